@@ -1,0 +1,26 @@
+# Two commands from a fresh clone: `make verify` and `make test`. Each makes its own .venv.
+
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: verify test install golden clean
+
+verify: install  ## set up, verify the article in all implementations, print the matrix
+	$(BIN)/python -m pytest tests/verification -q
+
+test: install  ## set up, lint, check types, run the whole suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python -m pytest -q -n auto
+
+install: clean
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[torch,jax,dev]' --constraint constraints.txt
+
+golden:  ## rewrite fixtures/golden/
+	$(BIN)/python -m reference.golden
+	$(BIN)/python -m reference.article --record
+
+clean:
+	rm -rf .venv

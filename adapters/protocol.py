@@ -1,0 +1,139 @@
+"""What an adapter is, and what everyone shares: one walk over a network, with probes.
+
+Rules: an adapter names its framework's own functions, the ones that its users call, and its
+framework's own gradient; it computes no derivative itself. It may import `reference`'s data
+types and its framework, nothing else. What it cannot do it declares, with a reason.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reference.backprop import Trace
+from reference.network import Network
+from reference.ops import Array
+from reference.optimizers import sgd
+
+Tensor = Any
+"""The framework's own array."""
+
+Loss = Callable[[dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
+"""From named tensors to the loss and, beside it, every node's value."""
+
+
+class AdapterError(Exception):
+    """An adapter, or its framework, does not do what an adapter does.
+
+    The message names the adapter, the place, and what was expected there.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One framework.
+
+    version:        the framework's, for reports.
+    ops:            name in `reference.ops.OPS` -> the framework's own function.
+    array:          a NumPy array -> a tensor of the same dtype and shape; must not share memory.
+    numpy:          a tensor -> a NumPy array of the same dtype and shape.
+    value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
+                    loss, and name -> dE/dtensor for each of the tensors.
+    state:          precision -> context in which the framework computes in that precision; it
+                    leaves the framework as it found it.
+    unsupported:    op or precision -> the reason why this adapter goes without it.
+    """
+
+    version: str
+    ops: Mapping[str, Callable[..., Tensor]]
+    array: Callable[[Array], Tensor]
+    numpy: Callable[[Tensor], Array]
+    value_and_grad: Callable[[Loss, dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Tensor]]]
+    state: Callable[[str], AbstractContextManager[Any]] = nullcontext
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unsupported(Exception):
+    """The adapter declares that it goes without this op or precision; the message says why."""
+
+
+def trace(
+    adapter: Adapter,
+    network: Network,
+    leaves: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Trace:
+    """Return the framework's trace of one pass, as NumPy arrays, unchecked.
+
+    leaves: every input and parameter, all of one dtype, which says the precision.
+    shapes: node -> the shape of its value.
+
+    A probe, a zero, is added to each node's value, under the node's name. The gradient of a
+    probe is its node's cotangent, so that the framework's public gradient yields the whole
+    trace. Raises AdapterError, Unsupported.
+    """
+    dtype = next(iter(leaves.values())).dtype
+    needed = [dtype.name, *(node.op for node in network.nodes)]
+    for name in needed:
+        if name in adapter.unsupported:
+            raise Unsupported(f"{name}: {adapter.unsupported[name]}")
+    if missing := sorted({op for op in needed[1:] if op not in adapter.ops}):
+        raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
+    probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
+
+    def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        known = {name: tensors[name] for name in leaves}
+        for node in network.nodes:
+            value = adapter.ops[node.op](*(known[name] for name in node.inputs))
+            # Checked before the probe is added, since adding would broadcast.
+            if tuple(value.shape) != shapes[node.name]:
+                raise AdapterError(
+                    f"ops[{node.op!r}] at node {node.name}: expected shape {shapes[node.name]}, "
+                    f"found {tuple(value.shape)}"
+                )
+            known[node.name] = value + tensors[node.name]
+        return known[network.loss], {name: known[name] for name in probes}
+
+    with adapter.state(dtype.name):
+        tensors = {name: adapter.array(a) for name, a in {**leaves, **probes}.items()}
+        values, gradients = adapter.value_and_grad(loss, tensors)
+        return Trace(
+            values=_numpy(adapter, values, probes, known=probes),
+            cotangents=_numpy(adapter, gradients, probes, known=tensors),
+            gradients=_numpy(adapter, gradients, leaves, known=tensors),
+        )
+
+
+def update(adapter: Adapter, w: Array, gradient: Array, eta: float) -> Array:
+    """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
+    with adapter.state(w.dtype.name):
+        return adapter.numpy(sgd(adapter.array(w), adapter.array(gradient), eta))
+
+
+def check(array: Any, expected: Array) -> Array:
+    """Return `array` if it is a NumPy array (or scalar) of the expected shape and dtype.
+
+    Raises AdapterError: a wrong shape or dtype is wrong before any comparison of numbers.
+    """
+    if not isinstance(array, np.ndarray | np.generic):
+        raise AdapterError(f"expected a NumPy array, found {type(array).__name__}")
+    if array.shape != expected.shape:
+        raise AdapterError(f"expected shape {expected.shape}, found {array.shape}")
+    if array.dtype != expected.dtype:
+        raise AdapterError(f"expected dtype {expected.dtype}, found {array.dtype}")
+    return np.asarray(array)
+
+
+def _numpy(
+    adapter: Adapter, tensors: Any, wanted: Iterable[str], known: Collection[str]
+) -> dict[str, Array]:
+    """Return the wanted tensors that there are; those missing are missed where they are used."""
+    if not isinstance(tensors, dict):
+        raise AdapterError(
+            f"value_and_grad: expected a dict of tensors, found {type(tensors).__name__}"
+        )
+    if unknown := sorted(str(name) for name in tensors if name not in known):
+        raise AdapterError(f"value_and_grad: returned unknown names {unknown}")
+    return {name: adapter.numpy(tensors[name]) for name in wanted if name in tensors}

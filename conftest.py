@@ -1,0 +1,244 @@
+"""pytest as the interface: options, header, parametrization, summary, report."""
+
+from collections.abc import Generator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import adapters
+from adapters.protocol import AdapterError, Unsupported
+from reference import article as articles
+from reference import golden as goldens
+from reference.article import ITERATIONS, Article
+from reference.fixtures import FixtureError
+from reference.golden import Golden
+from reference.numbers.precision import PRECISIONS
+from reference.verdict import article as audits
+from reference.verdict.article import Finding
+from tests import report
+from tests.report import Cell
+from tests.verification.runs import REFERENCE, Runs, installed
+
+ARTICLE = pytest.StashKey[Article]()
+GOLDEN = pytest.StashKey[Golden]()
+ADAPTERS = pytest.StashKey[Mapping[str, Path | None]]()
+CELL = pytest.StashKey[Cell]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the suite's own options."""
+    group = parser.getgroup("backproof")
+    group.addoption(
+        "--frameworks",
+        default=",".join(adapters.TABLE),
+        metavar="NAMES",
+        help="frameworks to verify, separated by commas (default: %(default)s); "
+        f"known: {', '.join(adapters.TABLE)}; {REFERENCE} is always in",
+    )
+    group.addoption(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an adapter of your own, a Python file that defines `adapter`; can be repeated",
+    )
+    group.addoption("--report-json", metavar="FILE", help="write every cell to a JSON file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the fixtures and the options; what is wrong with them ends the run here."""
+    try:
+        config.stash[ARTICLE] = articles.load()
+        config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])
+        audits.recorded()
+    except FixtureError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[ADAPTERS] = _asked_for(config)
+    path = config.getoption("--report-json")
+    if path and not Path(path).resolve().parent.is_dir():
+        raise pytest.UsageError(f"--report-json: no folder {Path(path).resolve().parent}")
+
+
+def _asked_for(config: pytest.Config) -> dict[str, Path | None]:
+    """Return the adapters asked for: name -> file, or None for those of the table."""
+    names = [name.strip() for name in config.getoption("--frameworks").split(",")]
+    known = [*adapters.TABLE, REFERENCE]
+    if unknown := [name for name in names if name not in known]:
+        raise pytest.UsageError(
+            f"--frameworks: unknown {', '.join(map(repr, unknown))}; known: {', '.join(known)}"
+        )
+    paths: dict[str, Path | None] = {name: None for name in names if name != REFERENCE}
+    for text in config.getoption("--adapter"):
+        path = config.invocation_params.dir / text
+        if path.suffix != ".py" or not path.is_file():
+            raise pytest.UsageError(f"--adapter: {text} is not a Python file")
+        if path.stem in (*known, *paths):
+            raise pytest.UsageError(f"--adapter: {text}: the name {path.stem!r} is taken")
+        paths[path.stem] = path
+    return paths
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what is verified, without importing any framework."""
+    versions = [
+        f"{REFERENCE} (numpy {installed('numpy')}, python-flint {installed('python-flint')})"
+    ]
+    for name, path in config.stash[ADAPTERS].items():
+        versions.append(f"{name} ({path})" if path else f"{name} {installed(name)}")
+    return f"backproof: {', '.join(versions)}; {', '.join(PRECISIONS)}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize by argument name: readable ids, so that -k "torch and float32" works."""
+    article = metafunc.config.stash[ARTICLE]
+    names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
+    asked = metafunc.fixturenames
+    if "implementation" in asked:
+        metafunc.parametrize("implementation", names)
+    if "pair" in asked:
+        pairs = list(combinations(names, 2))
+        metafunc.parametrize("pair", pairs, ids=["-".join(pair) for pair in pairs])
+    if "precision" in asked:
+        metafunc.parametrize("precision", PRECISIONS)
+    if "iteration" in asked:
+        metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])
+    if "quantity" in asked:
+        # What an implementation is given it does not compute.
+        given = ("leaves",) if {"implementation", "pair"} & set(asked) else ()
+        quantities = [q for q, at in article.addresses.items() if at.kind not in given]
+        metafunc.parametrize("quantity", quantities)
+    if "figure" in asked:
+        metafunc.parametrize("figure", article.figures, ids=[f.id for f in article.figures])
+
+
+@pytest.fixture(scope="session")
+def article(pytestconfig: pytest.Config) -> Article:
+    """The article: network, symbols, figures."""
+    return pytestconfig.stash[ARTICLE]
+
+
+@pytest.fixture(scope="session")
+def golden(pytestconfig: pytest.Config) -> Golden:
+    """The golden values."""
+    return pytestconfig.stash[GOLDEN]
+
+
+@pytest.fixture(scope="session")
+def record() -> dict[str, Any]:
+    """The audit as recorded: figure's id -> finding."""
+    return audits.recorded()
+
+
+@pytest.fixture(scope="session")
+def findings(article: Article) -> dict[str, Finding]:
+    """The audit: figure's id -> finding."""
+    return {finding.id: finding for finding in audits.audit(article)}
+
+
+@pytest.fixture(scope="session")
+def runs(article: Article, pytestconfig: pytest.Config) -> Runs:
+    """The numbers of every implementation."""
+    return Runs(article, pytestconfig.stash[ADAPTERS])
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
+    """The report's cell of the running test, made from the test's parameters."""
+    asked = request.node.callspec.params
+    figure, pair = asked.get("figure"), asked.get("pair")
+    adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
+    if figure:
+        quantity, iteration, group = figure.quantity, figure.iteration, figure.part
+    else:
+        quantity, iteration = asked["quantity"], asked["iteration"]
+        group = report.PAIRS if pair else report.group(article, quantity)
+    found = Cell(
+        network=article.network.name,
+        adapter=adapter,
+        against=against,
+        version=runs.version(adapter),
+        precision=asked["precision"],
+        iteration=iteration,
+        quantity=quantity,
+        group=group,
+    )
+    request.node.stash[CELL] = found
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    """Turn an adapter's error into one clear failure, and what it declares into a shown skip."""
+    try:
+        return (yield)
+    except AdapterError as error:
+        pytest.fail(str(error), pytrace=False)
+    except Unsupported as declared:
+        pytest.skip(f"declared unsupported: {declared}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
+    """Complete the test's cell, and send it along with the test's report."""
+    result = yield
+    cell = item.stash.get(CELL, None)
+    if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
+        cell.verdict = report.VERDICTS[result.outcome]
+        cell.message = str(call.excinfo.value) if call.excinfo else None
+        result.user_properties.append(("cell", report.as_dict(cell)))
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the matrix, the pairs and the errata; write the report."""
+    cells = _cells(terminalreporter, config)
+    if path := config.getoption("--report-json"):
+        Path(path).write_text(report.to_json(cells), encoding="utf-8")
+    if not cells:
+        return
+    findings = audits.audit(config.stash[ARTICLE])
+    for title, text in (
+        (
+            "backproof: agreeing / total, fewest significant digits of agreement",
+            report.matrix(cells),
+        ),
+        ("backproof: pairs, to five decimals", report.pairs(cells)),
+        ("backproof: what implementations do not support", report.unsupported(cells)),
+        (
+            f"backproof: errata of the article ({audits.counts(findings)})",
+            audits.errata_table(findings),
+        ),
+    ):
+        if text:
+            terminalreporter.section(title)
+            terminalreporter.write_line(text)
+
+
+def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
+    """Return the cells of all reports, in the suite's own order, whichever worker made them."""
+    article = config.stash[ARTICLE]
+    order: dict[str, list[Any]] = {
+        "adapter": [REFERENCE, *config.stash[ADAPTERS]],
+        "precision": list(PRECISIONS),
+        "group": report.groups(article),
+        "iteration": list(ITERATIONS),
+    }
+    cells = [
+        Cell(**content)
+        for reports in terminalreporter.stats.values()
+        for one in reports
+        for name, content in getattr(one, "user_properties", ())
+        if name == "cell"
+    ]
+    return sorted(
+        cells,
+        key=lambda cell: (
+            *(values.index(getattr(cell, name)) for name, values in order.items()),
+            cell.against,
+            cell.quantity,
+        ),
+    )

@@ -1,0 +1,40 @@
+"""Dense layer, the article's net input: z = x W + b.
+
+Shapes: B batch, I inputs, O outputs.
+"""
+
+from reference.ops.op import Array, Op, sum_to_shape
+
+
+def dense_forward(x: Array, W: Array, b: Array) -> Array:
+    """Return the net input z = x W + b (article, steps 1.1 to 1.3; formula row 1).
+
+    x: (B, I). W: (I, O), one column a neuron. b: (O,), or () where all neurons share one bias.
+    Returns z: (B, O), in the dtype of its operands.
+    """
+    return x @ W + b
+
+
+def dense_backward(dz: Array, z: Array, x: Array, W: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return dx (B, I), dW (I, O) and db (the shape of b) from dz = dE/dz (B, O)."""
+    return input_cotangent(dz, W), weight_gradient(dz, x), sum_to_shape(dz, b.shape)
+
+
+def input_cotangent(dz: Array, W: Array) -> Array:
+    """Return dx = dz W^T, (B, I) (article, steps 4.1 and 4.2).
+
+    z[n,o] = sum_i x[n,i] W[i,o] + b[o], so dz[n,o]/dx[n,i] = W[i,o]: every neuron o that
+    x[n,i] feeds sends its delta back through the weight between them.
+    """
+    return dz @ W.T
+
+
+def weight_gradient(dz: Array, x: Array) -> Array:
+    """Return dW = x^T dz, (I, O) (article, steps 3.1, 3.2, 4.1, 4.2; formula rows 5 and 7).
+
+    dz[n,o]/dW[i,o] = x[n,i]: delta times input, added over the batch.
+    """
+    return x.T @ dz
+
+
+dense = Op(dense_forward, dense_backward)

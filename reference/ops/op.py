@@ -1,0 +1,38 @@
+"""What an op is: a forward function and the backward function derived from it by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""float64, float32, Arb balls in an object array, or a `Ball`: the ops never ask which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One link of the chain rule, both ways.
+
+    forward:  y = forward(*inputs).
+    backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs),
+              where dy = dE/dy has the shape of y, and dE/dinput the shape of that input.
+    """
+
+    forward: Callable[..., Array]
+    backward: Callable[..., tuple[Array, ...]]
+
+
+def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
+    """Return dy summed over the axes along which an array of `shape` was broadcast.
+
+    Broadcasting uses one number in many places; by the chain rule its gradient is the sum of
+    the gradients at those places.
+    """
+    while np.ndim(dy) > len(shape):
+        dy = np.sum(dy, axis=0)
+    for axis, size in enumerate(shape):
+        if size == 1 and dy.shape[axis] != 1:
+            dy = np.sum(dy, axis=axis, keepdims=True)
+    return dy

@@ -1,0 +1,46 @@
+"""The article's network: every quantity, in every implementation, in both iterations."""
+
+from fractions import Fraction
+
+from reference.golden import Golden
+from tests.report import Cell, digits
+from tests.verification.runs import Runs
+
+FIVE_DECIMALS = Fraction(1, 2 * 10**5)
+"""Half a unit of the fifth decimal: what the mission asks of every pair."""
+
+
+def test_in_ball(
+    implementation: str,
+    precision: str,
+    iteration: int,
+    quantity: str,
+    runs: Runs,
+    golden: Golden,
+    cell: Cell,
+) -> None:
+    """The number and the proven value lie where any correct evaluation in its precision does.
+
+    The allowance is the radius that the error model gives to the whole computation up to here.
+    """
+    value = runs.value(implementation, precision, iteration, quantity)
+    proven = golden.iterations[iteration - 1][quantity]
+    ball = runs.ball(precision, iteration, quantity)
+    cell.digits = digits(value, proven, precision)
+    mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
+    found = f"{quantity}: proven {proven}, ball {float(mid)!r} +- {float(rad)!r}"
+
+    assert abs(Fraction(proven) - mid) <= rad, f"{found}: the proven value is outside"
+    assert abs(Fraction(value) - mid) <= rad, f"{found}: {implementation} says {value!r}"
+
+
+def test_pair_agrees(
+    pair: tuple[str, str], precision: str, iteration: int, quantity: str, runs: Runs, cell: Cell
+) -> None:
+    """Any two implementations agree to five decimals."""
+    one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
+    cell.digits = digits(one, other, precision)
+
+    assert abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS, (
+        f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}"
+    )

@@ -1,0 +1,44 @@
+"""The article's printed figures: what the audit says of them, what implementations compute."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from fractions import Fraction
+
+from reference.article import Figure
+from reference.numbers.exact import rational, round_half_up
+from reference.verdict.article import Finding
+from tests.report import Cell, digits
+from tests.verification.runs import Runs
+from tests.verification.test_article import FIVE_DECIMALS
+
+
+def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, object]) -> None:
+    """The audit finds of each figure what it found when it was recorded."""
+    assert record.get(figure.id) == asdict(findings[figure.id])
+
+
+def test_record_is_of_this_article(findings: dict[str, Finding], record: dict[str, object]) -> None:
+    """Every recorded figure still stands in the article, in the same order."""
+    assert list(record) == list(findings)
+
+
+def test_figure(
+    implementation: str,
+    precision: str,
+    figure: Figure,
+    findings: dict[str, Finding],
+    runs: Runs,
+    cell: Cell,
+) -> None:
+    """Each implementation rounds to the figure, or to its correction and not to the figure.
+
+    And lies within five decimals of the proven value, where fewer are printed.
+    """
+    finding = findings[figure.id]
+    value = runs.value(implementation, precision, figure.iteration, figure.quantity)
+    rounded = round_half_up(rational(value), figure.places)
+    cell.digits = digits(value, finding.proven, precision)
+
+    assert abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS
+    assert rounded == Decimal(finding.corrected or figure.printed)
+    assert (rounded == Decimal(figure.printed)) == (finding.verdict == "holds")
