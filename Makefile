@@ -11,7 +11,7 @@ verify: install  ## set up, verify the article in all implementations, print the
 test: install  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
 
 install: clean

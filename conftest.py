@@ -98,8 +98,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "implementation" in asked:
         metafunc.parametrize("implementation", names)
     if "pair" in asked:
-        pairs = list(combinations(names, 2))
-        metafunc.parametrize("pair", pairs, ids=["-".join(pair) for pair in pairs])
+        alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
+        pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
+        metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
     if "precision" in asked:
         metafunc.parametrize("precision", PRECISIONS)
     if "iteration" in asked:
@@ -174,9 +175,10 @@ def pytest_pyfunc_call() -> Generator[None, Any, Any]:
     try:
         return (yield)
     except AdapterError as error:
-        pytest.fail(str(error), pytrace=False)
+        outcome: BaseException = pytest.fail.Exception(str(error), pytrace=False)
     except Unsupported as declared:
-        pytest.skip(f"declared unsupported: {declared}")
+        outcome = pytest.skip.Exception(f"declared unsupported: {declared}")
+    raise outcome
 
 
 @pytest.hookimpl(wrapper=True)

@@ -86,13 +86,14 @@ def trace(
     def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         known = {name: tensors[name] for name in leaves}
         for node in network.nodes:
-            value = adapter.ops[node.op](*(known[name] for name in node.inputs))
-            # Checked before the probe is added, since adding would broadcast.
-            if tuple(value.shape) != shapes[node.name]:
-                raise AdapterError(
-                    f"ops[{node.op!r}] at node {node.name}: expected shape {shapes[node.name]}, "
-                    f"found {tuple(value.shape)}"
-                )
+            place, shape = f"ops[{node.op!r}] at node {node.name}", shapes[node.name]
+            try:
+                value = adapter.ops[node.op](*(known[name] for name in node.inputs))
+                found = tuple(value.shape)
+            except Exception as error:
+                raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
+            if found != shape:  # asked before the probe is added, since adding broadcasts
+                raise AdapterError(f"{place}: expected shape {shape}, found {found}")
             known[node.name] = value + tensors[node.name]
         return known[network.loss], {name: known[name] for name in probes}
 

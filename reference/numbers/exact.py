@@ -4,6 +4,7 @@ An Arb ball encloses the true value, so a digit on which both its ends agree is 
 `np.exp` on an object array calls each element's `.exp()`: plain NumPy code runs as it is.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -34,6 +35,11 @@ def rational(text: str | float) -> flint.fmpq:
     """Return the exact value of a decimal string or a float."""
     x = Fraction(text)
     return flint.fmpq(x.numerator, x.denominator)
+
+
+def on_balls(function: Callable[[Any], Any]) -> Callable[[Number], flint.arb]:
+    """Return the function of a number's ball: that of a rational is seldom rational."""
+    return lambda x: function(flint.arb(x))
 
 
 def exact(values: Any) -> Array:

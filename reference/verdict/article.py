@@ -22,13 +22,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import flint
-
 from reference import expression
 from reference.article import FUNCTIONS, Article, Figure, load
 from reference.fixtures import FIXTURES, FixtureError, places
 from reference.golden import DIGITS, prove
-from reference.numbers.exact import Number, rational, round_half_up, significant, workprec
+from reference.numbers.exact import (
+    Number,
+    on_balls,
+    rational,
+    round_half_up,
+    significant,
+    workprec,
+)
 from reference.table import table
 from reference.verdict.program import printed_numbers
 
@@ -128,7 +133,7 @@ class Auditor:
             return self.prints[figure.id]
         if figure.line is None:
             return None
-        functions = {name: _on_balls(function) for name, function in FUNCTIONS.items()}
+        functions = {name: on_balls(function) for name, function in FUNCTIONS.items()}
         value = expression.evaluate(figure.line, rational, {**functions, "abs": abs})
         return f"{round_half_up(value, places(printed)):f}"
 
@@ -234,10 +239,6 @@ def _program_arguments(article: Article) -> dict[str, Any]:
         "W_o": leaves["W_o"][:, 0],
         "b_o": leaves["b_o"],
     }
-
-
-def _on_balls(function: Any) -> Any:
-    return lambda x: function(flint.arb(x))
 
 
 def _same(one: str, other: str, *, text: bool = False) -> bool:

@@ -44,12 +44,12 @@ class Runs:
         Raises AdapterError, with adapter, precision, iteration and place; Unsupported.
         """
         model = self._run(REFERENCE, precision)[iteration - 1]
+        found = self._run(implementation, precision)[iteration - 1]
 
         def at(address: Address) -> float:
             place = f"{implementation}, {precision}, iteration {iteration}, {address.array}"
             try:
-                array = address.whole(self._run(implementation, precision)[iteration - 1])
-                number = check(array, address.whole(model))[address.index]
+                number = check(address.whole(found), address.whole(model))[address.index]
             except KeyError:
                 raise AdapterError(f"{place}: {address.kind} lacks it") from None
             except AdapterError as error:

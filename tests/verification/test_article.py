@@ -28,10 +28,12 @@ def test_in_ball(
     ball = runs.ball(precision, iteration, quantity)
     cell.digits = digits(value, proven, precision)
     mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
+    proven_inside = abs(Fraction(proven) - mid) <= rad
+    inside = abs(Fraction(value) - mid) <= rad
     found = f"{quantity}: proven {proven}, ball {float(mid)!r} +- {float(rad)!r}"
 
-    assert abs(Fraction(proven) - mid) <= rad, f"{found}: the proven value is outside"
-    assert abs(Fraction(value) - mid) <= rad, f"{found}: {implementation} says {value!r}"
+    assert proven_inside, f"{found}: the proven value is outside"
+    assert inside, f"{found}: {implementation} says {value!r}"
 
 
 def test_pair_agrees(
@@ -40,7 +42,6 @@ def test_pair_agrees(
     """Any two implementations agree to five decimals."""
     one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
     cell.digits = digits(one, other, precision)
+    agree = abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS
 
-    assert abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS, (
-        f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}"
-    )
+    assert agree, f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}"

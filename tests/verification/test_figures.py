@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from reference.article import Figure
 from reference.numbers.exact import rational, round_half_up
@@ -12,12 +13,12 @@ from tests.verification.runs import Runs
 from tests.verification.test_article import FIVE_DECIMALS
 
 
-def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, object]) -> None:
+def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:
     """The audit finds of each figure what it found when it was recorded."""
     assert record.get(figure.id) == asdict(findings[figure.id])
 
 
-def test_record_is_of_this_article(findings: dict[str, Finding], record: dict[str, object]) -> None:
+def test_record_is_of_this_article(findings: dict[str, Finding], record: dict[str, Any]) -> None:
     """Every recorded figure still stands in the article, in the same order."""
     assert list(record) == list(findings)
 
@@ -27,18 +28,21 @@ def test_figure(
     precision: str,
     figure: Figure,
     findings: dict[str, Finding],
+    record: dict[str, Any],
     runs: Runs,
     cell: Cell,
 ) -> None:
     """Each implementation rounds to the figure, or to its correction and not to the figure.
 
-    And lies within five decimals of the proven value, where fewer are printed.
+    Which of the two, the recorded audit says. And it lies within five decimals of the proven
+    value, where fewer are printed.
     """
-    finding = findings[figure.id]
+    finding, recorded = findings[figure.id], record[figure.id]
     value = runs.value(implementation, precision, figure.iteration, figure.quantity)
     rounded = round_half_up(rational(value), figure.places)
     cell.digits = digits(value, finding.proven, precision)
+    near = abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS
 
-    assert abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS
-    assert rounded == Decimal(finding.corrected or figure.printed)
-    assert (rounded == Decimal(figure.printed)) == (finding.verdict == "holds")
+    assert near, f"{figure.quantity}: proven {finding.proven}, {implementation} says {value!r}"
+    assert Decimal(recorded["corrected"] or figure.printed) == rounded
+    assert (recorded["verdict"] == "holds") == (rounded == Decimal(figure.printed))

@@ -1,0 +1,78 @@
+"""A copy of the suite in a folder of its own, to be broken and run there as its users run it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ["reference", "adapters", "fixtures", "conftest.py", "pyproject.toml"]
+PARTS += ["tests/__init__.py", "tests/report.py", "tests/verification"]
+
+COMPLEX_STEP = ROOT / "tests" / "verifier" / "complex_step.py"
+"""A right adapter that needs no framework."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of pytest came to.
+
+    status: its exit status. text: all that it printed. red: ids of the tests that did not pass,
+    without file and function. cells: what --report-json wrote.
+    """
+
+    status: int
+    text: str
+    red: list[str]
+    cells: list[dict[str, Any]]
+
+
+class Sandbox:
+    """A copy of the suite under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy it."""
+        self.folder = folder
+        for part in PARTS:
+            source, target = ROOT / part, folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace what stands once in a file."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, (file, old, text.count(old))
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def write(self, file: str, text: str) -> Path:
+        """Write a file of its own."""
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str | Path, path: Path | None = None) -> Outcome:
+        """Run pytest there; `path` goes first on PYTHONPATH."""
+        cells = self.folder / "cells.json"
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
+        done = subprocess.run(  # noqa: S603 our own command
+            [*command, "--report-json", str(cells), *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(path or "")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        text = done.stdout + done.stderr
+        red = re.findall(r"^(?:FAILED|ERROR) \S+?::(?:test_)?(\S+)", text, re.MULTILINE)
+        found = json.loads(cells.read_text(encoding="utf-8")) if cells.exists() else []
+        return Outcome(done.returncode, text, red, found)

@@ -1,0 +1,257 @@
+"""Bad input of every kind gets one error that names what and where, and what was expected."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.protocol import AdapterError, Unsupported
+from reference.article import Article, load
+from reference.fixtures import FIXTURES, FixtureError
+from reference.golden import GOLDEN, HEADER, read
+from reference.verdict.article import audit, recorded
+from tests.verification.runs import Runs
+from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
+
+FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
+WHERE = "article.toml: step 1.1: figure 5"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[network]\n", "[network\n", "article.toml: not TOML: "),
+        ('title = "', 'titel = "', "article.toml: lacks 'title', expected a str"),
+        ('eta = "0.50"\n', "", "article.toml: [network.given]: lacks 'eta'"),
+        ('w5 = "0.40"\n', "", "article.toml: [network.given]: lacks ['w5'], which W_o holds"),
+        ('w5 = "0.40"', 'w5 = "0,40"', "[network.given]: w5 = '0,40': not a number"),
+        ('w5 = "0.40"', "w5 = 0.40", "[network.given]: w5 = 0.4: expected a str"),
+        ('[["w5"], ["w6"]]', '[["w5"], []]', "W_o = [['w5'], []]: expected rows of equal length"),
+        ('op = "sigmoid", inputs = ["net_o"]', 'op = "tanh", inputs = ["net_o"]', "node out_o: unknown op 'tanh'"),
+        ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
+        (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{WHERE}: printed = '0.6856x': not a number; expected digits, as printed"),
+        (FIGURE, FIGURE.replace('printed = "0.68566"', "printed = 0.68566"), f"{WHERE}: printed = 0.68566: expected a str"),
+        (FIGURE, FIGURE.replace(', printed = "0.68566"', ""), f"{WHERE}: lacks 'printed', expected a str"),
+        (FIGURE, FIGURE + ", pritned = 1", f"{WHERE}: unknown keys: pritned"),
+        (FIGURE, FIGURE.replace("1.1-exp", "1.1-b_h"), f"{WHERE} (1.1-b_h): this id is used twice"),
+        (FIGURE, FIGURE.replace("net_h1)", "net_h7)"), f"{WHERE} (1.1-exp): quantity = 'exp(-net_h7)': no quantity ['net_h7'] in the trace"),
+        (FIGURE, FIGURE.replace("exp(-net_h1)", "exp(-net_h1"), f"{WHERE} (1.1-exp): 'exp(-net_h1': not an expression"),
+        ('line = "exp(-0.3775)"', 'line = "exp(-net_h1)"', f"{WHERE} (1.1-exp): line = 'exp(-net_h1)': ['net_h1'] are no printed numbers"),
+        ('line = "exp(-0.3775)"', 'line = "exp(-0.3776)"', f"{WHERE} (1.1-exp): operand '-0.3775' does not stand in line"),
+        ('{ "-0.3775" = "1.1-net_h1" }', '{ "-0.3775" = "9-net" }', f"{WHERE} (1.1-exp): operand '-0.3775' repeats '9-net', no earlier figure's id"),
+        ('name = "1.1"\npart = "Part 1, forward pass"\niteration = 1', 'name = "1.1"\npart = "Part 1, forward pass"\niteration = 3', "article.toml: step 1.1: iteration = 3: expected one of (1, 2)"),
+    ],
+)  # fmt: skip
+def test_article(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """A malformed article.toml: file, place and expectation."""
+    text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path = tmp_path / "article.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(FixtureError) as caught:
+        load(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_article(tmp_path: Path) -> None:
+    """A missing file is named."""
+    with pytest.raises(FixtureError, match=r"gone\.toml: cannot be read: No such file"):
+        load(tmp_path / "gone.toml")
+
+
+def test_program_output_is_counted(tmp_path: Path) -> None:
+    """A figure of the program's output too few is seen before any is compared."""
+    text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
+    path = tmp_path / "article.toml"
+    path.write_text(text.replace(", program = true", "", 1), encoding="utf-8")
+
+    with pytest.raises(FixtureError, match=r"12 figures have program = true, but the .* prints 13"):
+        audit(load(path))
+
+
+def _set(content: Any, *keys: Any, value: Any) -> None:
+    for key in keys[:-1]:
+        content = content[key]
+    if value is None:
+        del content[keys[-1]]
+    else:
+        content[keys[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["header"], None, "article.json: lacks ['header']"),
+        (["header", "version"], 0, "article.json: header: expected {'generator'"),
+        (["iterations", 1], None, "article.json: iterations: expected a list of 2"),
+        (["iterations", 1, "dE_dw5"], None, "article.json: iteration 2: lacks ['dE_dw5']"),
+        (["iterations", 0, "dE_dw9"], "1", "article.json: iteration 1: unknown keys ['dE_dw9']"),
+        (["iterations", 0, "E"], 0.27, "article.json: iteration 1: E = 0.27: expected a decimal"),
+        (["iterations", 0, "E"], "nan", "article.json: iteration 1: E = 'nan': expected a decimal"),
+        (["trajectory", "100"], None, "article.json: trajectory: lacks ['100']"),
+        (["trajectory", "100", "E"], "x", "trajectory after 100 updates: E = 'x': expected a"),
+    ],
+)
+def test_golden(
+    article: Article, tmp_path: Path, keys: list[Any], value: Any, message: str
+) -> None:
+    """A malformed golden file: file, place, expectation, and the command that rewrites it."""
+    content = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    _set(content, *keys, value=value)
+    path = tmp_path / "article.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(FixtureError) as caught:
+        read(article, path)
+    assert message in str(caught.value)
+    assert f"`{HEADER['command']}` rewrites the file" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
+def test_golden_is_no_json(article: Article, tmp_path: Path, text: str) -> None:
+    """A golden file, or a record of the audit, of another kind altogether."""
+    path = tmp_path / "file.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(FixtureError, match=r"file\.json: .*rewrites the file"):
+        read(article, path)
+    with pytest.raises(FixtureError, match=r"file\.json: .*rewrites the file"):
+        recorded(path)
+
+
+def test_a_bad_fixture_ends_the_run(tmp_path: Path) -> None:
+    """Pytest ends with the one error, before any test."""
+    sandbox = Sandbox(tmp_path)
+    sandbox.edit("fixtures/article.toml", 'w5 = "0.40"', 'w5 = "four tenths"')
+    outcome = sandbox.run()
+
+    assert outcome.status == pytest.ExitCode.USAGE_ERROR
+    assert outcome.text.strip() == (
+        "ERROR: article.toml: [network.given]: w5 = 'four tenths': not a number; "
+        "expected digits, as printed"
+    )
+
+
+WRAPPED = """
+import math
+from dataclasses import replace
+import numpy as np
+from adapters.protocol import Adapter
+from tests.verifier.complex_step import adapter as right
+
+def gradients(change):
+    def value_and_grad(loss, tensors):
+        values, found = right.value_and_grad(loss, tensors)
+        change(found)
+        return values, found
+    return replace(right, value_and_grad=value_and_grad)
+
+def entry(x):
+    def change(found):
+        found["W_o"][1, 0] = x
+    return change
+
+adapter = {adapter}
+"""
+
+
+@pytest.mark.parametrize(
+    ("adapter", "message"),
+    [
+        ("Adapter(version='1', ops={}, array=np.array, numpy=np.array)",
+         "adapter bad: its module raised TypeError: Adapter.__init__() missing 1 required"),
+        ("None", "adapter bad: {path}: expected `adapter = Adapter(...)` (adapters.protocol), found None"),
+        ("1 / 0", "adapter bad: its module raised ZeroDivisionError"),
+        ("replace(right, numpy=None)", "bad, float64, article: raised TypeError: 'NoneType' object is not callable"),
+        ("replace(right, ops={})", "bad, float64, article: ops: lacks ['dense', 'half_squared_error', 'sigmoid'], and does not declare"),
+        ("replace(right, ops={**right.ops, 'sigmoid': lambda z: z[0]})",
+         "bad, float64, article: ops['sigmoid'] at node out_h: expected shape (1, 2), found (2,)"),
+        ("replace(right, ops={**right.ops, 'sigmoid': lambda z: 1 / 0})", "bad, float64, article: ops['sigmoid'] at node out_h: raised ZeroDivisionError"),
+        ("replace(right, ops={**right.ops, 'sigmoid': lambda z: None})",
+         "bad, float64, article: ops['sigmoid'] at node out_h: raised AttributeError"),
+        ("replace(right, value_and_grad=lambda loss, tensors: None)", "bad, float64, article: raised TypeError"),
+        ("replace(right, value_and_grad=lambda loss, tensors: ([], {}))", "value_and_grad: expected a dict of tensors, found list"),
+        ("gradients(lambda found: found.update(W_9=1))", "value_and_grad: returned unknown names ['W_9']"),
+        ("gradients(lambda found: found.pop('W_o'))", "bad, float64, iteration 1, W_o: gradients lacks it"),
+        ("gradients(lambda found: found.update(W_o=found['W_o'].T))",
+         "bad, float64, iteration 1, W_o, gradients: expected shape (2, 1), found (1, 2)"),
+        ("gradients(lambda found: found.update(W_o=found['W_o'].astype('complex64')))",
+         "bad, float64, iteration 1, W_o, gradients: expected dtype float64, found float32"),
+        ("replace(right, numpy=lambda t: np.real(t).tolist())",
+         "bad, float64, iteration 1, W_o, gradients: expected a NumPy array, found list"),
+        ("gradients(entry(math.nan))", "bad, float64, iteration 1, W_o[1, 0], gradients: expected a finite number, found nan"),
+        ("gradients(entry(math.inf))", "bad, float64, iteration 1, W_o[1, 0], gradients: expected a finite number, found inf"),
+    ],
+)  # fmt: skip
+def test_adapter(article: Article, tmp_path: Path, adapter: str, message: str) -> None:
+    """A bad adapter: its name, the place, what was expected there and what was found."""
+    path = tmp_path / "bad.py"
+    path.write_text(WRAPPED.replace("{adapter}", adapter), encoding="utf-8")
+
+    with pytest.raises(AdapterError) as caught:
+        Runs(article, {"bad": path}).value("bad", "float64", 1, "dE_dw6")
+    assert str(caught.value).startswith(message.format(path=path)) or message in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["nan", "inf"])
+def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry: str) -> None:
+    """NaN and infinity cost no other quantity its verdict, not even of the same array."""
+    path = tmp_path / "bad.py"
+    text = WRAPPED.replace("{adapter}", f"gradients(entry(math.{entry}))")
+    path.write_text(text, encoding="utf-8")
+    runs = Runs(article, {"bad": path})
+
+    assert runs.value("bad", "float64", 1, "dE_dw5") == pytest.approx(0.08217, abs=0.00001)
+    with pytest.raises(AdapterError, match="finite"):
+        runs.value("bad", "float64", 1, "dE_dw6")
+
+
+@pytest.mark.parametrize("what", ["float32", "sigmoid"])
+def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> None:
+    """What an adapter declares to go without is said with its reason, not compared."""
+    path = tmp_path / "bad.py"
+    text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(Unsupported, match=f"{what}: no such unit"):
+        Runs(article, {"bad": path}).value("bad", "float32", 1, "E")
+
+
+def test_a_bad_adapter_costs_no_other_its_verdict(tmp_path: Path) -> None:
+    """Beside one that raises, one that declares, and one that is right: four columns of verdicts."""
+    sandbox = Sandbox(tmp_path)
+    sandbox.write("tests/verifier/__init__.py", "")
+    sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    bad = {
+        "raising": "replace(right, ops={**right.ops, 'dense': lambda x, W, b: 1 / 0})",
+        "declaring": "replace(right, unsupported={'float32': 'no such unit'})",
+        "right": "right",
+    }
+    options: list[str | Path] = ["--frameworks", "reference", "-k", "in_ball"]
+    for name, adapter in bad.items():
+        path = sandbox.write(f"{name}.py", WRAPPED.replace("{adapter}", adapter))
+        options += ["--adapter", path]
+    outcome = sandbox.run(*options)
+    verdicts: dict[str, set[str]] = {}
+    for cell in outcome.cells:
+        verdicts.setdefault(f"{cell['adapter']} {cell['precision']}", set()).add(cell["verdict"])
+
+    assert verdicts == {
+        "reference float64": {"agrees"},
+        "reference float32": {"agrees"},
+        "raising float64": {"refuted"},
+        "raising float32": {"refuted"},
+        "declaring float64": {"agrees"},
+        "declaring float32": {"unsupported"},
+        "right float64": {"agrees"},
+        "right float32": {"agrees"},
+    }
+    assert (
+        "raising, float64, article: ops['dense'] at node net_h: raised ZeroDivisionError: division"
+        in outcome.text
+    )
+    assert "declaring float32: declared unsupported: float32: no such unit" in outcome.text
+    assert "Traceback" not in outcome.text

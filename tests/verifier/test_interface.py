@@ -1,0 +1,177 @@
+"""pytest as the interface: options, header, summary, report."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import adapters
+from reference.article import Article
+from tests import report
+from tests.report import Cell
+from tests.verification.runs import Runs
+from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
+
+FEW = ["-k", "in_ball and iteration1 and net_h1"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """A copy of the suite, beside the complex-step adapter."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    sandbox.write("mine/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    return sandbox
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--frameworks", "torhc"], "--frameworks: unknown 'torhc'; known: torch, jax, reference"),
+        (["--frameworks", ""], "--frameworks: unknown ''; known: torch, jax, reference"),
+        (["--adapter", "gone.py"], "--adapter: gone.py is not a Python file"),
+        (["--adapter", "fixtures"], "--adapter: fixtures is not a Python file"),
+        (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),
+        (["--report-json", "no/such/folder.json"], "--report-json: no folder "),
+    ],
+)
+def test_usage_error(sandbox: Sandbox, options: list[str], message: str) -> None:
+    """A wrong option ends the run with one line that says what is known."""
+    sandbox.write("mine/torch.py", "")
+    outcome = sandbox.run(*options)
+
+    assert outcome.status == pytest.ExitCode.USAGE_ERROR
+    assert outcome.text.startswith(f"ERROR: {message}")
+    assert "\n" not in outcome.text.strip()
+
+
+def test_a_missing_framework_fails(sandbox: Sandbox) -> None:
+    """A framework asked for and not importable is red, never skipped; the rest is judged."""
+    shadow = sandbox.write("shadow/jax/__init__.py", "raise ImportError('no jax here')")
+    outcome = sandbox.run(*FEW, "--frameworks", "jax", path=shadow.parent.parent)
+
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED
+    assert {cell["adapter"]: cell["verdict"] for cell in outcome.cells} == {
+        "reference": "agrees",
+        "jax": "refuted",
+    }
+    assert (
+        "adapter jax: was asked for and cannot be imported: no jax here; install it" in outcome.text
+    )
+    assert "skipped" not in outcome.text
+
+
+def test_an_adapter_from_outside(sandbox: Sandbox) -> None:
+    """A file anywhere becomes a column, by the file's name."""
+    outcome = sandbox.run(*FEW, "--frameworks", "reference", "--adapter", "mine/complex_step.py")
+
+    assert outcome.status == pytest.ExitCode.OK
+    assert {"reference", "complex_step"} == {cell["adapter"] for cell in outcome.cells}
+    assert "complex_step f64" in outcome.text
+
+
+def test_many_workers_tell_the_same(sandbox: Sandbox) -> None:
+    """With pytest-xdist, summary and report are the same."""
+    options = ["--frameworks", "reference", "--adapter", "mine/complex_step.py"]
+    alone, together = sandbox.run(*options), sandbox.run(*options, "-n", "2")
+    title = "backproof: agreeing / total"
+
+    assert alone.cells == together.cells
+    assert _from(title, alone.text) == _from(title, together.text)
+
+
+def _from(title: str, text: str) -> list[str]:
+    lines = text[text.index(title) :].splitlines()[1:]
+    return [line for line in lines if " passed" not in line]
+
+
+def test_report_json(sandbox: Sandbox) -> None:
+    """The report has all cells, each with all fields."""
+    outcome = sandbox.run(*FEW, "--frameworks", "reference")
+    cells = json.loads((sandbox.folder / "cells.json").read_text(encoding="utf-8"))
+
+    assert cells == outcome.cells
+    assert sorted(
+        ((c["quantity"], c["precision"], c["group"], c["verdict"], c["message"]) for c in cells),
+        reverse=True,
+    ) == [
+        ("net_h1", "float64", "node values", "agrees", None),
+        ("net_h1", "float32", "node values", "agrees", None),
+        ("dE_dnet_h1", "float64", "cotangents", "agrees", None),
+        ("dE_dnet_h1", "float32", "cotangents", "agrees", None),
+    ]
+    assert all(c["network"] == "article" and c["version"].startswith("numpy ") for c in cells)
+    assert all(c["digits"] > 6 for c in cells)
+
+
+def test_collecting_imports_no_framework() -> None:
+    """Neither collecting all tests nor the header imports a framework."""
+    code = (
+        "import sys, pytest\n"
+        "status = pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider'])\n"
+        f"print(int(status), sorted({set(adapters.TABLE)} & set(sys.modules)))"
+    )
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_frameworks_are_left_as_found(article: Article) -> None:
+    """JAX's x64 state and PyTorch's defaults are after a run what they were before."""
+    import jax  # noqa: PLC0415 only this test needs it
+    import torch  # noqa: PLC0415 likewise
+
+    def state() -> tuple[object, ...]:
+        return (
+            jax.config.jax_enable_x64,
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+        )
+
+    before = state()
+    runs = Runs(article, {"torch": None, "jax": None})
+    for name in ("torch", "jax"):
+        for precision in ("float64", "float32"):
+            runs.value(name, precision, 2, "E")
+
+    assert before == state()
+
+
+def cell(verdict: str, digits: float | None) -> Cell:
+    """Return a cell of which only verdict and digits matter."""
+    return Cell("article", "torch", "proven", "2", "float64", 1, "E", "loss", verdict, digits)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([], ""),
+        ([cell("agrees", 15.58)], "1/1 15.5"),
+        ([cell("agrees", 15.5), cell("refuted", 2.08)], "1/2 2.0 RED"),
+        ([cell("agrees", 15.5), cell("refuted", None)], "1/2 15.5 RED"),
+        ([cell("refuted", None)], "0/1 - RED"),
+        ([cell("unsupported", None)], "unsupported"),
+    ],
+)
+def test_summary_of_cells(cells: list[Cell], expected: str) -> None:
+    """Agreeing of all, the fewest digits, rounded down; red is a word."""
+    assert expected == report.summary(cells)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "dtype", "digits"),
+    [
+        (1.0, "1", "float64", 15.95),
+        (1.0, "1", "float32", 7.22),
+        (1.001, "1", "float64", 3.0),
+        (0.001, "0", "float64", 3.0),
+        (-1.0, "1", "float64", -0.3),
+    ],
+)
+def test_digits(value: float, expected: str, dtype: str, digits: float) -> None:
+    """Digits are minus the logarithm of the relative error, at most what a precision holds."""
+    assert digits == pytest.approx(report.digits(value, expected, dtype), abs=0.01)

@@ -1,0 +1,41 @@
+"""A network is data, and malformed data is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from reference.network import Network, Node
+from tests.verifier.networks import mlp
+
+GOOD = mlp((2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nodes": ()}, "has no nodes"),
+        ({"trained": frozenset({"W9"})}, "trained names no parameter: ['W9']"),
+        ({"inputs": {**GOOD.inputs, "y": [1.0]}}, "does not depend on ['y']"),
+        ({"inputs": {**GOOD.inputs, "W1": [1.0]}}, "names used twice: ['W1']"),
+        (
+            {"nodes": (Node("E", "softmax", ("x",)),)},
+            "node E: unknown op 'softmax'; known: dense, sigmoid, half_squared_error",
+        ),
+        (
+            {"nodes": (Node("E", "sigmoid", ("later",)),)},
+            "node E: inputs ['later'] do not stand before it",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_malformed(change: dict[str, object], message: str) -> None:
+    """The error names the network, the node and what is wrong with it."""
+    with pytest.raises(ValueError, match=r"^network ") as caught:
+        replace(GOOD, **change)
+
+    assert message in str(caught.value)
+
+
+def test_trained_says_what_moves() -> None:
+    """Biases that are not updated are a matter of data."""
+    assert isinstance(replace(GOOD, trained=frozenset({"W1"})), Network)
