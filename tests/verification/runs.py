@@ -75,7 +75,7 @@ class Runs:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
             adapter: Adapter = self._adapter(implementation)
-            return adapter.version
+            return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
     def _load(self, name: str) -> Adapter:

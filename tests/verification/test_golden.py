@@ -6,8 +6,10 @@ from itertools import pairwise
 import pytest
 
 from reference.article import Article
+from reference.fixtures import places
 from reference.golden import GOLDEN, KEPT, Golden, generate, prove, trajectory
-from reference.numbers.exact import rational, round_half_up, workprec
+from reference.numbers.exact import Number, rational, round_half_up, workprec
+from reference.training import Iteration
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +23,20 @@ def test_file(regenerated: str) -> None:
     assert regenerated == GOLDEN.read_text(encoding="utf-8")
 
 
-def test_value(article: Article, golden: Golden, iteration: int, quantity: str) -> None:
+@pytest.fixture(scope="module")
+def proven(article: Article) -> list[Iteration]:
+    """The article's two iterations over Arb balls."""
+    with workprec():
+        return prove(article)
+
+
+def test_value(
+    article: Article, golden: Golden, proven: list[Iteration], iteration: int, quantity: str
+) -> None:
     """All digits of a golden value are proven: it is the proven value, rounded half up."""
     value = golden.iterations[iteration - 1][quantity]
-    places = len(value.partition(".")[2])
-    with workprec():
-        proven = round_half_up(
-            article.addresses[quantity].of(prove(article)[iteration - 1]), places
-        )
 
-    assert f"{proven:f}" == value
+    assert value == rounded_to(article.addresses[quantity].of(proven[iteration - 1]), value)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +66,13 @@ def test_after_thousands_of_updates(
     """The loss approaches zero and the output 0.01: after updates counted, not iterations."""
     found = proven_trajectory[updates]
 
-    assert rounded_to(found["E"], loss) == loss
-    assert rounded_to(found["out_o1"], output) == output
+    assert rounded_to(rational(found["E"]), loss) == loss
+    assert rounded_to(rational(found["out_o1"]), output) == output
 
 
-def rounded_to(value: str, example: str) -> str:
-    """Return a decimal rounded half up to as many places as the example has."""
-    return f"{round_half_up(rational(value), len(example.partition('.')[2])):f}"
+def rounded_to(value: Number, example: str) -> str:
+    """Return a number rounded half up to as many places as the example has."""
+    return f"{round_half_up(value, places(example)):f}"
 
 
 def test_loss_falls_towards_zero(article: Article) -> None:

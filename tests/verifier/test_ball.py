@@ -72,6 +72,16 @@ def test_any_order_of_summation(precision: str, n: int) -> None:
     assert ball.contains(float(sum(map(Fraction, x.tolist()))))
 
 
+def test_cancellation(precision: str) -> None:
+    """A sum's rounding is measured by its terms, not by what is left of them."""
+    p = PRECISIONS[precision]
+    x = np.array([1, 1.5 * p.u, -1], precision)
+    ball = np.sum(Ball(x, 0, p))
+
+    assert np.sum(x) == 2 * p.u
+    assert ball.contains([np.sum(x), 1.5 * p.u]).all()
+
+
 def test_one_unit_too_many_is_outside(precision: str) -> None:
     """The balls are no wider than their model: an error beyond it is seen."""
     p = PRECISIONS[precision]

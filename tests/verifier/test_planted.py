@@ -1,6 +1,7 @@
 """A wrong digit, planted anywhere, turns the run red at that cell and nowhere else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 from reference.article import ITERATIONS, Address, Article
-from reference.golden import Golden
+from reference.golden import Golden, prove
+from reference.numbers.exact import workprec
 from reference.training import Iteration
 from tests.report import Cell
 from tests.verification import test_article as checks
+from tests.verification import test_golden
 from tests.verification.runs import REFERENCE, Runs
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
@@ -71,6 +74,25 @@ def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
     return abs(float(golden.iterations[iteration - 1][quantity])) / 1000 < checks.FIVE_DECIMALS
 
 
+def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
+    """A golden value off in its fourth digit leaves the ball; in its last, it is not proven."""
+    runs = Runs(article, {})
+    with workprec():
+        proven = prove(article)
+    for at in ((n, q) for n in ITERATIONS for q in article.addresses):
+        value = golden.iterations[at[0] - 1][at[1]]
+        first = next(i for i, digit in enumerate(value) if digit in "123456789")
+        for i in (first + 3, len(value) - 1):
+            wrong = value[:i] + str((int(value[i]) + 1) % 10) + value[i + 1 :]
+            planted = [dict(values) for values in golden.iterations]
+            planted[at[0] - 1][at[1]] = wrong
+            changed = replace(golden, iterations=tuple(planted))
+            with workprec(), pytest.raises(AssertionError):
+                test_golden.test_value(article, changed, proven, *at)
+            if i < len(value) - 1:
+                assert is_red(checks.test_in_ball, REFERENCE, "float64", *at, runs, changed), at
+
+
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
     """A copy of the suite, to be broken."""
@@ -83,6 +105,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
         ('"dE_dw5": "0.0821670', '"dE_dw5": "0.0821680', "iteration1-dE_dw5"),
         ('"out_o1": "0.7420870419', '"out_o1": "0.7421870419', "iteration2-out_o1"),
     ],
+    ids=["iteration1", "iteration2"],
 )
 def test_a_wrong_golden_digit(sandbox: Sandbox, old: str, new: str, red: str) -> None:
     """Every implementation is red against it, in no other quantity; and so is the file."""
