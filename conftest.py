@@ -10,21 +10,26 @@ import pytest
 import adapters
 from adapters.protocol import AdapterError, Unsupported
 from reference import article as articles
+from reference import findings as findings_of
 from reference import golden as goldens
 from reference.article import ITERATIONS, Article
+from reference.findings import KnownFinding
 from reference.fixtures import FixtureError
 from reference.golden import Golden
 from reference.numbers.precision import PRECISIONS
 from reference.verdict import article as audits
 from reference.verdict.article import Finding
 from tests import report
-from tests.report import Cell
+from tests.report import FIVE_DECIMALS, Cell
+from tests.verification.cases import CASES
+from tests.verification.certificates import Certificates
 from tests.verification.runs import REFERENCE, Runs, installed
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
 ADAPTERS = pytest.StashKey[Mapping[str, Path | None]]()
 CELL = pytest.StashKey[Cell]()
+FINDINGS = pytest.StashKey[tuple[KnownFinding, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="an adapter of your own, a Python file that defines `adapter`; can be repeated",
     )
+    group.addoption(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how many seeds of each network to certify (default: %(default)s)",
+    )
     group.addoption("--report-json", metavar="FILE", help="write every cell to a JSON file")
 
 
@@ -53,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[ARTICLE] = articles.load()
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])
         audits.recorded()
+        config.stash[FINDINGS] = findings_of.load()
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = _asked_for(config)
@@ -95,14 +108,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     article = metafunc.config.stash[ARTICLE]
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     asked = metafunc.fixturenames
-    if "implementation" in asked:
-        metafunc.parametrize("implementation", names)
+    if "case" in asked:
+        metafunc.parametrize("case", CASES)
+        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
     if "pair" in asked:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
         metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
     if "precision" in asked:
-        metafunc.parametrize("precision", PRECISIONS)
+        # Five decimals are asked of the article, and bfloat16 and float16 have not as many.
+        fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
+        metafunc.parametrize("precision", PRECISIONS if "case" in asked else fine)
+    if "implementation" in asked:  # innermost: those of one case are run together
+        metafunc.parametrize("implementation", names)
     if "iteration" in asked:
         metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])
     if "quantity" in asked:
@@ -144,19 +162,34 @@ def runs(article: Article, pytestconfig: pytest.Config) -> Runs:
     return Runs(article, pytestconfig.stash[ADAPTERS])
 
 
+@pytest.fixture(scope="session")
+def certificates(runs: Runs) -> Certificates:
+    """The certificates of every implementation."""
+    return Certificates(runs)
+
+
+@pytest.fixture(scope="session")
+def known(pytestconfig: pytest.Config) -> tuple[KnownFinding, ...]:
+    """The recorded findings."""
+    return pytestconfig.stash[FINDINGS]
+
+
 @pytest.fixture
 def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
     """The report's cell of the running test, made from the test's parameters."""
     asked = request.node.callspec.params
-    figure, pair = asked.get("figure"), asked.get("pair")
+    figure, pair, case = asked.get("figure"), asked.get("pair"), asked.get("case")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if figure:
+    if case:
+        quantity, iteration, group = "every link", asked["seed"], report.NETWORKS
+        against = "its own numbers"
+    elif figure:
         quantity, iteration, group = figure.quantity, figure.iteration, figure.part
     else:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else report.group(article, quantity)
     found = Cell(
-        network=article.network.name,
+        network=case or article.network.name,
         adapter=adapter,
         against=against,
         version=runs.version(adapter),
@@ -209,6 +242,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             report.matrix(cells),
         ),
         ("backproof: pairs, to five decimals", report.pairs(cells)),
+        ("backproof: certificates, every link of the chain rule", report.networks(cells)),
+        ("backproof: properties seen", report.properties(cells)),
         ("backproof: what implementations do not support", report.unsupported(cells)),
         (
             f"backproof: errata of the article ({audits.counts(findings)})",
@@ -227,7 +262,7 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
         "adapter": [REFERENCE, *config.stash[ADAPTERS]],
         "precision": list(PRECISIONS),
         "group": report.groups(article),
-        "iteration": list(ITERATIONS),
+        "network": [article.network.name, *CASES],
     }
     cells = [
         Cell(**content)
@@ -240,6 +275,7 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
         cells,
         key=lambda cell: (
             *(values.index(getattr(cell, name)) for name, values in order.items()),
+            cell.iteration,
             cell.against,
             cell.quantity,
         ),

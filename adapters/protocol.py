@@ -5,7 +5,7 @@ framework's own gradient; it computes no derivative itself. It may import `refer
 types and its framework, nothing else. What it cannot do it declares, with a reason.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,36 +75,54 @@ def trace(
     trace. Raises AdapterError, Unsupported.
     """
     dtype = next(iter(leaves.values())).dtype
-    needed = [dtype.name, *(node.op for node in network.nodes)]
-    for name in needed:
+    probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
+    values, gradients = _run(adapter, network, leaves, probes)
+    return Trace(
+        values=values,
+        cotangents={name: gradients[name] for name in probes if name in gradients},
+        gradients={name: gradients[name] for name in leaves if name in gradients},
+    )
+
+
+def gradients(adapter: Adapter, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
+    """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""
+    return _run(adapter, network, leaves, {})[1]
+
+
+def _run(
+    adapter: Adapter, network: Network, leaves: Mapping[str, Array], probes: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return every node's value, and the gradient of every leaf and probe."""
+    precision = next(iter(leaves.values())).dtype.name
+    ops = sorted({node.op for node in network.nodes})
+    for name in (precision, *ops):
         if name in adapter.unsupported:
             raise Unsupported(f"{name}: {adapter.unsupported[name]}")
-    if missing := sorted({op for op in needed[1:] if op not in adapter.ops}):
+    if missing := [op for op in ops if op not in adapter.ops]:
         raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
-    probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
 
     def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         known = {name: tensors[name] for name in leaves}
         for node in network.nodes:
-            place, shape = f"ops[{node.op!r}] at node {node.name}", shapes[node.name]
+            place = f"ops[{node.op!r}] at node {node.name}"
             try:
                 value = adapter.ops[node.op](*(known[name] for name in node.inputs))
                 found = tuple(value.shape)
             except Exception as error:
                 raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
-            if found != shape:  # asked before the probe is added, since adding broadcasts
-                raise AdapterError(f"{place}: expected shape {shape}, found {found}")
-            known[node.name] = value + tensors[node.name]
-        return known[network.loss], {name: known[name] for name in probes}
+            if node.name in probes:
+                # Asked before the probe is added, since adding broadcasts.
+                if found != (shape := probes[node.name].shape):
+                    raise AdapterError(f"{place}: expected shape {shape}, found {found}")
+                value = value + tensors[node.name]
+            known[node.name] = value
+        return known[network.loss], {node.name: known[node.name] for node in network.nodes}
 
-    with adapter.state(dtype.name):
+    with adapter.state(precision):
         tensors = {name: adapter.array(a) for name, a in {**leaves, **probes}.items()}
-        values, gradients = adapter.value_and_grad(loss, tensors)
-        return Trace(
-            values=_numpy(adapter, values, probes, known=probes),
-            cotangents=_numpy(adapter, gradients, probes, known=tensors),
-            gradients=_numpy(adapter, gradients, leaves, known=tensors),
-        )
+        values, found = adapter.value_and_grad(loss, tensors)
+        nodes = [node.name for node in network.nodes]
+        return _numpy(adapter, values, nodes), _numpy(adapter, found, tensors)
 
 
 def update(adapter: Adapter, w: Array, gradient: Array, eta: float) -> Array:
@@ -127,14 +145,12 @@ def check(array: Any, expected: Array) -> Array:
     return np.asarray(array)
 
 
-def _numpy(
-    adapter: Adapter, tensors: Any, wanted: Iterable[str], known: Collection[str]
-) -> dict[str, Array]:
-    """Return the wanted tensors that there are; those missing are missed where they are used."""
+def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:
+    """Return the tensors there are; a missing one is missed where it is used."""
     if not isinstance(tensors, dict):
         raise AdapterError(
             f"value_and_grad: expected a dict of tensors, found {type(tensors).__name__}"
         )
     if unknown := sorted(str(name) for name in tensors if name not in known):
         raise AdapterError(f"value_and_grad: returned unknown names {unknown}")
-    return {name: adapter.numpy(tensors[name]) for name in wanted if name in tensors}
+    return {name: adapter.numpy(tensors[name]) for name in known if name in tensors}

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 
@@ -10,7 +10,10 @@ from reference.article import Article
 from reference.numbers.precision import PRECISIONS
 from reference.table import table
 
-ABBREVIATED = {"float64": "f64", "float32": "f32"}
+ABBREVIATED = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+FIVE_DECIMALS = Fraction(1, 2 * 10**5)
+"""Half a unit of the fifth decimal: what the mission asks of every pair."""
 
 
 @dataclass(slots=True)
@@ -29,6 +32,13 @@ class Cell:
     digits:    significant decimal digits of agreement, at most what the precision can hold;
                None where there was no number.
     message:   why it is not "agrees"; None where it is.
+
+    Of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement of all
+    gradients with those of the implementations before it):
+
+    links, inside, entries: how many links, how many inside their balls, how many numbers.
+    share:      the worst share of a ball used.
+    properties: what the implementation was seen doing.
     """
 
     network: str
@@ -42,14 +52,15 @@ class Cell:
     verdict: str = "refuted"
     digits: float | None = None
     message: str | None = None
-
-    @property
-    def is_pair(self) -> bool:
-        """Whether it compares two implementations."""
-        return self.group == PAIRS
+    links: int = 0
+    inside: int = 0
+    entries: int = 0
+    share: float | None = None
+    properties: Sequence[str] = ()
 
 
 PAIRS = "pairs"
+NETWORKS = "networks"
 VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
 as_dict = asdict
 
@@ -68,7 +79,7 @@ def groups(article: Article) -> list[str]:
     """Return the rows of the matrix: groups of quantities, then the article's parts."""
     quantities = [group(article, quantity) for quantity in article.addresses]
     parts = [figure.part for figure in article.figures]
-    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS]))
+    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS, NETWORKS]))
 
 
 def digits(value: float, expected: str | float, precision: str) -> float:
@@ -84,7 +95,9 @@ def digits(value: float, expected: str | float, precision: str) -> float:
 
 def matrix(cells: Iterable[Cell]) -> str:
     """Return rows of quantities by columns of implementations: agreeing/total, fewest digits."""
-    of_one = [cell for cell in cells if not cell.is_pair]
+    of_one = [cell for cell in cells if cell.group not in (PAIRS, NETWORKS)]
+    if not of_one:
+        return ""
     columns = list(dict.fromkeys((cell.adapter, cell.precision) for cell in of_one))
     groups = list(dict.fromkeys(cell.group for cell in of_one))
     head = ["", *(f"{adapter} {ABBREVIATED[precision]}" for adapter, precision in columns)]
@@ -103,7 +116,7 @@ def matrix(cells: Iterable[Cell]) -> str:
 
 def pairs(cells: Iterable[Cell]) -> str:
     """Return the pairs of implementations by precision: agreeing/total, fewest digits."""
-    of_two = [cell for cell in cells if cell.is_pair]
+    of_two = [cell for cell in cells if cell.group == PAIRS]
     if not of_two:
         return ""
     precisions = list(dict.fromkeys(cell.precision for cell in of_two))
@@ -121,6 +134,54 @@ def pairs(cells: Iterable[Cell]) -> str:
     return table(["", *(ABBREVIATED[p] for p in precisions)], rows)
 
 
+def networks(cells: Iterable[Cell]) -> str:
+    """Return a line a network: links inside, worst share of a ball, digits of agreement."""
+    of_links = [c for c in cells if c.group == NETWORKS and c.verdict != "unsupported"]
+    if not of_links:
+        return ""
+    precisions = [p for p in ABBREVIATED if any(c.precision == p for c in of_links)]
+    rows = []
+    for name in dict.fromkeys(cell.network for cell in of_links):
+        own = [cell for cell in of_links if cell.network == name]
+        links, inside = sum(c.links for c in own), sum(c.inside for c in own)
+        red = any(c.verdict != "agrees" for c in own)
+        rows.append(
+            [
+                name,
+                f"{inside}/{links}{' RED' if red else ''}",
+                f"{sum(c.entries for c in own):,}",
+                f"{max((c.share for c in own if c.share is not None), default=math.nan):.2f}",
+                *(_fewest(c.digits for c in own if c.precision == p) for p in precisions),
+            ]
+        )
+    head = [
+        "",
+        "links inside",
+        "numbers",
+        "worst share",
+        *(f"digits {ABBREVIATED[p]}" for p in precisions),
+    ]
+    return table(head, rows)
+
+
+def properties(cells: Iterable[Cell]) -> str:
+    """Return a line for each property that an implementation was seen to have, and where."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        for name in cell.properties:
+            where = seen.setdefault((cell.adapter, name), [])
+            where.append(f"{cell.network} {ABBREVIATED[cell.precision]}")
+    rows = [
+        (adapter, name, ", ".join(dict.fromkeys(where))) for (adapter, name), where in seen.items()
+    ]
+    return table(("", "property", "seen on"), rows) if rows else ""
+
+
+def _fewest(digits: Iterable[float | None]) -> str:
+    known = [d for d in digits if d is not None]
+    return f"{math.floor(min(known) * 10) / 10:.1f}" if known else "-"
+
+
 def summary(cells: Iterable[Cell]) -> str:
     """Return "agreeing/total  fewest digits" of some cells; red ones are marked."""
     found = list(cells)
@@ -129,8 +190,7 @@ def summary(cells: Iterable[Cell]) -> str:
     if all(cell.verdict == "unsupported" for cell in found):
         return "unsupported"
     agreeing = sum(cell.verdict == "agrees" for cell in found)
-    known = [cell.digits for cell in found if cell.digits is not None]
-    fewest = f"{math.floor(min(known) * 10) / 10:.1f}" if known else "-"
+    fewest = _fewest(cell.digits for cell in found)
     return f"{agreeing}/{len(found)} {fewest}{' RED' if agreeing < len(found) else ''}"
 
 

@@ -9,32 +9,43 @@ it, in any order of summation:
              largest magnitude that the result can have) + (underflow)
 
 Midpoints are computed in float64, so float64's own rounding is part of every radius, on top of
-the modelled precision's: below, U = u + u64 is the sum of the two unit roundoffs.
+the modelled precision's: below, a unit is always the sum u + u64 of the two unit roundoffs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.special import erf
 
-from reference.numbers.precision import FLOAT64, Precision
+from reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
 from reference.ops import Array
 
 
 class Ball(NDArrayOperatorsMixin):
     """An array of balls [mid - rad, mid + rad].
 
-    mid, rad:  float64 arrays of one shape; rad >= 0, and infinite where nothing is known.
+    mid:       float64 array.
+    rad:       float64 array of the same shape, >= 0, infinite where nothing is known; or the
+               number 0.0 where all entries are exact.
     precision: whose rounding the operations model.
     """
 
     def __init__(self, mid: Any, rad: Any, precision: Precision) -> None:
-        """Take what has the shape of mid, or broadcasts to it."""
+        """Take the arrays as they are; none is copied, none is written to."""
         self.mid: Array = np.asarray(mid, dtype=np.float64)
-        self.rad: Array = np.broadcast_to(np.asarray(rad, dtype=np.float64), self.mid.shape)
+        self.rad: Any = rad
+        if not self.is_exact:
+            self.rad = np.broadcast_to(np.asarray(rad, dtype=np.float64), self.mid.shape)
         self.precision = precision
+
+    @classmethod
+    def exact(cls, values: Any, precision: Precision) -> "Ball":
+        """Return balls of radius zero: the numbers themselves."""
+        return cls(values, 0.0, precision)
 
     @classmethod
     def rounded(cls, values: Any, precision: Precision) -> "Ball":
@@ -43,7 +54,9 @@ class Ball(NDArrayOperatorsMixin):
         values: decimal strings or floats, an array or nested lists.
         """
         a = np.asarray(values)
-        mid = np.array([float(Fraction(x)) for x in a.ravel().tolist()]).reshape(a.shape)
+        if a.dtype.kind == "U":
+            a = np.array([float(Fraction(x)) for x in a.ravel().tolist()]).reshape(a.shape)
+        mid = a.astype(np.float64)
         return cls(mid, _rounding(np.abs(mid), _unit(precision), precision), precision)
 
     @property
@@ -57,45 +70,83 @@ class Ball(NDArrayOperatorsMixin):
         return self.mid.ndim
 
     @property
+    def is_exact(self) -> bool:
+        """Whether every radius is known to be zero."""
+        return type(self.rad) is float  # NumPy's scalars are of a subclass
+
+    @property
     def T(self) -> "Ball":
         """The transpose."""
-        return Ball(self.mid.T, self.rad.T, self.precision)
+        turned = Ball(self.mid.T, self.rad if self.is_exact else self.rad.T, self.precision)
+        if "bound32" in self.__dict__:  # the bound is computed once for both
+            bound, scale = self.bound32
+            turned.__dict__["bound32"] = bound.T, scale
+        return turned
+
+    @cached_property
+    def bound32(self) -> tuple[Array, float]:
+        """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
+
+        For bounds of products, which cost half in float32. Scaling keeps them in its range.
+        """
+        size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
+        largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
+        if not np.isfinite(largest):
+            return np.full(self.shape, np.inf, np.float32), 1.0
+        scale = 2.0 ** max(np.frexp(largest)[1] - 1, FLOAT64.exponent) if largest else 1.0
+        bound = np.empty(self.shape, np.float32)
+        np.multiply(size, 1 / scale, out=bound, casting="same_kind")
+        return np.abs(bound, out=bound), scale
 
     def __getitem__(self, index: Any) -> "Ball":
-        return Ball(self.mid[index], self.rad[index], self.precision)
+        return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 
     def __repr__(self) -> str:
         return f"Ball({self.mid}, +- {self.rad}, {self.precision.name})"
 
     def contains(self, values: Any) -> Array:
         """Return, entry by entry, whether `values` lie inside; NaN lies nowhere."""
-        return np.asarray(np.abs(np.asarray(values, dtype=np.float64) - self.mid) <= self.rad)
+        return np.asarray(self.shares(values) <= 1)
+
+    def shares(self, values: Any) -> Array:
+        """Return, entry by entry, the share of the radius used: |values - mid| / rad.
+
+        Zero at the midpoint of a radius of zero; NaN of what is not finite.
+        """
+        with np.errstate(all="ignore"):
+            distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
+            np.abs(distance, out=distance)
+            if self.is_exact:
+                return np.where(distance > 0, np.inf, distance)
+            share = np.divide(distance, self.rad)
+            if np.isnan(np.max(share, initial=0)):
+                share = np.where(distance == 0, 0, share)
+                share = np.where(np.isfinite(distance), share, np.nan)
+            return share
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = _UFUNCS.get(ufunc)
         if rule is None or method != "__call__" or kwargs:
             return NotImplemented
-        balls = [x if isinstance(x, Ball) else Ball(x, 0, self.precision) for x in inputs]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return rule(*balls, self.precision)
+        p = self.precision
+        balls = [x if isinstance(x, Ball) else Ball.exact(x, p) for x in inputs]
+        with np.errstate(all="ignore"):
+            return rule(*(_read(ball) for ball in balls), p)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = _FUNCTIONS.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+        if rule is None:
+            return NotImplemented
+        with np.errstate(all="ignore"):
+            return rule(*args, **kwargs)
 
 
 def _unit(p: Precision) -> float:
     return p.u + FLOAT64.u
 
 
-def _gamma(n: int, p: Precision) -> float:
-    """gamma_n for both roundings at once: of the modelled precision, and float64's of mid."""
-    U = _unit(p)
-    return n * U / (1 - n * U) if n * U < 1 else np.inf
-
-
 def _rounding(magnitude: Array, relative: float, p: Precision) -> Array:
-    return relative * magnitude + p.minimum
+    return relative * magnitude + (p.underflow + FLOAT64.underflow)
 
 
 def _up(rad: Array, n: int = 1) -> Array:
@@ -103,86 +154,226 @@ def _up(rad: Array, n: int = 1) -> Array:
 
     n: the terms of its longest sum. No rule below rounds more than n + 15 times, one after another.
     """
-    return rad * (1 + FLOAT64.gamma(n + 15))
+    rad *= 1 + gamma(n + 15, FLOAT64.u)
+    return rad
+
+
+def _read(a: Ball) -> Ball:
+    """Return the operand as the precision may read it: subnormals as zero, if it flushes."""
+    p = a.precision
+    if not p.flushes:
+        return a
+    size = np.abs(a.mid)
+    subnormal = (size < p.minimum) & (size > 0)
+    return Ball(a.mid, a.rad + np.where(subnormal, size, 0), p) if subnormal.any() else a
+
+
+# Exact operations: no rounding.
 
 
 def _negative(a: Ball, p: Precision) -> Ball:
     return Ball(-a.mid, a.rad, p)
 
 
+def _absolute(a: Ball, p: Precision) -> Ball:
+    return Ball(np.abs(a.mid), a.rad, p)
+
+
+def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
+    # |max(x, y) - max(x', y')| <= max(|x - x'|, |y - y'|)
+    both = a.is_exact and b.is_exact
+    return Ball(np.maximum(a.mid, b.mid), 0.0 if both else np.maximum(a.rad, b.rad), p)
+
+
+def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Return 1 where a > b for sure, 0 where a <= b for sure, and 1/2 +- 1/2 where unknown."""
+    yes, no = a.mid - a.rad > b.mid + b.rad, a.mid + a.rad <= b.mid - b.rad
+    if np.all(yes | no):
+        return Ball.exact(yes, p)
+    return Ball(np.where(yes, 1, np.where(no, 0, 0.5)), np.where(yes | no, 0, 0.5), p)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Ball:
+    p = next(x.precision for x in (condition, a, b) if isinstance(x, Ball))
+    balls = (x if isinstance(x, Ball) else Ball.exact(x, p) for x in (condition, a, b))
+    mask, a, b = (_read(ball) for ball in balls)
+    mid = np.where(mask.mid > 0, a.mid, b.mid)
+    if mask.is_exact and a.is_exact and b.is_exact:
+        return Ball.exact(mid, p)
+    rad = np.where(mask.mid > 0, a.rad, b.rad)
+    unknown = np.abs(a.mid - b.mid) + np.maximum(a.rad, b.rad)
+    return Ball(mid, np.where(mask.rad > 0, _up(np.array(unknown)), rad), p)
+
+
+def _max(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
+    mid = np.max(a.mid, axis=axis, keepdims=keepdims)
+    if a.is_exact:
+        return Ball.exact(mid, a.precision)
+    return Ball(mid, np.max(a.rad, axis=axis, keepdims=keepdims), a.precision)
+
+
+def _concatenate(parts: Sequence[Any], axis: int = 0) -> Ball:
+    p = next(part.precision for part in parts if isinstance(part, Ball))
+    balls = [part if isinstance(part, Ball) else Ball.exact(part, p) for part in parts]
+    mid = np.concatenate([ball.mid for ball in balls], axis=axis)
+    if all(ball.is_exact for ball in balls):
+        return Ball.exact(mid, p)
+    rads = [np.broadcast_to(ball.rad, ball.shape) for ball in balls]
+    return Ball(mid, np.concatenate(rads, axis=axis), p)
+
+
+def _ones_like(a: Ball) -> Ball:
+    return Ball.exact(np.ones(a.shape), a.precision)
+
+
+# Operations with one rounding.
+
+
 def _sum_of(mid: Array, a: Ball, b: Ball, p: Precision) -> Ball:
-    rad = a.rad + b.rad
-    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p)), p)
+    rad = np.abs(mid)
+    rad += a.rad
+    rad += b.rad
+    rad = _rounding(rad, _unit(p), p)
+    rad += a.rad
+    rad += b.rad
+    return Ball(mid, _up(rad), p)
 
 
 def _add(a: Ball, b: Ball, p: Precision) -> Ball:
-    return _sum_of(a.mid + b.mid, a, b, p)
+    return _sum_of(np.asarray(a.mid + b.mid), a, b, p)
 
 
 def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
-    return _sum_of(a.mid - b.mid, a, b, p)
+    return _sum_of(np.asarray(a.mid - b.mid), a, b, p)
 
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
+    mid = np.asarray(a.mid * b.mid)
+    if a.is_exact and b.is_exact:
+        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
-    mid = a.mid * b.mid
     rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
     return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p)), p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     # |x/y - mid_x/mid_y| <= (|mid_x| rad_y + rad_x |mid_y|) / (|mid_y| min|y|)
-    smallest = np.abs(b.mid) - b.rad
-    with np.errstate(divide="ignore"):
-        mid = a.mid / b.mid
-        rad = (np.abs(a.mid) * b.rad + a.rad * np.abs(b.mid)) / (np.abs(b.mid) * smallest)
-    relative = p.ulps(p.divide) + FLOAT64.u
+    mid, size = np.asarray(a.mid / b.mid), np.abs(b.mid)
+    smallest = size - b.rad
+    rad = (np.abs(mid) * b.rad + a.rad) / smallest
+    relative = p.ulps(p.divide_ulp) + FLOAT64.u
     rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
     return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
 
 
+def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
+    """Return the rule of an elementary function.
+
+    ulp:   the limit of its error, a field of Precision; float64's own is allowed to NumPy.
+    grows: (operand, f(mid)) -> a bound of |f(x) - f(mid)| over the operand's ball.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
+        relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
+        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p)), p)
+
+    return rule
+
+
+# e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
+# and by rad / sqrt(mid).
+_exp = _function(np.exp, "exp_ulp", lambda a, y: y * np.expm1(a.rad))
+_log = _function(
+    np.log,
+    "log_ulp",
+    lambda a, _: np.where(a.rad < a.mid, -np.log1p(-a.rad / np.abs(a.mid)), np.inf),
+)
+_sqrt = _function(
+    np.sqrt,
+    "sqrt_ulp",
+    lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
+)
+# tanh' <= 1 and erf' <= 2 / sqrt(pi).
+_tanh = _function(np.tanh, "tanh_ulp", lambda a, _: a.rad)
+_erf = _function(erf, "erf_ulp", lambda a, _: a.rad * (2 / np.sqrt(np.pi)))
+
+
+# Sums: any order, in the accumulator.
+
+
+def _accumulated(mid: Array, size: Array, spread: Any, n: int, p: Precision) -> Ball:
+    """Return the ball of n accumulated terms and the rounding of their sum.
+
+    size: sum of the terms' largest magnitudes. spread: what the operands' radii cause.
+    Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
+    """
+    wide = p.accumulator or p
+    rad = size  # overwritten: the largest array of all is touched as seldom as possible
+    rad *= gamma(n, _unit(wide))
+    rad += 2 * n * (wide.underflow + FLOAT64.underflow)
+    rad += spread
+    if p.accumulator:
+        rad += _rounding(np.abs(mid) + rad, p.u, p)
+    return Ball(mid, _up(rad, n), p)
+
+
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
-    # Higham, sec. 3.5: |fl(AB) - AB| <= gamma_n |A| |B|, n the inner dimension.
     n = a.shape[-1]
-    mid, size = a.mid @ b.mid, np.abs(a.mid) @ np.abs(b.mid)
-    spread = np.abs(a.mid) @ b.rad + a.rad @ (np.abs(b.mid) + b.rad)
-    return Ball(mid, _up(spread + _gamma(n, p) * (size + spread) + n * p.minimum, n), p)
+    spread = 0.0
+    if not (a.is_exact and b.is_exact):
+        zero = np.zeros(())
+        rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
+        spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
+    return _accumulated(a.mid @ b.mid, _product_of_bounds(a, b), spread, n, p)
 
 
-def _exp(a: Ball, p: Precision) -> Ball:
-    # e^(mid +- rad) is at most e^mid (e^rad - 1) away from e^mid.
-    mid = np.exp(a.mid)
-    rad = mid * np.expm1(a.rad)
-    relative = p.ulps(p.exp) + FLOAT64.ulps(FLOAT64.exp)
-    return Ball(mid, _up(rad + _rounding(mid + rad, relative, p)), p)
+def _product_of_bounds(a: Ball, b: Ball) -> Array:
+    """Return an array that is at least (|a| + rad_a) (|b| + rad_b), computed in float32."""
+    n = a.shape[-1]
+    (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
+    size = (bound_a @ bound_b).astype(np.float64)
+    # Rounded n + 6 times; in each of n terms either factor, the product or the sum may underflow.
+    size *= 1 + gamma(n + 6, FLOAT32.u)
+    size += 8 * n * FLOAT32.minimum
+    size *= scale_a
+    size *= scale_b
+    return np.asarray(size)
 
 
-def _sum(a: Ball, axis: int | None = None, *, keepdims: bool = False) -> Ball:
-    # Higham, sec. 4.2: |fl(sum x) - sum x| <= gamma_n sum |x|, in any order of summation.
+def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     def add(x: Array) -> Array:
-        return np.sum(x, axis=axis, keepdims=keepdims)
+        return np.asarray(np.sum(x, axis=axis, keepdims=keepdims))
 
-    mid, size, spread = add(a.mid), add(np.abs(a.mid)), add(a.rad)
+    a = _read(a)
+    mid = add(a.mid)
     n = a.mid.size // max(mid.size, 1)
-    p = a.precision
-    return Ball(mid, _up(spread + _gamma(n, p) * (size + spread) + n * p.minimum, n), p)
-
-
-def _ones_like(a: Ball) -> Ball:
-    return Ball(np.ones(a.shape), 0, a.precision)
+    spread = 0.0 if a.is_exact else add(np.broadcast_to(a.rad, a.shape))
+    return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
 
 
 _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.negative: _negative,
+    np.absolute: _absolute,
+    np.maximum: _maximum,
+    np.greater: _greater,
     np.add: _add,
     np.subtract: _subtract,
     np.multiply: _multiply,
     np.divide: _divide,
     np.matmul: _matmul,
     np.exp: _exp,
+    np.log: _log,
+    np.sqrt: _sqrt,
+    np.tanh: _tanh,
+    erf: _erf,
 }
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
     np.sum: _sum,
+    np.max: _max,
+    np.where: _where,
     np.ones_like: _ones_like,
     np.ndim: lambda a: a.ndim,
 }

@@ -75,7 +75,7 @@ def round_half_up(x: Number, places: int) -> Decimal:
 
 
 def significant(x: Number, digits: int) -> str:
-    """Return x as a decimal string of at least `digits` proven significant digits.
+    """Return x as a decimal string of `digits` proven significant digits; zero is "0".
 
     Raises Undecided where the ball does not prove that many.
     """
@@ -86,7 +86,9 @@ def significant(x: Number, digits: int) -> str:
         raise Undecided(f"{x} may be zero: it has no proven digit")
     smaller = min(abs(low), abs(high))
     magnitude = len(str(smaller.numerator)) - len(str(smaller.denominator))
-    return f"{round_half_up(x, digits - magnitude):f}"
+    if smaller < Fraction(10) ** magnitude:
+        magnitude -= 1
+    return f"{round_half_up(x, digits - 1 - magnitude):f}"
 
 
 def _round_fraction(x: Fraction, places: int) -> Decimal:

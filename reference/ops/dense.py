@@ -3,6 +3,8 @@
 Shapes: B batch, I inputs, O outputs.
 """
 
+import numpy as np
+
 from reference.ops.op import Array, Op, sum_to_shape
 
 
@@ -13,6 +15,12 @@ def dense_forward(x: Array, W: Array, b: Array) -> Array:
     Returns z: (B, O), in the dtype of its operands.
     """
     return x @ W + b
+
+
+def dense_forward_fused(x: Array, W: Array, b: Array) -> Array:
+    """Return z = [x 1] [W; b]: the bias is one more term of the inner product, in any order."""
+    ones, row = np.ones((x.shape[0], 1)), np.zeros((1, W.shape[1])) + b
+    return np.concatenate([x, ones], axis=1) @ np.concatenate([W, row], axis=0)
 
 
 def dense_backward(dz: Array, z: Array, x: Array, W: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -37,4 +45,8 @@ def weight_gradient(dz: Array, x: Array) -> Array:
     return x.T @ dz
 
 
-dense = Op(dense_forward, dense_backward)
+dense = Op(
+    dense_forward,
+    dense_backward,
+    forms={"sums the bias among the products": Op(dense_forward_fused, dense_backward)},
+)

@@ -1,7 +1,7 @@
 """What an op is: a forward function and the backward function derived from it by hand."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,13 @@ class Op:
     forward:  y = forward(*inputs).
     backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs),
               where dy = dE/dy has the shape of y, and dE/dinput the shape of that input.
+    forms:    the same op as implementations are known to compute it otherwise, by what they
+              do: equal on paper, but rounded differently.
     """
 
-    forward: Callable[..., Array]
-    backward: Callable[..., tuple[Array, ...]]
+    forward: Callable[..., Any]
+    backward: Callable[..., tuple[Any, ...]]
+    forms: Mapping[str, "Op"] = field(default_factory=dict)
 
 
 def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:

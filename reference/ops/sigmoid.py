@@ -6,8 +6,12 @@ from reference.ops.op import Array, Op
 
 
 def sigmoid_forward(z: Array) -> Array:
-    """Return out = 1 / (1 + e^-z), in the shape and dtype of z (article, part 1; formula row 2)."""
-    return 1 / (1 + np.exp(-z))
+    """Return out = 1 / (1 + e^-z), in the shape and dtype of z (article, part 1; formula row 2).
+
+    Where z <= 0 it is computed as e^z / (1 + e^z), which is the same and cannot overflow.
+    """
+    e = np.exp(-np.abs(z))
+    return np.where(z > 0, 1, e) / (1 + e)
 
 
 def sigmoid_derivative(out: Array) -> Array:

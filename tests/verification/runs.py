@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from reference.numbers.precision import PRECISIONS
 from reference.training import Iteration, iterations
 
 REFERENCE = "reference"
+Result = TypeVar("Result")
 
 
 class Runs:
@@ -34,7 +35,7 @@ class Runs:
         """Run nothing yet."""
         self.article = article
         self.paths = paths
-        self._adapter = _remembered(self._load)
+        self.adapter = _remembered(self._load)
         self._run = _remembered(self._iterations)
         self._ball = cache(self._balls)
 
@@ -74,7 +75,7 @@ class Runs:
         if implementation == REFERENCE:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
-            adapter: Adapter = self._adapter(implementation)
+            adapter: Adapter = self.adapter(implementation)
             return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
@@ -83,7 +84,7 @@ class Runs:
 
     def _balls(self, precision: str) -> list[Iteration]:
         def rounded(values: Any) -> Any:
-            return Ball.rounded(values, PRECISIONS[precision])
+            return Ball.rounded(values, PRECISIONS[precision].flushing())
 
         leaves = self.article.network.leaves(rounded)
         return _two(iterations(self.article.network, leaves, rounded(self.article.eta)))
@@ -95,9 +96,10 @@ class Runs:
         return _two(iterations(self.article.network, leaves, float(self.article.eta)))
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
-        adapter, network, eta = self._adapter(name), self.article.network, float(self.article.eta)
-        found = []
-        try:
+        adapter, network, eta = self.adapter(name), self.article.network, float(self.article.eta)
+
+        def run() -> list[Iteration]:
+            found = []
             for model in self._run(REFERENCE, "float64"):
                 leaves = {k: a.astype(precision) for k, a in model.leaves.items()}
                 shapes = {k: a.shape for k, a in model.trace.values.items()}
@@ -106,15 +108,21 @@ class Runs:
                     for k in model.updated
                 }
                 found.append(Iteration(leaves, trace(adapter, network, leaves, shapes), updated))
-        except Unsupported:
-            raise
-        except AdapterError as error:
-            raise AdapterError(f"{name}, {precision}, {network.name}: {error}") from error
-        except Exception as error:
-            raise AdapterError(
-                f"{name}, {precision}, {network.name}: raised {type(error).__name__}: {error}"
-            ) from error
-        return found
+            return found
+
+        return guarded(f"{name}, {precision}, {network.name}", run)
+
+
+def guarded(place: str, run: Callable[[], Result]) -> Result:
+    """Return what `run` returns; whatever it raises becomes an AdapterError that names a place."""
+    try:
+        return run()
+    except Unsupported:
+        raise
+    except AdapterError as error:
+        raise AdapterError(f"{place}: {error}") from error
+    except Exception as error:
+        raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
 
 
 def installed(package: str) -> str:

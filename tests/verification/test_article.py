@@ -3,11 +3,8 @@
 from fractions import Fraction
 
 from reference.golden import Golden
-from tests.report import Cell, digits
+from tests.report import FIVE_DECIMALS, Cell, digits
 from tests.verification.runs import Runs
-
-FIVE_DECIMALS = Fraction(1, 2 * 10**5)
-"""Half a unit of the fifth decimal: what the mission asks of every pair."""
 
 
 def test_in_ball(

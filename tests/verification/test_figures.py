@@ -8,9 +8,8 @@ from typing import Any
 from reference.article import Figure
 from reference.numbers.exact import rational, round_half_up
 from reference.verdict.article import Finding
-from tests.report import Cell, digits
+from tests.report import FIVE_DECIMALS, Cell, digits
 from tests.verification.runs import Runs
-from tests.verification.test_article import FIVE_DECIMALS
 
 
 def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:

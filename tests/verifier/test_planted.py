@@ -12,7 +12,7 @@ from reference.article import ITERATIONS, Address, Article
 from reference.golden import Golden, prove
 from reference.numbers.exact import workprec
 from reference.training import Iteration
-from tests.report import Cell
+from tests.report import FIVE_DECIMALS, Cell
 from tests.verification import test_article as checks
 from tests.verification import test_golden
 from tests.verification.runs import REFERENCE, Runs
@@ -71,7 +71,7 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
 
 def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
     """Return whether a thousandth of the number is too little for five decimals to see."""
-    return abs(float(golden.iterations[iteration - 1][quantity])) / 1000 < checks.FIVE_DECIMALS
+    return abs(float(golden.iterations[iteration - 1][quantity])) / 1000 < FIVE_DECIMALS
 
 
 def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:

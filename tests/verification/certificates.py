@@ -1,0 +1,95 @@
+"""Certificates of every implementation on every case, each run made once."""
+
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from math import log10
+
+import numpy as np
+
+from adapters.protocol import Adapter, AdapterError, Unsupported, gradients, trace
+from reference.backprop import Trace, backprop, forward
+from reference.network import Network
+from reference.numbers.precision import PRECISIONS
+from reference.ops import Array
+from reference.verdict.certificate import Certificate, certify
+from tests.verification.cases import CASES
+from tests.verification.runs import REFERENCE, Runs, guarded
+
+RECENT = 4
+"""How many traces are kept: of one case, those of the implementations that it is compared with."""
+
+
+class Certificates:
+    """Runs and certifies implementations; `runs` knows their adapters."""
+
+    def __init__(self, runs: Runs) -> None:
+        """Run nothing yet."""
+        self.runs = runs
+        self.network = lru_cache(1)(self._network)
+        self.trace = lru_cache(RECENT)(self._trace)
+
+    def of(self, implementation: str, case: str, precision: str, seed: int) -> Certificate:
+        """Return the certificate of a run with probes and one without.
+
+        Raises AdapterError, Unsupported.
+        """
+        found, plain = self.trace(implementation, case, precision, seed)
+        network, leaves, _ = self.network(case, precision, seed)
+        return certify(network, leaves, found, precision, plain)
+
+    def digits(self, implementation: str, case: str, precision: str, seed: int) -> float | None:
+        """Return the digits to which all gradients agree with those of the others before it.
+
+        The error of a gradient array is relative to the largest entry. None for the first.
+        """
+        names = [REFERENCE, *self.runs.paths]
+        own, _ = self.trace(implementation, case, precision, seed)
+        found = []
+        for name in names[: names.index(implementation)]:
+            try:
+                other, _ = self.trace(name, case, precision, seed)
+            except (AdapterError, Unsupported):
+                continue
+            found += [
+                _digits(own.gradients[k], other.gradients[k], precision) for k in own.gradients
+            ]
+        return min(found, default=None)
+
+    def _network(
+        self, case: str, precision: str, seed: int
+    ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
+        """Return a case's network, its leaves in a precision, and the shape of every node."""
+        network = CASES[case](seed)
+        leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+        exactly = network.leaves(lambda a: np.asarray(a).astype(float))
+        shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
+        return network, leaves, shapes
+
+    def _trace(
+        self, implementation: str, case: str, precision: str, seed: int
+    ) -> tuple[Trace, Mapping[str, Array]]:
+        """Return the trace, and the gradients of a run without probes."""
+        network, leaves, shapes = self.network(case, precision, seed)
+        if implementation == REFERENCE:
+            if PRECISIONS[precision].accumulator:
+                raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
+            return backprop(network, leaves), {}
+        adapter = self.runs.adapter(implementation)
+        both = partial(_both, adapter, network, leaves, shapes)
+        return guarded(f"{implementation}, {precision}, {case}", both)
+
+
+def _both(
+    adapter: Adapter,
+    network: Network,
+    leaves: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[Trace, dict[str, Array]]:
+    return trace(adapter, network, leaves, shapes), gradients(adapter, network, leaves)
+
+
+def _digits(one: Array, other: Array, precision: str) -> float:
+    a, b = (np.asarray(x, dtype=np.float64) for x in (one, other))
+    largest, u = float(np.max(np.abs(b), initial=0)), PRECISIONS[precision].u
+    difference = float(np.max(np.abs(a - b), initial=0))
+    return -log10(max(difference / largest, u)) if largest else -log10(max(difference, u))
