@@ -40,6 +40,7 @@ class Link:
     precision:  the effective one, by name; of a refuted link, the one that was asked for.
     properties: what an implementation is free to do, and was seen doing here.
     entries:    how many numbers the link produced.
+    outside:    how many of them are outside the ball of the precision that was asked for.
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
     index:      of the worst entry.
     seen:       what the framework says there.
@@ -52,6 +53,7 @@ class Link:
     precision: str
     properties: tuple[str, ...] = ()
     entries: int = 0
+    outside: int = 0
     share: float = np.inf
     index: tuple[int, ...] = ()
     seen: float = np.nan
@@ -63,10 +65,16 @@ class Link:
         place = self.name + (str(list(self.index)) if self.index else "")
         if self.problem:
             return f"{place}: refuted: {self.problem}"
-        ball = f"{self.seen!r} in {self.mid!r} +- {self.rad:.3g} ({self.precision})"
+        ball = f"{self.mid!r} +- {self.rad:.3g}"
+        outside = f"{self.outside} of {self.entries} entries outside"
         if self.verdict == "refuted":
-            return f"{place}: refuted: expected {ball}, which is {self.share:.3g} radii off"
-        return f"{place}: {self.verdict}: {ball}, share {self.share:.2f}"
+            return (
+                f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
+                f"{self.seen!r}, {self.share:.3g} radii off"
+            )
+        if self.verdict == "degraded":
+            return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"
+        return f"{place}: inside: {self.seen!r} is in {ball}, share {self.share:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,20 +244,23 @@ class _Replay:
             return Link(name, "refuted", self.precision.name, problem=problem)
         seen = np.asarray(seen)
         index, share = _worst(seen, ball)
-        own = Link(name, "inside", self.precision.name, (), seen.size, share, index)
+        own = Link(name, "inside", self.precision.name, (), seen.size, 0, share, index)
         if share <= 1:
             return _at(own, seen, ball)
         if not np.isfinite(np.sum(seen, dtype=np.float64)):
             index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
             problem = f"expected a finite number, found {seen[index]}"
             return replace(own, verdict="refuted", index=index, problem=problem)
+        own = replace(own, outside=int(np.sum(~ball.contains(seen))))
         for p, property_of_p in _freedoms(self.precision):
             for form, again in ways:
                 wider = again(p)
                 index_p, share_p = _worst(seen, wider)
                 if share_p <= 1:
                     properties = tuple(filter(None, (form, *property_of_p)))
-                    link = replace(own, properties=properties, share=share_p, index=index_p)
+                    link = replace(
+                        own, properties=properties, share=share_p, index=index_p, outside=0
+                    )
                     return _at(link, seen, wider)
         for p in LOWER[self.precision.name] if ways else ():
             lower = ways[0][1](p.narrow().flushing())

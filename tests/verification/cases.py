@@ -26,7 +26,7 @@ def equal(_: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def saturating(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Weights so large that most units saturate."""
-    return 16 * rng.standard_normal(shape)
+    return 8 * rng.standard_normal(shape)
 
 
 def identity(_: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -30,6 +30,10 @@ def test_certified(
         and (finding.network, finding.precision) == (case, precision)
     }
     seen = {(link.name, link.precision) for link in certificate.degraded}
+    holds, as_recorded = certificate.refuted is None, recorded == seen
 
-    assert certificate.refuted is None, f"{implementation}, {precision}: {certificate.refuted}"
-    assert recorded == seen, "; ".join(map(str, certificate.degraded))
+    assert holds, f"{implementation}, {case}, {precision}, seed {seed}: {certificate.refuted}"
+    assert as_recorded, (
+        f"{implementation}, {case}, {precision}, seed {seed}: recorded {sorted(recorded)}, "
+        f"seen {'; '.join(map(str, certificate.degraded))}"
+    )

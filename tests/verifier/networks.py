@@ -1,26 +1,8 @@
 """Networks for the tests of the suite itself, of seeded random numbers."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from reference.network import Network, Node
-
-
-def mlp(sizes: tuple[int, ...], batch: int = 1, seed: int = 0) -> Network:
-    """Return dense layers of `sizes` neurons, sigmoid after each, half squared error at the end."""
-    draw = np.random.default_rng(seed).standard_normal
-    parameters, nodes, last = {}, [], "x"
-    for n, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
-        parameters[f"W{n}"] = draw((inputs, outputs))
-        parameters[f"b{n}"] = draw((outputs,))
-        nodes.append(Node(f"net{n}", "dense", (last, f"W{n}", f"b{n}")))
-        last = f"out{n}"
-        nodes.append(Node(last, "sigmoid", (f"net{n}",)))
-    nodes.append(Node("E", "half_squared_error", (last, "t")))
-    inputs = {"x": draw((batch, sizes[0])), "t": draw((batch, sizes[-1]))}
-    name = "-".join(map(str, sizes)) + f", batch {batch}"
-    return Network(name, inputs, parameters, tuple(nodes), frozenset(parameters))
 
 
 def shared() -> Network:

@@ -10,10 +10,11 @@ from reference.article import Article
 from reference.backprop import Trace, backprop, forward
 from reference.golden import prove
 from reference.network import Network
+from reference.networks import mlp
 from reference.numbers.exact import exact, workprec
 from reference.ops import OPS, Op
 from tests.verifier.difference import close, gradient
-from tests.verifier.networks import mlp, shared
+from tests.verifier.networks import shared
 
 SHAPES: dict[str, list[tuple[tuple[int, ...], ...]]] = {
     "dense": [
@@ -24,7 +25,11 @@ SHAPES: dict[str, list[tuple[tuple[int, ...], ...]]] = {
         ((2, 3), (3, 3), (1, 3)),
     ],
     "sigmoid": [((1, 1),), ((2, 3),)],
+    "tanh": [((1, 1),), ((2, 3),)],
+    "relu": [((1, 1),), ((2, 3),)],
     "half_squared_error": [((1, 1), (1, 1)), ((3, 2), (3, 2))],
+    "mean_squared_error": [((1, 1), (1, 1)), ((3, 2), (3, 2))],
+    "softmax_cross_entropy": [((1, 2), (1, 2)), ((3, 4), (3, 4))],
 }
 """Of every op, the shapes of its inputs."""
 
@@ -52,12 +57,39 @@ def _dot(op: Op, dy: Any, inputs: list[Any], i: int, x: Any) -> Any:
     return np.sum(dy * op.forward(*inputs[:i], x, *inputs[i + 1 :]))
 
 
+FORMS = [(op, form) for op in OPS for form in OPS[op].forms]
+
+
+@pytest.mark.parametrize(("op", "form"), FORMS, ids=[form for _, form in FORMS])
+def test_forms_are_equal_on_paper(op: str, form: str) -> None:
+    """Another form of an op has the same values and the same derivatives."""
+    draw = np.random.default_rng(5).standard_normal
+    with workprec():
+        for shapes in SHAPES[op]:
+            inputs = [exact(draw(shape)) for shape in shapes]
+            y, other = OPS[op].forward(*inputs), OPS[op].forms[form].forward(*inputs)
+            dy = exact(draw(np.shape(y)))[()]
+            assert close(y, other)
+            pairs = zip(
+                OPS[op].backward(dy, y, *inputs),
+                OPS[op].forms[form].backward(dy, y, *inputs),
+                strict=True,
+            )
+            assert all(close(one, two) for one, two in pairs)
+
+
 def test_every_op_is_tested() -> None:
     """The table of shapes has every op."""
     assert list(OPS) == list(SHAPES)
 
 
-NETWORKS = [mlp((2, 2, 1)), mlp((3, 1)), mlp((2, 4, 3, 2), batch=3), mlp((1, 2, 1, 2, 1)), shared()]
+NETWORKS = [
+    mlp((2, 2, 1)),
+    mlp((3, 1)),
+    mlp((2, 4, 3, 2), "tanh", "mean_squared_error", batch=3),
+    mlp((1, 2, 1, 2, 1), "relu", "softmax_cross_entropy", batch=2),
+    shared(),
+]
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
@@ -90,8 +122,9 @@ def test_a_wrong_derivative_is_seen(op: str, factor: int | str) -> None:
     """The difference quotient refutes a backward function that is off by a factor."""
     with workprec():
         inputs = [exact(np.ones(shape)) for shape in SHAPES[op][0]]
-        if op == "half_squared_error":
-            inputs[0] = 2 * inputs[0]
+        inputs[0] = (
+            inputs[0] * exact(np.arange(1.0, inputs[0].size + 1).reshape(SHAPES[op][0][0])) / 2
+        )
         y = OPS[op].forward(*inputs)
         dy = exact(np.ones(np.shape(y)))[()]
         wrong = OPS[op].backward(dy, y, *inputs)[0] * exact(factor)[()]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reference.network import Network, Node
-from tests.verifier.networks import mlp
+from reference.networks import mlp
 
 GOOD = mlp((2, 3, 1))
 
@@ -19,7 +19,7 @@ GOOD = mlp((2, 3, 1))
         ({"inputs": {**GOOD.inputs, "W1": [1.0]}}, "names used twice: ['W1']"),
         (
             {"nodes": (Node("E", "softmax", ("x",)),)},
-            "node E: unknown op 'softmax'; known: dense, sigmoid, half_squared_error",
+            "node E: unknown op 'softmax'; known: dense, sigmoid, tanh, relu, half_",
         ),
         (
             {"nodes": (Node("E", "sigmoid", ("later",)),)},
