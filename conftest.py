@@ -56,6 +56,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="how many seeds of each network to certify (default: %(default)s)",
     )
+    group.addoption(
+        "--examples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="how many random networks to certify of each framework (default: %(default)s)",
+    )
     group.addoption("--report-json", metavar="FILE", help="write every cell to a JSON file")
 
 
@@ -174,6 +181,30 @@ def known(pytestconfig: pytest.Config) -> tuple[KnownFinding, ...]:
     return pytestconfig.stash[FINDINGS]
 
 
+@pytest.fixture(scope="session")
+def examples(pytestconfig: pytest.Config) -> int:
+    """How many random networks to draw."""
+    return int(pytestconfig.getoption("--examples"))
+
+
+@pytest.fixture
+def campaign(request: pytest.FixtureRequest, runs: Runs, examples: int) -> Cell:
+    """The report's cell of a campaign of random networks."""
+    adapter = request.node.callspec.params["implementation"]
+    found = Cell(
+        network=report.RANDOM,
+        adapter=adapter,
+        against="its own numbers",
+        version=runs.version(adapter),
+        precision="any",
+        iteration=examples,
+        quantity="every link",
+        group=report.NETWORKS,
+    )
+    request.node.stash[CELL] = found
+    return found
+
+
 @pytest.fixture
 def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
     """The report's cell of the running test, made from the test's parameters."""
@@ -260,9 +291,9 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
     article = config.stash[ARTICLE]
     order: dict[str, list[Any]] = {
         "adapter": [REFERENCE, *config.stash[ADAPTERS]],
-        "precision": list(PRECISIONS),
+        "precision": [*PRECISIONS, "any"],
         "group": report.groups(article),
-        "network": [article.network.name, *CASES],
+        "network": [article.network.name, *CASES, report.RANDOM],
     }
     cells = [
         Cell(**content)

@@ -24,7 +24,7 @@ class Cell:
     adapter:   whose number it is; of a pair, the first.
     against:   what it is compared with: "proven", a printed figure's id, or another adapter.
     version:   of what computed it; None where it could not be loaded.
-    precision: "float64" or "float32".
+    precision: by name; "any" of a campaign of random networks.
     iteration: 1 or 2.
     quantity:  an expression over the trace.
     group:     the row of the matrix.
@@ -61,6 +61,7 @@ class Cell:
 
 PAIRS = "pairs"
 NETWORKS = "networks"
+RANDOM = "random networks"
 VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
 as_dict = asdict
 

@@ -1,12 +1,12 @@
 """Certificates of every implementation on every case, each run made once."""
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import log10
 
 import numpy as np
 
-from adapters.protocol import Adapter, AdapterError, Unsupported, gradients, trace
+from adapters.protocol import AdapterError, Unsupported, gradients, trace
 from reference.backprop import Trace, backprop, forward
 from reference.network import Network
 from reference.numbers.precision import PRECISIONS
@@ -70,22 +70,31 @@ class Certificates:
     ) -> tuple[Trace, Mapping[str, Array]]:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
-        if implementation == REFERENCE:
-            if PRECISIONS[precision].accumulator:
-                raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
-            return backprop(network, leaves), {}
-        adapter = self.runs.adapter(implementation)
-        both = partial(_both, adapter, network, leaves, shapes)
-        return guarded(f"{implementation}, {precision}, {case}", both)
+        return traced(self.runs, implementation, network, leaves, shapes)
 
 
-def _both(
-    adapter: Adapter,
+def traced(
+    runs: Runs,
+    implementation: str,
     network: Network,
     leaves: Mapping[str, Array],
     shapes: Mapping[str, tuple[int, ...]],
-) -> tuple[Trace, dict[str, Array]]:
-    return trace(adapter, network, leaves, shapes), gradients(adapter, network, leaves)
+) -> tuple[Trace, Mapping[str, Array]]:
+    """Return an implementation's trace, and the gradients of a run without probes.
+
+    leaves: in the precision that is asked for. Raises AdapterError, Unsupported.
+    """
+    precision = next(iter(leaves.values())).dtype.name
+    if implementation == REFERENCE:
+        if PRECISIONS[precision].accumulator:
+            raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
+        return backprop(network, leaves), {}
+    adapter = runs.adapter(implementation)
+
+    def both() -> tuple[Trace, Mapping[str, Array]]:
+        return trace(adapter, network, leaves, shapes), gradients(adapter, network, leaves)
+
+    return guarded(f"{implementation}, {precision}, {network.name}", both)
 
 
 def _digits(one: Array, other: Array, precision: str) -> float:
