@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: verify test install golden clean
+.PHONY: verify test bench install golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix
 	$(BIN)/python -m pytest tests/verification -q
@@ -13,6 +13,10 @@ test: install  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
+
+bench: install  ## set up, print what things cost, as ratios
+	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.detection
 
 install: clean
 	$(PYTHON) -m venv .venv

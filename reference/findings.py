@@ -39,7 +39,8 @@ def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
     expected = [field.name for field in fields(KnownFinding)]
     found = content.get("finding", [])
     for i, entry in enumerate(found, start=1):
-        if sorted(entry) != sorted(expected) or not all(isinstance(v, str) for v in entry.values()):
+        strings = isinstance(entry, dict) and all(isinstance(v, str) for v in entry.values())
+        if not strings or sorted(entry) != sorted(expected):
             raise FixtureError(f"{path.name}: finding {i}: expected the strings {expected}")
     if unknown := [key for key in content if key != "finding"]:
         raise FixtureError(f"{path.name}: unknown keys {unknown}")

@@ -39,7 +39,9 @@ class Ball(NDArrayOperatorsMixin):
         self.mid: Array = np.asarray(mid, dtype=np.float64)
         self.rad: Any = rad
         if not self.is_exact:
-            self.rad = np.broadcast_to(np.asarray(rad, dtype=np.float64), self.mid.shape)
+            self.rad = np.asarray(rad, dtype=np.float64)
+            if self.rad.shape != self.mid.shape:
+                self.rad = np.broadcast_to(self.rad, self.mid.shape)
         self.precision = precision
 
     @classmethod

@@ -145,6 +145,14 @@ def certify(
     return Certificate(network.name, precision, tuple(links))
 
 
+def allowed(
+    network: Network, leaves: Mapping[str, Array], trace: Trace, precision: str, name: str
+) -> Ball:
+    """Return the ball of one gradient or cotangent, of a leaf or node, of `certify`'s arguments."""
+    p = PRECISIONS[precision]
+    return _Replay(network, {**leaves, **trace.values}, trace.cotangents, p).receives(name, "", p)
+
+
 @dataclass(slots=True)
 class _Replay:
     """Replays links from the framework's own numbers.
@@ -171,13 +179,17 @@ class _Replay:
         known = {**trace.cotangents, **trace.gradients}
         left = Counter(name for node in self.network.nodes for name in node.inputs)
         received: dict[str, Ball] = {}
+        forms: dict[str, list[str]] = {name: [""] for name in left}
+        for node in self.network.nodes:
+            for name in node.inputs:
+                forms[name] += OPS[node.op].forms
         for node in reversed(self.network.nodes):
             for name, d in zip(node.inputs, self.hands_on(node, "", self.precision), strict=True):
                 received[name] = received[name] + d if name in received else d
                 left[name] -= 1
                 if not left[name]:
-                    ball, forms = received.pop(name), ["", *self.forms(name)]
-                    ways = [(form, partial(self.receives, name, form)) for form in forms]
+                    ball = received.pop(name)
+                    ways = [(form, partial(self.receives, name, form)) for form in forms[name]]
                     yield self.judge(f"dE/d{name}", known.get(name), ball, ways)
                     if name in plain:
                         unprobed = f"dE/d{name} without probes"
@@ -192,11 +204,6 @@ class _Replay:
         op = OPS[node.op].forms.get(form, OPS[node.op])
         ball: Ball = op.forward(*(self.operand(name, self.numbers, p) for name in node.inputs))
         return ball
-
-    def forms(self, name: str) -> list[str]:
-        """Return the forms that a consumer of a node or leaf may have used."""
-        users = [node for node in self.network.nodes if name in node.inputs]
-        return list(dict.fromkeys(form for node in users for form in OPS[node.op].forms))
 
     def hands_on(self, node: Node, form: str, p: Precision) -> tuple[Ball, ...]:
         """Return what a node may hand on to each of its inputs."""
@@ -242,33 +249,25 @@ class _Replay:
         """
         if problem := _problem(seen, ball.shape, self.precision):
             return Link(name, "refuted", self.precision.name, problem=problem)
-        seen = np.asarray(seen)
-        index, share = _worst(seen, ball)
-        own = Link(name, "inside", self.precision.name, (), seen.size, 0, share, index)
-        if share <= 1:
-            return _at(own, seen, ball)
+        seen, own = np.asarray(seen), self.precision.name
+        link = _link(name, "inside", own, seen, ball)
+        if link.share <= 1:
+            return link
         if not np.isfinite(np.sum(seen, dtype=np.float64)):
             index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
             problem = f"expected a finite number, found {seen[index]}"
-            return replace(own, verdict="refuted", index=index, problem=problem)
-        own = replace(own, outside=int(np.sum(~ball.contains(seen))))
-        for p, property_of_p in _freedoms(self.precision):
+            return replace(link, verdict="refuted", index=index, problem=problem)
+        for p, properties in _freedoms(self.precision):
             for form, again in ways:
-                wider = again(p)
-                index_p, share_p = _worst(seen, wider)
-                if share_p <= 1:
-                    properties = tuple(filter(None, (form, *property_of_p)))
-                    link = replace(
-                        own, properties=properties, share=share_p, index=index_p, outside=0
-                    )
-                    return _at(link, seen, wider)
-        for p in LOWER[self.precision.name] if ways else ():
-            lower = ways[0][1](p.narrow().flushing())
-            index_p, share_p = _worst(seen, lower)
-            if share_p <= 1:
-                link = replace(own, verdict="degraded", precision=p.name)
-                return _at(replace(link, share=share_p, index=index_p), seen, lower)
-        return _at(replace(own, verdict="refuted"), seen, ball)
+                wider = _link(name, "inside", own, seen, again(p))
+                if wider.share <= 1:
+                    return replace(wider, properties=tuple(filter(None, (form, *properties))))
+        outside = int(np.sum(~ball.contains(seen)))
+        for p in LOWER[own] if ways else ():
+            lower = _link(name, "degraded", p.name, seen, ways[0][1](p.narrow().flushing()))
+            if lower.share <= 1:
+                return replace(lower, outside=outside)
+        return replace(link, verdict="refuted", outside=outside)
 
 
 def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
@@ -299,19 +298,20 @@ def _problem(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     return None
 
 
-def _worst(seen: Array, ball: Ball) -> tuple[tuple[int, ...], float]:
-    """Return the index and the share of the entry that uses most of its ball, NaN before all."""
-    shares = ball.shares(seen)
-    if not shares.size:
-        return (), 0.0
-    index = np.unravel_index(int(np.argmax(shares)), shares.shape)
-    return tuple(map(int, index)), float(shares[index])
-
-
-def _at(link: Link, seen: Array, ball: Ball) -> Link:
-    """Return the link with the numbers at its worst entry."""
+def _link(name: str, verdict: Verdict, precision: str, seen: Array, ball: Ball) -> Link:
+    """Return a link with the entry that uses most of its ball, NaN before all others."""
     if not seen.size:
-        return link
-    rad = ball.rad if ball.is_exact else ball.rad[link.index]
-    mid = float(ball.mid[link.index])
-    return replace(link, seen=float(seen[link.index]), mid=mid, rad=float(rad))
+        return Link(name, verdict, precision, share=0.0)
+    shares = ball.shares(seen)
+    index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
+    return Link(
+        name,
+        verdict,
+        precision,
+        entries=seen.size,
+        share=float(shares[index]),
+        index=index,
+        seen=float(seen[index]),
+        mid=float(ball.mid[index]),
+        rad=float(ball.rad if ball.is_exact else ball.rad[index]),
+    )

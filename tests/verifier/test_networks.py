@@ -1,0 +1,126 @@
+"""What the suite says of networks: a wrong adapter is red there, findings are strict."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reference import findings
+from reference.article import Article
+from reference.findings import KnownFinding
+from reference.fixtures import FIXTURES, FixtureError
+from reference.verdict.certificate import Certificate, Link
+from tests import report
+from tests.report import Cell
+from tests.verification.cases import CASES
+from tests.verification.certificates import Certificates
+from tests.verification.runs import Runs
+from tests.verification.test_networks import test_certified as check_certified
+
+WRONG = """
+from dataclasses import replace
+from adapters.pytorch_autograd import adapter as right
+
+def value_and_grad(loss, tensors):
+    values, gradients = right.value_and_grad(loss, tensors)
+    gradients["W2"] = gradients["W2"] * {factor}
+    return values, gradients
+
+adapter = replace(right, value_and_grad=value_and_grad)
+"""
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [("2", "refuted"), ("(1 + 2**-30)", "degraded")])
+def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict: str) -> None:
+    """A gradient off by a factor is found at its link, on a network of any size."""
+    path = tmp_path / "wrong.py"
+    path.write_text(WRONG.format(factor=factor), encoding="utf-8")
+    certificates = Certificates(Runs(article, {"wrong": path}))
+    found = certificates.of("wrong", "32-64-64-10", "float64", 0)
+    red = [(link.name, link.verdict) for link in found.links if link.verdict != "inside"]
+
+    assert red == [("dE/dW2", verdict), ("dE/dW2 without probes", verdict)]
+
+
+INSIDE = Link("net1", "inside", "float64", entries=1, share=0.5)
+DEGRADED = replace(INSIDE, name="dE/dnet1", verdict="degraded", precision="float32")
+KNOWN = KnownFinding("a", "1", "article", "float64", "dE/dnet1", "float32", "seen")
+
+
+@pytest.mark.parametrize(
+    ("links", "known", "green"),
+    [
+        ([INSIDE], [], True),
+        ([INSIDE, DEGRADED], [KNOWN], True),
+        ([INSIDE, DEGRADED], [], False),
+        ([INSIDE], [KNOWN], False),  # a fixed release turns it red again
+        ([INSIDE, DEGRADED], [replace(KNOWN, effective="tf32")], False),
+        ([INSIDE, DEGRADED], [replace(KNOWN, version="2")], False),
+        ([INSIDE, DEGRADED], [replace(KNOWN, adapter="b")], False),
+        ([INSIDE, replace(DEGRADED, verdict="refuted")], [KNOWN], False),
+    ],
+)
+def test_findings_are_strict(
+    links: list[Link],
+    known: list[KnownFinding],
+    green: bool,  # noqa: FBT001 an expected outcome
+) -> None:
+    """Degraded links and recorded findings must be the same; refuted ones are never excused."""
+    certificate = Certificate("article", "float64", tuple(links))
+    stub: Any = SimpleNamespace(of=lambda *_: certificate, digits=lambda *_: None)
+    cell = Cell("article", "a", "its own numbers", "1", "float64", 0, "every link", "networks")
+
+    def check() -> None:
+        check_certified("a", "float64", "article", 0, stub, tuple(known), cell)
+
+    if green:
+        check()
+    else:
+        with pytest.raises(AssertionError, match="a, article, float64, seed 0"):
+            check()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[finding]", "findings.toml: "),
+        ("[[finding]]\nadapter = 'torch'", "findings.toml: finding 1: expected the strings"),
+        ("findings = []", "findings.toml: unknown keys ['findings']"),
+        ("finding = [1]", "findings.toml: finding 1: expected the strings"),
+    ],
+)
+def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
+    """A malformed file of findings: file, place, expectation."""
+    path = tmp_path / "findings.toml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(FixtureError) as caught:
+        findings.load(path)
+    assert message in str(caught.value)
+
+
+def test_recorded_findings_are_of_cases() -> None:
+    """Every recorded finding is of a network that is run."""
+    assert {finding.network for finding in findings.load(FIXTURES / "findings.toml")} <= set(CASES)
+
+
+def test_a_line_a_network() -> None:
+    """Links, numbers, the worst share and the fewest digits of all cells; red is a word."""
+    cells = [
+        Cell("n", "torch", "its own numbers", "1", p, 0, "every link", report.NETWORKS, "agrees",
+             digits, None, 4, 4, 10, share, ["flushes"])
+        for p, digits, share in (("float64", 15.07, 0.5), ("float32", 6.51, 0.25))
+    ]  # fmt: skip
+    red = [replace(cells[0], verdict="refuted", inside=3), cells[1]]
+
+    assert last(report.networks(cells)) == ["n", "8/8", "20", "0.50", "15.0", "6.5"]
+    assert last(report.networks(red)) == ["n", "7/8", "RED", "20", "0.50", "15.0", "6.5"]
+    assert last(report.properties(cells)) == ["torch", "flushes", "n", "f64,", "n", "f32"]
+    assert report.networks([]) == report.properties([]) == ""
+
+
+def last(text: str) -> list[str]:
+    """Return the words of a table's last line."""
+    return text.splitlines()[-1].split()
