@@ -173,9 +173,14 @@ def properties(cells: Iterable[Cell]) -> str:
             where = seen.setdefault((cell.adapter, name), [])
             where.append(f"{cell.network} {ABBREVIATED[cell.precision]}")
     rows = [
-        (adapter, name, ", ".join(dict.fromkeys(where))) for (adapter, name), where in seen.items()
+        (adapter, name, _few(list(dict.fromkeys(where)))) for (adapter, name), where in seen.items()
     ]
     return table(("", "property", "seen on"), rows) if rows else ""
+
+
+def _few(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def _fewest(digits: Iterable[float | None]) -> str:
