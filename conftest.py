@@ -122,11 +122,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
         metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
+    if "implementation" in asked and "case" not in asked:
+        metafunc.parametrize("implementation", names)
     if "precision" in asked:
         # Five decimals are asked of the article, and bfloat16 and float16 have not as many.
         fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
         metafunc.parametrize("precision", PRECISIONS if "case" in asked else fine)
-    if "implementation" in asked:  # innermost: those of one case are run together
+    if "implementation" in asked and "case" in asked:  # innermost: one case's are run together
         metafunc.parametrize("implementation", names)
     if "iteration" in asked:
         metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])

@@ -1,27 +1,25 @@
 """PyTorch: eager tensors, torch.autograd."""
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from adapters.protocol import Adapter, Loss, Tensor
 
 
-def array(a: np.ndarray) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
+def array(a: Tensor) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
     bfloat16 = a.dtype.name == "bfloat16"
-    return torch.tensor(a.astype(np.float32)).bfloat16() if bfloat16 else torch.tensor(a)
+    return torch.tensor(a.astype("float32")).bfloat16() if bfloat16 else torch.tensor(a)
 
 
-def numpy(tensor: Tensor) -> np.ndarray:
-    a = tensor.detach()
-    return a.float().numpy().astype("bfloat16") if a.dtype == torch.bfloat16 else a.numpy()
+def numpy(t: Tensor) -> Tensor:
+    bfloat16 = t.dtype == torch.bfloat16
+    return t.detach().float().numpy().astype("bfloat16") if bfloat16 else t.detach().numpy()
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    leaves = {name: tensor.requires_grad_() for name, tensor in tensors.items()}
-    E, values = loss(leaves)
-    gradients = torch.autograd.grad(E, list(leaves.values()))
-    return values, dict(zip(leaves, gradients, strict=True))
+    leaves = [tensor.requires_grad_() for tensor in tensors.values()]
+    E, values = loss(tensors)
+    return values, dict(zip(tensors, torch.autograd.grad(E, leaves), strict=True))
 
 
 adapter = Adapter(

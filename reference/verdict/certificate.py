@@ -303,6 +303,10 @@ def _link(name: str, verdict: Verdict, precision: str, seen: Array, ball: Ball) 
     if not seen.size:
         return Link(name, verdict, precision, share=0.0)
     shares = ball.shares(seen)
+    if not np.isfinite(
+        np.max(ball.rad)
+    ):  # a ball without bound holds everything, and proves nothing
+        shares = np.where(np.isfinite(ball.rad), shares, np.inf)
     index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
     return Link(
         name,

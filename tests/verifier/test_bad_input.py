@@ -28,7 +28,7 @@ WHERE = "article.toml: step 1.1: figure 5"
         ('w5 = "0.40"', 'w5 = "0,40"', "[network.given]: w5 = '0,40': not a number"),
         ('w5 = "0.40"', "w5 = 0.40", "[network.given]: w5 = 0.4: expected a str"),
         ('[["w5"], ["w6"]]', '[["w5"], []]', "W_o = [['w5'], []]: expected rows of equal length"),
-        ('op = "sigmoid", inputs = ["net_o"]', 'op = "tanh", inputs = ["net_o"]', "node out_o: unknown op 'tanh'"),
+        ('op = "sigmoid", inputs = ["net_o"]', 'op = "sine", inputs = ["net_o"]', "node out_o: unknown op 'sine'"),
         ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{WHERE}: printed = '0.6856x': not a number; expected digits, as printed"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', "printed = 0.68566"), f"{WHERE}: printed = 0.68566: expected a str"),

@@ -249,3 +249,22 @@ def test_zeros_are_refuted() -> None:
 
     assert found.refuted is not None
     assert found.refuted.name == "dE/dE"
+
+
+def test_a_ball_without_bound_proves_nothing() -> None:
+    """Beyond 256 terms a bfloat16 accumulator has no bound, and is no excuse for any number."""
+    network = mlp((300, 2), loss="mean_squared_error", batch=1)
+    leaves = network.leaves(lambda a: np.asarray(a).astype("bfloat16"))
+    exactly = backprop(
+        network, network.leaves(lambda a: np.asarray(a).astype("bfloat16").astype(float))
+    )
+    rounded = {
+        kind: {name: np.asarray(a).astype("bfloat16") for name, a in getattr(exactly, kind).items()}
+        for kind in exactly.__slots__
+    }
+    trace = Trace(**rounded)
+    trace.values["net1"] = (trace.values["net1"] * 64).astype("bfloat16")
+    refuted = certify(network, leaves, trace, "bfloat16").refuted
+
+    assert refuted is not None
+    assert refuted.name == "net1"
