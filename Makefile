@@ -6,7 +6,7 @@ BIN = .venv/bin
 .PHONY: verify test bench install golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix
-	$(BIN)/python -m pytest tests/verification -q
+	$(BIN)/python -m pytest tests/verification
 
 test: install  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .

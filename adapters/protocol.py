@@ -119,7 +119,7 @@ def _run(
         return known[network.loss], {node.name: known[node.name] for node in network.nodes}
 
     with adapter.state(precision):
-        tensors = {name: adapter.array(a) for name, a in {**leaves, **probes}.items()}
+        tensors = {k: adapter.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
         values, found = adapter.value_and_grad(loss, tensors)
         nodes = [node.name for node in network.nodes]
         return _numpy(adapter, values, nodes), _numpy(adapter, found, tensors)
@@ -128,7 +128,8 @@ def _run(
 def update(adapter: Adapter, w: Array, gradient: Array, eta: float) -> Array:
     """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
     with adapter.state(w.dtype.name):
-        return adapter.numpy(sgd(adapter.array(w), adapter.array(gradient), eta))
+        w, gradient = (adapter.array(_read_only(a)) for a in (w, gradient))
+        return adapter.numpy(sgd(w, gradient, eta))
 
 
 def check(array: Any, expected: Array) -> Array:
@@ -143,6 +144,13 @@ def check(array: Any, expected: Array) -> Array:
     if array.dtype != expected.dtype:
         raise AdapterError(f"expected dtype {expected.dtype}, found {array.dtype}")
     return np.asarray(array)
+
+
+def _read_only(array: Array) -> Array:
+    """Return the array so that an adapter that writes to its inputs raises."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:

@@ -174,6 +174,7 @@ adapter = {adapter}
          "bad, float64, article: ops['sigmoid'] at node out_h: raised AttributeError"),
         ("replace(right, value_and_grad=lambda loss, tensors: None)", "bad, float64, article: raised TypeError"),
         ("replace(right, value_and_grad=lambda loss, tensors: ([], {}))", "value_and_grad: expected a dict of tensors, found list"),
+        ("replace(right, array=lambda a: a.__setitem__(..., 0))", "bad, float64, article: raised ValueError: assignment destination is read-only"),
         ("gradients(lambda found: found.update(W_9=1))", "value_and_grad: returned unknown names ['W_9']"),
         ("gradients(lambda found: found.pop('W_o'))", "bad, float64, iteration 1, W_o: gradients lacks it"),
         ("gradients(lambda found: found.update(W_o=found['W_o'].T))",
