@@ -15,18 +15,18 @@ A link has an effective precision, the highest one whose ball holds it:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from reference.backprop import Trace
+from reference.backprop import RIGHT, Rules, Trace
 from reference.network import Network, Node
 from reference.numbers.ball import Ball
 from reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
 from reference.ops import OPS, Array
+from reference.optimizers import sgd
 
 Verdict = Literal["inside", "degraded", "refuted"]
 
@@ -119,12 +119,24 @@ class Certificate:
         return tuple(dict.fromkeys(p for link in self.links for p in link.properties))
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a framework made of its parameters after the pass.
+
+    updated: parameter -> its next value. eta: the learning rate.
+    """
+
+    updated: Mapping[str, Array]
+    eta: float
+
+
 def certify(
     network: Network,
     leaves: Mapping[str, Array],
     trace: Trace,
     precision: str,
     plain: Mapping[str, Array] | None = None,
+    update: Update | None = None,
 ) -> Certificate:
     """Return the certificate of a framework's trace.
 
@@ -132,124 +144,132 @@ def certify(
     trace:     what it computed, in the dtype of the precision.
     precision: "float64", "float32", "bfloat16" or "float16".
     plain:     leaf -> gradient of a run without probes, held to the same balls.
+    update:    the step after the pass, if it is to be certified too.
     """
-    replay = _Replay(network, {**leaves, **trace.values}, trace.cotangents, PRECISIONS[precision])
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain or {}, update)
     links: list[Link] = []
-    try:
-        for link in replay.links(trace, plain or {}):
-            links.append(link)
-            if link.problem:  # what is no number at all cannot be the operand of another link
-                break
-    finally:
-        replay.balls.clear()
+    for link in replay.links():
+        links.append(link)
+        if link.problem:  # what is no number at all cannot be the operand of another link
+            break
     return Certificate(network.name, precision, tuple(links))
 
 
-def allowed(
-    network: Network, leaves: Mapping[str, Array], trace: Trace, precision: str, name: str
-) -> Ball:
-    """Return the ball of one gradient or cotangent, of a leaf or node, of `certify`'s arguments."""
-    p = PRECISIONS[precision]
-    return _Replay(network, {**leaves, **trace.values}, trace.cotangents, p).receives(name, "", p)
-
-
 @dataclass(slots=True)
-class _Replay:
+class Replay:
     """Replays links from the framework's own numbers.
 
-    numbers:    input, parameter or node -> its value. cotangents: node -> its cotangent.
-    precision:  the one asked for.
-    balls:      the operands in that precision, each made once.
+    network, leaves, trace, plain, update: as in `certify`; precision: the one asked for.
+    balls: the operands in that precision, each made once. nodes: by name.
     """
 
     network: Network
-    numbers: Mapping[str, Array]
-    cotangents: Mapping[str, Array]
+    leaves: Mapping[str, Array]
+    trace: Trace
     precision: Precision
+    plain: Mapping[str, Array] = field(default_factory=dict)
+    update: Update | None = None
     balls: dict[str, Ball] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(init=False)
 
-    def links(self, trace: Trace, plain: Mapping[str, Array]) -> Iterator[Link]:
+    def __post_init__(self) -> None:
+        self.nodes = {node.name: node for node in self.network.nodes}
+
+    def links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule."""
-        for node in self.network.nodes:
-            ways = [(form, partial(self.value, node, form)) for form in ["", *OPS[node.op].forms]]
-            ball, seen = self.value(node, "", self.precision), trace.values.get(node.name)
-            yield self.judge(node.name, seen, ball, ways)
-        loss = self.network.loss
-        yield self.judge(f"dE/d{loss}", trace.cotangents.get(loss), self.seed(), [])
-        known = {**trace.cotangents, **trace.gradients}
-        left = Counter(name for node in self.network.nodes for name in node.inputs)
-        received: dict[str, Ball] = {}
-        forms: dict[str, list[str]] = {name: [""] for name in left}
-        for node in self.network.nodes:
+        own, nodes = self.precision, self.network.nodes
+        for node in nodes:
+            forms = ["", *OPS[node.op].forms]
+            yield self.judge(node.name, self.value(node.name, own), forms)
+        yield self.judge(f"dE/d{self.network.loss}", self.receives(self.network.loss, own), [])
+        left = Counter(name for node in nodes for name in node.inputs)
+        forms_of: dict[str, list[str]] = {name: [""] for name in left}
+        for node in nodes:
             for name in node.inputs:
-                forms[name] += OPS[node.op].forms
-        for node in reversed(self.network.nodes):
-            for name, d in zip(node.inputs, self.hands_on(node, "", self.precision), strict=True):
-                received[name] = received[name] + d if name in received else d
+                forms_of[name] += OPS[node.op].forms
+        handed_on: dict[str, list[Ball]] = {name: [] for name in left}
+        for node in reversed(nodes):
+            for name, d in zip(node.inputs, self.hands_on(node, own, RIGHT), strict=True):
+                handed_on[name].append(d)
                 left[name] -= 1
                 if not left[name]:
-                    ball = received.pop(name)
-                    ways = [(form, partial(self.receives, name, form)) for form in forms[name]]
-                    yield self.judge(f"dE/d{name}", known.get(name), ball, ways)
-                    if name in plain:
-                        unprobed = f"dE/d{name} without probes"
-                        yield self.judge(unprobed, plain[name], ball, ways)
+                    ball = RIGHT.receive(name, handed_on.pop(name))
+                    yield self.judge(f"dE/d{name}", ball, forms_of[name])
+                    if name in self.plain:
+                        yield self.judge(f"dE/d{name} without probes", ball, forms_of[name])
+        for name in self.update.updated if self.update else ():
+            yield self.judge(f"{name} updated", self.next(name, own), [""])
 
-    def seed(self) -> Ball:
-        """Return the loss's own cotangent, which is one."""
-        return Ball.exact(np.ones(self.numbers[self.network.loss].shape), self.precision)
+    def ball(self, link: str, p: Precision, rules: Rules = RIGHT, update: Any = sgd) -> Ball:
+        """Return what a link may give, by its name: in a precision, under other rules."""
+        if link.endswith(" updated"):
+            return self.next(link.removesuffix(" updated"), p, update)
+        if link.startswith("dE/d"):
+            return self.receives(link[4:].removesuffix(" without probes"), p, rules)
+        return self.value(link, p, rules)
 
-    def value(self, node: Node, form: str, p: Precision) -> Ball:
-        """Return what a node's value may be; `form` is one of its op's, "" the reference's own."""
-        op = OPS[node.op].forms.get(form, OPS[node.op])
-        ball: Ball = op.forward(*(self.operand(name, self.numbers, p) for name in node.inputs))
+    def seen(self, link: str) -> Any:
+        """Return what the framework says of a link, by its name; None where it says nothing."""
+        if link.endswith(" updated"):
+            return self.update.updated.get(link.removesuffix(" updated")) if self.update else None
+        if link.endswith(" without probes"):
+            return self.plain.get(link[4:].removesuffix(" without probes"))
+        if link.startswith("dE/d"):
+            known = self.trace.cotangents if link[4:] in self.trace.values else self.trace.gradients
+            return known.get(link[4:])
+        return self.trace.values.get(link)
+
+    def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return what a node's value may be."""
+        node = self.nodes[name]
+        ball: Ball = rules.value(node, {k: self.operand(k, p) for k in node.inputs})
         return ball
 
-    def hands_on(self, node: Node, form: str, p: Precision) -> tuple[Ball, ...]:
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return what a node may hand on to each of its inputs."""
-        op = OPS[node.op].forms.get(form, OPS[node.op])
-        inputs = (self.operand(name, self.numbers, p) for name in node.inputs)
-        dy = self.operand(node.name, self.cotangents, p)
-        return op.backward(dy, self.operand(node.name, self.numbers, p), *inputs)
+        known = {name: self.operand(name, p) for name in (node.name, *node.inputs)}
+        return rules.hands_on(node, self.operand(f"dE/d{node.name}", p), known)
 
-    def receives(self, name: str, form: str, p: Precision) -> Ball:
-        """Return what a node or leaf may receive from all its consumers."""
+    def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return what a node or leaf may receive from all its consumers; the loss receives one."""
         received = [
             d
             for node in reversed(self.network.nodes)
             if name in node.inputs
-            for user, d in zip(node.inputs, self.hands_on(node, form, p), strict=True)
+            for user, d in zip(node.inputs, self.hands_on(node, p, rules), strict=True)
             if user == name
         ]
-        return sum(received[1:], start=received[0])
+        if name == self.network.loss:
+            received = [Ball.exact(np.ones(self.trace.values[name].shape), p)]
+        ball: Ball = rules.receive(name, received)
+        return ball
 
-    def operand(self, name: str, arrays: Mapping[str, Array], p: Precision) -> Ball:
+    def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
+        """Return what a parameter may be after the update."""
+        eta = self.update.eta if self.update else np.nan
+        ball: Ball = update(self.operand(name, p), self.operand(f"dE/d{name}", p), eta)
+        return ball
+
+    def operand(self, name: str, p: Precision) -> Ball:
         """Return a framework's number as an operand: itself, or as a lower precision reads it."""
+        array = self.leaves[name] if name in self.leaves else self.seen(name)
         if p.name != self.precision.name:
-            return Ball.rounded(arrays[name], p)
+            return Ball.rounded(array, p)
         if p != self.precision:
-            return Ball.exact(arrays[name], p)
-        key = name if arrays is self.numbers else f"dE/d{name}"
-        if key not in self.balls:
-            self.balls[key] = Ball.exact(arrays[name], p)
-        return self.balls[key]
+            return Ball.exact(array, p)
+        if name not in self.balls:
+            self.balls[name] = Ball.exact(array, p)
+        return self.balls[name]
 
-    def judge(
-        self,
-        name: str,
-        seen: Array | None,
-        ball: Ball,
-        ways: Sequence[tuple[str, Callable[[Precision], Ball]]],
-    ) -> Link:
+    def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on one link.
 
-        seen: what the framework says; None if it says nothing. ball: what it may say.
-        ways: the forms of computing it, the reference's own first, each making the ball in any
-        precision; none where no rounding is involved.
+        ball: what it may be. forms: the other ways of computing it, the reference's own first;
+        none where no rounding is involved.
         """
+        seen, own = self.seen(name), self.precision.name
         if problem := _problem(seen, ball.shape, self.precision):
-            return Link(name, "refuted", self.precision.name, problem=problem)
-        seen, own = np.asarray(seen), self.precision.name
+            return Link(name, "refuted", own, problem=problem)
         link = _link(name, "inside", own, seen, ball)
         if link.share <= 1:
             return link
@@ -258,16 +278,22 @@ class _Replay:
             problem = f"expected a finite number, found {seen[index]}"
             return replace(link, verdict="refuted", index=index, problem=problem)
         for p, properties in _freedoms(self.precision):
-            for form, again in ways:
-                wider = _link(name, "inside", own, seen, again(p))
+            for form in forms:
+                wider = _link(name, "inside", own, seen, self.ball(name, p, _rules_of(form)))
                 if wider.share <= 1:
                     return replace(wider, properties=tuple(filter(None, (form, *properties))))
         outside = int(np.sum(~ball.contains(seen)))
-        for p in LOWER[own] if ways else ():
-            lower = _link(name, "degraded", p.name, seen, ways[0][1](p.narrow().flushing()))
+        for p in LOWER[own] if forms else ():
+            wide = self.ball(name, p.narrow().flushing())
+            lower = _link(name, "degraded", p.name, seen, wide)
             if lower.share <= 1:
                 return replace(lower, outside=outside)
         return replace(link, verdict="refuted", outside=outside)
+
+
+def _rules_of(form: str) -> Rules:
+    """Return the rules under which every op that has this form is computed so."""
+    return Rules(ops={name: op.forms.get(form, op) for name, op in OPS.items()}) if form else RIGHT
 
 
 def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:

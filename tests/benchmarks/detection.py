@@ -18,7 +18,7 @@ from reference.network import Network
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
 from reference.table import table
-from reference.verdict.certificate import allowed
+from reference.verdict.certificate import Replay
 from tests.verification.cases import CASES
 from tests.verification.certificates import traced
 from tests.verification.runs import Runs
@@ -40,10 +40,11 @@ def floors(runs: Runs, network: Network, precision: str, seed: int) -> list[floa
     exactly = network.leaves(lambda a: np.asarray(a).astype(float))
     shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
     found, _ = traced(runs, "torch", network, leaves, shapes)
+    replay = Replay(network, leaves, found, PRECISIONS[precision])
     rng = np.random.default_rng(seed)
     smallest = []
     for name in network.parameters:
-        ball = allowed(network, leaves, found, precision, name)
+        ball = replay.receives(name, replay.precision)
         gradient = found.gradients[name]
         for flat in rng.integers(gradient.size, size=min(ENTRIES, gradient.size)):
             index = np.unravel_index(flat, gradient.shape)
