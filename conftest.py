@@ -20,7 +20,7 @@ from reference.numbers.precision import PRECISIONS
 from reference.verdict import article as audits
 from reference.verdict.article import Finding
 from tests import report
-from tests.report import FIVE_DECIMALS, Cell
+from tests.report import FIVE_DECIMALS, Cell, RefutedError
 from tests.verification.cases import CASES
 from tests.verification.certificates import Certificates
 from tests.verification.runs import REFERENCE, Runs, installed
@@ -237,10 +237,10 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    """Turn an adapter's error into one clear failure, and what it declares into a shown skip."""
+    """Turn what is wrong into one clear failure, and what is declared into a shown skip."""
     try:
         return (yield)
-    except AdapterError as error:
+    except (AdapterError, RefutedError) as error:
         outcome: BaseException = pytest.fail.Exception(str(error), pytrace=False)
     except Unsupported as declared:
         outcome = pytest.skip.Exception(f"declared unsupported: {declared}")

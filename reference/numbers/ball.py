@@ -100,6 +100,11 @@ class Ball(NDArrayOperatorsMixin):
         np.multiply(size, 1 / scale, out=bound, casting="same_kind")
         return np.abs(bound, out=bound), scale
 
+    def reshape(self, *shape: int) -> "Ball":
+        """Return the same entries in another shape."""
+        rad = self.rad if self.is_exact else self.rad.reshape(*shape)
+        return Ball(self.mid.reshape(*shape), rad, self.precision)
+
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 

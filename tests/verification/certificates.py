@@ -11,7 +11,9 @@ from reference.backprop import Trace, backprop, forward
 from reference.network import Network
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import Certificate, certify
+from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.diagnosis import diagnose
+from reference.verdict.faults import catalogue
 from tests.verification.cases import CASES
 from tests.verification.runs import REFERENCE, Runs, guarded
 
@@ -36,6 +38,23 @@ class Certificates:
         found, plain = self.trace(implementation, case, precision, seed)
         network, leaves, _ = self.network(case, precision, seed)
         return certify(network, leaves, found, precision, plain)
+
+    def explanation(
+        self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
+    ) -> str:
+        """Return the diagnosis of what is not inside, a line a finding; empty where all is."""
+        if certificate.inside == len(certificate.links):
+            return ""
+        found, plain = self.trace(implementation, case, precision, seed)
+        network, leaves, _ = self.network(case, precision, seed)
+        replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
+        faults = catalogue(network).values()
+        return "\n".join(f"diagnosis: {one}" for one in diagnose(replay, certificate, faults))
+
+    def command(self, implementation: str, test: str) -> str:
+        """Return the command that runs one test alone."""
+        path = self.runs.paths.get(implementation)
+        return f"pytest {f'--adapter {path} ' if path else ''}'{test}'"
 
     def digits(self, implementation: str, case: str, precision: str, seed: int) -> float | None:
         """Return the digits to which all gradients agree with those of the others before it.

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from reference.golden import Golden
-from tests.report import FIVE_DECIMALS, Cell, digits
+from tests.report import FIVE_DECIMALS, Cell, RefutedError, digits
 from tests.verification.runs import Runs
 
 
@@ -28,9 +28,10 @@ def test_in_ball(
     proven_inside = abs(Fraction(proven) - mid) <= rad
     inside = abs(Fraction(value) - mid) <= rad
     found = f"{quantity}: proven {proven}, ball {float(mid)!r} +- {float(rad)!r}"
-
-    assert proven_inside, f"{found}: the proven value is outside"
-    assert inside, f"{found}: {implementation} says {value!r}"
+    if not proven_inside:
+        raise RefutedError(f"{found}: the proven value is outside")
+    if not inside:
+        raise RefutedError(f"{found}: {implementation} says {value!r}")
 
 
 def test_pair_agrees(
@@ -40,5 +41,5 @@ def test_pair_agrees(
     one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
     cell.digits = digits(one, other, precision)
     agree = abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS
-
-    assert agree, f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}"
+    if not agree:
+        raise RefutedError(f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}")

@@ -1,7 +1,9 @@
 """Certificates: every link of the chain rule, on every network, in every precision."""
 
+import pytest
+
 from reference.findings import KnownFinding
-from tests.report import Cell
+from tests.report import Cell, RefutedError
 from tests.verification.certificates import Certificates
 
 
@@ -13,6 +15,7 @@ def test_certified(
     certificates: Certificates,
     known: tuple[KnownFinding, ...],
     cell: Cell,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Every number lies in the ball that the framework's own numbers before it allow.
 
@@ -30,10 +33,13 @@ def test_certified(
         and (finding.network, finding.precision) == (case, precision)
     }
     seen = {(link.name, link.precision) for link in certificate.degraded}
-    holds, as_recorded = certificate.refuted is None, recorded == seen
-
-    assert holds, f"{implementation}, {case}, {precision}, seed {seed}: {certificate.refuted}"
-    assert as_recorded, (
-        f"{implementation}, {case}, {precision}, seed {seed}: recorded {sorted(recorded)}, "
-        f"seen {'; '.join(map(str, certificate.degraded))}"
-    )
+    if certificate.refuted is None and recorded == seen:
+        return
+    found = certificate.refuted or "; ".join(map(str, certificate.degraded)) or "nothing degraded"
+    lines = [
+        f"{implementation}, {case}, {precision}, seed {seed}: {found}",
+        certificates.explanation(implementation, case, precision, seed, certificate),
+        f"recorded findings: {sorted(recorded)}" if recorded != seen else "",
+        f"reproduce: {certificates.command(implementation, request.node.nodeid)}",
+    ]
+    raise RefutedError("\n".join(filter(None, lines)))

@@ -40,8 +40,11 @@ def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict:
     certificates = Certificates(Runs(article, {"wrong": path}))
     found = certificates.of("wrong", "32-64-64-10", "float64", 0)
     red = [(link.name, link.verdict) for link in found.links if link.verdict != "inside"]
+    explanation = certificates.explanation("wrong", "32-64-64-10", "float64", 0, found)
 
     assert red == [("dE/dW2", verdict), ("dE/dW2 without probes", verdict)]
+    assert explanation.startswith("diagnosis: dE/dW2: ")
+    assert ("gradient accumulated twice" in explanation) == (factor == "2")
 
 
 INSIDE = Link("net1", "inside", "float64", entries=1, share=0.5)
@@ -69,11 +72,17 @@ def test_findings_are_strict(
 ) -> None:
     """Degraded links and recorded findings must be the same; refuted ones are never excused."""
     certificate = Certificate("article", "float64", tuple(links))
-    stub: Any = SimpleNamespace(of=lambda *_: certificate, digits=lambda *_: None)
+    stub: Any = SimpleNamespace(
+        of=lambda *_: certificate,
+        digits=lambda *_: None,
+        explanation=lambda *_: "diagnosis",
+        command=lambda *_: "pytest this",
+    )
+    request: Any = SimpleNamespace(node=SimpleNamespace(nodeid="this"))
     cell = Cell("article", "a", "its own numbers", "1", "float64", 0, "every link", "networks")
 
     def check() -> None:
-        check_certified("a", "float64", "article", 0, stub, tuple(known), cell)
+        check_certified("a", "float64", "article", 0, stub, tuple(known), cell, request)
 
     if green:
         check()
