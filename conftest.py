@@ -23,7 +23,7 @@ from tests import report
 from tests.report import FIVE_DECIMALS, Cell, RefutedError
 from tests.verification.cases import CASES
 from tests.verification.certificates import Certificates
-from tests.verification.runs import REFERENCE, Runs, installed
+from tests.verification.runs import REFERENCE, TIME_LIMIT, Runs, installed
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -48,6 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="FILE",
         help="an adapter of your own, a Python file that defines `adapter`; can be repeated",
+    )
+    group.addoption(
+        "--time-limit",
+        type=float,
+        default=TIME_LIMIT,
+        metavar="SECONDS",
+        help="how long any one call of an adapter of your own may take (default: %(default)g)",
     )
     group.addoption(
         "--seeds",
@@ -168,7 +175,8 @@ def findings(article: Article) -> dict[str, Finding]:
 @pytest.fixture(scope="session")
 def runs(article: Article, pytestconfig: pytest.Config) -> Runs:
     """The numbers of every implementation."""
-    return Runs(article, pytestconfig.stash[ADAPTERS])
+    limit = pytestconfig.getoption("--time-limit")
+    return Runs(article, pytestconfig.stash[ADAPTERS], limit)
 
 
 @pytest.fixture(scope="session")
@@ -277,6 +285,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         ("backproof: pairs, to five decimals", report.pairs(cells)),
         ("backproof: certificates, every link of the chain rule", report.networks(cells)),
         ("backproof: properties seen", report.properties(cells)),
+        ("backproof: adapters that could not be judged", report.unjudged(cells)),
         ("backproof: what implementations do not support", report.unsupported(cells)),
         (
             f"backproof: errata of the article ({audits.counts(findings)})",

@@ -31,6 +31,10 @@ class AdapterError(Exception):
     """
 
 
+class Unsupported(Exception):
+    """The adapter declares that it goes without this op or precision; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """One framework.
@@ -54,82 +58,76 @@ class Adapter:
     state: Callable[[str], AbstractContextManager[Any]] = nullcontext
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
+    def trace(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Trace:
+        """Return the framework's trace of one pass, as NumPy arrays, unchecked.
 
-class Unsupported(Exception):
-    """The adapter declares that it goes without this op or precision; the message says why."""
+        leaves: every input and parameter, all of one dtype, which says the precision.
+        shapes: node -> the shape of its value.
 
+        A probe, a zero, is added to each node's value, under the node's name. The gradient of a
+        probe is its node's cotangent, so that the framework's public gradient yields the whole
+        trace. Raises AdapterError, Unsupported.
+        """
+        dtype = next(iter(leaves.values())).dtype
+        probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
+        values, gradients = self._run(network, leaves, probes)
+        return Trace(
+            values=values,
+            cotangents={name: gradients[name] for name in probes if name in gradients},
+            gradients={name: gradients[name] for name in leaves if name in gradients},
+        )
 
-def trace(
-    adapter: Adapter,
-    network: Network,
-    leaves: Mapping[str, Array],
-    shapes: Mapping[str, tuple[int, ...]],
-) -> Trace:
-    """Return the framework's trace of one pass, as NumPy arrays, unchecked.
+    def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
+        """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""
+        return self._run(network, leaves, {})[1]
 
-    leaves: every input and parameter, all of one dtype, which says the precision.
-    shapes: node -> the shape of its value.
+    def _run(
+        self, network: Network, leaves: Mapping[str, Array], probes: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return every node's value, and the gradient of every leaf and probe."""
+        precision = next(iter(leaves.values())).dtype.name
+        ops = sorted({node.op for node in network.nodes})
+        for name in (precision, *ops):
+            if name in self.unsupported:
+                raise Unsupported(f"{name}: {self.unsupported[name]}")
+        if missing := [op for op in ops if op not in self.ops]:
+            raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
 
-    A probe, a zero, is added to each node's value, under the node's name. The gradient of a
-    probe is its node's cotangent, so that the framework's public gradient yields the whole
-    trace. Raises AdapterError, Unsupported.
-    """
-    dtype = next(iter(leaves.values())).dtype
-    probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
-    values, gradients = _run(adapter, network, leaves, probes)
-    return Trace(
-        values=values,
-        cotangents={name: gradients[name] for name in probes if name in gradients},
-        gradients={name: gradients[name] for name in leaves if name in gradients},
-    )
+        def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            known = {name: tensors[name] for name in leaves}
+            for node in network.nodes:
+                place = f"ops[{node.op!r}] at node {node.name}"
+                try:
+                    value = self.ops[node.op](*(known[name] for name in node.inputs))
+                    found = tuple(value.shape)
+                except Exception as error:
+                    raise AdapterError(
+                        f"{place}: raised {type(error).__name__}: {error}"
+                    ) from error
+                if node.name in probes:
+                    # Asked before the probe is added, since adding broadcasts.
+                    if found != (shape := probes[node.name].shape):
+                        raise AdapterError(f"{place}: expected shape {shape}, found {found}")
+                    value = value + tensors[node.name]
+                known[node.name] = value
+            return known[network.loss], {node.name: known[node.name] for node in network.nodes}
 
+        with self.state(precision):
+            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
+            values, found = self.value_and_grad(loss, tensors)
+            nodes = [node.name for node in network.nodes]
+            return _numpy(self, values, nodes), _numpy(self, found, tensors)
 
-def gradients(adapter: Adapter, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
-    """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""
-    return _run(adapter, network, leaves, {})[1]
-
-
-def _run(
-    adapter: Adapter, network: Network, leaves: Mapping[str, Array], probes: Mapping[str, Array]
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return every node's value, and the gradient of every leaf and probe."""
-    precision = next(iter(leaves.values())).dtype.name
-    ops = sorted({node.op for node in network.nodes})
-    for name in (precision, *ops):
-        if name in adapter.unsupported:
-            raise Unsupported(f"{name}: {adapter.unsupported[name]}")
-    if missing := [op for op in ops if op not in adapter.ops]:
-        raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
-
-    def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        known = {name: tensors[name] for name in leaves}
-        for node in network.nodes:
-            place = f"ops[{node.op!r}] at node {node.name}"
-            try:
-                value = adapter.ops[node.op](*(known[name] for name in node.inputs))
-                found = tuple(value.shape)
-            except Exception as error:
-                raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
-            if node.name in probes:
-                # Asked before the probe is added, since adding broadcasts.
-                if found != (shape := probes[node.name].shape):
-                    raise AdapterError(f"{place}: expected shape {shape}, found {found}")
-                value = value + tensors[node.name]
-            known[node.name] = value
-        return known[network.loss], {node.name: known[node.name] for node in network.nodes}
-
-    with adapter.state(precision):
-        tensors = {k: adapter.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
-        values, found = adapter.value_and_grad(loss, tensors)
-        nodes = [node.name for node in network.nodes]
-        return _numpy(adapter, values, nodes), _numpy(adapter, found, tensors)
-
-
-def update(adapter: Adapter, w: Array, gradient: Array, eta: float) -> Array:
-    """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
-    with adapter.state(w.dtype.name):
-        w, gradient = (adapter.array(_read_only(a)) for a in (w, gradient))
-        return adapter.numpy(sgd(w, gradient, eta))
+    def update(self, w: Array, gradient: Array, eta: float) -> Array:
+        """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
+        with self.state(w.dtype.name):
+            w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
+            return self.numpy(sgd(w, gradient, eta))
 
 
 def check(array: Any, expected: Array) -> Array:

@@ -17,7 +17,7 @@ FIVE_DECIMALS = Fraction(1, 2 * 10**5)
 
 
 class RefutedError(AssertionError):
-    """A number is wrong. The message is all that a reader needs; it is shown without a traceback."""
+    """A number is wrong. The message is all that a reader needs, and shown without a traceback."""
 
 
 @dataclass(slots=True)
@@ -185,6 +185,17 @@ def properties(cells: Iterable[Cell]) -> str:
 def _few(names: list[str], shown: int = 3) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def unjudged(cells: Iterable[Cell]) -> str:
+    """Return what adapters did instead of computing: a line for each, and in how many cells."""
+    seen: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        if cell.verdict == "refuted" and cell.digits is None and not cell.links and cell.message:
+            finding = (cell.adapter, cell.message.partition(f"{cell.network}: ")[2] or cell.message)
+            seen[finding] = seen.get(finding, 0) + 1
+    rows = [(adapter, count, message) for (adapter, message), count in seen.items()]
+    return table(("", "cells", "finding"), rows) if rows else ""
 
 
 def _fewest(digits: Iterable[float | None]) -> str:

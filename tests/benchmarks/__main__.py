@@ -23,7 +23,6 @@ from jax.test_util import check_grads
 
 import adapters
 from adapters import jax_grad, pytorch_autograd
-from adapters.protocol import trace
 from reference.backprop import backprop, forward
 from reference.network import Network
 from reference.networks import mlp
@@ -77,7 +76,7 @@ def certificate_ratio(name: str, network: Network, precision: str) -> float:
     leaves = leaves_of(network, precision)
     exactly = leaves_of(network, "float64")
     shapes = {k: np.shape(a) for k, a in forward(network, exactly).items()}
-    found = trace(adapters.load(name), network, leaves, shapes)
+    found = adapters.load(name).trace(network, leaves, shapes)
     certifying = partial(certify, network, leaves, found, precision)
     with jax.enable_x64(precision == "float64"):
         return seconds(certifying) / seconds(own_pass(name, network, precision))
@@ -178,7 +177,7 @@ def peak() -> None:
     network = square(SQUARES["10^7"])
     leaves = leaves_of(network, "float64")
     shapes = {k: np.shape(a) for k, a in forward(network, leaves).items()}
-    found = trace(adapters.load("torch"), network, leaves, shapes)
+    found = adapters.load("torch").trace(network, leaves, shapes)
     certify(network, leaves, found, "float64")
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 

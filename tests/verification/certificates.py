@@ -6,7 +6,7 @@ from math import log10
 
 import numpy as np
 
-from adapters.protocol import AdapterError, Unsupported, gradients, trace
+from adapters.protocol import AdapterError, Unsupported
 from reference.backprop import Trace, backprop, forward
 from reference.network import Network
 from reference.numbers.precision import PRECISIONS
@@ -111,7 +111,7 @@ def traced(
     adapter = runs.adapter(implementation)
 
     def both() -> tuple[Trace, Mapping[str, Array]]:
-        return trace(adapter, network, leaves, shapes), gradients(adapter, network, leaves)
+        return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
 
     return guarded(f"{implementation}, {precision}, {network.name}", both)
 

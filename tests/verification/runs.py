@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 import adapters
-from adapters.protocol import Adapter, AdapterError, Unsupported, check, trace, update
+from adapters.isolation import Isolated
+from adapters.protocol import Adapter, AdapterError, Unsupported, check
 from reference.article import Address, Article
 from reference.numbers.ball import Ball
 from reference.numbers.precision import PRECISIONS
 from reference.training import Iteration, iterations
 
 REFERENCE = "reference"
+TIME_LIMIT = 120.0
+"""Seconds: the default of --time-limit."""
 Result = TypeVar("Result")
 
 
@@ -25,16 +28,21 @@ class Runs:
     """Runs each implementation in each precision once, and hands out single, checked numbers.
 
     article: what is run.
-    paths:   adapter's name -> its file, or None for one of `adapters.TABLE`.
+    paths:   adapter's name -> its file, or None for one of `adapters.TABLE`. Those from a file
+             run in a process of their own.
+    limit:   seconds that any call of an adapter from a file may take.
 
     An adapter starts every iteration at the reference's float64 weights, and updates them by the
     reference's gradients: one wrong gradient is one wrong number, not a wrong second iteration.
     """
 
-    def __init__(self, article: Article, paths: Mapping[str, Path | None]) -> None:
+    def __init__(
+        self, article: Article, paths: Mapping[str, Path | None], limit: float = TIME_LIMIT
+    ) -> None:
         """Run nothing yet."""
         self.article = article
         self.paths = paths
+        self.limit = limit
         self.adapter = _remembered(self._load)
         self._run = _remembered(self._iterations)
         self._ball = cache(self._balls)
@@ -75,12 +83,20 @@ class Runs:
         if implementation == REFERENCE:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
-            adapter: Adapter = self.adapter(implementation)
+            adapter: Adapter | Isolated = self.adapter(implementation)
             return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
-    def _load(self, name: str) -> Adapter:
-        return adapters.load(name, self.paths[name])
+    def _load(self, name: str) -> Adapter | Isolated:
+        path = self.paths[name]
+        if path is None:
+            return adapters.load(name)
+        try:
+            return Isolated(name, path, self.limit)
+        except AdapterError as error:
+            raise AdapterError(
+                f"adapter {name}: {error}".replace(f"{name}: adapter ", "")
+            ) from None
 
     def _balls(self, precision: str) -> list[Iteration]:
         def rounded(values: Any) -> Any:
@@ -104,10 +120,10 @@ class Runs:
                 leaves = {k: a.astype(precision) for k, a in model.leaves.items()}
                 shapes = {k: a.shape for k, a in model.trace.values.items()}
                 updated = {
-                    k: update(adapter, leaves[k], model.trace.gradients[k].astype(precision), eta)
+                    k: adapter.update(leaves[k], model.trace.gradients[k].astype(precision), eta)
                     for k in model.updated
                 }
-                found.append(Iteration(leaves, trace(adapter, network, leaves, shapes), updated))
+                found.append(Iteration(leaves, adapter.trace(network, leaves, shapes), updated))
             return found
 
         return guarded(f"{name}, {precision}, {network.name}", run)
