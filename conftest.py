@@ -285,6 +285,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         ("backproof: pairs, to five decimals", report.pairs(cells)),
         ("backproof: certificates, every link of the chain rule", report.networks(cells)),
         ("backproof: properties seen", report.properties(cells)),
+        ("backproof: findings, one per adapter and network", report.findings(cells)),
         ("backproof: adapters that could not be judged", report.unjudged(cells)),
         ("backproof: what implementations do not support", report.unsupported(cells)),
         (

@@ -187,6 +187,20 @@ def _few(names: list[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def findings(cells: Iterable[Cell]) -> str:
+    """Return one paragraph per adapter and network that was refuted: the first precision's."""
+    red: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.group == NETWORKS and cell.verdict == "refuted" and cell.links and cell.message:
+            red.setdefault((cell.adapter, cell.network), []).append(cell)
+    paragraphs = []
+    for first, *others in red.values():
+        also = dict.fromkeys(c.precision for c in others if c.precision != first.precision)
+        more = f"\nalso in {', '.join(also)}" if also else ""
+        paragraphs.append(f"{first.message}{more}")
+    return "\n\n".join(paragraphs)
+
+
 def unjudged(cells: Iterable[Cell]) -> str:
     """Return what adapters did instead of computing: a line for each, and in how many cells."""
     seen: dict[tuple[str, str], int] = {}

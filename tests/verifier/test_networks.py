@@ -130,6 +130,18 @@ def test_a_line_a_network() -> None:
     assert report.networks([]) == report.properties([]) == ""
 
 
+def test_a_paragraph_a_finding() -> None:
+    """Of an adapter that is wrong on a network, one paragraph, whatever the precisions."""
+    cells = [
+        Cell("n", "a", "its own numbers", "1", p, 0, "every link", report.NETWORKS, "refuted",
+             None, f"{p} is wrong", 4, 3)
+        for p in ("float64", "float32")
+    ]  # fmt: skip
+
+    assert report.findings(cells) == "float64 is wrong\nalso in float32"
+    assert report.findings([replace(cell, verdict="agrees") for cell in cells]) == ""
+
+
 def last(text: str) -> list[str]:
     """Return the words of a table's last line."""
     return text.splitlines()[-1].split()
