@@ -123,7 +123,11 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
 def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:
     """Return the method's answer, which must be the same both times."""
     given = _contents(arguments)
-    first, second = method(*arguments), method(*arguments)
+    first = method(*arguments)
+    before = _random_state()  # a framework's first call may import what draws
+    second = method(*arguments)
+    if drawn := [whose for whose, state in _random_state().items() if state != before[whose]]:
+        raise AdapterError(f"changed {' and '.join(drawn)}")
     if given != _contents(arguments):
         raise AdapterError("changed its inputs in place")
     if _contents(first) != _contents(second):
@@ -164,8 +168,6 @@ def _state() -> dict[str, Any]:
     state = {
         "the working directory": Path.cwd(),
         "NumPy's error state": np.geterr(),
-        "Python's random state": random.getstate(),
-        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 that is what is shared
     }
     if torch := sys.modules.get("torch"):
         state["PyTorch's defaults"] = (
@@ -176,6 +178,14 @@ def _state() -> dict[str, Any]:
     if jax := sys.modules.get("jax"):
         state["JAX's configuration"] = repr(jax.config.values)
     return state
+
+
+def _random_state() -> dict[str, Any]:
+    """Return the state of the random generators that all share."""
+    return {
+        "Python's random state": random.getstate(),
+        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 that is what is shared
+    }
 
 
 def _printed(file: Any) -> str:
