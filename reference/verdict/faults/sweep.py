@@ -72,7 +72,7 @@ def sweep(network: Network) -> Iterator[Fault]:
     )
     yield finished(
         "one entry off by a millionth",
-        "the gradient with its first entry 1e-6 off",
+        "the gradient with its first entry a millionth off",
         "planted to find the floor",
         lambda g: g * _mask(g, 1 + _MILLIONTH),
     )
