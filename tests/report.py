@@ -155,7 +155,7 @@ def networks(cells: Iterable[Cell]) -> str:
                 name,
                 f"{inside}/{links}{' RED' if red else ''}",
                 f"{sum(c.entries for c in own):,}",
-                f"{max((c.share for c in own if c.share is not None), default=math.nan):.2f}",
+                _share(c.share for c in own),
                 *(_fewest(c.digits for c in own if c.precision == p) for p in precisions),
             ]
         )
@@ -210,6 +210,11 @@ def unjudged(cells: Iterable[Cell]) -> str:
             seen[finding] = seen.get(finding, 0) + 1
     rows = [(adapter, count, message) for (adapter, message), count in seen.items()]
     return table(("", "cells", "finding"), rows) if rows else ""
+
+
+def _share(shares: Iterable[float | None]) -> str:
+    known = [share for share in shares if share is not None]
+    return f"{math.floor(max(known) * 100) / 100:.2f}" if known else "-"
 
 
 def _fewest(digits: Iterable[float | None]) -> str:
