@@ -52,8 +52,8 @@ def floors(runs: Runs, network: Network, precision: str, seed: int) -> list[floa
             with np.errstate(over="ignore"):
                 planted = (value * (1 + ERRORS)).astype(precision)
             seen = ~ball[index].contains(planted)
-            if value and seen.any():
-                smallest.append(float(ERRORS[np.argmax(seen)]))
+            if value:
+                smallest.append(float(ERRORS[np.argmax(seen)]) if seen.any() else np.inf)
     return smallest
 
 

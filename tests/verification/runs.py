@@ -94,9 +94,8 @@ class Runs:
         try:
             return Isolated(name, path, self.limit)
         except AdapterError as error:
-            raise AdapterError(
-                f"adapter {name}: {error}".replace(f"{name}: adapter ", "")
-            ) from None
+            prefix = f"adapter {name}: "
+            raise AdapterError(prefix + str(error).removeprefix(prefix)) from None
 
     def _balls(self, precision: str) -> list[Iteration]:
         def rounded(values: Any) -> Any:

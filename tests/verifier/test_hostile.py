@@ -144,4 +144,4 @@ def test_no_other_cell_changes(tmp_path: Path) -> None:
     assert {cell["verdict"] for cell in alone.cells} == {"agrees"}
     assert {cell["verdict"] for cell in hostile} == {"refuted"}
     assert "could not be judged" in beside.text
-    assert took < 100 * LIMIT  # it hung once, not once a cell
+    assert took < LIMIT * sum(cell["adapter"] == "hangs" for cell in hostile)  # once, not per cell
