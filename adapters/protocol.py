@@ -40,14 +40,15 @@ class Adapter:
     """One framework.
 
     version:        the framework's, for reports.
-    ops:            name in `reference.ops.OPS` -> the framework's own function.
+    ops:            name in `reference.ops.OPS` -> the framework's own function; it is called with
+                    the node's options by name.
     array:          a NumPy array -> a tensor of the same dtype and shape; must not share memory.
     numpy:          a tensor -> a NumPy array of the same dtype and shape.
     value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
                     loss, and name -> dE/dtensor for each of the tensors.
     state:          precision -> context in which the framework computes in that precision; it
                     leaves the framework as it found it.
-    unsupported:    op or precision -> the reason why this adapter goes without it.
+    unsupported:    op, "op option" or precision -> the reason why this adapter goes without it.
     """
 
     version: str
@@ -92,7 +93,8 @@ class Adapter:
         """Return every node's value, and the gradient of every leaf and probe."""
         precision = next(iter(leaves.values())).dtype.name
         ops = sorted({node.op for node in network.nodes})
-        for name in (precision, *ops):
+        options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
+        for name in (precision, *ops, *sorted(options)):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         if missing := [op for op in ops if op not in self.ops]:
@@ -103,8 +105,10 @@ class Adapter:
             for node in network.nodes:
                 place = f"ops[{node.op!r}] at node {node.name}"
                 try:
-                    value = self.ops[node.op](*(known[name] for name in node.inputs))
+                    value = self.ops[node.op](*(known[name] for name in node.inputs), **node.options)
                     found = tuple(value.shape)
+                except Unsupported:
+                    raise
                 except Exception as error:
                     raise AdapterError(
                         f"{place}: raised {type(error).__name__}: {error}"

@@ -1,5 +1,7 @@
 """PyTorch: eager tensors, torch.autograd."""
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -22,16 +24,96 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]
     return values, dict(zip(tensors, torch.autograd.grad(E, leaves), strict=True))
 
 
+def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+    return F.linear(x, W.T, b if b is None else b.expand(W.shape[1]))
+
+
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], gamma, beta, eps)
+
+
+def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.rms_norm(x, x.shape[-1:], gamma, eps)
+
+
+def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
+    later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+    return scores.masked_fill(later, fill)
+
+
+def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
+    return F.softplus(z, beta, **threshold)
+
+
+def cross_entropy(y: Tensor, target: Tensor, **options: float) -> Tensor:
+    return F.cross_entropy(y, torch.tensor(target), **options)
+
+
+def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float | None = None) -> Tensor:
+    weight = None if pos_weight is None else torch.tensor(pos_weight, dtype=y.dtype)
+    return F.binary_cross_entropy_with_logits(y, t, pos_weight=weight)
+
+
+def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
+    """PyTorch has none: from its parts, as torchvision composes it."""
+    (x1, y1, x2, y2), (X1, Y1, X2, Y2) = p.unbind(-1), t.unbind(-1)
+    w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
+    inter = F.relu(torch.minimum(x2, X2) - torch.maximum(x1, X1))
+    inter = inter * F.relu(torch.minimum(y2, Y2) - torch.maximum(y1, Y1))
+    iou = inter / (w * h + wt * ht - inter + eps)
+    c2 = (torch.maximum(x2, X2) - torch.minimum(x1, X1)).square() + eps
+    c2 = c2 + (torch.maximum(y2, Y2) - torch.minimum(y1, Y1)).square()
+    rho2 = ((x1 + x2 - X1 - X2).square() + (y1 + y2 - Y1 - Y2).square()) / 4
+    v = 4 / math.pi**2 * (torch.atan(wt / ht) - torch.atan(w / h)).square()
+    alpha = (v / (1 - iou + v + eps)).detach()
+    return 1 - iou + rho2 / c2 + alpha * v
+
+
 adapter = Adapter(
     version=torch.__version__,
     ops={
-        "dense": lambda x, W, b: F.linear(x, W.T, b.expand(W.shape[1])),
+        "dense": dense,
+        "conv2d": F.conv2d,
+        "embedding": lambda W, index: F.embedding(torch.tensor(index), W),
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "relu": F.relu,
+        "leaky_relu": F.leaky_relu,
+        "elu": F.elu,
+        "gelu": F.gelu,
+        "silu": F.silu,
+        "softplus": softplus,
+        "softmax": lambda y: F.softmax(y, dim=-1),
+        "log_softmax": lambda y: F.log_softmax(y, dim=-1),
+        "batch_norm": batch_norm,
+        "layer_norm": layer_norm,
+        "rms_norm": rms_norm,
+        "max_pool": F.max_pool2d,
+        "average_pool": F.avg_pool2d,
+        "upsample": F.interpolate,
+        "causal_mask": causal_mask,
+        "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        "matmul": torch.matmul,
+        "add": torch.add,
+        "multiply": torch.mul,
+        "scale": lambda x, factor: factor * x,
+        "sum": torch.sum,
+        "concatenate": lambda *parts, axis: torch.cat(parts, axis),
+        "reshape": torch.reshape,
+        "transpose": lambda x, axes: x.permute(axes),
+        "slice": lambda x, index: x[index],
+        "pad": lambda x, width: F.pad(x, [n for pair in reversed(width) for n in pair]),
         "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
         "mean_squared_error": F.mse_loss,
+        "huber": F.huber_loss,
         "softmax_cross_entropy": F.cross_entropy,
+        "cross_entropy": cross_entropy,
+        "bce_with_logits": bce_with_logits,
+        "complete_iou": complete_iou,
     },
     array=array,
     numpy=numpy,

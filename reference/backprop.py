@@ -42,12 +42,12 @@ class Rules:
 
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
-        return self.ops[node.op].forward(*(known[name] for name in node.inputs))
+        return self.ops[node.op].forward(*(known[name] for name in node.inputs), **node.options)
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what a node hands on to each of its inputs; `known` holds their values and its."""
         inputs = (self.operand(node, name, known[name]) for name in node.inputs)
-        return self.ops[node.op].backward(dy, known[node.name], *inputs)
+        return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
 
 
 def sum_of(handed_on: list[Any]) -> Any:

@@ -1,7 +1,8 @@
 """A network as data: named nodes over named arrays. It computes nothing itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from reference.ops import OPS, Array
@@ -14,11 +15,13 @@ class Node:
     name:   of the node, and of its value in the trace.
     op:     a key of `reference.ops.OPS`.
     inputs: names of earlier nodes, of inputs or of parameters, in the order the op takes them.
+    options: of the op, those that are not left at their default.
     """
 
     name: str
     op: str
     inputs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Network:
             where = f"network {self.name}, node {node.name}"
             if node.op not in OPS:
                 raise ValueError(f"{where}: unknown op {node.op!r}; known: {', '.join(OPS)}")
+            try:
+                signature(OPS[node.op].forward).bind(*node.inputs, **node.options)
+            except TypeError as error:
+                raise ValueError(f"{where}, op {node.op!r}: {error}") from None
             if missing := [name for name in node.inputs if name not in known]:
                 raise ValueError(f"{where}: inputs {missing} do not stand before it")
             known.append(node.name)

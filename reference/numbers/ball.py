@@ -15,10 +15,12 @@ the modelled precision's: below, a unit is always the sum u + u64 of the two uni
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
+from math import frexp, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
 from reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
@@ -72,6 +74,11 @@ class Ball(NDArrayOperatorsMixin):
         return self.mid.ndim
 
     @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.mid.size
+
+    @property
     def is_exact(self) -> bool:
         """Whether every radius is known to be zero."""
         return type(self.rad) is float  # NumPy's scalars are of a subclass
@@ -108,6 +115,24 @@ class Ball(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 
+    def read(self) -> "Ball":
+        """Return these balls as their precision may read them: subnormals as zero, if it flushes."""
+        return _read(self)
+
+    def into(self, precision: Precision) -> "Ball":
+        """Return what is left of these balls when they are rounded once, into a precision."""
+        rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
+        return Ball(self.mid, _up(rounding + self.rad), precision)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        """Write to what `np.zeros_like` has made; other arrays are shared."""
+        ball = values if isinstance(values, Ball) else Ball.exact(values, self.precision)
+        self.mid[index] = ball.mid
+        if not ball.is_exact and self.is_exact:
+            self.rad = np.zeros(self.shape)
+        if not self.is_exact:
+            self.rad[index] = ball.rad
+
     def __repr__(self) -> str:
         return f"Ball({self.mid}, +- {self.rad}, {self.precision.name})"
 
@@ -132,11 +157,13 @@ class Ball(NDArrayOperatorsMixin):
             return share
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.add and method == "at":
+            return _add_at(*inputs)
         rule = _UFUNCS.get(ufunc)
         if rule is None or method != "__call__" or kwargs:
             return NotImplemented
         p = self.precision
-        balls = [x if isinstance(x, Ball) else Ball.exact(x, p) for x in inputs]
+        balls = [x if isinstance(x, Ball) else _constant(x, p) for x in inputs]
         with np.errstate(all="ignore"):
             return rule(*(_read(ball) for ball in balls), p)
 
@@ -175,6 +202,17 @@ def _read(a: Ball) -> Ball:
     return Ball(a.mid, a.rad + np.where(subnormal, size, 0), p) if subnormal.any() else a
 
 
+def _constant(x: Any, p: Precision) -> Ball:
+    """Return a constant of a formula as the precision holds it: 0.5 exactly, 0.044715 rounded.
+
+    In float64 too what is not short is the rounding of a number that is meant, such as 1/10.
+    """
+    if not isinstance(x, int | float) or not isfinite(x):
+        return Ball.exact(x, p)
+    short = frexp(x)[0] * 2.0 ** min(p.digits, FLOAT32.digits)
+    return Ball.exact(x, p) if short.is_integer() else Ball.rounded(x, p)
+
+
 # Exact operations: no rounding.
 
 
@@ -187,9 +225,25 @@ def _absolute(a: Ball, p: Precision) -> Ball:
 
 
 def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
-    # |max(x, y) - max(x', y')| <= max(|x - x'|, |y - y'|)
-    both = a.is_exact and b.is_exact
-    return Ball(np.maximum(a.mid, b.mid), 0.0 if both else np.maximum(a.rad, b.rad), p)
+    mid = np.maximum(a.mid, b.mid)
+    if a.is_exact and b.is_exact:
+        return Ball.exact(mid, p)
+    low, high = (np.maximum(*ends) for ends in zip(_ends(a), _ends(b), strict=True))
+    return Ball(mid, _up(np.maximum(mid - low, high - mid)), p)
+
+
+def _ends(a: Ball) -> tuple[Array, Array]:
+    """Return the lower and the upper ends, of a radius that makes up for their rounding."""
+    rad = a.rad + FLOAT64.u * (np.abs(a.mid) + a.rad) if not a.is_exact else a.rad
+    return a.mid - rad, a.mid + rad
+
+
+def _minimum(a: Ball, b: Ball, p: Precision) -> Ball:
+    return -_maximum(-a, -b, p)
+
+
+def _less(a: Ball, b: Ball, p: Precision) -> Ball:
+    return _greater(b, a, p)
 
 
 def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -202,11 +256,13 @@ def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
 
 def _where(condition: Any, a: Any, b: Any) -> Ball:
     p = next(x.precision for x in (condition, a, b) if isinstance(x, Ball))
-    balls = (x if isinstance(x, Ball) else Ball.exact(x, p) for x in (condition, a, b))
+    balls = (x if isinstance(x, Ball) else _constant(x, p) for x in (condition, a, b))
     mask, a, b = (_read(ball) for ball in balls)
     mid = np.where(mask.mid > 0, a.mid, b.mid)
     if mask.is_exact and a.is_exact and b.is_exact:
         return Ball.exact(mid, p)
+    if mask.is_exact:
+        return Ball(mid, np.where(mask.mid > 0, a.rad, b.rad), p)
     rad = np.where(mask.mid > 0, a.rad, b.rad)
     unknown = np.abs(a.mid - b.mid) + np.maximum(a.rad, b.rad)
     return Ball(mid, np.where(mask.rad > 0, _up(np.array(unknown)), rad), p)
@@ -216,7 +272,8 @@ def _max(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     mid = np.max(a.mid, axis=axis, keepdims=keepdims)
     if a.is_exact:
         return Ball.exact(mid, a.precision)
-    return Ball(mid, np.max(a.rad, axis=axis, keepdims=keepdims), a.precision)
+    low, high = (np.max(end, axis=axis, keepdims=keepdims) for end in _ends(a))
+    return Ball(mid, _up(np.asarray(np.maximum(mid - low, high - mid))), a.precision)
 
 
 def _concatenate(parts: Sequence[Any], axis: int = 0) -> Ball:
@@ -231,6 +288,32 @@ def _concatenate(parts: Sequence[Any], axis: int = 0) -> Ball:
 
 def _ones_like(a: Ball) -> Ball:
     return Ball.exact(np.ones(a.shape), a.precision)
+
+
+def _zeros_like(a: Ball, *, shape: tuple[int, ...] | None = None) -> Ball:
+    return Ball.exact(np.zeros(a.shape if shape is None else shape), a.precision)
+
+
+def _moved(move: Callable[..., Any]) -> Callable[..., Ball]:
+    """Return the rule of a function that moves and repeats entries, and computes nothing."""
+
+    def rule(a: Ball, *arguments: Any, **options: Any) -> Ball:
+        mid = move(a.mid, *arguments, **options)
+        if a.is_exact:
+            return Ball.exact(mid, a.precision)
+        return Ball(mid, move(a.rad, *arguments, **options), a.precision)
+
+    return rule
+
+
+def _pad(a: Ball, width: Any, *, constant_values: float = 0) -> Ball:
+    mid = np.pad(a.mid, width, constant_values=constant_values)
+    return Ball(mid, 0.0 if a.is_exact else np.pad(a.rad, width), a.precision)
+
+
+def _argmax(a: Ball, axis: int | None = None) -> Array:
+    """Return where the midpoint is largest: certain only where the entries are exact."""
+    return np.argmax(a.mid, axis=axis)
 
 
 # Operations with one rounding.
@@ -289,9 +372,23 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
     return rule
 
 
+def _growth(x: Array, rad: Array) -> Array:
+    """Return e^x (e^rad - 1), where zero times infinity would be nothing known."""
+    return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(x + rad))
+
+
 # e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
 # and by rad / sqrt(mid).
-_exp = _function(np.exp, "exp_ulp", lambda a, y: y * np.expm1(a.rad))
+_exp = _function(np.exp, "exp_ulp", lambda a, _: _growth(a.mid, a.rad))
+# e^x - 1 moves as e^x does, and log(1 + x) as log does.
+_expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad))
+_log1p = _function(
+    np.log1p,
+    "log1p_ulp",
+    lambda a, _: np.where(
+        a.rad < 1 + a.mid, -np.log1p(-a.rad / np.abs(1 + a.mid)), np.inf
+    ),
+)
 _log = _function(
     np.log,
     "log_ulp",
@@ -302,7 +399,12 @@ _sqrt = _function(
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
 )
-# tanh' <= 1 and erf' <= 2 / sqrt(pi).
+# arctan' = 1 / (1 + x^2), largest at the end nearest to zero; tanh' <= 1 and erf' <= 2 / sqrt(pi).
+_arctan = _function(
+    np.arctan,
+    "arctan_ulp",
+    lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+)
 _tanh = _function(np.tanh, "tanh_ulp", lambda a, _: a.rad)
 _erf = _function(erf, "erf_ulp", lambda a, _: a.rad * (2 / np.sqrt(np.pi)))
 
@@ -360,18 +462,39 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
 
 
+def _add_at(target: Ball, index: Any, values: Any) -> None:
+    """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
+    p = target.precision
+    values = _read(values if isinstance(values, Ball) else Ball.exact(values, p))
+    size, spread, count = (np.zeros(target.shape) for _ in range(3))
+    np.add.at(target.mid, index, values.mid)
+    np.add.at(size, index, np.abs(values.mid) + values.rad)
+    np.add.at(spread, index, values.rad)
+    np.add.at(count, index, 1)
+    n = int(np.max(count, initial=0))
+    if n > 1:
+        target.rad = _accumulated(target.mid, size, spread, n, p).rad
+    elif not values.is_exact:
+        target.rad = spread
+
+
 _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.negative: _negative,
     np.absolute: _absolute,
     np.maximum: _maximum,
+    np.minimum: _minimum,
     np.greater: _greater,
+    np.less: _less,
     np.add: _add,
     np.subtract: _subtract,
     np.multiply: _multiply,
     np.divide: _divide,
     np.matmul: _matmul,
     np.exp: _exp,
+    np.expm1: _expm1,
     np.log: _log,
+    np.log1p: _log1p,
+    np.arctan: _arctan,
     np.sqrt: _sqrt,
     np.tanh: _tanh,
     erf: _erf,
@@ -382,5 +505,15 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.max: _max,
     np.where: _where,
     np.ones_like: _ones_like,
+    np.zeros_like: _zeros_like,
+    np.argmax: _argmax,
+    np.pad: _pad,
+    np.transpose: _moved(np.transpose),
+    np.swapaxes: _moved(np.swapaxes),
+    np.repeat: _moved(np.repeat),
+    np.broadcast_to: _moved(np.broadcast_to),
+    sliding_window_view: _moved(sliding_window_view),
+    np.reshape: lambda a, shape: a.reshape(*shape),
     np.ndim: lambda a: a.ndim,
+    np.shape: lambda a: a.shape,
 }

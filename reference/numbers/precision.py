@@ -40,7 +40,10 @@ class Precision:
     flushes: bool = False
     divide_ulp: float = 2.5
     exp_ulp: float = 3
+    expm1_ulp: float = 3
     log_ulp: float = 3
+    log1p_ulp: float = 2
+    arctan_ulp: float = 5
     sqrt_ulp: float = 3
     tanh_ulp: float = 5
     erf_ulp: float = 16

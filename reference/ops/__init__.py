@@ -1,19 +1,60 @@
 """The ops by name: the one table that a network's nodes refer to."""
 
-from reference.ops.activations import relu, tanh
+from reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
+from reference.ops.arithmetic import add, matmul, multiply, scale, sum_
+from reference.ops.attention import attention, causal_mask
+from reference.ops.boxes import complete_iou
+from reference.ops.convolution import conv2d
+from reference.ops.cross_entropy import bce_with_logits, cross_entropy, softmax_cross_entropy
 from reference.ops.dense import dense
-from reference.ops.losses import half_squared_error, mean_squared_error, softmax_cross_entropy
+from reference.ops.gelu import gelu
+from reference.ops.losses import half_squared_error, huber, mean_squared_error
+from reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from reference.ops.op import Array, Op
+from reference.ops.pooling import average_pool, max_pool, upsample
+from reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
 from reference.ops.sigmoid import sigmoid
+from reference.ops.softmax import log_softmax, softmax
 
 __all__ = ["OPS", "Array", "Op"]
 
 OPS: dict[str, Op] = {
     "dense": dense,
+    "conv2d": conv2d,
+    "embedding": embedding,
     "sigmoid": sigmoid,
     "tanh": tanh,
     "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "gelu": gelu,
+    "silu": silu,
+    "softplus": softplus,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "upsample": upsample,
+    "causal_mask": causal_mask,
+    "attention": attention,
+    "matmul": matmul,
+    "add": add,
+    "multiply": multiply,
+    "scale": scale,
+    "sum": sum_,
+    "concatenate": concatenate,
+    "reshape": reshape,
+    "transpose": transpose,
+    "slice": slice_,
+    "pad": pad,
     "half_squared_error": half_squared_error,
     "mean_squared_error": mean_squared_error,
+    "huber": huber,
     "softmax_cross_entropy": softmax_cross_entropy,
+    "cross_entropy": cross_entropy,
+    "bce_with_logits": bce_with_logits,
+    "complete_iou": complete_iou,
 }

@@ -1,8 +1,9 @@
-"""Activations, element by element: tanh and ReLU. The sigmoid has its own file."""
+"""Activations, element by element; the sigmoid and GELU have their own files."""
 
 import numpy as np
 
 from reference.ops.op import Array, Op
+from reference.ops.sigmoid import sigmoid_forward
 
 
 def tanh_forward(z: Array) -> Array:
@@ -36,9 +37,112 @@ def relu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
     return (np.where(z > 0, dout, 0),)
 
 
+def leaky_relu_forward(z: Array, *, negative_slope: float = 0.01) -> Array:
+    """Return z where z > 0, else negative_slope z (Maas, Hannun and Ng 2013, eq. 2)."""
+    return np.where(z > 0, z, negative_slope * z)
+
+
+def leaky_relu_backward(
+    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
+) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else negative_slope dout, 0 included."""
+    return (np.where(z > 0, dout, negative_slope * dout),)
+
+
+def leaky_relu_backward_one_at_zero(
+    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
+) -> tuple[Array]:
+    """Return dz with dout at z = 0, where leaky ReLU has no derivative: JAX's convention."""
+    return (np.where(z < 0, negative_slope * dout, dout),)
+
+
+def elu_forward(z: Array, *, alpha: float = 1.0) -> Array:
+    """Return z where z > 0, else alpha (e^z - 1) (Clevert, Unterthiner and Hochreiter 2016, eq. 15).
+
+    The exponential never sees a positive z, which could overflow.
+    """
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def elu_backward(dout: Array, out: Array, z: Array, *, alpha: float = 1.0) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else dout alpha e^z."""
+    return (np.where(z > 0, dout, dout * (alpha * np.exp(np.minimum(z, 0)))),)
+
+
+def elu_backward_from_output(
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0
+) -> tuple[Array]:
+    """Return dz with alpha e^z as out + alpha, which cancels where z is far below zero."""
+    return (np.where(z > 0, dout, dout * (out + alpha)),)
+
+
+def silu_forward(z: Array) -> Array:
+    """Return z s(z), s the sigmoid (Elfwing, Uchibe and Doya 2018, eq. 6; "swish")."""
+    return z * sigmoid_forward(z)
+
+
+def silu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz, in the shape of z (Elfwing, Uchibe and Doya 2018, eq. 9).
+
+    1. (z s)' = s + z s', and s' = s (1 - s).
+    2. So it is s (1 + z (1 - s)).
+    """
+    s = sigmoid_forward(z)
+    return (dout * (s * (1 + z * (1 - s))),)
+
+
+def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = None) -> Array:
+    """Return log(1 + e^(beta z)) / beta (Glorot, Bordes and Bengio 2011, sec. 3).
+
+    threshold: where beta z is above it, z itself is returned; None: nowhere.
+    Computed as max(z, 0) + log(1 + e^-|beta z|) / beta, which cannot overflow.
+    """
+    bz = beta * z
+    out = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(bz))) / beta
+    return out if threshold is None else np.where(bz > threshold, z, out)
+
+
+def softplus_forward_direct(
+    z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> Array:
+    """Return log(1 + e^(beta z)) / beta as it stands: less sharp above zero, and overflowing."""
+    bz = beta * z
+    out = np.log1p(np.exp(bz)) / beta
+    return out if threshold is None else np.where(bz > threshold, z, out)
+
+
+def softplus_backward(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz, in the shape of z.
+
+    1. d log(1 + e^(beta z)) / beta / dz = e^(beta z) / (1 + e^(beta z)) = s(beta z).
+    2. Above the threshold the function is z, and its derivative 1.
+    """
+    bz = beta * z
+    dz = dout * sigmoid_forward(bz)
+    return (dz if threshold is None else np.where(bz > threshold, dout, dz),)
+
+
 tanh = Op(
     tanh_forward,
     tanh_backward,
     forms={"tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored)},
 )
 relu = Op(relu_forward, relu_backward)
+leaky_relu = Op(
+    leaky_relu_forward,
+    leaky_relu_backward,
+    forms={"slope 1 at zero": Op(leaky_relu_forward, leaky_relu_backward_one_at_zero)},
+)
+elu = Op(
+    elu_forward,
+    elu_backward,
+    forms={"ELU' as y + alpha": Op(elu_forward, elu_backward_from_output)},
+)
+silu = Op(silu_forward, silu_backward)
+softplus = Op(
+    softplus_forward,
+    softplus_backward,
+    forms={"softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward)},
+)

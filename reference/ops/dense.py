@@ -1,6 +1,6 @@
 """Dense layer, the article's net input: z = x W + b.
 
-Shapes: B batch, I inputs, O outputs.
+Shapes: B batch (any number of leading axes), I inputs, O outputs.
 """
 
 import numpy as np
@@ -8,24 +8,27 @@ import numpy as np
 from reference.ops.op import Array, Op, sum_to_shape
 
 
-def dense_forward(x: Array, W: Array, b: Array) -> Array:
+def dense_forward(x: Array, W: Array, b: Array | None = None) -> Array:
     """Return the net input z = x W + b (article, steps 1.1 to 1.3; formula row 1).
 
-    x: (B, I). W: (I, O), one column a neuron. b: (O,), or () where all neurons share one bias.
-    Returns z: (B, O), in the dtype of its operands.
+    x: (B, I). W: (I, O), one column a neuron. b: (O,), or () where all neurons share one bias, or
+    left out. Returns z: (B, O), in the dtype of its operands.
     """
-    return x @ W + b
+    return x @ W if b is None else x @ W + b
 
 
-def dense_forward_fused(x: Array, W: Array, b: Array) -> Array:
+def dense_forward_fused(x: Array, W: Array, b: Array | None = None) -> Array:
     """Return z = [x 1] [W; b]: the bias is one more term of the inner product, in any order."""
-    ones, row = np.ones((x.shape[0], 1)), np.zeros((1, W.shape[1])) + b
-    return np.concatenate([x, ones], axis=1) @ np.concatenate([W, row], axis=0)
+    if b is None:
+        return x @ W
+    ones, row = np.ones((*x.shape[:-1], 1)), np.zeros((1, W.shape[1])) + b
+    return np.concatenate([x, ones], axis=-1) @ np.concatenate([W, row], axis=0)
 
 
-def dense_backward(dz: Array, z: Array, x: Array, W: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return dx (B, I), dW (I, O) and db (the shape of b) from dz = dE/dz (B, O)."""
-    return input_cotangent(dz, W), weight_gradient(dz, x), sum_to_shape(dz, b.shape)
+def dense_backward(dz: Array, z: Array, x: Array, W: Array, b: Array | None = None) -> tuple:
+    """Return dx (B, I), dW (I, O) and, if there is a b, db (its shape) from dz = dE/dz (B, O)."""
+    dx, dW = input_cotangent(dz, W), weight_gradient(dz, x)
+    return (dx, dW) if b is None else (dx, dW, sum_to_shape(dz, b.shape))
 
 
 def input_cotangent(dz: Array, W: Array) -> Array:
@@ -42,7 +45,7 @@ def weight_gradient(dz: Array, x: Array) -> Array:
 
     dz[n,o]/dW[i,o] = x[n,i]: delta times input, added over the batch.
     """
-    return x.T @ dz
+    return x.reshape(-1, x.shape[-1]).T @ dz.reshape(-1, dz.shape[-1])
 
 
 dense = Op(

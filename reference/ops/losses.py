@@ -1,4 +1,4 @@
-"""Losses: from the network's outputs and their targets to one number.
+"""Losses of distances: from the network's outputs and their targets to one number.
 
 Shapes: B batch, O outputs; every loss returns a scalar, shape ().
 """
@@ -29,43 +29,38 @@ def half_squared_error_backward(dE: Array, E: Array, y: Array, t: Array) -> tupl
 def mean_squared_error_forward(y: Array, t: Array) -> Array:
     """Return E = 1/n sum (t - y)^2, shape (); n is the number of entries of y and t, (B, O)."""
     e = t - y
-    return np.sum(e * e) / (y.shape[0] * y.shape[1])
+    return np.sum(e * e) / y.size
 
 
 def mean_squared_error_backward(dE: Array, E: Array, y: Array, t: Array) -> tuple[Array, Array]:
     """Return dy and dt, both (B, O)."""
     # 1. dE/de = 2 e / n.
-    de = dE * (2 * (t - y) / (y.shape[0] * y.shape[1]))
+    de = dE * (2 * (t - y) / y.size)
     # 2. e = t - y, so de/dy = -1 and de/dt = +1.
     return -de, de
 
 
-def log_softmax(y: Array) -> Array:
-    """Return log(e^y / sum e^y) over the last axis, (B, O), for logits y (B, O).
+def huber_forward(y: Array, t: Array, *, delta: float = 1.0) -> Array:
+    """Return the mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = t - y.
 
-    The largest logit is subtracted first: the result is the same, and e^y cannot overflow.
+    Source: Huber, Robust Estimation of a Location Parameter (1964), p. 75. y, t: (B, O).
     """
-    shifted = y - np.max(y, axis=-1, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+    e = t - y
+    size = np.abs(e)
+    return np.sum(np.where(size > delta, delta * (size - 0.5 * delta), 0.5 * e * e)) / y.size
 
 
-def softmax_cross_entropy_forward(y: Array, t: Array) -> Array:
-    """Return E = -1/B sum t log softmax(y), shape () (Bishop 2006, eq. 4.108).
-
-    y: logits (B, O). t: target probabilities (B, O), one-hot or not.
-    """
-    return -np.sum(t * log_softmax(y)) / y.shape[0]
-
-
-def softmax_cross_entropy_backward(dE: Array, E: Array, y: Array, t: Array) -> tuple[Array, Array]:
-    """Return dy and dt, both (B, O) (Bishop 2006, eq. 4.109)."""
-    logp, scale = log_softmax(y), dE / y.shape[0]
-    # 1. dlogp[o]/dy[k] = [o = k] - p[k], so -sum_o t[o] dlogp[o]/dy[k] = p[k] sum_o t[o] - t[k].
-    dy = scale * (np.exp(logp) * np.sum(t, axis=-1, keepdims=True) - t)
-    # 2. E is linear in t.
-    return dy, -(scale * logp)
+def huber_backward(
+    dE: Array, E: Array, y: Array, t: Array, *, delta: float = 1.0
+) -> tuple[Array, Array]:
+    """Return dy and dt, both (B, O)."""
+    # 1. dE/de = e / n where |e| <= delta, else delta sign(e) / n: e, clipped to +-delta.
+    e = np.maximum(np.minimum(t - y, delta), -delta)
+    de = dE * (e / y.size)
+    # 2. e = t - y, so de/dy = -1 and de/dt = +1.
+    return -de, de
 
 
 half_squared_error = Op(half_squared_error_forward, half_squared_error_backward)
 mean_squared_error = Op(mean_squared_error_forward, mean_squared_error_backward)
-softmax_cross_entropy = Op(softmax_cross_entropy_forward, softmax_cross_entropy_backward)
+huber = Op(huber_forward, huber_backward)

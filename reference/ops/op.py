@@ -15,9 +15,10 @@ Array = NDArray[Any]
 class Op:
     """One link of the chain rule, both ways.
 
-    forward:  y = forward(*inputs).
-    backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs),
+    forward:  y = forward(*inputs, **options).
+    backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs, **options),
               where dy = dE/dy has the shape of y, and dE/dinput the shape of that input.
+              Options (a stride, an epsilon, indices) are what nothing is differentiated by.
     forms:    the same op as implementations are known to compute it otherwise, by what they
               do: equal on paper, but rounded differently.
     """
@@ -33,9 +34,8 @@ def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
     Broadcasting uses one number in many places; by the chain rule its gradient is the sum of
     the gradients at those places.
     """
-    while np.ndim(dy) > len(shape):
-        dy = np.sum(dy, axis=0)
-    for axis, size in enumerate(shape):
-        if size == 1 and dy.shape[axis] != 1:
-            dy = np.sum(dy, axis=axis, keepdims=True)
-    return dy
+    extra = np.ndim(dy) - len(shape)
+    axes = [*range(extra)]
+    axes += [extra + i for i, n in enumerate(shape) if n == 1 and dy.shape[extra + i] != 1]
+    total = np.sum(dy, axis=tuple(axes)) if axes else dy
+    return total if np.shape(total) == shape else total.reshape(*shape)

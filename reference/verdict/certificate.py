@@ -169,7 +169,7 @@ class Replay:
     precision: Precision
     plain: Mapping[str, Array] = field(default_factory=dict)
     update: Update | None = None
-    balls: dict[str, Ball] = field(default_factory=dict)
+    balls: dict[tuple[str, Precision], Ball] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -177,7 +177,7 @@ class Replay:
 
     def links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule."""
-        own, nodes = self.precision, self.network.nodes
+        own, nodes = self.precision.accumulator or self.precision, self.network.nodes
         for node in nodes:
             forms = ["", *OPS[node.op].forms]
             yield self.judge(node.name, self.value(node.name, own), forms)
@@ -222,13 +222,18 @@ class Replay:
     def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return what a node's value may be."""
         node = self.nodes[name]
-        ball: Ball = rules.value(node, {k: self.operand(k, p) for k in node.inputs})
-        return ball
+        return self.rounded(rules.value(node, {k: self.operand(k, p) for k in node.inputs}))
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return what a node may hand on to each of its inputs."""
         known = {name: self.operand(name, p) for name in (node.name, *node.inputs)}
-        return rules.hands_on(node, self.operand(f"dE/d{node.name}", p), known)
+        handed_on = rules.hands_on(node, self.operand(f"dE/d{node.name}", p), known)
+        return tuple(map(self.rounded, handed_on))
+
+    def rounded(self, ball: Ball) -> Ball:
+        """Return what an op gives, rounded once into the precision if its steps were in a wider."""
+        wider = ball.precision.digits > self.precision.digits
+        return ball.into(self.precision) if wider else ball
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return what a node or leaf may receive from all its consumers; the loss receives one."""
@@ -247,19 +252,16 @@ class Replay:
     def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
         """Return what a parameter may be after the update."""
         eta = self.update.eta if self.update else np.nan
-        ball: Ball = update(self.operand(name, p), self.operand(f"dE/d{name}", p), eta)
-        return ball
+        return self.rounded(update(self.operand(name, p), self.operand(f"dE/d{name}", p), eta))
 
     def operand(self, name: str, p: Precision) -> Ball:
         """Return a framework's number as an operand: itself, or as a lower precision reads it."""
         array = self.leaves[name] if name in self.leaves else self.seen(name)
-        if p.name != self.precision.name:
+        if p.digits < self.precision.digits:
             return Ball.rounded(array, p)
-        if p != self.precision:
-            return Ball.exact(array, p)
-        if name not in self.balls:
-            self.balls[name] = Ball.exact(array, p)
-        return self.balls[name]
+        if (name, p) not in self.balls:
+            self.balls[name, p] = Ball.exact(array, p).read()
+        return self.balls[name, p]
 
     def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on one link.
@@ -301,12 +303,15 @@ def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
 
     What widens the ball least comes first: float16's smallest normal number is no small one.
     """
-    narrow, flushes = f"accumulates in {p.name}", "flushes subnormals to zero"
-    yield p, ()
+    flushes = "flushes subnormals to zero"
     if not p.accumulator:
+        yield p, ()
         yield p.flushing(), (flushes,)
         return
-    each = [(p.flushing(), (flushes,)), (p.narrow(), (narrow,))]
+    steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
+    yield p.accumulator, ()
+    yield p, (steps,)
+    each = [(p.flushing(), (steps, flushes)), (p.narrow(), (narrow,))]
     yield from reversed(each) if p.minimum > FLOAT32.minimum else each
     yield p.narrow().flushing(), (narrow, flushes)
 

@@ -22,7 +22,7 @@ from reference.numbers.precision import (
     Precision,
     gamma,
 )
-from reference.ops.losses import log_softmax
+from reference.ops.softmax import log_softmax_forward
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "matmul": lambda a, b: a @ b.T,
     "sum": lambda a, b: np.sum(a * b, axis=0),
     "shared": lambda a, b: np.sum(a * (1 - b) + 0.5 * b, axis=1, keepdims=True),
-    "log_softmax": lambda a, _: log_softmax(a / 64),
+    "log_softmax": lambda a, _: log_softmax_forward(a / 64),
 }
 ACCUMULATING = ("matmul", "sum", "shared", "log_softmax")
 """In NumPy, bfloat16 and float16 accumulate as NumPy pleases: so in no other accumulator."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from reference.ops import OPS
-from reference.ops.losses import log_softmax
+from reference.ops.softmax import log_softmax_forward
 from reference.verdict.faults.fault import COMMON, Fault, in_backward, in_forward
 
 
@@ -83,22 +83,22 @@ def cross_entropy() -> Iterator[Fault]:
     yield entropy(
         "not shifted by the target",
         "p / B instead of (p - t) / B",
-        lambda dE, E, y, t: dE * np.exp(log_softmax(y)) / y.shape[0],
+        lambda dE, E, y, t: dE * np.exp(log_softmax_forward(y)) / y.shape[0],
     )
     yield entropy(
         "softmax Jacobian left out",
         "-t / p / B, the gradient of the probabilities",
-        lambda dE, E, y, t: -(dE * t / np.exp(log_softmax(y))) / y.shape[0],
+        lambda dE, E, y, t: -(dE * t / np.exp(log_softmax_forward(y))) / y.shape[0],
     )
     yield entropy(
         "sum for mean over the batch",
         "p - t",
-        lambda dE, E, y, t: dE * (np.exp(log_softmax(y)) - t),
+        lambda dE, E, y, t: dE * (np.exp(log_softmax_forward(y)) - t),
     )
     yield entropy(
         "wrong sign",
         "(t - p) / B",
-        lambda dE, E, y, t: dE * (t - np.exp(log_softmax(y))) / y.shape[0],
+        lambda dE, E, y, t: dE * (t - np.exp(log_softmax_forward(y))) / y.shape[0],
     )
     yield entropy(
         "logits for probabilities", "(y - t) / B", lambda dE, E, y, t: dE * (y - t) / y.shape[0]
@@ -107,7 +107,7 @@ def cross_entropy() -> Iterator[Fault]:
         "softmax_cross_entropy",
         "sum for mean over the batch",
         "-sum t log p",
-        lambda y, t: -np.sum(t * log_softmax(y)),
+        lambda y, t: -np.sum(t * log_softmax_forward(y)),
         COMMON,
     )
 

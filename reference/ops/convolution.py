@@ -1,0 +1,130 @@
+"""2-D convolution (as all frameworks have it: the kernel is not flipped), as one matrix product.
+
+Shapes: N images, C channels in, O out, H, W height and width; K, L those of the kernel; P, Q those
+of the output; G groups, each of C/G and O/G channels.
+
+Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016).
+"""
+
+import numpy as np
+
+from reference.ops.op import Array, Op
+from reference.ops.windows import pad, windows
+
+
+def conv2d_forward(
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Array:
+    """Return z (N, O, P, Q): z[n,o,p,q] = sum_ckl W[o,c,k,l] x[n,c,sp+dk,sq+dl] + b[o].
+
+    x: (N, C, H, W), of which `padding` rows and columns of zeros are put on each side. W: (O, C/G,
+    K, L). b: (O,), or left out. s is the stride, d the dilation.
+    """
+    z = correlate(pad(x, padding), W, stride, dilation, groups)
+    return z if b is None else z + b.reshape(-1, 1, 1)
+
+
+def conv2d_backward(
+    dz: Array,
+    z: Array,
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> tuple[Array, ...]:
+    """Return dx (N, C, H, W), dW (O, C/G, K, L) and, if there is a b, db (O,), from dz."""
+    dx = input_cotangent(dz, W, x.shape, stride, padding, dilation, groups)
+    dW = weight_gradient(dz, pad(x, padding), W.shape, stride, dilation, groups)
+    if b is None:
+        return dx, dW
+    return dx, dW, np.sum(dz, axis=(0, 2, 3))
+
+
+def correlate(x: Array, W: Array, stride: int, dilation: int, groups: int) -> Array:
+    """Return the convolution of what is padded already: patches times kernels."""
+    patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, NPQ, CKL/G)
+    kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CKL/G)
+    z = patches @ np.swapaxes(kernels, 1, 2)  # (G, NPQ, O/G)
+    P, Q = outputs(x.shape, W.shape, stride, dilation)
+    z = z.reshape(groups, x.shape[0], P, Q, -1)
+    return np.transpose(z, (1, 0, 4, 2, 3)).reshape(x.shape[0], W.shape[0], P, Q)
+
+
+def unfolded(
+    x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int
+) -> Array:
+    """Return every patch of x (N, C, H, W) as a row, (G, NPQ, CKL/G)."""
+    seen = windows(x, (kernel[2], kernel[3]), stride, dilation)  # (N, C, P, Q, K, L)
+    N, C, P, Q, K, L = seen.shape
+    grouped = seen.reshape(N, groups, C // groups, P, Q, K, L) if groups > 1 else seen[:, None]
+    rows = np.transpose(grouped, (1, 0, 3, 4, 2, 5, 6))
+    return rows.reshape(groups, N * P * Q, C // groups * K * L)
+
+
+def input_cotangent(
+    dz: Array,
+    W: Array,
+    shape: tuple[int, ...],
+    stride: int,
+    padding: int,
+    dilation: int,
+    groups: int,
+) -> Array:
+    """Return dx, in the `shape` of x: the transposed convolution.
+
+    1. dz[n,o,p,q]/dx[n,c,i,j] = W[o,c,k,l] where i = sp+dk and j = sq+dl, else 0.
+    2. So dx[n,c,i,j] = sum_okl W[o,c,k,l] dz[n,o,(i-dk)/s,(j-dl)/s] over what divides evenly.
+    3. With s-1 zeros between the entries of dz, and d(K-1) around them, it is the correlation with
+       the kernel flipped, in and out exchanged.
+    """
+    N, O = dz.shape[:2]  # noqa: E741 O is what O(utputs) are called everywhere
+    _, C, H, width = shape
+    K, L = W.shape[2:]
+    above, beside = dilation * (K - 1), dilation * (L - 1)
+    rows, columns = H + 2 * padding + above, width + 2 * padding + beside
+    spread = np.zeros_like(dz, shape=(N, O, rows, columns))
+    P, Q = dz.shape[2:]
+    spread[:, :, above : above + stride * P : stride, beside : beside + stride * Q : stride] = dz
+    flipped = W.reshape(groups, O // groups, C // groups, K, L)[..., ::-1, ::-1]
+    exchanged = np.transpose(flipped, (0, 2, 1, 3, 4)).reshape(C, O // groups, K, L)
+    dx = correlate(spread, exchanged, 1, dilation, groups)
+    return dx[:, :, padding : padding + H, padding : padding + width]
+
+
+def weight_gradient(
+    dz: Array, x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int
+) -> Array:
+    """Return dW, in the shape of the kernel; x is padded already.
+
+    1. dz[n,o,p,q]/dW[o,c,k,l] = x[n,c,sp+dk,sq+dl]: the patches again.
+    2. So dW = sum over all places of dz times patch, one matrix product.
+    """
+    N, O, P, Q = dz.shape  # noqa: E741 as above
+    patches = unfolded(x, kernel, stride, dilation, groups)  # (G, NPQ, CKL/G)
+    grouped = dz.reshape(N, groups, O // groups, P, Q)
+    deltas = np.transpose(grouped, (1, 2, 0, 3, 4)).reshape(groups, O // groups, N * P * Q)
+    return (deltas @ patches).reshape(*kernel)
+
+
+def outputs(
+    x: tuple[int, ...], kernel: tuple[int, ...], stride: int, dilation: int
+) -> tuple[int, int]:
+    """Return how many windows fit below and beside each other in what is padded already."""
+    P, Q = (
+        (n - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(x[2:], kernel[2:], strict=True)
+    )
+    return P, Q
+
+
+conv2d = Op(conv2d_forward, conv2d_backward)

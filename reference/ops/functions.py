@@ -1,0 +1,24 @@
+"""Elementary functions that NumPy does not call by the same name on every kind of number.
+
+`np.exp` on an object array calls each ball's own `exp`; of erf NumPy knows nothing, and Arb's
+arctan is called `atan`.
+"""
+
+import numpy as np
+from scipy import special
+
+from reference.ops.op import Array
+
+
+def erf(x: Array) -> Array:
+    """Return erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in the shape of x."""
+    if getattr(x, "dtype", None) == object:
+        return np.frompyfunc(lambda ball: ball.erf(), 1, 1)(x)
+    return special.erf(x)
+
+
+def arctan(x: Array) -> Array:
+    """Return arctan x, in the shape of x."""
+    if getattr(x, "dtype", None) == object:
+        return np.frompyfunc(lambda ball: ball.atan(), 1, 1)(x)
+    return np.arctan(x)
