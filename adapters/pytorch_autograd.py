@@ -50,7 +50,7 @@ def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
 
 
 def cross_entropy(y: Tensor, target: Tensor, **options: float) -> Tensor:
-    return F.cross_entropy(y, torch.tensor(target), **options)
+    return F.cross_entropy(y.flatten(0, -2), torch.tensor(target).flatten(), **options)
 
 
 def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float | None = None) -> Tensor:

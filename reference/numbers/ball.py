@@ -234,7 +234,9 @@ def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
 
 def _ends(a: Ball) -> tuple[Array, Array]:
     """Return the lower and the upper ends, of a radius that makes up for their rounding."""
-    rad = a.rad + FLOAT64.u * (np.abs(a.mid) + a.rad) if not a.is_exact else a.rad
+    if a.is_exact:
+        return a.mid, a.mid
+    rad = a.rad + np.where(a.rad > 0, FLOAT64.u * (np.abs(a.mid) + a.rad), 0)
     return a.mid - rad, a.mid + rad
 
 
@@ -513,7 +515,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.repeat: _moved(np.repeat),
     np.broadcast_to: _moved(np.broadcast_to),
     sliding_window_view: _moved(sliding_window_view),
-    np.reshape: lambda a, shape: a.reshape(*shape),
+    np.reshape: _moved(np.reshape),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
 }

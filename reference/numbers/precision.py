@@ -27,6 +27,7 @@ class Precision:
     exponent:    of the smallest normal number, 2^exponent.
     accumulator: of sums and inner products, where it is wider.
     flushes:     whether subnormals may become zero, as operands and as results.
+    zeroes:      whether subnormal operands are zero, all of them.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -38,6 +39,7 @@ class Precision:
     exponent: int
     accumulator: Optional["Precision"] = None
     flushes: bool = False
+    zeroes: bool = False
     divide_ulp: float = 2.5
     exp_ulp: float = 3
     expm1_ulp: float = 3
@@ -76,6 +78,10 @@ class Precision:
         """Return this precision without subnormals, in its accumulator too."""
         wider = replace(self.accumulator, flushes=True) if self.accumulator else None
         return replace(self, flushes=True, accumulator=wider)
+
+    def zeroing(self) -> "Precision":
+        """Return this precision without subnormals, not even as operands."""
+        return replace(self.flushing(), zeroes=True)
 
     def narrow(self) -> "Precision":
         """Return this precision with itself as the accumulator."""

@@ -124,6 +124,14 @@ def softplus_backward(
     return (dz if threshold is None else np.where(bz > threshold, dout, dz),)
 
 
+def softplus_backward_from_output(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz with s(beta z) as e^(beta (z - out)): less sharp where z is large."""
+    dz = dout * np.exp(beta * (z - out))
+    return (dz if threshold is None else np.where(beta * z > threshold, dout, dz),)
+
+
 tanh = Op(
     tanh_forward,
     tanh_backward,
@@ -144,5 +152,8 @@ silu = Op(silu_forward, silu_backward)
 softplus = Op(
     softplus_forward,
     softplus_backward,
-    forms={"softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward)},
+    forms={
+        "softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward),
+        "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
+    },
 )

@@ -31,6 +31,20 @@ def conv2d_forward(
     return z if b is None else z + b.reshape(-1, 1, 1)
 
 
+def conv2d_forward_fused(
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Array:
+    """Return z with the bias as one more term of the inner product, in any order."""
+    return correlate(pad(x, padding), W, stride, dilation, groups, b)
+
+
 def conv2d_backward(
     dz: Array,
     z: Array,
@@ -51,10 +65,18 @@ def conv2d_backward(
     return dx, dW, np.sum(dz, axis=(0, 2, 3))
 
 
-def correlate(x: Array, W: Array, stride: int, dilation: int, groups: int) -> Array:
-    """Return the convolution of what is padded already: patches times kernels."""
+def correlate(
+    x: Array, W: Array, stride: int, dilation: int, groups: int, b: Array | None = None
+) -> Array:
+    """Return the convolution of what is padded already: patches times kernels.
+
+    b: (O,), or left out: a last entry of every kernel, where every patch has a one.
+    """
     patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, NPQ, CKL/G)
     kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CKL/G)
+    if b is not None:
+        patches = np.concatenate([patches, np.ones_like(patches[..., :1])], axis=-1)
+        kernels = np.concatenate([kernels, b.reshape(groups, -1, 1)], axis=-1)
     z = patches @ np.swapaxes(kernels, 1, 2)  # (G, NPQ, O/G)
     P, Q = outputs(x.shape, W.shape, stride, dilation)
     z = z.reshape(groups, x.shape[0], P, Q, -1)
@@ -127,4 +149,8 @@ def outputs(
     return P, Q
 
 
-conv2d = Op(conv2d_forward, conv2d_backward)
+conv2d = Op(
+    conv2d_forward,
+    conv2d_backward,
+    forms={"sums the bias among the products": Op(conv2d_forward_fused, conv2d_backward)},
+)

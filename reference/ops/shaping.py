@@ -24,12 +24,12 @@ def concatenate_backward(dy: Array, y: Array, *parts: Array, axis: int) -> tuple
 
 def reshape_forward(x: Array, *, shape: Sequence[int]) -> Array:
     """Return the entries of x, row by row, in another shape."""
-    return x.reshape(*shape)
+    return np.reshape(x, shape)
 
 
 def reshape_backward(dy: Array, y: Array, x: Array, *, shape: Sequence[int]) -> tuple[Array]:
     """Return dx: the entries of dy in the shape of x."""
-    return (dy.reshape(*x.shape),)
+    return (np.reshape(dy, np.shape(x)),)
 
 
 def transpose_forward(x: Array, *, axes: Sequence[int]) -> Array:

@@ -259,6 +259,9 @@ class Replay:
         array = self.leaves[name] if name in self.leaves else self.seen(name)
         if p.digits < self.precision.digits:
             return Ball.rounded(array, p)
+        if p.zeroes:
+            size = np.abs(np.asarray(array, dtype=np.float64))
+            return Ball.exact(np.where(size < p.minimum, 0, array), p)
         if (name, p) not in self.balls:
             self.balls[name, p] = Ball.exact(array, p).read()
         return self.balls[name, p]
@@ -307,13 +310,16 @@ def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
     if not p.accumulator:
         yield p, ()
         yield p.flushing(), (flushes,)
+        yield p.zeroing(), (flushes,)
         return
     steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
     yield p.accumulator, ()
     yield p, (steps,)
     each = [(p.flushing(), (steps, flushes)), (p.narrow(), (narrow,))]
     yield from reversed(each) if p.minimum > FLOAT32.minimum else each
+    yield p.zeroing(), (steps, flushes)
     yield p.narrow().flushing(), (narrow, flushes)
+    yield p.narrow().zeroing(), (narrow, flushes)
 
 
 def _problem(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
