@@ -3,6 +3,11 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
+# JAX compiles every op for every shape: once for all processes, and for the next run.
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.jax_cache
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+
 .PHONY: verify test bench install golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix

@@ -21,7 +21,8 @@ from reference.verdict import article as audits
 from reference.verdict.article import Finding
 from tests import report
 from tests.report import FIVE_DECIMALS, Cell, RefutedError
-from tests.verification.cases import CASES
+from tests.verification.alone import OPS_ALONE, asked_alone
+from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
 from tests.verification.runs import REFERENCE, TIME_LIMIT, Runs, installed
 
@@ -69,6 +70,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=10,
         metavar="N",
         help="how many random networks to certify of each framework (default: %(default)s)",
+    )
+    group.addoption(
+        "--large",
+        action="store_true",
+        help="certify larger networks too: minutes, and a few GiB of memory",
     )
     group.addoption("--report-json", metavar="FILE", help="write every cell to a JSON file")
 
@@ -122,20 +128,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     article = metafunc.config.stash[ARTICLE]
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     asked = metafunc.fixturenames
+    certified = bool({"case", "alone"} & set(asked))
     if "case" in asked:
-        metafunc.parametrize("case", CASES)
+        large = LARGE if metafunc.config.getoption("--large") else {}
+        metafunc.parametrize("case", {**CASES, **large})
+    if "alone" in asked:
+        metafunc.parametrize(("alone", "precision"), asked_alone())
+    if certified:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
     if "pair" in asked:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
         metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
-    if "implementation" in asked and "case" not in asked:
+    if "implementation" in asked and not certified:
         metafunc.parametrize("implementation", names)
-    if "precision" in asked:
+    if "precision" in asked and "alone" not in asked:
         # Five decimals are asked of the article, and bfloat16 and float16 have not as many.
         fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
         metafunc.parametrize("precision", PRECISIONS if "case" in asked else fine)
-    if "implementation" in asked and "case" in asked:  # innermost: one case's are run together
+    if "implementation" in asked and certified:  # innermost: one case's are run together
         metafunc.parametrize("implementation", names)
     if "iteration" in asked:
         metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])
@@ -220,9 +231,11 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
     """The report's cell of the running test, made from the test's parameters."""
     asked = request.node.callspec.params
     figure, pair, case = asked.get("figure"), asked.get("pair"), asked.get("case")
+    alone = asked.get("alone")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if case:
-        quantity, iteration, group = "every link", asked["seed"], report.NETWORKS
+    if case or alone:
+        group = report.NETWORKS if case else report.OPS_ALONE
+        quantity, iteration = "every link", asked["seed"]
         against = "its own numbers"
     elif figure:
         quantity, iteration, group = figure.quantity, figure.iteration, figure.part
@@ -230,7 +243,7 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else report.group(article, quantity)
     found = Cell(
-        network=case or article.network.name,
+        network=case or alone or article.network.name,
         adapter=adapter,
         against=against,
         version=runs.version(adapter),
@@ -263,8 +276,8 @@ def pytest_runtest_makereport(
     result = yield
     cell = item.stash.get(CELL, None)
     if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
-        cell.verdict = report.VERDICTS[result.outcome]
-        cell.message = str(call.excinfo.value) if call.excinfo else None
+        cell.verdict = "known" if cell.known else report.VERDICTS[result.outcome]
+        cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
         result.user_properties.append(("cell", report.as_dict(cell)))
     return result
 
@@ -283,9 +296,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             report.matrix(cells),
         ),
         ("backproof: pairs, to five decimals", report.pairs(cells)),
+        ("backproof: certificates, every op alone", report.ops_alone(cells)),
         ("backproof: certificates, every link of the chain rule", report.networks(cells)),
         ("backproof: properties seen", report.properties(cells)),
-        ("backproof: findings, one per adapter and network", report.findings(cells)),
+        (
+            "backproof: known findings (fixtures/findings.toml)",
+            report.known(cells, config.stash[FINDINGS]),
+        ),
+        ("backproof: new findings, one per adapter and network", report.findings(cells)),
         ("backproof: adapters that could not be judged", report.unjudged(cells)),
         ("backproof: what implementations do not support", report.unsupported(cells)),
         (
@@ -305,7 +323,7 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
         "adapter": [REFERENCE, *config.stash[ADAPTERS]],
         "precision": [*PRECISIONS, "any"],
         "group": report.groups(article),
-        "network": [article.network.name, *CASES, report.RANDOM],
+        "network": [article.network.name, *OPS_ALONE, *CASES, *LARGE, report.RANDOM],
     }
     cells = [
         Cell(**content)

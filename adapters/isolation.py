@@ -155,7 +155,8 @@ def _arrays(content: Any) -> Iterator[Array]:
     elif isinstance(content, Trace):
         yield from _arrays(asdict(content))
     elif isinstance(content, Network):
-        yield from _arrays([content.inputs, content.parameters])
+        options = [dict(node.options) for node in content.nodes]
+        yield from _arrays([content.inputs, content.parameters, options])
     elif isinstance(content, Mapping):
         yield from _arrays(list(content.values()))
     elif isinstance(content, list | tuple):

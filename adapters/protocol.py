@@ -105,7 +105,9 @@ class Adapter:
             for node in network.nodes:
                 place = f"ops[{node.op!r}] at node {node.name}"
                 try:
-                    value = self.ops[node.op](*(known[name] for name in node.inputs), **node.options)
+                    value = self.ops[node.op](
+                        *(known[name] for name in node.inputs), **node.options
+                    )
                     found = tuple(value.shape)
                 except Unsupported:
                     raise

@@ -2,11 +2,13 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 from reference.article import Article
+from reference.findings import KnownFinding
 from reference.numbers.precision import PRECISIONS
 from reference.table import table
 
@@ -32,7 +34,7 @@ class Cell:
     iteration: 1 or 2.
     quantity:  an expression over the trace.
     group:     the row of the matrix.
-    verdict:   "agrees", "refuted", or "unsupported".
+    verdict:   "agrees", "refuted", "known" (refuted, and a recorded finding), or "unsupported".
     digits:    significant decimal digits of agreement, at most what the precision can hold;
                None where there was no number.
     message:   why it is not "agrees"; None where it is.
@@ -43,6 +45,7 @@ class Cell:
     links, inside, entries: how many links, how many inside their balls, how many numbers.
     share:      the worst share of a ball used.
     properties: what the implementation was seen doing.
+    known:      the causes of the recorded findings that were seen.
     """
 
     network: str
@@ -61,10 +64,13 @@ class Cell:
     entries: int = 0
     share: float | None = None
     properties: Sequence[str] = ()
+    known: Sequence[str] = ()
 
 
 PAIRS = "pairs"
 NETWORKS = "networks"
+OPS_ALONE = "ops alone"
+CERTIFIED = (OPS_ALONE, NETWORKS)
 RANDOM = "random networks"
 VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
 as_dict = asdict
@@ -84,7 +90,7 @@ def groups(article: Article) -> list[str]:
     """Return the rows of the matrix: groups of quantities, then the article's parts."""
     quantities = [group(article, quantity) for quantity in article.addresses]
     parts = [figure.part for figure in article.figures]
-    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS, NETWORKS]))
+    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS, *CERTIFIED]))
 
 
 def digits(value: float, expected: str | float, precision: str) -> float:
@@ -100,7 +106,7 @@ def digits(value: float, expected: str | float, precision: str) -> float:
 
 def matrix(cells: Iterable[Cell]) -> str:
     """Return rows of quantities by columns of implementations: agreeing/total, fewest digits."""
-    of_one = [cell for cell in cells if cell.group not in (PAIRS, NETWORKS)]
+    of_one = [cell for cell in cells if cell.group not in (PAIRS, *CERTIFIED)]
     if not of_one:
         return ""
     columns = list(dict.fromkeys((cell.adapter, cell.precision) for cell in of_one))
@@ -141,7 +147,20 @@ def pairs(cells: Iterable[Cell]) -> str:
 
 def networks(cells: Iterable[Cell]) -> str:
     """Return a line a network: links inside, worst share of a ball, digits of agreement."""
-    of_links = [c for c in cells if c.group == NETWORKS and c.verdict != "unsupported"]
+    return certified([cell for cell in cells if cell.group == NETWORKS])
+
+
+def ops_alone(cells: Iterable[Cell]) -> str:
+    """Return a line an op, all its options and points together, likewise."""
+    of_ops = [cell for cell in cells if cell.group == OPS_ALONE]
+    return certified(
+        [replace(c, network=c.network.partition("/")[0].partition("-")[0]) for c in of_ops]
+    )
+
+
+def certified(cells: Iterable[Cell]) -> str:
+    """Return a line for each name of a network."""
+    of_links = [cell for cell in cells if cell.verdict != "unsupported"]
     if not of_links:
         return ""
     precisions = [p for p in ABBREVIATED if any(c.precision == p for c in of_links)]
@@ -149,11 +168,13 @@ def networks(cells: Iterable[Cell]) -> str:
     for name in dict.fromkeys(cell.network for cell in of_links):
         own = [cell for cell in of_links if cell.network == name]
         links, inside = sum(c.links for c in own), sum(c.inside for c in own)
-        red = any(c.verdict != "agrees" for c in own)
+        red = any(c.verdict == "refuted" for c in own)
+        known = sum(c.links - c.inside for c in own if c.verdict == "known")
         rows.append(
             [
                 name,
                 f"{inside}/{links}{' RED' if red else ''}",
+                known or "-",
                 f"{sum(c.entries for c in own):,}",
                 _share(c.share for c in own),
                 *(_fewest(c.digits for c in own if c.precision == p) for p in precisions),
@@ -162,6 +183,7 @@ def networks(cells: Iterable[Cell]) -> str:
     head = [
         "",
         "links inside",
+        "known",
         "numbers",
         "worst share",
         *(f"digits {ABBREVIATED[p]}" for p in precisions),
@@ -191,7 +213,7 @@ def findings(cells: Iterable[Cell]) -> str:
     """Return one paragraph per adapter and network that was refuted: the first precision's."""
     red: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.group == NETWORKS and cell.verdict == "refuted" and cell.links and cell.message:
+        if cell.group in CERTIFIED and cell.verdict == "refuted" and cell.links and cell.message:
             red.setdefault((cell.adapter, cell.network), []).append(cell)
     paragraphs = []
     for first, *others in red.values():
@@ -199,6 +221,18 @@ def findings(cells: Iterable[Cell]) -> str:
         more = f"\nalso in {', '.join(also)}" if also else ""
         paragraphs.append(f"{first.message}{more}")
     return "\n\n".join(paragraphs)
+
+
+def known(cells: Iterable[Cell], recorded: Iterable[KnownFinding]) -> str:
+    """Return a paragraph for each recorded finding that was seen, with its reproducer."""
+    seen = {cause for cell in cells for cause in cell.known}
+    return "\n\n".join(
+        f"{one.adapter} {one.version}: {one.cause}\n"
+        f"  at {one.point}: seen {one.seen}, proven {one.proven}\n"
+        + textwrap.indent(one.reproducer.strip(), "  | ")
+        for one in recorded
+        if one.cause in seen
+    )
 
 
 def unjudged(cells: Iterable[Cell]) -> str:

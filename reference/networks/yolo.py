@@ -65,9 +65,7 @@ def layer(
     return g.node(name, "silu", f"{name}.norm")
 
 
-def head(
-    g: Builder, name: str, x: str, channels: tuple[int, int], batch: int, grid: int
-) -> str:
+def head(g: Builder, name: str, x: str, channels: tuple[int, int], batch: int, grid: int) -> str:
     """Add a 1 x 1 convolution, and lay out its cells as rows, (N S S, 5 + K)."""
     inside, out = channels
     kernel = g.normal(f"{name}.kernel", out, inside, 1, 1, scale=1 / sqrt(inside))

@@ -189,6 +189,8 @@ def _up(rad: Array, n: int = 1) -> Array:
     n: the terms of its longest sum. No rule below rounds more than n + 15 times, one after another.
     """
     rad *= 1 + gamma(n + 15, FLOAT64.u)
+    if np.isnan(np.max(rad, initial=0)):  # zero times infinity: nothing is known
+        rad = np.where(np.isnan(rad), np.inf, rad)
     return rad
 
 
@@ -250,7 +252,11 @@ def _less(a: Ball, b: Ball, p: Precision) -> Ball:
 
 def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
     """Return 1 where a > b for sure, 0 where a <= b for sure, and 1/2 +- 1/2 where unknown."""
-    yes, no = a.mid - a.rad > b.mid + b.rad, a.mid + a.rad <= b.mid - b.rad
+    if a.is_exact and b.is_exact:
+        return Ball.exact(a.mid > b.mid, p)
+    # Rounding is monotone: where rounded ends are in order, so are the ends.
+    yes, no = a.mid - a.rad > b.mid + b.rad, a.mid + a.rad < b.mid - b.rad
+    no |= (a.mid <= b.mid) & (a.rad + b.rad == 0)
     if np.all(yes | no):
         return Ball.exact(yes, p)
     return Ball(np.where(yes, 1, np.where(no, 0, 0.5)), np.where(yes | no, 0, 0.5), p)

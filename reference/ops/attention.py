@@ -19,9 +19,7 @@ def causal_mask_forward(scores: Array, *, fill: float = -1e4) -> Array:
     return np.where(earlier(scores), scores, fill)
 
 
-def causal_mask_backward(
-    dy: Array, y: Array, scores: Array, *, fill: float = -1e4
-) -> tuple[Array]:
+def causal_mask_backward(dy: Array, y: Array, scores: Array, *, fill: float = -1e4) -> tuple[Array]:
     """Return dscores: dy where it was let through, else 0."""
     return (np.where(earlier(scores), dy, 0),)
 

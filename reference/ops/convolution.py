@@ -83,9 +83,7 @@ def correlate(
     return np.transpose(z, (1, 0, 4, 2, 3)).reshape(x.shape[0], W.shape[0], P, Q)
 
 
-def unfolded(
-    x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int
-) -> Array:
+def unfolded(x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int) -> Array:
     """Return every patch of x (N, C, H, W) as a row, (G, NPQ, CKL/G)."""
     seen = windows(x, (kernel[2], kernel[3]), stride, dilation)  # (N, C, P, Q, K, L)
     N, C, P, Q, K, L = seen.shape

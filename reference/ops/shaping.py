@@ -59,7 +59,9 @@ def pad_forward(x: Array, *, width: Sequence[tuple[int, int]]) -> Array:
     return np.pad(x, width)
 
 
-def pad_backward(dy: Array, y: Array, x: Array, *, width: Sequence[tuple[int, int]]) -> tuple[Array]:
+def pad_backward(
+    dy: Array, y: Array, x: Array, *, width: Sequence[tuple[int, int]]
+) -> tuple[Array]:
     """Return dx: what is not padding."""
     return (dy[tuple(slice(w, w + n) for (w, _), n in zip(width, x.shape, strict=True))],)
 

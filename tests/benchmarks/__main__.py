@@ -25,7 +25,7 @@ import adapters
 from adapters import jax_grad, pytorch_autograd
 from reference.backprop import backprop, forward
 from reference.network import Network
-from reference.networks import mlp
+from reference.networks import gpt, mlp, resnet, yolo
 from reference.table import table
 from reference.verdict.certificate import certify
 from tests.benchmarks.clock import seconds
@@ -36,6 +36,15 @@ BATCH = 64
 SQUARES = {"10^4": 58, "10^5": 183, "10^6": 577, "10^7": 1826}
 """Parameters, roughly -> width of three square layers."""
 DEPTHS = (4, 20, 100)
+REAL: dict[str, Callable[[], Network]] = {
+    "gpt, 2 layers of 64": lambda: gpt(2, 4, 64, context=32, vocabulary=256, batch=4),
+    "gpt, 4 layers of 256": lambda: gpt(4, 8, 256, context=128, vocabulary=1024, batch=4),
+    "resnet-20, 16 pixels": lambda: resnet(3, 16, image=16, batch=8),
+    "resnet-20, 32 pixels": lambda: resnet(3, 16, image=32, batch=16),
+    "yolo, 64 pixels": lambda: yolo(8, image=64, batch=4),
+    "yolo, 128 pixels": lambda: yolo(16, image=128, batch=4),
+}
+"""Name -> network, at two sizes each."""
 
 
 def square(width: int) -> Network:
@@ -86,6 +95,7 @@ def certificates() -> str:
     """Return the first table: by size, and by depth."""
     networks = {f"{n} parameters": square(width) for n, width in SQUARES.items()}
     networks |= {f"{depth} layers of 64": deep(depth) for depth in DEPTHS}
+    networks |= {label: build() for label, build in REAL.items()}
     columns = [(name, p) for name in adapters.TABLE for p in ("float64", "float32")]
     rows = [
         [
@@ -133,7 +143,9 @@ def checkers() -> str:
 def references() -> str:
     """Return the third table."""
     rows = []
-    for label, network in {f"{n} parameters": square(w) for n, w in SQUARES.items()}.items():
+    networks = {f"{n} parameters": square(w) for n, w in SQUARES.items()}
+    networks |= {label: build() for label, build in REAL.items()}
+    for label, network in networks.items():
         own = seconds(partial(backprop, network, leaves_of(network, "float64")))
         with jax.enable_x64(True):
             others = [seconds(own_pass(name, network, "float64")) for name in adapters.TABLE]

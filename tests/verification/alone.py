@@ -6,14 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 
 from reference.network import Network, Node
+from reference.numbers.precision import PRECISIONS
 from reference.ops import OPS, Array
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
 """Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
 
-SPECIAL = [0.0, *(sign * x for x in (1e-8, 20, 30, 88, 100, 700, *SUBNORMAL) for sign in (1, -1))]
+SPECIAL = [0.0, *(sign * x for x in (1e-8, 0.005, 20, 30, 88, 100, 700, *SUBNORMAL) for sign in (1, -1))]
 """Where derivatives vanish, saturate, overflow or underflow."""
 
 LARGEST = 50.0
@@ -237,6 +239,19 @@ def alone_network(name: str, points: str, seed: int) -> Network:
     )
     c = rng.standard_normal(np.shape(y)) / 8
     return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
+
+
+def asked_alone() -> list[Any]:
+    """Return every case with the precisions that it is tried in, with readable ids.
+
+    At the offset, bfloat16 and float16 are 64 and 8 apart: of a variance of one nothing is left.
+    """
+    return [
+        pytest.param(case, name, id=f"{case}-{name}")
+        for case in OPS_ALONE
+        for name, p in PRECISIONS.items()
+        if not (case.endswith("/offset") and p.u * OFFSET > 1)
+    ]
 
 
 OPS_ALONE: dict[str, Callable[[int], Network]] = {

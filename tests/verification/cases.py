@@ -7,7 +7,7 @@ import numpy as np
 
 from reference.article import load
 from reference.network import Network
-from reference.networks import mlp
+from reference.networks import gpt, mlp, resnet, yolo
 from reference.ops import Array
 
 SPECIAL = [0.0, 1e-8, -1e-8, 20.0, -20.0, 100.0, -100.0]
@@ -61,6 +61,18 @@ CASES: dict[str, Callable[[int], Network]] = {
     "saturated-tanh": lambda seed: mlp(
         (8, 16, 4), "tanh", "softmax_cross_entropy", batch=3, seed=seed, weights=saturating
     ),
+    "gpt": lambda seed: gpt(seed=seed),
+    "gpt-fused-attention": lambda seed: gpt(1, attention="fused", seed=seed),
+    "resnet-20": lambda seed: resnet(3, 8, batch=2, seed=seed),
+    "yolo": lambda seed: yolo(seed=seed),
     **{f"special-{name}": partial(special, name) for name in ("sigmoid", "tanh", "relu")},
 }
 """Name -> network of a seed."""
+
+LARGE: dict[str, Callable[[int], Network]] = {
+    "gpt-6-layers": lambda seed: gpt(6, 6, 384, context=64, vocabulary=1024, batch=4, seed=seed),
+    "resnet-20-projection": lambda seed: resnet(3, shortcut="projection", seed=seed),
+    "resnet-110": lambda seed: resnet(18, batch=4, seed=seed),
+    "yolo-128-pixels": lambda seed: yolo(16, image=128, seed=seed),
+}
+"""The same recipes at sizes that take minutes, behind --large."""

@@ -14,11 +14,15 @@ from reference.ops import Array
 from reference.verdict.certificate import Certificate, Replay, certify
 from reference.verdict.diagnosis import diagnose
 from reference.verdict.faults import catalogue
-from tests.verification.cases import CASES
+from tests.verification.alone import OPS_ALONE
+from tests.verification.cases import CASES, LARGE
 from tests.verification.runs import REFERENCE, Runs, guarded
 
 RECENT = 4
 """How many traces are kept: of one case, those of the implementations that it is compared with."""
+
+
+EVERY = {**OPS_ALONE, **CASES, **LARGE}
 
 
 class Certificates:
@@ -78,7 +82,7 @@ class Certificates:
         self, case: str, precision: str, seed: int
     ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
         """Return a case's network, its leaves in a precision, and the shape of every node."""
-        network = CASES[case](seed)
+        network = EVERY[case](seed)
         leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
         exactly = network.leaves(lambda a: np.asarray(a).astype(float))
         shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
@@ -120,4 +124,6 @@ def _digits(one: Array, other: Array, precision: str) -> float:
     a, b = (np.asarray(x, dtype=np.float64) for x in (one, other))
     largest, u = float(np.max(np.abs(b), initial=0)), PRECISIONS[precision].u
     difference = float(np.max(np.abs(a - b), initial=0))
+    if not np.isfinite(difference):
+        return 0.0
     return -log10(max(difference / largest, u)) if largest else -log10(max(difference, u))

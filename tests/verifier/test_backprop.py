@@ -1,5 +1,9 @@
 """The hand-derived derivatives, against difference quotients that know no chain rule."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -12,75 +16,161 @@ from reference.golden import prove
 from reference.network import Network
 from reference.networks import mlp
 from reference.numbers.exact import exact, workprec
-from reference.ops import OPS, Op
-from tests.verifier.difference import close, gradient
+from reference.ops import OPS, Op, boxes
+from tests.verification.alone import ALONE, Alone, filled
+from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
 from tests.verifier.networks import shared
 
-SHAPES: dict[str, list[tuple[tuple[int, ...], ...]]] = {
-    "dense": [
-        ((1, 2), (2, 2), ()),
-        ((1, 2), (2, 1), (1,)),
-        ((3, 4), (4, 2), (2,)),
-        ((5, 1), (1, 3), (1,)),
-        ((2, 3), (3, 3), (1, 3)),
-    ],
-    "sigmoid": [((1, 1),), ((2, 3),)],
-    "tanh": [((1, 1),), ((2, 3),)],
-    "relu": [((1, 1),), ((2, 3),)],
-    "half_squared_error": [((1, 1), (1, 1)), ((3, 2), (3, 2))],
-    "mean_squared_error": [((1, 1), (1, 1)), ((3, 2), (3, 2))],
-    "softmax_cross_entropy": [((1, 2), (1, 2)), ((3, 4), (3, 4))],
+EDGES = {
+    "dense-one-example": Alone("dense", ((1, 2), (2, 2), ()), ("x", "w", "w")),
+    "dense-one-output": Alone("dense", ((1, 2), (2, 1), (1,)), ("x", "w", "w")),
+    "dense-one-input": Alone("dense", ((5, 1), (1, 3), (1,)), ("x", "w", "w")),
+    "dense-row-bias": Alone("dense", ((2, 3), (3, 3), (1, 3)), ("x", "w", "w")),
+    "sigmoid-one": Alone("sigmoid", ((1, 1),), ("x",)),
+    "half_squared_error-one": Alone("half_squared_error", ((1, 1), (1, 1)), ("x", "w")),
+    "mean_squared_error-one": Alone("mean_squared_error", ((1, 1), (1, 1)), ("x", "w")),
+    "softmax_cross_entropy-one": Alone("softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "p")),
 }
-"""Of every op, the shapes of its inputs."""
+"""Axes of one entry, and biases of all the shapes that they may have."""
 
-CASES = [(op, shapes) for op, all_shapes in SHAPES.items() for shapes in all_shapes]
+TESTED = {**ALONE, **EDGES}
+"""Every op with every option, and at the edges."""
+
+MOST = 48
+"""Entries of each input at which a quotient is taken: convolution over balls is slow."""
 
 
-@pytest.mark.parametrize(("op", "shapes"), CASES, ids=[f"{op}-{shapes}" for op, shapes in CASES])
-def test_op_backward(op: str, shapes: tuple[tuple[int, ...], ...]) -> None:
-    """An op's backward function is the derivative of its forward function, input by input.
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A derivative at some entries of one input: by a quotient, and by the chain rule."""
+
+    quotient: list[Any]
+    found: list[Any]
+
+
+@cache
+def derivatives(name: str) -> tuple[Derivative, ...]:
+    """Return the derivatives of an op, input by input, at ordinary points.
 
     Under a random cotangent: ones alone would hide a transposition.
     """
-    draw = np.random.default_rng(3).standard_normal
+    with on_paper():
+        op, dy, y, inputs, options = _ordinary(name)
+        forward = _differentiated(TESTED[name].op, inputs, options)
+        found = []
+        for i, d in enumerate(op.backward(dy, y, *inputs, **options)):
+            where = drawn(inputs[i].shape, MOST)
+
+            def weighted(x: Any, i: int = i) -> Any:
+                return np.sum(dy * forward(*inputs[:i], x, *inputs[i + 1 :]))
+
+            assert inputs[i].shape == np.shape(d), f"input {i}"
+            entries = np.asarray(d, dtype=object)
+            pair = (quotients(weighted, inputs[i], where), [entries[index] for index in where])
+            found.append(Derivative(*pair))
+        assert len(inputs) == len(found)
+        return tuple(found)
+
+
+def _ordinary(name: str) -> tuple[Op, Any, Any, list[Any], dict[str, Any]]:
+    """Return an op, a random cotangent, its value, its inputs and all its options."""
+    alone = TESTED[name]
+    rng = np.random.default_rng(3)
+    op = OPS[alone.op]
+    inputs = [exact(a) for a in filled(alone, "ordinary", rng)]
+    bound = signature(op.forward).bind(*inputs, **alone.options)
+    bound.apply_defaults()
+    options = {key: decimal(value) for key, value in bound.kwargs.items()}
+    y = op.forward(*inputs, **options)
+    return op, exact(rng.standard_normal(np.shape(y)))[()], y, inputs, options
+
+
+def _differentiated(op: str, inputs: list[Any], options: dict[str, Any]) -> Callable[..., Any]:
+    """Return the function that an op's backward function is the derivative of: its forward one.
+
+    Complete IoU holds a factor constant, by its definition: alpha, here that of the inputs.
+    """
+    if op == "complete_iou":
+        eps = options["eps"]
+        alpha = boxes.trade_off(boxes.overlap(*inputs, eps), eps)
+        return lambda p, t: boxes.loss(boxes.overlap(p, t, eps), alpha)
+    return partial(OPS[op].forward, **options)
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_op_backward(name: str) -> None:
+    """An op's backward function is the derivative of its forward function, input by input."""
+    for i, d in enumerate(derivatives(name)):
+        assert close(d.quotient, d.found), f"input {i}"
+
+
+@pytest.mark.parametrize("factor", [2, "1.001"])
+@pytest.mark.parametrize("name", TESTED)
+def test_a_wrong_derivative_is_seen(name: str, factor: int | str) -> None:
+    """The difference quotient refutes a derivative that is off by a factor, of every input."""
     with workprec():
-        inputs = [exact(draw(shape)) for shape in shapes]
-        y = OPS[op].forward(*inputs)
-        dy = exact(draw(np.shape(y)))[()]
-        found = OPS[op].backward(dy, y, *inputs)
-        for i, d in enumerate(found):
-            expected = gradient(lambda x, i=i: _dot(OPS[op], dy, inputs, i, x), inputs[i])
-            assert close(expected, d), f"input {i}"
+        for i, d in enumerate(derivatives(name)):
+            wrong = [entry * exact(factor)[()] for entry in d.found]
+            assert not close(d.quotient, wrong), f"input {i}"
 
 
-def _dot(op: Op, dy: Any, inputs: list[Any], i: int, x: Any) -> Any:
-    return np.sum(dy * op.forward(*inputs[:i], x, *inputs[i + 1 :]))
+FORMS = [(name, form) for name, alone in TESTED.items() for form in OPS[alone.op].forms]
 
 
-FORMS = [(op, form) for op in OPS for form in OPS[op].forms]
-
-
-@pytest.mark.parametrize(("op", "form"), FORMS, ids=[form for _, form in FORMS])
-def test_forms_are_equal_on_paper(op: str, form: str) -> None:
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{name}-{form}" for name, form in FORMS])
+def test_forms_are_equal_on_paper(name: str, form: str) -> None:
     """Another form of an op has the same values and the same derivatives."""
-    draw = np.random.default_rng(5).standard_normal
-    with workprec():
-        for shapes in SHAPES[op]:
-            inputs = [exact(draw(shape)) for shape in shapes]
-            y, other = OPS[op].forward(*inputs), OPS[op].forms[form].forward(*inputs)
-            dy = exact(draw(np.shape(y)))[()]
-            assert close(y, other)
-            pairs = zip(
-                OPS[op].backward(dy, y, *inputs),
-                OPS[op].forms[form].backward(dy, y, *inputs),
-                strict=True,
-            )
-            assert all(close(one, two) for one, two in pairs)
+    with on_paper():
+        op, dy, y, inputs, options = _ordinary(name)
+        other = op.forms[form]
+        assert close(y, other.forward(*inputs, **options))
+        pairs = zip(
+            op.backward(dy, y, *inputs, **options),
+            other.backward(dy, y, *inputs, **options),
+            strict=True,
+        )
+        assert all(close(one, two) for one, two in pairs)
 
 
 def test_every_op_is_tested() -> None:
-    """The table of shapes has every op."""
-    assert list(OPS) == list(SHAPES)
+    """Every op stands in the table of ops alone."""
+    assert set(OPS) == {alone.op for alone in ALONE.values()}
+
+
+OPTIONS = [
+    (op, option)
+    for op in OPS
+    for option, parameter in signature(OPS[op].forward).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+]
+
+
+@pytest.mark.parametrize(
+    ("op", "option"), OPTIONS, ids=[f"{op}-{option}" for op, option in OPTIONS]
+)
+def test_every_option_is_tested(op: str, option: str) -> None:
+    """Every option of every op is set away from its default somewhere, and its backward has it."""
+    default = signature(OPS[op].forward).parameters[option].default
+    found = [
+        alone.options[option]
+        for alone in ALONE.values()
+        if alone.op == op and option in alone.options
+    ]
+
+    assert any(value is not default and (np.ndim(value) or value != default) for value in found)
+    assert default == signature(OPS[op].backward).parameters[option].default
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_dtype_of_an_op_is_kept(name: str, precision: str) -> None:
+    """An op over one dtype returns that dtype, forward and backward."""
+    alone, rng = TESTED[name], np.random.default_rng(3)
+    inputs = [a.astype(precision) for a in filled(alone, "ordinary", rng)]
+    y = OPS[alone.op].forward(*inputs, **alone.options)
+    dy = rng.standard_normal(np.shape(y)).astype(precision)
+    found = OPS[alone.op].backward(dy, y, *inputs, **alone.options)
+
+    assert [np.dtype(precision)] * (1 + len(inputs)) == [np.asarray(a).dtype for a in (y, *found)]
 
 
 NETWORKS = [
@@ -114,23 +204,6 @@ def test_golden_gradients(article: Article) -> None:
                     leaf,
                 )
                 assert close(expected, iteration.trace.gradients[name]), name
-
-
-@pytest.mark.parametrize("factor", [2, "1.001"])
-@pytest.mark.parametrize("op", OPS)
-def test_a_wrong_derivative_is_seen(op: str, factor: int | str) -> None:
-    """The difference quotient refutes a backward function that is off by a factor."""
-    with workprec():
-        inputs = [exact(np.ones(shape)) for shape in SHAPES[op][0]]
-        inputs[0] = (
-            inputs[0] * exact(np.arange(1.0, inputs[0].size + 1).reshape(SHAPES[op][0][0])) / 2
-        )
-        y = OPS[op].forward(*inputs)
-        dy = exact(np.ones(np.shape(y)))[()]
-        wrong = OPS[op].backward(dy, y, *inputs)[0] * exact(factor)[()]
-        expected = gradient(lambda x: _dot(OPS[op], dy, inputs, 0, x), inputs[0])
-
-        assert not close(expected, wrong)
 
 
 def _loss(network: Network, leaves: dict[str, Any]) -> Any:

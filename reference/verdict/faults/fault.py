@@ -34,35 +34,116 @@ class Fault:
     op: str = ""
 
 
-def in_forward(op: str, name: str, gives: str, wrong: Callable[..., Any], source: str) -> Fault:
-    """Return the fault of a wrong forward function: wrong(*inputs) -> value."""
+def in_forward(
+    op: str,
+    name: str,
+    gives: str,
+    wrong: Callable[..., Any],
+    source: str = COMMON,
+    *,
+    inputs: int = 0,
+) -> Fault:
+    """Return the fault of a wrong forward function: wrong(*inputs, **options) -> value.
+
+    inputs: how many a node must have for the fault to occur: three, where a bias may be left out.
+    """
+    right = OPS[op]
+
+    def forward(*operands: Any, **options: Any) -> Any:
+        found = wrong if len(operands) >= inputs else right.forward
+        return found(*operands, **options)
 
     def changes(network: Network, link: str) -> bool:
-        return any(node.name == link for node in network.nodes if node.op == op)
+        return any(
+            node.op == op and node.name == link and len(node.inputs) >= inputs
+            for node in network.nodes
+        )
 
-    rules = Rules(ops={**OPS, op: replace(OPS[op], forward=wrong)})
+    rules = Rules(ops={**OPS, op: replace(right, forward=forward)})
     return Fault(f"{op}: {name}", gives, source, changes, rules, op=op)
 
 
 def in_backward(
-    op: str, position: int, name: str, gives: str, wrong: Callable[..., Any], source: str
+    op: str,
+    position: int,
+    name: str,
+    gives: str,
+    wrong: Callable[..., Any],
+    source: str = COMMON,
 ) -> Fault:
-    """Return the fault of a wrong cotangent of one input: wrong(dy, y, *inputs) -> d."""
+    """Return the fault of a wrong cotangent of one input: wrong(dy, y, *inputs, **options) -> d."""
     right = OPS[op].backward
 
-    def backward(dy: Any, y: Any, *inputs: Any) -> tuple[Any, ...]:
-        handed_on = list(right(dy, y, *inputs))
-        handed_on[position] = wrong(dy, y, *inputs)
+    def backward(dy: Any, y: Any, *inputs: Any, **options: Any) -> tuple[Any, ...]:
+        handed_on = list(right(dy, y, *inputs, **options))
+        if position < len(inputs):
+            handed_on[position] = wrong(dy, y, *inputs, **options)
         return tuple(handed_on)
 
     def changes(network: Network, link: str) -> bool:
-        name = link.removeprefix("dE/d").removesuffix(" without probes")
-        return link.startswith("dE/d") and any(
-            node.inputs[position] == name for node in network.nodes if node.op == op
+        return any(
+            node.op == op and received(link) in node.inputs[position : position + 1]
+            for node in network.nodes
         )
 
     rules = Rules(ops={**OPS, op: Op(OPS[op].forward, backward)})
     return Fault(f"{op}: {name}", gives, source, changes, rules, op=op)
+
+
+def in_cotangents(
+    op: str, name: str, gives: str, wrong: Callable[..., tuple[Any, ...]], source: str = COMMON
+) -> Fault:
+    """Return the fault of a wrong backward function, of all inputs."""
+
+    def changes(network: Network, link: str) -> bool:
+        return any(node.op == op and received(link) in node.inputs for node in network.nodes)
+
+    rules = Rules(ops={**OPS, op: Op(OPS[op].forward, wrong)})
+    return Fault(f"{op}: {name}", gives, source, changes, rules, op=op)
+
+
+def in_both(op: str, name: str, gives: str, wrong: Op, source: str = COMMON) -> Fault:
+    """Return the fault of another function in the op's place, rightly differentiated.
+
+    Finite differences find nothing wrong with it. Either half alone is explained by it as well.
+    """
+
+    def changes(network: Network, link: str) -> bool:
+        return any(
+            node.op == op and (node.name == link or received(link) in node.inputs)
+            for node in network.nodes
+        )
+
+    return Fault(f"{op}: {name}", gives, source, changes, Rules(ops={**OPS, op: wrong}), op=op)
+
+
+def with_options(op: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Op:
+    """Return the op computed with other options: change(those asked for) -> those that replace."""
+    right = OPS[op]
+
+    def forward(*inputs: Any, **options: Any) -> Any:
+        return right.forward(*inputs, **{**options, **change(options)})
+
+    def backward(dy: Any, y: Any, *inputs: Any, **options: Any) -> tuple[Any, ...]:
+        return right.backward(dy, y, *inputs, **{**options, **change(options)})
+
+    return Op(forward, backward)
+
+
+def times(op: str, factor: Callable[..., Any]) -> Op:
+    """Return the op with its value, and so its cotangents, multiplied: factor(*inputs, **options).
+
+    Nothing is differentiated by the factor.
+    """
+    right = OPS[op]
+
+    def forward(*inputs: Any, **options: Any) -> Any:
+        return factor(*inputs, **options) * right.forward(*inputs, **options)
+
+    def backward(dy: Any, y: Any, *inputs: Any, **options: Any) -> tuple[Any, ...]:
+        return right.backward(factor(*inputs, **options) * dy, y, *inputs, **options)
+
+    return Op(forward, backward)
 
 
 def in_sweep(
@@ -78,7 +159,12 @@ def in_sweep(
     """
 
     def changes(network: Network, link: str) -> bool:
-        received = link.removeprefix("dE/d").removesuffix(" without probes")
-        return link.startswith("dE/d") and of(network, received)
+        name = received(link)
+        return name is not None and of(network, name)
 
     return Fault(name, gives, source, changes, Rules(receive=receive))
+
+
+def received(link: str) -> str | None:
+    """Return the node or leaf whose cotangent or gradient a link is; None where it is a value."""
+    return link[4:].removesuffix(" without probes") if link.startswith("dE/d") else None

@@ -1,0 +1,20 @@
+"""Whether balls hold what is proven."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import flint
+import numpy as np
+
+from reference.numbers.ball import Ball
+from reference.numbers.exact import workprec
+
+
+def outside(ball: Ball, values: Any) -> Iterator[str]:
+    """Yield every one of some Arb balls that is not proven to lie inside its `Ball`."""
+    rads = np.broadcast_to(ball.rad, ball.shape).ravel().tolist()
+    with workprec():
+        for mid, rad, value in zip(ball.mid.ravel().tolist(), rads, np.ravel(values), strict=True):
+            number = value if isinstance(value, flint.arb) else flint.arb(float(value))
+            if not (rad == np.inf or bool(abs(number - flint.arb(mid)) <= flint.arb(rad))):
+                yield f"{number} is not in {mid} +- {rad}"

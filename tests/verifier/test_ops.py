@@ -1,0 +1,119 @@
+"""The promise of Ball for whole ops, with every option, at ordinary and at special points."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference.network import Network
+from reference.numbers.ball import Ball
+from reference.numbers.exact import exact, workprec
+from reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from reference.ops import OPS, Array, Op
+from tests.verification.alone import OPS_ALONE
+from tests.verifier.proven import outside
+
+CASE = pytest.mark.parametrize("name", OPS_ALONE)
+EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
+FINE = pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """What an op takes in a precision: arrays of its dtype, and options."""
+
+    op: Op
+    inputs: tuple[Array, ...]
+    y: Array
+    dy: Array
+    options: dict[str, Any]
+
+    def both(self, op: Op, number: Any) -> list[Any]:
+        """Return an op's value and the cotangents of its inputs, over one kind of number."""
+        inputs = [number(a) for a in self.inputs]
+        y, dy = number(self.y)[()], number(self.dy)[()]  # as NumPy's sums return scalars
+        return [op.forward(*inputs, **self.options), *op.backward(dy, y, *inputs, **self.options)]
+
+
+@cache
+def network(name: str) -> Network:
+    """Return the network of one op alone."""
+    return OPS_ALONE[name](0)
+
+
+def operands(name: str, p: Precision) -> Operands:
+    """Return the op of a case and what it takes, rounded to a precision."""
+    node, leaves = network(name).nodes[0], network(name).leaves(np.asarray)
+    op, options = OPS[node.op], dict(node.options)
+    with np.errstate(all="ignore"):  # what the precision cannot hold
+        inputs = tuple(leaves[name].astype(p.dtype) for name in node.inputs)
+        y = np.asarray(op.forward(*(a.astype(float) for a in inputs), **options)).astype(p.dtype)
+        return Operands(op, inputs, y, leaves["c"].astype(p.dtype), options)
+
+
+def balls_of(found: Operands, op: Op, p: Precision) -> list[Ball]:
+    """Return what the op may give in a precision, from operands known exactly."""
+    return found.both(op, lambda a: Ball.exact(a, p))
+
+
+def exactly(found: Operands, op: Op) -> list[Any]:
+    """Return what the op gives on paper."""
+    with workprec():
+        return found.both(op, lambda a: exact(a.astype(float)))
+
+
+@CASE
+@EVERY
+def test_exact_values_lie_inside(name: str, p: Precision) -> None:
+    """What an op and its backward function give on paper lies inside, whether p flushes or not."""
+    found = operands(name, p)
+    values = exactly(found, found.op)
+    for q in (p, p.flushing()):
+        for ball, value in zip(balls_of(found, found.op, q), values, strict=True):
+            assert np.shape(value) == ball.shape
+            assert list(outside(ball, value)) == []
+
+
+@CASE
+@EVERY
+def test_radii_are_finite(name: str, p: Precision) -> None:
+    """No radius is NaN; in float64 and float32 none is infinite: all that is said is something."""
+    found = operands(name, p)
+    for q in (p, p.flushing()):
+        for ball in balls_of(found, found.op, q):
+            assert not np.isnan(ball.rad).any()
+            assert p.accumulator or np.isfinite(ball.rad).all()
+            assert p.accumulator or np.isfinite(ball.mid).all()
+
+
+@CASE
+@FINE
+def test_computed_values_lie_inside(name: str, p: Precision) -> None:
+    """What NumPy computes lies inside."""
+    found = operands(name, p)
+    with np.errstate(all="ignore"):  # underflow, overflow
+        values = found.both(found.op, lambda a: a)
+    for q in (p, p.flushing()):
+        for ball, value in zip(balls_of(found, found.op, q), values, strict=True):
+            assert ball.contains(value).all()
+
+
+FORMS = [
+    (case, form)
+    for case in OPS_ALONE
+    for form in OPS[case.partition("/")[0].partition("-")[0]].forms
+]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{case}-{form}" for case, form in FORMS])
+@EVERY
+def test_other_forms_lie_inside_their_own_balls(name: str, form: str, p: Precision) -> None:
+    """So does what another form of an op gives on paper: where it overflows, nothing is known."""
+    found = operands(name, p)
+    other = found.op.forms[form]
+    values = exactly(found, other)
+    for q in (p, p.flushing()):
+        for ball, value in zip(balls_of(found, other, q), values, strict=True):
+            assert list(outside(ball, value)) == []
