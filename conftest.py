@@ -1,6 +1,6 @@
 """pytest as the interface: options, header, parametrization, summary, report."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -128,26 +128,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     article = metafunc.config.stash[ARTICLE]
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     asked = metafunc.fixturenames
-    certified = bool({"case", "alone"} & set(asked))
-    if "case" in asked:
-        large = LARGE if metafunc.config.getoption("--large") else {}
-        metafunc.parametrize("case", {**CASES, **large})
-    if "alone" in asked:
-        metafunc.parametrize(("alone", "precision"), asked_alone())
-    if certified:
-        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+    if {"case", "alone"} & set(asked):
+        _certified(metafunc, names)
+        return
     if "pair" in asked:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
         metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
-    if "implementation" in asked and not certified:
+    if "implementation" in asked:
         metafunc.parametrize("implementation", names)
-    if "precision" in asked and "alone" not in asked:
+    if "precision" in asked:
         # Five decimals are asked of the article, and bfloat16 and float16 have not as many.
         fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
-        metafunc.parametrize("precision", PRECISIONS if "case" in asked else fine)
-    if "implementation" in asked and certified:  # innermost: one case's are run together
-        metafunc.parametrize("implementation", names)
+        metafunc.parametrize("precision", fine)
     if "iteration" in asked:
         metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])
     if "quantity" in asked:
@@ -157,6 +150,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("quantity", quantities)
     if "figure" in asked:
         metafunc.parametrize("figure", article.figures, ids=[f.id for f in article.figures])
+
+
+def _certified(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize what is certified: networks, or ops alone, with seeds."""
+    if "case" in metafunc.fixturenames:
+        large = LARGE if metafunc.config.getoption("--large") else {}
+        metafunc.parametrize("case", [*CASES, *large])
+    else:
+        metafunc.parametrize(("alone", "precision"), asked_alone())
+    metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("precision", PRECISIONS)
+    metafunc.parametrize("implementation", names)  # innermost: one case's are run together
 
 
 @pytest.fixture(scope="session")
@@ -289,7 +295,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         Path(path).write_text(report.to_json(cells), encoding="utf-8")
     if not cells:
         return
-    findings = audits.audit(config.stash[ARTICLE])
+    findings, recorded = audits.audit(config.stash[ARTICLE]), config.stash[FINDINGS]
     for title, text in (
         (
             "backproof: agreeing / total, fewest significant digits of agreement",
@@ -301,7 +307,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         ("backproof: properties seen", report.properties(cells)),
         (
             "backproof: known findings (fixtures/findings.toml)",
-            report.known(cells, config.stash[FINDINGS]),
+            report.known(cells, recorded),
         ),
         ("backproof: new findings, one per adapter and network", report.findings(cells)),
         ("backproof: adapters that could not be judged", report.unjudged(cells)),

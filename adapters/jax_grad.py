@@ -58,7 +58,7 @@ def max_pool(x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Tens
 
 
 def average_pool(
-    x: Tensor, kernel_size: int, stride: int, padding: int = 0, count_include_pad: bool = True
+    x: Tensor, kernel_size: int, stride: int, padding: int = 0, *, count_include_pad: bool = True
 ) -> Tensor:
     window = (kernel_size, stride, padding)
     total = pooled(x, 0.0, lax.add, *window)
@@ -80,7 +80,7 @@ def upsample(x: Tensor, scale_factor: int) -> Tensor:
 
 
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
-    return jnp.where(jnp.tri(*scores.shape[-2:], dtype=bool), scores, fill)
+    return jnp.where(jnp.tri(scores.shape[-2], dtype=bool), scores, fill)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ adapter = Adapter(
         "reshape": jnp.reshape,
         "transpose": jnp.transpose,
         "slice": lambda x, index: x[index],
-        "pad": lambda x, width: jnp.pad(x, width),
+        "pad": lambda x, width: jnp.pad(x, pad_width=width),
         "half_squared_error": lambda y, t: 0.5 * jnp.sum(jnp.square(t - y)),
         "mean_squared_error": lambda y, t: jnp.mean(jnp.square(t - y)),
         "huber": huber,

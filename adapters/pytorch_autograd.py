@@ -1,6 +1,7 @@
 """PyTorch: eager tensors, torch.autograd."""
 
 import math
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -49,7 +50,7 @@ def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
     return F.softplus(z, beta, **threshold)
 
 
-def cross_entropy(y: Tensor, target: Tensor, **options: float) -> Tensor:
+def cross_entropy(y: Tensor, target: Tensor, **options: Any) -> Tensor:
     return F.cross_entropy(y.flatten(0, -2), torch.tensor(target).flatten(), **options)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from reference.fixtures import FIXTURES, FixtureError
 from reference.verdict.certificate import Link
@@ -40,6 +41,10 @@ class KnownFinding:
     seen: str
     proven: str
     reproducer: str
+
+
+SEVERAL = ("cases", "precisions", "links")
+"""The keys that hold several strings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,14 @@ def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
 
 def _finding(place: str, entry: object) -> KnownFinding:
     """Return the finding of an entry of the file."""
-    expected = {field.name: field.type for field in fields(KnownFinding)}
-    if not isinstance(entry, dict) or entry.keys() != expected.keys():
-        raise FixtureError(f"{place}: expected exactly the keys {list(expected)}")
-    for key, kind in expected.items():
-        several = kind != str
-        values = entry[key] if several else [entry[key]]
+    expected = [field.name for field in fields(KnownFinding)]
+    if not isinstance(entry, dict) or sorted(entry) != sorted(expected):
+        raise FixtureError(f"{place}: expected exactly the keys {expected}")
+    content: dict[str, Any] = {}
+    for key, value in entry.items():
+        values = value if key in SEVERAL else [value]
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            raise FixtureError(f"{place}: {key}: expected {'strings' if several else 'a string'}")
-    return KnownFinding(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+            kind = "strings" if key in SEVERAL else "a string"
+            raise FixtureError(f"{place}: {key}: expected {kind}")
+        content[key] = tuple(values) if key in SEVERAL else value
+    return KnownFinding(**content)

@@ -36,7 +36,7 @@ class Builder:
         return self.parameter(name, scale * self.rng.standard_normal(shape))
 
     def near(self, name: str, *shape: int, mean: float = 0.0) -> str:
-        """Add a parameter near `mean`: of a gain or bias, where exact ones and zeros hide faults."""
+        """Add a parameter near `mean`: a gain or bias; exact ones and zeros hide faults."""
         return self.parameter(name, mean + self.rng.standard_normal(shape) / 8)
 
     def node(self, name: str, op: str, *inputs: str, **options: Any) -> str:

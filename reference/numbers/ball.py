@@ -116,7 +116,7 @@ class Ball(NDArrayOperatorsMixin):
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 
     def read(self) -> "Ball":
-        """Return these balls as their precision may read them: subnormals as zero, if it flushes."""
+        """Return these balls as the precision may read them: if it flushes, subnormals as zero."""
         return _read(self)
 
     def into(self, precision: Precision) -> "Ball":
@@ -321,7 +321,7 @@ def _pad(a: Ball, width: Any, *, constant_values: float = 0) -> Ball:
 
 def _argmax(a: Ball, axis: int | None = None) -> Array:
     """Return where the midpoint is largest: certain only where the entries are exact."""
-    return np.argmax(a.mid, axis=axis)
+    return np.asarray(np.argmax(a.mid, axis=axis))
 
 
 # Operations with one rounding.
@@ -382,7 +382,14 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
 
 def _growth(x: Array, rad: Array) -> Array:
     """Return e^x (e^rad - 1), where zero times infinity would be nothing known."""
-    return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(x + rad))
+    end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
+    return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(end))
+
+
+def _fall(x: Array, rad: Array) -> Array:
+    """Return log(x / (x - rad)), x >= 0, infinite where x - rad may not be positive."""
+    share = rad / np.abs(x) * (1 + gamma(4, FLOAT64.u))  # not below rad / x, once rounded
+    return np.where(share < 1, -np.log1p(-share), np.inf)
 
 
 # e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
@@ -393,15 +400,9 @@ _expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad))
 _log1p = _function(
     np.log1p,
     "log1p_ulp",
-    lambda a, _: np.where(
-        a.rad < 1 + a.mid, -np.log1p(-a.rad / np.abs(1 + a.mid)), np.inf
-    ),
+    lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf),
 )
-_log = _function(
-    np.log,
-    "log_ulp",
-    lambda a, _: np.where(a.rad < a.mid, -np.log1p(-a.rad / np.abs(a.mid)), np.inf),
-)
+_log = _function(np.log, "log_ulp", lambda a, _: np.where(a.mid > 0, _fall(a.mid, a.rad), np.inf))
 _sqrt = _function(
     np.sqrt,
     "sqrt_ulp",

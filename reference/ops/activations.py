@@ -57,16 +57,16 @@ def leaky_relu_backward_one_at_zero(
 
 
 def elu_forward(z: Array, *, alpha: float = 1.0) -> Array:
-    """Return z where z > 0, else alpha (e^z - 1) (Clevert, Unterthiner and Hochreiter 2016, eq. 15).
+    """Return z where z > 0, else alpha (e^z - 1) (Clevert et al. 2016, eq. 15).
 
     The exponential never sees a positive z, which could overflow.
     """
-    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+    return np.where(z > 0, z, alpha * np.expm1(-np.abs(z)))
 
 
 def elu_backward(dout: Array, out: Array, z: Array, *, alpha: float = 1.0) -> tuple[Array]:
     """Return dz, in the shape of z: dout where z > 0, else dout alpha e^z."""
-    return (np.where(z > 0, dout, dout * (alpha * np.exp(np.minimum(z, 0)))),)
+    return (np.where(z > 0, dout, dout * (alpha * np.exp(-np.abs(z)))),)
 
 
 def elu_backward_from_output(

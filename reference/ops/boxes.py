@@ -71,7 +71,7 @@ def aspect(o: Overlap) -> Array:
 
 
 def trade_off(o: Overlap, eps: float) -> Array:
-    """Return alpha = v / (1 - IoU + v) (eq. 11), a weight through which nothing is differentiated."""
+    """Return alpha = v / (1 - IoU + v) (eq. 11), a weight that is not differentiated."""
     v = aspect(o)
     return v / (1 - o.inter / o.union + v + eps)
 

@@ -26,12 +26,12 @@ def softmax_cross_entropy_backward(
     dE: Array, E: Array, y: Array, t: Array, *, label_smoothing: float = 0.0
 ) -> tuple[Array, Array]:
     """Return dy and dt, both (B, O) (Bishop 2006, eq. 4.109)."""
-    logp, scale = log_softmax_forward(y), dE / rows(y)
+    logp = log_softmax_forward(y)
     smooth = smoothed(t, label_smoothing)
     # 1. dlogp[o]/dy[k] = [o = k] - p[k], so -sum_o t[o] dlogp[o]/dy[k] = p[k] sum_o t[o] - t[k].
-    dy = scale * (np.exp(logp) * np.sum(smooth, axis=-1, keepdims=True) - smooth)
+    dy = dE * (np.exp(logp) * np.sum(smooth, axis=-1, keepdims=True) - smooth) / rows(y)
     # 2. E is linear in t, of which a share of 1 - label_smoothing is left.
-    dt = -(scale * logp)
+    dt = -(dE * logp) / rows(y)
     return dy, dt * (1 - label_smoothing) if label_smoothing else dt
 
 
@@ -76,7 +76,7 @@ def cross_entropy_backward(
     row, column, kept = places(target, ignore_index)
     t = np.zeros_like(y)
     t[(*row, column)] = 1
-    dy = (np.exp(log_softmax_forward(y)) - smoothed(t, label_smoothing)) * (dE / kept)
+    dy = (np.exp(log_softmax_forward(y)) - smoothed(t, label_smoothing)) * dE / kept
     return (np.where((np.asarray(target) != ignore_index)[..., None], dy, 0),)
 
 
@@ -101,22 +101,23 @@ def bce_with_logits_backward(
     dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
 ) -> tuple[Array, Array]:
     """Return dy and dt, in the shapes of y and t."""
-    scale, s = dE / y.size, sigmoid_forward(y)
+    s = sigmoid_forward(y)
     # 1. softplus(-y)' = -s(-y) = s - 1, so dE/dy = 1 - t + (1 + (w - 1) t)(s - 1)
     #                                             = (1 + (w - 1) t) s - w t.
-    dy = scale * ((1 + (pos_weight - 1) * t) * s - pos_weight * t)
+    dy = dE * ((1 + (pos_weight - 1) * t) * s - pos_weight * t) / y.size
     # 2. E is linear in t: dE/dt = -y + (w - 1) softplus(-y).
     softplus = np.maximum(-y, 0) + np.log1p(np.exp(-np.abs(y)))
-    return dy, scale * ((pos_weight - 1) * softplus - y)
+    return dy, dE * ((pos_weight - 1) * softplus - y) / y.size
 
 
 def bce_with_logits_backward_of_logs(
     dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
 ) -> tuple[Array, Array]:
     """Return dt as log(1 - s(y)) - pos_weight log s(y): where that is -y, less sharp."""
-    (dy, _), scale = bce_with_logits_backward(dE, E, y, t, pos_weight=pos_weight), dE / y.size
+    dy, _ = bce_with_logits_backward(dE, E, y, t, pos_weight=pos_weight)
     logs = np.log1p(np.exp(-np.abs(y)))
-    return dy, scale * (np.maximum(y, 0) + logs - pos_weight * (np.maximum(-y, 0) + logs)) * -1
+    positive, negative = -(np.maximum(-y, 0) + logs), -(np.maximum(y, 0) + logs)
+    return dy, dE * (negative - pos_weight * positive) / y.size
 
 
 softmax_cross_entropy = Op(softmax_cross_entropy_forward, softmax_cross_entropy_backward)

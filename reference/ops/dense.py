@@ -21,14 +21,16 @@ def dense_forward_fused(x: Array, W: Array, b: Array | None = None) -> Array:
     """Return z = [x 1] [W; b]: the bias is one more term of the inner product, in any order."""
     if b is None:
         return x @ W
-    ones, row = np.ones((*x.shape[:-1], 1)), np.zeros((1, W.shape[1])) + b
+    ones, row = np.ones_like(x[..., :1]), 0 * W[:1] + b
     return np.concatenate([x, ones], axis=-1) @ np.concatenate([W, row], axis=0)
 
 
-def dense_backward(dz: Array, z: Array, x: Array, W: Array, b: Array | None = None) -> tuple:
+def dense_backward(
+    dz: Array, z: Array, x: Array, W: Array, b: Array | None = None
+) -> tuple[Array, ...]:
     """Return dx (B, I), dW (I, O) and, if there is a b, db (its shape) from dz = dE/dz (B, O)."""
     dx, dW = input_cotangent(dz, W), weight_gradient(dz, x)
-    return (dx, dW) if b is None else (dx, dW, sum_to_shape(dz, b.shape))
+    return (dx, dW) if b is None else (dx, dW, sum_to_shape(dz, np.shape(b)))
 
 
 def input_cotangent(dz: Array, W: Array) -> Array:

@@ -4,21 +4,28 @@
 arctan is called `atan`.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import special
 
 from reference.ops.op import Array
 
 
+def is_object(x: Any) -> bool:
+    """Return whether x is an object array, of Arb balls."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "O"
+
+
 def erf(x: Array) -> Array:
     """Return erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in the shape of x."""
-    if getattr(x, "dtype", None) == object:
+    if is_object(x):
         return np.frompyfunc(lambda ball: ball.erf(), 1, 1)(x)
     return special.erf(x)
 
 
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
-    if getattr(x, "dtype", None) == object:
+    if is_object(x):
         return np.frompyfunc(lambda ball: ball.atan(), 1, 1)(x)
     return np.arctan(x)

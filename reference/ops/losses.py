@@ -56,7 +56,7 @@ def huber_backward(
     """Return dy and dt, both (B, O)."""
     # 1. dE/de = e / n where |e| <= delta, else delta sign(e) / n: e, clipped to +-delta.
     e = np.maximum(np.minimum(t - y, delta), -delta)
-    de = dE * (e / y.size)
+    de = dE * e / y.size
     # 2. e = t - y, so de/dy = -1 and de/dt = +1.
     return -de, de
 

@@ -38,4 +38,4 @@ def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
     axes = [*range(extra)]
     axes += [extra + i for i, n in enumerate(shape) if n == 1 and dy.shape[extra + i] != 1]
     total = np.sum(dy, axis=tuple(axes)) if axes else dy
-    return total if np.shape(total) == shape else total.reshape(*shape)
+    return total if np.shape(total) == shape else np.reshape(total, shape)

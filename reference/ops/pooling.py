@@ -34,10 +34,10 @@ def max_pool_backward(
     seen = windows(padded, (kernel_size, kernel_size), stride)
     N, C, P, Q = dy.shape
     first = np.argmax(seen.reshape(N, C, P, Q, -1), axis=-1)
-    k, l = np.divmod(first, kernel_size)
+    row, column = np.divmod(first, kernel_size)
     n, c, p, q = np.indices((N, C, P, Q), sparse=True)
     dpadded = np.zeros_like(padded)
-    np.add.at(dpadded, (n, c, stride * p + k, stride * q + l), dy)
+    np.add.at(dpadded, (n, c, stride * p + row, stride * q + column), dy)
     return (dpadded[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]],)
 
 
@@ -49,7 +49,9 @@ def average_pool_forward(
     count_include_pad: whether the zeros of the padding count as entries.
     """
     seen = windows(pad(x, padding), (kernel_size, kernel_size), stride)
-    return np.sum(seen, axis=(4, 5)) / entries(x, kernel_size, stride, padding, count_include_pad)
+    return np.sum(seen, axis=(4, 5)) / entries(
+        x, kernel_size, stride, padding, include_pad=count_include_pad
+    )
 
 
 def average_pool_backward(
@@ -68,18 +70,18 @@ def average_pool_backward(
     2. An entry receives from every window that it is in.
     """
     N, C, P, Q = dy.shape
-    share = dy / entries(x, kernel_size, stride, padding, count_include_pad)
-    n, c, p, q, k, l = np.indices((N, C, P, Q, kernel_size, kernel_size), sparse=True)
+    share = dy / entries(x, kernel_size, stride, padding, include_pad=count_include_pad)
+    n, c, p, q, row, column = np.indices((N, C, P, Q, kernel_size, kernel_size), sparse=True)
     dpadded = np.zeros_like(pad(x, padding))
     np.add.at(
         dpadded,
-        (n, c, stride * p + k, stride * q + l),
+        (n, c, stride * p + row, stride * q + column),
         np.broadcast_to(share[..., None, None], (N, C, P, Q, kernel_size, kernel_size)),
     )
     return (dpadded[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]],)
 
 
-def entries(x: Array, kernel_size: int, stride: int, padding: int, include_pad: bool) -> Any:
+def entries(x: Array, kernel_size: int, stride: int, padding: int, *, include_pad: bool) -> Any:
     """Return how many entries of each window count: one number, or an array (1, 1, P, Q)."""
     if include_pad:
         return kernel_size * kernel_size

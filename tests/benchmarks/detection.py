@@ -71,9 +71,7 @@ def let_through(passes: Callable[[float], bool]) -> str:
 def walk(network: Network, ops: Mapping[str, Any], known: dict[str, Any]) -> Any:
     """Return the loss of a network over a framework's own functions."""
     for node in network.nodes:
-        known[node.name] = ops[node.op](
-            *(known[name] for name in node.inputs), **node.options
-        )
+        known[node.name] = ops[node.op](*(known[name] for name in node.inputs), **node.options)
     return known[network.loss]
 
 

@@ -15,7 +15,10 @@ from reference.ops import OPS, Array
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
 """Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
 
-SPECIAL = [0.0, *(sign * x for x in (1e-8, 0.005, 20, 30, 88, 100, 700, *SUBNORMAL) for sign in (1, -1))]
+SPECIAL = [
+    0.0,
+    *(sign * x for x in (1e-8, 0.005, 20, 30, 88, 100, 700, *SUBNORMAL) for sign in (1, -1)),
+]
 """Where derivatives vanish, saturate, overflow or underflow."""
 
 LARGEST = 50.0
@@ -115,7 +118,7 @@ CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
 
 
-def _conv(kernel: tuple[int, ...], bias: bool = True, **options: int) -> Alone:
+def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> Alone:
     shapes = (IMAGE, kernel, (kernel[0],))[: 3 if bias else 2]
     return Alone("conv2d", shapes, ("x", "w", "w")[: len(shapes)], options)
 
@@ -132,7 +135,7 @@ def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> Alone:
     return Alone(op, (shape,), ("x",), options)
 
 
-def _loss(op: str, kind: str, squares: bool = False, **options: Any) -> Alone:
+def _loss(op: str, kind: str, *, squares: bool = False, **options: Any) -> Alone:
     return Alone(op, ((5, 6), (5, 6)), ("x", kind), options, squares)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from reference.training import iterations
 from reference.verdict.certificate import Certificate, Replay, Update, certify
 from reference.verdict.diagnosis import Diagnosis, diagnose
 from reference.verdict.faults import Fault, catalogue
+from tests.verifier import small
 from tests.verifier.networks import shared
 
 ETA = 0.5
@@ -35,6 +37,13 @@ NETWORKS = {
     "relu": mlp((4, 7, 5, 3), "relu", "softmax_cross_entropy", batch=5, seed=3),
     "shared": shared(),
     "zeros": zeros(),
+    "images": small.images(),
+    "pools": small.pools(),
+    "activations": small.activations(),
+    "arithmetic": small.arithmetic(),
+    "detector": small.detector(),
+    "gpt": small.transformer("composed"),
+    "gpt-fused": small.transformer("fused"),
 }
 
 
@@ -69,8 +78,13 @@ class Planted:
         return [ln.name for ln in self.certificate.links if self.fault.changes(network, ln.name)]
 
 
-def plant_all(network: Network) -> list[Planted]:
-    """Return every fault of the catalogue, planted in the reference posing as a framework."""
+@cache
+def plant_all(name: str) -> list[Planted]:
+    """Return every fault of the catalogue, planted in the reference posing as a framework.
+
+    name: of the network, a key of NETWORKS.
+    """
+    network = NETWORKS[name]
     leaves = network.leaves(lambda a: np.asarray(a).astype(float))
     first = next(iterations(network, leaves, ETA))
     gradients = {f"dE/d{name}": g for name, g in first.trace.gradients.items()}

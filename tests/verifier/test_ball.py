@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import flint
@@ -84,6 +85,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 ACCUMULATING = ("matmul", "matmul-3d", "sum", "sum-axes", "add_at", "shared", "log_softmax")
 """In NumPy, bfloat16 and float16 accumulate as NumPy pleases: so in no other accumulator."""
 
+NAME = attrgetter("__name__")
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 
 
@@ -461,6 +463,20 @@ def test_arctan(x: str, share: str) -> None:
         for end in (middle - radius, middle, middle + radius):
             assert list(outside(ball, [end.atan()])) == []
     assert ball.contains([np.arctan(mid)]).all()
+
+
+@pytest.mark.parametrize("function", [np.exp, np.expm1, np.log, np.log1p, np.sqrt], ids=NAME)
+def test_functions_of_balls_that_reach_far(function: np.ufunc) -> None:
+    """Both ends of the range lie inside, where balls are wide or next to where it is infinite."""
+    rng = np.random.default_rng(0)
+    mid = 10.0 ** rng.uniform(-3, 2.3, 500)
+    share = np.where(rng.random(500) < 0.75, 1 - 10.0 ** -rng.integers(1, 17, 500), 2.0**-40)
+    rad = share * (1 + mid if function is np.log1p else mid)
+    ball = function(Ball(mid, rad, FLOAT64))
+    with workprec():
+        for end in (exact(mid) - exact(rad), exact(mid) + exact(rad)):
+            known = np.isfinite(ball.rad)
+            assert list(outside(ball[known], function(end[known]))) == []
 
 
 @pytest.mark.parametrize("p", [BFLOAT16, FLOAT16], ids=lambda p: p.name)

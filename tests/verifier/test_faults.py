@@ -7,8 +7,9 @@ import pytest
 from reference.backprop import RIGHT, Rules
 from reference.numbers.exact import exact, workprec
 from reference.numbers.precision import FLOAT64, Precision
+from reference.ops import OPS
 from reference.verdict.certificate import Replay
-from reference.verdict.faults import catalogue
+from reference.verdict.faults import FAULTS, Fault, catalogue
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 
@@ -16,7 +17,7 @@ from tests.verifier.planting import NETWORKS, Planted, plant_all
 @pytest.fixture(scope="module", params=NETWORKS)
 def planted(request: pytest.FixtureRequest) -> list[Planted]:
     """Every fault, planted on one network."""
-    return plant_all(NETWORKS[request.param])
+    return plant_all(request.param)
 
 
 class OverBalls(Replay):
@@ -25,6 +26,10 @@ class OverBalls(Replay):
     def operand(self, name: str, p: Precision) -> Any:  # noqa: ARG002 no precision: exactly
         """Return a framework's number, exactly."""
         return exact(self.leaves[name] if name in self.leaves else self.seen(name))
+
+    def rounded(self, ball: Any) -> Any:
+        """Return what an op gives: no precision, no rounding."""
+        return ball
 
 
 def is_invisible(planted: Planted, link: str) -> bool:
@@ -71,18 +76,33 @@ def test_one_fault_is_one_finding(planted: list[Planted]) -> None:
 
 
 def test_every_fault_is_killed_somewhere() -> None:
-    """None is invisible on all networks: each has been seen to be refuted."""
-    everywhere = [one for network in NETWORKS.values() for one in plant_all(network)]
+    """None is invisible on all networks, and none is left out: each has been seen to be refuted."""
+    everywhere = [one for name in NETWORKS for one in plant_all(name)]
     killed = {one.fault.name for one in everywhere if one.red}
+    names = {one.fault.name for one in everywhere} | {fault.name for fault in of_ops()}
 
-    assert sorted({one.fault.name for one in everywhere} - killed) == []
+    assert sorted(names - killed) == []
+
+
+def of_ops() -> list[Fault]:
+    """Return the faults of all ops."""
+    return [fault for faults in FAULTS.values() for fault in faults()]
+
+
+def test_every_op_has_faults() -> None:
+    """No op is without, and every fault has a name of its own."""
+    names = [fault.name for fault in of_ops()]
+
+    assert FAULTS.keys() == OPS.keys()
+    assert len(set(names)) == len(names)
+    assert all(fault.op == op for op, faults in FAULTS.items() for fault in faults())
 
 
 def test_the_catalogue_is_large() -> None:
-    """Forty faults or more, every one with a sentence and a source."""
+    """Three hundred faults or more, every one with a sentence and a source."""
     found = {}
     for network in NETWORKS.values():
         found |= catalogue(network, {})
 
-    assert len(found) >= 40
+    assert len(found) >= 300
     assert all(fault.gives and fault.source for fault in found.values())

@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-from reference.findings import KnownFinding, load
+from reference.article import Article
+from reference.findings import KnownFinding, covers, load
+from reference.numbers.exact import exact, workprec
+from reference.numbers.precision import PRECISIONS
+from reference.verdict.certificate import Replay, certify
+from tests.verification.alone import OPS_ALONE
+from tests.verification.certificates import Certificates
+from tests.verification.runs import Runs
+from tests.verifier.test_faults import OverBalls
 
 FINDINGS = load()
 
@@ -19,9 +27,37 @@ def test_reproducers(adapter: str) -> None:
     code = "\n".join(
         f"exec({text!r}, {{}})" for text in sorted(scripts, key=lambda text: "x64" in text)
     )
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 our own command
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
     printed = done.stdout.split("\n")
 
     assert sorted({finding.seen for finding in own}) == sorted({*printed} - {""})
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [finding for finding in FINDINGS if finding.cases[0] in OPS_ALONE],
+    ids=lambda finding: f"{finding.adapter}-{finding.cases[0]}-{finding.precisions[0]}",
+)
+def test_settled_in_arb(finding: KnownFinding, article: Article) -> None:
+    """From the same operands, Arb proves a value inside the ball, and the framework's is outside.
+
+    Both of the ball in which every step is in the precision, or better, and of no narrower one.
+    """
+    certificates = Certificates(Runs(article, {finding.adapter: None}))
+    case, precision = finding.cases[0], finding.precisions[0]
+    found, plain = certificates.trace(finding.adapter, case, precision, 0)
+    network, leaves, _ = certificates.network(case, precision, 0)
+    certificate = certify(network, leaves, found, precision, plain)
+    red = [link for link in certificate.links if covers(finding, link, exactly=True)]
+    for link in (link for link in red if link.verdict != "inside"):
+        replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
+        ball = replay.ball(link.name, replay.precision.accumulator or replay.precision)
+        with workprec():
+            exactly = OverBalls(network, leaves, found, replay.precision, plain).ball(
+                link.name, replay.precision
+            )
+            proven = exactly[link.index] - exact(ball.mid)[link.index]
+            assert abs(proven) < exact(ball.rad)[link.index], link
+        assert not ball.contains(replay.seen(link.name))[link.index], link

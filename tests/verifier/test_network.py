@@ -18,9 +18,14 @@ GOOD = mlp((2, 3, 1))
         ({"inputs": {**GOOD.inputs, "y": [1.0]}}, "does not depend on ['y']"),
         ({"inputs": {**GOOD.inputs, "W1": [1.0]}}, "names used twice: ['W1']"),
         (
-            {"nodes": (Node("E", "softmax", ("x",)),)},
-            "node E: unknown op 'softmax'; known: dense, sigmoid, tanh, relu, half_",
+            {"nodes": (Node("E", "softmin", ("x",)),)},
+            "node E: unknown op 'softmin'; known: dense, conv2d, embedding, sig",
         ),
+        (
+            {"nodes": (Node("E", "sigmoid", ("x",), {"slope": 2}),)},
+            "node E, op 'sigmoid': got an unexpected keyword argument 'slope'",
+        ),
+        ({"nodes": (Node("E", "dense", ("x",)),)}, "node E, op 'dense': missing a required arg"),
         (
             {"nodes": (Node("E", "sigmoid", ("later",)),)},
             "node E: inputs ['later'] do not stand before it",

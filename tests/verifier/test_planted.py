@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import adapters
+from adapters.protocol import Adapter
 from reference.article import ITERATIONS, Address, Article
 from reference.golden import Golden, prove
 from reference.numbers.exact import workprec
@@ -29,6 +31,9 @@ class Planted(Runs):
         """Plant at one address of one iteration."""
         super().__init__(article, {NAME: COMPLEX_STEP})
         self.planted = iteration, address
+
+    def _load(self, name: str) -> Adapter:
+        return adapters.load(name, COMPLEX_STEP)  # not in a process of its own: 62 of them
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
         found = super()._adapted(name, precision)

@@ -1,6 +1,7 @@
 """Classical mistakes of add, multiply, scale, matmul and sum.
 
-Shapes: a and b of add and multiply broadcast to those of y and dy; of matmul (..., I, K), (..., K, O).
+Shapes: a and b of add and multiply broadcast to y and dy; of matmul they are (..., I, K) and
+(..., K, O).
 """
 
 from collections.abc import Iterator
@@ -79,8 +80,7 @@ def not_summed(op: str, position: int) -> Fault:
     """Return the fault of a broadcast operand that receives from one of its places alone."""
 
     def first(dy: Any, y: Any, *operands: Any) -> Any:
-        ones = [np.ones_like(dy * a) for a in operands]
-        whole = OPS[op].backward(dy, y, *(a * one for a, one in zip(operands, ones, strict=True)))
+        whole = OPS[op].backward(dy, y, *(np.broadcast_to(a, y.shape) for a in operands))
         shape = np.shape(operands[position])
         extra = np.ndim(dy) - len(shape)
         taken = whole[position][(0,) * extra]

@@ -56,7 +56,7 @@ def input_cotangents() -> Iterator[Fault]:
     yield backward(
         "dilation forgotten on the way back",
         "what a dilation of 1 sends back",
-        lambda *a, dilation=1, **o: dx(*a, **o),
+        lambda *a, **o: dx(*a, **{**o, "dilation": 1}),
     )
     yield backward(
         "groups mixed up on the way back",

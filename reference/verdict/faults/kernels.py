@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.convolution import (
-    conv2d_forward,
-    input_cotangent,
-    outputs,
-    weight_gradient,
-)
+from reference.ops import OPS
+from reference.ops.convolution import input_cotangent, outputs, weight_gradient
 from reference.ops.windows import pad
 
 
@@ -72,7 +68,8 @@ def undilated(x: Any, W: Any, *b: Any, dilation: int = 1, **options: int) -> Any
     """Return z for a dilation of one, in the shape that the right one gives."""
     padded = pad(x, options.get("padding", 0)).shape
     P, Q = outputs(padded, W.shape, options.get("stride", 1), dilation)
-    return conv2d_forward(x, W, *b, **options)[:, :, :P, :Q]
+    z = OPS["conv2d"].forward(x, W, *b, **options)
+    return z[:, :, :P, :Q]
 
 
 def undilated_dW(
@@ -87,9 +84,7 @@ def undilated_dW(
     groups: int = 1,
 ) -> Any:
     """Return dW for a dilation of one."""
-    rows, columns = (
-        stride * (n - 1) + k for n, k in zip(dz.shape[2:], W.shape[2:], strict=True)
-    )
+    rows, columns = (stride * (n - 1) + k for n, k in zip(dz.shape[2:], W.shape[2:], strict=True))
     seen = pad(x, padding)[:, :, :rows, :columns]
     return weight_gradient(dz, seen, W.shape, stride, 1, groups)
 

@@ -126,9 +126,9 @@ def input_cotangents(op: str, over: Axes, at: int) -> Iterator[Fault]:
         0,
         "gain forgotten on the way back",
         "what dy gives for dxhat = gamma dy",
-        lambda dy, y, x, gamma, beta, **o: (
-            OPS[op].backward(dy, y, x, np.ones_like(gamma), beta, **o)[0]
-        ),
+        lambda dy, y, x, gamma, beta, **o: OPS[op].backward(
+            dy, y, x, np.ones_like(gamma), beta, **o
+        )[0],
     )
 
 

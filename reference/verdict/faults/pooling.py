@@ -1,15 +1,13 @@
-"""Classical mistakes of pooling and upsampling.
+"""Classical mistakes of pooling.
 
 Shapes: x (N, C, H, W), y and dy (N, C, P, Q); windows of K rows and columns.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
 from reference.ops.windows import pad, windows
 from reference.verdict.faults.fault import Fault, in_backward, in_both, in_forward, with_options
 
@@ -70,8 +68,10 @@ def max_pool() -> Iterator[Fault]:
         "max_pool",
         "minimum for maximum",
         "the smallest of each window",
-        lambda x, *, kernel_size, stride, padding=0: -np.max(
-            windows(pad(-x, padding, -np.inf), (kernel_size, kernel_size), stride), axis=(4, 5)
+        lambda x, *, kernel_size, stride, padding=0: (
+            -np.max(
+                windows(pad(-x, padding, -np.inf), (kernel_size, kernel_size), stride), axis=(4, 5)
+            )
         ),
         "a comparison the wrong way round",
     )
@@ -87,8 +87,8 @@ def _last(largest: Any) -> Any:
 def scattered(shares: Any, x: Any, stride: int, padding: int) -> Any:
     """Return dx: each window's entries (N, C, P, Q, K, K) added up where they were taken from."""
     dx = np.zeros_like(pad(x, padding))
-    n, c, p, q, k, l = np.indices(shares.shape, sparse=True)
-    np.add.at(dx, (n, c, stride * p + k, stride * q + l), shares)
+    n, c, p, q, row, column = np.indices(shares.shape, sparse=True)
+    np.add.at(dx, (n, c, stride * p + row, stride * q + column), shares)
     return dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
 
 
@@ -131,43 +131,3 @@ def average_pool() -> Iterator[Fault]:
         ),
         "strided sampling for pooling",
     )
-
-
-def upsample() -> Iterator[Fault]:
-    """Yield the faults of upsampling: every entry is repeated over a square of S x S."""
-    backward = partial(in_backward, "upsample", 0)
-
-    def corner(dy: Any, y: Any, x: Any, *, scale_factor: int) -> Any:
-        return dy[:, :, ::scale_factor, ::scale_factor]
-
-    def squares(dy: Any, S: int) -> Any:
-        N, C, P, Q = dy.shape
-        return dy.reshape(N, C, P // S, S, Q // S, S)
-
-    yield in_both(
-        "upsample",
-        "tiled",
-        "what copies of the whole image side by side give",
-        Op(_tiled, _tiled_back),
-        "np.tile for np.repeat",
-    )
-    yield backward(
-        "mean for sum",
-        "the mean over the square, not its sum",
-        lambda dy, y, x, *, scale_factor: (
-            np.sum(squares(dy, scale_factor), axis=(3, 5)) / scale_factor**2
-        ),
-        "average pooling for the transpose",
-    )
-    yield backward("first entry alone", "dy of each square's first entry", corner, "downsampling")
-
-
-def _tiled(x: Any, *, scale_factor: int) -> Any:
-    wide = np.concatenate([x] * scale_factor, axis=3)
-    return np.concatenate([wide] * scale_factor, axis=2)
-
-
-def _tiled_back(dy: Any, y: Any, x: Any, *, scale_factor: int) -> tuple[Any]:
-    N, C, H, W = x.shape
-    tiles = dy.reshape(N, C, scale_factor, H, scale_factor, W)
-    return (np.sum(tiles, axis=(2, 4)),)

@@ -115,9 +115,7 @@ def silu() -> Iterator[Fault]:
         Op(sigmoid_forward, lambda d, y, z: OPS["sigmoid"].backward(d, sigmoid_forward(z), z)),
     )
     yield backward("net s' missing", "dout s, without net s'", lambda z, s: s, product)
-    yield backward(
-        "s missing", "dout net s', without s", lambda z, s: z * (s * (1 - s)), product
-    )
+    yield backward("s missing", "dout net s', without s", lambda z, s: z * (s * (1 - s)), product)
     yield backward(
         "net input forgotten in net s'",
         "dout (s + s')",

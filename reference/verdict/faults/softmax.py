@@ -51,9 +51,7 @@ def log_softmax() -> Iterator[Fault]:
     yield in_forward(
         "log_softmax", "not normalized", "y - max y", lambda y: y - _max(y), "no log-sum-exp"
     )
-    yield backward(
-        "sum left out", "d, without - p sum d", lambda d, logp, y: 1 * d, "y - constant"
-    )
+    yield backward("sum left out", "d, without - p sum d", lambda d, logp, y: 1 * d, "y - constant")
     yield backward(
         "sum taken to be one",
         "d - p",

@@ -1,6 +1,6 @@
 """Classical mistakes of the sweep as a whole: what nodes and leaves receive, and when."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from reference.backprop import Rules, sum_of
 from reference.network import Network, Node
 from reference.numbers.ball import Ball
 from reference.numbers.precision import BFLOAT16, FLOAT32, Precision
-from reference.verdict.faults.fault import COMMON, Fault, in_sweep
+from reference.verdict.faults.fault import COMMON, Fault, in_sweep, received
 
 
 def _parameter(network: Network, name: str) -> bool:
@@ -117,7 +117,8 @@ def _rounded(g: Any, p: Precision) -> Any:
     if isinstance(g, Ball):
         size = np.abs(g.mid) + g.rad
         return Ball(g.mid, g.rad + p.u * size + p.underflow, g.precision)
-    return np.asarray(g).astype(p.dtype).astype(np.asarray(g).dtype)
+    floats = np.asarray(g).astype(np.float64)
+    return floats.astype(p.dtype).astype(np.float64).astype(np.asarray(g).dtype)
 
 
 def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
@@ -136,15 +137,9 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
     def activations(node: Node, name: str, value: Any) -> Any:
         return _like(value, before[name]) if name in _nodes(network) else value
 
-    def dense_inputs(network: Network, link: str) -> bool:
-        name = link.removeprefix("dE/d")
-        nodes = (n for n in network.nodes if n.op == "dense" and n.inputs[0] == name)
-        return link.startswith("dE/d") and any(nodes)
-
-    def uses_activation(network: Network, link: str) -> bool:
-        name = link.removeprefix("dE/d")
-        users = (node for node in network.nodes if name in node.inputs)
-        return any(set(node.inputs) & _nodes(network) for node in users)
+    def beside(network: Network, link: str, operands: Collection[str]) -> bool:
+        users = (node for node in network.nodes if received(link) in node.inputs)
+        return any(set(node.inputs) & set(operands) for node in users)
 
     yield in_sweep(
         "gradient accumulated from the step before",
@@ -157,14 +152,14 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
         "stale weights",
         "computed with the weights of the step before",
         "asynchronous or pipelined training",
-        dense_inputs,
+        lambda network, link: beside(network, link, network.parameters),
         Rules(operand=weights),
     )
     yield Fault(
         "stale activations",
         "computed with the activations of the step before",
         "a buffer that is not refreshed",
-        uses_activation,
+        lambda network, link: beside(network, link, _nodes(network)),
         Rules(operand=activations),
     )
 
@@ -174,4 +169,6 @@ def _nodes(network: Network) -> set[str]:
 
 
 def _like(value: Any, array: Any) -> Any:
-    return Ball.exact(array, value.precision) if isinstance(value, Ball) else array
+    if isinstance(value, Ball):
+        return Ball.exact(array, value.precision)
+    return np.asarray(0 * value + array) if value.dtype == object else array

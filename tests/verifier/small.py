@@ -1,0 +1,144 @@
+"""Small networks in which every catalogued fault can occur, of seeded random numbers.
+
+Small, because what a fault does not change is proven in Arb balls, entry by entry.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from reference.network import Network
+from reference.networks.build import Builder
+from reference.networks.gpt import gpt
+
+
+def builder(seed: int) -> Builder:
+    """Return a network in the making."""
+    return Builder(np.random.default_rng(seed))
+
+
+def dense(g: Builder, name: str, x: str, shape: tuple[int, int], *, bias: bool = True) -> str:
+    """Add a dense layer of a shape (I, O).
+
+    bias: not before batch norm, which takes it out again: its gradient would be rounding alone.
+    """
+    leaves = [g.normal(f"{name}.W", *shape, scale=shape[0] ** -0.5)]
+    if bias:
+        leaves.append(g.near(f"{name}.b", shape[1]))
+    return g.node(name, "dense", x, *leaves)
+
+
+def norm(g: Builder, name: str, op: str, x: str, channels: int, **options: float) -> str:
+    """Add a batch, layer or RMS norm."""
+    leaves = [g.near(f"{name}.gain", channels, mean=1.0)]
+    if op != "rms_norm":
+        leaves.append(g.near(f"{name}.shift", channels))
+    return g.node(name, op, x, *leaves, **options)
+
+
+def convolution(
+    g: Builder,
+    name: str,
+    x: str,
+    shape: tuple[int, int, int, int],
+    *,
+    bias: bool = True,
+    **options: int,
+) -> str:
+    """Add a convolution of kernels (O, C/G, K, L); bias: as of `dense`."""
+    leaves = [g.normal(f"{name}.W", *shape, scale=(shape[1] * shape[2] * shape[3]) ** -0.5)]
+    if bias:
+        leaves.append(g.near(f"{name}.b", shape[0]))
+    return g.node(name, "conv2d", x, *leaves, **options)
+
+
+def images() -> Network:
+    """Return convolutions, with groups and dilation or with a stride, and batch norm of images."""
+    g = builder(11)
+    x = g.input("x", g.rng.standard_normal((2, 4, 4, 5)))
+    x = convolution(g, "a", x, (4, 2, 3, 3), bias=False, padding=2, dilation=2, groups=2)
+    x = g.node("a.silu", "silu", norm(g, "a.norm", "batch_norm", x, 4, eps=0.01))
+    x = convolution(g, "b", x, (3, 4, 3, 2), padding=1, stride=2)
+    x = g.node("b.leaky", "leaky_relu", x, negative_slope=0.25)
+    x = dense(g, "c", g.node("flat", "reshape", x, shape=(2, 18)), (18, 3), bias=False)
+    t = g.input("t", np.eye(3)[[2, 0]])
+    g.node("E", "softmax_cross_entropy", x, t, label_smoothing=0.125)
+    return g.network("images")
+
+
+def pools() -> Network:
+    """Return pooling of images with ties, below zero; upsampling, concatenation, padding."""
+    g = builder(12)
+    x = g.input("x", -1.0 - g.rng.integers(3, size=(2, 2, 5, 5)))
+    x = g.node("largest", "max_pool", x, kernel_size=3, stride=2, padding=1)
+    x = convolution(g, "a", x, (2, 2, 1, 1))
+    mean = g.node("mean", "average_pool", x, kernel_size=3, stride=2, padding=1)
+    up = g.node("up", "upsample", mean, scale_factor=2)
+    wide = g.node("wide", "pad", x, width=((0, 0), (0, 0), (1, 0), (0, 1)))
+    both = g.node("both", "concatenate", wide, up, up, axis=1)
+    last = g.node("last", "transpose", both, axes=(0, 2, 3, 1))
+    x = dense(g, "b", last, (6, 2))
+    t = g.input("t", g.rng.standard_normal((2, 4, 4, 2)))
+    g.node("E", "huber", x, t, delta=0.5)
+    return g.network("pools")
+
+
+def activations() -> Network:
+    """Return every smooth activation and every norm of vectors, one after another."""
+    g = builder(13)
+    x = dense(g, "a", g.input("x", g.rng.standard_normal((4, 3))), (3, 5))
+    x = g.node("a.gelu", "gelu", norm(g, "a.norm", "rms_norm", x, 5, eps=0.01))
+    x = dense(g, "b", x, (5, 4))
+    x = g.node("b.gelu", "gelu", norm(g, "b.norm", "layer_norm", x, 4), approximate="tanh")
+    x = dense(g, "c", x, (4, 4), bias=False)
+    x = g.node("c.elu", "elu", norm(g, "c.norm", "batch_norm", x, 4), alpha=0.75)
+    x = g.node("d.softplus", "softplus", dense(g, "d", x, (4, 3)), beta=1.5)
+    x = dense(g, "e", g.node("d.log", "log_softmax", x), (3, 4))
+    g.node("E", "cross_entropy", x, target=[2, 1, 3, 0], ignore_index=3, label_smoothing=0.25)
+    return g.network("activations")
+
+
+def arithmetic() -> Network:
+    """Return sums and products that broadcast either operand, a mask that leaks, and a slice."""
+    g = builder(14)
+    x = g.input("x", g.rng.standard_normal((2, 3, 4)))
+    x = g.node("sum", "add", x, g.near("row", 4))
+    x = g.node("more", "add", g.near("column", 3, 1), x)
+    x = g.node("product", "multiply", x, g.near("gains", 4, mean=1.0))
+    x = g.node("heads", "multiply", g.near("head", 2, 1, 1, mean=1.0), x)
+    p = g.node("p", "softmax", g.node("hidden", "causal_mask", x, fill=-1.5))
+    x = g.node("mixed", "matmul", p, g.normal("M", 2, 4, 4, scale=0.5))
+    x = g.node("square", "multiply", x, x)
+    x = g.node("third", "scale", x, factor=0.3)
+    x = g.node("part", "slice", x, index=(slice(None), slice(0, 2), slice(1, 4, 2)))
+    g.node("E", "bce_with_logits", x, g.input("t", g.rng.random((2, 2, 2))), pos_weight=3.5)
+    return g.network("arithmetic")
+
+
+def detector() -> Network:
+    """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared."""
+    g = builder(15)
+    cells = dense(g, "cells", g.input("x", g.rng.standard_normal((4, 3))), (3, 4))
+    g.node("assigned", "embedding", cells, index=np.array([1, 3, 0, 3]))
+    for name, start in (("xy", 0), ("wh", 2)):
+        columns = (slice(None), slice(start, start + 2))
+        g.node(f"{name}.columns", "slice", "assigned", index=columns)
+        g.node(name, "sigmoid", f"{name}.columns")
+    low = g.node("low", "add", "xy", g.input("cell", g.rng.random((4, 2)) / 2))
+    high = g.node("high", "add", low, g.node("size", "multiply", "wh", "wh"))
+    boxes = g.node("boxes", "concatenate", low, high, axis=1)
+    corner, size = g.rng.random((4, 2)), 0.25 + g.rng.random((4, 2)) / 2
+    target = g.input("target", np.concatenate([corner, corner + size], axis=1))
+    g.node("iou", "complete_iou", boxes, target)
+    g.node("E", "scale", g.node("total", "sum", "iou"), factor=0.75)
+    return g.network("detector")
+
+
+def transformer(attention: str) -> Network:
+    """Return GPT-2 of one block, its weights large enough for attention to attend."""
+    small = gpt(1, 2, 4, context=3, vocabulary=5, attention=attention, seed=3)
+    grown = {
+        name: a if name.endswith(("gain", "bias")) else 32 * a
+        for name, a in small.parameters.items()
+    }
+    return replace(small, parameters=grown)
