@@ -4,7 +4,11 @@ import re
 
 import pytest
 
+from reference.findings import KnownFinding, load
+from reference.ops import OPS
 from reference.verdict.article import Finding, errata
+from reference.verdict.faults import catalogue
+from tests.verifier.planting import NETWORKS
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,3 +55,27 @@ def test_the_errata_shown(
     assert f"| {printed} | {corrected} | {found[0].verdict} |" in README
     assert corrected.split(", ") == [f.corrected for f in found]
     assert {f.printed for f in found} == set(printed.split(", "))
+
+
+def test_the_findings_shown() -> None:
+    """Every reproducer's finding stands in the table, with what is seen and what is proven."""
+    by_reproducer: dict[str, KnownFinding] = {}
+    for finding in load():
+        by_reproducer.setdefault(finding.reproducer, finding)
+
+    assert all(
+        f"| {one.cause} | {one.point} | {one.seen} | {one.proven} |" in README
+        for one in by_reproducer.values()
+    )
+
+
+def test_the_faults_are_counted() -> None:
+    """As many as the catalogue holds on the networks that they are planted on."""
+    faults = {name for network in NETWORKS.values() for name in catalogue(network, {})}
+
+    assert f"holds {len(faults)} classical mistakes" in README
+
+
+def test_the_ops_are_counted() -> None:
+    """As many as the table holds."""
+    assert f"on {len(OPS)} ops alone" in README
