@@ -22,6 +22,7 @@ class KnownFinding:
 
     adapter, version: whose; the framework's version in which it was seen.
     cases:      the networks, or ops alone, where it is seen.
+    elsewhere:  those where it is seen only with some other seeds than the one recorded.
     precisions: in which.
     links:      names of links, or patterns of names (`*` for anything).
     effective:  "refuted", or the lower precision whose ball holds those links.
@@ -33,6 +34,7 @@ class KnownFinding:
     adapter: str
     version: str
     cases: tuple[str, ...]
+    elsewhere: tuple[str, ...]
     precisions: tuple[str, ...]
     links: tuple[str, ...]
     effective: str
@@ -43,7 +45,7 @@ class KnownFinding:
     reproducer: str
 
 
-SEVERAL = ("cases", "precisions", "links")
+SEVERAL = ("cases", "elsewhere", "precisions", "links")
 """The keys that hold several strings."""
 
 
@@ -99,14 +101,23 @@ def _name(link: Link) -> str:
 
 
 def recorded_of(
-    findings: Iterable[KnownFinding], adapter: str, version: str | None, case: str, precision: str
+    findings: Iterable[KnownFinding],
+    adapter: str,
+    version: str | None,
+    case: str,
+    precision: str,
+    *,
+    everywhere: bool,
 ) -> Sequence[KnownFinding]:
-    """Return the findings that are of an adapter, in a version, on a case in a precision."""
+    """Return the findings that are of an adapter, in a version, on a case in a precision.
+
+    everywhere: as in `compare`.
+    """
     return [
         finding
         for finding in findings
         if (finding.adapter, finding.version) == (adapter, version)
-        and case in finding.cases
+        and case in (finding.cases if everywhere else (*finding.cases, *finding.elsewhere))
         and precision in finding.precisions
     ]
 

@@ -15,7 +15,7 @@ from reference.verdict.certificate import Certificate, Link
 from tests import report
 from tests.report import Cell
 from tests.verification.alone import OPS_ALONE
-from tests.verification.cases import CASES
+from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
 from tests.verification.runs import Runs
 from tests.verification.test_networks import check_certificate
@@ -55,6 +55,7 @@ KNOWN = KnownFinding(
     adapter="a",
     version="1",
     cases=("article",),
+    elsewhere=("yolo",),
     precisions=("float64",),
     links=("dE/d*",),
     effective="float32",
@@ -79,6 +80,8 @@ KNOWN = KnownFinding(
         ([INSIDE, DEGRADED], [replace(KNOWN, version="2")], 0, "red"),
         ([INSIDE, DEGRADED], [replace(KNOWN, adapter="b")], 0, "red"),
         ([INSIDE, DEGRADED], [replace(KNOWN, cases=("gpt",))], 0, "red"),
+        ([INSIDE, DEGRADED], [replace(KNOWN, cases=(), elsewhere=("article",))], 0, "red"),
+        ([INSIDE, DEGRADED], [replace(KNOWN, cases=(), elsewhere=("article",))], 1, "known"),
         ([INSIDE, DEGRADED], [replace(KNOWN, precisions=("float32",))], 0, "red"),
         ([INSIDE, DEGRADED], [replace(KNOWN, links=("dE/dnet2",))], 0, "red"),
         ([INSIDE, DEGRADED], [replace(KNOWN, links=("dE/dnet2",))], 1, "red"),
@@ -136,9 +139,10 @@ def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
 
 def test_recorded_findings_are_of_cases() -> None:
     """Every recorded finding is of a network, or an op alone, that is run."""
-    cases = {case for finding in findings.load() for case in finding.cases}
+    recorded = findings.load()
+    cases = {case for finding in recorded for case in (*finding.cases, *finding.elsewhere)}
 
-    assert cases <= {*OPS_ALONE, *CASES}
+    assert cases <= {*OPS_ALONE, *CASES, *LARGE}
 
 
 def test_a_line_a_network() -> None:
