@@ -8,7 +8,9 @@ Two things are left to an implementation, and are properties to report, not erro
 - Underflow. Subnormals keep e below the smallest subnormal; flushing them to zero, as XLA does
   on CPUs, makes it the smallest normal number, and reads subnormal operands as zero.
 - The accumulator. Sums and inner products of bfloat16 and float16 are mostly accumulated in
-  float32 and rounded once at the end, but may be accumulated in the precision itself.
+  float32 and rounded once at the end, but may be accumulated in the precision itself. So it is
+  with an op of several steps (a norm, a softmax): all in float32 and one rounding, or a rounding
+  after every step.
 """
 
 from dataclasses import dataclass, replace
