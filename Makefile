@@ -17,7 +17,7 @@ test: install  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks

@@ -67,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--examples",
         type=int,
-        default=10,
+        default=5,
         metavar="N",
         help="how many random networks to certify of each framework (default: %(default)s)",
     )

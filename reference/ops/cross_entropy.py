@@ -113,10 +113,15 @@ def bce_with_logits_backward(
 def bce_with_logits_backward_of_logs(
     dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
 ) -> tuple[Array, Array]:
-    """Return dt as log(1 - s(y)) - pos_weight log s(y): where that is -y, less sharp."""
-    dy, _ = bce_with_logits_backward(dE, E, y, t, pos_weight=pos_weight)
+    """Return dy and dt from log s(y) and log(1 - s(y)): less sharp where y is large.
+
+    1. s(y) = e^(y + log(1 - s(y))), and 1 - s(y) = e^(-y + log s(y)).
+    2. dE/dt is the difference of the logarithms, where most of it cancels to -y.
+    """
     logs = np.log1p(np.exp(-np.abs(y)))
     positive, negative = -(np.maximum(-y, 0) + logs), -(np.maximum(y, 0) + logs)
+    s, rest = np.exp(y + negative), np.exp(positive - y)
+    dy = dE * ((1 - t) * s - pos_weight * t * rest) / y.size
     return dy, dE * (negative - pos_weight * positive) / y.size
 
 
@@ -126,7 +131,7 @@ bce_with_logits = Op(
     bce_with_logits_forward,
     bce_with_logits_backward,
     forms={
-        "dE/dt as a difference of logs": Op(
+        "differentiated through the logs of the sigmoid": Op(
             bce_with_logits_forward, bce_with_logits_backward_of_logs
         )
     },

@@ -278,7 +278,7 @@ class Replay:
         link = _link(name, "inside", own, seen, ball)
         if link.share <= 1:
             return link
-        if not np.isfinite(np.sum(seen, dtype=np.float64)):
+        if not np.all(np.isfinite(seen)):
             index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
             problem = f"expected a finite number, found {seen[index]}"
             return replace(link, verdict="refuted", index=index, problem=problem)
