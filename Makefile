@@ -11,7 +11,7 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 .PHONY: verify test bench install golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix
-	$(BIN)/python -m pytest tests/verification
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/verification
 
 test: install  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .
