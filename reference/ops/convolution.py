@@ -68,28 +68,27 @@ def conv2d_backward(
 def correlate(
     x: Array, W: Array, stride: int, dilation: int, groups: int, b: Array | None = None
 ) -> Array:
-    """Return the convolution of what is padded already: patches times kernels.
+    """Return the convolution of what is padded already: kernels times patches.
 
     b: (O,), or left out: a last entry of every kernel, where every patch has a one.
     """
-    patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, NPQ, CKL/G)
+    patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, CKL/G, NPQ)
     kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CKL/G)
     if b is not None:
-        patches = np.concatenate([patches, np.ones_like(patches[..., :1])], axis=-1)
+        patches = np.concatenate([patches, np.ones_like(patches[:, :1])], axis=1)
         kernels = np.concatenate([kernels, b.reshape(groups, -1, 1)], axis=-1)
-    z = patches @ np.swapaxes(kernels, 1, 2)  # (G, NPQ, O/G)
+    z = kernels @ patches  # (G, O/G, NPQ)
     P, Q = outputs(x.shape, W.shape, stride, dilation)
-    z = z.reshape(groups, x.shape[0], P, Q, -1)
-    return np.transpose(z, (1, 0, 4, 2, 3)).reshape(x.shape[0], W.shape[0], P, Q)
+    return np.swapaxes(z.reshape(W.shape[0], x.shape[0], P, Q), 0, 1)
 
 
 def unfolded(x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int) -> Array:
-    """Return every patch of x (N, C, H, W) as a row, (G, NPQ, CKL/G)."""
+    """Return every patch of x (N, C, H, W) as a column, (G, CKL/G, NPQ)."""
     seen = windows(x, (kernel[2], kernel[3]), stride, dilation)  # (N, C, P, Q, K, L)
     N, C, P, Q, K, L = seen.shape
     grouped = seen.reshape(N, groups, C // groups, P, Q, K, L) if groups > 1 else seen[:, None]
-    rows = np.transpose(grouped, (1, 0, 3, 4, 2, 5, 6))
-    return rows.reshape(groups, N * P * Q, C // groups * K * L)
+    columns = np.transpose(grouped, (1, 2, 5, 6, 0, 3, 4))
+    return columns.reshape(groups, C // groups * K * L, N * P * Q)
 
 
 def input_cotangent(
@@ -131,10 +130,9 @@ def weight_gradient(
     2. So dW = sum over all places of dz times patch, one matrix product.
     """
     N, O, P, Q = dz.shape  # noqa: E741 as above
-    patches = unfolded(x, kernel, stride, dilation, groups)  # (G, NPQ, CKL/G)
-    grouped = dz.reshape(N, groups, O // groups, P, Q)
-    deltas = np.transpose(grouped, (1, 2, 0, 3, 4)).reshape(groups, O // groups, N * P * Q)
-    return (deltas @ patches).reshape(*kernel)
+    patches = unfolded(x, kernel, stride, dilation, groups)  # (G, CKL/G, NPQ)
+    deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * P * Q)
+    return np.swapaxes(patches @ np.swapaxes(deltas, 1, 2), 1, 2).reshape(*kernel)
 
 
 def outputs(
