@@ -50,8 +50,10 @@ def test_settled_in_arb(finding: KnownFinding, article: Article) -> None:
     found, plain = certificates.trace(finding.adapter, case, precision, 0)
     network, leaves, _ = certificates.network(case, precision, 0)
     certificate = certify(network, leaves, found, precision, plain)
-    red = [link for link in certificate.links if covers(finding, link, exactly=True)]
-    for link in (link for link in red if link.verdict != "inside"):
+    outside = [link for link in certificate.links if link.verdict != "inside"]
+    red = [link for link in outside if covers(finding, link, exactly=True)]
+    assert red
+    for link in red:
         replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
         ball = replay.ball(link.name, replay.precision.accumulator or replay.precision)
         with workprec():
