@@ -1,6 +1,6 @@
 """pytest as the interface: options, header, parametrization, summary, report."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from reference.golden import Golden
 from reference.numbers.precision import PRECISIONS
 from reference.verdict import article as audits
 from reference.verdict.article import Finding
-from tests import report
-from tests.report import FIVE_DECIMALS, Cell, RefutedError
+from tests.report import cells as report
+from tests.report import tables
+from tests.report.cells import FIVE_DECIMALS, Cell, RefutedError
 from tests.verification.alone import OPS_ALONE, asked_alone
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
@@ -131,6 +132,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"case", "alone"} & set(asked):
         _certified(metafunc, names)
         return
+    if "framework" in asked:
+        _frameworks(metafunc, names[1:])
     if "pair" in asked:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
@@ -163,6 +166,12 @@ def _certified(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("precision", PRECISIONS)
     metafunc.parametrize("implementation", names)  # innermost: one case's are run together
+
+
+def _frameworks(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize what asks for frameworks, without the reference: all, or those of a mark."""
+    alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and no framework")
+    metafunc.parametrize("framework", names or [pytest.param("none", marks=alone)])
 
 
 @pytest.fixture(scope="session")
@@ -212,6 +221,31 @@ def known(pytestconfig: pytest.Config) -> tuple[KnownFinding, ...]:
 def examples(pytestconfig: pytest.Config) -> int:
     """How many random networks to draw."""
     return int(pytestconfig.getoption("--examples"))
+
+
+@pytest.fixture
+def new_cell(request: pytest.FixtureRequest, runs: Runs) -> Callable[..., Cell]:
+    """Return the function that makes the report's cell of the running test.
+
+    It takes network, adapter ("torch", or a column of its own, "torch.compile"), precision, group
+    and, optionally, iteration (the seed) and quantity.
+    """
+
+    def make(
+        network: str,
+        adapter: str,
+        precision: str,
+        group: str,
+        iteration: int = 0,
+        quantity: str = "every link",
+    ) -> Cell:
+        version = runs.version(adapter.partition(".")[0])
+        against = "its own numbers"
+        found = Cell(network, adapter, against, version, precision, iteration, quantity, group)
+        request.node.stash[CELL] = found
+        return found
+
+    return make
 
 
 @pytest.fixture
@@ -299,19 +333,28 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for title, text in (
         (
             "backproof: agreeing / total, fewest significant digits of agreement",
-            report.matrix(cells),
+            tables.matrix(cells),
         ),
-        ("backproof: pairs, to five decimals", report.pairs(cells)),
-        ("backproof: certificates, every op alone", report.ops_alone(cells)),
-        ("backproof: certificates, every link of the chain rule", report.networks(cells)),
-        ("backproof: properties seen", report.properties(cells)),
+        ("backproof: pairs, to five decimals", tables.pairs(cells)),
+        ("backproof: certificates, every op alone", tables.ops_alone(cells)),
+        ("backproof: certificates, every link of the chain rule", tables.networks(cells)),
+        ("backproof: variants, links inside", tables.grid(cells, report.VARIANTS)),
+        (
+            "backproof: forward mode and second order, links inside",
+            tables.grid(cells, report.DERIVATIVES),
+        ),
+        (
+            "backproof: optimizers, every step: numbers held to their balls",
+            tables.grid(cells, report.OPTIMIZERS),
+        ),
+        ("backproof: properties seen", tables.properties(cells)),
         (
             "backproof: known findings (fixtures/findings.toml)",
-            report.known(cells, recorded),
+            tables.known(cells, recorded),
         ),
-        ("backproof: new findings, one per adapter and network", report.findings(cells)),
-        ("backproof: adapters that could not be judged", report.unjudged(cells)),
-        ("backproof: what implementations do not support", report.unsupported(cells)),
+        ("backproof: new findings, one per adapter and network", tables.findings(cells)),
+        ("backproof: adapters that could not be judged", tables.unjudged(cells)),
+        ("backproof: what implementations do not support", tables.unsupported(cells)),
         (
             f"backproof: errata of the article ({audits.counts(findings)})",
             audits.errata_table(findings),
@@ -326,7 +369,7 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
     """Return the cells of all reports, in the suite's own order, whichever worker made them."""
     article = config.stash[ARTICLE]
     order: dict[str, list[Any]] = {
-        "adapter": [REFERENCE, *config.stash[ADAPTERS]],
+        "adapter": [REFERENCE, *config.stash[ADAPTERS]],  # and variants after them, by name
         "precision": [*PRECISIONS, "any"],
         "group": report.groups(article),
         "network": [article.network.name, *OPS_ALONE, *CASES, *LARGE, report.RANDOM],
@@ -341,9 +384,16 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
     return sorted(
         cells,
         key=lambda cell: (
-            *(values.index(getattr(cell, name)) for name, values in order.items()),
+            *(_place(getattr(cell, name), values) for name, values in order.items()),
+            cell.adapter,
+            cell.network,
             cell.iteration,
             cell.against,
             cell.quantity,
         ),
     )
+
+
+def _place(value: Any, values: Sequence[Any]) -> int:
+    """Return where a value stands among those there are, after all of them if it is not there."""
+    return values.index(value) if value in values else len(values)

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from adapters.protocol import Adapter, AdapterError
 
@@ -13,14 +14,21 @@ TABLE = {
 }
 """Name, which is also the framework's package -> the adapter's module."""
 
+VARIANTS: dict[str, tuple[str, ...]] = {"torch": (), "jax": ()}
+"""Name -> its variants: the same adapter under another of its framework's transformations.
+
+"torch.compile" is a key of `variants` in the module of "torch".
+"""
+
 
 def load(name: str, path: Path | None = None) -> Adapter:
-    """Return the adapter of a name in TABLE, or of a Python file that defines `adapter`.
+    """Return the adapter of a name in TABLE or a variant, or of a file that defines `adapter`.
 
     Raises AdapterError where the framework cannot be imported or the file defines no adapter.
     """
+    framework, _, variant = name.partition(".")
     try:
-        module = _from_file(name, path) if path else importlib.import_module(TABLE[name])
+        module = _from_file(name, path) if path else importlib.import_module(TABLE[framework])
     except ImportError as error:
         raise AdapterError(
             f"adapter {name}: was asked for and cannot be imported: {error}; "
@@ -30,16 +38,16 @@ def load(name: str, path: Path | None = None) -> Adapter:
         raise AdapterError(
             f"adapter {name}: its module raised {type(error).__name__}: {error}"
         ) from error
-    adapter = getattr(module, "adapter", None)
+    adapter = module.variants[variant] if variant else getattr(module, "adapter", None)
     if not isinstance(adapter, Adapter):
         raise AdapterError(
-            f"adapter {name}: {path or TABLE[name]}: expected `adapter = Adapter(...)` "
+            f"adapter {name}: {path or TABLE[framework]}: expected `adapter = Adapter(...)` "
             f"(adapters.protocol), found {adapter!r}"
         )
     return adapter
 
 
-def _from_file(name: str, path: Path) -> object:
+def _from_file(name: str, path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(f"adapters.external.{name}", path)
     if spec is None or spec.loader is None:
         raise AdapterError(f"adapter {name}: {path} is not a Python file")

@@ -21,6 +21,7 @@ class KnownFinding:
     """One thing that a framework is known to get wrong.
 
     adapter, version: whose; the framework's version in which it was seen.
+    columns:    variants of the adapter in which it is seen too ("jax.jit").
     cases:      the networks, or ops alone, where it is seen.
     elsewhere:  those where it is seen only with some other seeds than the one recorded.
     precisions: in which.
@@ -33,6 +34,7 @@ class KnownFinding:
 
     adapter: str
     version: str
+    columns: tuple[str, ...]
     cases: tuple[str, ...]
     elsewhere: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -45,7 +47,7 @@ class KnownFinding:
     reproducer: str
 
 
-SEVERAL = ("cases", "elsewhere", "precisions", "links")
+SEVERAL = ("columns", "cases", "elsewhere", "precisions", "links")
 """The keys that hold several strings."""
 
 
@@ -109,14 +111,15 @@ def recorded_of(
     *,
     everywhere: bool,
 ) -> Sequence[KnownFinding]:
-    """Return the findings that are of an adapter, in a version, on a case in a precision.
+    """Return the findings of an adapter (or variant) in a version, on a case, in a precision.
 
     everywhere: as in `compare`.
     """
     return [
         finding
         for finding in findings
-        if (finding.adapter, finding.version) == (adapter, version)
+        if adapter in (finding.adapter, *finding.columns)
+        and finding.version == version
         and case in (finding.cases if everywhere else (*finding.cases, *finding.elsewhere))
         and precision in finding.precisions
     ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from reference.backprop import backprop, forward
 from reference.table import table
-from tests.report import FIVE_DECIMALS
+from tests.report.cells import FIVE_DECIMALS
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 
 

@@ -88,7 +88,7 @@ class Runs:
         return None
 
     def _load(self, name: str) -> Adapter | Isolated:
-        path = self.paths[name]
+        path = self.paths.get(name)  # a variant has none
         if path is None:
             return adapters.load(name)
         try:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from reference.golden import Golden
-from tests.report import FIVE_DECIMALS, Cell, RefutedError, digits
+from tests.report.cells import FIVE_DECIMALS, Cell, RefutedError, digits
 from tests.verification.runs import Runs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from reference.article import Figure
 from reference.numbers.exact import rational, round_half_up
 from reference.verdict.article import Finding
-from tests.report import FIVE_DECIMALS, Cell, digits
+from tests.report.cells import FIVE_DECIMALS, Cell, digits
 from tests.verification.runs import Runs
 
 

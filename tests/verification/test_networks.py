@@ -2,9 +2,10 @@
 
 import pytest
 
-from reference.findings import KnownFinding, compare, recorded_of
-from tests.report import Cell, RefutedError
+from reference.findings import KnownFinding
+from tests.report.cells import Cell
 from tests.verification.certificates import Certificates
+from tests.verification.settle import settle
 
 
 def test_op(
@@ -45,29 +46,13 @@ def check_certificate(
     cell: Cell,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Certify a run. What is not inside must be a recorded finding, and what is recorded seen."""
+    """Certify a run, with probes and without."""
     certificate = certificates.of(implementation, case, precision, seed)
-    cell.links, cell.inside = len(certificate.links), certificate.inside
-    cell.entries, cell.share = certificate.entries, certificate.share
-    cell.properties = certificate.properties
     cell.digits = certificates.digits(implementation, case, precision, seed)
-    recorded = recorded_of(
-        known, implementation, cell.version, case, precision, everywhere=seed == 0
+    settle(
+        certificate,
+        cell,
+        known,
+        certificates.command(implementation, request.node.nodeid),
+        lambda: certificates.explanation(implementation, case, precision, seed, certificate),
     )
-    found = compare(recorded, certificate.links, everywhere=seed == 0)
-    if not found.new and not found.vanished:
-        cell.known = tuple(finding.cause for finding in found.known)
-        if cell.known:
-            pytest.xfail("known: " + "; ".join(cell.known))
-        return
-    red = (certificate.refuted, *certificate.degraded, "all links are inside")
-    first = next(str(link) for link in (*found.new, *red) if link)
-    lines = [
-        f"{implementation}, {case}, {precision}, seed {seed}: {first}",
-        certificates.explanation(implementation, case, precision, seed, certificate),
-        f"recorded as a finding, and no longer seen: {', '.join(found.vanished)}"
-        if found.vanished
-        else "",
-        f"reproduce: {certificates.command(implementation, request.node.nodeid)}",
-    ]
-    raise RefutedError("\n".join(filter(None, lines)))

@@ -10,7 +10,7 @@ from reference.network import Network
 from reference.networks import mlp
 from reference.numbers.precision import PRECISIONS
 from reference.verdict.certificate import certify
-from tests.report import Cell, RefutedError
+from tests.report.cells import Cell, RefutedError
 from tests.verification.certificates import traced
 from tests.verification.runs import Runs
 

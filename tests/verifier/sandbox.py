@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["reference", "adapters", "fixtures", "conftest.py", "pyproject.toml"]
-PARTS += ["tests/__init__.py", "tests/report.py", "tests/verification"]
+PARTS += ["tests/__init__.py", "tests/report", "tests/verification"]
 
 LONG = ["test_trajectory", "test_after_thousands_of_updates", "test_loss_falls_towards_zero"]
 """Tests of the reference alone, which take seconds: nothing that is broken here concerns them."""

@@ -9,7 +9,7 @@ import pytest
 import adapters
 from reference.article import Article
 from tests import report
-from tests.report import Cell
+from tests.report.cells import Cell
 from tests.verification.runs import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 

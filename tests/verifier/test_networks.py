@@ -13,7 +13,7 @@ from reference.findings import KnownFinding
 from reference.fixtures import FixtureError
 from reference.verdict.certificate import Certificate, Link
 from tests import report
-from tests.report import Cell
+from tests.report.cells import Cell
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates

@@ -14,7 +14,7 @@ from reference.article import ITERATIONS, Address, Article
 from reference.golden import Golden, prove
 from reference.numbers.exact import workprec
 from reference.training import Iteration
-from tests.report import FIVE_DECIMALS, Cell
+from tests.report.cells import FIVE_DECIMALS, Cell
 from tests.verification import test_article as checks
 from tests.verification import test_golden
 from tests.verification.runs import REFERENCE, Runs

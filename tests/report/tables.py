@@ -1,107 +1,15 @@
-"""What a run found, for people (the matrix, the errata) and for machines (JSON)."""
+"""The tables that a run prints."""
 
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 
-from reference.article import Article
 from reference.findings import KnownFinding
-from reference.numbers.precision import PRECISIONS
 from reference.table import table
+from tests.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
 
 ABBREVIATED = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-
-FIVE_DECIMALS = Fraction(1, 2 * 10**5)
-"""Half a unit of the fifth decimal: what the mission asks of every pair."""
-
-
-class RefutedError(AssertionError):
-    """A number is wrong. The message is all that a reader needs, and shown without a traceback."""
-
-
-@dataclass(slots=True)
-class Cell:
-    """One comparison of two numbers.
-
-    network:   the network's name.
-    adapter:   whose number it is; of a pair, the first.
-    against:   what it is compared with: "proven", a printed figure's id, or another adapter.
-    version:   of what computed it; None where it could not be loaded.
-    precision: by name; "any" of a campaign of random networks.
-    iteration: 1 or 2.
-    quantity:  an expression over the trace.
-    group:     the row of the matrix.
-    verdict:   "agrees", "refuted", "known" (refuted, and a recorded finding), or "unsupported".
-    digits:    significant decimal digits of agreement, at most what the precision can hold;
-               None where there was no number.
-    message:   why it is not "agrees"; None where it is.
-
-    Of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement of all
-    gradients with those of the implementations before it):
-
-    links, inside, entries: how many links, how many inside their balls, how many numbers.
-    share:      the worst share of a ball used.
-    properties: what the implementation was seen doing.
-    known:      the causes of the recorded findings that were seen.
-    """
-
-    network: str
-    adapter: str
-    against: str
-    version: str | None
-    precision: str
-    iteration: int
-    quantity: str
-    group: str
-    verdict: str = "refuted"
-    digits: float | None = None
-    message: str | None = None
-    links: int = 0
-    inside: int = 0
-    entries: int = 0
-    share: float | None = None
-    properties: Sequence[str] = ()
-    known: Sequence[str] = ()
-
-
-PAIRS = "pairs"
-NETWORKS = "networks"
-OPS_ALONE = "ops alone"
-CERTIFIED = (OPS_ALONE, NETWORKS)
-RANDOM = "random networks"
-VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
-as_dict = asdict
-
-
-def group(article: Article, quantity: str) -> str:
-    """Return the row of the matrix in which a quantity of the trace stands."""
-    at = article.addresses[quantity]
-    if at.kind != "gradients":
-        return {"values": "node values", "updated": "updated weights"}.get(at.kind, at.kind)
-    if at.array in article.network.inputs:
-        return "gradients of inputs"
-    return f"gradients of {'weights' if at.array in article.network.trained else 'biases'}"
-
-
-def groups(article: Article) -> list[str]:
-    """Return the rows of the matrix: groups of quantities, then the article's parts."""
-    quantities = [group(article, quantity) for quantity in article.addresses]
-    parts = [figure.part for figure in article.figures]
-    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS, *CERTIFIED]))
-
-
-def digits(value: float, expected: str | float, precision: str) -> float:
-    """Return to how many significant decimal digits `value` agrees, -log10 of its error.
-
-    The error is relative to the expected value, or absolute where that is zero. No number of a
-    precision can be better than its unit roundoff: 15.95 digits for float64, 7.22 for float32.
-    """
-    exact = Fraction(expected)
-    error = abs(Fraction(value) - exact) / (abs(exact) if exact else Fraction(1))
-    return -math.log10(max(float(error), PRECISIONS[precision].u))
 
 
 def matrix(cells: Iterable[Cell]) -> str:
@@ -191,6 +99,33 @@ def certified(cells: Iterable[Cell]) -> str:
     return table(head, rows)
 
 
+def grid(cells: Iterable[Cell], group: str) -> str:
+    """Return a line a network (or op, all its points together), a column an adapter: links inside.
+
+    Where not all are, those of them that are known stand beside; what nothing is known of is RED.
+    """
+    own = [c for c in cells if c.group == group and c.verdict != "unsupported"]
+    columns = list(dict.fromkeys(cell.adapter for cell in own))
+    rows: dict[str, dict[str, list[Cell]]] = {}
+    for cell in own:
+        name = cell.network.partition("/")[0]
+        rows.setdefault(name, {}).setdefault(cell.adapter, []).append(cell)
+    lines = [
+        [name, *(_inside(of_adapter.get(column, [])) for column in columns)]
+        for name, of_adapter in rows.items()
+    ]
+    return table(["", *columns], lines) if lines else ""
+
+
+def _inside(cells: Sequence[Cell]) -> str:
+    if not cells:
+        return "-"
+    links, inside = sum(c.links for c in cells), sum(c.inside for c in cells)
+    known = sum(c.links - c.inside for c in cells if c.verdict == "known")
+    red = " RED" if any(c.verdict == "refuted" for c in cells) else ""
+    return f"{inside}/{links}{f' {known} known' if known else ''}{red}"
+
+
 def properties(cells: Iterable[Cell]) -> str:
     """Return a line for each property that an implementation was seen to have, and where."""
     seen: dict[tuple[str, str], list[str]] = {}
@@ -272,8 +207,3 @@ def unsupported(cells: Iterable[Cell]) -> str:
     """Return what was declared unsupported, a line each with its reason; empty where nothing."""
     declared = [cell for cell in cells if cell.verdict == "unsupported"]
     return "\n".join(dict.fromkeys(f"{c.adapter} {c.precision}: {c.message}" for c in declared))
-
-
-def to_json(cells: Iterable[Cell]) -> str:
-    """Return the cells as a JSON list."""
-    return json.dumps([as_dict(cell) for cell in cells], indent=1) + "\n"
