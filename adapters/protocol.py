@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reference.backprop import Trace
-from reference.network import Network
+from reference.network import Network, Node
 from reference.ops import Array
 from reference.optimizers import sgd
 
@@ -46,6 +46,8 @@ class Adapter:
     numpy:          a tensor -> a NumPy array of the same dtype and shape.
     value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
                     loss, and name -> dE/dtensor for each of the tensors.
+    walk:           computes a network's values; `walk` below, but for a variant that walks it
+                    otherwise (a scan over equal layers).
     state:          precision -> context in which the framework computes in that precision; it
                     leaves the framework as it found it.
     unsupported:    op, "op option" or precision -> the reason why this adapter goes without it.
@@ -56,6 +58,7 @@ class Adapter:
     array: Callable[[Array], Tensor]
     numpy: Callable[[Tensor], Array]
     value_and_grad: Callable[[Loss, dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Tensor]]]
+    walk: Callable[..., dict[str, Tensor]] = field(default_factory=lambda: walk)
     state: Callable[[str], AbstractContextManager[Any]] = nullcontext
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,26 +105,8 @@ class Adapter:
 
         def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
             known = {name: tensors[name] for name in leaves}
-            for node in network.nodes:
-                place = f"ops[{node.op!r}] at node {node.name}"
-                try:
-                    value = self.ops[node.op](
-                        *(known[name] for name in node.inputs), **node.options
-                    )
-                    found = tuple(value.shape)
-                except Unsupported:
-                    raise
-                except Exception as error:
-                    raise AdapterError(
-                        f"{place}: raised {type(error).__name__}: {error}"
-                    ) from error
-                if node.name in probes:
-                    # Asked before the probe is added, since adding broadcasts.
-                    if found != (shape := probes[node.name].shape):
-                        raise AdapterError(f"{place}: expected shape {shape}, found {found}")
-                    value = value + tensors[node.name]
-                known[node.name] = value
-            return known[network.loss], {node.name: known[node.name] for node in network.nodes}
+            values = self.walk(self.ops, network, known, {name: tensors[name] for name in probes})
+            return values[network.loss], values
 
         with self.state(precision):
             tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
@@ -134,6 +119,44 @@ class Adapter:
         with self.state(w.dtype.name):
             w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
             return self.numpy(sgd(w, gradient, eta))
+
+
+def walk(
+    ops: Mapping[str, Callable[..., Tensor]],
+    network: Network,
+    leaves: Mapping[str, Tensor],
+    probes: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return every node's value, its probe added where there is one.
+
+    Raises AdapterError, with the node; Unsupported.
+    """
+    known = dict(leaves)
+    for node in network.nodes:
+        known[node.name] = step(ops, node, known, probes.get(node.name))
+    return {node.name: known[node.name] for node in network.nodes}
+
+
+def step(
+    ops: Mapping[str, Callable[..., Tensor]],
+    node: Node,
+    known: Mapping[str, Tensor],
+    probe: Tensor | None,
+) -> Tensor:
+    """Return one node's value; `known` holds those of its inputs. Raises as `walk`."""
+    place = f"ops[{node.op!r}] at node {node.name}"
+    try:
+        value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
+        found = tuple(value.shape)
+    except Unsupported:
+        raise
+    except Exception as error:
+        raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
+    if probe is None:
+        return value
+    if found != (shape := tuple(probe.shape)):  # asked first, since adding broadcasts
+        raise AdapterError(f"{place}: expected shape {shape}, found {found}")
+    return value + probe
 
 
 def check(array: Any, expected: Array) -> Array:
