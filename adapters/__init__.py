@@ -14,7 +14,10 @@ TABLE = {
 }
 """Name, which is also the framework's package -> the adapter's module."""
 
-VARIANTS: dict[str, tuple[str, ...]] = {"torch": (), "jax": ()}
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "torch": ("func", "compile", "vmap", "checkpoint"),
+    "jax": ("jit", "vmap", "checkpoint", "scan"),
+}
 """Name -> its variants: the same adapter under another of its framework's transformations.
 
 "torch.compile" is a key of `variants` in the module of "torch".

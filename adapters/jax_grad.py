@@ -1,18 +1,49 @@
-"""JAX: jax.grad, not jitted. What JAX has no function for is composed of those it has."""
+"""JAX: jax.grad, not jitted; and the same under its transformations.
+
+What JAX has no function for is composed of those it has.
+"""
 
 import math
+from collections.abc import Collection
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from adapters.jax_scan import scanned
 from adapters.protocol import Adapter, Loss, Tensor
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     (_, values), gradients = jax.value_and_grad(loss, has_aux=True)(tensors)
     return values, gradients
+
+
+def jitted(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    run = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    run({name: t / 2 for name, t in tensors.items()})  # what it keeps of other numbers would show
+    (_, values), gradients = run(tensors)
+    return values, gradients
+
+
+def per_example(
+    loss: Loss, tensors: dict[str, Tensor], batched: Collection[str]
+) -> tuple[Tensor, ...]:
+    axes = {name: 0 if name in batched else None for name in tensors}
+    mapped = jax.vmap(jax.value_and_grad(loss, has_aux=True), in_axes=(axes,))
+    (_, values), gradients = jax.jit(mapped)(tensors)
+    return values, gradients
+
+
+def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    both = {name: jnp.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+
+
+def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    return jitted(jax.checkpoint(loss), tensors)
 
 
 def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -175,8 +206,15 @@ adapter = Adapter(
     numpy=np.asarray,
     value_and_grad=value_and_grad,
     state=lambda precision: jax.enable_x64(precision == "float64"),
+    per_example=per_example,
     unsupported={
         "softplus beta": "jax.nn.softplus has no beta",
         "softplus threshold": "jax.nn.softplus has no threshold",
     },
 )
+variants = {
+    "jit": replace(adapter, value_and_grad=jitted),
+    "vmap": replace(adapter, value_and_grad=vmapped),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed),
+    "scan": replace(adapter, value_and_grad=jitted, walk=scanned),
+}

@@ -7,7 +7,7 @@ types and its framework, nothing else. What it cannot do it declares, with a rea
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Adapter:
                     otherwise (a scan over equal layers).
     state:          precision -> context in which the framework computes in that precision; it
                     leaves the framework as it found it.
+    per_example:    as value_and_grad, mapped over a leading axis, the examples, of those tensors
+                    that are named; all that it returns has that axis.
     unsupported:    op, "op option" or precision -> the reason why this adapter goes without it.
     """
 
@@ -60,6 +62,9 @@ class Adapter:
     value_and_grad: Callable[[Loss, dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Tensor]]]
     walk: Callable[..., dict[str, Tensor]] = field(default_factory=lambda: walk)
     state: Callable[[str], AbstractContextManager[Any]] = nullcontext
+    per_example: (
+        Callable[[Loss, dict[str, Tensor], Collection[str]], tuple[dict[str, Tensor], ...]] | None
+    ) = None
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
     def trace(
@@ -85,6 +90,29 @@ class Adapter:
             cotangents={name: gradients[name] for name in probes if name in gradients},
             gradients={name: gradients[name] for name in leaves if name in gradients},
         )
+
+    def examples(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+        batched: Collection[str],
+    ) -> Trace:
+        """Return the traces of several examples, from one pass: all arrays have one more axis.
+
+        network: of one example. batched: the leaves that have the axis, as first one; the others
+        are shared by all examples. Raises as `trace`.
+        """
+        count = len(leaves[next(iter(batched))])
+        mapped = {*batched, *(node.name for node in network.nodes)}
+
+        def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> Any:
+            if self.per_example is None:
+                raise Unsupported("per_example: the adapter has none")
+            return self.per_example(loss, tensors, mapped)
+
+        stacked = {name: (count, *shape) for name, shape in shapes.items()}
+        return replace(self, value_and_grad=value_and_grad).trace(network, leaves, stacked)
 
     def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
         """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""

@@ -1,10 +1,13 @@
-"""PyTorch: eager tensors, torch.autograd."""
+"""PyTorch: eager tensors, torch.autograd; and the same under its transformations."""
 
 import math
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from adapters.protocol import Adapter, Loss, Tensor
 
@@ -23,6 +26,37 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]
     leaves = [tensor.requires_grad_() for tensor in tensors.values()]
     E, values = loss(tensors)
     return values, dict(zip(tensors, torch.autograd.grad(E, leaves), strict=True))
+
+
+def func_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    gradients, (_, values) = torch.func.grad_and_value(loss, has_aux=True)(tensors)
+    return values, gradients
+
+
+def compiled(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    torch.compiler.reset()
+    run = torch.compile(loss, fullgraph=True, dynamic=False)
+    run({name: t / 2 for name, t in tensors.items()})  # what it keeps of other numbers would show
+    return value_and_grad(run, tensors)
+
+
+def per_example(
+    loss: Loss, tensors: dict[str, Tensor], batched: Collection[str]
+) -> tuple[Tensor, ...]:
+    axes = {name: 0 if name in batched else None for name in tensors}
+    gradient = torch.func.grad_and_value(loss, has_aux=True)
+    gradients, (_, values) = torch.func.vmap(gradient, in_dims=(axes,))(tensors)
+    return values, gradients
+
+
+def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    both = {name: torch.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+
+
+def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    with set_checkpoint_early_stop(False):
+        return value_and_grad(lambda t: checkpoint(loss, t, use_reentrant=False), tensors)
 
 
 def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -119,4 +153,11 @@ adapter = Adapter(
     array=array,
     numpy=numpy,
     value_and_grad=value_and_grad,
+    per_example=per_example,
 )
+variants = {
+    "func": replace(adapter, value_and_grad=func_grad),
+    "compile": replace(adapter, value_and_grad=compiled),
+    "vmap": replace(adapter, value_and_grad=vmapped),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed),
+}

@@ -45,6 +45,7 @@ class Ball(NDArrayOperatorsMixin):
             if self.rad.shape != self.mid.shape:
                 self.rad = np.broadcast_to(self.rad, self.mid.shape)
         self.precision = precision
+        self.terms = 1  # that were added up for an entry
 
     @classmethod
     def exact(cls, values: Any, precision: Precision) -> "Ball":
@@ -471,6 +472,15 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
 
 
+def in_any_order(parts: Sequence[Ball]) -> Ball:
+    """Return the sum of balls, the terms of which may be added up in any order, all mixed."""
+    p, terms = parts[0].precision, sum(part.terms for part in parts)
+    mid = np.asarray(sum(part.mid for part in parts))
+    spread = np.asarray(sum(np.broadcast_to(part.rad, mid.shape) for part in parts))
+    size = np.asarray(sum(np.abs(part.mid) for part in parts)) + spread
+    return _accumulated(mid, size, spread, terms, p)
+
+
 def _add_at(target: Ball, index: Any, values: Any) -> None:
     """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
     p = target.precision
@@ -481,6 +491,7 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     np.add.at(spread, index, values.rad)
     np.add.at(count, index, 1)
     n = int(np.max(count, initial=0))
+    target.terms = max(n, 1)
     if n > 1:
         target.rad = _accumulated(target.mid, size, spread, n, p).rad
     elif not values.is_exact:

@@ -23,7 +23,7 @@ import numpy as np
 
 from reference.backprop import RIGHT, Rules, Trace
 from reference.network import Network, Node
-from reference.numbers.ball import Ball
+from reference.numbers.ball import Ball, in_any_order
 from reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
 from reference.ops import OPS, Array
 from reference.optimizers import sgd
@@ -193,7 +193,10 @@ class Replay:
                 handed_on[name].append(d)
                 left[name] -= 1
                 if not left[name]:
-                    ball = RIGHT.receive(name, handed_on.pop(name))
+                    received = handed_on.pop(name)
+                    ball = RIGHT.receive(name, received)
+                    if len(received) > 1:
+                        forms_of[name].append(MIXED)
                     yield self.judge(f"dE/d{name}", ball, forms_of[name])
                     if name in self.plain:
                         yield self.judge(f"dE/d{name} without probes", ball, forms_of[name])
@@ -296,8 +299,13 @@ class Replay:
         return replace(link, verdict="refuted", outside=outside)
 
 
+MIXED = "adds up the terms of several uses in one sum"
+
+
 def _rules_of(form: str) -> Rules:
     """Return the rules under which every op that has this form is computed so."""
+    if form == MIXED:
+        return Rules(receive=lambda _, handed_on: in_any_order(handed_on))
     return Rules(ops={name: op.forms.get(form, op) for name, op in OPS.items()}) if form else RIGHT
 
 
