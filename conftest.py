@@ -1,5 +1,7 @@
 """pytest as the interface: options, header, parametrization, summary, report."""
 
+import os
+import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,18 +22,29 @@ from reference.numbers.precision import PRECISIONS
 from reference.verdict import article as audits
 from reference.verdict.article import Finding
 from tests.report import cells as report
-from tests.report import tables
+from tests.report import progress, tables
 from tests.report.cells import FIVE_DECIMALS, Cell, RefutedError
+from tests.report.document import document, to_json
+from tests.report.markdown import markdown
+from tests.verification import stored
 from tests.verification.alone import OPS_ALONE, asked_alone
+from tests.verification.campaign import columns
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
 from tests.verification.runs import REFERENCE, TIME_LIMIT, Runs, installed
+from tests.verification.variants import asked_of
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
 ADAPTERS = pytest.StashKey[Mapping[str, Path | None]]()
 CELL = pytest.StashKey[Cell]()
 FINDINGS = pytest.StashKey[tuple[KnownFinding, ...]]()
+
+REPORTS = {
+    "--report": "write what was found to a page, one HTML file that needs nothing else",
+    "--report-md": "write it in short to a Markdown file: for a GitHub step summary",
+    "--report-json": "write every cell to a JSON file; `python -m tests.report compare` reads two",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,16 +81,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--examples",
         type=int,
-        default=5,
+        default=100,
         metavar="N",
-        help="how many random networks to certify of each framework (default: %(default)s)",
+        help="how many random networks to certify of each framework, compiled ones a share of them "
+        "(default: %(default)s)",
+    )
+    group.addoption(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what random networks are drawn from (default: %(default)s)",
+    )
+    group.addoption(
+        "--campaign",
+        type=float,
+        metavar="SECONDS",
+        help="certify random networks for so long, in each framework on each xdist worker, and "
+        "keep what is found in fixtures/campaign/",
     )
     group.addoption(
         "--large",
         action="store_true",
         help="certify larger networks too: minutes, and a few GiB of memory",
     )
-    group.addoption("--report-json", metavar="FILE", help="write every cell to a JSON file")
+    for option, what in REPORTS.items():
+        group.addoption(option, metavar="FILE", help=what)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,9 +119,12 @@ def pytest_configure(config: pytest.Config) -> None:
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = _asked_for(config)
-    path = config.getoption("--report-json")
-    if path and not Path(path).resolve().parent.is_dir():
-        raise pytest.UsageError(f"--report-json: no folder {Path(path).resolve().parent}")
+    for option in REPORTS:
+        path = config.getoption(option)
+        if path and not Path(path).resolve().parent.is_dir():
+            raise pytest.UsageError(f"{option}: no folder {Path(path).resolve().parent}")
+    if progress.wanted(config):
+        config.pluginmanager.register(progress.Progress())
 
 
 def _asked_for(config: pytest.Config) -> dict[str, Path | None]:
@@ -132,8 +164,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"case", "alone"} & set(asked):
         _certified(metafunc, names)
         return
-    if "framework" in asked:
-        _frameworks(metafunc, names[1:])
+    apart = {"framework": _frameworks, "variant": _variants, "column": _columns, "kept": _kept}
+    for argument, parametrize in apart.items():
+        if argument in asked:
+            parametrize(metafunc, names[1:])
+            return
     if "pair" in asked:
         alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
@@ -172,6 +207,28 @@ def _frameworks(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     """Parametrize what asks for frameworks, without the reference: all, or those of a mark."""
     alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and no framework")
     metafunc.parametrize("framework", names or [pytest.param("none", marks=alone)])
+
+
+def _columns(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize random networks: the columns, and in a campaign a shard for each worker."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    metafunc.parametrize("shard", range(workers if metafunc.config.getoption("--campaign") else 1))
+    metafunc.parametrize("column", columns([REFERENCE, *names]))
+
+
+def _kept(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize what campaigns have found."""
+    empty = pytest.mark.skip(reason="no campaign has found anything")
+    kept = [name for name in stored.kept() if name.partition("-")[0] in columns(names)]
+    metafunc.parametrize("kept", kept or [pytest.param("none", marks=empty)])
+
+
+def _variants(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize what asks for the variants of frameworks."""
+    alone = pytest.mark.skip(reason="no framework was asked for that has variants")
+    none = [pytest.param("none", "none", "float64", marks=alone)]
+    large = metafunc.config.getoption("--large")
+    metafunc.parametrize(("variant", "varied", "precision"), [*asked_of(names, large=large)] or none)
 
 
 @pytest.fixture(scope="session")
@@ -217,12 +274,6 @@ def known(pytestconfig: pytest.Config) -> tuple[KnownFinding, ...]:
     return pytestconfig.stash[FINDINGS]
 
 
-@pytest.fixture(scope="session")
-def examples(pytestconfig: pytest.Config) -> int:
-    """How many random networks to draw."""
-    return int(pytestconfig.getoption("--examples"))
-
-
 @pytest.fixture
 def new_cell(request: pytest.FixtureRequest, runs: Runs) -> Callable[..., Cell]:
     """Return the function that makes the report's cell of the running test.
@@ -246,24 +297,6 @@ def new_cell(request: pytest.FixtureRequest, runs: Runs) -> Callable[..., Cell]:
         return found
 
     return make
-
-
-@pytest.fixture
-def campaign(request: pytest.FixtureRequest, runs: Runs, examples: int) -> Cell:
-    """The report's cell of a campaign of random networks."""
-    adapter = request.node.callspec.params["implementation"]
-    found = Cell(
-        network=report.RANDOM,
-        adapter=adapter,
-        against="its own numbers",
-        version=runs.version(adapter),
-        precision="any",
-        iteration=examples,
-        quantity="every link",
-        group=report.NETWORKS,
-    )
-    request.node.stash[CELL] = found
-    return found
 
 
 @pytest.fixture
@@ -322,11 +355,13 @@ def pytest_runtest_makereport(
     return result
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the matrix, the pairs and the errata; write the report."""
+def pytest_terminal_summary(
+    terminalreporter: Any, exitstatus: int, config: pytest.Config
+) -> None:
+    """Print the matrix, the pairs and the errata; write the reports."""
     cells = _cells(terminalreporter, config)
-    if path := config.getoption("--report-json"):
-        Path(path).write_text(report.to_json(cells), encoding="utf-8")
+    if any(map(config.getoption, REPORTS)):
+        _write_reports(cells, terminalreporter, exitstatus, config)
     if not cells:
         return
     findings, recorded = audits.audit(config.stash[ARTICLE]), config.stash[FINDINGS]
@@ -363,6 +398,39 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if text:
             terminalreporter.section(title)
             terminalreporter.write_line(text)
+
+
+def _write_reports(
+    cells: list[Cell], terminalreporter: Any, exitstatus: int, config: pytest.Config
+) -> None:
+    """Write what was found to each of the files asked for."""
+    packages = ("numpy", "python-flint", "ml_dtypes", "scipy", "pytest")
+    found = document(
+        cells,
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        seeds=config.getoption("--seeds"),
+        versions={
+            **{name: installed(name) for name in packages},
+            **{c.adapter: c.version for c in cells if c.version and c.adapter != REFERENCE},
+        },
+        failed=[
+            one.nodeid
+            for kind in ("failed", "error")
+            for one in terminalreporter.stats.get(kind, ())
+            if "cell" not in dict(one.user_properties)
+        ],
+        recorded=config.stash[FINDINGS],
+        complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+    )
+    if path := config.getoption("--report-json"):
+        Path(path).write_text(to_json(found), encoding="utf-8")
+    if path := config.getoption("--report-md"):
+        text = markdown(found, audits.audit(config.stash[ARTICLE]))
+        Path(path).write_text(text, encoding="utf-8")
+    if path := config.getoption("--report"):
+        from tests.report.page import page  # noqa: PLC0415 jinja2 and matplotlib, for it alone
+
+        Path(path).write_text(page(found), encoding="utf-8")
 
 
 def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:

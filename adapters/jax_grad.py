@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from adapters.directional import nested
 from adapters.jax_scan import scanned
-from adapters.protocol import Adapter, Loss, Tensor
+from adapters.optax_optimizers import libraries
+from adapters.protocol import Adapter, Directional, Loss, Tensor
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -44,6 +46,25 @@ def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 
 def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     return jitted(jax.checkpoint(loss), tensors)
+
+
+def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    return jax.jvp(loss, (tensors,), (directions,))
+
+
+def at_once(method: Directional) -> Directional:
+    """As one program, which XLA optimizes little: in half the time that it takes otherwise."""
+    hasty = {"xla_backend_optimization_level": 0}
+
+    def along(loss: Loss, *arguments: dict[str, Tensor]) -> Tensor:
+        return jax.jit(lambda *a: method(loss, *a), compiler_options=hasty)(*arguments)
+
+    return along
+
+
+def linearize(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    values, tangent = jax.linearize(loss, tensors)
+    return values, tangent(directions)
 
 
 def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -207,10 +228,14 @@ adapter = Adapter(
     value_and_grad=value_and_grad,
     state=lambda precision: jax.enable_x64(precision == "float64"),
     per_example=per_example,
+    compiled=jax.jit,
+    libraries=libraries,
     unsupported={
         "softplus beta": "jax.nn.softplus has no beta",
         "softplus threshold": "jax.nn.softplus has no threshold",
     },
+    forward_mode={"jvp": at_once(jvp), "linearize": at_once(linearize)},
+    second_order={name: at_once(way) for name, way in nested(jax.grad, jax.jvp).items()},
 )
 variants = {
     "jit": replace(adapter, value_and_grad=jitted),

@@ -8,7 +8,7 @@ types and its framework, nothing else. What it cannot do it declares, with a rea
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +17,21 @@ from reference.network import Network, Node
 from reference.ops import Array
 from reference.optimizers import sgd
 
+if TYPE_CHECKING:
+    from adapters.training import Library  # which trains adapters
+
 Tensor = Any
 """The framework's own array."""
 
 Loss = Callable[[dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 """From named tensors to the loss and, beside it, every node's value."""
+
+Directional = Callable[[Loss, dict[str, Tensor], dict[str, Tensor]], Any]
+"""From a loss, tensors and their directions to two pairs, of numbers and of their tangents.
+
+In forward mode a pair is the loss and the node values; of second order, the node values and the
+gradients of the tensors.
+"""
 
 
 class AdapterError(Exception):
@@ -52,7 +62,12 @@ class Adapter:
                     leaves the framework as it found it.
     per_example:    as value_and_grad, mapped over a leading axis, the examples, of those tensors
                     that are named; all that it returns has that axis.
-    unsupported:    op, "op option" or precision -> the reason why this adapter goes without it.
+    unsupported:    op, "op option", "op method" or precision -> the reason why this adapter goes
+                    without it.
+    compiled:       makes a function of tensors one that is called many times.
+    libraries:      column of the report -> a library of optimizers for the framework.
+    forward_mode:   method ("jvp") -> the framework's own, as `Directional`.
+    second_order:   method ("forward-over-reverse") -> likewise.
     """
 
     version: str
@@ -66,6 +81,10 @@ class Adapter:
         Callable[[Loss, dict[str, Tensor], Collection[str]], tuple[dict[str, Tensor], ...]] | None
     ) = None
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
+    libraries: Mapping[str, "Library"] = field(default_factory=dict)
+    forward_mode: Mapping[str, Directional] = field(default_factory=dict)
+    second_order: Mapping[str, Directional] = field(default_factory=dict)
 
     def trace(
         self,
@@ -85,11 +104,7 @@ class Adapter:
         dtype = next(iter(leaves.values())).dtype
         probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
         values, gradients = self._run(network, leaves, probes)
-        return Trace(
-            values=values,
-            cotangents={name: gradients[name] for name in probes if name in gradients},
-            gradients={name: gradients[name] for name in leaves if name in gradients},
-        )
+        return _trace(values, gradients, leaves, probes)
 
     def examples(
         self,
@@ -123,24 +138,80 @@ class Adapter:
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return every node's value, and the gradient of every leaf and probe."""
         precision = next(iter(leaves.values())).dtype.name
+        self._supports(network, precision)
+        loss = self._loss(network, leaves, probes)
+        with self.state(precision):
+            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
+            values, found = self.value_and_grad(loss, tensors)
+            nodes = [node.name for node in network.nodes]
+            return _numpy(self, values, nodes), _numpy(self, found, tensors)
+
+    def along(
+        self,
+        method: str,
+        network: Network,
+        leaves: Mapping[str, Array],
+        directions: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> tuple[Trace, Trace]:
+        """Return what a method of forward mode or of second order computes, and its tangents.
+
+        leaves, shapes: as of `trace`. directions: leaf -> its tangent, in its shape and dtype.
+
+        Of second order, a zero probe at each node that moves along nothing makes the tangents of
+        cotangents those of the probes' gradients. Raises AdapterError, Unsupported.
+        """
+        dtype = next(iter(leaves.values())).dtype
+        self._supports(network, dtype.name, method)
+        second = method in self.second_order
+        nodes = [node.name for node in network.nodes]
+        probes = {name: np.zeros(shapes[name], dtype) for name in nodes} if second else {}
+        loss = self._loss(network, leaves, probes)
+        with self.state(dtype.name):
+            tensors, moves = (
+                {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
+                for of_leaves in (leaves, directions)
+            )
+            if not second:
+                found = self.forward_mode[method](loss, tensors, moves)
+                values, tangents = (_numpy(self, pair[1], nodes) for pair in found)
+                return Trace(values, {}, {}), Trace(tangents, {}, {})
+            pairs = self.second_order[method](loss, tensors, moves)
+            value, tangent = (
+                (_numpy(self, values, nodes), _numpy(self, gradients, tensors))
+                for values, gradients in pairs
+            )
+            return _trace(*value, leaves, probes), _trace(*tangent, leaves, probes)
+
+    def _supports(self, network: Network, precision: str, method: str = "") -> None:
+        """Raise Unsupported where something is declared so, AdapterError where an op is missing."""
         ops = sorted({node.op for node in network.nodes})
         options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
-        for name in (precision, *ops, *sorted(options)):
+        methods = [f"{op} {method}" for op in ops]
+        for name in (precision, *ops, *sorted(options), *methods):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         if missing := [op for op in ops if op not in self.ops]:
             raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
+
+    def _loss(self, network: Network, leaves: Collection[str], probes: Collection[str]) -> Loss:
+        """Return the function from tensors, by the names of leaves and probes, to the loss."""
 
         def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
             known = {name: tensors[name] for name in leaves}
             values = self.walk(self.ops, network, known, {name: tensors[name] for name in probes})
             return values[network.loss], values
 
-        with self.state(precision):
-            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
-            values, found = self.value_and_grad(loss, tensors)
-            nodes = [node.name for node in network.nodes]
-            return _numpy(self, values, nodes), _numpy(self, found, tensors)
+        return loss
+
+    def differentiated(self, network: Network, leaves: Mapping[str, Array]) -> Callable[..., Any]:
+        """Return the function from a network's leaves, as tensors, to its values and gradients.
+
+        It can be called many times: compiled, where the framework's users do. Raises as `trace`.
+        """
+        self._supports(network, next(iter(leaves.values())).dtype.name)
+        loss = self._loss(network, leaves, ())
+        return self.compiled(lambda tensors: self.value_and_grad(loss, tensors))
 
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
         """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
@@ -206,6 +277,20 @@ def _read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _trace(
+    values: dict[str, Array],
+    gradients: Mapping[str, Array],
+    leaves: Collection[str],
+    probes: Collection[str],
+) -> Trace:
+    """Return the trace: a probe's gradient is its node's cotangent."""
+    return Trace(
+        values=values,
+        cotangents={name: gradients[name] for name in probes if name in gradients},
+        gradients={name: gradients[name] for name in leaves if name in gradients},
+    )
 
 
 def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:

@@ -1,15 +1,19 @@
 """PyTorch: eager tensors, torch.autograd; and the same under its transformations."""
 
 import math
+import warnings
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
-from adapters.protocol import Adapter, Loss, Tensor
+from adapters.directional import nested
+from adapters.protocol import Adapter, Directional, Loss, Tensor
+from adapters.torch_optimizers import libraries
 
 
 def array(a: Tensor) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
@@ -19,7 +23,7 @@ def array(a: Tensor) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
 
 def numpy(t: Tensor) -> Tensor:
     bfloat16 = t.dtype == torch.bfloat16
-    return t.detach().float().numpy().astype("bfloat16") if bfloat16 else t.detach().numpy()
+    return t.detach().float().numpy().astype("bfloat16") if bfloat16 else t.numpy(force=True)
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -36,8 +40,9 @@ def func_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 def compiled(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     torch.compiler.reset()
     run = torch.compile(loss, fullgraph=True, dynamic=False)
-    run({name: t / 2 for name, t in tensors.items()})  # what it keeps of other numbers would show
-    return value_and_grad(run, tensors)
+    with warnings.catch_warnings(action="ignore"):  # of PyTorch's own, about its own code
+        run({name: t / 2 for name, t in tensors.items()})  # numbers kept as constants would show
+        return value_and_grad(run, tensors)
 
 
 def per_example(
@@ -45,7 +50,8 @@ def per_example(
 ) -> tuple[Tensor, ...]:
     axes = {name: 0 if name in batched else None for name in tensors}
     gradient = torch.func.grad_and_value(loss, has_aux=True)
-    gradients, (_, values) = torch.func.vmap(gradient, in_dims=(axes,))(tensors)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it will be slow
+        gradients, (_, values) = torch.func.vmap(gradient, in_dims=(axes,))(tensors)
     return values, gradients
 
 
@@ -57,6 +63,21 @@ def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     with set_checkpoint_early_stop(False):
         return value_and_grad(lambda t: checkpoint(loss, t, use_reentrant=False), tensors)
+
+
+def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    return torch.func.jvp(loss, (tensors,), (directions,))
+
+
+def unfused(method: Directional) -> Directional:
+    """The fused attention has no forward mode and no second derivative: users choose the math."""
+
+    def along(*arguments: Any) -> Any:
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit.script`")  # PyTorch itself calls it
+            return method(*arguments)
+
+    return along
 
 
 def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -154,6 +175,14 @@ adapter = Adapter(
     numpy=numpy,
     value_and_grad=value_and_grad,
     per_example=per_example,
+    libraries=libraries,
+    unsupported={
+        "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+    },
+    forward_mode={"jvp": unfused(jvp)},
+    second_order={
+        name: unfused(method) for name, method in nested(torch.func.grad, torch.func.jvp).items()
+    },
 )
 variants = {
     "func": replace(adapter, value_and_grad=func_grad),

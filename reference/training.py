@@ -24,6 +24,23 @@ class Iteration:
     updated: dict[str, Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an optimizer made of a network's parameters in S steps.
+
+    start:     parameter -> its value before the first step.
+    gradients: parameter -> (S, *shape), its gradient in each step.
+    after:     state, "w", or an intermediate that is shown -> parameter -> (S, *shape), its value
+               after each step.
+    losses:    (S,), before each step.
+    """
+
+    start: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    after: Mapping[str, Mapping[str, Array]]
+    losses: Array
+
+
 def iterations(network: Network, leaves: Mapping[str, Array], eta: Any) -> Iterator[Iteration]:
     """Yield iteration after iteration of gradient descent, without end.
 

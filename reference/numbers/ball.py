@@ -381,6 +381,16 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
     return rule
 
 
+def _power(a: Ball, b: Ball, p: Precision) -> Ball:
+    # |x^y - mid^mid_y| <= mid^mid_y (e^d - 1), d = |y log x - mid_y log mid|, for x > 0.
+    mid = np.asarray(a.mid**b.mid)
+    moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
+    rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
+    relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
+
+
 def _growth(x: Array, rad: Array) -> Array:
     """Return e^x (e^rad - 1), where zero times infinity would be nothing known."""
     end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
@@ -516,6 +526,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.log1p: _log1p,
     np.arctan: _arctan,
     np.sqrt: _sqrt,
+    np.power: _power,
     np.tanh: _tanh,
     erf: _erf,
 }

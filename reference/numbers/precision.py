@@ -51,6 +51,7 @@ class Precision:
     sqrt_ulp: float = 3
     tanh_ulp: float = 5
     erf_ulp: float = 16
+    pow_ulp: float = 16
 
     @property
     def u(self) -> float:

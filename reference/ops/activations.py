@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from reference.ops.functions import stop
 from reference.ops.op import Array, Op
 from reference.ops.sigmoid import sigmoid_forward
 
@@ -76,6 +77,14 @@ def elu_backward_from_output(
     return (np.where(z > 0, dout, dout * (out + alpha)),)
 
 
+def elu_backward_flat_at_zero(
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0
+) -> tuple[Array]:
+    """Return dz by a slope that does not move at z = 0, where ELU has no second derivative."""
+    below = alpha * np.exp(-np.abs(z))
+    return (np.where(z > 0, dout, dout * np.where(z < 0, below, stop(below))),)
+
+
 def silu_forward(z: Array) -> Array:
     """Return z s(z), s the sigmoid (Elfwing, Uchibe and Doya 2018, eq. 6; "swish")."""
     return z * sigmoid_forward(z)
@@ -146,7 +155,10 @@ leaky_relu = Op(
 elu = Op(
     elu_forward,
     elu_backward,
-    forms={"ELU' as y + alpha": Op(elu_forward, elu_backward_from_output)},
+    forms={
+        "ELU' as y + alpha": Op(elu_forward, elu_backward_from_output),
+        "ELU'' 0 at zero": Op(elu_forward, elu_backward_flat_at_zero),
+    },
 )
 silu = Op(silu_forward, silu_backward)
 softplus = Op(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.functions import arctan
+from reference.ops.functions import arctan, stop
 from reference.ops.op import Array, Op
 
 
@@ -73,7 +73,7 @@ def aspect(o: Overlap) -> Array:
 def trade_off(o: Overlap, eps: float) -> Array:
     """Return alpha = v / (1 - IoU + v) (eq. 11), a weight that is not differentiated."""
     v = aspect(o)
-    return v / (1 - o.inter / o.union + v + eps)
+    return stop(v / (1 - o.inter / o.union + v + eps))
 
 
 def complete_iou_forward(p: Array, t: Array, *, eps: float = 1e-7) -> Array:

@@ -93,8 +93,12 @@ def bce_with_logits_forward(y: Array, t: Array, *, pos_weight: float = 1.0) -> A
     1. log(1 - s(y)) = -softplus(y), and log s(y) = -softplus(-y) = y - softplus(y).
     2. So each term is (1 - t) y + (1 + (pos_weight - 1) t) softplus(-y), which cannot overflow.
     """
-    softplus = np.maximum(-y, 0) + np.log1p(np.exp(-np.abs(y)))
-    return np.sum((1 - t) * y + (1 + (pos_weight - 1) * t) * softplus) / y.size
+    return np.sum((1 - t) * y + (1 + (pos_weight - 1) * t) * softplus(-y)) / y.size
+
+
+def softplus(z: Array) -> Array:
+    """Return log(1 + e^z), which cannot overflow as it is computed here."""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
 def bce_with_logits_backward(
@@ -106,8 +110,7 @@ def bce_with_logits_backward(
     #                                             = (1 + (w - 1) t) s - w t.
     dy = dE * ((1 + (pos_weight - 1) * t) * s - pos_weight * t) / y.size
     # 2. E is linear in t: dE/dt = -y + (w - 1) softplus(-y).
-    softplus = np.maximum(-y, 0) + np.log1p(np.exp(-np.abs(y)))
-    return dy, dE * ((pos_weight - 1) * softplus - y) / y.size
+    return dy, dE * ((pos_weight - 1) * softplus(-y) - y) / y.size
 
 
 def bce_with_logits_backward_of_logs(
@@ -118,8 +121,7 @@ def bce_with_logits_backward_of_logs(
     1. s(y) = e^(y + log(1 - s(y))), and 1 - s(y) = e^(-y + log s(y)).
     2. dE/dt is the difference of the logarithms, where most of it cancels to -y.
     """
-    logs = np.log1p(np.exp(-np.abs(y)))
-    positive, negative = -(np.maximum(-y, 0) + logs), -(np.maximum(y, 0) + logs)
+    positive, negative = -softplus(-y), -softplus(y)
     s, rest = np.exp(y + negative), np.exp(positive - y)
     dy = dE * ((1 - t) * s - pos_weight * t * rest) / y.size
     return dy, dE * (negative - pos_weight * positive) / y.size

@@ -24,6 +24,11 @@ def erf(x: Array) -> Array:
     return special.erf(x)
 
 
+def stop(x: Array) -> Array:
+    """Return x as a constant: a dual number without its tangent."""
+    return x.stopped() if hasattr(x, "stopped") else x
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):

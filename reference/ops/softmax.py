@@ -5,15 +5,17 @@ Shapes: B batch (any number of leading axes), O outputs.
 
 import numpy as np
 
+from reference.ops.functions import stop
 from reference.ops.op import Array, Op
 
 
 def softmax_forward(y: Array) -> Array:
     """Return p = e^y / sum e^y over the last axis, (B, O), for logits y (B, O).
 
-    The largest logit is subtracted first: the result is the same, and e^y cannot overflow.
+    The largest logit is subtracted first: the result is the same, and e^y cannot overflow. So is
+    the derivative, which takes that logit for a constant.
     """
-    e = np.exp(y - np.max(y, axis=-1, keepdims=True))
+    e = np.exp(y - stop(np.max(y, axis=-1, keepdims=True)))
     return e / np.sum(e, axis=-1, keepdims=True)
 
 
@@ -34,7 +36,7 @@ def softmax_backward_expanded(dp: Array, p: Array, y: Array) -> tuple[Array]:
 
 def log_softmax_forward(y: Array) -> Array:
     """Return log p = y - log sum e^y over the last axis, (B, O), likewise without overflow."""
-    shifted = y - np.max(y, axis=-1, keepdims=True)
+    shifted = y - stop(np.max(y, axis=-1, keepdims=True))
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 

@@ -15,7 +15,7 @@ A link has an effective precision, the highest one whose ball holds it:
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -260,13 +260,10 @@ class Replay:
     def operand(self, name: str, p: Precision) -> Ball:
         """Return a framework's number as an operand: itself, or as a lower precision reads it."""
         array = self.leaves[name] if name in self.leaves else self.seen(name)
-        if p.digits < self.precision.digits:
-            return Ball.rounded(array, p)
-        if p.zeroes:
-            size = np.abs(np.asarray(array, dtype=np.float64))
-            return Ball.exact(np.where(size < p.minimum, 0, array), p)
+        if p.digits < self.precision.digits or p.zeroes:
+            return as_read(array, self.precision, p)
         if (name, p) not in self.balls:
-            self.balls[name, p] = Ball.exact(array, p).read()
+            self.balls[name, p] = as_read(array, self.precision, p)
         return self.balls[name, p]
 
     def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
@@ -275,34 +272,53 @@ class Replay:
         ball: what it may be. forms: the other ways of computing it, the reference's own first;
         none where no rounding is involved.
         """
-        seen, own = self.seen(name), self.precision.name
-        if problem := _problem(seen, ball.shape, self.precision):
-            return Link(name, "refuted", own, problem=problem)
-        link = _link(name, "inside", own, seen, ball)
-        if link.share <= 1:
-            return link
-        if not np.all(np.isfinite(seen)):
-            index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
-            problem = f"expected a finite number, found {seen[index]}"
-            return replace(link, verdict="refuted", index=index, problem=problem)
-        for p, properties in _freedoms(self.precision):
-            for form in forms:
-                wider = _link(name, "inside", own, seen, self.ball(name, p, _rules_of(form)))
-                if wider.share <= 1:
-                    return replace(wider, properties=tuple(filter(None, (form, *properties))))
-        outside = int(np.sum(~ball.contains(seen)))
-        for p in LOWER[own] if forms else ():
-            wide = self.ball(name, p.narrow().flushing())
-            lower = _link(name, "degraded", p.name, seen, wide)
-            if lower.share <= 1:
-                return replace(lower, outside=outside)
-        return replace(link, verdict="refuted", outside=outside)
+
+        def again(p: Precision, form: str) -> Ball:
+            return self.ball(name, p, rules_of(form))
+
+        return judged(name, self.seen(name), self.precision, ball, forms, again)
+
+
+def judged(
+    name: str,
+    seen: Any,
+    asked: Precision,
+    ball: Ball,
+    forms: Sequence[str],
+    again: Callable[[Precision, str], Ball],
+) -> Link:
+    """Return the verdict on one link, by the first of all balls that holds it.
+
+    seen: what the framework says. asked: the precision that was asked for. ball, forms: as in
+    `Replay.judge`. again: makes the ball of another precision and form.
+    """
+    own = asked.name
+    if problem := problem_of(seen, ball.shape, asked):
+        return Link(name, "refuted", own, problem=problem)
+    link = _link(name, "inside", own, seen, ball)
+    if link.share <= 1:
+        return link
+    if not np.all(np.isfinite(seen)):
+        index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
+        problem = f"expected a finite number, found {seen[index]}"
+        return replace(link, verdict="refuted", index=index, problem=problem)
+    for p, properties in _freedoms(asked):
+        for form in forms:
+            wider = _link(name, "inside", own, seen, again(p, form))
+            if wider.share <= 1:
+                return replace(wider, properties=tuple(filter(None, (form, *properties))))
+    outside = int(np.sum(~ball.contains(seen)))
+    for p in LOWER[own] if forms else ():
+        lower = _link(name, "degraded", p.name, seen, again(p.narrow().flushing(), ""))
+        if lower.share <= 1:
+            return replace(lower, outside=outside)
+    return replace(link, verdict="refuted", outside=outside)
 
 
 MIXED = "adds up the terms of several uses in one sum"
 
 
-def _rules_of(form: str) -> Rules:
+def rules_of(form: str) -> Rules:
     """Return the rules under which every op that has this form is computed so."""
     if form == MIXED:
         return Rules(receive=lambda _, handed_on: in_any_order(handed_on))
@@ -330,7 +346,17 @@ def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
     yield p.narrow().zeroing(), (narrow, flushes)
 
 
-def _problem(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
+def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
+    """Return numbers of the precision that was asked for as another one reads them."""
+    if p.digits < asked.digits:
+        return Ball.rounded(array, p)
+    if p.zeroes:
+        size = np.abs(np.asarray(array, dtype=np.float64))
+        return Ball.exact(np.where(size < p.minimum, 0, array), p)
+    return Ball.exact(array, p).read()
+
+
+def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     """Return what is wrong with an array before any comparison of its numbers."""
     if seen is None:
         return "is missing"

@@ -1,13 +1,14 @@
 """What a run found: one cell a comparison, as tests make them and reports read them."""
 
-import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from typing import Any
 
 from reference.article import Article
 from reference.numbers.precision import PRECISIONS
+from reference.verdict.certificate import Certificate
 
 FIVE_DECIMALS = Fraction(1, 2 * 10**5)
 """Half a unit of the fifth decimal: what the mission asks of every pair."""
@@ -33,6 +34,7 @@ class Cell:
     digits:    significant decimal digits of agreement, at most what the precision can hold;
                None where there was no number.
     message:   why it is not "agrees"; None where it is.
+    value:     the number itself, where it is one.
 
     Of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement of all
     gradients with those of the implementations before it):
@@ -41,6 +43,7 @@ class Cell:
     share:      the worst share of a ball used.
     properties: what the implementation was seen doing.
     known:      the causes of the recorded findings that were seen.
+    chain:      every link, as `chain` writes it.
     """
 
     network: str
@@ -60,6 +63,8 @@ class Cell:
     share: float | None = None
     properties: Sequence[str] = ()
     known: Sequence[str] = ()
+    value: float | None = None
+    chain: Sequence[Sequence[Any]] = ()
 
 
 PAIRS = "pairs"
@@ -71,7 +76,6 @@ OPTIMIZERS = "optimizers"
 CERTIFIED = (OPS_ALONE, NETWORKS, VARIANTS, DERIVATIVES, OPTIMIZERS)
 RANDOM = "random networks"
 VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
-as_dict = asdict
 
 
 def group(article: Article, quantity: str) -> str:
@@ -102,6 +106,24 @@ def digits(value: float, expected: str | float, precision: str) -> float:
     return -math.log10(max(float(error), PRECISIONS[precision].u))
 
 
-def to_json(cells: Iterable[Cell]) -> str:
-    """Return the cells as a JSON list."""
-    return json.dumps([as_dict(cell) for cell in cells], indent=1) + "\n"
+def chain(certificate: Certificate) -> list[list[Any]]:
+    """Return the links: name, verdict, share of the ball used, entries, what the worst of them is.
+
+    Then, of a link that is not inside, the sentence on it. A share without bound is None.
+    """
+    return [
+        [
+            link.name,
+            link.verdict,
+            float(f"{link.share:.3g}") if math.isfinite(link.share) else None,
+            link.entries,
+            f"{link.seen:.9g}",
+            *([] if link.verdict == "inside" else [str(link)]),
+        ]
+        for link in certificate.links
+    ]
+
+
+def as_dict(cell: Cell) -> dict[str, Any]:
+    """Return a cell's fields by name."""
+    return {field.name: getattr(cell, field.name) for field in fields(cell)}

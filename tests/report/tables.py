@@ -132,7 +132,7 @@ def properties(cells: Iterable[Cell]) -> str:
     for cell in cells:
         for name in cell.properties:
             where = seen.setdefault((cell.adapter, name), [])
-            where.append(f"{cell.network} {ABBREVIATED[cell.precision]}")
+            where.append(f"{cell.network} {ABBREVIATED.get(cell.precision, '')}".strip())
     rows = [
         (adapter, name, _few(list(dict.fromkeys(where)))) for (adapter, name), where in seen.items()
     ]

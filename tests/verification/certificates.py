@@ -83,10 +83,7 @@ class Certificates:
     ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
         """Return a case's network, its leaves in a precision, and the shape of every node."""
         network = EVERY[case](seed)
-        leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
-        exactly = network.leaves(lambda a: np.asarray(a).astype(float))
-        shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
-        return network, leaves, shapes
+        return network, *in_precision(network, precision)
 
     def _trace(
         self, implementation: str, case: str, precision: str, seed: int
@@ -94,6 +91,16 @@ class Certificates:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
         return traced(self.runs, implementation, network, leaves, shapes)
+
+
+def in_precision(
+    network: Network, precision: str
+) -> tuple[dict[str, Array], dict[str, tuple[int, ...]]]:
+    """Return a network's leaves in a precision, and the shape of every node's value."""
+    exactly = network.leaves(lambda a: np.asarray(a).astype(float))
+    with np.errstate(all="ignore"):
+        shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
+        return {name: a.astype(precision) for name, a in exactly.items()}, shapes
 
 
 def traced(

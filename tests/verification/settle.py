@@ -6,7 +6,7 @@ import pytest
 
 from reference.findings import KnownFinding, compare, recorded_of
 from reference.verdict.certificate import Certificate
-from tests.report.cells import Cell, RefutedError
+from tests.report.cells import Cell, RefutedError, chain
 
 
 def settle(
@@ -23,7 +23,7 @@ def settle(
     """
     cell.links, cell.inside = len(certificate.links), certificate.inside
     cell.entries, cell.share = certificate.entries, certificate.share
-    cell.properties = certificate.properties
+    cell.properties, cell.chain = certificate.properties, chain(certificate)
     first_seed = cell.iteration == 0
     recorded = recorded_of(
         known, cell.adapter, cell.version, cell.network, cell.precision, everywhere=first_seed

@@ -23,7 +23,7 @@ def test_in_ball(
     value = runs.value(implementation, precision, iteration, quantity)
     proven = golden.iterations[iteration - 1][quantity]
     ball = runs.ball(precision, iteration, quantity)
-    cell.digits = digits(value, proven, precision)
+    cell.value, cell.digits = value, digits(value, proven, precision)
     mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
     proven_inside = abs(Fraction(proven) - mid) <= rad
     inside = abs(Fraction(value) - mid) <= rad
@@ -39,7 +39,7 @@ def test_pair_agrees(
 ) -> None:
     """Any two implementations agree to five decimals."""
     one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
-    cell.digits = digits(one, other, precision)
+    cell.value, cell.digits = one, digits(one, other, precision)
     agree = abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS
     if not agree:
         raise RefutedError(f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}")

@@ -39,7 +39,7 @@ def test_figure(
     finding, recorded = findings[figure.id], record[figure.id]
     value = runs.value(implementation, precision, figure.iteration, figure.quantity)
     rounded = round_half_up(rational(value), figure.places)
-    cell.digits = digits(value, finding.proven, precision)
+    cell.value, cell.digits = value, digits(value, finding.proven, precision)
     near = abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS
 
     assert near, f"{figure.quantity}: proven {finding.proven}, {implementation} says {value!r}"

@@ -1,71 +1,68 @@
-"""A campaign of random networks: no false alarm, on any of them."""
+"""Random networks over all ops: every link inside its ball, or known; and what was found before."""
 
-import numpy as np
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from collections.abc import Callable
+from dataclasses import replace
 
-from adapters.protocol import Unsupported
-from reference.backprop import backprop
-from reference.network import Network
-from reference.networks import mlp
-from reference.numbers.precision import PRECISIONS
-from reference.verdict.certificate import certify
+import pytest
+
+from reference.findings import KnownFinding
+from tests.report import cells as report
 from tests.report.cells import Cell, RefutedError
-from tests.verification.certificates import traced
+from tests.verification import stored
+from tests.verification.campaign import SHARE, Campaign, judge
 from tests.verification.runs import Runs
+from tests.verification.script import script
+from tests.verification.settle import settle
 
-FINITE = {"float16": 0}
-"""Largest exponent of the inputs' scale, where squares of more would overflow."""
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> tuple[Network, str]:
-    """Draw a network, 1 to 12 layers of 1 to 64 neurons, and a precision to run it in."""
-    precision = draw(st.sampled_from(list(PRECISIONS)))
-    sizes = draw(st.lists(st.integers(1, 64), min_size=2, max_size=13))
-    exponent = draw(st.integers(-20, FINITE.get(precision, 20)))  # 2^20 is 10^6
-    network = mlp(
-        sizes,
-        draw(st.sampled_from(["sigmoid", "tanh", "relu"])),
-        draw(
-            st.sampled_from(["half_squared_error", "mean_squared_error", "softmax_cross_entropy"])
-        ),
-        batch=draw(st.integers(1, 8)),
-        seed=draw(st.integers(0, 2**32 - 1)),
-    )
-    inputs = {**network.inputs, "x": network.inputs["x"] * 2.0**exponent}
-    return Network(
-        network.name, inputs, network.parameters, network.nodes, network.trained
-    ), precision
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method`:DeprecationWarning"  # inductor's, of PyTorch's own code
+)
 
 
-def test_random_networks(implementation: str, runs: Runs, examples: int, campaign: Cell) -> None:
-    """On every network drawn, every link is inside its ball."""
+def test_random_networks(
+    column: str,
+    shard: int,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    pytestconfig: pytest.Config,
+) -> None:
+    """On every network drawn, every link is inside its ball or a recorded finding.
 
-    @settings(
-        max_examples=examples,
-        derandomize=True,  # the same networks every time: --examples draws more of them
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(networks())
-    def every_link_is_inside(drawn: tuple[Network, str]) -> None:
-        network, precision = drawn
-        leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
-        exactly = backprop(network, network.leaves(np.asarray))
-        shapes = {name: np.shape(value) for name, value in exactly.values.items()}
-        try:
-            found, plain = traced(runs, implementation, network, leaves, shapes)
-        except Unsupported:
-            return
-        certificate = certify(network, leaves, found, precision, plain)
-        campaign.links += len(certificate.links)
-        campaign.inside += certificate.inside
-        campaign.entries += certificate.entries
-        campaign.share = max(campaign.share or 0.0, certificate.share)
-        worst = certificate.refuted or next(iter(certificate.degraded), None)
-        if worst is not None:
-            raise RefutedError(f"{implementation}, {precision}, {network.name}: {worst}")
+    So many examples of one seed; with --campaign as many as the time allows, and what is found is
+    kept. Each shard begins at a seed of its own.
+    """
+    cell = new_cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
+    campaign = Campaign(runs, column, known, cell)
+    seed = pytestconfig.getoption("--seed") + 2**20 * shard
+    seconds = pytestconfig.getoption("--campaign")
+    if seconds is None:
+        examples = -(-pytestconfig.getoption("--examples") // SHARE.get(column, 1))
+        found = [one for one in [campaign.round(seed, examples)] if one]
+        texts = [shown(one) for one in found]
+    else:
+        found = list(campaign.rounds(seed, seconds))
+        texts = [f"{shown(one)}\nkept: {stored.keep(one).name}" for one in found]
+    if texts:
+        cell.known = ()
+        raise RefutedError("\n\n".join(texts))
+    if cell.known:
+        pytest.xfail("known: " + "; ".join(cell.known))
 
-    every_link_is_inside()
+
+def shown(found: stored.Found) -> str:
+    """Return what was found, and the script that shows it in the framework alone."""
+    return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
+
+
+def test_kept(
+    kept: str, runs: Runs, known: tuple[KnownFinding, ...], new_cell: Callable[..., Cell]
+) -> None:
+    """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
+    found = stored.load(stored.kept()[kept])
+    case = found.network.name
+    cell = new_cell(case, found.column, found.precision, report.NETWORKS)
+    judged = judge(runs, found.column, found.network, found.leaves, ())
+    decided = [link for link in judged.certificate.links if link not in judged.undecided]
+    certificate = replace(judged.certificate, links=tuple(decided))
+    settle(certificate, cell, known, f"pytest -k {kept}", lambda: script(found))

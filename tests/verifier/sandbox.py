@@ -67,12 +67,13 @@ class Sandbox:
 
     def run(self, *arguments: str | Path, path: Path | None = None) -> Outcome:
         """Run pytest there; `path` goes first on PYTHONPATH."""
-        cells = self.folder / "cells.json"
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
         for test in LONG:
             command += ["--deselect", f"tests/verification/test_golden.py::{test}"]
         done = subprocess.run(  # noqa: S603 our own command
-            [*command, "--report-json", str(cells), *map(str, arguments)],
+            [*command, "--report-json", str(report), *map(str, arguments)],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(path or "")},
             capture_output=True,
@@ -81,5 +82,5 @@ class Sandbox:
         )
         text = done.stdout + done.stderr
         red = re.findall(r"^(?:FAILED|ERROR) \S+?::(?:test_)?(\S+)", text, re.MULTILINE)
-        found = json.loads(cells.read_text(encoding="utf-8")) if cells.exists() else []
+        found = json.loads(report.read_text(encoding="utf-8"))["cells"] if report.exists() else []
         return Outcome(done.returncode, text, red, found)

@@ -1,6 +1,5 @@
 """pytest as the interface: options, header, summary, report."""
 
-import json
 import subprocess
 import sys
 
@@ -8,8 +7,8 @@ import pytest
 
 import adapters
 from reference.article import Article
-from tests import report
-from tests.report.cells import Cell
+from tests.report.cells import Cell, digits
+from tests.report.tables import summary
 from tests.verification.runs import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
@@ -32,7 +31,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
         (["--adapter", "gone.py"], "--adapter: gone.py is not a Python file"),
         (["--adapter", "fixtures"], "--adapter: fixtures is not a Python file"),
         (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),
+        (["--report", "no/such/folder.html"], "--report: no folder "),
         (["--report-json", "no/such/folder.json"], "--report-json: no folder "),
+        (["--report-md", "no/such/folder.md"], "--report-md: no folder "),
     ],
 )
 def test_usage_error(sandbox: Sandbox, options: list[str], message: str) -> None:
@@ -88,9 +89,8 @@ def _from(title: str, text: str) -> list[str]:
 def test_report_json(sandbox: Sandbox) -> None:
     """The report has all cells, each with all fields."""
     outcome = sandbox.run(*FEW, "--frameworks", "reference")
-    cells = json.loads((sandbox.folder / "cells.json").read_text(encoding="utf-8"))
+    cells = outcome.cells
 
-    assert cells == outcome.cells
     assert sorted(
         ((c["quantity"], c["precision"], c["group"], c["verdict"], c["message"]) for c in cells),
         reverse=True,
@@ -159,11 +159,11 @@ def cell(verdict: str, digits: float | None) -> Cell:
 )
 def test_summary_of_cells(cells: list[Cell], expected: str) -> None:
     """Agreeing of all, the fewest digits, rounded down; red is a word."""
-    assert expected == report.summary(cells)
+    assert expected == summary(cells)
 
 
 @pytest.mark.parametrize(
-    ("value", "expected", "dtype", "digits"),
+    ("value", "expected", "dtype", "agreed"),
     [
         (1.0, "1", "float64", 15.95),
         (1.0, "1", "float32", 7.22),
@@ -172,6 +172,6 @@ def test_summary_of_cells(cells: list[Cell], expected: str) -> None:
         (-1.0, "1", "float64", -0.3),
     ],
 )
-def test_digits(value: float, expected: str, dtype: str, digits: float) -> None:
+def test_digits(value: float, expected: str, dtype: str, agreed: float) -> None:
     """Digits are minus the logarithm of the relative error, at most what a precision holds."""
-    assert digits == pytest.approx(report.digits(value, expected, dtype), abs=0.01)
+    assert agreed == pytest.approx(digits(value, expected, dtype), abs=0.01)

@@ -12,8 +12,8 @@ from reference.article import Article
 from reference.findings import KnownFinding
 from reference.fixtures import FixtureError
 from reference.verdict.certificate import Certificate, Link
-from tests import report
-from tests.report.cells import Cell
+from tests.report import tables
+from tests.report.cells import NETWORKS, Cell
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
@@ -54,6 +54,7 @@ REFUTED = replace(DEGRADED, verdict="refuted")
 KNOWN = KnownFinding(
     adapter="a",
     version="1",
+    columns=(),
     cases=("article",),
     elsewhere=("yolo",),
     precisions=("float64",),
@@ -148,28 +149,28 @@ def test_recorded_findings_are_of_cases() -> None:
 def test_a_line_a_network() -> None:
     """Links, numbers, the worst share and the fewest digits of all cells; red is a word."""
     cells = [
-        Cell("n", "torch", "its own numbers", "1", p, 0, "every link", report.NETWORKS, "agrees",
+        Cell("n", "torch", "its own numbers", "1", p, 0, "every link", NETWORKS, "agrees",
              digits, None, 4, 4, 10, share, ["flushes"])
         for p, digits, share in (("float64", 15.07, 0.5), ("float32", 6.51, 0.25))
     ]  # fmt: skip
     red = [replace(cells[0], verdict="refuted", inside=3), cells[1]]
 
-    assert last(report.networks(cells)) == ["n", "8/8", "-", "20", "0.50", "15.0", "6.5"]
-    assert last(report.networks(red)) == ["n", "7/8", "RED", "-", "20", "0.50", "15.0", "6.5"]
-    assert last(report.properties(cells)) == ["torch", "flushes", "n", "f64,", "n", "f32"]
-    assert report.networks([]) == report.properties([]) == ""
+    assert last(tables.networks(cells)) == ["n", "8/8", "-", "20", "0.50", "15.0", "6.5"]
+    assert last(tables.networks(red)) == ["n", "7/8", "RED", "-", "20", "0.50", "15.0", "6.5"]
+    assert last(tables.properties(cells)) == ["torch", "flushes", "n", "f64,", "n", "f32"]
+    assert tables.networks([]) == tables.properties([]) == ""
 
 
 def test_a_paragraph_a_finding() -> None:
     """Of an adapter that is wrong on a network, one paragraph, whatever the precisions."""
     cells = [
-        Cell("n", "a", "its own numbers", "1", p, 0, "every link", report.NETWORKS, "refuted",
+        Cell("n", "a", "its own numbers", "1", p, 0, "every link", NETWORKS, "refuted",
              None, f"{p} is wrong", 4, 3)
         for p in ("float64", "float32")
     ]  # fmt: skip
 
-    assert report.findings(cells) == "float64 is wrong\nalso in float32"
-    assert report.findings([replace(cell, verdict="agrees") for cell in cells]) == ""
+    assert tables.findings(cells) == "float64 is wrong\nalso in float32"
+    assert tables.findings([replace(cell, verdict="agrees") for cell in cells]) == ""
 
 
 def last(text: str) -> list[str]:

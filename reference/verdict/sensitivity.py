@@ -1,0 +1,140 @@
+"""Two runs of one computation, rounded differently: how far apart their gradients may be.
+
+A compiler fuses the pass without probes otherwise than the pass with them, and what it does not
+fuse alike it does not round alike. Then the gradients without probes follow from cotangents that
+nobody has seen. What both runs may differ by is derived to first order (Linnainmaa, Taylor
+expansion of the accumulated rounding error, BIT 16, 1976). For any direction u over the leaves,
+
+    <u, g> moves by  sum_i <R_u dE/dy_i, e_i> + sum_i <R_u y_i, c_i> + <u, c>
+
+where e_i is the error of node i's value, c_i that of its cotangent, c those of the gradients, and
+R_u the tangent along u:
+
+1. An error of y_i is a probe's value, and the slope of <u, g> along a probe is, by the symmetry of
+   second derivatives, the tangent along u of that probe's gradient: of the cotangent.
+2. An error of a cotangent goes back through the transposed derivatives, <u, (dy_i/dw)^T c_i>; that
+   is <dy_i/dw u, c_i>, and dy_i/dw u is the tangent of y_i.
+
+Every error is at most twice the radius of its link's ball, which holds both the exact result and
+the run's own; and there are two runs. Nothing here grows with depth but what the network itself
+amplifies.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from reference.backprop import RIGHT, Trace
+from reference.network import Network
+from reference.numbers.ball import Ball
+from reference.numbers.precision import PRECISIONS
+from reference.ops import Array
+from reference.verdict.certificate import Certificate, Link, Replay
+from reference.verdict.tangents import along
+
+WITHOUT = " without probes"
+OTHERWISE = "rounds otherwise without probes"
+
+
+@dataclass
+class Runs:
+    """A certified run with probes, and the gradients of one without, of the same leaves.
+
+    network, leaves, trace, plain, precision: as of `reference.verdict.certificate.certify`.
+    values, received: name -> the radii of the ball of a node's value; of a cotangent or gradient.
+    """
+
+    network: Network
+    leaves: Mapping[str, Array]
+    trace: Trace
+    plain: Mapping[str, Array]
+    precision: str
+    values: dict[str, Array] = field(init=False)
+    received: dict[str, Array] = field(init=False)
+
+    def __post_init__(self) -> None:
+        p = PRECISIONS[self.precision].flushing()
+        replay = Replay(self.network, self.leaves, self.trace, p)
+        balls = {node.name: replay.value(node.name, p) for node in self.network.nodes}
+        self.values = {name: _radii(ball) for name, ball in balls.items()}
+        handed_on: dict[str, list[Ball]] = {}
+        for node in reversed(self.network.nodes):
+            known = {name: replay.operand(name, p) for name in node.inputs}
+            # The backward function may use the node's own value, which has an error too.
+            own = known[node.name] = Ball(self.trace.values[node.name], 0.0, p)
+            own.rad = 2 * self.values[node.name]
+            dy = replay.operand(f"dE/d{node.name}", p)
+            for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
+                handed_on.setdefault(name, []).append(d)
+        self.received = {k: _radii(RIGHT.receive(k, balls)) for k, balls in handed_on.items()}
+
+    def bound(self, u: Mapping[str, Array]) -> float:
+        """Return how far <u, g> of the two runs may be apart; u: leaf -> array of its shape."""
+        exactly = {name: np.asarray(a, dtype=np.float64) for name, a in self.leaves.items()}
+        tangents = along(self.network, exactly, u).tangents
+        total = 0.0
+        for name, radii in self.values.items():
+            total += float(np.sum(np.abs(tangents.cotangents[name]) * radii))
+        for name, radii in self.received.items():
+            moved = u[name] if name in u else tangents.values[name]
+            total += float(np.sum(np.abs(moved) * radii))
+        return 2 * 2 * total  # of two runs, each within twice the radius
+
+
+def held_to_each_other(certificate: Certificate, runs: Runs) -> Certificate:
+    """Return the certificate with the gradients without probes held to those with them.
+
+    Only those that are outside the ball that belongs to the run with probes, and only where the
+    gradient with probes is inside.
+    """
+    inside = {link.name for link in certificate.links if link.verdict == "inside"}
+    links = tuple(
+        _held(link, runs)
+        if link.name.endswith(WITHOUT)
+        and link.verdict != "inside"
+        and not link.problem
+        and link.name.removesuffix(WITHOUT) in inside
+        else link
+        for link in certificate.links
+    )
+    return replace(certificate, links=links)
+
+
+def _held(link: Link, runs: Runs) -> Link:
+    """Return the verdict: the difference of a leaf in sum, and its largest entry alone."""
+    name = link.name.removesuffix(WITHOUT)[4:]
+    one, other = (np.asarray(g[name], np.float64) for g in (runs.plain, runs.trace.gradients))
+    difference = one - other
+    index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), difference.shape)))
+    found = []
+    for u in _directions(difference, index):
+        zero = {leaf: np.zeros(np.shape(a)) for leaf, a in runs.leaves.items()}
+        bound = runs.bound({**zero, name: u})
+        found.append((float(np.sum(u * difference)), bound))
+    share = max(distance / bound if bound else np.inf for distance, bound in found)
+    held = share <= 1  # NaN is outside
+    return replace(
+        link,
+        verdict="inside" if held else "refuted",
+        precision=runs.precision,
+        properties=(OTHERWISE,) if held else (),
+        outside=0 if held else int(np.sum(difference != 0)),
+        share=share,
+        index=index,
+        seen=float(one[index]),
+        mid=float(other[index]),
+        rad=found[-1][1],
+    )
+
+
+def _directions(difference: Array, index: tuple[int, ...]) -> Iterator[Array]:
+    """Yield the direction in which all differences add up, and that of the largest one alone."""
+    yield np.sign(difference)
+    alone = np.zeros_like(difference)
+    alone[index] = np.sign(difference[index])
+    yield alone
+
+
+def _radii(ball: Ball) -> Array:
+    return np.broadcast_to(np.asarray(ball.rad), ball.shape)

@@ -1,0 +1,73 @@
+"""What forward mode and second order are certified on, and along which directions."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference.network import Network
+from reference.networks import gpt, mlp, resnet, yolo
+from reference.ops import Array
+from tests.verification.cases import CASES
+from tests.verification.variants import Unsupported, every_op
+
+APART = "half_squared_error"
+"""Left to the article: in float32 one framework's tangent of it is of another dtype."""
+
+
+def all_but_one(points: str, unsupported: Unsupported) -> Network:
+    """Return every op that an adapter differentiates so, but for the one."""
+    return every_op(points, {*unsupported, APART})
+
+
+DIFFERENTIATED: dict[str, Callable[[Unsupported], Network]] = {
+    **{f"every-op/{points}": partial(all_but_one, points) for points in ("ordinary", "special")},
+    "article": lambda _: CASES["article"](0),
+    "5-6-3": lambda _: mlp((5, 6, 3), "tanh", "softmax_cross_entropy", batch=4),
+    "gpt-1-layer": lambda _: gpt(1, 2, 8, context=4, vocabulary=8),
+    "resnet-8": lambda _: resnet(1, 4, image=8, classes=4, batch=2),
+    "yolo-32-pixels": lambda _: yolo(2, image=32),
+}
+"""Name -> network for an adapter."""
+
+MODES: dict[str, tuple[str, ...]] = {
+    "torch": ("jvp", "forward-over-reverse", "reverse-over-forward", "reverse-over-reverse"),
+    "jax": (
+        *("jvp", "linearize"),
+        *("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse"),
+    ),
+}
+"""Framework -> its methods, columns of the report."""
+
+HASTE = [
+    ("jax", name, mode)
+    for name in ("every-op/ordinary", "every-op/special")
+    for mode in ("linearize", "reverse-over-forward", "reverse-over-reverse")
+]
+"""What takes up to half a minute to compile: at ordinary points in float64 alone."""
+
+
+def asked_of(frameworks: Collection[str]) -> Iterator[Any]:
+    """Yield mode, network's name and precision, with readable ids."""
+    for framework, modes in MODES.items():
+        for mode in modes if framework in frameworks else ():
+            for name in DIFFERENTIATED:
+                compiled_once = (framework, name, mode) in HASTE
+                if compiled_once and name.endswith("special"):
+                    continue
+                for precision in ("float64",) if compiled_once else ("float64", "float32"):
+                    column = f"{framework}.{mode}"
+                    yield pytest.param(column, name, precision, id=f"{name}-{precision}-{column}")
+
+
+def undifferentiated(unsupported: Unsupported, mode: str) -> set[str]:
+    """Return the ops and options that an adapter goes without in one mode."""
+    return {*unsupported, *(k.removesuffix(f" {mode}") for k in unsupported if mode in k)}
+
+
+def drawn(leaves: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """Return a random direction: a tangent of every leaf, in its shape and dtype."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.standard_normal(a.shape).astype(a.dtype) for name, a in leaves.items()}

@@ -1,0 +1,95 @@
+"""Forward mode and second order: every tangent, link by link, and two identities."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters.protocol import Unsupported
+from reference.findings import KnownFinding
+from reference.verdict.identities import adjoint, symmetry
+from reference.verdict.tangents import DualTrace, certify_tangents
+from tests.report.cells import DERIVATIVES, Cell, RefutedError
+from tests.verification.alone import OPS_ALONE
+from tests.verification.certificates import in_precision
+from tests.verification.directions import DIFFERENTIATED, MODES, asked_of, drawn, undifferentiated
+from tests.verification.runs import Runs, guarded
+from tests.verification.settle import settle
+
+SECOND_ORDER = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse")
+DECLARED = {
+    "torch.forward-over-reverse": ("huber",),
+    **{f"jax.{mode}": ("softplus-beta", "softplus-threshold") for mode in MODES["jax"]},
+}
+"""Column -> ops alone that its adapter goes without; every other is certified."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize by the modes of the frameworks asked for."""
+    asked = [name.strip() for name in metafunc.config.getoption("--frameworks").split(",")]
+    alone = pytest.mark.skip(reason="no framework was asked for that has derivatives of its own")
+    if "derived" in metafunc.fixturenames:
+        none = [pytest.param("none", "none", "float64", marks=alone)]
+        metafunc.parametrize(("mode", "derived", "held"), [*asked_of(asked)] or none)
+    elif "lacking" in metafunc.fixturenames:
+        pairs = [(c, op) for c in DECLARED if c.partition(".")[0] in asked for op in DECLARED[c]]
+        none = [pytest.param("none", "none", marks=alone)]
+        metafunc.parametrize(("mode", "lacking"), pairs or none)
+
+
+def passed(runs: Runs, mode: str, derived: str, precision: str, seed: int = 0) -> tuple[Any, ...]:
+    """Return a network, its leaves, a direction, and what a framework computes along it."""
+    framework, _, method = mode.partition(".")
+    adapter = runs.adapter(framework)
+    network = DIFFERENTIATED[derived](undifferentiated(adapter.unsupported, method))
+    leaves, shapes = in_precision(network, precision)
+    directions = drawn(leaves, seed)
+    found = guarded(
+        f"{mode}, {precision}, {derived}",
+        lambda: DualTrace(*adapter.along(method, network, leaves, directions, shapes)),
+    )
+    return network, leaves, directions, found
+
+
+def test_tangents(
+    mode: str,
+    derived: str,
+    held: str,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    request: pytest.FixtureRequest,
+) -> None:
+    """Every value and every tangent is what its own operands give, in every mode.
+
+    Second order at ordinary points also satisfies the identities, but where a finding is known.
+    """
+    cell = new_cell(derived, mode, held, DERIVATIVES)
+    network, leaves, directions, found = passed(runs, mode, derived, held)
+    certificate = certify_tangents(network, leaves, directions, found, held)
+    settle(certificate, cell, known, f"pytest '{request.node.nodeid}'")
+    if not found.is_second_order or derived.endswith("special"):  # where the bounds say nothing
+        return
+    *_, other, found_other = passed(runs, mode, derived, held, seed=1)
+    with np.errstate(all="ignore"):
+        identities = {
+            "<gradients, v> = tangent of E": adjoint(network, leaves, directions, found, held),
+            "<u, H v> = <v, H u>": symmetry(
+                network, leaves, (directions, found), (other, found_other), held
+            ),
+        }
+    for name, identity in identities.items():
+        if not identity.holds:
+            raise RefutedError(f"{mode}, {derived}, {held}: {name}: {identity}")
+
+
+def test_declared(mode: str, lacking: str, runs: Runs, new_cell: Callable[..., Cell]) -> None:
+    """What an adapter goes without is declared, with a reason, and shown."""
+    new_cell(f"{lacking}/ordinary", mode, "float64", DERIVATIVES)
+    framework, _, method = mode.partition(".")
+    network = OPS_ALONE[f"{lacking}/ordinary"](0)
+    leaves, shapes = in_precision(network, "float64")
+    with pytest.raises(Unsupported) as declared:
+        runs.adapter(framework).along(method, network, leaves, drawn(leaves, 0), shapes)
+    raise declared.value

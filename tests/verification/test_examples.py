@@ -1,0 +1,95 @@
+"""Gradients of every example of a batch, from one vectorized pass."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+import pytest
+
+from reference.backprop import Trace
+from reference.findings import KnownFinding
+from reference.network import Network
+from reference.networks import mlp
+from reference.ops import Array
+from reference.verdict.certificate import certify
+from tests.report.cells import VARIANTS, Cell
+from tests.verification.certificates import in_precision
+from tests.verification.runs import Runs, guarded
+from tests.verification.settle import settle
+
+EXAMPLES = 7
+
+
+def networks() -> tuple[Network, Network]:
+    """Return the network of a batch, and the same of one example; the loss is a sum."""
+    whole, one = (mlp((6, 5, 4), "tanh", batch=n) for n in (EXAMPLES, 1))
+    return whole, one
+
+
+def vectorized(runs: Runs, framework: str, precision: str) -> tuple[Trace, dict[str, Array]]:
+    """Return the traces of all examples, an axis more on each array, and the batch's leaves."""
+    whole, one = networks()
+    leaves, _ = in_precision(whole, precision)
+    rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
+    shapes, adapter = in_precision(one, precision)[1], runs.adapter(framework)
+    place = f"{framework}, {precision}, examples of {whole.name}"
+    return guarded(place, lambda: adapter.examples(one, rows, shapes, ("x", "t"))), leaves
+
+
+def each(trace: Trace, change: Callable[[str, str, Array], Array]) -> Trace:
+    """Return a trace with every array changed; `change` is told of the kind and the name."""
+    kinds = ("values", "cotangents", "gradients")
+    return Trace(
+        **{
+            kind: {name: change(kind, name, a) for name, a in getattr(trace, kind).items()}
+            for kind in kinds
+        }
+    )
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_each_example(
+    precision: str, framework: str, runs: Runs, new_cell: Callable[..., Cell]
+) -> None:
+    """What every example is given is right by itself: none sees another."""
+    found, leaves = vectorized(runs, framework, precision)
+    _, one = networks()
+    cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
+    certificates = [
+        certify(
+            one,
+            {**leaves, "x": leaves["x"][n : n + 1], "t": leaves["t"][n : n + 1]},
+            each(found, lambda _, __, a, n=n: a[n]),  # type: ignore[misc]
+            precision,
+        )
+        for n in range(EXAMPLES)
+    ]
+    links = tuple(link for certificate in certificates for link in certificate.links)
+    merged = replace(certificates[0], links=links)
+    settle(merged, cell, (), "pytest tests/verification/test_examples.py -k each_example")
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_sum_of_examples(
+    precision: str,
+    framework: str,
+    runs: Runs,
+    new_cell: Callable[..., Cell],
+    known: tuple[KnownFinding, ...],
+) -> None:
+    """The examples' gradients add up to the batch's: together they are a trace of the batch."""
+    found, leaves = vectorized(runs, framework, precision)
+    whole, _ = networks()
+    shapes = {**{k: a.shape for k, a in leaves.items()}, **in_precision(whole, precision)[1]}
+
+    def folded(kind: str, name: str, a: Array) -> Array:
+        if kind == "cotangents" and name == whole.loss:  # one, of every example
+            return a[0]
+        if a.size == prod(shapes[name]):
+            return a.reshape(shapes[name])
+        return np.asarray(np.sum(a, axis=0, dtype=np.float64).astype(a.dtype))
+
+    cell = new_cell("sum-of-examples", f"{framework}.vmap", precision, VARIANTS)
+    certificate = certify(whole, leaves, each(found, folded), precision)
+    settle(certificate, cell, known, "pytest tests/verification/test_examples.py -k sum")

@@ -1,0 +1,150 @@
+"""Optimizers: every step of every training, from the framework's own gradient and state."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adapters
+from adapters.training import train
+from reference.article import Article
+from reference.findings import KnownFinding
+from reference.golden import Golden
+from reference.numbers.precision import PRECISIONS
+from reference.optimizers import OPTIMIZERS
+from reference.training import Record
+from reference.verdict.faults.optimizers import named
+from reference.verdict.training import Steps, certify_training
+from tests.report.cells import OPTIMIZERS as GROUP
+from tests.report.cells import Cell, digits
+from tests.verification.runs import Runs, guarded
+from tests.verification.settle import settle
+from tests.verification.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, speller
+
+COLUMNS = {"torch": ("torch.single", "torch.foreach"), "jax": ("jax.optax",)}
+"""Framework -> its libraries of optimizers, columns of the report."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize by the libraries of the frameworks asked for."""
+    if "library" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--frameworks").split(",")
+        columns = [column for name in asked for column in COLUMNS.get(name.strip(), ())]
+        alone = pytest.mark.skip(reason="no framework was asked for that optimizers are known of")
+        metafunc.parametrize("library", columns or [pytest.param("none", marks=alone)])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small take longest in waiting for a second thread."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    yield
+    if torch:
+        torch.set_num_threads(threads)
+
+
+@dataclass(slots=True)
+class Trainings:
+    """Trains with a library of optimizers, and certifies every step."""
+
+    library: str
+    precision: str
+    runs: Runs
+    known: tuple[KnownFinding, ...]
+    new_cell: Callable[..., Cell]
+    node: str
+
+    def certified(
+        self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
+    ) -> tuple[Record, Cell, Callable[[], None]]:
+        """Return the record, its cell, and what settles it: raises where a step is not right."""
+        framework = self.library.partition(".")[0]
+        adapter = self.runs.adapter(framework)
+        own = adapter.libraries[self.library]
+        cell = self.new_cell(case, self.library, self.precision, GROUP)
+        cell.version = own.version
+        definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
+        of, leaves, gradient = differentiated(framework, network, self.precision)
+        record = guarded(
+            f"{self.library}, {self.precision}, {case}",
+            lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
+        )
+
+        def check() -> None:
+            certificate = certify_training(of.name, definition, record, self.precision)
+
+            def explain() -> str:
+                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
+                    return ""
+                steps = Steps(definition, record, PRECISIONS[self.precision])
+                faults = named(steps, own.claims[optimizer], options)
+                return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
+
+            settle(certificate, cell, self.known, f"pytest '{self.node}'", explain)
+
+        return record, cell, check
+
+
+@pytest.fixture
+def trainings(
+    library: str,
+    precision: str,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    request: pytest.FixtureRequest,
+) -> Trainings:
+    """Trainings of one library in one precision."""
+    return Trainings(library, precision, runs, known, new_cell, request.node.nodeid)
+
+
+@cache
+def differentiated(framework: str, network: str, precision: str) -> tuple[Any, ...]:
+    """Return a network, its leaves, and a framework's gradient of it, compiled once."""
+    of = speller() if network == "gpt" else NETWORKS[network]()
+    leaves = of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+    return of, leaves, adapters.load(framework).differentiated(of, leaves)
+
+
+@pytest.mark.parametrize("optimizer", OPTIONS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:
+    """Every state and parameter after each of 100 steps is what its definition gives."""
+    case = f"{optimizer}/{network}"
+    _, _, check = trainings.certified(case, network, *OPTIONS[optimizer], STEPS)
+
+    check()
+
+
+def test_the_article_in_10_000_steps(
+    trainings: Trainings, article: Article, golden: Golden
+) -> None:
+    """Every update is right; the cell says to how many digits the losses are the proven ones."""
+    options = {"lr": float(article.eta)}
+    steps = max(golden.trajectory) + 1
+    record, cell, check = trainings.certified(
+        "10,000 steps/article", "article", "sgd", options, steps
+    )
+    cell.digits = min(
+        digits(float(record.losses[n]), proven["E"], trainings.precision)
+        for n, proven in golden.trajectory.items()
+    )
+
+    check()
+
+
+def test_a_gpt_learns_a_sentence(trainings: Trainings) -> None:
+    """Every step of AdamW is right, and the loss falls: below its start, and below a guess."""
+    options = {**ADAM, "weight_decay": 0.01}
+    record, _, check = trainings.certified("gpt", "gpt", "adamw", options, STEPS)
+
+    check()
+    assert np.mean(record.losses[-10:]) < np.mean(record.losses[:10])
+    assert np.mean(record.losses[-10:]) < np.log(len(set(TEXT)))

@@ -1,0 +1,104 @@
+"""Reports without a run: real certificates of small networks, under any names, with any verdict."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from reference import findings
+from reference.article import load
+from reference.backprop import backprop
+from reference.golden import read
+from reference.verdict.certificate import Certificate, certify
+from tests.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, chain, group
+from tests.report.document import document
+from tests.verification.cases import CASES
+
+SMALL = ("article", "saturated-tanh")
+PRECISIONS = ("float64", "float32")
+
+
+def report(
+    names: Sequence[str] = ("reference", "torch", "jax"), verdict: str = "agrees", cells: int = 0
+) -> dict[str, Any]:
+    """Return a report of implementations, all cells of one verdict, at least so many."""
+    found = [*compared(names, verdict), *certified(names, verdict)]
+    ops = [cell for cell in found if cell.group == OPS_ALONE]
+    while len(found) < cells:
+        more = {**_fields(ops[len(found) % len(ops)]), "network": f"op-{len(found) // len(ops)}"}
+        found.append(Cell(**more))
+    return of(found)
+
+
+def of(cells: Sequence[Cell], **changed: Any) -> dict[str, Any]:
+    """Return the report of some cells."""
+    given: dict[str, Any] = {
+        "command": "pytest tests/verification",
+        "seeds": 1,
+        "versions": {cell.adapter: "1.0" for cell in cells},
+        "failed": [],
+        "recorded": findings.load(),
+        "complete": True,
+    }
+    return document(cells, **given | changed)
+
+
+def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:
+    """Yield the article's cells: quantities, figures, pairs; every value the proven one."""
+    article = load()
+    proven = read(article).iterations[0]
+    for precision in PRECISIONS:
+        for name in names:
+            for quantity, at in article.addresses.items():
+                if at.kind != "leaves":
+                    yield _cell(name, precision, quantity, group(article, quantity), verdict)
+            for figure in article.figures:
+                one = _cell(name, precision, figure.quantity, figure.part, verdict)
+                one.against, one.value = figure.id, float(proven.get(figure.quantity, "0.5"))
+                yield one
+        for name, other in pairwise(names):
+            one = _cell(name, precision, "E", PAIRS, verdict)
+            one.against = other
+            yield one
+
+
+def certified(names: Sequence[str], verdict: str) -> Iterator[Cell]:
+    """Yield the cells of certificates, two networks in each precision, and an op alone."""
+    for title, network in [*((NETWORKS, name) for name in SMALL), (OPS_ALONE, "tanh/ordinary")]:
+        for precision in PRECISIONS:
+            certificate = _certificate(network if title == NETWORKS else SMALL[1], precision)
+            for name in names:
+                one = _cell(name, precision, "every link", title, verdict)
+                one.network, one.against, one.iteration = network, "its own numbers", 0
+                one.links, one.entries = len(certificate.links), certificate.entries
+                one.share, one.chain = certificate.share, chain(certificate)
+                one.inside = one.links if verdict == "agrees" else 0
+                if verdict == "refuted":
+                    said = "refuted: 1 of 1 entries outside"
+                    one.chain = [
+                        [k, "refuted", 2e9, n, x, f"{k}: {said}"] for k, _, _, n, x in one.chain
+                    ]
+                yield one
+
+
+def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) -> Cell:
+    known = [findings.load()[0].cause] if verdict == "known" else []
+    message = None if verdict == "agrees" else f"{name}: {quantity} is {verdict}"
+    digits = 15.5 if precision == "float64" else 6.9
+    return Cell(
+        "article", name, "proven", "1.0", precision, 1, quantity, title, verdict, digits, message,
+        known=known, value=0.25,
+    )  # fmt: skip
+
+
+@cache
+def _certificate(case: str, precision: str) -> Certificate:
+    network = CASES[case](0)
+    leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+    return certify(network, leaves, backprop(network, leaves), precision)
+
+
+def _fields(cell: Cell) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in Cell.__slots__}

@@ -1,0 +1,105 @@
+"""Two reports compared: each kind of change, planted, is seen, and says whether it is worse."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.cells import Cell
+from tests.report.compare import KEY, WORSE, compare, said
+from tests.report.document import ReportError, to_json
+from tests.verifier import sample
+from tests.verifier.sandbox import ROOT
+
+CELL = next(sample.certified(["torch"], "agrees"))
+OTHER = replace(CELL, precision="float32")
+RED = replace(CELL, verdict="refuted", inside=CELL.links - 1)
+KNOWN = replace(RED, verdict="known")
+NONE = replace(CELL, verdict="unsupported")
+
+CHANGES = {
+    "nothing": (CELL, CELL, None),
+    "turned red": (CELL, RED, "turned red"),
+    "known turned red": (KNOWN, RED, "turned red"),
+    "turned known": (CELL, KNOWN, "turned known"),
+    "recorded": (RED, KNOWN, None),
+    "turned green": (RED, CELL, "turned green"),
+    "known turned green": (KNOWN, CELL, "turned green"),
+    "no longer supported": (CELL, NONE, "no longer supported"),
+    "now supported": (NONE, CELL, "now supported"),
+    "supported but red": (NONE, RED, "turned red"),
+    "lost digits": (CELL, replace(CELL, digits=15.49), "lost digits"),
+    "lost all digits": (CELL, replace(CELL, digits=None), "lost digits"),
+    "less than is shown": (CELL, replace(CELL, digits=15.51), None),
+    "won digits": (CELL, replace(CELL, digits=15.6), "won digits"),
+    "more links outside": (KNOWN, replace(KNOWN, inside=KNOWN.inside - 1), "more links outside"),
+    "fewer links outside": (KNOWN, replace(KNOWN, inside=KNOWN.links), "fewer links outside"),
+    "more links": (CELL, replace(CELL, inside=CELL.inside + 1, links=CELL.links + 1), None),
+    "appeared": (None, CELL, "appeared"),
+    "appeared red": (None, RED, "appeared red"),
+    "vanished": (CELL, None, "vanished"),
+    "vanished red": (RED, None, "vanished"),
+}
+
+
+def both(old: Cell | None, new: Cell | None) -> list[dict[str, Any]]:
+    """Return the two reports, beside a cell that stays as it is."""
+    return [sample.of([*([one] if one else []), OTHER]) for one in (old, new)]
+
+
+@pytest.mark.parametrize(("old", "new", "kind"), CHANGES.values(), ids=CHANGES)
+def test_change(old: Cell | None, new: Cell | None, kind: str | None) -> None:
+    """One cell changed, and that alone is said."""
+    key = tuple(getattr(CELL, name) for name in KEY)
+
+    assert ({kind: [key]} if kind else {}) == compare(*both(old, new))
+
+
+@pytest.mark.parametrize(("old", "new", "kind"), CHANGES.values(), ids=CHANGES)
+def test_exit_status(tmp_path: Path, old: Cell | None, new: Cell | None, kind: str | None) -> None:
+    """1 where something got worse, 0 where nothing did."""
+    status, text = run(tmp_path, *map(to_json, both(old, new)))
+
+    assert int(kind in WORSE) == status
+    assert (kind or "nothing changed") in text
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "{}", '{"schema": "backproof/report.schema.json", "version": 7}']
+)
+def test_no_report(tmp_path: Path, bad: str) -> None:
+    """2, and one line, where a file is no report that this reads."""
+    status, text = run(tmp_path, to_json(sample.of([CELL])), bad)
+
+    assert status == 2
+    assert text.startswith(str(tmp_path / "1.json"))
+    assert len(text.splitlines()) == 1
+
+
+def test_versions_are_told() -> None:
+    """The first line says which packages were upgraded."""
+    old, new = both(CELL, CELL)
+    new["versions"] = {"torch": "1.1"}
+
+    assert said(old, new, {}).startswith("versions: torch 1.0 -> 1.1\n")
+
+
+def test_two_cells_of_one_key() -> None:
+    """Cells that cannot be told apart are no basis for a comparison."""
+    with pytest.raises(ReportError, match="two cells are the same: networks, article, torch"):
+        compare(sample.of([CELL, CELL]), sample.of([CELL]))
+
+
+def run(folder: Path, *reports: str) -> tuple[int, str]:
+    """Return exit status and output of the command on some reports."""
+    paths = [folder / f"{n}.json" for n in range(len(reports))]
+    for path, text in zip(paths, reports, strict=True):
+        path.write_text(text, encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-m", "tests.report", "compare", *map(str, paths)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr

@@ -1,0 +1,149 @@
+"""Duals: forward functions give forward mode, backward functions the R-operator."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from inspect import signature
+from typing import Any
+from unittest.mock import patch
+
+import flint
+import numpy as np
+import pytest
+
+from reference.numbers import dual
+from reference.numbers.ball import Ball
+from reference.numbers.dual import Dual
+from reference.numbers.exact import exact
+from reference.numbers.precision import PRECISIONS, Precision
+from reference.ops import OPS, Op, boxes
+from tests.verification.alone import ALONE, OPS_ALONE, filled
+from tests.verifier.difference import STEP, close, decimal, on_paper
+from tests.verifier.proven import outside
+
+FORMS = [(name, form) for name, alone in ALONE.items() for form in ("", *OPS[alone.op].forms)]
+IDS = ["-".join(filter(None, pair)) for pair in FORMS]
+
+
+@contextmanager
+def proven_slopes() -> Iterator[None]:
+    """Compute on paper: with the slope of erf as a ball, since rounded it is another function's."""
+    with on_paper(), patch.object(dual, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
+        yield
+
+
+def on_paper_options(op: Op, inputs: list[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of an op; of a float the decimal that is meant."""
+    bound = signature(op.forward).bind(*inputs, **given)
+    bound.apply_defaults()
+    return {key: decimal(value) for key, value in bound.kwargs.items()}
+
+
+def halves(op: Op, inputs: list[Any], dy: Any, options: dict[str, Any]) -> list[Any]:
+    """Return an op's value and what its backward function hands on, over any numbers."""
+    y = op.forward(*inputs, **options)
+    return [y, *op.backward(dy, y, *inputs, **options)]
+
+
+@cache
+def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
+    """Return the tangents of an op's value and of what it hands on: by quotients, and of duals.
+
+    Along a random direction in inputs and cotangent. Complete IoU's alpha is held constant.
+    """
+    alone, rng = ALONE[name], np.random.default_rng(5)
+    op = OPS[alone.op].forms[form] if form else OPS[alone.op]
+    with proven_slopes():
+        inputs = [exact(a) for a in filled(alone, "ordinary", rng)]
+        options = on_paper_options(op, inputs, alone.options)
+        shape = np.shape(op.forward(*inputs, **options))
+        operands = [*inputs, exact(rng.standard_normal(shape))[()]]
+        along = [exact(rng.standard_normal(np.shape(a)))[()] for a in operands]
+
+        def at(numbers: list[Any]) -> list[Any]:
+            return halves(op, numbers[:-1], numbers[-1], options)
+
+        with constant_alpha(inputs, options):
+            ends = [
+                at([a + step * v for a, v in zip(operands, along, strict=True)])
+                for step in (STEP, -STEP)
+            ]
+        found = at([Dual(a, v) for a, v in zip(operands, along, strict=True)])
+        return [
+            ((high - low) / (2 * STEP), d.whole_tangent() if isinstance(d, Dual) else 0 * high)
+            for high, low, d in zip(*ends, found, strict=True)
+        ]
+
+
+@contextmanager
+def constant_alpha(inputs: list[Any], options: dict[str, Any]) -> Iterator[None]:
+    """Have complete IoU weigh by the alpha of these inputs, wherever it is computed."""
+    if not (len(inputs) == 2 and inputs[0].shape[-1:] == (4,) and "eps" in options):
+        yield
+        return
+    alpha = boxes.trade_off(boxes.overlap(*inputs, options["eps"]), options["eps"])
+    with patch.object(boxes, "trade_off", lambda _, __: alpha):
+        yield
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=IDS)
+def test_tangents_are_difference_quotients(name: str, form: str) -> None:
+    """Tangents of an op's value and of all that it hands on are derivatives along the direction."""
+    with proven_slopes():
+        for i, (quotient, found) in enumerate(tangents(name, form)):
+            assert close(quotient, found), f"input {i}" if i else "value"
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_wrong_tangent_is_seen(name: str) -> None:
+    """A thousandth too much is refuted by the quotient, unless the tangent is zero throughout."""
+    with proven_slopes():
+        for quotient, found in tangents(name, ""):
+            zero = close(quotient, 0 * quotient)
+            assert zero or not close(quotient, found * exact("1.001")[()])
+
+
+CASE = pytest.mark.parametrize("name", [n for n in OPS_ALONE if not n.endswith("/offset")])
+EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
+
+
+@CASE
+@EVERY
+def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
+    """A dual of balls holds the dual of Arb balls: of values, cotangents, and their tangents."""
+    network, rng = OPS_ALONE[name](0), np.random.default_rng(7)
+    node = network.nodes[0]
+    op, options = OPS[node.op], dict(node.options)
+    with np.errstate(all="ignore"):
+        leaves = network.leaves(np.asarray)
+        arrays = [leaves[k].astype(p.dtype).astype(float) for k in (*node.inputs, "c")]
+        along = [rng.standard_normal(a.shape).astype(p.dtype).astype(float) for a in arrays]
+
+    def both(number: Callable[[Any], Any]) -> list[Any]:
+        duals = [Dual(number(a), number(v)) for a, v in zip(arrays, along, strict=True)]
+        return halves(op, duals[:-1], duals[-1][()], options)
+
+    with proven_slopes():
+        proven = both(exact)
+    for q in (p, p.flushing()):
+        for ball, number in zip(both(lambda a, q=q: Ball.exact(a, q)), proven, strict=True):
+            assert list(outside(ball.value, number.value)) == []
+            assert list(outside(ball.whole_tangent(), number.whole_tangent())) == []
+
+
+@CASE
+def test_forward_and_backward_are_adjoint(name: str) -> None:
+    """<dy, J v> = <J^T dy, v>, at kinks and ties too: both take the same side."""
+    network, rng = OPS_ALONE[name](0), np.random.default_rng(9)
+    node = network.nodes[0]
+    with proven_slopes():
+        leaves = network.leaves(exact)
+        inputs, dy = [leaves[k] for k in node.inputs], leaves["c"][()]
+        along = [exact(rng.standard_normal(a.shape)) for a in inputs]
+        options = on_paper_options(OPS[node.op], inputs, node.options)
+        y = OPS[node.op].forward(*map(Dual, inputs, along), **options)
+        handed_on = OPS[node.op].backward(dy, y.value, *inputs, **options)
+        pairs = zip(handed_on, along, strict=True)
+        backward = sum(np.sum(d * v) for d, v in pairs)
+
+        assert close(np.sum(dy * y.whole_tangent()), backward)

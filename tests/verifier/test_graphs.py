@@ -1,0 +1,181 @@
+"""Campaigns of random networks: everything is drawn; what is wrong is found, shrunk and kept."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from adapters.protocol import Unsupported
+from reference.backprop import forward
+from reference.network import Network
+from reference.ops import OPS
+from tests.verification.alone import ALONE, OPS_ALONE
+from tests.verification.campaign import leaves_in
+from tests.verification.certificates import traced
+from tests.verification.graphs import STEPS, graphs
+from tests.verification.runs import Runs
+from tests.verification.script import script
+from tests.verification.stored import Found, load, text
+from tests.verifier.sandbox import ROOT, Sandbox
+
+DRAWN = 800
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[tuple[Network, str]]:
+    """Some hundreds of graphs, the same every time."""
+    found = []
+
+    @seed(0)
+    @settings(
+        max_examples=DRAWN,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(graphs())
+    def keep(graph: tuple[Network, str]) -> None:
+        found.append(graph)
+
+    keep()
+    return found
+
+
+def test_every_op_and_option_is_drawn(drawn: list[tuple[Network, str]]) -> None:
+    """Among some hundreds of graphs there is every op, and each of its options."""
+    nodes = [node for network, _ in drawn for node in network.nodes]
+    expected = {(one.op, option) for one in ALONE.values() for option in one.options}
+
+    assert OPS.keys() == STEPS.keys()
+    assert OPS.keys() - {node.op for node in nodes} == set()
+    assert expected - {(node.op, option) for node in nodes for option in node.options} == set()
+
+
+def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
+    """Values fan out, leaves are shared, operands repeat, and every precision is drawn."""
+    uses = [Counter(k for node in network.nodes for k in node.inputs) for network, _ in drawn]
+    nodes = [{node.name for node in network.nodes} for network, _ in drawn]
+    pairs = list(zip(uses, nodes, strict=True))
+
+    assert sum(any(n > 1 and k in own for k, n in use.items()) for use, own in pairs) > DRAWN / 10
+    assert sum(any(n > 1 and k not in own for k, n in use.items()) for use, own in pairs) > 40
+    assert len({precision for _, precision in drawn}) == 4
+
+
+RANDOM = "tests/verification/test_random_networks.py"
+ADAPTER = "adapters/pytorch_autograd.py"
+TORCH = ("--frameworks", "torch")
+
+PLANTED = {
+    "silu": (
+        "silu",
+        '"silu": F.silu',
+        '"silu": lambda z: z * torch.sigmoid(z).detach()',
+    ),
+    "max_pool-all-ties": (
+        "max_pool",
+        '"max_pool": F.max_pool2d',
+        (
+            '"max_pool": lambda x, kernel_size, stride, padding=0: torch.nn.functional.pad('
+            "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
+            ".unfold(3, kernel_size, stride).amax((4, 5))"
+        ),
+    ),
+}
+"""What goes wrong -> op, the entry of the adapter's table, and a wrong one."""
+
+
+@pytest.mark.parametrize(("op", "right", "wrong"), PLANTED.values(), ids=PLANTED)
+def test_a_wrong_adapter(tmp_path: Path, op: str, right: str, wrong: str) -> None:
+    """A campaign refutes it, shrinks it to the op, keeps it: red until the adapter is right.
+
+    The script that is printed runs, in the framework alone, and shows the number seen.
+    """
+    sandbox = Sandbox(tmp_path)
+    shutil.copy(ROOT / RANDOM, tmp_path / RANDOM)
+    sandbox.edit(ADAPTER, right, wrong)
+    seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "2")
+    (path,) = (tmp_path / "fixtures/campaign").glob("*.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    lines = seen.text.partition("import ")[2].partition("\nkept: ")[0]
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", f"import {lines}"], capture_output=True, text=True, check=True
+    )
+
+    assert [op, "multiply", "sum"] == [node[1] for node in kept["nodes"]]
+    assert repr(float(done.stdout)) in kept["says"]
+    assert sandbox.run(RANDOM, *TORCH, "-k", "kept").red == [f"kept[{path.stem}]"]
+    sandbox.edit(ADAPTER, wrong, right)
+    assert sandbox.run(RANDOM, *TORCH, "-k", "kept").status == pytest.ExitCode.OK
+
+
+def test_scripts(framework: str, runs: Runs) -> None:
+    """A script prints what the adapter gives, bit for bit: the gradients of every op.
+
+    Of some, the values and the cotangents too.
+    """
+    expected, scripts = [], []
+    for i, name in enumerate(ALONE):
+        network = OPS_ALONE[f"{name}/ordinary"](0)
+        leaves = leaves_in(network, "float32")
+        shapes = {k: a.shape for k, a in forward(network, leaves).items()}
+        try:
+            trace, plain = traced(runs, framework, network, leaves, shapes)
+        except Unsupported:
+            continue
+        given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))
+        same = Network(name, given, {}, network.nodes, frozenset())
+        numbers = {"dE/dx1": plain["x1"]}
+        if i % 8 == 0:
+            numbers |= {"y": trace.values["y"], "dE/dy": trace.cotangents["y"]}
+        for link, seen in numbers.items():
+            index = tuple(n // 2 for n in seen.shape)
+            found = Found(framework, "", "float32", link, index, "", same)
+            scripts.append(script(found))
+            expected.append(f"{name} {link} {float(seen[index])!r}")
+    # One process for all, each in a namespace of its own.
+    code = "\n".join(f"exec({text!r}, {{}})" for text in scripts)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-"],
+        input=code,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [line.rpartition(" ")[0] for line in expected]
+    printed = [f"{k} {float(x)!r}" for k, x in zip(names, done.stdout.split(), strict=True)]
+
+    assert expected == printed
+
+
+def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: Path) -> None:
+    """A file holds a graph to the last bit: nodes, options, leaves."""
+    for network, precision in drawn[:100]:
+        found = Found("torch", "2", precision, network.nodes[0].name, (0,), "", network)
+        (tmp_path / "one.json").write_text(text(found), encoding="utf-8")
+
+        assert text(found) == text(load(tmp_path / "one.json"))
+
+
+ABORTING = """
+import jax
+conv = lambda x, w: jax.lax.conv_general_dilated(x, w, (2, 2), [(1, 1), (1, 1)]).sum()
+jax.grad(conv)(jax.numpy.ones((1, 1, 4, 1)), jax.numpy.ones((1, 1, 2, 2)))
+"""
+
+
+def test_what_aborts_still_does() -> None:
+    """What is not run since it ends the process still does: else it is to be run again."""
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", ABORTING], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == -signal.SIGABRT
+    assert "Window dimensions do not match RHS shape" in done.stderr

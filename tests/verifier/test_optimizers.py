@@ -1,0 +1,147 @@
+"""Optimizers: each rule against what can be derived otherwise, and every fault refuted."""
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference.numbers.exact import exact, workprec
+from reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from reference.optimizers import OPTIMIZERS, Optimizer
+from reference.training import Record
+from reference.verdict.faults.optimizers import named, optimizer_faults
+from reference.verdict.training import Steps, certify_training
+from tests.verification.trainings import OPTIONS
+
+STEPS = 30
+SHAPES = {"W": (3, 2), "b": (4,)}
+OTHERS = {
+    "adagrad": ("adagrad_eps_inside",),
+    "rmsprop": ("rmsprop_of_steps",),
+    "amsgrad": ("amsgrad_corrected",),
+    "nadam": ("nadam_constant",),
+    "radam": ("radam_eps_last",),
+    "clip_by_norm": ("clip_by_norm_softened",),
+}
+"""Optimizer -> its other definitions."""
+
+
+def accepted(definition: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a definition has these options."""
+    try:
+        OPTIMIZERS[definition](**options)
+    except TypeError:
+        return False
+    return True
+
+
+CLAIMED = {
+    f"{name}-{definition}": (definition, options)
+    for name, (optimizer, options) in OPTIONS.items()
+    for definition in (optimizer, *OTHERS.get(optimizer, ()))
+    if accepted(definition, options)
+}
+"""Every definition with all the options that it has."""
+FAULTS = {fault.name: fault for fault in optimizer_faults()}
+
+
+def trained(
+    optimizer: Optimizer, shown: Optimizer | None = None, precision: str = "float64"
+) -> Record:
+    """Return the record of an optimizer, as a framework would show it, on drawn gradients.
+
+    shown: the optimizer that it poses as, where that is another.
+    """
+    rng = np.random.default_rng(1)
+    ends = [0, *accumulate(int(np.prod(shape)) for shape in SHAPES.values())]
+    w = rng.standard_normal(ends[-1]).astype(precision)
+    sizes = 2.0 ** -(np.arange(STEPS)[:, None] % 8)  # of norms above and below every limit
+    gradients = (sizes * rng.standard_normal((STEPS, ends[-1])) / 4).astype(precision)
+    claimed = shown or optimizer
+    state = {name: np.full_like(w, start) for name, start in claimed.start.items()}
+    lines = [line for line in claimed.lines if line in (*claimed.start, "clipped", "w")]
+    after: dict[str, list[Any]] = {line: [] for line in lines}
+    first = w
+    with np.errstate(all="ignore"):
+        for t, g in enumerate(gradients, start=1):
+            now = optimizer.step(w, g, state, np.array([t], dtype=precision))
+            w, state = now["w"], {name: now.get(name, state[name]) for name in state}
+            for line in lines:
+                after[line].append(now.get(line, state.get(line)))
+
+    def parts(array: Any) -> dict[str, Any]:
+        array = np.asarray(array, dtype=precision)
+        return {
+            name: array[..., a:b].reshape(*array.shape[:-1], *shape)
+            for (name, shape), a, b in zip(SHAPES.items(), ends, ends[1:], strict=False)
+        }
+
+    return Record(
+        parts(first), parts(gradients), {k: parts(a) for k, a in after.items()}, np.zeros(STEPS)
+    )
+
+
+@pytest.mark.parametrize("rule", CLAIMED)
+def test_the_reference_is_inside(rule: str) -> None:
+    """Plain NumPy in float64, posing as a framework, lies in its balls, every step of it."""
+    definition, options = CLAIMED[rule]
+    optimizer = OPTIMIZERS[definition](**options)
+    certificate = certify_training("drawn", optimizer, trained(optimizer), "float64")
+
+    assert [str(link) for link in certificate.links if link.verdict != "inside"] == []
+    assert certificate.inside == len(certificate.links)
+
+
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+@pytest.mark.parametrize("rule", CLAIMED)
+def test_balls_contain_arb(rule: str, p: Precision) -> None:
+    """What every line and every form of it gives over Arb lies in its ball, in each precision."""
+    definition, options = CLAIMED[rule]
+    optimizer = OPTIMIZERS[definition](**options)
+    steps = Steps(optimizer, trained(optimizer, precision=p.name), p)
+    for form in ("", *optimizer.forms):
+        balls = steps.balls(p, form)
+        with workprec():
+            proven = over_arb(steps, optimizer.by(form))
+            for line in (*optimizer.start, "w"):
+                ball = balls[line]
+                off = np.abs(proven[line] - exact(ball.mid))
+                assert np.all(off <= exact(np.broadcast_to(ball.rad, ball.shape))), (form, line)
+
+
+def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
+    """Return line -> what it gives exactly, from the same numbers."""
+    t = exact(np.arange(1.0, STEPS + 1)[:, None])
+    known = {name: exact(steps.before(name)) for name in steps.states}
+    g = exact(steps.flat(steps.record.gradients))
+
+    def shown(line: str, result: Any) -> Any:
+        after = steps.record.after
+        return exact(steps.flat(after[line])) if line in after else result
+
+    plain = np.arange(1, STEPS + 1)[:, None]
+    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain}, shown)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_refuted_and_named(name: str) -> None:
+    """Planted in a training with each option, a fault is refuted, and explains what is seen."""
+    planted = 0
+    for definition, options in CLAIMED.values():
+        ends = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
+        wrong = FAULTS[name].of(definition, options, ends)
+        if wrong is None:
+            continue
+        right = OPTIMIZERS[definition](**options)
+        record = trained(wrong, right)
+        certificate = certify_training("drawn", right, record, "float64")
+        assert certificate.inside < len(certificate.links), (definition, options)
+        planted += 1
+        if not any(link.problem for link in certificate.links):
+            steps = Steps(right, record, PRECISIONS["float64"])
+            assert set(steps.explains(wrong)) >= set(steps.explains(right)), (definition, options)
+            assert name in named(steps, definition, options), (definition, options)
+
+    assert planted

@@ -1,0 +1,227 @@
+"""The page as it is seen: in Chromium, in both themes, at a desk and on a telephone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.report.cells import Cell
+from tests.report.document import headline
+from tests.report.page import page
+from tests.verifier import sample
+from tests.verifier.browser import DESK, MISSING, PHONE, chromium, opened, photograph, started
+from tests.verifier.sandbox import ROOT
+
+AA = 4.5
+"""The least contrast of text: WCAG 2.2, success criterion 1.4.3, level AA."""
+
+AT_ONCE = 100.0
+"""Milliseconds that people take for no delay: Nielsen, Usability Engineering (1993), sec. 5.5."""
+
+SIGNS = {"agrees": "✓", "known": "◆", "degraded": "◆", "refuted": "✗", "unsupported": "-"}
+"""Verdict -> what stands before it."""
+
+CONTRASTS = """() => {
+  const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const WEIGHTS = [0.2126, 0.7152, 0.0722];
+  const light = all => WEIGHTS.reduce((sum, weight, i) => sum + weight * linear(all[i] / 255), 0);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const [r, g, b, a = 1] = rgb(getComputedStyle(e).backgroundColor);
+      if (a) return [r, g, b];
+    }
+    throw new Error("no background");
+  };
+  const seen = {};
+  for (const e of document.querySelectorAll("body *:not(svg *):not(script):not(style)")) {
+    const says = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    if (!says || !e.checkVisibility()) continue;
+    const [one, other] = [light(rgb(getComputedStyle(e).color)), light(ground(e))];
+    const found = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    const name = `${e.tagName}.${e.className}`;
+    seen[name] = Math.min(seen[name] ?? 99, found);
+  }
+  return seen;
+}"""
+"""Kind of element -> the least contrast of its text with what is behind it (WCAG 2.2's formula)."""
+
+SCROLLED = """async () => {
+  const times = [];
+  let before = performance.now();
+  for (let y = 0; y < Math.min(40000, document.documentElement.scrollHeight); y += 500) {
+    scrollTo(0, y);
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    times.push(now - before);
+    before = now;
+  }
+  return times;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; where there is none, a failure in CI, and a skip that says so elsewhere."""
+    if chromium() is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)(MISSING)
+    with started() as browser:
+        yield browser
+
+
+def written(folder: Path, report: dict[str, Any]) -> Path:
+    """Write the page of a report."""
+    path = folder / "report.html"
+    path.write_text(page(report), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return name -> page, of every one of REPORTS."""
+    return {n: written(tmp_path_factory.mktemp(n), make()) for n, make in REPORTS.items()}
+
+
+REPORTS = {
+    "one": lambda: sample.report(["torch"]),
+    "all": sample.report,
+    "red": lambda: sample.report(verdict="refuted"),
+    "known": lambda: sample.report(verdict="known"),
+    "empty": lambda: sample.of([]),
+}
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", REPORTS)
+def test_seen(browser: Browser, pages: dict[str, Path], name: str, theme: str, width: int) -> None:
+    """The verdict is the first line, nothing else is loaded, nothing overflows, all is legible."""
+    said, path = headline(REPORTS[name]()), pages[name]
+    with opened(browser, path, theme, width) as seen:
+        wide = seen.page.evaluate("document.documentElement.scrollWidth")
+        contrasts = seen.page.evaluate(CONTRASTS)
+        first = seen.page.inner_text("main, header").splitlines()[0]
+
+        assert said == first
+        assert said in seen.page.title()
+        assert seen.said == []
+        assert [path.resolve().as_uri()] == [url for url in seen.asked if url != "data:,"]
+        assert wide == width
+        assert {name: c for name, c in contrasts.items() if c < AA} == {}
+        assert len(contrasts) > 5
+
+
+@pytest.mark.parametrize("name", ["all", "red", "known"])
+def test_colour_is_never_the_only_sign(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    """Whatever has a verdict's colour begins with its sign, in tables and in drawings."""
+    with opened(browser, pages[name]) as seen:
+        found = seen.page.eval_on_selector_all(
+            "td[class], tspan.refuted, tspan.degraded, .legend li, summary span[class]",
+            "all => all.map(e => [e.className.baseVal ?? e.className, e.textContent.trim()])",
+        )
+        coloured = [(SIGNS[c.split()[0]], text) for c, text in found if c.split()[0] in SIGNS]
+
+        assert [(sign, text) for sign, text in coloured if not text.startswith(sign)] == []
+        assert len(coloured) > 100
+
+
+def test_links_reach_their_cells(browser: Browser, pages: dict[str, Path]) -> None:
+    """Each link of the matrix opens the cell of its row and column, with its whole chain."""
+    report = sample.report()
+    with opened(browser, pages["all"]) as seen:
+        certified = {
+            (c["network"], c["adapter"], c["precision"]): c for c in report["cells"] if c["chain"]
+        }
+        opened_cells = 0
+        for link in seen.page.locator(".matrix td a").all():
+            row = link.locator("xpath=ancestor::tr/th").inner_text()
+            link.evaluate("link => link.click()")
+            seen.page.wait_for_selector("#cell[open] tbody tr")
+            name, _, column = seen.page.inner_text("#cell-title").rpartition(": ")
+            adapter, _, precision = column.rpartition(", ")
+            rows = seen.page.locator("#cell tbody tr").count()
+            if cell := certified.get((row, adapter, precision)):
+                opened_cells += 1
+                assert rows == cell["links"]
+            assert row in (name, adapter.partition(" and ")[0])  # of a pair, the row is the first
+            seen.page.keyboard.press("Escape")
+            seen.page.wait_for_selector("#cell[open]", state="hidden")
+
+        assert opened_cells == len(certified)
+        assert seen.said == []
+
+
+def test_by_keyboard(browser: Browser, pages: dict[str, Path]) -> None:
+    """Arrows move between cells, Enter opens one, Escape closes it and returns to it."""
+    focus = "document.activeElement.id"
+    with opened(browser, pages["all"]) as seen:
+        seen.page.focus("#at-0")
+        seen.page.keyboard.press("ArrowRight")
+        assert seen.page.evaluate(focus) == "at-1"
+        seen.page.keyboard.press("Enter")
+        seen.page.wait_for_selector("#cell[open]")
+        assert seen.page.evaluate(focus) == "cell-title"
+        seen.page.keyboard.press("Escape")
+        seen.page.wait_for_selector("#cell[open]", state="hidden")
+        assert seen.page.evaluate(focus) == "at-1"
+
+
+def test_a_drawing_shows_another_column(browser: Browser, tmp_path: Path) -> None:
+    """The choice fills the drawing with that column's numbers, the first refuted link marked."""
+    report = sample.report()
+    (wrong,) = (
+        cell
+        for cell in report["cells"]
+        if (cell["adapter"], cell["precision"], cell["quantity"], cell["against"])
+        == ("jax", "float32", "dE_dnet_h1", "proven")
+    )
+    wrong.update(verdict="refuted", value=0.5)
+    mark = "✗ 0.5 ← first refuted"
+    with opened(browser, written(tmp_path, report)) as seen:
+        drawing = seen.page.locator(".drawing").first
+        expect(drawing).to_contain_text(mark)  # what is red is shown first
+        seen.page.select_option("[data-drawing='0']", "proven")
+        expect(drawing).not_to_contain_text(mark)
+        expect(drawing).to_contain_text("0.13849856")
+        seen.page.select_option("[data-drawing='0']", "jax float32")
+        expect(drawing).to_contain_text(mark)
+
+
+def test_picture(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
+    """The README's picture is taken, of a size that a README can carry."""
+    with opened(browser, pages["all"]) as seen:
+        photograph(seen, tmp_path / "report.png")
+
+    for picture in (tmp_path / "report.png", ROOT / ".github" / "report.png"):
+        content = picture.read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) < 150_000
+
+
+def test_ten_thousand_cells(browser: Browser, tmp_path: Path) -> None:
+    """They scroll without delay, and one opens."""
+    report = sample.report(cells=10_000)
+    with opened(browser, written(tmp_path, report)) as seen:
+        assert median(seen.page.evaluate(SCROLLED)) < AT_ONCE
+        seen.page.locator(".matrix td a").last.click()
+        seen.page.wait_for_selector("#cell[open] tbody tr")
+
+
+def test_hostile_names(browser: Browser, tmp_path: Path) -> None:
+    """What others call their networks is text."""
+    name = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    cell = next(sample.certified(["torch"], "refuted"))
+    hostile = {**{k: getattr(cell, k) for k in Cell.__slots__}, "network": name, "message": name}
+    hostile |= {"adapter": name, "chain": [[name, "refuted", None, 1, name, name]]}
+    path = written(tmp_path, sample.of([Cell(**hostile)], failed=[name], command=name))
+    with opened(browser, path) as seen:
+        seen.page.locator(".matrix td a").click()
+        seen.page.wait_for_selector("#cell[open] tbody tr")
+
+        assert name in seen.page.inner_text("#cell")
+        assert seen.said == []
+        assert name not in path.read_text(encoding="utf-8")

@@ -1,0 +1,112 @@
+"""Faults of forward mode and of second order, planted: refuted where they change anything."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference.backprop import RIGHT, Trace
+from reference.numbers.precision import FLOAT64
+from reference.verdict.diagnosis import diagnose
+from reference.verdict.faults.tangents import tangents
+from reference.verdict.identities import adjoint, symmetry
+from reference.verdict.tangents import DualTrace, TangentReplay, along, certify_tangents
+from tests.verification.directions import drawn
+from tests.verifier.planting import NETWORKS
+
+FAULTS = {fault.name: fault for fault in tangents()}
+PLANTED = ("sigmoid", "tanh", "shared", "activations", "arithmetic", "gpt")
+
+
+@cache
+def passed(name: str, fault: str = "", seed: int = 0) -> tuple[Any, ...]:
+    """Return a network, its leaves, a direction, and the reference's pass, with a fault."""
+    network = NETWORKS[name]
+    leaves = network.leaves(lambda a: np.asarray(a).astype(float))
+    directions = drawn(leaves, seed)
+    rules = FAULTS[fault].rules if fault else RIGHT
+    return network, leaves, directions, along(network, leaves, directions, rules)
+
+
+def changed(one: DualTrace, other: DualTrace) -> bool:
+    """Return whether any tangent of two passes differs by more than their rounding."""
+    return not all(
+        np.allclose(x, y, rtol=1e-9, atol=1e-12)
+        for kind in ("values", "cotangents", "gradients")
+        for x, y in zip(
+            getattr(one.tangents, kind).values(),
+            getattr(other.tangents, kind).values(),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_reference_is_inside(name: str) -> None:
+    """What the reference computes along a direction is certified, and satisfies the identities."""
+    network, leaves, directions, found = passed(name)
+    other = passed(name, seed=1)
+    certificate = certify_tangents(network, leaves, directions, found, "float64")
+    both = symmetry(network, leaves, (directions, found), other[2:], "float64")
+
+    assert [link for link in certificate.links if link.verdict != "inside"] == []
+    assert adjoint(network, leaves, directions, found, "float64").holds
+    assert both.holds
+    assert both.relative < 1e-6
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted(name: str, fault: str) -> None:
+    """A fault is refuted, the first red link is one that it changes, and it is named."""
+    network, leaves, directions, found = passed(name, fault)
+    if not changed(found, passed(name)[3]):
+        return
+    certificate = certify_tangents(network, leaves, directions, found, "float64")
+    red = [link for link in certificate.links if link.verdict != "inside"]
+    replay = TangentReplay(
+        network, leaves, found.values, FLOAT64, directions=directions, along=found
+    )
+    first = next(diagnose(replay, certificate, FAULTS.values()))
+
+    assert red
+    assert FAULTS[fault].changes(network, red[0].name)
+    assert fault in first.faults
+
+
+def wrong(found: DualTrace, part: str, kind: str) -> DualTrace:
+    """Return a trace with the first entry of its first array of one kind off by a millionth."""
+    trace: Trace = getattr(found, part)
+    arrays = dict(getattr(trace, kind))
+    name = next(iter(arrays))
+    arrays[name] = np.array(arrays[name])
+    arrays[name].flat[0] *= 1 + 1e-6
+    return replace(found, **{part: replace(trace, **{kind: arrays})})
+
+
+@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize(
+    ("part", "kind"), [("values", "gradients"), ("tangents", "values")], ids=["gradient", "tangent"]
+)
+def test_a_wrong_entry_is_not_adjoint(name: str, part: str, kind: str) -> None:
+    """A gradient's or a tangent's entry off by a millionth breaks <gradients, v> = tangent of E."""
+    network, leaves, directions, found = passed(name)
+    planted = wrong(found, part, kind)
+    if kind == "values":  # the loss's own tangent
+        slope = {**found.tangents.values}
+        slope[network.loss] = slope[network.loss] * (1 + 1e-6)
+        planted = replace(found, tangents=replace(found.tangents, values=slope))
+
+    assert not adjoint(network, leaves, directions, planted, "float64").holds
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_wrong_entry_is_not_symmetric(name: str) -> None:
+    """An entry of the Hessian times a vector off by a millionth breaks <u, H v> = <v, H u>."""
+    network, leaves, directions, found = passed(name)
+    planted = wrong(found, "tangents", "gradients")
+    both = symmetry(network, leaves, (directions, planted), passed(name, seed=1)[2:], "float64")
+
+    assert not both.holds

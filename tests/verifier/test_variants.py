@@ -1,0 +1,182 @@
+"""What certificates of variants are there to catch: each mistake planted, and seen."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adapters
+from adapters.protocol import Adapter, Loss
+from reference.network import Network
+from reference.networks import gpt, mlp
+from reference.ops import Array
+from reference.verdict.certificate import Certificate, certify
+from reference.verdict.sensitivity import OTHERWISE, Runs, held_to_each_other
+from tests.verification.certificates import in_precision
+
+Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """A small network; its loss is a sum over examples."""
+    return mlp((6, 5, 4), "tanh", batch=3)
+
+
+@pytest.fixture(scope="module", params=["torch.func", "jax"])
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """A right adapter that compiles nothing."""
+    return adapters.load(request.param)
+
+
+def certified(adapter: Adapter, network: Network, precision: str = "float64") -> Certificate:
+    """Return the certificate of a pass."""
+    leaves, shapes = in_precision(network, precision)
+    return certify(network, leaves, adapter.trace(network, leaves, shapes), precision)
+
+
+def first_refuted(adapter: Adapter, network: Network, passes: Passes) -> str | None:
+    """Return the first refuted link of the adapter with other passes."""
+    refuted = certified(replace(adapter, value_and_grad=passes), network).refuted
+    return refuted.name if refuted else None
+
+
+def test_right(adapter: Adapter, network: Network) -> None:
+    """Nothing planted, nothing refuted."""
+    assert first_refuted(adapter, network, adapter.value_and_grad) is None
+
+
+def test_stale_constant(adapter: Adapter, network: Network) -> None:
+    """A weight that was compiled in as a constant, and has changed since, is refuted."""
+
+    def stale(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        old = tensors["W1"] / 2
+        return adapter.value_and_grad(lambda t: loss({**t, "W1": old + 0 * t["W1"]}), tensors)
+
+    assert first_refuted(adapter, network, stale) == "net1"
+
+
+def test_another_copy(adapter: Adapter, network: Network) -> None:
+    """The gradients of other numbers, mapped over beside one's own, are refuted."""
+
+    def leaks(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        values, _ = adapter.value_and_grad(loss, tensors)
+        return values, adapter.value_and_grad(loss, {k: t / 2 for k, t in tensors.items()})[1]
+
+    assert first_refuted(adapter, network, leaks) == "dE/dnet2"
+
+
+def test_gradient_of_a_recomputation(adapter: Adapter, network: Network) -> None:
+    """A recomputation that does not give the same values again is refuted."""
+
+    def drops(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        again = {**tensors, "x": tensors["x"] * 2}  # as a random mask would, drawn anew
+        return adapter.value_and_grad(loss, tensors)[0], adapter.value_and_grad(loss, again)[1]
+
+    assert first_refuted(adapter, network, drops) == "dE/dnet2"
+
+
+def test_swapped_layers() -> None:
+    """A scan that takes its layers' weights in another order is refuted."""
+    deep, jax = mlp((4, 4, 4, 4, 4)), adapters.load("jax.scan")
+
+    def swapped(ops: Any, network: Network, leaves: Mapping[str, Any], probes: Any) -> Any:
+        others = {**leaves, "W2": leaves["W3"], "W3": leaves["W2"]}
+        return jax.walk(ops, network, others, probes)
+
+    refuted = certified(replace(jax, walk=swapped), deep).refuted
+
+    assert certified(jax, deep).refuted is None
+    assert refuted is not None
+    assert refuted.name == "net2"
+
+
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_summed_examples(name: str) -> None:
+    """Gradients of examples that are all the sum of them, instead of each its own, are refuted."""
+    right = adapters.load(name)
+    one = mlp((6, 5, 4), "tanh", batch=1)
+    leaves, shapes = in_precision(one, "float64")
+    several = {**leaves, "x": np.stack([leaves["x"], leaves["x"] / 2])}
+    several["t"] = np.stack([leaves["t"], leaves["t"]])
+
+    def summed(loss: Loss, tensors: dict[str, Any], batched: Collection[str]) -> Any:
+        assert right.per_example is not None
+        values, gradients = right.per_example(loss, tensors, batched)
+        return values, {k: g.sum(0) + 0 * g for k, g in gradients.items()}
+
+    def refuted(adapter: Adapter) -> list[str]:
+        found = adapter.examples(one, several, shapes, ("x", "t"))
+        first = replace(
+            found,
+            **{
+                kind: {key: a[0] for key, a in getattr(found, kind).items()}
+                for kind in ("values", "cotangents", "gradients")
+            },
+        )
+        links = certify(one, leaves, first, "float64").links
+        return [link.name for link in links if link.verdict == "refuted"]
+
+    assert refuted(right) == []
+    assert "dE/dW1" in refuted(replace(right, per_example=summed))
+
+
+@pytest.fixture(scope="module")
+def runs() -> Callable[[Callable[[Array], Array]], Certificate]:
+    """Return a function that changes a gradient of the run without probes, and certifies both."""
+    small = gpt(1, 2, 16, context=8, vocabulary=32)
+    jit = adapters.load("jax.jit")
+    leaves, shapes = in_precision(small, "float32")
+    trace, plain = jit.trace(small, leaves, shapes), jit.gradients(small, leaves)
+
+    def both(change: Callable[[Array], Array]) -> Certificate:
+        name = "qkv1.weight"
+        changed = {**plain, name: change(plain[name].copy())}
+        certificate = certify(small, leaves, trace, "float32", changed)
+        return held_to_each_other(certificate, Runs(small, leaves, trace, changed, "float32"))
+
+    return both
+
+
+def one_entry(factor: float) -> Callable[[Array], Array]:
+    """Return the change of the largest entry by a factor."""
+
+    def change(a: Array) -> Array:
+        a.flat[np.argmax(np.abs(a))] *= factor
+        return a
+
+    return change
+
+
+def test_two_programs_agree(runs: Callable[..., Certificate]) -> None:
+    """The passes with and without probes, compiled apart, are held to each other."""
+    assert [link for link in runs(lambda a: a).links if link.verdict != "inside"] == []
+
+
+def test_otherwise_rounded_is_inside(runs: Callable[..., Certificate]) -> None:
+    """What rounding may come to is inside, and is said to be rounded otherwise."""
+    link = next(k for k in runs(one_entry(1 + 2.0**-14)).links if "qkv1.weight w" in k.name)
+
+    assert (link.verdict, link.properties) == ("inside", (OTHERWISE,))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(one_entry(1.01), id="one entry by a hundredth"),
+        pytest.param(one_entry(-1), id="a sign"),
+        pytest.param(one_entry(0), id="zero"),
+        pytest.param(one_entry(np.nan), id="nan"),
+        pytest.param(lambda a: a * np.float32(1.002), id="all by two thousandths"),
+        pytest.param(lambda a: -a, id="all signs"),
+    ],
+)
+def test_wrong_without_probes(
+    change: Callable[[Array], Array], runs: Callable[..., Certificate]
+) -> None:
+    """A gradient that is wrong only in the run without probes is refuted."""
+    refuted = [link.name for link in runs(change).links if link.verdict == "refuted"]
+
+    assert refuted == ["dE/dqkv1.weight without probes"]
