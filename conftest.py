@@ -228,7 +228,8 @@ def _variants(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     alone = pytest.mark.skip(reason="no framework was asked for that has variants")
     none = [pytest.param("none", "none", "float64", marks=alone)]
     large = metafunc.config.getoption("--large")
-    metafunc.parametrize(("variant", "varied", "precision"), [*asked_of(names, large=large)] or none)
+    found = [*asked_of(names, large=large)]
+    metafunc.parametrize(("variant", "varied", "precision"), found or none)
 
 
 @pytest.fixture(scope="session")
@@ -355,9 +356,7 @@ def pytest_runtest_makereport(
     return result
 
 
-def pytest_terminal_summary(
-    terminalreporter: Any, exitstatus: int, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Print the matrix, the pairs and the errata; write the reports."""
     cells = _cells(terminalreporter, config)
     if any(map(config.getoption, REPORTS)):
@@ -405,13 +404,14 @@ def _write_reports(
 ) -> None:
     """Write what was found to each of the files asked for."""
     packages = ("numpy", "python-flint", "ml_dtypes", "scipy", "pytest")
+    asked = config.stash[ADAPTERS]
     found = document(
         cells,
         command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
         seeds=config.getoption("--seeds"),
         versions={
             **{name: installed(name) for name in packages},
-            **{c.adapter: c.version for c in cells if c.version and c.adapter != REFERENCE},
+            **{c.adapter: c.version for c in cells if c.version and c.adapter in asked},
         },
         failed=[
             one.nodeid

@@ -4,6 +4,7 @@ Shapes: B batch (any number of leading axes), O outputs; every loss returns a sc
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def bce_with_logits_forward(y: Array, t: Array, *, pos_weight: float = 1.0) -> A
     return np.sum((1 - t) * y + (1 + (pos_weight - 1) * t) * softplus(-y)) / y.size
 
 
-def softplus(z: Array) -> Array:
+def softplus(z: Array) -> Any:
     """Return log(1 + e^z), which cannot overflow as it is computed here."""
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 

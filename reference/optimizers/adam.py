@@ -62,8 +62,8 @@ def root(v: Any, c2: Any, eps_root: float = 0.0) -> Any:
 def decoupled(optimizer: Optimizer, lr: float, weight_decay: float) -> Optimizer:
     """Return w - lr (u + weight_decay w) for an optimizer's w - lr u.
 
-    Source: Loshchilov and Hutter 2019, alg. 2, line 12; here the decay is multiplied by lr too. Forms
-    with a line w of their own are left out: they have no decay.
+    Source: Loshchilov and Hutter 2019, alg. 2, line 12; here the decay is multiplied by lr too.
+    Forms with a line w of their own are left out: they have no decay.
     """
     if not weight_decay:
         return optimizer

@@ -106,11 +106,11 @@ def heatmaps(cells: Sequence[Cell]) -> list[Heatmap]:
         places = {column for row in named.values() for column in row}
         order = sorted(places, key=lambda at: (adapters.index(at[0]), precisions.index(at[1])))
         rows_of: dict[str, list[Entry | None]] = {}
-        for name, row in named.items():
+        for name, in_row in named.items():
             rows_of[name] = []
             for column in order:
-                rows_of[name].append(Entry(number, row[column]) if column in row else None)
-                number += column in row
+                rows_of[name].append(Entry(number, in_row[column]) if column in in_row else None)
+                number += column in in_row
         columns: dict[str, list[str]] = {}
         for adapter, precision in order:
             columns.setdefault(adapter, []).append(ABBREVIATED.get(precision, precision))

@@ -44,7 +44,7 @@ def test_imports_run_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("module", adapters.TABLE.values())
 def test_adapters_are_short(module: str) -> None:
-    """An adapter stays under 40 lines, and a handful an op."""
+    """An adapter stays under 60 lines, its variants among them, and a handful an op."""
     path = ROOT / f"{module.replace('.', '/')}.py"
 
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 40 + 5 * len(OPS)
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60 + 5 * len(OPS)
