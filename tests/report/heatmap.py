@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference.numbers.precision import PRECISIONS
-from tests.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
+from tests.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, RANDOM, Cell
 from tests.report.tables import ABBREVIATED
 
 ARTICLE = "the article"
@@ -114,7 +114,7 @@ def heatmaps(cells: Sequence[Cell]) -> list[Heatmap]:
         columns: dict[str, list[str]] = {}
         for adapter, precision in order:
             columns.setdefault(adapter, []).append(ABBREVIATED.get(precision, precision))
-        found.append(Heatmap(title, title in CERTIFIED, columns, rows_of))
+        found.append(Heatmap(title, title in (*CERTIFIED, RANDOM), columns, rows_of))
     return found
 
 
@@ -127,7 +127,8 @@ def _place(cell: Cell) -> tuple[str, str, tuple[str, str]]:
     """Return the table, the row and the column in which a cell stands."""
     column = (cell.adapter, cell.precision)
     if cell.group in CERTIFIED:
-        return cell.group, cell.network, column
+        # A campaign's cells are of any precision: a column that no other network has.
+        return (RANDOM if cell.network == RANDOM else cell.group), cell.network, column
     if cell.group == PAIRS:
         return PAIRS, cell.adapter, (cell.against, cell.precision)
     return ARTICLE, cell.group, column

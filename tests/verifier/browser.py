@@ -17,7 +17,7 @@ MISSING = "there is no Chromium to open the page in: apt-get install chromium"
 PHONE, DESK = 390, 1280
 """Pixels: widths of a telephone and of a desk's screen."""
 
-HEIGHT = 860
+HEIGHT = 760
 
 
 def chromium() -> str | None:
