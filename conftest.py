@@ -111,6 +111,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the fixtures and the options; what is wrong with them ends the run here."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core: a second thread only waits
     try:
         config.stash[ARTICLE] = articles.load()
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])

@@ -130,7 +130,7 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
 
 
 adapter = Adapter(
-    version=torch.__version__,
+    version=str(torch.__version__),
     ops={
         "dense": dense,
         "conv2d": F.conv2d,

@@ -109,9 +109,9 @@ LACKS = {
 }
 libraries = {
     "torch.single": Library(
-        torch.__version__, CLAIMS, lambda *given: start(*given, foreach=False), LACKS
+        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
     ),
     "torch.foreach": Library(
-        torch.__version__, CLAIMS, lambda *given: start(*given, foreach=True), LACKS
+        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=True), LACKS
     ),
 }

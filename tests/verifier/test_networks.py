@@ -14,11 +14,15 @@ from reference.fixtures import FixtureError
 from reference.verdict.certificate import Certificate, Link
 from tests.report import tables
 from tests.report.cells import NETWORKS, Cell
+from tests.verification import trainings
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
+from tests.verification.directions import DIFFERENTIATED
 from tests.verification.runs import Runs
 from tests.verification.test_networks import check_certificate
+from tests.verification.trainings import OPTIONS
+from tests.verification.variants import VARIED
 
 WRONG = """
 from dataclasses import replace
@@ -103,7 +107,7 @@ def test_findings_are_strict(
         command=lambda *_: "pytest this",
     )
     request: Any = SimpleNamespace(node=SimpleNamespace(nodeid="this"))
-    cell = Cell("article", "a", "its own numbers", "1", "float64", 0, "every link", "networks")
+    cell = Cell("article", "a", "its own numbers", "1", "float64", seed, "every link", "networks")
 
     def check() -> None:
         check_certificate("a", "float64", "article", seed, stub, tuple(known), cell, request)
@@ -139,11 +143,12 @@ def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_recorded_findings_are_of_cases() -> None:
-    """Every recorded finding is of a network, or an op alone, that is run."""
+    """Every recorded finding is of a network, an op alone or a training that is run."""
     recorded = findings.load()
     cases = {case for finding in recorded for case in (*finding.cases, *finding.elsewhere)}
+    trained = {f"{optimizer}/{network}" for optimizer in OPTIONS for network in trainings.NETWORKS}
 
-    assert cases <= {*OPS_ALONE, *CASES, *LARGE}
+    assert cases <= {*OPS_ALONE, *CASES, *LARGE, *VARIED, *DIFFERENTIATED, *trained}
 
 
 def test_a_line_a_network() -> None:

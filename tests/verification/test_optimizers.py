@@ -1,7 +1,6 @@
 """Optimizers: every step of every training, from the framework's own gradient and state."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,18 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         columns = [column for name in asked for column in COLUMNS.get(name.strip(), ())]
         alone = pytest.mark.skip(reason="no framework was asked for that optimizers are known of")
         metafunc.parametrize("library", columns or [pytest.param("none", marks=alone)])
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small take longest in waiting for a second thread."""
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 1
-    if torch:
-        torch.set_num_threads(1)
-    yield
-    if torch:
-        torch.set_num_threads(threads)
 
 
 @dataclass(slots=True)
