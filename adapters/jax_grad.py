@@ -6,6 +6,7 @@ What JAX has no function for is composed of those it has.
 import math
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jax import lax
 from adapters.directional import nested
 from adapters.jax_scan import scanned
 from adapters.optax_optimizers import libraries
-from adapters.protocol import Adapter, Directional, Loss, Tensor
+from adapters.protocol import Adapter, Loss, Tensor
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -50,16 +51,6 @@ def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 
 def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
     return jax.jvp(loss, (tensors,), (directions,))
-
-
-def at_once(method: Directional) -> Directional:
-    """As one program, which XLA optimizes little: in half the time that it takes otherwise."""
-    hasty = {"xla_backend_optimization_level": 0}
-
-    def along(loss: Loss, *arguments: dict[str, Tensor]) -> Tensor:
-        return jax.jit(lambda *a: method(loss, *a), compiler_options=hasty)(*arguments)
-
-    return along
 
 
 def linearize(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
@@ -228,14 +219,14 @@ adapter = Adapter(
     value_and_grad=value_and_grad,
     state=lambda precision: jax.enable_x64(precision == "float64"),
     per_example=per_example,
-    compiled=jax.jit,
+    compiled=partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0}),
     libraries=libraries,
     unsupported={
         "softplus beta": "jax.nn.softplus has no beta",
         "softplus threshold": "jax.nn.softplus has no threshold",
     },
-    forward_mode={"jvp": at_once(jvp), "linearize": at_once(linearize)},
-    second_order={name: at_once(way) for name, way in nested(jax.grad, jax.jvp).items()},
+    forward_mode={"jvp": jvp, "linearize": linearize},
+    second_order=nested(jax.grad, jax.jvp),
 )
 variants = {
     "jit": replace(adapter, value_and_grad=jitted),

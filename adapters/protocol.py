@@ -5,9 +5,10 @@ framework's own gradient; it computes no derivative itself. It may import `refer
 types and its framework, nothing else. What it cannot do it declares, with a reason.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,12 +152,13 @@ class Adapter:
         method: str,
         network: Network,
         leaves: Mapping[str, Array],
-        directions: Mapping[str, Array],
+        directions: Sequence[Mapping[str, Array]],
         shapes: Mapping[str, tuple[int, ...]],
-    ) -> tuple[Trace, Trace]:
+    ) -> list[tuple[Trace, Trace]]:
         """Return what a method of forward mode or of second order computes, and its tangents.
 
-        leaves, shapes: as of `trace`. directions: leaf -> its tangent, in its shape and dtype.
+        A pair for each of `directions`: leaf -> its tangent, in its shape and dtype. leaves,
+        shapes: as of `trace`.
 
         Of second order, a zero probe at each node that moves along nothing makes the tangents of
         cotangents those of the probes' gradients. Raises AdapterError, Unsupported.
@@ -167,21 +169,23 @@ class Adapter:
         nodes = [node.name for node in network.nodes]
         probes = {name: np.zeros(shapes[name], dtype) for name in nodes} if second else {}
         loss = self._loss(network, leaves, probes)
-        with self.state(dtype.name):
-            tensors, moves = (
-                {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
-                for of_leaves in (leaves, directions)
-            )
+        along = (self.second_order if second else self.forward_mode)[method]
+        run = self.compiled(partial(along, loss))
+
+        def tensors(of_leaves: Mapping[str, Array]) -> dict[str, Tensor]:
+            return {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
+
+        def trace(pair: Any) -> Trace:
             if not second:
-                found = self.forward_mode[method](loss, tensors, moves)
-                values, tangents = (_numpy(self, pair[1], nodes) for pair in found)
-                return Trace(values, {}, {}), Trace(tangents, {}, {})
-            pairs = self.second_order[method](loss, tensors, moves)
-            value, tangent = (
-                (_numpy(self, values, nodes), _numpy(self, gradients, tensors))
-                for values, gradients in pairs
-            )
-            return _trace(*value, leaves, probes), _trace(*tangent, leaves, probes)
+                _, values = pair
+                return Trace(_numpy(self, values, nodes), {}, {})
+            values, gradients = pair
+            known = _numpy(self, values, nodes), _numpy(self, gradients, [*leaves, *probes])
+            return _trace(*known, leaves, probes)
+
+        with self.state(dtype.name):
+            pairs = [run(tensors(leaves), tensors(direction)) for direction in directions]
+            return [(trace(values), trace(tangents)) for values, tangents in pairs]
 
     def _supports(self, network: Network, precision: str, method: str = "") -> None:
         """Raise Unsupported where something is declared so, AdapterError where an op is missing."""

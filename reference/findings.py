@@ -7,7 +7,7 @@ that is not recorded. So a fixed release turns it red again.
 
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,38 +17,44 @@ from reference.verdict.certificate import Link
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFinding:
-    """One thing that a framework is known to get wrong.
+class Sighting:
+    """Where a finding is seen.
 
-    adapter, version: whose; the framework's version in which it was seen.
-    columns:    variants of the adapter in which it is seen too ("jax.jit").
+    columns:    in which columns of the report: the adapter, its variants ("jax", "jax.jit").
     cases:      the networks, or ops alone, where it is seen.
     elsewhere:  those where it is seen only with some other seeds than the one recorded.
     precisions: in which.
     links:      names of links, or patterns of names (`*` for anything).
     effective:  "refuted", or the lower precision whose ball holds those links.
-    cause:      what the framework does, in one sentence.
-    point, seen, proven: one place where it shows, what the framework says, what is proven.
-    reproducer: a few lines of the framework alone that print what is seen.
     """
 
-    adapter: str
-    version: str
     columns: tuple[str, ...]
     cases: tuple[str, ...]
     elsewhere: tuple[str, ...]
     precisions: tuple[str, ...]
     links: tuple[str, ...]
     effective: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFinding:
+    """One thing that a framework is known to get wrong.
+
+    adapter, version: whose; the framework's version in which it was seen.
+    cause:      what the framework does, in one sentence.
+    point, seen, proven: one place where it shows, what the framework says, what is proven.
+    reproducer: a few lines of the framework alone that print what is seen.
+    where:      the links where it is seen.
+    """
+
+    adapter: str
+    version: str
     cause: str
     point: str
     seen: str
     proven: str
     reproducer: str
-
-
-SEVERAL = ("columns", "cases", "elsewhere", "precisions", "links")
-"""The keys that hold several strings."""
+    where: tuple[Sighting, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +82,27 @@ def compare(
     red = [link for link in links if link.verdict != "inside"]
     recorded = tuple(recorded)
     covered = {
-        finding: [link for link in red if covers(finding, link, exactly=everywhere)]
+        sighting: [link for link in red if covers(sighting, link, exactly=everywhere)]
         for finding in recorded
+        for sighting in finding.where
     }
     new = [link for link in red if not any(link in seen for seen in covered.values())]
     vanished = [
-        f"{pattern} ({finding.effective})"
-        for finding, seen in covered.items()
-        for pattern in finding.links
+        f"{pattern} ({sighting.effective})"
+        for sighting, seen in covered.items()
+        for pattern in sighting.links
         if everywhere and not any(fnmatchcase(_name(link), pattern) for link in seen)
     ]
-    known = tuple(finding for finding, seen in covered.items() if seen)
+    known = tuple(finding for finding in recorded if any(covered[one] for one in finding.where))
     return Comparison(known, tuple(new), tuple(vanished))
 
 
-def covers(finding: KnownFinding, link: Link, *, exactly: bool) -> bool:
-    """Return whether a finding is of a link that is not inside."""
+def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
+    """Return whether a sighting is of a link that is not inside."""
     effective = "refuted" if link.verdict == "refuted" else link.precision
-    if exactly and effective != finding.effective:
+    if exactly and effective != sighting.effective:
         return False
-    return any(fnmatchcase(_name(link), pattern) for pattern in finding.links)
+    return any(fnmatchcase(_name(link), pattern) for pattern in sighting.links)
 
 
 def _name(link: Link) -> str:
@@ -104,25 +111,28 @@ def _name(link: Link) -> str:
 
 def recorded_of(
     findings: Iterable[KnownFinding],
-    adapter: str,
+    column: str,
     version: str | None,
     case: str,
     precision: str,
     *,
     everywhere: bool,
 ) -> Sequence[KnownFinding]:
-    """Return the findings of an adapter (or variant) in a version, on a case, in a precision.
+    """Return the findings of a column in a version, as seen on a case in a precision.
 
     everywhere: as in `compare`.
     """
-    return [
-        finding
+
+    def is_there(one: Sighting) -> bool:
+        cases = one.cases if everywhere else (*one.cases, *one.elsewhere)
+        return column in one.columns and case in cases and precision in one.precisions
+
+    seen = [
+        replace(finding, where=tuple(filter(is_there, finding.where)))
         for finding in findings
-        if adapter in (finding.adapter, *finding.columns)
-        and finding.version == version
-        and case in (finding.cases if everywhere else (*finding.cases, *finding.elsewhere))
-        and precision in finding.precisions
+        if finding.version == version
     ]
+    return [finding for finding in seen if finding.where]
 
 
 def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
@@ -139,14 +149,26 @@ def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
 
 def _finding(place: str, entry: object) -> KnownFinding:
     """Return the finding of an entry of the file."""
-    expected = [field.name for field in fields(KnownFinding)]
+    content = _entry(place, entry, KnownFinding)
+    sightings = [
+        Sighting(**_entry(f"{place}: where {i}", x, Sighting))
+        for i, x in enumerate(content["where"], start=1)
+    ]
+    return KnownFinding(**{**content, "where": tuple(sightings)})
+
+
+def _entry(place: str, entry: object, of: type) -> dict[str, Any]:
+    """Return the content of an entry that has exactly the keys of a dataclass."""
+    expected = {field.name: field.type for field in fields(of)}
     if not isinstance(entry, dict) or sorted(entry) != sorted(expected):
-        raise FixtureError(f"{place}: expected exactly the keys {expected}")
-    content: dict[str, Any] = {}
+        raise FixtureError(f"{place}: expected exactly the keys {list(expected)}")
     for key, value in entry.items():
-        values = value if key in SEVERAL else [value]
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            kind = "strings" if key in SEVERAL else "a string"
+        if expected[key] is str:
+            kind, is_right = "a string", isinstance(value, str)
+        else:
+            one = str if expected[key] == tuple[str, ...] else dict
+            kind = "strings" if one is str else "tables"
+            is_right = isinstance(value, list) and all(isinstance(v, one) for v in value)
+        if not is_right:
             raise FixtureError(f"{place}: {key}: expected {kind}")
-        content[key] = tuple(values) if key in SEVERAL else value
-    return KnownFinding(**content)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}

@@ -356,6 +356,10 @@ def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
     return Ball.exact(array, p).read()
 
 
+OTHER_DTYPE = "expected dtype"
+"""How a problem begins that leaves numbers: other links can be replayed from them."""
+
+
 def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     """Return what is wrong with an array before any comparison of its numbers."""
     if seen is None:
@@ -365,7 +369,7 @@ def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     if seen.shape != shape:
         return f"expected shape {shape}, found {seen.shape}"
     if seen.dtype != p.dtype:
-        return f"expected dtype {p.dtype}, found {seen.dtype}"
+        return f"{OTHER_DTYPE} {p.dtype}, found {seen.dtype}"
     return None
 
 

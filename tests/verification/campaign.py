@@ -12,7 +12,7 @@ from hypothesis import seed as seeded
 import adapters
 from adapters.protocol import AdapterError, Unsupported
 from reference.backprop import forward
-from reference.findings import KnownFinding
+from reference.findings import KnownFinding, Sighting
 from reference.network import Network, Node
 from reference.numbers.precision import LOWER, PRECISIONS
 from reference.ops import Array
@@ -224,15 +224,18 @@ def judge(
         undecided = tuple(link for link in red if has_no_bound(replay, link))
     adapter = column.partition(".")[0]  # of a variant, whose ops are the adapter's own
     version = runs.version(adapter)
-    of_column = [
-        finding
+    recorded = [
+        (finding.cause, sighting)
         for finding in known
-        if finding.adapter == adapter
-        and finding.version == version
-        and precision in finding.precisions
+        if finding.version == version
+        for sighting in finding.where
+        if adapter in sighting.columns and precision in sighting.precisions
     ]
     left = [link for link in red if link not in undecided]
-    causes = [[f.cause for f in of_column if is_of(f, network, link, precision)] for link in left]
+    causes = [
+        [cause for cause, sighting in recorded if is_of(sighting, network, link, precision)]
+        for link in left
+    ]
     return Judged(
         certificate,
         tuple(dict.fromkeys(cause for several in causes for cause in several)),
@@ -253,22 +256,22 @@ def has_no_bound(replay: Replay, link: Link) -> bool:
     return ball.shape == seen.shape and not np.all(np.isfinite(ball.rad))
 
 
-def is_of(finding: KnownFinding, network: Network, link: Link, precision: str) -> bool:
-    """Return whether an op that makes a link is one that a finding was recorded of.
+def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> bool:
+    """Return whether an op that makes a link is one that a finding was seen at.
 
     What is further off than recorded is another finding.
     """
     grades = [*(p.name for p in LOWER[precision]), "refuted"]
     effective = "refuted" if link.verdict == "refuted" else link.precision
-    if grades.index(effective) > grades.index(finding.effective):
+    if grades.index(effective) > grades.index(sighting.effective):
         return False
-    return bool(places(network, link.name) & places_of(finding))
+    return bool(places(network, link.name) & places_of(sighting))
 
 
-def places_of(finding: KnownFinding) -> frozenset[Place]:
-    """Return the ops that a finding is of, where it was recorded of an op alone or a kept graph."""
+def places_of(sighting: Sighting) -> frozenset[Place]:
+    """Return the ops of a sighting, where it is of an op alone or of a kept graph."""
     found: frozenset[Place] = frozenset()
-    for case in (*finding.cases, *finding.elsewhere):
+    for case in (*sighting.cases, *sighting.elsewhere):
         if case in OPS_ALONE:
             network = OPS_ALONE[case](0)
         elif case.startswith("campaign/"):
@@ -277,6 +280,6 @@ def places_of(finding: KnownFinding) -> frozenset[Place]:
             continue
         links = [n.name for n in network.nodes]
         links += [f"dE/d{name}" for name in (*network.inputs, *links)]
-        matched = [x for x in links if any(fnmatchcase(x, p) for p in finding.links)]
+        matched = [x for x in links if any(fnmatchcase(x, p) for p in sighting.links)]
         found = found.union(*(places(network, link) for link in matched))
     return found

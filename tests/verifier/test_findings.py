@@ -2,17 +2,21 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from reference.article import Article
-from reference.findings import KnownFinding, covers, load
+from reference.findings import Sighting, covers, load
+from reference.numbers.dual import Dual
 from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import PRECISIONS
+from reference.numbers.precision import PRECISIONS, Precision
 from reference.verdict.certificate import Replay, certify
+from reference.verdict.tangents import TANGENT, TangentReplay, certify_tangents
 from tests.verification.alone import OPS_ALONE
 from tests.verification.certificates import Certificates
 from tests.verification.runs import Runs
+from tests.verification.test_derivatives import passed
 from tests.verifier.test_faults import OverBalls
 
 FINDINGS = load()
@@ -36,22 +40,22 @@ def test_reproducers(adapter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "finding",
-    [finding for finding in FINDINGS if finding.cases[0] in OPS_ALONE],
-    ids=lambda finding: f"{finding.adapter}-{finding.cases[0]}-{finding.precisions[0]}",
+    "sighting",
+    [one for finding in FINDINGS for one in finding.where if one.cases[0] in OPS_ALONE],
+    ids=lambda one: f"{one.columns[0]}-{one.cases[0]}-{one.precisions[0]}",
 )
-def test_settled_in_arb(finding: KnownFinding, article: Article) -> None:
+def test_settled_in_arb(sighting: Sighting, article: Article) -> None:
     """From the same operands, Arb proves a value inside the ball, and the framework's is outside.
 
     Both of the ball in which every step is in the precision, or better, and of no narrower one.
     """
-    certificates = Certificates(Runs(article, {finding.adapter: None}))
-    case, precision = finding.cases[0], finding.precisions[0]
-    found, plain = certificates.trace(finding.adapter, case, precision, 0)
+    column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
+    certificates = Certificates(Runs(article, {column: None}))
+    found, plain = certificates.trace(column, case, precision, 0)
     network, leaves, _ = certificates.network(case, precision, 0)
     certificate = certify(network, leaves, found, precision, plain)
     outside = [link for link in certificate.links if link.verdict != "inside"]
-    red = [link for link in outside if covers(finding, link, exactly=True)]
+    red = [link for link in outside if covers(sighting, link, exactly=True)]
     assert red
     for link in red:
         replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
@@ -62,4 +66,47 @@ def test_settled_in_arb(finding: KnownFinding, article: Article) -> None:
             )
             proven = exactly[link.index] - exact(ball.mid)[link.index]
             assert abs(proven) < exact(ball.rad)[link.index], link
+        assert not ball.contains(replay.seen(link.name))[link.index], link
+
+
+class TangentsOverBalls(TangentReplay):
+    """Replays the tangents of links over Arb balls."""
+
+    def operand(self, name: str, p: Precision) -> Dual:  # noqa: ARG002 no precision: exactly
+        """Return a framework's number and its tangent, exactly."""
+        value = self.leaves[name] if name in self.leaves else self.seen(name)
+        return Dual(exact(value), exact(self.seen(TANGENT + name)))
+
+    def rounded(self, ball: Any) -> Any:
+        """Return the tangent of what an op gives: no precision, no rounding."""
+        return ball.whole_tangent()
+
+
+@pytest.mark.parametrize(
+    "sighting",
+    [
+        one
+        for finding in FINDINGS
+        for one in finding.where
+        if one.cases[0].startswith("every-op") and one.links[-1].startswith(TANGENT)
+    ],
+    ids=lambda one: f"{one.columns[0]}-{one.links[-1].removeprefix(TANGENT)}",
+)
+def test_tangents_settled_in_arb(sighting: Sighting, article: Article) -> None:
+    """Likewise of a tangent that is recorded, from the same operands and their tangents."""
+    column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
+    runs = Runs(article, {column.partition(".")[0]: None})
+    network, leaves, (along, *_) = passed(runs, column, case, precision)
+    certificate = certify_tangents(network, leaves, *along, precision)
+    of_tangents = [link for link in certificate.links if link.name.startswith(TANGENT)]
+    red = [link for link in of_tangents if covers(sighting, link, exactly=True)]
+    assert red
+    own = (network, leaves, along[1].values, PRECISIONS[precision])
+    moved = {"directions": along[0], "along": along[1]}
+    replay, exactly = TangentReplay(*own, **moved), TangentsOverBalls(*own, **moved)
+    for link in red:
+        ball = replay.ball(link.name, replay.precision.accumulator or replay.precision)
+        with workprec():
+            proven = exactly.ball(link.name, replay.precision) - exact(ball.mid)
+            assert abs(proven[link.index]) < exact(ball.rad)[link.index], link
         assert not ball.contains(replay.seen(link.name))[link.index], link

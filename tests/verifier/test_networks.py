@@ -9,7 +9,7 @@ import pytest
 
 from reference import findings
 from reference.article import Article
-from reference.findings import KnownFinding
+from reference.findings import KnownFinding, Sighting
 from reference.fixtures import FixtureError
 from reference.verdict.certificate import Certificate, Link
 from tests.report import tables
@@ -55,21 +55,25 @@ def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict:
 INSIDE = Link("net1", "inside", "float64", entries=1, share=0.5)
 DEGRADED = replace(INSIDE, name="dE/dnet1", verdict="degraded", precision="float32")
 REFUTED = replace(DEGRADED, verdict="refuted")
-KNOWN = KnownFinding(
-    adapter="a",
-    version="1",
-    columns=(),
+SEEN = Sighting(
+    columns=("a",),
     cases=("article",),
     elsewhere=("yolo",),
     precisions=("float64",),
     links=("dE/d*",),
     effective="float32",
-    cause="a computes it in float32",
-    point="net1",
-    seen="1",
-    proven="2",
-    reproducer="print(1)",
 )
+
+
+def recorded(version: str = "1", **seen: Any) -> KnownFinding:
+    """Return a finding that is seen where SEEN is, but for what is given."""
+    where = (replace(SEEN, **seen),)
+    return KnownFinding(
+        "a", version, "a computes it in float32", "net1", "1", "2", "print(1)", where
+    )
+
+
+KNOWN = recorded()
 
 
 @pytest.mark.parametrize(
@@ -80,19 +84,19 @@ KNOWN = KnownFinding(
         ([INSIDE, DEGRADED], [], 0, "red"),
         ([INSIDE], [KNOWN], 0, "red"),  # a fixed release turns it red again
         ([INSIDE], [KNOWN], 1, "agrees"),  # other numbers may not show it
-        ([INSIDE, DEGRADED], [replace(KNOWN, effective="tf32")], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, effective="tf32")], 1, "known"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, version="2")], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, adapter="b")], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, cases=("gpt",))], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, cases=(), elsewhere=("article",))], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, cases=(), elsewhere=("article",))], 1, "known"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, precisions=("float32",))], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, links=("dE/dnet2",))], 0, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, links=("dE/dnet2",))], 1, "red"),
-        ([INSIDE, DEGRADED], [replace(KNOWN, links=("dE/d*", "net1"))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(effective="tf32")], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(effective="tf32")], 1, "known"),
+        ([INSIDE, DEGRADED], [recorded(version="2")], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(columns=("b",))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(cases=("gpt",))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(cases=(), elsewhere=("article",))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(cases=(), elsewhere=("article",))], 1, "known"),
+        ([INSIDE, DEGRADED], [recorded(precisions=("float32",))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(links=("dE/dnet2",))], 0, "red"),
+        ([INSIDE, DEGRADED], [recorded(links=("dE/dnet2",))], 1, "red"),
+        ([INSIDE, DEGRADED], [recorded(links=("dE/d*", "net1"))], 0, "red"),
         ([INSIDE, REFUTED], [KNOWN], 0, "red"),
-        ([INSIDE, REFUTED], [replace(KNOWN, effective="refuted")], 0, "known"),
+        ([INSIDE, REFUTED], [recorded(effective="refuted")], 0, "known"),
     ],
 )
 def test_findings_are_strict(
@@ -144,8 +148,8 @@ def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
 
 def test_recorded_findings_are_of_cases() -> None:
     """Every recorded finding is of a network, an op alone or a training that is run."""
-    recorded = findings.load()
-    cases = {case for finding in recorded for case in (*finding.cases, *finding.elsewhere)}
+    sightings = [one for finding in findings.load() for one in finding.where]
+    cases = {case for one in sightings for case in (*one.cases, *one.elsewhere)}
     trained = {f"{optimizer}/{network}" for optimizer in OPTIONS for network in trainings.NETWORKS}
 
     assert cases <= {*OPS_ALONE, *CASES, *LARGE, *VARIED, *DIFFERENTIATED, *trained}
