@@ -16,11 +16,15 @@ from tests.verification.certificates import in_precision
 from tests.verification.directions import DIFFERENTIATED, MODES, asked_of, drawn, undifferentiated
 from tests.verification.runs import Runs, guarded
 from tests.verification.settle import settle
+from tests.verification.variants import lacking
 
 SECOND_ORDER = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse")
 DECLARED = {
-    "torch.forward-over-reverse": ("huber",),
-    **{f"jax.{mode}": ("softplus-beta", "softplus-threshold") for mode in MODES["jax"]},
+    "torch.forward-over-reverse": ("huber", "huber-delta"),
+    **{
+        f"jax.{mode}": ("softplus-beta", "softplus-threshold", "softplus-beta-threshold")
+        for mode in MODES["jax"]
+    },
 }
 """Column -> ops alone that its adapter goes without; every other is certified."""
 
@@ -32,10 +36,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "derived" in metafunc.fixturenames:
         none = [pytest.param("none", "none", "float64", marks=alone)]
         metafunc.parametrize(("mode", "derived", "held"), [*asked_of(asked)] or none)
-    elif "lacking" in metafunc.fixturenames:
+    elif "without" in metafunc.fixturenames:
         pairs = [(c, op) for c in DECLARED if c.partition(".")[0] in asked for op in DECLARED[c]]
         none = [pytest.param("none", "none", marks=alone)]
-        metafunc.parametrize(("mode", "lacking"), pairs or none)
+        metafunc.parametrize(("mode", "without"), pairs or none)
 
 
 def passed(runs: Runs, mode: str, derived: str, precision: str) -> tuple[Any, ...]:
@@ -82,15 +86,19 @@ def test_tangents(
             "<u, H v> = <v, H u>": symmetry(network, leaves, found[0], found[1], held),
         }
     for name, identity in identities.items():
-        if not identity.holds:
+        if not (
+            identity.holds and identity.relative < 1
+        ):  # wider than the numbers, it says nothing
             raise RefutedError(f"{mode}, {derived}, {held}: {name}: {identity}")
 
 
-def test_declared(mode: str, lacking: str, runs: Runs, new_cell: Callable[..., Cell]) -> None:
-    """What an adapter goes without is declared, with a reason, and shown."""
-    new_cell(f"{lacking}/ordinary", mode, "float64", DERIVATIVES)
+def test_declared(mode: str, without: str, runs: Runs, new_cell: Callable[..., Cell]) -> None:
+    """What an adapter goes without is declared, with a reason, and shown; and it is all of it."""
+    new_cell(f"{without}/ordinary", mode, "float64", DERIVATIVES)
     framework, _, method = mode.partition(".")
-    network = OPS_ALONE[f"{lacking}/ordinary"](0)
+    unsupported = undifferentiated(runs.adapter(framework).unsupported, method)
+    assert lacking(unsupported) == [*DECLARED[mode]]
+    network = OPS_ALONE[f"{without}/ordinary"](0)
     leaves, shapes = in_precision(network, "float64")
     with pytest.raises(Unsupported) as declared:
         runs.adapter(framework).along(method, network, leaves, [drawn(leaves, 0)], shapes)

@@ -16,14 +16,18 @@ Unsupported = Collection[str]
 """Of an adapter: ops and "op option"s."""
 
 
-def every_op(points: str, unsupported: Unsupported) -> Network:
-    """Return every op that an adapter has, with every option that it has, in one network."""
-    lacking = [
+def lacking(unsupported: Unsupported) -> list[str]:
+    """Return the ops alone that an adapter goes without, or without an option of theirs."""
+    return [
         name
         for name, alone in ALONE.items()
         if {alone.op, *(f"{alone.op} {option}" for option in alone.options)} & {*unsupported}
     ]
-    return together(points, 0, lacking)
+
+
+def every_op(points: str, unsupported: Unsupported) -> Network:
+    """Return every op that an adapter has, with every option that it has, in one network."""
+    return together(points, 0, lacking(unsupported))
 
 
 VARIED: dict[str, Callable[[Unsupported], Network]] = {
