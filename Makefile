@@ -21,6 +21,7 @@ test: install  ## set up, lint, check types, run the whole suite
 
 bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.variants
 	$(BIN)/python -m tests.benchmarks.detection
 	$(BIN)/python -m tests.benchmarks.faults
 

@@ -116,6 +116,12 @@ class Ball(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 
+    def rounding(self) -> "Ball":
+        """Return zeros, as uncertain as rounding these balls once makes a number."""
+        size = np.abs(self.mid) + self.rad
+        rad = _up(_rounding(size, _unit(self.precision), self.precision))
+        return Ball(np.zeros(self.shape), rad, self.precision)
+
     def read(self) -> "Ball":
         """Return these balls as the precision may read them: if it flushes, subnormals as zero."""
         return _read(self)

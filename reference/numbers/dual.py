@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
-from reference.ops.functions import arctan, erf
+from reference.ops.functions import arctan, erf, rounding
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -66,6 +66,10 @@ class Dual(NDArrayOperatorsMixin):
     def stopped(self) -> "Dual":
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
+
+    def rounding(self) -> "Dual":
+        """Return zero and its tangent zero, as uncertain as rounding both once makes them."""
+        return Dual(rounding(self.value), _linear(rounding, self.tangent))
 
     def whole_tangent(self) -> Any:
         """Return the tangent as an array, also where it is zero."""

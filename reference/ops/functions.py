@@ -29,6 +29,11 @@ def stop(x: Array) -> Array:
     return x.stopped() if hasattr(x, "stopped") else x
 
 
+def rounding(x: Array) -> Any:
+    """Return zero, as uncertain as rounding x once makes a number: of a `Ball`, its radius."""
+    return x.rounding() if hasattr(x, "rounding") else 0.0
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):

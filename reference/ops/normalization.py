@@ -5,6 +5,7 @@ Shapes: N examples, C channels or features, ... further axes. What is normalized
 
 import numpy as np
 
+from reference.ops.functions import rounding
 from reference.ops.op import Array, Op
 
 
@@ -16,6 +17,21 @@ def batch_norm_forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
     axes, column = over_batch(x)
     xhat, _ = normalized(x, axes, eps)
     return gamma.reshape(column) * xhat + beta.reshape(column)
+
+
+def batch_norm_forward_folded(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
+    """Return y as x scale + shift, scale = gamma inv, shift = beta - mean scale.
+
+    So batch norm is folded into one layer (Jacob et al. 2018, sec. 3.2). An error of the scale is
+    an error of (x - mean) scale, as in the other form. Rounded besides are x scale, mean scale
+    and the shift.
+    """
+    axes, column = over_batch(x)
+    xhat, inv = normalized(x, axes, eps)
+    gamma, beta = gamma.reshape(column), beta.reshape(column)
+    back = mean(x, axes) * (gamma * inv)
+    besides = rounding(x * (gamma * inv)) + rounding(back) + rounding(beta - back)
+    return gamma * xhat + beta + besides
 
 
 def batch_norm_backward(
@@ -108,6 +124,10 @@ def through_normalization(dxhat: Array, xhat: Array, inv: Array, axes: tuple[int
     return inv * (dxhat - mean(dxhat, axes) - xhat * mean(dxhat * xhat, axes))
 
 
-batch_norm = Op(batch_norm_forward, batch_norm_backward)
+batch_norm = Op(
+    batch_norm_forward,
+    batch_norm_backward,
+    forms={"folded into scale and shift": Op(batch_norm_forward_folded, batch_norm_backward)},
+)
 layer_norm = Op(layer_norm_forward, layer_norm_backward)
 rms_norm = Op(rms_norm_forward, rms_norm_backward)

@@ -437,9 +437,13 @@ STEPS: dict[str, Callable[[Growth], Any]] = {
 
 
 @st.composite
-def graphs(draw: st.DrawFn, ops: Sequence[str] = tuple(STEPS)) -> tuple[Network, str]:
+def graphs(
+    draw: st.DrawFn,
+    ops: Sequence[str] = tuple(STEPS),
+    precisions: Sequence[str] = tuple(PRECISIONS),
+) -> tuple[Network, str]:
     """Draw a network over some ops, and the precision to run it in."""
-    precision = draw(st.sampled_from(list(PRECISIONS)))
+    precision = draw(st.sampled_from(precisions))
     g = Growth(draw, LIMIT.get(precision, WIDE))
     for _ in range(NODES):
         if g.nodes and not draw(st.integers(0, 7)):

@@ -25,6 +25,7 @@ from reference.numbers.precision import (
     gamma,
 )
 from reference.ops.functions import arctan
+from reference.ops.normalization import batch_norm, normalized
 from reference.ops.softmax import log_softmax_forward
 from tests.verifier.proven import outside
 
@@ -556,6 +557,20 @@ def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
     assert (one < 1.0).rad.tolist() == [0.5]
     assert not np.any((one > 3.0).mid)
     assert not np.any((one < -1.0).mid)
+
+
+def test_folded_batch_norm() -> None:
+    """x scale + shift, as float32 gives it, lies in the ball of that form; not in the other's."""
+    x = np.float32([[1.19905678275245e-07], [-1.2598501086813485e-07], [6.107546255407215e-07]])
+    half = np.float32([0.5])
+    _, inv = normalized(x, (0,), np.float32(1e-5))
+    scale = half * inv
+    seen = x * scale + (half - np.mean(x, axis=0) * scale)
+    operands = [Ball.exact(a, FLOAT32) for a in (x, half, half)]
+    own, folded = (op.forward(*operands) for op in (batch_norm, *batch_norm.forms.values()))
+
+    assert np.all(folded.contains(seen))
+    assert not np.all(own.contains(seen))
 
 
 def test_unknown_functions_are_refused() -> None:

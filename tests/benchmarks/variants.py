@@ -1,0 +1,102 @@
+"""The cost of certifying what is transformed, as ratios of two things timed in one run.
+
+1. Of each variant: its certificate, and all of its test (two passes, compiled where it is, and
+   the certificate) / the framework's own forward and backward pass.
+2. Of each method of forward mode and second order: the same.
+3. Of each library of optimizers: certifying a hundred steps / making them.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import adapters
+from adapters.training import train
+from reference.article import load
+from reference.networks import gpt
+from reference.optimizers import OPTIMIZERS
+from reference.table import table
+from reference.verdict.certificate import Certificate, certify
+from reference.verdict.sensitivity import Runs, held_to_each_other
+from reference.verdict.tangents import DualTrace, certify_tangents
+from reference.verdict.training import certify_training
+from tests.benchmarks.__main__ import own_pass
+from tests.benchmarks.clock import seconds
+from tests.verification.certificates import in_precision, traced
+from tests.verification.directions import MODES, drawn
+from tests.verification.runs import Runs as Implementations
+from tests.verification.trainings import ADAM, NETWORKS, STEPS
+from tests.verification.variants import COMPILED
+
+NETWORK = gpt(2, 2, 16, context=8, vocabulary=32)
+PRECISION = "float32"
+
+
+def variants() -> str:
+    """Return the first table."""
+    runs = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
+    leaves, shapes = in_precision(NETWORK, PRECISION)
+
+    def certified(variant: str, found: Any) -> Certificate:
+        trace, plain = found
+        certificate = certify(NETWORK, leaves, trace, PRECISION, plain)
+        if variant in COMPILED:
+            both = Runs(NETWORK, leaves, trace, plain, PRECISION)
+            certificate = held_to_each_other(certificate, both)
+        return certificate
+
+    def rows() -> Iterator[list[str]]:
+        for framework, names in adapters.VARIANTS.items():
+            own = seconds(own_pass(framework, NETWORK, PRECISION))
+            for variant in (framework, *(f"{framework}.{name}" for name in names)):
+                passes = partial(traced, runs, variant, NETWORK, leaves, shapes)
+                certificate = seconds(partial(certified, variant, passes()))
+                yield [variant, f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
+
+    return table(["of its own pass", "certificate", "both passes"], rows())
+
+
+def derivatives() -> str:
+    """Return the second table."""
+    leaves, shapes = in_precision(NETWORK, PRECISION)
+    direction = drawn(leaves, 0)
+
+    def rows() -> Iterator[list[str]]:
+        for framework, methods in MODES.items():
+            own = seconds(own_pass(framework, NETWORK, PRECISION))
+            for method in methods:
+                along = partial(
+                    adapters.load(framework).along, method, NETWORK, leaves, [direction], shapes
+                )
+                found = DualTrace(*along()[0])
+                certifying = partial(certify_tangents, NETWORK, leaves, direction, found, PRECISION)
+                ratios = seconds(certifying) / own, seconds(along) / own
+                yield [f"{framework}.{method}", *(f"{ratio:,.0f}" for ratio in ratios)]
+
+    return table(["of its own pass", "certificate", "pass along a direction"], rows())
+
+
+def optimizers() -> str:
+    """Return the third table."""
+    network = NETWORKS["6-8-5"]()
+    leaves = network.leaves(lambda a: np.asarray(a).astype(PRECISION))
+    definition = OPTIMIZERS["adam"](**ADAM)
+
+    def rows() -> Iterator[list[str]]:
+        for framework in adapters.TABLE:
+            adapter = adapters.load(framework)
+            for name, library in adapter.libraries.items():
+                training = partial(train, adapter, library, network, leaves, "adam", ADAM, STEPS)
+                certifying = partial(
+                    certify_training, network.name, definition, training(), PRECISION
+                )
+                yield [name, f"{seconds(certifying) / seconds(training):.2f}"]
+
+    return table([f"certify / make {STEPS} steps of Adam", "ratio"], rows())
+
+
+if __name__ == "__main__":
+    for section in (variants, derivatives, optimizers):
+        print(section(), end="\n\n", flush=True)
