@@ -151,11 +151,13 @@ class Campaign:
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
                 continue
-            operands = {k: {**leaves, **trace.values}[k] for k in node.inputs}
+            # In rows, as they are kept: another layout is kept with what made it.
+            known = {k: np.ascontiguousarray(a) for k, a in {**leaves, **trace.values}.items()}
+            operands = {k: known[k] for k in node.inputs}
             last = (Node("weighted", "multiply", (node.name, "c")), Node("E", "sum", ("weighted",)))
             one = Network(
                 network.name,
-                {**operands, "c": trace.cotangents[node.name]},
+                {**operands, "c": np.ascontiguousarray(trace.cotangents[node.name])},
                 {},
                 (node, *last),
                 frozenset(),
@@ -167,7 +169,7 @@ class Campaign:
 
     def found(self, network: Network, precision: str, link: Link) -> Found:
         """Return what is to be kept of a graph: its leaves as they were given."""
-        given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float))
+        given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
         same = Network(network.name, given, {}, network.nodes, frozenset())
         version = str(self.runs.version(self.column.partition(".")[0]))
         return Found(self.column, version, precision, link.name, link.index, str(link), same)
@@ -202,8 +204,8 @@ def aborts(column: str, network: Network) -> bool:
 
 
 def leaves_in(network: Network, precision: str) -> dict[str, Array]:
-    """Return the leaves, rounded into a precision."""
-    return network.leaves(lambda a: np.asarray(a, float).astype(precision))
+    """Return the leaves, rounded into a precision, in rows."""
+    return network.leaves(lambda a: np.asarray(a, float).astype(precision, order="C"))
 
 
 def judge(

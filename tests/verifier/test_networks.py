@@ -14,7 +14,7 @@ from reference.fixtures import FixtureError
 from reference.verdict.certificate import Certificate, Link
 from tests.report import tables
 from tests.report.cells import NETWORKS, Cell
-from tests.verification import trainings
+from tests.verification import stored, trainings
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
@@ -150,9 +150,10 @@ def test_recorded_findings_are_of_cases() -> None:
     """Every recorded finding is of a network, an op alone or a training that is run."""
     sightings = [one for finding in findings.load() for one in finding.where]
     cases = {case for one in sightings for case in (*one.cases, *one.elsewhere)}
+    kept = [f"campaign/{name}" for name in stored.kept()]
     trained = {f"{optimizer}/{network}" for optimizer in OPTIONS for network in trainings.NETWORKS}
 
-    assert cases <= {*OPS_ALONE, *CASES, *LARGE, *VARIED, *DIFFERENTIATED, *trained}
+    assert cases <= {*OPS_ALONE, *CASES, *LARGE, *VARIED, *DIFFERENTIATED, *kept, *trained}
 
 
 def test_a_line_a_network() -> None:
