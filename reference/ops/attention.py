@@ -7,6 +7,7 @@ Source: Vaswani et al., Attention Is All You Need (2017), sec. 3.2.1, eq. 1.
 
 import numpy as np
 
+from reference.ops.functions import stop
 from reference.ops.op import Array, Op
 from reference.ops.softmax import softmax_backward, softmax_forward
 
@@ -52,9 +53,14 @@ def attention_backward(
 
 
 def weights(q: Array, k: Array) -> Array:
-    """Return the softmax of the masked scores, (B, H, T, T)."""
+    """Return the softmax of the scores that are seen, (B, H, T, T).
+
+    What is hidden is 10,000 below the largest score seen, however low that is: e^-10000 is zero.
+    """
     scores = (q @ np.swapaxes(k, -1, -2)) / q.shape[-1] ** 0.5
-    return softmax_forward(causal_mask_forward(scores))
+    seen = np.where(earlier(scores), scores, scores[..., :1])  # every row sees the first column
+    hidden = stop(np.max(seen, axis=-1, keepdims=True)) - 1e4
+    return softmax_forward(np.where(earlier(scores), scores, hidden))
 
 
 causal_mask = Op(causal_mask_forward, causal_mask_backward)

@@ -117,3 +117,10 @@ def test_other_forms_lie_inside_their_own_balls(name: str, form: str, p: Precisi
     for q in (p, p.flushing()):
         for ball, value in zip(balls_of(found, other, q), values, strict=True):
             assert list(outside(ball, value)) == []
+
+
+def test_attention_of_low_scores() -> None:
+    """What is hidden stays hidden where all that is seen scores below -10,000."""
+    q, k = np.full((1, 1, 2, 1), 200.0), np.array([[[[-200.0], [0.5]]]])
+
+    assert OPS["attention"].forward(q, k, k)[0, 0, 0].tolist() == [-200.0]
