@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
@@ -51,6 +51,17 @@ class Isolated:
     ) -> Trace:
         """Return what `Adapter.trace` returns."""
         found: Trace = self._call("trace", network, leaves, shapes)
+        return found
+
+    def examples(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+        batched: Collection[str],
+    ) -> Trace:
+        """Return what `Adapter.examples` returns."""
+        found: Trace = self._call("examples", network, leaves, shapes, batched)
         return found
 
     def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,31 +1,285 @@
-"""What the README says is so."""
+"""What the documents say is so, and what they show is what a reader sees."""
 
 import re
+import shutil
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from reference.findings import KnownFinding, load
+from reference.article import load
+from reference.findings import load as known_findings
 from reference.ops import OPS
 from reference.verdict.article import Finding, errata
 from reference.verdict.faults import catalogue
-from tests.verifier.planting import NETWORKS
-from tests.verifier.sandbox import COMPLEX_STEP, ROOT
+from tests.benchmarks import detection, faults
+from tests.verification.runs import Runs
+from tests.verifier.documents import blocks, run, shows
+from tests.verifier.planting import NETWORKS, plant_all
+from tests.verifier.sandbox import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+README = TEXTS["README.md"]
+BLOCKS = blocks("README.md")
+CLONE = ["reference", "adapters", "fixtures", "tests", "conftest.py", "pyproject.toml"]
+
+VERIFY = (
+    "pytest tests/verification/test_article.py tests/verification/test_golden.py "
+    "tests/verification/test_figures.py tests/verification/test_networks.py "
+    "-k 'not (trajectory or thousands or zero or test_networks) or gelu or certified and article'"
+)
+"""What `make verify` runs, less: what README shows of its output."""
+
+ONE = "tests/verification/test_networks.py --frameworks reference -k article"
+"""Instead of tests/verification, where no output is shown."""
 
 
-def test_the_example_is_the_file() -> None:
-    """The adapter shown is the one that the tests run."""
-    (shown,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def clone(folder: Path) -> Path:
+    """Return a folder with a copy of the suite."""
+    for part in CLONE:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part)
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    return folder
 
-    assert COMPLEX_STEP.read_text(encoding="utf-8") == shown
+
+def here(command: str, output: str) -> str:
+    """Return what is run of a command here: of what takes minutes, a part."""
+    if command == "make verify" and output:
+        return VERIFY
+    if command.startswith(("make", "pip")):
+        return "true"  # what they install is checked below
+    if "tests/verification " in command:
+        return command.replace("-n auto ", "").replace("tests/verification", ONE, 1)
+    return command if output or "pytest" not in command else f"{command} --collect-only -q"
+
+
+SHOWN = [block for block in BLOCKS if block.file or block.language == "console"]
+SECTIONS = list(dict.fromkeys(block.section for block in SHOWN if block.language == "console"))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_what_is_shown_is_seen(section: str, tmp_path: Path) -> None:
+    """A section's files, written, and its commands, run one after another, print what it shows."""
+    folder = clone(tmp_path)
+    for block in SHOWN:
+        if block.section != section:
+            continue
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        for command, output in block.commands:
+            status, printed = run(here(command, output), folder)
+            if output:
+                assert shows(output, printed), f"$ {command}\n{printed}"
+            else:
+                assert status == 0, f"$ {command}\n{printed}"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("208/208", "208/209"), ("14/14 15.5", "14/14 15.6"), ("article", "artikel")],
+)
+def test_another_output_is_seen(right: str, wrong: str) -> None:
+    """An output that differs in one character from what is shown is not taken for it."""
+    printed = f"====\n  links\n----\nleft out\narticle   {right} 14/14 15.5\nend\n"
+    expected = f"==\nlinks\n--\n...\narticle {right} 14/14 15.5\n...\n"
+
+    assert shows(expected, printed)
+    assert not shows(expected.replace(right, wrong), printed)
+
+
+COMMANDS = [command for block in BLOCKS for command, _ in block.commands]
+COMMANDS += re.findall(r"`((?:make|python -m|pytest) [^`]+)`", "".join(TEXTS.values()))
+
+
+def test_what_is_made_is_a_target() -> None:
+    """Every `make` is a target of the Makefile, and `make verify` runs what README says it does."""
+    made = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+    assert {"verify", "test"} <= made <= targets
+    assert re.search(
+        r"^verify: .*\n\t\$\(BIN\)/python -m pytest .*tests/verification$", makefile, re.MULTILINE
+    )
+
+
+def test_what_is_installed_exists() -> None:
+    """Every `pip install` names extras, folders and files that there are."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    installs = [
+        one for text in TEXTS.values() for one in re.findall(r"pip install ([^\n`]+)", text)
+    ]
+    extras = {extra for one in installs for extra in re.findall(r"\[([a-z,]+)\]", one)}
+
+    assert extras <= set(project["optional-dependencies"])
+    assert any("-c constraints.txt" in one for one in installs)
+    assert (ROOT / "constraints.txt").is_file()
+
+
+def test_modules_that_are_run_exist() -> None:
+    """Every `python -m` is a module of the repository that can be run."""
+    modules = {c.split()[2] for c in COMMANDS if c.startswith("python -m ")} - {"pytest"}
+    files = {name: ROOT / name.replace(".", "/") for name in modules}
+
+    assert modules
+    assert [
+        name
+        for name, path in files.items()
+        if not (path.with_suffix(".py").is_file() or (path / "__main__.py").is_file())
+    ] == []
+
+
+def test_the_workflow_runs(tmp_path: Path) -> None:
+    """The workflow's steps, in another repository beside a clone, are green and write a summary."""
+    (workflow,) = (block.text for block in BLOCKS if block.language == "yaml")
+    files = {block.file: block.text for block in BLOCKS if block.file}
+    (tmp_path / "gradients").mkdir()
+    for name in ("mine.py", "softsign.py", "test_softsign.py"):
+        (tmp_path / "gradients" / name).write_text(files[name], encoding="utf-8")
+    (tmp_path / "backproof").mkdir()
+    suite = clone(tmp_path / "backproof")
+    own = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    step = r"- run: (?:>-\s+)?(.*?)(?=\n +- |\n +working-directory|\Z)"
+    steps = re.findall(step, workflow, re.DOTALL)
+    commands = [" ".join(step.partition(" #")[0].split()) for step in steps]
+    summary = tmp_path / "summary.md"
+
+    assert set(re.findall(r"uses: (\S+)", workflow)) <= set(re.findall(r"uses: (\S+)", own))
+    assert [command.split()[0] for command in commands] == ["pip", "pip", "pytest", "pytest"]
+    status, printed = run(commands[2], tmp_path, {"PYTHONPATH": str(suite)})
+    assert status == 0, printed
+    status, printed = run(f"{commands[3]} -k article", suite, {"GITHUB_STEP_SUMMARY": str(summary)})
+    assert status == 0, printed
+    assert "Nothing refuted" in summary.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, str]:
+    """The options under the heading "backproof" of `pytest --help`: name -> what it says."""
+    _, printed = run("pytest --help", ROOT)
+    _, _, rest = printed.partition("\nbackproof:\n")
+    own = re.split(r"\n\S", rest)[0]
+    parts = re.split(r"^  (--[a-z-]+)(?:=\S+)?", own, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def test_every_option_is_in_the_table(options: dict[str, str]) -> None:
+    """README's table has all of pytest's options of backproof, and no other of its own."""
+    rows = re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE)
+
+    assert list(options) == rows
+
+
+def test_help_explains_every_option(options: dict[str, str]) -> None:
+    """`pytest --help` says something of each, all under one heading."""
+    declared = re.findall(r'"(--[a-z-]+)"[,:]', (ROOT / "conftest.py").read_text(encoding="utf-8"))
+
+    assert set(declared) == set(options)
+    assert [name for name, text in options.items() if len(text.split()) < 4] == []
+
+
+def paths(text: str) -> list[str]:
+    """Return what a text names as a file or a folder of the repository."""
+    roots = r"(?:reference|adapters|fixtures|tests|\.github|\.ci)/"
+    top = r"(?:conftest\.py|pyproject\.toml|constraints\.txt|Makefile)"
+    return re.findall(rf"[`(]({roots}[\w./]*|{top})[`)]", text)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_exist(name: str) -> None:
+    """Every file and folder that a document names is there; campaigns make theirs."""
+    named = {path for path in paths(TEXTS[name]) if path != "fixtures/campaign/"}
+
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    assert named or name == "CHANGELOG.md"
+
+
+def test_the_picture_of_the_house_is_complete() -> None:
+    """ARCHITECTURE's picture names what there is, and every folder of the house."""
+    picture = blocks("ARCHITECTURE.md")[0].text
+    found: set[str] = set()
+    top = ""
+    for indent, name in re.findall(r"^( {0,2})([\w.]+(?:/|\.py))", picture, re.MULTILINE):
+        top = top if indent else name
+        found.add(top + name if indent else name)
+
+    assert [path for path in sorted(found) if not (ROOT / path).exists()] == []
+    assert {
+        f"{p.parent.name}/{p.name}/" for p in ROOT.glob("*/*/") if (p / "__init__.py").exists()
+    } <= found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    """Every link within the repository leads to a file, and to a heading that it has."""
+    broken = []
+    for target in re.findall(r"\]\((?!http)([^)\s]+)\)", TEXTS[name]):
+        file, _, anchor = target.partition("#")
+        path = ROOT / (file or name)
+        text = path.read_text(encoding="utf-8") if path.suffix == ".md" else ""
+        if not path.exists() or (anchor and anchor not in anchors(text)):
+            broken.append(target)
+
+    assert broken == []
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives a document's headings."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_contributing_has_its_recipes() -> None:
+    """There is a recipe for each thing that one adds."""
+    wanted = ["An op", "An adapter", "A variant", "A network", "An optimizer", "A fault"]
+    titles = re.findall(r"^## (.*)$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
+
+    assert [*wanted, "An article"] == titles
+
+
+def test_the_changelog_has_the_version() -> None:
+    """The first entry is the version of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = re.findall(r"^## \[(.*?)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)
+
+    assert versions[0] == project["version"]
+
+
+def row(values: Sequence[str]) -> str:
+    """Return a line of a table, as `shows` reads it."""
+    return " ".join(values)
+
+
+def in_readme(values: Sequence[str]) -> bool:
+    """Return whether README shows a line of a table, whatever its widths."""
+    return row(values) in (" ".join(line.split()) for line in README.splitlines())
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # check_grads's, of wrong ones
+def test_rows_of_the_benchmarks() -> None:
+    """The first rows of the tables of killed faults and of errors seen are what they print."""
+    planted = plant_all("article")
+    red = [one for one in planted if one.red]
+    kills = [f"{sum(map(check, planted))}/{len(planted)}" for check in faults.CHECKS.values()]
+    counts = [sum(one.is_located for one in red), sum(one.is_named for one in red)]
+    runs = Runs(load(), {"torch": None})
+
+    assert in_readme(["article", *kills, *(f"{n}/{len(red)}" for n in counts)])
+    assert in_readme(detection.row(runs, "article", "float64"))
 
 
 def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:
-    """The counts in the text and in the table of verdicts are the audit's."""
+    """The counts in the texts and in the table of verdicts are the audit's."""
     wrong = errata(findings.values())
 
     assert f"{len(wrong)} of its {len(findings)} figures are wrong" in README
+    assert f"{len(wrong)} of its {len(findings)} figures are wrong" in TEXTS["CHANGELOG.md"]
     for verdict in ("holds", "rounding", "carried", "slip"):
         count = sum(f.verdict == verdict for f in findings.values())
         assert re.search(rf"^\| `{verdict}` .* \| {count} \|$", README, re.MULTILINE)
@@ -58,24 +312,26 @@ def test_the_errata_shown(
 
 
 def test_the_findings_shown() -> None:
-    """Every reproducer's finding stands in the table, with what is seen and what is proven."""
-    by_reproducer: dict[str, KnownFinding] = {}
-    for finding in load():
-        by_reproducer.setdefault(finding.reproducer, finding)
+    """The table has every reproducer's finding, what is seen and what is proven, and no other."""
+    shown = re.findall(r"^\| (?:torch|jax)\S* \d[^|]*(\| .* \|)$", README, re.MULTILINE)
 
-    assert all(
-        f"| {one.cause} | {one.point} | {one.seen} | {one.proven} |" in README
-        for one in by_reproducer.values()
+    findings = {one.reproducer: one for one in reversed(known_findings())}
+
+    assert sorted(shown) == sorted(
+        f"| {one.cause} | {one.point} | {one.seen} | {one.proven} |" for one in findings.values()
     )
 
 
 def test_the_faults_are_counted() -> None:
     """As many as the catalogue holds on the networks that they are planted on."""
-    faults = {name for network in NETWORKS.values() for name in catalogue(network, {})}
+    names = {name for network in NETWORKS.values() for name in catalogue(network, {})}
 
-    assert f"holds {len(faults)} classical mistakes" in README
+    assert f"holds {len(names)} classical mistakes" in README
 
 
-def test_the_ops_are_counted() -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("README.md", "to {} ops"), ("CHANGELOG.md", "of {} ops")]
+)
+def test_the_ops_are_counted(name: str, said: str) -> None:
     """As many as the table holds."""
-    assert f"on {len(OPS)} ops alone" in README
+    assert said.format(len(OPS)) in TEXTS[name]

@@ -1,0 +1,83 @@
+"""What a document shows, block by block, done as a reader does it: files written, commands run."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from doctest import ELLIPSIS, OutputChecker
+from pathlib import Path
+
+from tests.verifier.sandbox import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, its text, and the title of the section that it stands in."""
+
+    language: str
+    text: str
+    section: str
+
+    @property
+    def file(self) -> str | None:
+        """The file that it is: named by a comment in its first line."""
+        named = re.match(r"# (\S+\.(?:py|yml))\n", self.text)
+        return named[1] if named else None
+
+    @property
+    def commands(self) -> Iterator[tuple[str, str]]:
+        """Every command of a console block, and the output shown under it."""
+        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def blocks(name: str) -> list[Block]:
+    """Return all fenced blocks of a document in the repository's root."""
+    found, section, fence = [], "", None
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines(keepends=True):
+        if fence is None and line.startswith("#"):
+            section = line.lstrip("#").strip()
+        elif fence is None and line.startswith("```"):
+            fence = line.strip("`\n"), []
+        elif fence and line == "```\n":
+            found.append(Block(fence[0], "".join(fence[1]), section))
+            fence = None
+        elif fence:
+            fence[1].append(line)
+    return found
+
+
+def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Return a command's exit status and what it prints, in a folder, on 80 columns.
+
+    variables: of the environment, beside our own.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S602 what the documents say is our own
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "COLUMNS": "80", **(variables or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def shows(expected: str, printed: str) -> bool:
+    """Return whether an output is as shown, `...` for anything; the widths of tables are free.
+
+    A line of `...` alone stands for any lines, or none.
+    """
+    pattern = re.sub(r"^\.\.\.\n", "...", _narrow(expected), flags=re.MULTILINE)
+    return OutputChecker().check_output(pattern, _narrow(printed), ELLIPSIS)
+
+
+def _narrow(text: str) -> str:
+    lines = (re.sub(r"-{2,}|={2,}| +", " ", line).strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
