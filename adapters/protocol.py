@@ -119,13 +119,13 @@ class Adapter:
         network: of one example. batched: the leaves that have the axis, as first one; the others
         are shared by all examples. Raises as `trace`.
         """
+        if (per_example := self.per_example) is None:
+            raise Unsupported("per_example: the adapter has none")
         count = len(leaves[next(iter(batched))])
         mapped = {*batched, *(node.name for node in network.nodes)}
 
         def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> Any:
-            if self.per_example is None:
-                raise Unsupported("per_example: the adapter has none")
-            return self.per_example(loss, tensors, mapped)
+            return per_example(loss, tensors, mapped)
 
         stacked = {name: (count, *shape) for name, shape in shapes.items()}
         return replace(self, value_and_grad=value_and_grad).trace(network, leaves, stacked)

@@ -6,8 +6,10 @@ from typing import Any
 
 from reference.verdict.article import Finding, counts
 from tests.report import tables
-from tests.report.cells import Cell
+from tests.report.cells import DERIVATIVES, OPTIMIZERS, VARIANTS, Cell
 from tests.report.document import OUTCOMES, cells_of, headline
+
+GROUPS = (VARIANTS, DERIVATIVES, OPTIMIZERS)
 
 
 def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
@@ -17,6 +19,8 @@ def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
     for title, text in (
         ("Article: agreeing / total, fewest digits", tables.matrix(cells)),
         ("Networks: links inside", tables.networks(cells)),
+        ("Ops alone: links inside", tables.ops_alone(cells)),
+        *((f"{g.capitalize()}: links inside", tables.grid(cells, g)) for g in GROUPS),
         ("New findings", tables.findings(cells)),
         ("Could not be judged", tables.unjudged(cells)),
         ("Failed besides", "\n".join(report["failed"])),

@@ -45,9 +45,9 @@ def loss_curve(trajectory: Mapping[int, Mapping[str, str]]) -> str:
             axes.annotate(
                 f"{loss:.3g}",
                 (n, loss),
-                xytext=(0, 14) if right else (6, 8),
+                xytext=(-8, -6) if right else (6, 8),
                 textcoords="offset points",
-                ha="center" if right else "left",
+                ha="right" if right else "left",
             )
         axes.set_xlabel("updates made")
         axes.set_ylabel("loss E")

@@ -53,9 +53,9 @@ def test_each_example(
     precision: str, framework: str, runs: Runs, new_cell: Callable[..., Cell]
 ) -> None:
     """What every example is given is right by itself: none sees another."""
+    cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
     found, leaves = vectorized(runs, framework, precision)
     _, one = networks()
-    cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
     certificates = [
         certify(
             one,
@@ -79,6 +79,7 @@ def test_sum_of_examples(
     known: tuple[KnownFinding, ...],
 ) -> None:
     """The examples' gradients add up to the batch's: together they are a trace of the batch."""
+    cell = new_cell("sum-of-examples", f"{framework}.vmap", precision, VARIANTS)
     found, leaves = vectorized(runs, framework, precision)
     whole, _ = networks()
     shapes = {**{k: a.shape for k, a in leaves.items()}, **in_precision(whole, precision)[1]}
@@ -90,6 +91,5 @@ def test_sum_of_examples(
             return a.reshape(shapes[name])
         return np.asarray(np.sum(a, axis=0, dtype=np.float64).astype(a.dtype))
 
-    cell = new_cell("sum-of-examples", f"{framework}.vmap", precision, VARIANTS)
     certificate = certify(whole, leaves, each(found, folded), precision)
     settle(certificate, cell, known, "pytest tests/verification/test_examples.py -k sum")

@@ -55,7 +55,12 @@ ASKED: dict[str, tuple[str, ...]] = {
 }
 """Variant -> what it is certified on, in float64 and float32."""
 
-ONCE = {("torch.compile", "gpt-1-layer"), ("jax.vmap", "every-op/ordinary")}
+ONCE = {
+    "torch.compile": ("gpt-1-layer",),
+    "jax.jit": ("resnet-20", "yolo"),
+    "jax.vmap": ("every-op/ordinary",),
+    "jax.scan": ("100-layers-of-64",),
+}
 """What takes long to compile: in float32 alone."""
 
 LARGE = {"torch.compile": ("every-op/ordinary",)}
@@ -71,6 +76,6 @@ def asked_of(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
         if variant.partition(".")[0] not in frameworks:
             continue
         for name in (*names, *(LARGE.get(variant, ()) if large else ())):
-            once = (variant, name) in ONCE
+            once = name in ONCE.get(variant, ())
             for precision in ("float32",) if once else ("float64", "float32"):
                 yield pytest.param(variant, name, precision, id=f"{name}-{precision}-{variant}")

@@ -560,7 +560,7 @@ def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
 
 
 def test_folded_batch_norm() -> None:
-    """x scale + shift, as float32 gives it, lies in the ball of that form; not in the other's."""
+    """As x scale + shift in float32 it lies in the ball of that form, and not in the other's."""
     x = np.float32([[1.19905678275245e-07], [-1.2598501086813485e-07], [6.107546255407215e-07]])
     half = np.float32([0.5])
     _, inv = normalized(x, (0,), np.float32(1e-5))

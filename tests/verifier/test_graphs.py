@@ -100,9 +100,10 @@ def test_a_wrong_adapter(tmp_path: Path, op: str, right: str, wrong: str) -> Non
     """
     sandbox = Sandbox(tmp_path)
     shutil.copy(ROOT / RANDOM, tmp_path / RANDOM)
+    before = set((tmp_path / "fixtures/campaign").glob("*.json"))
     sandbox.edit(ADAPTER, right, wrong)
     seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "2")
-    (path,) = (tmp_path / "fixtures/campaign").glob("*.json")
+    (path,) = set((tmp_path / "fixtures/campaign").glob("*.json")) - before
     kept = json.loads(path.read_text(encoding="utf-8"))
     lines = seen.text.partition("import ")[2].partition("\nkept: ")[0]
     done = subprocess.run(  # noqa: S603 our own command
@@ -122,7 +123,8 @@ def test_scripts(framework: str, runs: Runs) -> None:
     Of some, the values and the cotangents too.
     """
     expected, scripts = [], []
-    for i, name in enumerate(ALONE):
+    # JAX compiles each op for each script: of its ops, some.
+    for i, name in enumerate([*ALONE][:: 4 if framework == "jax" else 1]):
         network = OPS_ALONE[f"{name}/ordinary"](0)
         leaves = leaves_in(network, "float32")
         shapes = {k: a.shape for k, a in forward(network, leaves).items()}

@@ -1,7 +1,9 @@
 """pytest as the interface: options, header, summary, report."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +71,17 @@ def test_an_adapter_from_outside(sandbox: Sandbox) -> None:
     assert outcome.status == pytest.ExitCode.OK
     assert {"reference", "complex_step"} == {cell["adapter"] for cell in outcome.cells}
     assert "complex_step f64" in outcome.text
+
+
+def test_an_adapter_without_examples(tmp_path: Path) -> None:
+    """What an adapter from outside goes without is declared and shown; it is not red."""
+    sandbox = Sandbox(tmp_path)
+    test = "tests/verification/test_examples.py"
+    shutil.copy(ROOT / test, tmp_path / test)
+    outcome = sandbox.run(test, "--frameworks", "reference", "--adapter", COMPLEX_STEP)
+
+    assert {cell["verdict"] for cell in outcome.cells} == {"unsupported"}
+    assert "declared unsupported: per_example: the adapter has none" in outcome.text
 
 
 def test_many_workers_tell_the_same(sandbox: Sandbox) -> None:
