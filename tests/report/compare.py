@@ -19,7 +19,9 @@ WORSE = (
     "lost digits",
     "appeared red",
     "vanished",
+    "fails besides",  # a test without a cell
 )
+NEITHER = ("appeared known", "appeared unsupported")
 BETTER = ("turned green", "now supported", "fewer links outside", "won digits", "appeared")
 Key = tuple[Any, ...]
 
@@ -30,10 +32,11 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Ke
     Raises ReportError where two cells of one report are the same.
     """
     before, after = keyed(old), keyed(new)
-    changes: dict[str, list[Key]] = {kind: [] for kind in (*WORSE, *BETTER)}
+    changes: dict[str, list[Key]] = {kind: [] for kind in (*WORSE, *NEITHER, *BETTER)}
     for key in {**before, **after}:
         if kind := change(before.get(key), after.get(key)):
             changes[kind].append(key)
+    changes["fails besides"] = [(test,) for test in new["failed"] if test not in old["failed"]]
     return {kind: keys for kind, keys in changes.items() if keys}
 
 
@@ -53,7 +56,9 @@ def change(old: Cell | None, new: Cell | None) -> str | None:
     if new is None:
         return "vanished"
     if old is None:
-        return "appeared red" if new.verdict == "refuted" else "appeared"
+        return {"refuted": "appeared red", "agrees": "appeared"}.get(
+            new.verdict, f"appeared {new.verdict}"
+        )
     if old.verdict != new.verdict:
         return {
             "refuted": "turned red",
@@ -82,9 +87,13 @@ def said(old: Mapping[str, Any], new: Mapping[str, Any], changes: Mapping[str, l
     ]
     parts = [f"versions: {', '.join(versions) or 'the same'}"]
     for kind, keys in changes.items():
-        rows = [(*key, _state(before.get(key)), _state(after.get(key))) for key in keys]
-        mark = "worse" if kind in WORSE else "better"
-        parts.append(f"{kind} ({mark}): {len(keys)}\n{table((*KEY, 'old', 'new'), rows)}")
+        mark = " (worse)" if kind in WORSE else " (better)" if kind in BETTER else ""
+        if kind == "fails besides":
+            listed = "\n".join(test for (test,) in keys)
+        else:
+            rows = [(*key, _state(before.get(key)), _state(after.get(key))) for key in keys]
+            listed = table((*KEY, "old", "new"), rows)
+        parts.append(f"{kind}{mark}: {len(keys)}\n{listed}")
     return "\n\n".join(parts if changes else [*parts, "nothing changed"])
 
 

@@ -69,10 +69,13 @@ def page(report: Mapping[str, Any]) -> str:
         drawings=drawings,
         parts=parts(article, audit, cells),
         columns=columns(cells),
+        abbreviated=tables.ABBREVIATED,
         counts=audits.counts(audit),
         loss=loss_curve(losses),
         losses={n: losses[n] for n in MARKED},
         red=red(cells, maps),
+        seen_in=seen_in(maps),
+        undrawn=undrawn(cells, drawings),
         shown=SHOWN,
         properties=tables.properties(cells),
         unsupported=tables.unsupported(cells),
@@ -94,6 +97,26 @@ def networks(cells: Sequence[Cell]) -> list[Drawing]:
             if len(network.nodes) <= LARGEST:
                 drawn.append(replace(graph(network, own), name=name))
     return drawn
+
+
+def undrawn(cells: Sequence[Cell], drawings: Sequence[Drawing]) -> list[str]:
+    """Return the names of the networks that were certified and are not drawn."""
+    drawn = {drawing.name for drawing in drawings}
+    names = dict.fromkeys(cell.network for cell in cells if cell.group == NETWORKS and cell.chain)
+    return [name for name in names if name in CASES and name not in drawn]
+
+
+def seen_in(maps: Sequence[Heatmap]) -> dict[str, list[tuple[int, str]]]:
+    """Return cause of a known finding -> where it was seen: a cell of the matrix, and its name."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for entry in (entry for one in maps for row in one.rows.values() for entry in row if entry):
+        for cell in (cell for _, cell in entry.cells):
+            precision = tables.ABBREVIATED.get(cell.precision, cell.precision)
+            for cause in cell.known:
+                place = (entry.number, f"{cell.adapter}, {cell.network}, {precision}")
+                if place not in found.setdefault(cause, []):
+                    found[cause].append(place)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ CHANGES = {
     "more links": (CELL, replace(CELL, inside=CELL.inside + 1, links=CELL.links + 1), None),
     "appeared": (None, CELL, "appeared"),
     "appeared red": (None, RED, "appeared red"),
+    "appeared known": (None, KNOWN, "appeared known"),
+    "appeared unsupported": (None, NONE, "appeared unsupported"),
     "vanished": (CELL, None, "vanished"),
     "vanished red": (RED, None, "vanished"),
 }
@@ -77,6 +79,18 @@ def test_no_report(tmp_path: Path, bad: str) -> None:
     assert status == 2
     assert text.startswith(str(tmp_path / "1.json"))
     assert len(text.splitlines()) == 1
+
+
+def test_a_test_without_a_cell(tmp_path: Path) -> None:
+    """One that fails now, and did not, is worse; one that failed before is nothing new."""
+    old, new = both(CELL, CELL)
+    new["failed"] = ["tests/test_one.py::test_one"]
+
+    assert compare(new, new) == {}
+    assert compare(old, new) == {"fails besides": [("tests/test_one.py::test_one",)]}
+    status, text = run(tmp_path, to_json(old), to_json(new))
+    assert status == 1
+    assert "fails besides (worse): 1\ntests/test_one.py::test_one" in text
 
 
 def test_versions_are_told() -> None:

@@ -78,7 +78,8 @@ def test_an_adapter_without_examples(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     test = "tests/verification/test_examples.py"
     shutil.copy(ROOT / test, tmp_path / test)
-    outcome = sandbox.run(test, "--frameworks", "reference", "--adapter", COMPLEX_STEP)
+    mine = sandbox.write("complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    outcome = sandbox.run(test, "--frameworks", "reference", "--adapter", mine)
 
     assert {cell["verdict"] for cell in outcome.cells} == {"unsupported"}
     assert "declared unsupported: per_example: the adapter has none" in outcome.text
