@@ -57,9 +57,9 @@ ASKED: dict[str, tuple[str, ...]] = {
 
 ONCE = {
     "torch.compile": ("gpt-1-layer",),
-    "jax.jit": ("resnet-20", "yolo"),
+    "jax.jit": ("every-op/ordinary", "resnet-20", "yolo"),
     "jax.vmap": ("every-op/ordinary",),
-    "jax.scan": ("100-layers-of-64",),
+    "jax.scan": ("100-layers-of-64", "gpt"),
 }
 """What takes long to compile: in float32 alone."""
 
