@@ -25,6 +25,16 @@ def tanh_backward_factored(dout: Array, out: Array, z: Array) -> tuple[Array]:
     return ((dout + dout * out) * (1 - out),)
 
 
+def tanh_backward_through_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return the same, what moves `out` taken from z: (dz + dz tanh)(1 - tanh).
+
+    It differs along a direction alone, as second derivatives do that multiply before they take
+    tanh': less sharp where dz cancels.
+    """
+    y, dz = stop(out), z - stop(z)
+    return tanh_backward_factored(dout, y + (dz + dz * y) * (1 - y), z)
+
+
 def relu_forward(z: Array) -> Array:
     """Return max(z, 0), in the shape and dtype of z (Glorot, Bordes and Bengio 2011, sec. 3)."""
     return np.maximum(z, 0)
@@ -144,7 +154,10 @@ def softplus_backward_from_output(
 tanh = Op(
     tanh_forward,
     tanh_backward,
-    forms={"tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored)},
+    forms={
+        "tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored),
+        "tanh'' from the input's tangent": Op(tanh_forward, tanh_backward_through_input),
+    },
 )
 relu = Op(relu_forward, relu_backward)
 leaky_relu = Op(
