@@ -26,7 +26,7 @@ from tests.report import progress, tables
 from tests.report.cells import FIVE_DECIMALS, Cell, RefutedError
 from tests.report.document import document, to_json
 from tests.report.markdown import markdown
-from tests.verification import stored
+from tests.verification import cases, stored
 from tests.verification.alone import OPS_ALONE, asked_alone
 from tests.verification.campaign import columns
 from tests.verification.cases import CASES, LARGE
@@ -194,14 +194,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _certified(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     """Parametrize what is certified: networks, or ops alone, with seeds."""
+    seeds = metafunc.config.getoption("--seeds")
     if "case" in metafunc.fixturenames:
-        large = LARGE if metafunc.config.getoption("--large") else {}
-        metafunc.parametrize("case", [*CASES, *large])
-    else:
-        metafunc.parametrize(("alone", "precision"), asked_alone())
-    metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
-    if "case" in metafunc.fixturenames:
-        metafunc.parametrize("precision", PRECISIONS)
+        asked = cases.asked_of(names, seeds, large=metafunc.config.getoption("--large"))
+        metafunc.parametrize(("implementation", "case", "seed", "precision"), [*asked])
+        return
+    metafunc.parametrize(("alone", "precision"), asked_alone())
+    metafunc.parametrize("seed", range(seeds))
     metafunc.parametrize("implementation", names)  # innermost: one case's are run together
 
 

@@ -1,13 +1,17 @@
 """The networks that every framework is certified on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
+import pytest
 
 from reference.article import load
 from reference.network import Network
 from reference.networks import gpt, mlp, resnet, yolo
+from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
 
 SPECIAL = [0.0, 1e-8, -1e-8, 20.0, -20.0, 100.0, -100.0]
@@ -76,3 +80,19 @@ LARGE: dict[str, Callable[[int], Network]] = {
     "yolo-128-pixels": lambda seed: yolo(16, image=128, seed=seed),
 }
 """The same recipes at sizes that take minutes, behind --large."""
+
+TWICE = {("jax", name): ("float32", "bfloat16") for name in ("gpt", "resnet-20", "yolo")}
+"""Implementation and network -> its precisions, where compiling every op takes long; else all.
+
+--large adds the others.
+"""
+
+
+def asked_of(names: Sequence[str], seeds: int, *, large: bool) -> Iterator[Any]:
+    """Yield implementation, network's name, seed and precision, with readable ids."""
+    cases = [*CASES, *(LARGE if large else ())]
+    for case, seed, precision in product(cases, range(seeds), PRECISIONS):
+        for name in names:  # innermost: one case's are run together
+            if large or precision in TWICE.get((name, case), PRECISIONS):
+                readable = f"{case}-{seed}-{precision}-{name}"
+                yield pytest.param(name, case, seed, precision, id=readable)

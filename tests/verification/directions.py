@@ -43,7 +43,10 @@ MODES: dict[str, tuple[str, ...]] = {
 
 ONCE = {
     ("jax", name, mode)
-    for name in ("every-op/ordinary", "every-op/special", "resnet-8", "yolo-32-pixels", *SMALL)
+    for name in (
+        *("every-op/ordinary", "every-op/special", "gpt-1-layer", "resnet-8", "yolo-32-pixels"),
+        *SMALL,
+    )
     for mode in MODES["jax"]
     if (name, mode) not in {("every-op/ordinary", "jvp"), ("every-op/special", "jvp")}
 }

@@ -57,8 +57,9 @@ ASKED: dict[str, tuple[str, ...]] = {
 
 ONCE = {
     "torch.compile": ("gpt-1-layer",),
-    "jax.jit": ("every-op/ordinary", "resnet-20", "yolo"),
-    "jax.vmap": ("every-op/ordinary",),
+    "jax.jit": ("every-op/ordinary", "gpt", "resnet-20", "yolo"),
+    "jax.vmap": ("every-op/ordinary", "gpt-1-layer"),
+    "jax.checkpoint": ("gpt-1-layer",),
     "jax.scan": ("100-layers-of-64", "gpt"),
 }
 """What takes long to compile: in float32 alone."""
