@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -44,15 +45,22 @@ MARKED = (0, 1, 10, 100, 1_000, 10_000)
 """Of them, those that stand in a table too."""
 
 
+@cache
+def proven_losses() -> tuple[str, dict[int, dict[str, str]]]:
+    """Return the curve of the article's loss, and the losses after STEPS: the same on all pages."""
+    from tests.report.picture import loss_curve  # noqa: PLC0415 matplotlib, for a page alone
+
+    losses = trajectory(load(), STEPS)
+    return loss_curve(losses), losses
+
+
 def page(report: Mapping[str, Any]) -> str:
     """Return the page of a document."""
     cells = cells_of(report)
     article = load()
     maps = heatmaps(cells)
     drawings = [units(article, read_golden(article).iterations[0], cells), *networks(cells)]
-    losses = trajectory(article, STEPS)
-    from tests.report.picture import loss_curve  # noqa: PLC0415 matplotlib, for a page alone
-
+    curve, losses = proven_losses()
     environment = Environment(
         loader=FileSystemLoader(WEB),
         autoescape=True,
@@ -71,7 +79,7 @@ def page(report: Mapping[str, Any]) -> str:
         columns=columns(cells),
         abbreviated=tables.ABBREVIATED,
         counts=audits.counts(audit),
-        loss=loss_curve(losses),
+        loss=curve,
         losses={n: losses[n] for n in MARKED},
         red=red(cells, maps),
         seen_in=seen_in(maps),
