@@ -49,7 +49,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "torch.checkpoint": EAGER,
     "torch.compile": ("article", "32-64-64-10", "gpt-1-layer"),
     "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "resnet-20", "yolo"),
-    "jax.vmap": ("every-op/ordinary", "article", "gpt-1-layer"),
+    "jax.vmap": ("article", "gpt-1-layer"),
     "jax.checkpoint": ("article", "32-64-64-10", "gpt-1-layer"),
     "jax.scan": ("100-layers-of-64", "gpt"),
 }
@@ -64,8 +64,8 @@ ONCE = {
 }
 """What takes long to compile: in float32 alone."""
 
-LARGE = {"torch.compile": ("every-op/ordinary",)}
-"""Behind --large: a minute or two each."""
+LARGE = {"torch.compile": ("every-op/ordinary",), "jax.vmap": ("every-op/ordinary",)}
+"""Behind --large: of all that is compiled, the longest."""
 
 COMPILED = ("torch.compile", "jax.jit", "jax.vmap", "jax.checkpoint", "jax.scan")
 """Variants whose passes with and without probes are two programs."""
