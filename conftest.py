@@ -103,7 +103,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--large",
         action="store_true",
-        help="certify larger networks too: minutes, and a few GiB of memory",
+        help="certify larger networks too, the others on more: minutes, and a few GiB of memory",
     )
     for option, what in REPORTS.items():
         group.addoption(option, metavar="FILE", help=what)
@@ -111,8 +111,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the fixtures and the options; what is wrong with them ends the run here."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core: a second thread only waits
+    if config.getoption("numprocesses", None):
+        # Workers inherit it before they load NumPy: one a core, whose second thread only waits.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         config.stash[ARTICLE] = articles.load()
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])

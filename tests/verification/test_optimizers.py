@@ -22,7 +22,7 @@ from tests.report.cells import OPTIMIZERS as GROUP
 from tests.report.cells import Cell, digits
 from tests.verification.runs import Runs, guarded
 from tests.verification.settle import settle
-from tests.verification.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, speller
+from tests.verification.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, asked_of, speller
 
 COLUMNS = {"torch": ("torch.single", "torch.foreach"), "jax": ("jax.optax",)}
 """Framework -> its libraries of optimizers, columns of the report."""
@@ -35,6 +35,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         columns = [column for name in asked for column in COLUMNS.get(name.strip(), ())]
         alone = pytest.mark.skip(reason="no framework was asked for that optimizers are known of")
         metafunc.parametrize("library", columns or [pytest.param("none", marks=alone)])
+    if "optimizer" in metafunc.fixturenames:
+        large = metafunc.config.getoption("--large")
+        metafunc.parametrize(("network", "optimizer"), [*asked_of(large=large)])
 
 
 @dataclass(slots=True)
@@ -100,8 +103,6 @@ def differentiated(framework: str, network: str, precision: str) -> tuple[Any, .
     return of, leaves, adapters.load(framework).differentiated(of, leaves)
 
 
-@pytest.mark.parametrize("optimizer", OPTIONS)
-@pytest.mark.parametrize("network", NETWORKS)
 def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:
     """Every state and parameter after each of 100 steps is what its definition gives."""
     case = f"{optimizer}/{network}"

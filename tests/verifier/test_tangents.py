@@ -21,6 +21,8 @@ from tests.verifier.planting import NETWORKS
 
 FAULTS = {fault.name: fault for fault in tangents()}
 PLANTED = ("sigmoid", "tanh", "shared", "activations", "arithmetic", "gpt")
+OFF = 1e-6
+"""By how much, relatively, a wrong entry is off."""
 
 
 @cache
@@ -57,7 +59,7 @@ def test_the_reference_is_inside(name: str) -> None:
     assert [link for link in certificate.links if link.verdict != "inside"] == []
     assert adjoint(network, leaves, directions, found, "float64").holds
     assert both.holds
-    assert both.relative < 1e-6
+    assert both.relative < OFF  # else it would not see what is planted below
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -102,7 +104,7 @@ def wrong(found: DualTrace, part: str, kind: str) -> DualTrace:
     arrays = dict(getattr(trace, kind))
     name = next(iter(arrays))
     arrays[name] = np.array(arrays[name])
-    arrays[name].flat[0] *= 1 + 1e-6
+    arrays[name].flat[0] *= 1 + OFF
     return replace(found, **{part: replace(trace, **{kind: arrays})})
 
 
@@ -116,7 +118,7 @@ def test_a_wrong_entry_is_not_adjoint(name: str, part: str, kind: str) -> None:
     planted = wrong(found, part, kind)
     if kind == "values":  # the loss's own tangent
         slope = {**found.tangents.values}
-        slope[network.loss] = slope[network.loss] * (1 + 1e-6)
+        slope[network.loss] = slope[network.loss] * (1 + OFF)
         planted = replace(found, tangents=replace(found.tangents, values=slope))
 
     assert not adjoint(network, leaves, directions, planted, "float64").holds
