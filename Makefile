@@ -8,6 +8,9 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.jax_cache
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 
+# The tests start a hundred processes: what Python has compiled is kept for the next one.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: verify test bench install golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix

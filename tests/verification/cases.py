@@ -81,7 +81,10 @@ LARGE: dict[str, Callable[[int], Network]] = {
 }
 """The same recipes at sizes that take minutes, behind --large."""
 
-TWICE = {("jax", name): ("float32", "bfloat16") for name in ("gpt", "resnet-20", "yolo")}
+TWICE = {
+    ("jax", name): ("float32", "bfloat16")
+    for name in ("gpt", "gpt-fused-attention", "resnet-20", "yolo")
+}
 """Implementation and network -> its precisions, where compiling every op takes long; else all.
 
 --large adds the others.

@@ -48,7 +48,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "torch.vmap": (*EAGER, "bce_with_logits/special"),
     "torch.checkpoint": EAGER,
     "torch.compile": ("article", "32-64-64-10", "gpt-1-layer"),
-    "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "resnet-20", "yolo"),
+    "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "yolo"),
     "jax.vmap": ("article", "gpt-1-layer"),
     "jax.checkpoint": ("article", "32-64-64-10", "gpt-1-layer"),
     "jax.scan": ("100-layers-of-64", "gpt"),
@@ -64,7 +64,11 @@ ONCE = {
 }
 """What takes long to compile: in float32 alone."""
 
-LARGE = {"torch.compile": ("every-op/ordinary",), "jax.vmap": ("every-op/ordinary",)}
+LARGE = {
+    "torch.compile": ("every-op/ordinary",),
+    "jax.jit": ("resnet-20",),
+    "jax.vmap": ("every-op/ordinary",),
+}
 """Behind --large: of all that is compiled, the longest."""
 
 COMPILED = ("torch.compile", "jax.jit", "jax.vmap", "jax.checkpoint", "jax.scan")
