@@ -30,6 +30,9 @@ from reference.optimizers import sgd
 
 Verdict = Literal["inside", "degraded", "refuted"]
 
+WITHOUT = " without probes"
+"""How the link of a gradient ends that a pass without probes has given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -147,12 +150,7 @@ def certify(
     update:    the step after the pass, if it is to be certified too.
     """
     replay = Replay(network, leaves, trace, PRECISIONS[precision], plain or {}, update)
-    links: list[Link] = []
-    for link in replay.links():
-        links.append(link)
-        if link.problem:  # what is no number at all cannot be the operand of another link
-            break
-    return Certificate(network.name, precision, tuple(links))
+    return Certificate(network.name, precision, tuple(replay.links()))
 
 
 @dataclass(slots=True)
@@ -176,6 +174,13 @@ class Replay:
         self.nodes = {node.name: node for node in self.network.nodes}
 
     def links(self) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule, up to the first that has a problem."""
+        for link in self.all_links():
+            yield link
+            if link.problem:  # what is no number at all cannot be the operand of another link
+                return
+
+    def all_links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule."""
         own, nodes = self.precision.accumulator or self.precision, self.network.nodes
         for node in nodes:
@@ -199,7 +204,7 @@ class Replay:
                         forms_of[name].append(MIXED)
                     yield self.judge(f"dE/d{name}", ball, forms_of[name])
                     if name in self.plain:
-                        yield self.judge(f"dE/d{name} without probes", ball, forms_of[name])
+                        yield self.judge(f"dE/d{name}{WITHOUT}", ball, forms_of[name])
         for name in self.update.updated if self.update else ():
             yield self.judge(f"{name} updated", self.next(name, own), [""])
 
@@ -208,15 +213,15 @@ class Replay:
         if link.endswith(" updated"):
             return self.next(link.removesuffix(" updated"), p, update)
         if link.startswith("dE/d"):
-            return self.receives(link[4:].removesuffix(" without probes"), p, rules)
+            return self.receives(link[4:].removesuffix(WITHOUT), p, rules)
         return self.value(link, p, rules)
 
     def seen(self, link: str) -> Any:
         """Return what the framework says of a link, by its name; None where it says nothing."""
         if link.endswith(" updated"):
             return self.update.updated.get(link.removesuffix(" updated")) if self.update else None
-        if link.endswith(" without probes"):
-            return self.plain.get(link[4:].removesuffix(" without probes"))
+        if link.endswith(WITHOUT):
+            return self.plain.get(link[4:].removesuffix(WITHOUT))
         if link.startswith("dE/d"):
             known = self.trace.cotangents if link[4:] in self.trace.values else self.trace.gradients
             return known.get(link[4:])
@@ -229,9 +234,12 @@ class Replay:
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return what a node may hand on to each of its inputs."""
-        known = {name: self.operand(name, p) for name in (node.name, *node.inputs)}
-        handed_on = rules.hands_on(node, self.operand(f"dE/d{node.name}", p), known)
+        handed_on = rules.hands_on(node, self.operand(f"dE/d{node.name}", p), self.known(node, p))
         return tuple(map(self.rounded, handed_on))
+
+    def known(self, node: Node, p: Precision) -> dict[str, Ball]:
+        """Return the values that a node's backward function takes: its own, and its inputs'."""
+        return {name: self.operand(name, p) for name in (node.name, *node.inputs)}
 
     def rounded(self, ball: Ball) -> Ball:
         """Return what an op gives, rounded once into the precision if its steps were in a wider."""

@@ -16,8 +16,9 @@ R_u the tangent along u:
    is <dy_i/dw u, c_i>, and dy_i/dw u is the tangent of y_i.
 
 Every error is at most twice the radius of its link's ball, which holds both the exact result and
-the run's own; and there are two runs. Nothing here grows with depth but what the network itself
-amplifies.
+the run's own; and there are two runs. Where one was seen to compute operands again
+(`reference.verdict.recomputed`), either may have, anywhere: then the balls are those that hold this
+too. Nothing here grows with depth but what the network itself amplifies.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,15 +26,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from reference.backprop import RIGHT, Trace
-from reference.network import Network
+from reference.backprop import RIGHT
 from reference.numbers.ball import Ball
-from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import Certificate, Link, Replay
+from reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from reference.verdict.recomputed import AGAIN, replay_of
 from reference.verdict.tangents import along
 
-WITHOUT = " without probes"
 OTHERWISE = "rounds otherwise without probes"
 
 
@@ -41,28 +40,24 @@ OTHERWISE = "rounds otherwise without probes"
 class Runs:
     """A certified run with probes, and the gradients of one without, of the same leaves.
 
-    network, leaves, trace, plain, precision: as of `reference.verdict.certificate.certify`.
-    values, received: name -> the radii of the ball of a node's value; of a cotangent or gradient.
+    replay: of the run with probes. values, received: name -> the radii of the ball of a node's
+    value; of a cotangent or gradient.
     """
 
-    network: Network
-    leaves: Mapping[str, Array]
-    trace: Trace
-    plain: Mapping[str, Array]
-    precision: str
+    replay: Replay
     values: dict[str, Array] = field(init=False)
     received: dict[str, Array] = field(init=False)
 
     def __post_init__(self) -> None:
-        p = PRECISIONS[self.precision].flushing()
-        replay = Replay(self.network, self.leaves, self.trace, p)
-        balls = {node.name: replay.value(node.name, p) for node in self.network.nodes}
+        replay, network = self.replay, self.replay.network
+        p = replay.precision.flushing()
+        balls = {node.name: replay.value(node.name, p) for node in network.nodes}
         self.values = {name: _radii(ball) for name, ball in balls.items()}
         handed_on: dict[str, list[Ball]] = {}
-        for node in reversed(self.network.nodes):
-            known = {name: replay.operand(name, p) for name in node.inputs}
+        for node in reversed(network.nodes):
+            known = replay.known(node, p)
             # The backward function may use the node's own value, which has an error too.
-            own = known[node.name] = Ball(self.trace.values[node.name], 0.0, p)
+            own = known[node.name] = Ball(replay.trace.values[node.name], 0.0, p)
             own.rad = 2 * self.values[node.name]
             dy = replay.operand(f"dE/d{node.name}", p)
             for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
@@ -71,8 +66,8 @@ class Runs:
 
     def bound(self, u: Mapping[str, Array]) -> float:
         """Return how far <u, g> of the two runs may be apart; u: leaf -> array of its shape."""
-        exactly = {name: np.asarray(a, dtype=np.float64) for name, a in self.leaves.items()}
-        tangents = along(self.network, exactly, u).tangents
+        exactly = {name: np.asarray(a, dtype=np.float64) for name, a in self.replay.leaves.items()}
+        tangents = along(self.replay.network, exactly, u).tangents
         total = 0.0
         for name, radii in self.values.items():
             total += float(np.sum(np.abs(tangents.cotangents[name]) * radii))
@@ -82,34 +77,39 @@ class Runs:
         return 2 * 2 * total  # of two runs, each within twice the radius
 
 
-def held_to_each_other(certificate: Certificate, runs: Runs) -> Certificate:
+def held_to_each_other(certificate: Certificate, replay: Replay) -> Certificate:
     """Return the certificate with the gradients without probes held to those with them.
 
     Only those that are outside the ball that belongs to the run with probes, and only where the
-    gradient with probes is inside.
+    gradient with probes is inside. replay: of the certified trace.
     """
     inside = {link.name for link in certificate.links if link.verdict == "inside"}
-    links = tuple(
-        _held(link, runs)
+    held = {
+        link.name
+        for link in certificate.links
         if link.name.endswith(WITHOUT)
-        and link.verdict != "inside"
+        and link.name not in inside
         and not link.problem
         and link.name.removesuffix(WITHOUT) in inside
-        else link
-        for link in certificate.links
-    )
+    }
+    if not held:
+        return certificate
+    again = AGAIN in certificate.properties
+    runs = Runs(replay_of(certificate, replay) if again else replay)
+    links = tuple(_held(ln, runs) if ln.name in held else ln for ln in certificate.links)
     return replace(certificate, links=links)
 
 
 def _held(link: Link, runs: Runs) -> Link:
     """Return the verdict: the difference of a leaf in sum, and its largest entry alone."""
     name = link.name.removesuffix(WITHOUT)[4:]
-    one, other = (np.asarray(g[name], np.float64) for g in (runs.plain, runs.trace.gradients))
+    replay = runs.replay
+    one, other = (np.asarray(g[name], np.float64) for g in (replay.plain, replay.trace.gradients))
     difference = one - other
     index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), difference.shape)))
     found = []
     for u in _directions(difference, index):
-        zero = {leaf: np.zeros(np.shape(a)) for leaf, a in runs.leaves.items()}
+        zero = {leaf: np.zeros(np.shape(a)) for leaf, a in replay.leaves.items()}
         bound = runs.bound({**zero, name: u})
         found.append((float(np.sum(u * difference)), bound))
     share = max(distance / bound if bound else np.inf for distance, bound in found)
@@ -117,7 +117,7 @@ def _held(link: Link, runs: Runs) -> Link:
     return replace(
         link,
         verdict="inside" if held else "refuted",
-        precision=runs.precision,
+        precision=replay.precision.name,
         properties=(OTHERWISE,) if held else (),
         outside=0 if held else int(np.sum(difference != 0)),
         share=share,

@@ -16,10 +16,12 @@ import adapters
 from adapters.training import train
 from reference.article import load
 from reference.networks import gpt
+from reference.numbers.precision import PRECISIONS
 from reference.optimizers import OPTIMIZERS
 from reference.table import table
-from reference.verdict.certificate import Certificate, certify
-from reference.verdict.sensitivity import Runs, held_to_each_other
+from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.recomputed import recomputed
+from reference.verdict.sensitivity import held_to_each_other
 from reference.verdict.tangents import DualTrace, certify_tangents
 from reference.verdict.training import certify_training
 from tests.benchmarks.__main__ import own_pass
@@ -43,8 +45,8 @@ def variants() -> str:
         trace, plain = found
         certificate = certify(NETWORK, leaves, trace, PRECISION, plain)
         if variant in COMPILED:
-            both = Runs(NETWORK, leaves, trace, plain, PRECISION)
-            certificate = held_to_each_other(certificate, both)
+            replay = Replay(NETWORK, leaves, trace, PRECISIONS[PRECISION], plain)
+            certificate = held_to_each_other(recomputed(certificate, replay), replay)
         return certificate
 
     def rows() -> Iterator[list[str]]:

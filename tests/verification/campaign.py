@@ -17,6 +17,7 @@ from reference.network import Network, Node
 from reference.numbers.precision import LOWER, PRECISIONS
 from reference.ops import Array
 from reference.verdict.certificate import Certificate, Link, Replay, certify
+from reference.verdict.recomputed import recomputed
 from tests.report.cells import Cell, RefutedError
 from tests.verification import stored
 from tests.verification.alone import OPS_ALONE
@@ -226,6 +227,8 @@ def judge(
         trace, plain = traced(runs, column, network, leaves, shapes)
         certificate = certify(network, leaves, trace, precision, plain)
         replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+        if column in COMPILED:
+            certificate = recomputed(certificate, replay)
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))
     adapter = column.partition(".")[0]  # of a variant, whose ops are the adapter's own

@@ -9,7 +9,8 @@ from reference.numbers.precision import PRECISIONS
 from reference.verdict.certificate import Replay, certify
 from reference.verdict.diagnosis import diagnose
 from reference.verdict.faults import catalogue
-from reference.verdict.sensitivity import Runs, held_to_each_other
+from reference.verdict.recomputed import recomputed
+from reference.verdict.sensitivity import held_to_each_other
 from tests.report.cells import VARIANTS, Cell
 from tests.verification.certificates import in_precision, traced
 from tests.verification.runs import Runs as Implementations
@@ -32,12 +33,11 @@ def test_variant(
     leaves, shapes = in_precision(network, precision)
     trace, plain = traced(runs, variant, network, leaves, shapes)
     certificate = certify(network, leaves, trace, precision, plain)
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
     if variant in COMPILED:
-        both = Runs(network, leaves, trace, plain, precision)
-        certificate = held_to_each_other(certificate, both)
+        certificate = held_to_each_other(recomputed(certificate, replay), replay)
 
     def explain() -> str:
-        replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
         found = diagnose(replay, certificate, catalogue(network).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 

@@ -130,14 +130,21 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "6-8-5": lambda: mlp((6, 8, 5), "tanh", "softmax_cross_entropy", batch=4),
     "convolutional": convolutional,
 }
+"""Name -> network."""
+SMALL = "6-8-5"
+"""Of the networks, that of every option; the others are for the rules."""
+
+RULES = {optimizer for optimizer, _ in OPTIONS.values()}
+"""The optimizers; the set of options that bears a rule's own name is its plain form."""
+
 STEPS = 100
 
 
 def asked_of(*, large: bool) -> Iterator[Any]:
-    """Yield network's name and optimizer with options: every option on one, each rule on all.
+    """Yield network's name and options' name: every option on one network, each rule on all.
 
-    A rule is an optimizer whose options are named by nothing. large: every option on all.
+    large: every option on all.
     """
     for network, name in product(NETWORKS, OPTIONS):
-        if large or network == "6-8-5" or name in {optimizer for optimizer, _ in OPTIONS.values()}:
+        if large or network == SMALL or name in RULES:
             yield pytest.param(network, name, id=f"{network}-{name}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reference.network import Network
-from reference.networks import gpt
+from reference.networks import gpt, resnet
 from tests.verification.alone import ALONE, OPS_ALONE
 from tests.verification.cases import CASES
 from tests.verification.together import together
@@ -37,6 +37,7 @@ VARIED: dict[str, Callable[[Unsupported], Network]] = {
         for name in ("article", "32-64-64-10", "100-layers-of-64", "gpt", "resnet-20", "yolo")
     },
     "bce_with_logits/special": lambda _: OPS_ALONE["bce_with_logits/special"](0),
+    "resnet-8": lambda _: resnet(1, 4, image=8, classes=4, batch=2),
     "gpt-1-layer": lambda _: gpt(1, 2, 16, context=8, vocabulary=32),
 }
 """Name -> network for an adapter."""
@@ -48,7 +49,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "torch.vmap": (*EAGER, "bce_with_logits/special"),
     "torch.checkpoint": EAGER,
     "torch.compile": ("article", "32-64-64-10", "gpt-1-layer"),
-    "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "resnet-20"),
+    "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "resnet-8"),
     "jax.vmap": ("article", "gpt-1-layer"),
     "jax.checkpoint": ("article", "32-64-64-10", "gpt-1-layer"),
     "jax.scan": ("gpt",),
@@ -57,7 +58,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 
 ONCE = {
     "torch.compile": ("gpt-1-layer",),
-    "jax.jit": ("every-op/ordinary", "gpt", "resnet-20", "yolo"),
+    "jax.jit": ("every-op/ordinary", "gpt", "resnet-8", "resnet-20", "yolo"),
     "jax.vmap": ("every-op/ordinary", "gpt-1-layer"),
     "jax.checkpoint": ("gpt-1-layer",),
     "jax.scan": ("100-layers-of-64", "gpt"),
@@ -66,7 +67,7 @@ ONCE = {
 
 LARGE = {
     "torch.compile": ("every-op/ordinary",),
-    "jax.jit": ("yolo",),
+    "jax.jit": ("resnet-20", "yolo"),
     "jax.vmap": ("every-op/ordinary",),
     "jax.scan": ("100-layers-of-64",),
 }

@@ -1,5 +1,6 @@
 """No classical mistake gets past the certificate, and each is called by its name."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from reference.numbers.precision import FLOAT64, Precision
 from reference.ops import OPS
 from reference.verdict.certificate import Replay
 from reference.verdict.faults import FAULTS, Fault, catalogue
+from reference.verdict.recomputed import recomputed
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 
@@ -55,6 +57,13 @@ def test_no_fault_gets_past(planted: list[Planted]) -> None:
             continue  # NaN: the certificate ends there
         for link in one.changed:
             assert link in one.red or is_invisible(one, link), (one.fault.name, link)
+
+
+def test_what_is_computed_again_hides_no_fault(planted: list[Planted]) -> None:
+    """Replayed from the balls of its operands, as of a compiled pass, what is red stays red."""
+    for one in planted:
+        certificate = recomputed(one.certificate, one.replay)
+        assert replace(one, certificate=certificate).red == one.red, one.fault.name
 
 
 def test_faults_are_located_and_named(planted: list[Planted]) -> None:

@@ -11,10 +11,11 @@ from reference import findings
 from reference.article import Article
 from reference.findings import KnownFinding, Sighting
 from reference.fixtures import FixtureError
+from reference.numbers.precision import PRECISIONS
 from reference.verdict.certificate import Certificate, Link
 from tests.report import tables
 from tests.report.cells import NETWORKS, Cell
-from tests.verification import stored, trainings
+from tests.verification import cases, stored, trainings
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.certificates import Certificates
@@ -186,3 +187,16 @@ def test_a_paragraph_a_finding() -> None:
 def last(text: str) -> list[str]:
     """Return the words of a table's last line."""
     return text.splitlines()[-1].split()
+
+
+def test_nothing_is_left_out() -> None:
+    """What is run in fewer precisions is a case, and run in some; --large asks for all."""
+    names = ["reference", "torch", "jax"]
+    asked = {param.values for param in cases.asked_of(names, 1, large=False)}
+    some = {(name, case) for name, case, _, _ in asked}
+    every = {(n, c, 0, p) for n in names for c in CASES for p in PRECISIONS}
+    large = {(n, c, 0, p) for n in names for c in LARGE for p in PRECISIONS}
+
+    assert {*cases.LESS} <= some == {(name, case) for name in names for case in CASES}
+    assert {(n, c) for n, c, _, _ in every - asked} == {*cases.LESS}
+    assert {param.values for param in cases.asked_of(names, 1, large=True)} == every | large

@@ -13,7 +13,7 @@ from reference.optimizers import OPTIMIZERS, Optimizer
 from reference.training import Record
 from reference.verdict.faults.optimizers import named, optimizer_faults
 from reference.verdict.training import Steps, certify_training
-from tests.verification.trainings import OPTIONS
+from tests.verification.trainings import NETWORKS, OPTIONS, RULES, asked_of
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
@@ -145,3 +145,13 @@ def test_faults_are_refuted_and_named(name: str) -> None:
             assert name in named(steps, definition, options), (definition, options)
 
     assert planted
+
+
+def test_nothing_is_left_out() -> None:
+    """Every option is asked for on some network, each rule on all; --large asks for all on all."""
+    asked = {param.values for param in asked_of(large=False)}
+    everything = {(network, name) for network in NETWORKS for name in OPTIONS}
+
+    assert {name for _, name in asked} == {*OPTIONS}
+    assert {(network, rule) for network in NETWORKS for rule in RULES} <= asked
+    assert {param.values for param in asked_of(large=True)} == everything

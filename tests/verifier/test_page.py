@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.report.cells import Cell
 from tests.report.document import headline
 from tests.report.page import page
+from tests.report.tables import ABBREVIATED
 from tests.verifier import sample
 from tests.verifier.browser import (
     DESK,
@@ -81,21 +82,31 @@ def browser() -> Iterator[Browser]:
 
 FOLLOWED = """async () => {
   const cell = document.querySelector("#cell"), found = [];
+  const until = async (holds, link) => {
+    for (const start = performance.now(); !holds(); ) {
+      if (performance.now() - start > 10_000) throw new Error(`${link.hash} opens nothing`);
+      await new Promise(requestAnimationFrame);
+    }
+  };
   for (const link of document.querySelectorAll(".matrix td a")) {
     link.click();
-    while (!document.querySelector("#cell[open] tbody tr"))
-      await new Promise(requestAnimationFrame);
+    await until(() => document.querySelector("#cell[open] tbody tr"), link);
+    const [adapters, precisions] = link.closest("table").tHead.rows;
+    const column = link.closest("td").cellIndex;
+    const adapter = [...adapters.cells].flatMap((c) => Array(c.colSpan).fill(c.innerText))[column];
     found.push([
       link.closest("tr").querySelector("th").innerText,
+      `${adapter}, ${precisions.cells[column].innerText}`,
       document.querySelector("#cell-title").innerText,
       cell.querySelectorAll("tbody tr").length,
     ]);
     cell.close();
-    while (cell.open || location.hash) await new Promise(requestAnimationFrame);
+    await until(() => !cell.open && !location.hash, link);
   }
   return found;
 }"""
-"""Of every link of the matrix: its row, the title of the cell that it opens, the cell's rows."""
+"""Of every link of the matrix: its row, its column, the title of the cell that it opens, the
+cell's rows."""
 
 
 def written(folder: Path, report: dict[str, Any]) -> Path:
@@ -188,17 +199,19 @@ def test_faults_of_pages(
 
 def test_links_reach_their_cells(browser: Browser, pages: dict[str, Path]) -> None:
     """Each link of the matrix opens the cell of its row and column, with its whole chain."""
-    report = sample.report()
+    report, full = sample.report(), {short: name for name, short in ABBREVIATED.items()}
     with opened(browser, pages["all"]) as seen:
         certified = {
             (c["network"], c["adapter"], c["precision"]): c for c in report["cells"] if c["chain"]
         }
         links = {}
-        for row, title, rows in seen.page.evaluate(FOLLOWED):
-            name, _, column = title.rpartition(": ")
-            adapter, _, precision = column.rpartition(", ")
+        for row, column, title, rows in seen.page.evaluate(FOLLOWED):
+            name, _, shown = title.rpartition(": ")
+            first, _, second = shown.rpartition(" and ")  # of a pair: the row's, the column's
+            adapter, _, short = column.rpartition(", ")
+            precision = full.get(short, short)
             links[row, adapter, precision] = rows
-            assert row in (name, adapter.partition(" and ")[0])  # of a pair, the row is the first
+            assert (row, f"{adapter}, {precision}") == (first or name, second)
 
         assert {k: links[k] for k in certified} == {k: c["links"] for k, c in certified.items()}
         assert seen.said == []

@@ -11,9 +11,10 @@ import adapters
 from adapters.protocol import Adapter, Loss
 from reference.network import Network
 from reference.networks import gpt, mlp
+from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import Certificate, certify
-from reference.verdict.sensitivity import OTHERWISE, Runs, held_to_each_other
+from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.sensitivity import OTHERWISE, held_to_each_other
 from tests.verification.certificates import in_precision
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
@@ -135,7 +136,8 @@ def runs() -> Callable[[Callable[[Array], Array]], Certificate]:
         name = "qkv1.weight"
         changed = {**plain, name: change(plain[name].copy())}
         certificate = certify(small, leaves, trace, "float32", changed)
-        return held_to_each_other(certificate, Runs(small, leaves, trace, changed, "float32"))
+        replay = Replay(small, leaves, trace, PRECISIONS["float32"], changed)
+        return held_to_each_other(certificate, replay)
 
     return both
 

@@ -1,0 +1,116 @@
+"""Of a compiled pass, what the compiler computes again is told from what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reference.backprop import RIGHT, Trace, backprop
+from reference.networks import resnet
+from reference.numbers.precision import FLOAT32
+from reference.ops import Array
+from reference.verdict.certificate import WITHOUT, Certificate, Replay, certify
+from reference.verdict.recomputed import AGAIN, recomputed
+from reference.verdict.sensitivity import held_to_each_other
+from tests.verification.certificates import in_precision
+
+OPERAND, KERNEL = "3.1b.conv", "3.1b.kernel"
+"""A convolution behind a batch norm, whose cotangent cancels; and what follows from it."""
+
+Change = Callable[[Replay, Trace], Trace]
+
+
+def another(replay: Replay, trace: Trace, cotangent: Array) -> Trace:
+    """Return the trace with the kernel's gradient from another cotangent than the one seen."""
+    node = replay.nodes[OPERAND]
+    known = {name: np.float64(replay.seen(name)) for name in (OPERAND, node.inputs[0])}
+    known[KERNEL] = np.float64(replay.leaves[KERNEL])
+    _, gradient = RIGHT.hands_on(node, cotangent, known)
+    return replace(trace, gradients={**trace.gradients, KERNEL: gradient.astype("float32")})
+
+
+def moved(share: float) -> Change:
+    """Compute the operand again, another share of its ball's radius off its midpoint."""
+
+    def change(replay: Replay, trace: Trace) -> Trace:
+        ball = replay.ball(f"dE/d{OPERAND}", FLOAT32)
+        return another(replay, trace, ball.mid + share * ball.rad)
+
+    return change
+
+
+def wrong(replay: Replay, trace: Trace) -> Trace:
+    """Show the operand a hundredth too large, use the right one."""
+    right = trace.cotangents[OPERAND]
+    shown = {**trace.cotangents, OPERAND: right * np.float32(1.01)}
+    return another(replay, replace(trace, cotangents=shown), np.float64(right))
+
+
+@pytest.fixture(scope="module")
+def certified() -> Callable[[Change], Certificate]:
+    """Return a function that changes a trace of the reference, and certifies it as compiled."""
+    network = resnet(1, 4, image=8, classes=4, batch=2)
+    leaves, _ = in_precision(network, "float32")
+    right = backprop(network, leaves)
+
+    def of(change: Change, factor: float = 1) -> Certificate:
+        trace = change(Replay(network, leaves, right, FLOAT32), right)
+        plain = {**right.gradients, KERNEL: right.gradients[KERNEL] * np.float32(factor)}
+        replay = Replay(network, leaves, trace, FLOAT32, plain)
+        certificate = recomputed(certify(network, leaves, trace, "float32", plain), replay)
+        return held_to_each_other(certificate, replay)
+
+    return of
+
+
+def outside(certificate: Certificate) -> list[str]:
+    """Return the names of the links that are not inside."""
+    return [link.name for link in certificate.links if link.verdict != "inside"]
+
+
+def test_as_seen(certified: Callable[[Change], Certificate]) -> None:
+    """What follows from the numbers seen is inside without any property."""
+    certificate = certified(lambda _, trace: trace)
+
+    assert (outside(certificate), certificate.properties) == ([], ())
+
+
+def test_computed_again(certified: Callable[[Change], Certificate]) -> None:
+    """A gradient of an operand elsewhere in its ball is inside, and the link says why."""
+    certificate = certified(moved(0.9))
+    shown = [link.name for link in certificate.links if AGAIN in link.properties]
+
+    assert (outside(certificate), shown) == ([], [f"dE/d{KERNEL}"])
+
+
+@pytest.mark.parametrize(
+    ("change", "red"),
+    [
+        pytest.param(moved(2), {f"dE/d{KERNEL}"}, id="two radii off"),
+        pytest.param(moved(-2), {f"dE/d{KERNEL}"}, id="two radii off, downwards"),
+        pytest.param(wrong, {f"dE/d{OPERAND}", f"dE/d{KERNEL}"}, id="the operand is wrong"),
+    ],
+)
+def test_wrong(change: Change, red: set[str], certified: Callable[[Change], Certificate]) -> None:
+    """What no operand inside its ball gives stays outside, and a wrong operand excuses nothing."""
+    certificate = certified(change)
+
+    assert red <= {*outside(certificate)}
+    assert AGAIN not in certificate.properties
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01, -1, 0, np.nan])
+def test_wrong_without_probes(factor: float, certified: Callable[..., Certificate]) -> None:
+    """Beside what is computed again, a gradient wrong only in the run without probes is refuted."""
+    assert outside(certified(moved(0.9), factor)) == [f"dE/d{KERNEL}{WITHOUT}"]
+
+
+def test_room_for_either_run(certified: Callable[..., Certificate]) -> None:
+    """Where one run computes operands again, the bound on their distance lets either do so."""
+    bounds = [
+        next(x.rad for x in certified(change, 1.01).links if x.name == f"dE/d{KERNEL}{WITHOUT}")
+        for change in (lambda _, trace: trace, moved(0.9))
+    ]
+
+    assert bounds[0] < bounds[1]
