@@ -64,6 +64,11 @@ class Link:
     rad: float = np.nan
     problem: str | None = None
 
+    @property
+    def is_no_operand(self) -> bool:
+        """Whether what is wrong leaves nothing that another link can be replayed from."""
+        return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
+
     def __str__(self) -> str:
         place = self.name + (str(list(self.index)) if self.index else "")
         if self.problem:
@@ -174,10 +179,10 @@ class Replay:
         self.nodes = {node.name: node for node in self.network.nodes}
 
     def links(self) -> Iterator[Link]:
-        """Yield every link in the order of the chain rule, up to the first that has a problem."""
+        """Yield every link in the order of the chain rule, up to one that no other can use."""
         for link in self.all_links():
             yield link
-            if link.problem:  # what is no number at all cannot be the operand of another link
+            if link.is_no_operand:
                 return
 
     def all_links(self) -> Iterator[Link]:

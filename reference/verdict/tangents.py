@@ -23,7 +23,7 @@ from reference.numbers.ball import Ball
 from reference.numbers.dual import Dual
 from reference.numbers.precision import PRECISIONS, Precision
 from reference.ops import Array
-from reference.verdict.certificate import OTHER_DTYPE, Certificate, Link, Replay, judged, rules_of
+from reference.verdict.certificate import Certificate, Link, Replay, judged, rules_of
 
 TANGENT = "tangent of "
 
@@ -89,11 +89,9 @@ def certify_tangents(
     links: list[Link] = []
     for replay in (values, tangents):
         count = None if found.is_second_order else len(network.nodes)  # the values come first
-        for link in islice(replay.links(), count):
-            links.append(link)
-            # What is no number at all cannot be the operand of another link.
-            if link.problem and not link.problem.startswith(OTHER_DTYPE):
-                return Certificate(network.name, precision, tuple(links))
+        links += islice(replay.links(), count)
+        if links[-1].is_no_operand:
+            break
     return Certificate(network.name, precision, tuple(links))
 
 
