@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.fixtures import FIXTURES, FixtureError
-from reference.verdict.certificate import Link
+from reference.verdict.certificate import WITHOUT, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
 
 
 def _name(link: Link) -> str:
-    return link.name.removesuffix(" without probes")
+    return link.name.removesuffix(WITHOUT)
 
 
 def recorded_of(

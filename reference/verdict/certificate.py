@@ -155,7 +155,7 @@ def certify(
     update:    the step after the pass, if it is to be certified too.
     """
     replay = Replay(network, leaves, trace, PRECISIONS[precision], plain or {}, update)
-    return Certificate(network.name, precision, tuple(replay.links()))
+    return replay.certificate()
 
 
 @dataclass(slots=True)
@@ -177,6 +177,10 @@ class Replay:
 
     def __post_init__(self) -> None:
         self.nodes = {node.name: node for node in self.network.nodes}
+
+    def certificate(self) -> Certificate:
+        """Return the verdicts on all links."""
+        return Certificate(self.network.name, self.precision.name, tuple(self.links()))
 
     def links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule, up to one that no other can use."""

@@ -1,9 +1,9 @@
 """Two runs of one computation, rounded differently: how far apart their gradients may be.
 
-A compiler fuses the pass without probes otherwise than the pass with them, and what it does not
-fuse alike it does not round alike. Then the gradients without probes follow from cotangents that
-nobody has seen. What both runs may differ by is derived to first order (Linnainmaa, Taylor
-expansion of the accumulated rounding error, BIT 16, 1976). For any direction u over the leaves,
+What a compiler fuses otherwise in the pass without probes, or what lies otherwise in memory there,
+is not rounded alike. Then the gradients without probes follow from cotangents that nobody has
+seen. What both runs may differ by is derived to first order (Linnainmaa, Taylor expansion of the
+accumulated rounding error, BIT 16, 1976). For any direction u over the leaves,
 
     <u, g> moves by  sum_i <R_u dE/dy_i, e_i> + sum_i <R_u y_i, c_i> + <u, c>
 
@@ -112,7 +112,7 @@ def _held(link: Link, runs: Runs) -> Link:
         zero = {leaf: np.zeros(np.shape(a)) for leaf, a in replay.leaves.items()}
         bound = runs.bound({**zero, name: u})
         found.append((float(np.sum(u * difference)), bound))
-    share = max(distance / bound if bound else np.inf for distance, bound in found)
+    share = float(np.max([_share(*one) for one in found]))
     held = share <= 1  # NaN is outside
     return replace(
         link,
@@ -126,6 +126,13 @@ def _held(link: Link, runs: Runs) -> Link:
         mid=float(other[index]),
         rad=found[-1][1],
     )
+
+
+def _share(distance: float, bound: float) -> float:
+    """Return how much of a bound a distance uses; one that is infinite, or NaN, holds nothing."""
+    if distance == 0:
+        return 0.0
+    return distance / bound if 0 < bound < np.inf else np.inf
 
 
 def _directions(difference: Array, index: tuple[int, ...]) -> Iterator[Array]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reference.network import Network, Node
+from reference.verdict.certificate import WITHOUT
 from tests.report.cells import Cell
 from tests.report.drawing import HEAD, MARGIN, Box, Drawing, Edge, Numbers
 
@@ -44,7 +45,7 @@ def numbers(cell: Cell) -> Numbers:
     """Return what a certificate says of each link: the worst entry, the share, the verdict."""
     found: Numbers = {}
     for name, verdict, share, _, seen, *_ in cell.chain:
-        key = name.removesuffix(" without probes")  # shown where it alone is not inside
+        key = name.removesuffix(WITHOUT)  # shown where it alone is not inside
         if key not in found or verdict != "inside":
             used = "" if share is None else f" · {share:.2f}" if share < 10 else f" · {share:.1e}"
             found[key] = (f"{float(seen):.5g}{used}", verdict)

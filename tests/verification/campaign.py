@@ -16,8 +16,8 @@ from reference.findings import KnownFinding, Sighting
 from reference.network import Network, Node
 from reference.numbers.precision import LOWER, PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import Certificate, Link, Replay, certify
-from reference.verdict.recomputed import recomputed
+from reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from reference.verdict.passes import certify_passes
 from tests.report.cells import Cell, RefutedError
 from tests.verification import stored
 from tests.verification.alone import OPS_ALONE
@@ -25,8 +25,9 @@ from tests.verification.certificates import traced
 from tests.verification.graphs import graphs
 from tests.verification.runs import Runs
 from tests.verification.stored import Found, Place, places
+from tests.verification.variants import COMPILED
 
-COMPILED = ("torch.compile", "jax.jit")
+TRIED = ("torch.compile", "jax.jit")
 """The variants that are tried too: of random graphs, a compiler makes something new each time."""
 
 SHARE = {"torch.compile": 100, "jax": 20, "jax.jit": 20}
@@ -55,7 +56,7 @@ def columns(names: Sequence[str]) -> list[str]:
         column
         for name in names
         for column in (name, *(f"{name}.{variant}" for variant in adapters.VARIANTS.get(name, ())))
-        if column in (name, *COMPILED)
+        if column in (name, *TRIED)
     ]
 
 
@@ -147,7 +148,7 @@ class Campaign:
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
         trace, _ = traced(self.runs, self.column, network, leaves, shapes)
-        name = found.link.removeprefix("dE/d").removesuffix(" without probes")
+        name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
         backward = found.link.startswith("dE/d")
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
@@ -225,10 +226,8 @@ def judge(
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
         trace, plain = traced(runs, column, network, leaves, shapes)
-        certificate = certify(network, leaves, trace, precision, plain)
         replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
-        if column in COMPILED:
-            certificate = recomputed(certificate, replay)
+        certificate = certify_passes(replay, compiled=column in COMPILED)
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))
     adapter = column.partition(".")[0]  # of a variant, whose ops are the adapter's own

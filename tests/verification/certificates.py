@@ -11,9 +11,10 @@ from reference.backprop import Trace, backprop, forward
 from reference.network import Network
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.certificate import Certificate, Replay
 from reference.verdict.diagnosis import diagnose
 from reference.verdict.faults import catalogue
+from reference.verdict.passes import certify_passes
 from tests.verification.alone import OPS_ALONE
 from tests.verification.cases import CASES, LARGE
 from tests.verification.runs import REFERENCE, Runs, guarded
@@ -39,9 +40,13 @@ class Certificates:
 
         Raises AdapterError, Unsupported.
         """
+        return certify_passes(self.replay(implementation, case, precision, seed))
+
+    def replay(self, implementation: str, case: str, precision: str, seed: int) -> Replay:
+        """Return the replay of a run with probes and one without. Raises as `of`."""
         found, plain = self.trace(implementation, case, precision, seed)
         network, leaves, _ = self.network(case, precision, seed)
-        return certify(network, leaves, found, precision, plain)
+        return Replay(network, leaves, found, PRECISIONS[precision], plain)
 
     def explanation(
         self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
@@ -49,10 +54,8 @@ class Certificates:
         """Return the diagnosis of what is not inside, a line a finding; empty where all is."""
         if certificate.inside == len(certificate.links):
             return ""
-        found, plain = self.trace(implementation, case, precision, seed)
-        network, leaves, _ = self.network(case, precision, seed)
-        replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
-        faults = catalogue(network).values()
+        replay = self.replay(implementation, case, precision, seed)
+        faults = catalogue(replay.network).values()
         return "\n".join(f"diagnosis: {one}" for one in diagnose(replay, certificate, faults))
 
     def command(self, implementation: str, test: str) -> str:

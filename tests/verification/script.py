@@ -8,6 +8,7 @@ import numpy as np
 from reference.backprop import forward
 from reference.network import Network, Node
 from reference.ops import Array
+from reference.verdict.certificate import WITHOUT
 from tests.verification.source import Source
 from tests.verification.stored import Found
 
@@ -53,7 +54,7 @@ def script(found: Found) -> str:
         return "\n".join(map(str, network.nodes))
     framework = found.column.partition(".")[0]
     source, backward = Source(framework), found.link.startswith("dE/d")
-    name = found.link.removeprefix("dE/d").removesuffix(" without probes")
+    name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
     nodes = network.nodes if backward else up_to(network, name)
     given = {k: a for k, a in leaves.items() if any(k in node.inputs for node in nodes)}
     probed = name if backward and name not in leaves else None

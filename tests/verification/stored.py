@@ -12,6 +12,7 @@ import numpy as np
 from reference.fixtures import FIXTURES, FixtureError
 from reference.network import Network, Node
 from reference.ops import Array
+from reference.verdict.certificate import WITHOUT
 
 FOLDER = FIXTURES / "campaign"
 
@@ -52,7 +53,7 @@ class Found:
 
 def places(network: Network, link: str) -> frozenset[Place]:
     """Return the ops that make a link: a value's own; of a cotangent, those of its consumers."""
-    name = link.removeprefix("dE/d").removesuffix(" without probes")
+    name = link.removeprefix("dE/d").removesuffix(WITHOUT)
     if link.startswith("dE/d"):
         return frozenset((node.op, "backward") for node in network.nodes if name in node.inputs)
     return frozenset((node.op, "forward") for node in network.nodes if node.name == name)

@@ -14,7 +14,8 @@ from reference.networks import gpt, mlp
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
 from reference.verdict.certificate import Certificate, Replay, certify
-from reference.verdict.sensitivity import OTHERWISE, held_to_each_other
+from reference.verdict.passes import certify_passes
+from reference.verdict.sensitivity import OTHERWISE
 from tests.verification.certificates import in_precision
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
@@ -135,9 +136,7 @@ def runs() -> Callable[[Callable[[Array], Array]], Certificate]:
     def both(change: Callable[[Array], Array]) -> Certificate:
         name = "qkv1.weight"
         changed = {**plain, name: change(plain[name].copy())}
-        certificate = certify(small, leaves, trace, "float32", changed)
-        replay = Replay(small, leaves, trace, PRECISIONS["float32"], changed)
-        return held_to_each_other(certificate, replay)
+        return certify_passes(Replay(small, leaves, trace, PRECISIONS["float32"], changed))
 
     return both
 

@@ -8,6 +8,7 @@ from reference.backprop import RIGHT, Rules
 from reference.network import Network
 from reference.ops import OPS, Op
 from reference.optimizers import sgd
+from reference.verdict.certificate import WITHOUT
 
 COMMON = "a mistake of nearly every first implementation"
 
@@ -167,4 +168,4 @@ def in_sweep(
 
 def received(link: str) -> str | None:
     """Return the node or leaf whose cotangent or gradient a link is; None where it is a value."""
-    return link[4:].removesuffix(" without probes") if link.startswith("dE/d") else None
+    return link[4:].removesuffix(WITHOUT) if link.startswith("dE/d") else None
