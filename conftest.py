@@ -272,9 +272,10 @@ def certificates(runs: Runs) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def known(pytestconfig: pytest.Config) -> tuple[KnownFinding, ...]:
-    """The recorded findings."""
-    return pytestconfig.stash[FINDINGS]
+def known(pytestconfig: pytest.Config, runs: Runs) -> tuple[KnownFinding, ...]:
+    """The recorded findings that are seen on this machine's processor."""
+    recorded = pytestconfig.stash[FINDINGS]
+    return findings_of.seen_here(recorded, runs.processor)
 
 
 @pytest.fixture

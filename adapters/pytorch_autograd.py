@@ -131,6 +131,7 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
 
 adapter = Adapter(
     version=str(torch.__version__),
+    processor=torch.backends.cpu.get_cpu_capability(),
     ops={
         "dense": dense,
         "conv2d": F.conv2d,

@@ -6,8 +6,8 @@ that is not recorded. So a fixed release turns it red again.
 """
 
 import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class KnownFinding:
     point, seen, proven: one place where it shows, what the framework says, what is proven.
     reproducer: a few lines of the framework alone that print what is seen.
     where:      the links where it is seen.
+    processors: those on which it is seen, as the adapter calls them; all, where none is named.
     """
 
     adapter: str
@@ -55,6 +56,7 @@ class KnownFinding:
     proven: str
     reproducer: str
     where: tuple[Sighting, ...]
+    processors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,16 @@ class Comparison:
     known: tuple[KnownFinding, ...]
     new: tuple[Link, ...]
     vanished: tuple[str, ...]
+
+
+def seen_here(
+    findings: Iterable[KnownFinding], processor: Callable[[str], str]
+) -> tuple[KnownFinding, ...]:
+    """Return the findings that are seen on this machine.
+
+    processor: adapter -> what its kernels were chosen for; asked only where that matters.
+    """
+    return tuple(x for x in findings if not x.processors or processor(x.adapter) in x.processors)
 
 
 def compare(
@@ -158,10 +170,14 @@ def _finding(place: str, entry: object) -> KnownFinding:
 
 
 def _entry(place: str, entry: object, of: type) -> dict[str, Any]:
-    """Return the content of an entry that has exactly the keys of a dataclass."""
+    """Return the content of an entry that has the keys of a dataclass, those with defaults or not.
+
+    No others.
+    """
     expected = {field.name: field.type for field in fields(of)}
-    if not isinstance(entry, dict) or sorted(entry) != sorted(expected):
-        raise FixtureError(f"{place}: expected exactly the keys {list(expected)}")
+    required = [field.name for field in fields(of) if field.default is MISSING]
+    if not isinstance(entry, dict) or not {*required} <= {*entry} <= {*expected}:
+        raise FixtureError(f"{place}: expected exactly the keys {required}")
     for key, value in entry.items():
         if expected[key] is str:
             kind, is_right = "a string", isinstance(value, str)

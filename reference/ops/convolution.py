@@ -65,6 +65,46 @@ def conv2d_backward(
     return dx, dW, np.sum(dz, axis=(0, 2, 3))
 
 
+def conv2d_backward_in_parts(
+    dz: Array,
+    z: Array,
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> tuple[Array, ...]:
+    """Return the same, of products that are added up one by one: of columns (col2im), of images.
+
+    1. From the place k, l of the kernel x[n,c,sp+dk,sq+dl] receives sum_o W[o,c,k,l] dz[n,o,p,q];
+       dx is the sum over all places.
+    2. dW is the sum over images of what each gives.
+    """
+    (N, O, P, Q), (C, K, L) = dz.shape, W.shape[1:]  # noqa: E741 as below
+    kernels = W.reshape(groups, O // groups, C, K, L)
+    deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * P * Q)
+    dx = np.zeros_like(pad(x, padding))
+    for k, l in np.ndindex(K, L):  # noqa: E741 K and L are what the kernel's sides are called
+        received = np.swapaxes(kernels[:, :, :, k, l], 1, 2) @ deltas  # (G, C/G, NPQ)
+        place = np.s_[
+            ...,
+            dilation * k : dilation * k + stride * P : stride,
+            dilation * l : dilation * l + stride * Q : stride,
+        ]
+        dx[place] = dx[place] + np.swapaxes(received.reshape(groups * C, N, P, Q), 0, 1)
+    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
+    images, shared = pad(x, padding), (W.shape, stride, dilation, groups)
+    dW = weight_gradient(dz[:1], images[:1], *shared)
+    for n in range(1, N):
+        dW = dW + weight_gradient(dz[n : n + 1], images[n : n + 1], *shared)
+    if b is None:
+        return dx, dW
+    return dx, dW, np.sum(dz, axis=(0, 2, 3))
+
+
 def correlate(
     x: Array, W: Array, stride: int, dilation: int, groups: int, b: Array | None = None
 ) -> Array:
@@ -148,5 +188,8 @@ def outputs(
 conv2d = Op(
     conv2d_forward,
     conv2d_backward,
-    forms={"sums the bias among the products": Op(conv2d_forward_fused, conv2d_backward)},
+    forms={
+        "sums the bias among the products": Op(conv2d_forward_fused, conv2d_backward),
+        "adds up columns and images one by one": Op(conv2d_forward, conv2d_backward_in_parts),
+    },
 )

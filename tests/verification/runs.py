@@ -87,6 +87,13 @@ class Runs:
             return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
+    def processor(self, framework: str) -> str:
+        """Return what the kernels of a framework were chosen for, if it was asked for and says."""
+        with suppress(AdapterError):
+            if framework in self.paths:
+                return adapters.load(framework).processor
+        return ""
+
     def _load(self, name: str) -> Adapter | Isolated:
         path = self.paths.get(name)  # a variant has none
         if path is None:

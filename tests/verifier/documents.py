@@ -72,7 +72,8 @@ def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) 
 def shows(expected: str, printed: str) -> bool:
     """Return whether an output is as shown, `...` for anything; the widths of tables are free.
 
-    A line of `...` alone stands for any lines, or none.
+    A line of `...` alone stands for any lines, or none. Digits of agreement and shares of balls,
+    numbers of one or two decimals, are the processor's: any number of as many is as shown.
     """
     pattern = re.sub(r"^\.\.\.\n", "...", _narrow(expected), flags=re.MULTILINE)
     return OutputChecker().check_output(pattern, _narrow(printed), ELLIPSIS)
@@ -80,4 +81,11 @@ def shows(expected: str, printed: str) -> bool:
 
 def _narrow(text: str) -> str:
     lines = (re.sub(r"-{2,}|={2,}| +", " ", line).strip() for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line)
+    return "".join(f"{re.sub(PROCESSORS, _zeros, line)}\n" for line in lines if line)
+
+
+PROCESSORS = re.compile(r"(?<!\S)\d+\.\d{1,2}(?!\S)")
+
+
+def _zeros(number: re.Match[str]) -> str:
+    return re.sub(r"\d", "0", number[0].partition(".")[2])

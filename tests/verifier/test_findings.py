@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+import adapters
 from reference.article import Article
-from reference.findings import Sighting, covers, load
+from reference.findings import KnownFinding, Sighting, covers, load, seen_here
 from reference.numbers.exact import exact, workprec
 from reference.numbers.precision import PRECISIONS
 from reference.verdict.certificate import Replay, certify
@@ -21,10 +22,21 @@ from tests.verifier.test_tangents import TangentsOverBalls
 FINDINGS = load()
 
 
+def processor(adapter: str) -> str:
+    """Return what an adapter's kernels were chosen for."""
+    return adapters.load(adapter).processor
+
+
+def skip_elsewhere(finding: KnownFinding) -> None:
+    """Skip what is seen on other processors alone."""
+    if not seen_here([finding], processor):
+        pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
+
+
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
 def test_reproducers(adapter: str) -> None:
     """Each reproducer, a few lines of the framework alone, prints what was seen."""
-    own = [finding for finding in FINDINGS if finding.adapter == adapter]
+    own = [x for x in seen_here(FINDINGS, processor) if x.adapter == adapter]
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process for all: each in a namespace of its own, and what needs float64 last.
     code = "\n".join(
@@ -39,15 +51,22 @@ def test_reproducers(adapter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sighting",
-    [one for finding in FINDINGS for one in finding.where if one.cases[0] in OPS_ALONE],
-    ids=lambda one: f"{one.columns[0]}-{one.cases[0]}-{one.precisions[0]}",
+    ("finding", "sighting"),
+    [
+        pytest.param(
+            finding, one, id=f"{one.cases[0]}-{one.links[0]}-{one.precisions[0]}-{one.columns[0]}"
+        )
+        for finding in FINDINGS
+        for one in finding.where
+        if one.cases[0] in OPS_ALONE
+    ],
 )
-def test_settled_in_arb(sighting: Sighting, article: Article) -> None:
+def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Article) -> None:
     """From the same operands, Arb proves a value inside the ball, and the framework's is outside.
 
     Both of the ball in which every step is in the precision, or better, and of no narrower one.
     """
+    skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
     certificates = Certificates(Runs(article, {column: None}))
     found, plain = certificates.trace(column, case, precision, 0)
@@ -69,19 +88,21 @@ def test_settled_in_arb(sighting: Sighting, article: Article) -> None:
 
 
 @pytest.mark.parametrize(
-    "sighting",
+    ("finding", "sighting"),
     [
-        one
+        pytest.param(finding, one, id=f"{one.columns[0]}-{one.links[-1].removeprefix(TANGENT)}")
         for finding in FINDINGS
         for one in finding.where
         if one.cases[0].startswith("every-op")
         and one.links[-1].startswith(TANGENT)
         and one.effective != "refuted"  # of another dtype: there is nothing to settle in Arb
     ],
-    ids=lambda one: f"{one.columns[0]}-{one.links[-1].removeprefix(TANGENT)}",
 )
-def test_tangents_settled_in_arb(sighting: Sighting, article: Article) -> None:
+def test_tangents_settled_in_arb(
+    finding: KnownFinding, sighting: Sighting, article: Article
+) -> None:
     """Likewise of a tangent that is recorded, from the same operands and their tangents."""
+    skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
     runs = Runs(article, {column.partition(".")[0]: None})
     network, leaves, (along, *_) = passed(runs, column, case, precision)

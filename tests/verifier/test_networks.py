@@ -147,6 +147,15 @@ def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_seen_on_a_processor() -> None:
+    """What is recorded on one processor is not looked for on another; what names none, on all."""
+    everywhere = findings.load()[0]
+    there = replace(everywhere, processors=("AVX2",))
+
+    assert findings.seen_here([everywhere, there], lambda _: "AVX2") == (everywhere, there)
+    assert findings.seen_here([everywhere, there], lambda _: "AVX512") == (everywhere,)
+
+
 def test_recorded_findings_are_of_cases() -> None:
     """Every recorded finding is of a network, an op alone or a training that is run."""
     sightings = [one for finding in findings.load() for one in finding.where]
