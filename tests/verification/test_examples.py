@@ -1,6 +1,6 @@
 """Gradients of every example of a batch, from one vectorized pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -11,8 +11,12 @@ from reference.backprop import Trace
 from reference.findings import KnownFinding
 from reference.network import Network
 from reference.networks import mlp
+from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
-from reference.verdict.certificate import certify
+from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.diagnosis import diagnose
+from reference.verdict.faults import catalogue
+from reference.verdict.faults.examples import examples
 from tests.report.cells import VARIANTS, Cell
 from tests.verification.certificates import in_precision
 from tests.verification.runs import Runs, guarded
@@ -48,6 +52,36 @@ def each(trace: Trace, change: Callable[[str, str, Array], Array]) -> Trace:
     )
 
 
+def replays_of(
+    found: Trace, leaves: Mapping[str, Array], one: Network, precision: str
+) -> list[Replay]:
+    """Return the replay of every example by itself.
+
+    leaves: of the batch. one: the network of one example.
+    """
+    return [
+        Replay(
+            one,
+            {**leaves, **{name: leaves[name][n : n + 1] for name in ("x", "t")}},
+            each(found, lambda _, __, a, n=n: a[n]),  # type: ignore[misc]
+            PRECISIONS[precision],
+        )
+        for n in range(len(leaves["x"]))
+    ]
+
+
+def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) -> str:
+    """Return the diagnosis of every example that is not right, a line a finding."""
+    one, p = replays[0].network, replays[0].precision
+    gradients = [{k: replay.ball(f"dE/d{k}", p) for k in one.parameters} for replay in replays]
+    faults = [*examples(gradients), *catalogue(one).values()]
+    return "\n".join(
+        f"diagnosis: example {n}: {diagnosis}"
+        for n, (replay, certificate) in enumerate(zip(replays, certificates, strict=True))
+        for diagnosis in diagnose(replay, certificate, faults)
+    )
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_each_example(
     precision: str, framework: str, runs: Runs, new_cell: Callable[..., Cell]
@@ -55,19 +89,12 @@ def test_each_example(
     """What every example is given is right by itself: none sees another."""
     cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
     found, leaves = vectorized(runs, framework, precision)
-    _, one = networks()
-    certificates = [
-        certify(
-            one,
-            {**leaves, "x": leaves["x"][n : n + 1], "t": leaves["t"][n : n + 1]},
-            each(found, lambda _, __, a, n=n: a[n]),  # type: ignore[misc]
-            precision,
-        )
-        for n in range(EXAMPLES)
-    ]
+    replays = replays_of(found, leaves, networks()[1], precision)
+    certificates = [replay.certificate() for replay in replays]
     links = tuple(link for certificate in certificates for link in certificate.links)
     merged = replace(certificates[0], links=links)
-    settle(merged, cell, (), "pytest tests/verification/test_examples.py -k each_example")
+    command = "pytest tests/verification/test_examples.py -k each_example"
+    settle(merged, cell, (), command, lambda: explained(replays, certificates))
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

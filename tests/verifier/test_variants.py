@@ -14,9 +14,13 @@ from reference.networks import gpt, mlp
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
 from reference.verdict.certificate import Certificate, Replay, certify
+from reference.verdict.diagnosis import diagnose
+from reference.verdict.faults import catalogue
 from reference.verdict.passes import certify_passes
 from reference.verdict.sensitivity import OTHERWISE
 from tests.verification.certificates import in_precision
+from tests.verification.test_examples import explained, replays_of
+from tests.verification.test_variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
 
@@ -51,13 +55,25 @@ def test_right(adapter: Adapter, network: Network) -> None:
 
 
 def test_stale_constant(adapter: Adapter, network: Network) -> None:
-    """A weight that was compiled in as a constant, and has changed since, is refuted."""
+    """Weights that were compiled in as constants, and have changed since, are refuted and named."""
 
     def stale(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        old = tensors["W1"] / 2
-        return adapter.value_and_grad(lambda t: loss({**t, "W1": old + 0 * t["W1"]}), tensors)
+        old = {name: tensors[name] / 2 for name in network.parameters}
+        return adapter.value_and_grad(
+            lambda t: loss({**t, **{k: w + 0 * t[k] for k, w in old.items()}}), tensors
+        )
 
     assert first_refuted(adapter, network, stale) == "net1"
+    leaves, shapes = in_precision(network, "float64")
+    trace = replace(adapter, value_and_grad=stale).trace(network, leaves, shapes)
+    replay = Replay(network, leaves, trace, PRECISIONS["float64"])
+    faults = catalogue(network, halved(network, leaves)).values()
+    certificate = replay.certificate()
+    first, *others = diagnose(replay, certificate, faults)
+
+    assert first.faults == ("stale constants",)
+    assert {"net1", "net2", "dE/dout1", "dE/dW1"} <= {*first.explained}
+    assert others == []
 
 
 def test_another_copy(adapter: Adapter, network: Network) -> None:
@@ -95,34 +111,38 @@ def test_swapped_layers() -> None:
     assert refuted.name == "net2"
 
 
+EXAMPLES = {
+    "gradients of examples summed": lambda g: g.sum(0) + 0 * g,
+    "one example's gradient for each": lambda g: g[0] + 0 * g,
+}
+
+
+@pytest.mark.parametrize("fault", EXAMPLES)
 @pytest.mark.parametrize("name", ["torch", "jax"])
-def test_summed_examples(name: str) -> None:
-    """Gradients of examples that are all the sum of them, instead of each its own, are refuted."""
+def test_examples(name: str, fault: str) -> None:
+    """Gradients that are not each example's own are refuted, and the mistake is named."""
     right = adapters.load(name)
-    one = mlp((6, 5, 4), "tanh", batch=1)
-    leaves, shapes = in_precision(one, "float64")
-    several = {**leaves, "x": np.stack([leaves["x"], leaves["x"] / 2])}
-    several["t"] = np.stack([leaves["t"], leaves["t"]])
+    whole, one = (mlp((6, 5, 4), "tanh", batch=n) for n in (3, 1))
+    leaves, _ = in_precision(whole, "float64")
+    rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
+    shapes = in_precision(one, "float64")[1]
 
-    def summed(loss: Loss, tensors: dict[str, Any], batched: Collection[str]) -> Any:
+    def wrong(loss: Loss, tensors: dict[str, Any], batched: Collection[str]) -> Any:
         assert right.per_example is not None
-        values, gradients = right.per_example(loss, tensors, batched)
-        return values, {k: g.sum(0) + 0 * g for k, g in gradients.items()}
+        values, found = right.per_example(loss, tensors, batched)
+        return values, {
+            k: EXAMPLES[fault](g) if k in one.parameters else g for k, g in found.items()
+        }
 
-    def refuted(adapter: Adapter) -> list[str]:
-        found = adapter.examples(one, several, shapes, ("x", "t"))
-        first = replace(
-            found,
-            **{
-                kind: {key: a[0] for key, a in getattr(found, kind).items()}
-                for kind in ("values", "cotangents", "gradients")
-            },
-        )
-        links = certify(one, leaves, first, "float64").links
-        return [link.name for link in links if link.verdict == "refuted"]
+    def diagnosis(adapter: Adapter) -> str:
+        found = adapter.examples(one, rows, shapes, ("x", "t"))
+        replays = replays_of(found, leaves, one, "float64")
+        return explained(replays, [replay.certificate() for replay in replays])
 
-    assert refuted(right) == []
-    assert "dE/dW1" in refuted(replace(right, per_example=summed))
+    assert diagnosis(right) == ""
+    assert f"diagnosis: example 2: dE/dW2: {fault}: " in diagnosis(
+        replace(right, per_example=wrong)
+    )
 
 
 @pytest.fixture(scope="module")

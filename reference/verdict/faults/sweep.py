@@ -137,6 +137,17 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
     def activations(node: Node, name: str, value: Any) -> Any:
         return _like(value, before[name]) if name in _nodes(network) else value
 
+    def constant(name: str, handed_on: list[Any]) -> Any:
+        right = sum_of(handed_on)
+        return 0 * right if name in network.parameters else right
+
+    def of_constants(network: Network, link: str) -> bool:
+        values = {n.name for n in network.nodes if {*n.inputs} & {*network.parameters}}
+        own = received(link)
+        return (
+            link in values or own in network.parameters or beside(network, link, network.parameters)
+        )
+
     def beside(network: Network, link: str, operands: Collection[str]) -> bool:
         users = (node for node in network.nodes if received(link) in node.inputs)
         return any(set(node.inputs) & set(operands) for node in users)
@@ -154,6 +165,13 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
         "asynchronous or pipelined training",
         lambda network, link: beside(network, link, network.parameters),
         Rules(operand=weights),
+    )
+    yield Fault(
+        "stale constants",
+        "computed with what the weights were when it was compiled",
+        "weights that a compiled function has captured, instead of taking them as arguments",
+        of_constants,
+        Rules(given=weights, operand=weights, receive=constant),
     )
     yield Fault(
         "stale activations",
