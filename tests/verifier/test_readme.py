@@ -28,7 +28,8 @@ CLONE = ["reference", "adapters", "fixtures", "tests", "conftest.py", "pyproject
 VERIFY = (
     "pytest tests/verification/test_article.py tests/verification/test_golden.py "
     "tests/verification/test_figures.py tests/verification/test_networks.py "
-    "-k 'not (trajectory or thousands or zero or test_networks) or softplus or certified and article'"
+    "-k 'not (trajectory or thousands or zero or test_networks) or softplus "
+    "or certified and article'"
 )
 """What `make verify` runs, less: what README shows of its output."""
 

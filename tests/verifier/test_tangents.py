@@ -98,6 +98,32 @@ def test_every_fault_is_seen(fault: str) -> None:
     assert any(certificate.refuted for certificate in certificates)
 
 
+def test_another_dtype() -> None:
+    """A tangent of another dtype is one finding: what follows it is replayed all the same."""
+    network, leaves, directions, found = passed("tanh")
+    right = certify_tangents(network, leaves, directions, found, "float64")
+    tangents = {**found.tangents.values}
+    tangents[network.loss] = tangents[network.loss].astype(np.longdouble)
+    other = replace(found, tangents=replace(found.tangents, values=tangents))
+    certificate = certify_tangents(network, leaves, directions, other, "float64")
+    red = [link for link in certificate.links if link.verdict != "inside"]
+
+    assert [link.name for link in red] == [TANGENT + network.loss]
+    assert "expected dtype float64, found" in str(red[0])
+    assert len(certificate.links) == len(right.links)
+
+
+def test_what_is_missing_ends_a_certificate() -> None:
+    """Nothing can be replayed from a tangent that there is not."""
+    network, leaves, directions, found = passed("tanh")
+    tangents = {**found.tangents.values}
+    del tangents["net1"]
+    other = replace(found, tangents=replace(found.tangents, values=tangents))
+    last = certify_tangents(network, leaves, directions, other, "float64").links[-1]
+
+    assert str(last) == "tangent of net1: refuted: is missing"
+
+
 def wrong(found: DualTrace, part: str, kind: str) -> DualTrace:
     """Return a trace with the first entry of its first array of one kind off by a millionth."""
     trace: Trace = getattr(found, part)

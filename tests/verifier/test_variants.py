@@ -18,6 +18,7 @@ from reference.verdict.diagnosis import diagnose
 from reference.verdict.faults import catalogue
 from reference.verdict.passes import certify_passes
 from reference.verdict.sensitivity import OTHERWISE
+from reference.verdict.sensitivity import Runs as TwoRuns
 from tests.verification.certificates import in_precision
 from tests.verification.test_examples import explained, replays_of
 from tests.verification.test_variants import halved
@@ -201,3 +202,14 @@ def test_wrong_without_probes(
     refuted = [link.name for link in runs(change).links if link.verdict == "refuted"]
 
     assert refuted == ["dE/dqkv1.weight without probes"]
+
+
+@pytest.mark.parametrize("bound", [0.0, np.inf, np.nan])
+def test_a_bound_that_says_nothing_holds_nothing(
+    bound: float, runs: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no rounding, or any, is allowed, a gradient that differs is refuted."""
+    monkeypatch.setattr(TwoRuns, "bound", lambda *_: bound)
+    refuted = [ln.name for ln in runs(one_entry(1 + 2.0**-14)).links if ln.verdict == "refuted"]
+
+    assert "dE/dqkv1.weight without probes" in refuted
