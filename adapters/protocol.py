@@ -63,7 +63,7 @@ class Adapter:
                     leaves the framework as it found it.
     per_example:    as value_and_grad, mapped over a leading axis, the examples, of those tensors
                     that are named; all that it returns has that axis.
-    processor:      what its kernels were chosen for, where it says so: numbers may depend on it.
+    processor:      what it may use of the processor, by names: numbers may depend on it.
     unsupported:    op, "op option", "op method" or precision -> the reason why this adapter goes
                     without it.
     compiled:       makes a function of tensors one that is called many times.
@@ -82,7 +82,7 @@ class Adapter:
     per_example: (
         Callable[[Loss, dict[str, Tensor], Collection[str]], tuple[dict[str, Tensor], ...]] | None
     ) = None
-    processor: str = ""
+    processor: Collection[str] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
     libraries: Mapping[str, "Library"] = field(default_factory=dict)

@@ -16,6 +16,12 @@ from adapters.protocol import Adapter, Directional, Loss, Tensor
 from adapters.torch_optimizers import libraries
 
 
+def processor() -> tuple[str, ...]:
+    level = torch.backends.cpu.get_cpu_capability()
+    features: Tensor = getattr(torch.cpu, "get_capabilities", dict)()  # older releases have none
+    return (level, "AMX") if features.get("amx_bf16") else (level,)
+
+
 def array(a: Tensor) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
     bfloat16 = a.dtype.name == "bfloat16"
     return torch.tensor(a.astype("float32")).bfloat16() if bfloat16 else torch.tensor(a)
@@ -131,7 +137,7 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
 
 adapter = Adapter(
     version=str(torch.__version__),
-    processor=torch.backends.cpu.get_cpu_capability(),
+    processor=processor(),
     ops={
         "dense": dense,
         "conv2d": F.conv2d,

@@ -6,7 +6,7 @@ that is not recorded. So a fixed release turns it red again.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -46,6 +46,7 @@ class KnownFinding:
     reproducer: a few lines of the framework alone that print what is seen.
     where:      the links where it is seen.
     processors: those on which it is seen, as the adapter calls them; all, where none is named.
+    sometimes:  whether it need not be seen: what is read from memory that nobody wrote is anything.
     """
 
     adapter: str
@@ -57,6 +58,7 @@ class KnownFinding:
     reproducer: str
     where: tuple[Sighting, ...]
     processors: tuple[str, ...] = ()
+    sometimes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,15 @@ class Comparison:
 
 
 def seen_here(
-    findings: Iterable[KnownFinding], processor: Callable[[str], str]
+    findings: Iterable[KnownFinding], processor: Callable[[str], Collection[str]]
 ) -> tuple[KnownFinding, ...]:
     """Return the findings that are seen on this machine.
 
-    processor: adapter -> what its kernels were chosen for; asked only where that matters.
+    processor: adapter -> what it may use of the processor; asked only where that matters.
     """
-    return tuple(x for x in findings if not x.processors or processor(x.adapter) in x.processors)
+    return tuple(
+        x for x in findings if not x.processors or {*x.processors} & {*processor(x.adapter)}
+    )
 
 
 def compare(
@@ -93,17 +97,17 @@ def compare(
     """
     red = [link for link in links if link.verdict != "inside"]
     recorded = tuple(recorded)
+    strict = {one: everywhere and not x.sometimes for x in recorded for one in x.where}
     covered = {
-        sighting: [link for link in red if covers(sighting, link, exactly=everywhere)]
-        for finding in recorded
-        for sighting in finding.where
+        sighting: [link for link in red if covers(sighting, link, exactly=exactly)]
+        for sighting, exactly in strict.items()
     }
     new = [link for link in red if not any(link in seen for seen in covered.values())]
     vanished = [
         f"{pattern} ({sighting.effective})"
         for sighting, seen in covered.items()
         for pattern in sighting.links
-        if everywhere and not any(fnmatchcase(_name(link), pattern) for link in seen)
+        if strict[sighting] and not any(fnmatchcase(_name(link), pattern) for link in seen)
     ]
     known = tuple(finding for finding in recorded if any(covered[one] for one in finding.where))
     return Comparison(known, tuple(new), tuple(vanished))
@@ -179,8 +183,9 @@ def _entry(place: str, entry: object, of: type) -> dict[str, Any]:
     if not isinstance(entry, dict) or not {*required} <= {*entry} <= {*expected}:
         raise FixtureError(f"{place}: expected exactly the keys {required}")
     for key, value in entry.items():
-        if expected[key] is str:
-            kind, is_right = "a string", isinstance(value, str)
+        if expected[key] in (str, bool):
+            kind = "a string" if expected[key] is str else "true or false"
+            is_right = isinstance(value, expected[key])  # type: ignore[arg-type]
         else:
             one = str if expected[key] == tuple[str, ...] else dict
             kind = "strings" if one is str else "tables"

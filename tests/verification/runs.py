@@ -1,6 +1,6 @@
 """The article's two iterations as every implementation computes them, each computed once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -87,12 +87,12 @@ class Runs:
             return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
-    def processor(self, framework: str) -> str:
-        """Return what the kernels of a framework were chosen for, if it was asked for and says."""
+    def processor(self, framework: str) -> Collection[str]:
+        """Return what a framework may use of the processor, if it was asked for and says."""
         with suppress(AdapterError):
             if framework in self.paths:
                 return adapters.load(framework).processor
-        return ""
+        return ()
 
     def _load(self, name: str) -> Adapter | Isolated:
         path = self.paths.get(name)  # a variant has none

@@ -75,6 +75,7 @@ def recorded(version: str = "1", **seen: Any) -> KnownFinding:
 
 
 KNOWN = recorded()
+SOMETIMES = replace(KNOWN, sometimes=True)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,10 @@ KNOWN = recorded()
         ([INSIDE, DEGRADED], [recorded(links=("dE/d*", "net1"))], 0, "red"),
         ([INSIDE, REFUTED], [KNOWN], 0, "red"),
         ([INSIDE, REFUTED], [recorded(effective="refuted")], 0, "known"),
+        ([INSIDE], [SOMETIMES], 0, "agrees"),
+        ([INSIDE, DEGRADED], [SOMETIMES], 0, "known"),
+        ([INSIDE, REFUTED], [SOMETIMES], 0, "known"),  # what lies in memory is anything
+        ([INSIDE, DEGRADED], [replace(SOMETIMES, version="2")], 0, "red"),
     ],
 )
 def test_findings_are_strict(
@@ -128,6 +133,12 @@ def test_findings_are_strict(
     assert (verdict == "known") == bool(cell.known)
 
 
+OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
+    f"{key} = ''\n"
+    for key in ("adapter", "version", "cause", "point", "seen", "proven", "reproducer")
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -135,6 +146,9 @@ def test_findings_are_strict(
         ("[[finding]]\nadapter = 'torch'", "findings.toml: finding 1: expected exactly the keys"),
         ("findings = []", "findings.toml: unknown keys ['findings']"),
         ("finding = [1]", "findings.toml: finding 1: expected exactly the keys"),
+        (f"{OF_NONE}sometimes = 'yes'", "finding 1: sometimes: expected true or false"),
+        (f"{OF_NONE}processors = 'AVX2'", "finding 1: processors: expected strings"),
+        (f"{OF_NONE}processor = ['AVX2']", "finding 1: expected exactly the keys"),
     ],
 )
 def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
@@ -152,8 +166,8 @@ def test_seen_on_a_processor() -> None:
     everywhere = findings.load()[0]
     there = replace(everywhere, processors=("AVX2",))
 
-    assert findings.seen_here([everywhere, there], lambda _: "AVX2") == (everywhere, there)
-    assert findings.seen_here([everywhere, there], lambda _: "AVX512") == (everywhere,)
+    assert findings.seen_here([everywhere, there], lambda _: ("AVX2",)) == (everywhere, there)
+    assert findings.seen_here([everywhere, there], lambda _: ("AVX512", "AMX")) == (everywhere,)
 
 
 def test_recorded_findings_are_of_cases() -> None:
