@@ -7,17 +7,22 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from adapters.protocol import Unsupported
+from reference import article as articles
 from reference.backprop import forward
 from reference.network import Network
 from reference.ops import OPS
+from reference.verdict.certificate import Certificate
+from tests.report.cells import NETWORKS, Cell
+from tests.verification import campaign
 from tests.verification.alone import ALONE, OPS_ALONE
-from tests.verification.campaign import leaves_in
+from tests.verification.campaign import SHARE, Campaign, Judged, leaves_in
 from tests.verification.certificates import traced
 from tests.verification.graphs import STEPS, graphs
 from tests.verification.runs import Runs
@@ -71,6 +76,25 @@ def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
     assert fanned_out > FANNED_OUT
     assert shared > SHARED
     assert len({precision for _, precision in drawn}) == 4
+
+
+@pytest.mark.parametrize("tried", ["torch", *SHARE])
+def test_a_round_draws_what_is_asked(tried: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few graphs are a column's share, they are drawn, and of each seed others."""
+    seen: list[Network] = []
+
+    def judge(_: Any, __: str, network: Network, *___: Any) -> Judged:
+        seen.append(network)
+        return Judged(Certificate("random", "float64", ()), (), (), ())
+
+    monkeypatch.setattr(campaign, "judge", judge)
+    rounds = 5
+    for n in range(rounds):
+        cell = Cell("random", tried, "its own numbers", "1", "any", 0, "every link", NETWORKS)
+        Campaign(Runs(articles.load(), {}), tried, (), cell).round(n, 1)
+    graphs = Counter(text(Found(tried, "", "float64", "E", (0,), "", one)) for one in seen)
+
+    assert len(graphs) == 1 + rounds  # the simplest one, and others
 
 
 RANDOM = "tests/verification/test_random_networks.py"
