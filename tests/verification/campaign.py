@@ -42,7 +42,9 @@ SLOW = ("torch.compile",)
 
 ABORTS = {
     "jax": "XLA aborts on the gradient of a convolution whose stride is a side of the kernel, and "
-    "whose padding is one less"
+    "whose padding is one less",
+    "torch": "F.conv2d ends the process in float16 (on processors with AVX512-FP16) where a "
+    "dilated kernel is one wide and sees padding alone",
 }
 """Adapter -> what ends the process, and is not run."""
 
@@ -123,7 +125,7 @@ class Campaign:
         def every_link_is_inside(drawn: tuple[Network, str]) -> None:
             network, precision = drawn
             leaves = leaves_in(network, precision)
-            if aborts(self.column, network):
+            if aborts(self.column, network, precision):
                 cause = ABORTS[self.column.partition(".")[0]]
                 self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
                 return
@@ -193,19 +195,22 @@ class Campaign:
             self.cell.properties = [f"{self.undecided} links undecided: their balls have no bound"]
 
 
-def aborts(column: str, network: Network) -> bool:
+def aborts(column: str, network: Network, precision: str) -> bool:
     """Return whether a graph has what is known to end the process; see `ABORTS`."""
-    if column.partition(".")[0] not in ABORTS:
-        return False
+    adapter = column.partition(".")[0]
     with np.errstate(all="ignore"):
         known = {**network.inputs, **forward(network, network.inputs)}
-    return any(
-        node.op == "conv2d"
-        and (stride := node.options.get("stride", 1)) in known[node.inputs[1]].shape[2:]
-        and node.options.get("padding", 0) == stride - 1 > 0
-        and node.options.get("dilation", 1) == 1
-        for node in network.nodes
-    )
+
+    def of(node: Node) -> bool:
+        width, kernel = known[node.inputs[0]].shape[3], known[node.inputs[1]].shape[2:]
+        options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
+        stride, padding, dilation = (options[k] for k in ("stride", "padding", "dilation"))
+        if adapter == "jax":
+            return stride in kernel and padding == stride - 1 > 0 and dilation == 1
+        dilated = precision == "float16" and kernel[1] == 1 < dilation
+        return dilated and 0 < padding <= stride - width
+
+    return adapter in ABORTS and any(of(node) for node in network.nodes if node.op == "conv2d")
 
 
 def leaves_in(network: Network, precision: str) -> dict[str, Array]:
@@ -240,7 +245,7 @@ def judge(
         for finding in known
         if finding.version == version
         for sighting in finding.where
-        if adapter in sighting.columns and precision in sighting.precisions
+        if {adapter, column} & {*sighting.columns} and precision in sighting.precisions
     ]
     left = [link for link in red if link not in undecided]
     causes = [

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from adapters.protocol import Unsupported
 from reference import article as articles
 from reference.backprop import forward
-from reference.network import Network
+from reference.network import Network, Node
 from reference.ops import OPS
 from reference.verdict.certificate import Certificate
 from tests.report.cells import NETWORKS, Cell
 from tests.verification import campaign
 from tests.verification.alone import ALONE, OPS_ALONE
-from tests.verification.campaign import SHARE, Campaign, Judged, leaves_in
+from tests.verification.campaign import SHARE, Campaign, Judged, aborts, leaves_in
 from tests.verification.certificates import traced
 from tests.verification.graphs import STEPS, graphs
 from tests.verification.runs import Runs
@@ -183,18 +183,62 @@ def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: P
         assert text(found) == text(load(tmp_path / "one.json"))
 
 
-ABORTING = """
+XLA_ABORTS = """
 import jax
 conv = lambda x, w: jax.lax.conv_general_dilated(x, w, (2, 2), [(1, 1), (1, 1)]).sum()
 jax.grad(conv)(jax.numpy.ones((1, 1, 4, 1)), jax.numpy.ones((1, 1, 2, 2)))
 """
+TORCH_ENDS = """
+import torch
+x, W = (torch.ones(1, 1, side, 1, dtype=torch.float16) for side in (4, 2))
+print(torch.cpu.get_capabilities().get("avx512_fp16"), flush=True)
+torch.nn.functional.conv2d(x, W, stride=2, padding=1, dilation=2)
+"""
+
+
+def ended(script: str) -> subprocess.CompletedProcess[str]:
+    """Return a process that a script has ended."""
+    return subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
 
 
 def test_what_aborts_still_does() -> None:
     """What is not run since it ends the process still does: else it is to be run again."""
-    done = subprocess.run(  # noqa: S603 our own command
-        [sys.executable, "-c", ABORTING], capture_output=True, text=True, check=False
-    )
+    done = ended(XLA_ABORTS)
 
     assert done.returncode == -signal.SIGABRT
     assert "Window dimensions do not match RHS shape" in done.stderr
+
+
+def test_what_ends_torch_still_does() -> None:
+    """Likewise, where the processor has what its kernel uses; elsewhere there is no such kernel."""
+    done = ended(TORCH_ENDS)
+
+    assert done.returncode == (-signal.SIGSEGV if done.stdout == "True\n" else 0)
+
+
+@pytest.mark.parametrize(
+    ("tried", "rounded", "geometry", "expected"),
+    [
+        ("jax", "float32", (4, 1, 2, 2, {"stride": 2, "padding": 1}), True),
+        ("jax.jit", "float32", (4, 4, 2, 2, {"stride": 2, "padding": 0}), False),
+        ("torch", "float16", (4, 1, 2, 1, {"stride": 2, "padding": 1, "dilation": 2}), True),
+        ("torch", "float16", (4, 2, 2, 1, {"stride": 3, "padding": 1, "dilation": 3}), True),
+        ("torch", "float32", (4, 1, 2, 1, {"stride": 2, "padding": 1, "dilation": 2}), False),
+        ("torch", "float16", (4, 2, 2, 1, {"stride": 2, "padding": 1, "dilation": 2}), False),
+        ("torch", "float16", (4, 1, 2, 1, {"stride": 2, "padding": 1}), False),
+        ("reference", "float64", (4, 1, 2, 2, {"stride": 2, "padding": 1}), False),
+    ],
+)
+def test_what_is_not_run(
+    tried: str, rounded: str, geometry: tuple[Any, ...], *, expected: bool
+) -> None:
+    """What ends the process is left out, and nothing beside it."""
+    *sides, options = geometry
+    x, W = np.ones((1, 1, *sides[:2])), np.ones((1, 1, *sides[2:]))
+    nodes = (Node("z", "conv2d", ("x", "W"), options), Node("E", "sum", ("z",)))
+
+    assert aborts(tried, Network("n", {"x": x, "W": W}, {}, nodes, frozenset()), rounded) == (
+        expected
+    )
