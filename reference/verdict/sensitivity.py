@@ -70,10 +70,10 @@ class Runs:
         tangents = along(self.replay.network, exactly, u).tangents
         total = 0.0
         for name, radii in self.values.items():
-            total += float(np.sum(np.abs(tangents.cotangents[name]) * radii))
+            total += _moved(tangents.cotangents[name], radii)
         for name, radii in self.received.items():
             moved = u[name] if name in u else tangents.values[name]
-            total += float(np.sum(np.abs(moved) * radii))
+            total += _moved(moved, radii)
         return 2 * 2 * total  # of two runs, each within twice the radius
 
 
@@ -141,6 +141,12 @@ def _directions(difference: Array, index: tuple[int, ...]) -> Iterator[Array]:
     alone = np.zeros_like(difference)
     alone[index] = np.sign(difference[index])
     yield alone
+
+
+def _moved(slopes: Array, radii: Array) -> float:
+    """Return by how much errors move a sum; what they do not move, not even one without bound."""
+    slopes = np.abs(slopes)
+    return float(np.sum(np.multiply(slopes, radii, where=slopes != 0, out=np.zeros(slopes.shape))))
 
 
 def _radii(ball: Ball) -> Array:

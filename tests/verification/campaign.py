@@ -263,8 +263,11 @@ def judge(
 def has_no_bound(replay: Replay, link: Link) -> bool:
     """Return whether the widest ball that an implementation may fill has no bound.
 
-    So it is where a sum may cancel to zero, and is divided by.
+    So it is where a sum may cancel to zero, and is divided by; and if that is anywhere in a
+    network, the bound on how far the pass without probes may be from the one with them has none.
     """
+    if link.name.endswith(WITHOUT) and not link.problem and not np.isfinite(link.rad):
+        return True
     seen = replay.seen(link.name)
     if not isinstance(seen, np.ndarray | np.generic):
         return False

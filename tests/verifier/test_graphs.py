@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from reference import article as articles
 from reference.backprop import forward
 from reference.network import Network, Node
 from reference.ops import OPS
-from reference.verdict.certificate import Certificate
+from reference.verdict.certificate import WITHOUT, Certificate, Link
 from tests.report.cells import NETWORKS, Cell
 from tests.verification import campaign
 from tests.verification.alone import ALONE, OPS_ALONE
-from tests.verification.campaign import SHARE, Campaign, Judged, aborts, leaves_in
+from tests.verification.campaign import SHARE, Campaign, Judged, aborts, has_no_bound, leaves_in
 from tests.verification.certificates import traced
 from tests.verification.graphs import STEPS, graphs
 from tests.verification.runs import Runs
@@ -181,6 +182,18 @@ def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: P
         (tmp_path / "one.json").write_text(text(found), encoding="utf-8")
 
         assert text(found) == text(load(tmp_path / "one.json"))
+
+
+@pytest.mark.parametrize(
+    ("rad", "problem", "undecided"),
+    [(np.inf, None, True), (np.nan, None, True), (1.0, None, False), (np.nan, "is missing", False)],
+)
+def test_undecided_without_probes(rad: float, problem: str | None, *, undecided: bool) -> None:
+    """Where the bound on two passes has no end nothing is decided; what is missing is."""
+    link = Link(f"dE/dx{WITHOUT}", "refuted", "float32", rad=rad, problem=problem)
+    nothing: Any = SimpleNamespace(seen=lambda _: None)
+
+    assert has_no_bound(nothing, link) == undecided
 
 
 XLA_ABORTS = """

@@ -9,7 +9,8 @@ import pytest
 
 import adapters
 from adapters.protocol import Adapter, Loss
-from reference.network import Network
+from reference.backprop import backprop
+from reference.network import Network, Node
 from reference.networks import gpt, mlp
 from reference.numbers.precision import PRECISIONS
 from reference.ops import Array
@@ -202,6 +203,25 @@ def test_wrong_without_probes(
     refuted = [link.name for link in runs(change).links if link.verdict == "refuted"]
 
     assert refuted == ["dE/dqkv1.weight without probes"]
+
+
+def test_what_is_not_moved_has_no_part_in_the_bound() -> None:
+    """An error without bound, of a cotangent that has no part in a gradient, leaves it bounded."""
+    nodes = (
+        Node("y", "multiply", ("x", "c")),
+        Node("z", "multiply", ("t", "d")),
+        *(Node(f"E{k}", "sum", (k,)) for k in "yz"),
+        Node("E", "add", ("Ey", "Ez")),
+    )
+    one = Network("two", {k: np.ones(2) for k in "xctd"}, {}, nodes, frozenset())
+    leaves, _ = in_precision(one, "float32")
+    both = TwoRuns(Replay(one, leaves, backprop(one, leaves), PRECISIONS["float32"]))
+    along = {k: np.full(2, float(k == "c")) for k in "xctd"}
+    before = both.bound(along)
+    both.received["z"] = np.full(2, np.inf)
+
+    assert 0 < both.bound(along) == before
+    assert both.bound({**along, "d": np.ones(2)}) == np.inf
 
 
 @pytest.mark.parametrize("bound", [0.0, np.inf, np.nan])
