@@ -53,13 +53,22 @@ ONCE = {
 """What takes long to compile, or is much: in float32 alone, and of every op at ordinary points."""
 
 
-def asked_of(frameworks: Collection[str]) -> Iterator[Any]:
+LARGE = {
+    ("jax", name, "reverse-over-reverse")
+    for name in ("every-op/ordinary", "resnet-8", "yolo-32-pixels")
+}
+"""Behind --large: of all that is compiled, the longest."""
+
+
+def asked_of(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
     """Yield mode, network's name and precision, with readable ids."""
     for framework, modes in MODES.items():
         for mode in modes if framework in frameworks else ():
             for name in DIFFERENTIATED:
                 once = (framework, name, mode) in ONCE
                 if once and name == "every-op/special":
+                    continue
+                if (framework, name, mode) in LARGE and not large:
                     continue
                 for precision in ("float32",) if once else ("float64", "float32"):
                     column = f"{framework}.{mode}"

@@ -35,7 +35,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     alone = pytest.mark.skip(reason="no framework was asked for that has derivatives of its own")
     if "derived" in metafunc.fixturenames:
         none = [pytest.param("none", "none", "float64", marks=alone)]
-        metafunc.parametrize(("mode", "derived", "held"), [*asked_of(asked)] or none)
+        found = [*asked_of(asked, large=metafunc.config.getoption("--large"))]
+        metafunc.parametrize(("mode", "derived", "held"), found or none)
     elif "without" in metafunc.fixturenames:
         pairs = [(c, op) for c in DECLARED if c.partition(".")[0] in asked for op in DECLARED[c]]
         none = [pytest.param("none", "none", marks=alone)]

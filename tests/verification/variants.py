@@ -48,7 +48,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "torch.func": (*EAGER, "bce_with_logits/special"),
     "torch.vmap": (*EAGER, "bce_with_logits/special"),
     "torch.checkpoint": EAGER,
-    "torch.compile": ("article", "32-64-64-10", "gpt-1-layer"),
+    "torch.compile": ("article", "32-64-64-10"),
     "jax.jit": ("every-op/ordinary", "article", "32-64-64-10", "gpt", "resnet-8"),
     "jax.vmap": ("article", "gpt-1-layer"),
     "jax.checkpoint": ("article", "32-64-64-10", "gpt-1-layer"),
@@ -57,7 +57,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 """Variant -> what it is certified on, in float64 and float32."""
 
 ONCE = {
-    "torch.compile": ("gpt-1-layer",),
+    "torch.compile": ("32-64-64-10", "gpt-1-layer"),
     "jax.jit": ("every-op/ordinary", "gpt", "resnet-8", "resnet-20", "yolo"),
     "jax.vmap": ("every-op/ordinary", "gpt-1-layer"),
     "jax.checkpoint": ("gpt-1-layer",),
@@ -66,7 +66,7 @@ ONCE = {
 """What takes long to compile: in float32 alone."""
 
 LARGE = {
-    "torch.compile": ("every-op/ordinary",),
+    "torch.compile": ("gpt-1-layer", "every-op/ordinary"),
     "jax.jit": ("resnet-20", "yolo"),
     "jax.vmap": ("every-op/ordinary",),
     "jax.scan": ("100-layers-of-64",),
