@@ -11,16 +11,19 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 # The tests start a hundred processes: what Python has compiled is kept for the next one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: verify test bench install golden clean
+.PHONY: verify test wheel-test bench install links golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix
-	$(BIN)/python -m pytest -n auto --dist worksteal tests/verification
+	$(BIN)/backproof verify -n auto --dist worksteal
 
-test: install  ## set up, lint, check types, run the whole suite
+test: install links wheel-test  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+wheel-test: install  ## set up, build the wheel, install it, use it from an empty folder
+	$(BIN)/python -m pytest -q tests/wheel
 
 bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks
@@ -32,9 +35,13 @@ install: clean
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[torch,jax,dev]' --constraint constraints.txt
 
+links:  ## lay out the package as it is installed, of links, for mypy
+	rm -rf .links && mkdir -p .links/backproof
+	ln -s $(CURDIR)/backproof/* $(CURDIR)/reference $(CURDIR)/adapters $(CURDIR)/fixtures .links/backproof
+	ln -s $(CURDIR)/tests/verification .links/backproof/verification
+
 golden:  ## rewrite fixtures/golden/
-	$(BIN)/python -m reference.golden
-	$(BIN)/python -m reference.article --record
+	$(BIN)/python -m backproof.reference.article.record
 
 clean:
 	rm -rf .venv

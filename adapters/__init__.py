@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from adapters.protocol import Adapter, AdapterError
+from backproof.adapters.protocol import Adapter, AdapterError
 
 TABLE = {
-    "torch": "adapters.pytorch_autograd",
-    "jax": "adapters.jax_grad",
+    "torch": "backproof.adapters.pytorch_autograd",
+    "jax": "backproof.adapters.jax_grad",
 }
 """Name, which is also the framework's package -> the adapter's module."""
 
@@ -45,13 +45,13 @@ def load(name: str, path: Path | None = None) -> Adapter:
     if not isinstance(adapter, Adapter):
         raise AdapterError(
             f"adapter {name}: {path or TABLE[framework]}: expected `adapter = Adapter(...)` "
-            f"(adapters.protocol), found {adapter!r}"
+            f"(backproof.Adapter), found {adapter!r}"
         )
     return adapter
 
 
 def _from_file(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"adapters.external.{name}", path)
+    spec = importlib.util.spec_from_file_location(f"backproof.adapters.external.{name}", path)
     if spec is None or spec.loader is None:
         raise AdapterError(f"adapter {name}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

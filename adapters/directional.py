@@ -8,7 +8,7 @@ and JAX have them.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adapters.protocol import Directional, Loss, Tensor
+from backproof.adapters.protocol import Directional, Loss, Tensor
 
 Transformation = Callable[..., Any]
 

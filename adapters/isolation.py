@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters.protocol import Adapter, AdapterError, Unsupported
-from reference.backprop import Trace
-from reference.network import Network
-from reference.ops import Array
+from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
 
 
 class Isolated:
@@ -100,7 +100,7 @@ class Isolated:
 
 def _serve(pipe: Connection, name: str, path: Path) -> None:
     """Answer calls, in the process of the adapter's own."""
-    from adapters import load  # noqa: PLC0415 it imports this module
+    from backproof.adapters import load  # noqa: PLC0415 it imports this module
 
     adapter: Adapter | None = None
     untouched = _state()

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from adapters.directional import nested
-from adapters.jax_scan import scanned
-from adapters.optax_optimizers import libraries
-from adapters.protocol import Adapter, Loss, Tensor
+from backproof.adapters.directional import nested
+from backproof.adapters.jax_scan import scanned
+from backproof.adapters.optax_optimizers import libraries
+from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:

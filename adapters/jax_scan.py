@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from adapters.protocol import Tensor, Unsupported, step
-from reference.network import Network, Node
+from backproof.adapters.protocol import Tensor, Unsupported, step
+from backproof.reference.network import Network, Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.backprop import Trace
-from reference.network import Network, Node
-from reference.ops import Array
-from reference.optimizers import sgd
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import sgd
 
 if TYPE_CHECKING:
-    from adapters.training import Library  # which trains adapters
+    from backproof.adapters.training import Library  # which trains adapters
 
 Tensor = Any
 """The framework's own array."""

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
-from adapters.directional import nested
-from adapters.protocol import Adapter, Directional, Loss, Tensor
-from adapters.torch_optimizers import libraries
+from backproof.adapters.directional import nested
+from backproof.adapters.protocol import Adapter, Directional, Loss, Tensor
+from backproof.adapters.torch_optimizers import libraries
 
 
 def processor() -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch.nn import utils
 
-from adapters.protocol import Tensor
-from adapters.training import Library, Named, Step
+from backproof.adapters.protocol import Tensor
+from backproof.adapters.training import Library, Named, Step
 
 CLAIMS = {
     "sgd": "sgd",

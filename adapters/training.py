@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters.protocol import Adapter, Tensor, Unsupported
-from reference.network import Network
-from reference.ops import Array
-from reference.training import Record
+from backproof.adapters.protocol import Adapter, Tensor, Unsupported
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+from backproof.reference.training import Record
 
 Named = Mapping[str, Tensor]
 """Parameter -> tensor."""

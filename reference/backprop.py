@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.network import Network, Node
-from reference.ops import OPS, Array, Op
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import OPS, Array, Op
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from reference.fixtures import FIXTURES, FixtureError
-from reference.verdict.certificate import WITHOUT, Link
+from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.reference.verdict.certificate import WITHOUT, Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-from reference.ops import OPS, Array
+from backproof.reference.ops import OPS, Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reference.backprop import Trace, backprop
-from reference.network import Network
-from reference.ops import Array
-from reference.optimizers import sgd
+from backproof.reference.backprop import Trace, backprop
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import sgd
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.network import Network, Node
-from reference.ops import Array
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
 
 
 @dataclass(slots=True)

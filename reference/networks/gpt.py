@@ -7,8 +7,8 @@ from math import sqrt
 
 import numpy as np
 
-from reference.network import Network
-from reference.networks.build import Builder
+from backproof.reference.network import Network
+from backproof.reference.networks.build import Builder
 
 
 def gpt(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.network import Network, Node
-from reference.ops import Array
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 """Makes an array of a shape, float64."""

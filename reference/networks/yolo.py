@@ -11,9 +11,9 @@ from math import sqrt
 
 import numpy as np
 
-from reference.network import Network
-from reference.networks.build import Builder
-from reference.ops import Array
+from backproof.reference.network import Network
+from backproof.reference.networks.build import Builder
+from backproof.reference.ops import Array
 
 SCALES = {"coarse": 16, "fine": 8}
 """Head -> side of its cells, in pixels."""

@@ -23,8 +23,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
-from reference.ops import Array
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
+from backproof.reference.ops import Array
 
 
 class Ball(NDArrayOperatorsMixin):

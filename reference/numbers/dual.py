@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
-from reference.ops.functions import arctan, erf, rounding
+from backproof.reference.ops.functions import arctan, erf, rounding
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""

@@ -13,7 +13,7 @@ from typing import Any
 import flint
 import numpy as np
 
-from reference.ops import Array
+from backproof.reference.ops import Array
 
 Number = int | flint.fmpq | flint.arb
 """A rational number known exactly, or a ball around a real one; they can be mixed."""

@@ -1,20 +1,24 @@
 """The ops by name: the one table that a network's nodes refer to."""
 
-from reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
-from reference.ops.arithmetic import add, matmul, multiply, scale, sum_
-from reference.ops.attention import attention, causal_mask
-from reference.ops.boxes import complete_iou
-from reference.ops.convolution import conv2d
-from reference.ops.cross_entropy import bce_with_logits, cross_entropy, softmax_cross_entropy
-from reference.ops.dense import dense
-from reference.ops.gelu import gelu
-from reference.ops.losses import half_squared_error, huber, mean_squared_error
-from reference.ops.normalization import batch_norm, layer_norm, rms_norm
-from reference.ops.op import Array, Op
-from reference.ops.pooling import average_pool, max_pool, upsample
-from reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
-from reference.ops.sigmoid import sigmoid
-from reference.ops.softmax import log_softmax, softmax
+from backproof.reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
+from backproof.reference.ops.arithmetic import add, matmul, multiply, scale, sum_
+from backproof.reference.ops.attention import attention, causal_mask
+from backproof.reference.ops.boxes import complete_iou
+from backproof.reference.ops.convolution import conv2d
+from backproof.reference.ops.cross_entropy import (
+    bce_with_logits,
+    cross_entropy,
+    softmax_cross_entropy,
+)
+from backproof.reference.ops.dense import dense
+from backproof.reference.ops.gelu import gelu
+from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
+from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.pooling import average_pool, max_pool, upsample
+from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
+from backproof.reference.ops.sigmoid import sigmoid
+from backproof.reference.ops.softmax import log_softmax, softmax
 
 __all__ = ["OPS", "Array", "Op"]
 

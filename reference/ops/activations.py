@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from reference.ops.functions import stop
-from reference.ops.op import Array, Op
-from reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.ops.functions import stop
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.sigmoid import sigmoid_forward
 
 
 def tanh_forward(z: Array) -> Array:

@@ -5,7 +5,7 @@ Operands broadcast as NumPy's do.
 
 import numpy as np
 
-from reference.ops.op import Array, Op, sum_to_shape
+from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
 def add_forward(a: Array, b: Array) -> Array:

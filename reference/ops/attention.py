@@ -7,9 +7,9 @@ Source: Vaswani et al., Attention Is All You Need (2017), sec. 3.2.1, eq. 1.
 
 import numpy as np
 
-from reference.ops.functions import stop
-from reference.ops.op import Array, Op
-from reference.ops.softmax import softmax_backward, softmax_forward
+from backproof.reference.ops.functions import stop
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.softmax import softmax_backward, softmax_forward
 
 
 def causal_mask_forward(scores: Array, *, fill: float = -1e4) -> Array:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.functions import arctan, stop
-from reference.ops.op import Array, Op
+from backproof.reference.ops.functions import arctan, stop
+from backproof.reference.ops.op import Array, Op
 
 
 @dataclass(frozen=True, slots=True)

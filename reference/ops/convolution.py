@@ -8,8 +8,8 @@ Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning 
 
 import numpy as np
 
-from reference.ops.op import Array, Op
-from reference.ops.windows import pad, windows
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.windows import pad, windows
 
 
 def conv2d_forward(

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.op import Array, Op
-from reference.ops.sigmoid import sigmoid_forward
-from reference.ops.softmax import log_softmax_forward
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.ops.softmax import log_softmax_forward
 
 
 def softmax_cross_entropy_forward(y: Array, t: Array, *, label_smoothing: float = 0.0) -> Array:

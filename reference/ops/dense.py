@@ -5,7 +5,7 @@ Shapes: B batch (any number of leading axes), I inputs, O outputs.
 
 import numpy as np
 
-from reference.ops.op import Array, Op, sum_to_shape
+from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
 def dense_forward(x: Array, W: Array, b: Array | None = None) -> Array:

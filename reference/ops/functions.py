@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from reference.ops.op import Array
+from backproof.reference.ops.op import Array
 
 
 def is_object(x: Any) -> bool:

@@ -7,8 +7,8 @@ from math import pi, sqrt
 
 import numpy as np
 
-from reference.ops.functions import erf
-from reference.ops.op import Array, Op
+from backproof.reference.ops.functions import erf
+from backproof.reference.ops.op import Array, Op
 
 CUBIC = 0.044715
 """Of z^3 in the tanh form, fitted by the paper's authors."""

@@ -5,7 +5,7 @@ Shapes: B batch, O outputs; every loss returns a scalar, shape ().
 
 import numpy as np
 
-from reference.ops.op import Array, Op
+from backproof.reference.ops.op import Array, Op
 
 
 def half_squared_error_forward(y: Array, t: Array) -> Array:

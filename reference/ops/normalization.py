@@ -5,8 +5,8 @@ Shapes: N examples, C channels or features, ... further axes. What is normalized
 
 import numpy as np
 
-from reference.ops.functions import rounding
-from reference.ops.op import Array, Op
+from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.op import Array, Op
 
 
 def batch_norm_forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.op import Array, Op
-from reference.ops.windows import pad, windows
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.windows import pad, windows
 
 
 def max_pool_forward(x: Array, *, kernel_size: int, stride: int, padding: int = 0) -> Array:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reference.ops.op import Array, Op
+from backproof.reference.ops.op import Array, Op
 
 
 def concatenate_forward(*parts: Array, axis: int) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference.ops.op import Array, Op
+from backproof.reference.ops.op import Array, Op
 
 
 def sigmoid_forward(z: Array) -> Array:

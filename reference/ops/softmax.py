@@ -5,8 +5,8 @@ Shapes: B batch (any number of leading axes), O outputs.
 
 import numpy as np
 
-from reference.ops.functions import stop
-from reference.ops.op import Array, Op
+from backproof.reference.ops.functions import stop
+from backproof.reference.ops.op import Array, Op
 
 
 def softmax_forward(y: Array) -> Array:

@@ -7,7 +7,7 @@ windows fit below and beside each other.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from reference.ops.op import Array
+from backproof.reference.ops.op import Array
 
 
 def pad(x: Array, padding: int, value: float = 0) -> Array:

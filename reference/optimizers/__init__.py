@@ -5,15 +5,19 @@ Where libraries define a rule differently, each definition stands here under a n
 
 from collections.abc import Callable, Mapping
 
-from reference.optimizers.adagrad import adagrad, adagrad_eps_inside
-from reference.optimizers.adam import adam, adamw
-from reference.optimizers.amsgrad import amsgrad, amsgrad_corrected, amsgradw
-from reference.optimizers.clipping import clip_by_norm, clip_by_norm_softened, clip_by_value
-from reference.optimizers.descent import momentum_descent, sgd
-from reference.optimizers.nadam import nadam, nadam_constant
-from reference.optimizers.optimizer import Optimizer
-from reference.optimizers.radam import radam, radam_eps_last
-from reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
+from backproof.reference.optimizers.adagrad import adagrad, adagrad_eps_inside
+from backproof.reference.optimizers.adam import adam, adamw
+from backproof.reference.optimizers.amsgrad import amsgrad, amsgrad_corrected, amsgradw
+from backproof.reference.optimizers.clipping import (
+    clip_by_norm,
+    clip_by_norm_softened,
+    clip_by_value,
+)
+from backproof.reference.optimizers.descent import momentum_descent, sgd
+from backproof.reference.optimizers.nadam import nadam, nadam_constant
+from backproof.reference.optimizers.optimizer import Optimizer
+from backproof.reference.optimizers.radam import radam, radam_eps_last
+from backproof.reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
 
 __all__ = ["OPTIMIZERS", "Optimizer", "sgd"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.optimizers.optimizer import Optimizer, prepared
+from backproof.reference.optimizers.optimizer import Optimizer, prepared
 
 
 def adagrad(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.optimizers.adam import adam, decoupled, root
-from reference.optimizers.optimizer import Formula, Optimizer
+from backproof.reference.optimizers.adam import adam, decoupled, root
+from backproof.reference.optimizers.optimizer import Formula, Optimizer
 
 
 def amsgrad(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.optimizers.descent import sgd
-from reference.optimizers.optimizer import Optimizer
+from backproof.reference.optimizers.descent import sgd
+from backproof.reference.optimizers.optimizer import Optimizer
 
 
 def clip_by_value(lr: float = 1e-3, limit: float = 1.0) -> Optimizer:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Array
-from reference.optimizers.optimizer import Optimizer, prepared
+from backproof.reference.ops import Array
+from backproof.reference.optimizers.optimizer import Optimizer, prepared
 
 
 def sgd(w: Array, gradient: Array, eta: Any) -> Array:

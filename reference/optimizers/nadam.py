@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from reference.optimizers.adam import corrections, decoupled, moments, root
-from reference.optimizers.optimizer import Optimizer, interpolated, prepared
+from backproof.reference.optimizers.adam import corrections, decoupled, moments, root
+from backproof.reference.optimizers.optimizer import Optimizer, interpolated, prepared
 
 
 def nadam(

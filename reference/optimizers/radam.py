@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.optimizers.adam import corrections, decoupled, moments, root
-from reference.optimizers.optimizer import Optimizer, interpolated, prepared
+from backproof.reference.optimizers.adam import corrections, decoupled, moments, root
+from backproof.reference.optimizers.optimizer import Optimizer, interpolated, prepared
 
 THRESHOLD = 5.0
 """The length of the average from which it is trusted."""

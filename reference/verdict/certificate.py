@@ -21,12 +21,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reference.backprop import RIGHT, Rules, Trace
-from reference.network import Network, Node
-from reference.numbers.ball import Ball, in_any_order
-from reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
-from reference.ops import OPS, Array
-from reference.optimizers import sgd
+from backproof.reference.backprop import RIGHT, Rules, Trace
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball, in_any_order
+from backproof.reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
+from backproof.reference.ops import OPS, Array
+from backproof.reference.optimizers import sgd
 
 Verdict = Literal["inside", "degraded", "refuted"]
 

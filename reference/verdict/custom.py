@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.numbers.ball import Ball
-from reference.numbers.dual import Dual, dual_of
-from reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
-from reference.ops import Array, Op
-from reference.verdict.certificate import Certificate, Link, as_read, judged
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual, dual_of
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.ops import Array, Op
+from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged
 
 
 @dataclass(frozen=True, slots=True)

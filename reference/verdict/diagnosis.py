@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.numbers.ball import Ball
-from reference.verdict.certificate import Certificate, Link, Replay
-from reference.verdict.faults import Fault
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.verdict.certificate import Certificate, Link, Replay
+from backproof.reference.verdict.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)

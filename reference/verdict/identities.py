@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.backprop import RIGHT
-from reference.network import Network
-from reference.numbers.dual import Dual
-from reference.numbers.precision import FLOAT64, PRECISIONS, gamma
-from reference.ops import Array
-from reference.verdict.certificate import Replay
-from reference.verdict.tangents import DualTrace, TangentReplay
+from backproof.reference.backprop import RIGHT
+from backproof.reference.network import Network
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Replay
+from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 
 
 @dataclass(frozen=True, slots=True)

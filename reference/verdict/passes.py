@@ -5,9 +5,9 @@ would fuse: so the pass without probes may round otherwise, and is held to its o
 far as that reaches.
 """
 
-from reference.verdict.certificate import Certificate, Replay
-from reference.verdict.recomputed import recomputed
-from reference.verdict.sensitivity import held_to_each_other
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.recomputed import recomputed
+from backproof.reference.verdict.sensitivity import held_to_each_other
 
 
 def certify_passes(replay: Replay, *, compiled: bool = False) -> Certificate:

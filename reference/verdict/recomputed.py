@@ -14,10 +14,10 @@ both branches a wrong one could not be told.
 
 from dataclasses import dataclass, field, replace
 
-from reference.network import Node
-from reference.numbers.ball import Ball
-from reference.numbers.precision import Precision
-from reference.verdict.certificate import WITHOUT, Certificate, Replay
+from backproof.reference.network import Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import Precision
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Replay
 
 AGAIN = "computes its operands again"
 

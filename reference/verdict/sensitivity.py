@@ -26,12 +26,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from reference.backprop import RIGHT
-from reference.numbers.ball import Ball
-from reference.ops import Array
-from reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
-from reference.verdict.recomputed import AGAIN, replay_of
-from reference.verdict.tangents import along
+from backproof.reference.backprop import RIGHT
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from backproof.reference.verdict.recomputed import AGAIN, replay_of
+from backproof.reference.verdict.tangents import along
 
 OTHERWISE = "rounds otherwise without probes"
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.backprop import RIGHT, Rules, Trace, backprop
-from reference.network import Network
-from reference.numbers.ball import Ball
-from reference.numbers.dual import Dual
-from reference.numbers.precision import PRECISIONS, Precision
-from reference.ops import Array
-from reference.verdict.certificate import Certificate, Link, Replay, judged, rules_of
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop
+from backproof.reference.network import Network
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Link, Replay, judged, rules_of
 
 TANGENT = "tangent of "
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from reference.numbers.ball import Ball
-from reference.numbers.precision import FLOAT64, PRECISIONS, Precision
-from reference.ops import Array
-from reference.optimizers import Optimizer
-from reference.training import Record
-from reference.verdict.certificate import Certificate, Link, as_read, judged, problem_of
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import Optimizer
+from backproof.reference.training import Record
+from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged, problem_of
 
 NARROW = "scalars in the precision itself"
 """Corrections, rates and schedules are mostly computed in float64 and rounded once."""

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from jax.test_util import check_grads
 
-import adapters
-from adapters import jax_grad, pytorch_autograd
-from reference.backprop import backprop, forward
-from reference.network import Network
-from reference.networks import gpt, mlp, resnet, yolo
-from reference.table import table
-from reference.verdict.certificate import certify
+from backproof import adapters
+from backproof.adapters import jax_grad, pytorch_autograd
+from backproof.reference.backprop import backprop, forward
+from backproof.reference.network import Network
+from backproof.reference.networks import gpt, mlp, resnet, yolo
+from backproof.reference.table import table
+from backproof.reference.verdict.certificate import certify
 from tests.benchmarks.clock import seconds
 from tests.benchmarks.detection import walk
 

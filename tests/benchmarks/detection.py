@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from reference.article import load
-from reference.backprop import backprop, forward
-from reference.network import Network
-from reference.numbers.precision import PRECISIONS
-from reference.ops import Array
-from reference.table import table
-from reference.verdict.certificate import Replay
-from tests.verification.cases import CASES
-from tests.verification.certificates import traced
-from tests.verification.runs import Runs
+from backproof.reference.article.figures import load
+from backproof.reference.backprop import backprop, forward
+from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.table import table
+from backproof.reference.verdict.certificate import Replay
+from backproof.running.certificates import traced
+from backproof.running.implementations import Runs
+from backproof.scenarios.networks import CASES
 
 ENTRIES = 64
 """Entries of each gradient array in which an error is planted, one at a time."""
@@ -79,7 +79,7 @@ def of_torch(network: Network, planted: str, index: tuple[int, ...], *, fast: bo
     """Return what gradcheck lets through, float64."""
     import torch  # noqa: PLC0415 a framework is imported where it is used
 
-    from adapters.pytorch_autograd import adapter  # noqa: PLC0415 likewise
+    from backproof.adapters.pytorch_autograd import adapter  # noqa: PLC0415 likewise
 
     class Off(torch.autograd.Function):
         """Identity, whose derivative is off in one entry."""
@@ -119,7 +119,7 @@ def of_jax(network: Network, planted: str, index: tuple[int, ...], precision: st
     import jax  # noqa: PLC0415 a framework is imported where it is used
     from jax.test_util import check_grads  # noqa: PLC0415 likewise
 
-    from adapters.jax_grad import adapter  # noqa: PLC0415 likewise
+    from backproof.adapters.jax_grad import adapter  # noqa: PLC0415 likewise
 
     with jax.enable_x64(precision == "float64"):
         leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))

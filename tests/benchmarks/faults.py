@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.backprop import backprop, forward
-from reference.table import table
-from tests.report.cells import FIVE_DECIMALS
+from backproof.reference.backprop import backprop, forward
+from backproof.reference.table import table
+from backproof.report.cells import FIVE_DECIMALS
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 
 

@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 
-import adapters
-from adapters.training import train
-from reference.article import load
-from reference.networks import gpt
-from reference.numbers.precision import PRECISIONS
-from reference.optimizers import OPTIMIZERS
-from reference.table import table
-from reference.verdict.certificate import Certificate, Replay
-from reference.verdict.passes import certify_passes
-from reference.verdict.tangents import DualTrace, certify_tangents
-from reference.verdict.training import certify_training
+from backproof import adapters
+from backproof.adapters.training import train
+from backproof.reference.article.figures import load
+from backproof.reference.networks import gpt
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.optimizers import OPTIMIZERS
+from backproof.reference.table import table
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.tangents import DualTrace, certify_tangents
+from backproof.reference.verdict.training import certify_training
+from backproof.running.certificates import in_precision, traced
+from backproof.running.implementations import Runs as Implementations
+from backproof.scenarios.derivatives import MODES, drawn
+from backproof.scenarios.trainings import ADAM, NETWORKS, STEPS
+from backproof.scenarios.variants import COMPILED
 from tests.benchmarks.__main__ import own_pass
 from tests.benchmarks.clock import seconds
-from tests.verification.certificates import in_precision, traced
-from tests.verification.directions import MODES, drawn
-from tests.verification.runs import Runs as Implementations
-from tests.verification.trainings import ADAM, NETWORKS, STEPS
-from tests.verification.variants import COMPILED
 
 NETWORK = gpt(2, 2, 16, context=8, vocabulary=32)
 PRECISION = "float32"

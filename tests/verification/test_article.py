@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-from reference.golden import Golden
-from tests.report.cells import FIVE_DECIMALS, Cell, RefutedError, digits
-from tests.verification.runs import Runs
+from backproof.reference.article.golden import Golden
+from backproof.report.cells import FIVE_DECIMALS, Cell, RefutedError, digits
+from backproof.running.implementations import Runs
 
 
 def test_in_ball(

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.protocol import Unsupported
-from reference.findings import KnownFinding
-from reference.verdict.identities import adjoint, symmetry
-from reference.verdict.tangents import DualTrace, certify_tangents
-from tests.report.cells import DERIVATIVES, Cell, RefutedError
-from tests.verification.alone import OPS_ALONE
-from tests.verification.certificates import in_precision
-from tests.verification.directions import DIFFERENTIATED, MODES, asked_of, drawn, undifferentiated
-from tests.verification.runs import Runs, guarded
-from tests.verification.settle import settle
-from tests.verification.variants import lacking
+from backproof.adapters.protocol import Unsupported
+from backproof.reference.findings import KnownFinding
+from backproof.reference.verdict.identities import adjoint, symmetry
+from backproof.reference.verdict.tangents import DualTrace, certify_tangents
+from backproof.report.cells import DERIVATIVES, Cell, RefutedError
+from backproof.running.certificates import in_precision
+from backproof.running.implementations import Runs, guarded
+from backproof.running.report_verdict import settle
+from backproof.scenarios.derivatives import DIFFERENTIATED, MODES, asked_of, drawn, undifferentiated
+from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.variants import lacking
 
 SECOND_ORDER = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse")
 DECLARED = {
@@ -68,7 +68,7 @@ def test_tangents(
     runs: Runs,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> None:
     """Every value and every tangent is what its own operands give, in every mode.
 
@@ -78,7 +78,7 @@ def test_tangents(
     network, leaves, found = passed(runs, mode, derived, held)
     direction, first = found[0]
     certificate = certify_tangents(network, leaves, direction, first, held)
-    settle(certificate, cell, known, f"pytest '{request.node.nodeid}'")
+    settle(certificate, cell, known, reproduce)
     if len(found) == 1 or derived.endswith("special"):  # where the bounds say nothing
         return
     with np.errstate(all="ignore"):

@@ -7,20 +7,20 @@ from math import prod
 import numpy as np
 import pytest
 
-from reference.backprop import Trace
-from reference.findings import KnownFinding
-from reference.network import Network
-from reference.networks import mlp
-from reference.numbers.precision import PRECISIONS
-from reference.ops import Array
-from reference.verdict.certificate import Certificate, Replay, certify
-from reference.verdict.diagnosis import diagnose
-from reference.verdict.faults import catalogue
-from reference.verdict.faults.examples import examples
-from tests.report.cells import VARIANTS, Cell
-from tests.verification.certificates import in_precision
-from tests.verification.runs import Runs, guarded
-from tests.verification.settle import settle
+from backproof.reference.backprop import Trace
+from backproof.reference.findings import KnownFinding
+from backproof.reference.network import Network
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Replay, certify
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.faults.examples import examples
+from backproof.report.cells import VARIANTS, Cell
+from backproof.running.certificates import in_precision
+from backproof.running.implementations import Runs, guarded
+from backproof.running.report_verdict import settle
 
 EXAMPLES = 7
 
@@ -84,7 +84,11 @@ def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) ->
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_each_example(
-    precision: str, framework: str, runs: Runs, new_cell: Callable[..., Cell]
+    precision: str,
+    framework: str,
+    runs: Runs,
+    new_cell: Callable[..., Cell],
+    reproduce: str,
 ) -> None:
     """What every example is given is right by itself: none sees another."""
     cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
@@ -93,8 +97,7 @@ def test_each_example(
     certificates = [replay.certificate() for replay in replays]
     links = tuple(link for certificate in certificates for link in certificate.links)
     merged = replace(certificates[0], links=links)
-    command = "pytest tests/verification/test_examples.py -k each_example"
-    settle(merged, cell, (), command, lambda: explained(replays, certificates))
+    settle(merged, cell, (), reproduce, lambda: explained(replays, certificates))
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -104,6 +107,7 @@ def test_sum_of_examples(
     runs: Runs,
     new_cell: Callable[..., Cell],
     known: tuple[KnownFinding, ...],
+    reproduce: str,
 ) -> None:
     """The examples' gradients add up to the batch's: together they are a trace of the batch."""
     cell = new_cell("sum-of-examples", f"{framework}.vmap", precision, VARIANTS)
@@ -119,4 +123,4 @@ def test_sum_of_examples(
         return np.asarray(np.sum(a, axis=0, dtype=np.float64).astype(a.dtype))
 
     certificate = certify(whole, leaves, each(found, folded), precision)
-    settle(certificate, cell, known, "pytest tests/verification/test_examples.py -k sum")
+    settle(certificate, cell, known, reproduce)

@@ -5,11 +5,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from reference.article import Figure
-from reference.numbers.exact import rational, round_half_up
-from reference.verdict.article import Finding
-from tests.report.cells import FIVE_DECIMALS, Cell, digits
-from tests.verification.runs import Runs
+from backproof.reference.article.audit import Finding
+from backproof.reference.article.figures import Figure
+from backproof.reference.numbers.exact import rational, round_half_up
+from backproof.report.cells import FIVE_DECIMALS, Cell, digits
+from backproof.running.implementations import Runs
 
 
 def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from reference.article import Article
-from reference.fixtures import places
-from reference.golden import GOLDEN, KEPT, Golden, generate, prove, trajectory
-from reference.numbers.exact import Number, rational, round_half_up, workprec
-from reference.training import Iteration
+from backproof.reference.article.figures import Article
+from backproof.reference.article.golden import GOLDEN, KEPT, Golden, generate, prove, trajectory
+from backproof.reference.fixtures import places
+from backproof.reference.numbers.exact import Number, rational, round_half_up, workprec
+from backproof.reference.training import Iteration
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def regenerated(article: Article) -> str:
 
 
 def test_file(regenerated: str) -> None:
-    """The file is byte for byte what `python -m reference.golden` writes."""
+    """The file is byte for byte what `make golden` writes."""
     assert regenerated == GOLDEN.read_text(encoding="utf-8")
 
 

@@ -1,11 +1,9 @@
 """Certificates: every link of the chain rule, on every op alone and every network."""
 
-import pytest
-
-from reference.findings import KnownFinding
-from tests.report.cells import Cell
-from tests.verification.certificates import Certificates
-from tests.verification.settle import settle
+from backproof.reference.findings import KnownFinding
+from backproof.report.cells import Cell
+from backproof.running.certificates import Certificates
+from backproof.running.report_verdict import settle
 
 
 def test_op(
@@ -16,10 +14,10 @@ def test_op(
     certificates: Certificates,
     known: tuple[KnownFinding, ...],
     cell: Cell,
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> None:
     """Every op alone, with every option, is right at ordinary points and at special ones."""
-    check_certificate(implementation, precision, alone, seed, certificates, known, cell, request)
+    check_certificate(implementation, precision, alone, seed, certificates, known, cell, reproduce)
 
 
 def test_certified(
@@ -30,10 +28,10 @@ def test_certified(
     certificates: Certificates,
     known: tuple[KnownFinding, ...],
     cell: Cell,
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> None:
     """Every number lies in the ball that the framework's own numbers before it allow."""
-    check_certificate(implementation, precision, case, seed, certificates, known, cell, request)
+    check_certificate(implementation, precision, case, seed, certificates, known, cell, reproduce)
 
 
 def check_certificate(
@@ -44,7 +42,7 @@ def check_certificate(
     certificates: Certificates,
     known: tuple[KnownFinding, ...],
     cell: Cell,
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> None:
     """Certify a run, with probes and without."""
     certificate = certificates.of(implementation, case, precision, seed)
@@ -53,6 +51,6 @@ def check_certificate(
         certificate,
         cell,
         known,
-        certificates.command(implementation, request.node.nodeid),
+        reproduce,
         lambda: certificates.explanation(implementation, case, precision, seed, certificate),
     )

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-import adapters
-from adapters.training import train
-from reference.article import Article
-from reference.findings import KnownFinding
-from reference.golden import Golden
-from reference.numbers.precision import PRECISIONS
-from reference.optimizers import OPTIMIZERS
-from reference.training import Record
-from reference.verdict.faults.optimizers import named
-from reference.verdict.training import Steps, certify_training
-from tests.report.cells import OPTIMIZERS as GROUP
-from tests.report.cells import Cell, digits
-from tests.verification.runs import Runs, guarded
-from tests.verification.settle import settle
-from tests.verification.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, asked_of, speller
+from backproof import adapters
+from backproof.adapters.training import train
+from backproof.reference.article.figures import Article
+from backproof.reference.article.golden import Golden
+from backproof.reference.findings import KnownFinding
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.optimizers import OPTIMIZERS
+from backproof.reference.training import Record
+from backproof.reference.verdict.faults.optimizers import named
+from backproof.reference.verdict.training import Steps, certify_training
+from backproof.report.cells import OPTIMIZERS as GROUP
+from backproof.report.cells import Cell, digits
+from backproof.running.implementations import Runs, guarded
+from backproof.running.report_verdict import settle
+from backproof.scenarios.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, asked_of, speller
 
 COLUMNS = {"torch": ("torch.single", "torch.foreach"), "jax": ("jax.optax",)}
 """Framework -> its libraries of optimizers, columns of the report."""
@@ -51,7 +51,7 @@ class Trainings:
     runs: Runs
     known: tuple[KnownFinding, ...]
     new_cell: Callable[..., Cell]
-    node: str
+    reproduce: str
 
     def certified(
         self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
@@ -79,7 +79,7 @@ class Trainings:
                 faults = named(steps, own.claims[optimizer], options)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
-            settle(certificate, cell, self.known, f"pytest '{self.node}'", explain)
+            settle(certificate, cell, self.known, self.reproduce, explain)
 
         return record, cell, check
 
@@ -91,10 +91,10 @@ def trainings(
     runs: Runs,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> Trainings:
     """Trainings of one library in one precision."""
-    return Trainings(library, precision, runs, known, new_cell, request.node.nodeid)
+    return Trainings(library, precision, runs, known, new_cell, reproduce)
 
 
 @cache

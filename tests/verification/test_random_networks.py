@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from reference.findings import KnownFinding
-from tests.report import cells as report
-from tests.report.cells import Cell, RefutedError
-from tests.verification import stored
-from tests.verification.campaign import SHARE, Campaign, judge
-from tests.verification.runs import Runs
-from tests.verification.script import script
-from tests.verification.settle import settle
+from backproof.campaign import saved_graphs as stored
+from backproof.campaign.campaign import SHARE, Campaign, judge
+from backproof.campaign.script import script
+from backproof.reference.findings import KnownFinding
+from backproof.report import cells as report
+from backproof.report.cells import Cell, RefutedError
+from backproof.running.implementations import Runs
+from backproof.running.report_verdict import settle
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script_method`:DeprecationWarning"  # inductor's, of PyTorch's own code
@@ -56,7 +56,11 @@ def shown(found: stored.Found) -> str:
 
 
 def test_kept(
-    kept: str, runs: Runs, known: tuple[KnownFinding, ...], new_cell: Callable[..., Cell]
+    kept: str,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    reproduce: str,
 ) -> None:
     """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
     found = stored.load(stored.kept()[kept])
@@ -65,4 +69,4 @@ def test_kept(
     judged = judge(runs, found.column, found.network, found.leaves, ())
     decided = [link for link in judged.certificate.links if link not in judged.undecided]
     certificate = replace(judged.certificate, links=tuple(decided))
-    settle(certificate, cell, known, f"pytest -k {kept}", lambda: script(found))
+    settle(certificate, cell, known, reproduce, lambda: script(found))

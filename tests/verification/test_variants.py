@@ -3,22 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pytest
-
-from reference.backprop import backprop
-from reference.findings import KnownFinding
-from reference.network import Network
-from reference.numbers.precision import PRECISIONS
-from reference.ops import Array
-from reference.verdict.certificate import Replay
-from reference.verdict.diagnosis import diagnose
-from reference.verdict.faults import catalogue
-from reference.verdict.passes import certify_passes
-from tests.report.cells import VARIANTS, Cell
-from tests.verification.certificates import in_precision, traced
-from tests.verification.runs import Runs as Implementations
-from tests.verification.settle import settle
-from tests.verification.variants import COMPILED, VARIED
+from backproof.reference.backprop import backprop
+from backproof.reference.findings import KnownFinding
+from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Replay
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.passes import certify_passes
+from backproof.report.cells import VARIANTS, Cell
+from backproof.running.certificates import in_precision, traced
+from backproof.running.implementations import Runs as Implementations
+from backproof.running.report_verdict import settle
+from backproof.scenarios.variants import COMPILED, VARIED
 
 
 def halved(network: Network, leaves: Mapping[str, Array]) -> dict[str, Any]:
@@ -35,7 +33,7 @@ def test_variant(
     runs: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
-    request: pytest.FixtureRequest,
+    reproduce: str,
 ) -> None:
     """Every link is inside, with probes and without."""
     cell = new_cell(varied, variant, precision, VARIANTS)
@@ -49,4 +47,4 @@ def test_variant(
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    settle(certificate, cell, known, f"pytest '{request.node.nodeid}'", explain)
+    settle(certificate, cell, known, reproduce, explain)

@@ -7,7 +7,7 @@ networks only.
 
 import numpy as np
 
-from adapters.protocol import Adapter, Loss, Tensor
+from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 STEP = 2.0**-60  # its square vanishes beside one even in float64
 

@@ -2,7 +2,46 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from backproof.reference.article import audit, figures
+from backproof.reference.article import golden as goldens
+from backproof.reference.article.audit import Finding
+from backproof.reference.article.figures import Article
+from backproof.reference.article.golden import Golden
+from backproof.running.implementations import Runs
+from backproof.running.options import TIME_LIMIT
 
 settings.register_profile("backproof", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("backproof")
+
+
+@pytest.fixture(params=["float64", "float32"])
+def precision(request: pytest.FixtureRequest) -> str:
+    """A precision that has five decimals."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def article() -> Article:
+    """The article: network, symbols, figures."""
+    return figures.load()
+
+
+@pytest.fixture(scope="session")
+def golden(article: Article) -> Golden:
+    """The golden values."""
+    return goldens.read(article)
+
+
+@pytest.fixture(scope="session")
+def findings(article: Article) -> dict[str, Finding]:
+    """The audit: figure's id -> finding."""
+    return {finding.id: finding for finding in audit.audit(article)}
+
+
+@pytest.fixture(scope="session")
+def runs(article: Article) -> Runs:
+    """The numbers of both frameworks."""
+    return Runs(article, {"torch": None, "jax": None}, TIME_LIMIT)

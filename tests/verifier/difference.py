@@ -13,10 +13,10 @@ from unittest.mock import patch
 import flint
 import numpy as np
 
-from reference.numbers.exact import BITS, exact
-from reference.ops import Array
+from backproof.reference.numbers.exact import BITS, exact
+from backproof.reference.ops import Array
 
-GELU = import_module("reference.ops.gelu")  # `reference.ops.gelu` is the op
+GELU = import_module("backproof.reference.ops.gelu")  # `ops.gelu` is the op
 
 STEP = flint.arb(2) ** -80
 ERROR = flint.arb(2) ** -100

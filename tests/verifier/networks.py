@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference.network import Network, Node
+from backproof.reference.network import Network, Node
 
 
 def shared() -> Network:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from reference.article import load
-from reference.backprop import backprop
-from reference.network import Network
-from reference.networks import mlp
-from reference.numbers.precision import FLOAT64
-from reference.training import iterations
-from reference.verdict.certificate import Certificate, Replay, Update, certify
-from reference.verdict.diagnosis import Diagnosis, diagnose
-from reference.verdict.faults import Fault, catalogue
+from backproof.reference.article.figures import load
+from backproof.reference.backprop import backprop
+from backproof.reference.network import Network
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.precision import FLOAT64
+from backproof.reference.training import iterations
+from backproof.reference.verdict.certificate import Certificate, Replay, Update, certify
+from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
+from backproof.reference.verdict.faults import Fault, catalogue
 from tests.verifier import small
 from tests.verifier.networks import shared
 

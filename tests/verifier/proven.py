@@ -6,8 +6,8 @@ from typing import Any
 import flint
 import numpy as np
 
-from reference.numbers.ball import Ball
-from reference.numbers.exact import workprec
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.exact import workprec
 
 
 def outside(ball: Ball, values: Any) -> Iterator[str]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from reference import findings
-from reference.article import load
-from reference.backprop import backprop
-from reference.golden import read
-from reference.verdict.certificate import Certificate, certify
-from tests.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, chain, group
-from tests.report.document import document
-from tests.verification.cases import CASES
+from backproof.reference import findings
+from backproof.reference.article.figures import load
+from backproof.reference.article.golden import read
+from backproof.reference.backprop import backprop
+from backproof.reference.verdict.certificate import Certificate, certify
+from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, chain, group
+from backproof.report.document import document
+from backproof.scenarios.networks import CASES
 
 SMALL = ("article", "saturated-tanh")
 PRECISIONS = ("float64", "float32")
@@ -36,7 +36,7 @@ def report(
 def of(cells: Sequence[Cell], **changed: Any) -> dict[str, Any]:
     """Return the report of some cells."""
     given: dict[str, Any] = {
-        "command": "pytest tests/verification",
+        "command": "backproof verify",
         "seeds": 1,
         "versions": {cell.adapter: "1.0" for cell in cells},
         "failed": [],

@@ -1,4 +1,4 @@
-"""A copy of the suite in a folder of its own, to be broken and run there as its users run it."""
+"""A copy of the package in a folder of its own, to be broken and run there as its users run it."""
 
 import json
 import os
@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["reference", "adapters", "fixtures", "conftest.py", "pyproject.toml"]
-PARTS += ["tests/__init__.py", "tests/report", "tests/verification"]
+PLACES = {
+    "backproof": "backproof",
+    "adapters": "backproof/adapters",
+    "fixtures": "backproof/fixtures",
+    "reference": "backproof/reference",
+    "tests/verification": "backproof/verification",
+}
+"""Folder of a clone -> where it is when it is installed."""
 
 LONG = ["test_trajectory", "test_after_thousands_of_updates", "test_loss_falls_towards_zero"]
 """Tests of the reference alone, which take seconds: nothing that is broken here concerns them."""
@@ -39,43 +45,44 @@ class Outcome:
 
 
 class Sandbox:
-    """A copy of the suite under `folder`."""
+    """A copy of the package under `folder`, laid out as it is installed."""
 
     def __init__(self, folder: Path) -> None:
         """Copy it."""
         self.folder = folder
-        for part in PARTS:
-            source, target = ROOT / part, folder / part
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        for test in (folder / "tests/verification").glob("test_*.py"):
+        for part in PLACES:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / part, self.path(part), ignore=ignored)
+        for test in self.path("tests/verification").glob("test_*.py"):
             if test.name not in KEPT:
                 test.unlink()
 
+    def path(self, file: str) -> Path:
+        """Return where a file or folder of a clone is here; any other file is where it says."""
+        for part, place in PLACES.items():
+            if file == part or file.startswith(f"{part}/"):
+                return self.folder / f"{place}{file.removeprefix(part)}"
+        return self.folder / file
+
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace what stands once in a file."""
-        path = self.folder / file
-        text = path.read_text(encoding="utf-8")
+        text = self.path(file).read_text(encoding="utf-8")
         assert text.count(old) == 1, (file, old, text.count(old))
-        path.write_text(text.replace(old, new), encoding="utf-8")
+        self.path(file).write_text(text.replace(old, new), encoding="utf-8")
 
     def write(self, file: str, text: str) -> Path:
-        """Write a file of its own."""
-        path = self.folder / file
+        """Write a file."""
+        path = self.path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
 
     def run(self, *arguments: str | Path, path: Path | None = None) -> Outcome:
-        """Run pytest there; `path` goes first on PYTHONPATH."""
+        """Verify there; `path` goes first on PYTHONPATH."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
-        for test in LONG:
-            command += ["--deselect", f"tests/verification/test_golden.py::{test}"]
+        command = [sys.executable, "-m", "backproof", "verify", "-q", "--tb=short"]
+        command += ["-p", "no:cacheprovider", "-k", f"not ({' or '.join(LONG)})"]
         done = subprocess.run(  # noqa: S603 our own command
             [*command, "--report-json", str(report), *map(str, arguments)],
             cwd=self.folder,

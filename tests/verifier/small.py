@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from reference.network import Network
-from reference.networks.build import Builder
-from reference.networks.gpt import gpt
+from backproof.reference.network import Network
+from backproof.reference.networks.build import Builder
+from backproof.reference.networks.gpt import gpt
 
 
 def builder(seed: int) -> Builder:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reference.article import Article, load
-from reference.expression import literals
-from reference.fixtures import FIXTURES
-from reference.verdict.article import Finding, audit, errata_table, recorded
+from backproof.reference.article.audit import Finding, audit, errata_table, recorded
+from backproof.reference.article.expression import literals
+from backproof.reference.article.figures import Article, load
+from backproof.reference.fixtures import FIXTURES
 
 TEXT = (FIXTURES / "article.toml").read_text(encoding="utf-8")
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import formulas
-from reference.article import Article
-from reference.backprop import Trace, backprop, forward
-from reference.golden import prove
-from reference.network import Network
-from reference.networks import mlp
-from reference.numbers.exact import exact, workprec
-from reference.ops import OPS, Op, boxes
-from tests.verification.alone import ALONE, Alone, filled
+from backproof.reference.article import formulas
+from backproof.reference.article.figures import Article
+from backproof.reference.article.golden import prove
+from backproof.reference.backprop import Trace, backprop, forward
+from backproof.reference.network import Network
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.ops import OPS, Op, boxes
+from backproof.scenarios.op_cases import ALONE, Alone, filled
 from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
 from tests.verifier.networks import shared
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.protocol import AdapterError, Unsupported
-from reference.article import Article, load
-from reference.fixtures import FIXTURES, FixtureError
-from reference.golden import GOLDEN, HEADER, read
-from reference.verdict.article import audit, recorded
-from tests.verification.runs import Runs
+from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.reference.article.audit import audit, recorded
+from backproof.reference.article.figures import Article, load
+from backproof.reference.article.golden import GOLDEN, HEADER, read
+from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.running.implementations import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
@@ -139,7 +139,7 @@ WRAPPED = """
 import math
 from dataclasses import replace
 import numpy as np
-from adapters.protocol import Adapter
+from backproof import Adapter
 from tests.verifier.complex_step import adapter as right
 
 def gradients(change):
@@ -163,7 +163,7 @@ adapter = {adapter}
     [
         ("Adapter(version='1', ops={}, array=np.array, numpy=np.array)",
          "adapter bad: its module raised TypeError: Adapter.__init__() missing 1 required"),
-        ("None", "adapter bad: {path}: expected `adapter = Adapter(...)` (adapters.protocol), found None"),
+        ("None", "adapter bad: {path}: expected `adapter = Adapter(...)` (backproof.Adapter), found None"),
         ("1 / 0", "adapter bad: its module raised ZeroDivisionError"),
         ("replace(right, numpy=None)", "bad, float64, article: raised TypeError: 'NoneType' object is not callable"),
         ("replace(right, ops={})", "bad, float64, article: ops: lacks ['dense', 'half_squared_error', 'sigmoid'], and does not declare"),

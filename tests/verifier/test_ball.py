@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from reference.numbers.ball import Ball
-from reference.numbers.exact import enclosure, exact, rational, workprec
-from reference.numbers.precision import (
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.exact import enclosure, exact, rational, workprec
+from backproof.reference.numbers.precision import (
     BFLOAT16,
     FLOAT16,
     FLOAT32,
@@ -24,9 +24,9 @@ from reference.numbers.precision import (
     Precision,
     gamma,
 )
-from reference.ops.functions import arctan
-from reference.ops.normalization import batch_norm, normalized
-from reference.ops.softmax import log_softmax_forward
+from backproof.reference.ops.functions import arctan
+from backproof.reference.ops.normalization import batch_norm, normalized
+from backproof.reference.ops.softmax import log_softmax_forward
 from tests.verifier.proven import outside
 
 Array = np.ndarray[Any, Any]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.backprop import Trace, backprop
-from reference.network import Network
-from reference.networks import mlp
-from reference.numbers.precision import PRECISIONS
-from reference.verdict.certificate import Certificate, certify
+from backproof.reference.backprop import Trace, backprop
+from backproof.reference.network import Network
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.verdict.certificate import Certificate, certify
 from tests.verifier.networks import shared
 
 NETWORKS = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.report.cells import Cell
-from tests.report.compare import KEY, WORSE, compare, said
-from tests.report.document import ReportError, to_json
+from backproof.report.cells import Cell
+from backproof.report.compare import KEY, WORSE, compare, said
+from backproof.report.document import ReportError, to_json
 from tests.verifier import sample
 from tests.verifier.sandbox import ROOT
 
@@ -77,7 +77,7 @@ def test_no_report(tmp_path: Path, bad: str) -> None:
     status, text = run(tmp_path, to_json(sample.of([CELL])), bad)
 
     assert status == 2
-    assert text.startswith(str(tmp_path / "1.json"))
+    assert text.startswith(f"backproof: {tmp_path / '1.json'}")
     assert len(text.splitlines()) == 1
 
 
@@ -113,7 +113,7 @@ def run(folder: Path, *reports: str) -> tuple[int, str]:
     for path, text in zip(paths, reports, strict=True):
         path.write_text(text, encoding="utf-8")
     done = subprocess.run(  # noqa: S603 our own command
-        [sys.executable, "-m", "tests.report", "compare", *map(str, paths)],
+        [sys.executable, "-m", "backproof", "compare", *map(str, paths)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reference.ops import OPS, Op
-from reference.ops.op import sum_to_shape
-from reference.verdict.custom import OpCertificate, certify_op
-from reference.verdict.faults import FAULTS
-from tests.verification.alone import ALONE, filled
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.op import sum_to_shape
+from backproof.reference.verdict.custom import OpCertificate, certify_op
+from backproof.reference.verdict.faults import FAULTS
+from backproof.scenarios.op_cases import ALONE, filled
 
 
 def verdict(name: str, op: Op, precision: str = "float64") -> OpCertificate:

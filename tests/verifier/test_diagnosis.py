@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.backprop import backprop
-from reference.networks import mlp
-from reference.numbers.precision import FLOAT64
-from reference.verdict.certificate import Replay, certify
-from reference.verdict.diagnosis import Diagnosis, diagnose
-from reference.verdict.faults import catalogue
+from backproof.reference.backprop import backprop
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.precision import FLOAT64
+from backproof.reference.verdict.certificate import Replay, certify
+from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
+from backproof.reference.verdict.faults import catalogue
 
 NETWORK = mlp((4, 5, 5, 2), "tanh", "mean_squared_error", batch=3, seed=1)
 

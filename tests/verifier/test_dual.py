@@ -11,13 +11,13 @@ import flint
 import numpy as np
 import pytest
 
-from reference.numbers import dual
-from reference.numbers.ball import Ball
-from reference.numbers.dual import Dual
-from reference.numbers.exact import exact
-from reference.numbers.precision import PRECISIONS, Precision
-from reference.ops import OPS, Op, boxes
-from tests.verification.alone import ALONE, OPS_ALONE, filled
+from backproof.reference.numbers import dual
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.exact import exact
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.ops import OPS, Op, boxes
+from backproof.scenarios.op_cases import ALONE, OPS_ALONE, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
 from tests.verifier.proven import outside
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.numbers.exact import (
+from backproof.reference.numbers.exact import (
     Undecided,
     exact,
     rational,

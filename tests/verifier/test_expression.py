@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from reference.expression import ExpressionError, evaluate, literals, quantities
+from backproof.reference.article.expression import ExpressionError, evaluate, literals, quantities
 
 
 @pytest.mark.parametrize(

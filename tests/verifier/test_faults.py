@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from reference.backprop import RIGHT, Rules
-from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import FLOAT64, Precision
-from reference.ops import OPS
-from reference.verdict.certificate import Replay
-from reference.verdict.faults import FAULTS, Fault, catalogue
-from reference.verdict.recomputed import recomputed
+from backproof.reference.backprop import RIGHT, Rules
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT64, Precision
+from backproof.reference.ops import OPS
+from backproof.reference.verdict.certificate import Replay
+from backproof.reference.verdict.faults import FAULTS, Fault, catalogue
+from backproof.reference.verdict.recomputed import recomputed
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 

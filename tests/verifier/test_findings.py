@@ -6,17 +6,17 @@ from collections.abc import Collection
 
 import pytest
 
-import adapters
-from reference.article import Article
-from reference.findings import KnownFinding, Sighting, covers, load, seen_here
-from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import PRECISIONS
-from reference.verdict.certificate import Replay, certify
-from reference.verdict.tangents import TANGENT, TangentReplay, certify_tangents
-from tests.verification.alone import OPS_ALONE
-from tests.verification.certificates import Certificates
-from tests.verification.runs import Runs
-from tests.verification.test_derivatives import passed
+from backproof import adapters
+from backproof.reference.article.figures import Article
+from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.verdict.certificate import Replay, certify
+from backproof.reference.verdict.tangents import TANGENT, TangentReplay, certify_tangents
+from backproof.running.certificates import Certificates
+from backproof.running.implementations import Runs
+from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.verification.test_derivatives import passed
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
 

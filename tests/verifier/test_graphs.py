@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from adapters.protocol import Unsupported
-from reference import article as articles
-from reference.backprop import forward
-from reference.network import Network, Node
-from reference.ops import OPS
-from reference.verdict.certificate import WITHOUT, Certificate, Link
-from tests.report.cells import NETWORKS, Cell
-from tests.verification import campaign
-from tests.verification.alone import ALONE, OPS_ALONE
-from tests.verification.campaign import SHARE, Campaign, Judged, aborts, has_no_bound, leaves_in
-from tests.verification.certificates import traced
-from tests.verification.graphs import STEPS, graphs
-from tests.verification.runs import Runs
-from tests.verification.script import script
-from tests.verification.stored import Found, load, text
+from backproof.adapters.protocol import Unsupported
+from backproof.campaign import campaign
+from backproof.campaign.campaign import SHARE, Campaign, Judged, aborts, has_no_bound, leaves_in
+from backproof.campaign.graphs import STEPS, graphs
+from backproof.campaign.saved_graphs import Found, load, text
+from backproof.campaign.script import script
+from backproof.reference.article import figures as articles
+from backproof.reference.backprop import forward
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import OPS
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link
+from backproof.report.cells import NETWORKS, Cell
+from backproof.running.certificates import traced
+from backproof.running.implementations import Runs
+from backproof.scenarios.op_cases import ALONE, OPS_ALONE
 from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 800
@@ -98,7 +98,7 @@ def test_a_round_draws_what_is_asked(tried: str, monkeypatch: pytest.MonkeyPatch
     assert len(graphs) == rounds
 
 
-RANDOM = "tests/verification/test_random_networks.py"
+RANDOM = "test_random_networks.py"
 ADAPTER = "adapters/pytorch_autograd.py"
 TORCH = ("--frameworks", "torch")
 
@@ -117,11 +117,11 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
     The script that is printed runs, in the framework alone, and shows the number seen.
     """
     sandbox = Sandbox(tmp_path)
-    shutil.copy(ROOT / RANDOM, tmp_path / RANDOM)
-    before = set((tmp_path / "fixtures/campaign").glob("*.json"))
+    verification = "tests/verification"
+    shutil.copy(ROOT / verification / RANDOM, sandbox.path(verification) / RANDOM)
     sandbox.edit(ADAPTER, POOL, ALL_TIES)
     seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "2")
-    (path,) = set((tmp_path / "fixtures/campaign").glob("*.json")) - before
+    (path,) = (tmp_path / "fixtures/campaign").glob("*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     lines = seen.text.partition("import ")[2].partition("\nkept: ")[0]
     done = subprocess.run(  # noqa: S603 our own command
@@ -135,6 +135,7 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
     assert sandbox.run(RANDOM, *TORCH, "-k", "kept").status == pytest.ExitCode.OK
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
 def test_scripts(framework: str, runs: Runs) -> None:
     """A script prints what the adapter gives, bit for bit: the gradients of every op.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.protocol import AdapterError
-from reference.article import Article
-from tests.verification.runs import Runs
+from backproof.adapters.protocol import AdapterError
+from backproof.reference.article.figures import Article
+from backproof.running.implementations import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 HOSTILE = """
@@ -110,7 +110,7 @@ def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) ->
     path = tmp_path / "bad.py"
     path.write_text(
         "from dataclasses import replace\nimport torch\n"
-        "from adapters.pytorch_autograd import adapter as right\n"
+        "from backproof.adapters.pytorch_autograd import adapter as right\n"
         "def array(a):\n    torch.set_default_dtype(torch.float64)\n    return right.array(a)\n"
         "adapter = replace(right, array=array)\n",
         encoding="utf-8",

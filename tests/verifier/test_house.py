@@ -1,50 +1,110 @@
-"""The house: who may import whom, and how short an adapter is."""
+"""The house: who may import whom, no circles, and how short an adapter is."""
 
 import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import adapters
-from reference.ops import OPS
-from tests.verifier.sandbox import ROOT
+from backproof import adapters
+from backproof.reference.ops import OPS
+from tests.verifier.sandbox import PLACES, ROOT
 
 FRAMEWORKS = {*adapters.TABLE}
 FILES = {"torch": ("pytorch_", "torch_"), "jax": ("jax_", "optax_")}
 """Framework -> how its files in adapters/ begin."""
 
-SOURCES = [*sorted((ROOT / "reference").rglob("*.py")), *sorted((ROOT / "adapters").rglob("*.py"))]
+FLOORS = (
+    {"reference"},
+    {"adapters"},
+    {"scenarios"},
+    {"report"},
+    {"running"},
+    {"campaign"},
+    {"plugin"},
+    {"verification"},
+)
+"""Parts of the package: each may import those before it."""
 
 
-def imported(path: Path) -> set[str]:
-    """Return the top-level names of the packages that a file imports."""
+def module_of(path: Path) -> str:
+    """Return the name by which a file of the package is imported."""
+    part = max((p for p in PLACES if path.is_relative_to(ROOT / p)), key=len)
+    inner = path.relative_to(ROOT / part).with_suffix("").parts
+    parts = (*Path(PLACES[part]).parts, *inner)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for part in PLACES for path in (ROOT / part).rglob("*.py")}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, anywhere but for type checking alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = set()
+    checked = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    apart = {id(inner) for node in checked for inner in ast.walk(node)}
     for node in ast.walk(tree):
+        if id(node) in apart:
+            continue
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            names.add((node.module or "").partition(".")[0])
-    return names
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    """Tests -> adapters -> reference; a framework in its adapter alone, flint in exact alone."""
-    names = imported(path)
+GRAPH = {module: {*imports(path)} for module, path in MODULES.items()}
+"""Module of the package -> what it imports."""
 
-    assert not names & {"tests", "pytest"}
-    if "reference" in path.parts:
-        assert not names & {"adapters", *FRAMEWORKS}
-        assert "flint" not in names or path.name == "exact.py"
-    else:
-        own = {of for of, prefixes in FILES.items() if path.stem.startswith(prefixes)}
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of a circle of imports; none where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [*error.args[1]]
+    return []
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    """No module needs, by way of others, itself; not even by an import in a function."""
+    assert circle(GRAPH) == []
+
+
+def test_a_circle_is_found() -> None:
+    """An import that closes a circle, planted, is named."""
+    planted = {**GRAPH, "backproof.reference.network": {"backproof.reference.backprop"}}
+
+    assert "backproof.reference.network" in circle(planted)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    """Floor by floor; a framework in its adapter alone, flint in exact alone, no test anywhere."""
+    names = {name.partition(".")[0] for name in GRAPH[module]}
+    part = module.split(".")[1] if "." in module else ""
+    floor = next((n for n, parts in enumerate(FLOORS) if part in parts), None)
+    above = {one for parts in FLOORS[(floor or 0) + 1 :] for one in parts}
+    below = {name.split(".")[1] for name in GRAPH[module] if name.startswith("backproof.")}
+
+    assert "tests" not in names
+    assert floor is None or not below & above, below & above
+    assert "flint" not in names or module == "backproof.reference.numbers.exact"
+    if part == "adapters":
+        file = module.rpartition(".")[2]
+        own = {of for of, prefixes in FILES.items() if file.startswith(prefixes)}
         assert names & FRAMEWORKS == own
+    else:
+        assert not names & FRAMEWORKS
 
 
 @pytest.mark.parametrize("module", adapters.TABLE.values())
 def test_adapters_are_short(module: str) -> None:
     """An adapter stays under 60 lines, its variants among them, and a handful an op."""
-    path = ROOT / f"{module.replace('.', '/')}.py"
-
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 60 + 5 * len(OPS)
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < 60 + 5 * len(OPS)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import adapters
-from reference.article import Article
-from tests.report.cells import Cell, digits
-from tests.report.tables import summary
-from tests.verification.runs import Runs
+from backproof import adapters
+from backproof.reference.article.figures import Article
+from backproof.report.cells import Cell, digits
+from backproof.report.tables import summary
+from backproof.running.implementations import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 FEW = ["-k", "in_ball and iteration1 and net_h1"]
@@ -31,7 +31,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
         (["--frameworks", "torhc"], "--frameworks: unknown 'torhc'; known: torch, jax, reference"),
         (["--frameworks", ""], "--frameworks: unknown ''; known: torch, jax, reference"),
         (["--adapter", "gone.py"], "--adapter: gone.py is not a Python file"),
-        (["--adapter", "fixtures"], "--adapter: fixtures is not a Python file"),
+        (["--adapter", "mine"], "--adapter: mine is not a Python file"),
         (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),
         (["--report", "no/such/folder.html"], "--report: no folder "),
         (["--report-json", "no/such/folder.json"], "--report-json: no folder "),
@@ -77,9 +77,9 @@ def test_an_adapter_without_examples(tmp_path: Path) -> None:
     """What an adapter from outside goes without is declared and shown; it is not red."""
     sandbox = Sandbox(tmp_path)
     test = "tests/verification/test_examples.py"
-    shutil.copy(ROOT / test, tmp_path / test)
+    shutil.copy(ROOT / test, sandbox.path(test))
     mine = sandbox.write("complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
-    outcome = sandbox.run(test, "--frameworks", "reference", "--adapter", mine)
+    outcome = sandbox.run(Path(test).name, "--frameworks", "reference", "--adapter", mine)
 
     assert {cell["verdict"] for cell in outcome.cells} == {"unsupported"}
     assert "declared unsupported: per_example: the adapter has none" in outcome.text

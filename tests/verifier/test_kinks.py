@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.numbers.exact import exact, workprec
-from reference.ops import OPS, Array
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.ops import OPS, Array
 from tests.verifier.difference import close
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from reference.network import Network, Node
-from reference.networks import mlp
+from backproof.reference.network import Network, Node
+from backproof.reference.networks import mlp
 
 GOOD = mlp((2, 3, 1))
 

@@ -7,27 +7,29 @@ from typing import Any
 
 import pytest
 
-from reference import findings
-from reference.article import Article
-from reference.findings import KnownFinding, Sighting
-from reference.fixtures import FixtureError
-from reference.numbers.precision import PRECISIONS
-from reference.verdict.certificate import Certificate, Link
-from tests.report import tables
-from tests.report.cells import NETWORKS, Cell
-from tests.verification import cases, stored, trainings
-from tests.verification.alone import OPS_ALONE
-from tests.verification.cases import CASES, LARGE
-from tests.verification.certificates import Certificates
-from tests.verification.directions import DIFFERENTIATED
-from tests.verification.runs import Runs
-from tests.verification.test_networks import check_certificate
-from tests.verification.trainings import OPTIONS
-from tests.verification.variants import VARIED
+from backproof.campaign import saved_graphs as stored
+from backproof.reference import findings
+from backproof.reference.article.figures import Article
+from backproof.reference.findings import KnownFinding, Sighting
+from backproof.reference.fixtures import FixtureError
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.verdict.certificate import Certificate, Link
+from backproof.report import tables
+from backproof.report.cells import NETWORKS, Cell
+from backproof.running.certificates import Certificates
+from backproof.running.implementations import Runs
+from backproof.scenarios import networks as cases
+from backproof.scenarios import trainings
+from backproof.scenarios.derivatives import DIFFERENTIATED
+from backproof.scenarios.networks import CASES, LARGE
+from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.trainings import OPTIONS
+from backproof.scenarios.variants import VARIED
+from backproof.verification.test_networks import check_certificate
 
 WRONG = """
 from dataclasses import replace
-from adapters.pytorch_autograd import adapter as right
+from backproof.adapters.pytorch_autograd import adapter as right
 
 def value_and_grad(loss, tensors):
     values, gradients = right.value_and_grad(loss, tensors)
@@ -114,13 +116,11 @@ def test_findings_are_strict(
         of=lambda *_: certificate,
         digits=lambda *_: None,
         explanation=lambda *_: "diagnosis",
-        command=lambda *_: "pytest this",
     )
-    request: Any = SimpleNamespace(node=SimpleNamespace(nodeid="this"))
     cell = Cell("article", "a", "its own numbers", "1", "float64", seed, "every link", "networks")
 
     def check() -> None:
-        check_certificate("a", "float64", "article", seed, stub, tuple(known), cell, request)
+        check_certificate("a", "float64", "article", seed, stub, tuple(known), cell, "this")
 
     if verdict == "agrees":
         check()

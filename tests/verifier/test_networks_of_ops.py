@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.backprop import RIGHT, Rules, Trace, backprop, forward, sum_of
-from reference.network import Network, Node
-from reference.networks import gpt, resnet, yolo
-from reference.numbers.exact import exact
-from reference.ops import boxes
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop, forward, sum_of
+from backproof.reference.network import Network, Node
+from backproof.reference.networks import gpt, resnet, yolo
+from backproof.reference.numbers.exact import exact
+from backproof.reference.ops import boxes
 from tests.verifier.difference import close, drawn, on_paper, quotients
 
 TINY_GPT = partial(gpt, 1, 2, 4, context=3, vocabulary=5)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.network import Network
-from reference.numbers.ball import Ball
-from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
-from reference.ops import OPS, Array, Op
-from tests.verification.alone import OPS_ALONE
+from backproof.reference.network import Network
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.ops import OPS, Array, Op
+from backproof.scenarios.op_cases import OPS_ALONE
 from tests.verifier.proven import outside
 
 CASE = pytest.mark.parametrize("name", OPS_ALONE)

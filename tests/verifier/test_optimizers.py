@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
-from reference.optimizers import OPTIMIZERS, Optimizer
-from reference.training import Record
-from reference.verdict.faults.optimizers import named, optimizer_faults
-from reference.verdict.training import Steps, certify_training
-from tests.verification.trainings import NETWORKS, OPTIONS, RULES, asked_of
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.training import Record
+from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
+from backproof.reference.verdict.training import Steps, certify_training
+from backproof.scenarios.trainings import NETWORKS, OPTIONS, RULES, asked_of
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.report.cells import Cell
-from tests.report.document import headline
-from tests.report.page import page
-from tests.report.tables import ABBREVIATED
+from backproof.report.cells import Cell
+from backproof.report.document import headline
+from backproof.report.page import page
+from backproof.report.tables import ABBREVIATED
 from tests.verifier import sample
 from tests.verifier.browser import (
     DESK,

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import adapters
-from adapters.protocol import Adapter
-from reference.article import ITERATIONS, Address, Article
-from reference.golden import Golden, prove
-from reference.numbers.exact import workprec
-from reference.training import Iteration
-from tests.report.cells import FIVE_DECIMALS, Cell
-from tests.verification import test_article as checks
-from tests.verification import test_golden
-from tests.verification.runs import REFERENCE, Runs
+from backproof import adapters
+from backproof.adapters.protocol import Adapter
+from backproof.reference.article.figures import ITERATIONS, Address, Article
+from backproof.reference.article.golden import Golden, prove
+from backproof.reference.numbers.exact import workprec
+from backproof.reference.training import Iteration
+from backproof.report.cells import FIVE_DECIMALS, Cell
+from backproof.running.implementations import REFERENCE, Runs
+from backproof.verification import test_article as checks
+from backproof.verification import test_golden
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 NAME = COMPLEX_STEP.stem
@@ -114,7 +114,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 )
 def test_a_wrong_golden_digit(sandbox: Sandbox, old: str, new: str, red: str) -> None:
     """Every implementation is red against it, in no other quantity; and so is the file."""
-    text = (sandbox.folder / "fixtures/golden/article.json").read_text(encoding="utf-8")
+    text = sandbox.path("fixtures/golden/article.json").read_text(encoding="utf-8")
     sandbox.write("fixtures/golden/article.json", text.replace(old, new, 1))
     outcome = sandbox.run("--frameworks", "reference")
 
@@ -142,7 +142,7 @@ def test_a_wrong_printed_digit(sandbox: Sandbox) -> None:
 
 WRONG = """
 from dataclasses import replace
-from adapters.{module} import adapter as right
+from backproof.adapters.{module} import adapter as right
 
 def value_and_grad(loss, tensors):
     values, gradients = right.value_and_grad(loss, tensors)

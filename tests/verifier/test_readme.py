@@ -1,20 +1,20 @@
 """What the documents say is so, and what they show is what a reader sees."""
 
 import re
-import shutil
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from reference.article import load
-from reference.findings import load as known_findings
-from reference.ops import OPS
-from reference.verdict.article import Finding, errata
-from reference.verdict.faults import catalogue
+from backproof.reference.article.audit import Finding, errata
+from backproof.reference.article.figures import load
+from backproof.reference.findings import load as known_findings
+from backproof.reference.ops import OPS
+from backproof.reference.verdict.faults import catalogue
+from backproof.running.implementations import Runs
+from backproof.running.options import OPTIONS
 from tests.benchmarks import detection, faults
-from tests.verification.runs import Runs
 from tests.verifier.documents import blocks, run, shows
 from tests.verifier.planting import NETWORKS, plant_all
 from tests.verifier.sandbox import ROOT
@@ -23,28 +23,16 @@ DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXTS["README.md"]
 BLOCKS = blocks("README.md")
-CLONE = ["reference", "adapters", "fixtures", "tests", "conftest.py", "pyproject.toml"]
 
 VERIFY = (
-    "pytest tests/verification/test_article.py tests/verification/test_golden.py "
-    "tests/verification/test_figures.py tests/verification/test_networks.py "
+    "backproof verify test_article.py test_golden.py test_figures.py test_networks.py "
     "-k 'not (trajectory or thousands or zero or test_networks) or softplus "
     "or certified and article'"
 )
 """What `make verify` runs, less: what README shows of its output."""
 
-ONE = "tests/verification/test_networks.py --frameworks reference -k article"
-"""Instead of tests/verification, where no output is shown."""
-
-
-def clone(folder: Path) -> Path:
-    """Return a folder with a copy of the suite."""
-    for part in CLONE:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part)
-        else:
-            shutil.copy(ROOT / part, folder / part)
-    return folder
+ONE = "backproof verify test_networks.py --frameworks reference -k article"
+"""Instead of all that is verified, where no output is shown."""
 
 
 def here(command: str, output: str) -> str:
@@ -53,9 +41,9 @@ def here(command: str, output: str) -> str:
         return VERIFY
     if command.startswith(("make", "pip")):
         return "true"  # what they install is checked below
-    if "tests/verification " in command:
-        return command.replace("-n auto ", "").replace("tests/verification", ONE, 1)
-    return command if output or "pytest" not in command else f"{command} --collect-only -q"
+    if command.startswith("backproof verify -"):
+        return command.replace("-n auto ", "").replace("backproof verify", ONE, 1)
+    return command if output or "verify" not in command else f"{command} --collect-only -q"
 
 
 SHOWN = [block for block in BLOCKS if block.file or block.language == "console"]
@@ -65,7 +53,7 @@ SECTIONS = list(dict.fromkeys(block.section for block in SHOWN if block.language
 @pytest.mark.parametrize("section", SECTIONS)
 def test_what_is_shown_is_seen(section: str, tmp_path: Path) -> None:
     """A section's files, written, and its commands, run one after another, print what it shows."""
-    folder = clone(tmp_path)
+    folder = tmp_path
     for block in SHOWN:
         if block.section != section:
             continue
@@ -94,7 +82,7 @@ def test_another_output_is_seen(right: str, wrong: str) -> None:
 
 
 COMMANDS = [command for block in BLOCKS for command, _ in block.commands]
-COMMANDS += re.findall(r"`((?:make|python -m|pytest) [^`]+)`", "".join(TEXTS.values()))
+COMMANDS += re.findall(r"`((?:make|python -m|pytest|backproof) [^`]+)`", "".join(TEXTS.values()))
 
 
 def test_what_is_made_is_a_target() -> None:
@@ -105,7 +93,7 @@ def test_what_is_made_is_a_target() -> None:
 
     assert {"verify", "test"} <= made <= targets
     assert re.search(
-        r"^verify: .*\n\t\$\(BIN\)/python -m pytest .*tests/verification$", makefile, re.MULTILINE
+        r"^verify: .*\n\t\$\(BIN\)/backproof verify -n auto .*$", makefile, re.MULTILINE
     )
 
 
@@ -136,14 +124,12 @@ def test_modules_that_are_run_exist() -> None:
 
 
 def test_the_workflow_runs(tmp_path: Path) -> None:
-    """The workflow's steps, in another repository beside a clone, are green and write a summary."""
+    """The workflow's steps, in another repository, are green and write a summary."""
     (workflow,) = (block.text for block in BLOCKS if block.language == "yaml")
     files = {block.file: block.text for block in BLOCKS if block.file}
     (tmp_path / "gradients").mkdir()
     for name in ("mine.py", "softsign.py", "test_softsign.py"):
         (tmp_path / "gradients" / name).write_text(files[name], encoding="utf-8")
-    (tmp_path / "backproof").mkdir()
-    suite = clone(tmp_path / "backproof")
     own = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
     step = r"- run: (?:>-\s+)?(.*?)(?=\n +- |\n +working-directory|\Z)"
     steps = re.findall(step, workflow, re.DOTALL)
@@ -151,44 +137,39 @@ def test_the_workflow_runs(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
 
     assert set(re.findall(r"uses: (\S+)", workflow)) <= set(re.findall(r"uses: (\S+)", own))
-    assert [command.split()[0] for command in commands] == ["pip", "pip", "pytest", "pytest"]
-    status, printed = run(commands[2], tmp_path, {"PYTHONPATH": str(suite)})
+    assert [command.split()[0] for command in commands] == ["pip", "pip", "pytest", "backproof"]
+    status, printed = run(commands[2], tmp_path)
     assert status == 0, printed
-    status, printed = run(f"{commands[3]} -k article", suite, {"GITHUB_STEP_SUMMARY": str(summary)})
+    status, printed = run(
+        f"{commands[3]} -k article", tmp_path, {"GITHUB_STEP_SUMMARY": str(summary)}
+    )
     assert status == 0, printed
     assert "Nothing refuted" in summary.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def options() -> dict[str, str]:
-    """The options under the heading "backproof" of `pytest --help`: name -> what it says."""
-    _, printed = run("pytest --help", ROOT)
-    _, _, rest = printed.partition("\nbackproof:\n")
-    own = re.split(r"\n\S", rest)[0]
-    parts = re.split(r"^  (--[a-z-]+)(?:=\S+)?", own, flags=re.MULTILINE)[1:]
-    return {
-        name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)
-    }
-
-
-def test_every_option_is_in_the_table(options: dict[str, str]) -> None:
-    """README's table has all of pytest's options of backproof, and no other of its own."""
+def test_every_option_is_in_the_table() -> None:
+    """README's table has all options that backproof adds, and no other of its own."""
     rows = re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE)
 
-    assert list(options) == rows
+    assert list(OPTIONS) == rows
 
 
-def test_help_explains_every_option(options: dict[str, str]) -> None:
-    """`pytest --help` says something of each, all under one heading."""
-    declared = re.findall(r'"(--[a-z-]+)"[,:]', (ROOT / "conftest.py").read_text(encoding="utf-8"))
+def test_help_explains_every_option() -> None:
+    """`backproof verify --help` and pytest's own help say something of each."""
+    for command in ("backproof verify --help", "pytest -p backproof.plugin --help"):
+        status, printed = run(command, ROOT)
+        explained = dict(
+            re.findall(r"^  (--[a-z-]+)[^\n]*?(?:  +|\n +)(\w[^\n]+)", printed, re.MULTILINE)
+        )
 
-    assert set(declared) == set(options)
-    assert [name for name, text in options.items() if len(text.split()) < 4] == []
+        assert status == 0
+        assert set(OPTIONS) <= set(explained)
+        assert [flag for flag in OPTIONS if len(explained[flag].split()) < 4] == []
 
 
 def paths(text: str) -> list[str]:
     """Return what a text names as a file or a folder of the repository."""
-    roots = r"(?:reference|adapters|fixtures|tests|\.github|\.ci)/"
+    roots = r"(?:backproof|reference|adapters|fixtures|tests|\.github|\.ci)/"
     top = r"(?:conftest\.py|pyproject\.toml|constraints\.txt|Makefile)"
     return re.findall(rf"[`(]({roots}[\w./]*|{top})[`)]", text)
 
@@ -213,7 +194,7 @@ def test_the_picture_of_the_house_is_complete() -> None:
 
     assert [path for path in sorted(found) if not (ROOT / path).exists()] == []
     assert {
-        f"{p.parent.name}/{p.name}/" for p in ROOT.glob("*/*/") if (p / "__init__.py").exists()
+        f"{p.parent.name}/{p.name}/" for p in ROOT.glob("[!.]*/*/") if (p / "__init__.py").exists()
     } <= found
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.backprop import RIGHT, Trace, backprop
-from reference.networks import resnet
-from reference.numbers.precision import FLOAT32
-from reference.ops import Array
-from reference.verdict.certificate import WITHOUT, Certificate, Replay
-from reference.verdict.passes import certify_passes
-from reference.verdict.recomputed import AGAIN
-from tests.verification.certificates import in_precision
+from backproof.reference.backprop import RIGHT, Trace, backprop
+from backproof.reference.networks import resnet
+from backproof.reference.numbers.precision import FLOAT32
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Replay
+from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.recomputed import AGAIN
+from backproof.running.certificates import in_precision
 
 OPERAND, KERNEL = "3.1b.conv", "3.1b.kernel"
 """A convolution behind a batch norm, whose cotangent cancels; and what follows from it."""

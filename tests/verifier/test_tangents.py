@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.backprop import RIGHT, Trace
-from reference.numbers.dual import Dual
-from reference.numbers.exact import exact, workprec
-from reference.numbers.precision import FLOAT64, Precision
-from reference.verdict.diagnosis import diagnose
-from reference.verdict.faults.tangents import tangents
-from reference.verdict.identities import adjoint, symmetry
-from reference.verdict.tangents import TANGENT, DualTrace, TangentReplay, along, certify_tangents
-from tests.verification.directions import drawn
+from backproof.reference.backprop import RIGHT, Trace
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT64, Precision
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults.tangents import tangents
+from backproof.reference.verdict.identities import adjoint, symmetry
+from backproof.reference.verdict.tangents import (
+    TANGENT,
+    DualTrace,
+    TangentReplay,
+    along,
+    certify_tangents,
+)
+from backproof.scenarios.derivatives import drawn
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS
 

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-import adapters
-from adapters.protocol import Adapter, Loss
-from reference.backprop import backprop
-from reference.network import Network, Node
-from reference.networks import gpt, mlp
-from reference.numbers.precision import PRECISIONS
-from reference.ops import Array
-from reference.verdict.certificate import Certificate, Replay, certify
-from reference.verdict.diagnosis import diagnose
-from reference.verdict.faults import catalogue
-from reference.verdict.passes import certify_passes
-from reference.verdict.sensitivity import OTHERWISE
-from reference.verdict.sensitivity import Runs as TwoRuns
-from tests.verification.certificates import in_precision
-from tests.verification.test_examples import explained, replays_of
-from tests.verification.test_variants import halved
+from backproof import adapters
+from backproof.adapters.protocol import Adapter, Loss
+from backproof.reference.backprop import backprop
+from backproof.reference.network import Network, Node
+from backproof.reference.networks import gpt, mlp
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Replay, certify
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.sensitivity import OTHERWISE
+from backproof.reference.verdict.sensitivity import Runs as TwoRuns
+from backproof.running.certificates import in_precision
+from backproof.verification.test_examples import explained, replays_of
+from backproof.verification.test_variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
 

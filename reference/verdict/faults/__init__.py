@@ -8,8 +8,8 @@ refuted link: does what was seen lie in this fault's own ball?).
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from reference.network import Network
-from reference.verdict.faults import (
+from backproof.reference.network import Network
+from backproof.reference.verdict.faults import (
     activations,
     arithmetic,
     attention,
@@ -31,9 +31,9 @@ from reference.verdict.faults import (
     softmax,
     upsampling,
 )
-from reference.verdict.faults.fault import Fault
-from reference.verdict.faults.sweep import stale, sweep
-from reference.verdict.faults.updates import updates
+from backproof.reference.verdict.faults.fault import Fault
+from backproof.reference.verdict.faults.sweep import stale, sweep
+from backproof.reference.verdict.faults.updates import updates
 
 __all__ = ["FAULTS", "Fault", "catalogue"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.sigmoid import sigmoid_derivative, sigmoid_forward
-from reference.verdict.faults.fault import COMMON, Fault, in_backward, in_forward
+from backproof.reference.ops.sigmoid import sigmoid_derivative, sigmoid_forward
+from backproof.reference.verdict.faults.fault import COMMON, Fault, in_backward, in_forward
 
 
 def sigmoid() -> Iterator[Fault]:

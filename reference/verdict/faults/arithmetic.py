@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS
-from reference.ops.op import sum_to_shape
-from reference.verdict.faults.fault import (
+from backproof.reference.ops import OPS
+from backproof.reference.ops.op import sum_to_shape
+from backproof.reference.verdict.faults.fault import (
     Fault,
     in_backward,
     in_both,

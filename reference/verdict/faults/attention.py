@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.attention import earlier, weights
-from reference.verdict.faults.fault import Fault, in_both, in_cotangents
-from reference.verdict.faults.masks import masked, masks
-from reference.verdict.faults.softmax import across
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.attention import earlier, weights
+from backproof.reference.verdict.faults.fault import Fault, in_both, in_cotangents
+from backproof.reference.verdict.faults.masks import masked, masks
+from backproof.reference.verdict.faults.softmax import across
 
 
 def attention() -> Iterator[Fault]:

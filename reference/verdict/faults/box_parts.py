@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
-from reference.ops.boxes import Overlap, corners, loss, overlap, to_larger, trade_off
+from backproof.reference.ops import Op
+from backproof.reference.ops.boxes import Overlap, corners, loss, overlap, to_larger, trade_off
 
 
 @dataclass(frozen=True, slots=True)

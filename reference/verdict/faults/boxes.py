@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.boxes import Overlap
-from reference.verdict.faults.box_parts import Partials, box_loss, partials
-from reference.verdict.faults.fault import Fault, in_both, in_cotangents
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.boxes import Overlap
+from backproof.reference.verdict.faults.box_parts import Partials, box_loss, partials
+from backproof.reference.verdict.faults.fault import Fault, in_both, in_cotangents
 
 OP = "complete_iou"
 

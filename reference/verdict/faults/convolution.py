@@ -6,8 +6,8 @@ Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), b (O,) or left out, z (N, O, P
 from collections.abc import Iterator
 from functools import partial
 
-from reference.ops.convolution import conv2d_forward
-from reference.verdict.faults.convolution_gradients import (
+from backproof.reference.ops.convolution import conv2d_forward
+from backproof.reference.verdict.faults.convolution_gradients import (
     OTHER_LAYOUT,
     SAME,
     SHIFTED,
@@ -16,8 +16,14 @@ from reference.verdict.faults.convolution_gradients import (
     input_cotangents,
     kernel_gradients,
 )
-from reference.verdict.faults.fault import Fault, in_forward
-from reference.verdict.faults.kernels import exchanged, flipped, shifted, shuffled, undilated
+from backproof.reference.verdict.faults.fault import Fault, in_forward
+from backproof.reference.verdict.faults.kernels import (
+    exchanged,
+    flipped,
+    shifted,
+    shuffled,
+    undilated,
+)
 
 
 def convolution() -> Iterator[Fault]:

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from reference.verdict.faults.fault import Fault, in_backward
-from reference.verdict.faults.kernels import (
+from backproof.reference.verdict.faults.fault import Fault, in_backward
+from backproof.reference.verdict.faults.kernels import (
     dW,
     dx,
     exchanged,

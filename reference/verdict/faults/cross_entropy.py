@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.cross_entropy import places, rows, smoothed
-from reference.ops.softmax import log_softmax_forward, softmax_backward, softmax_forward
-from reference.verdict.faults.fault import COMMON, Fault, in_backward, in_both, times, with_options
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.cross_entropy import places, rows, smoothed
+from backproof.reference.ops.softmax import log_softmax_forward, softmax_backward, softmax_forward
+from backproof.reference.verdict.faults.fault import (
+    COMMON,
+    Fault,
+    in_backward,
+    in_both,
+    times,
+    with_options,
+)
 
 
 def softmax_cross_entropy() -> Iterator[Fault]:

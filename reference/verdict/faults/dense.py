@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.dense import dense_forward, weight_gradient
-from reference.ops.op import sum_to_shape
-from reference.verdict.faults.fault import Fault, in_backward, in_forward
+from backproof.reference.ops.dense import dense_forward, weight_gradient
+from backproof.reference.ops.op import sum_to_shape
+from backproof.reference.verdict.faults.fault import Fault, in_backward, in_forward
 
 LEARNING_RATE = 0.5
 """The article's: for the fault that moves the weights before it is done with them."""

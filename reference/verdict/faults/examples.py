@@ -7,9 +7,9 @@ batch's loss is the sum of its examples' gradients, and what frameworks return u
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reference.backprop import sum_of
-from reference.network import Network
-from reference.verdict.faults.fault import Fault, in_sweep
+from backproof.reference.backprop import sum_of
+from backproof.reference.network import Network
+from backproof.reference.verdict.faults.fault import Fault, in_sweep
 
 SOURCE = "Goodfellow (2015), sec. 2"
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reference.backprop import RIGHT, Rules
-from reference.network import Network
-from reference.ops import OPS, Op
-from reference.optimizers import sgd
-from reference.verdict.certificate import WITHOUT
+from backproof.reference.backprop import RIGHT, Rules
+from backproof.reference.network import Network
+from backproof.reference.ops import OPS, Op
+from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.certificate import WITHOUT
 
 COMMON = "a mistake of nearly every first implementation"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.verdict.faults.fault import (
+from backproof.reference.verdict.faults.fault import (
     COMMON,
     Fault,
     in_backward,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS
-from reference.ops.convolution import input_cotangent, outputs, weight_gradient
-from reference.ops.windows import pad
+from backproof.reference.ops import OPS
+from backproof.reference.ops.convolution import input_cotangent, outputs, weight_gradient
+from backproof.reference.ops.windows import pad
 
 
 def dx(

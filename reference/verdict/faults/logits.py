@@ -3,10 +3,17 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reference.ops import OPS, Op
-from reference.ops.cross_entropy import bce_with_logits_backward, bce_with_logits_forward
-from reference.ops.sigmoid import sigmoid_forward
-from reference.verdict.faults.fault import COMMON, Fault, in_backward, in_both, times, with_options
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.cross_entropy import bce_with_logits_backward, bce_with_logits_forward
+from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.verdict.faults.fault import (
+    COMMON,
+    Fault,
+    in_backward,
+    in_both,
+    times,
+    with_options,
+)
 
 OP = "bce_with_logits"
 

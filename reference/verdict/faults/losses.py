@@ -5,8 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS
-from reference.verdict.faults.fault import COMMON, Fault, in_backward, in_both, in_forward, times
+from backproof.reference.ops import OPS
+from backproof.reference.verdict.faults.fault import (
+    COMMON,
+    Fault,
+    in_backward,
+    in_both,
+    in_forward,
+    times,
+)
 
 
 def half_squared_error() -> Iterator[Fault]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.attention import earlier
-from reference.verdict.faults.fault import Fault, in_backward, in_both
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.attention import earlier
+from backproof.reference.verdict.faults.fault import Fault, in_backward, in_both
 
 Mask = Callable[[Any], Any]
 """scores -> which columns each row may see, an array of booleans (T, T)."""

@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.normalization import mean, normalized
-from reference.verdict.faults.fault import Fault, in_backward, in_both, in_forward, with_options
-from reference.verdict.faults.statistics import (
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.normalization import mean, normalized
+from backproof.reference.verdict.faults.fault import (
+    Fault,
+    in_backward,
+    in_both,
+    in_forward,
+    with_options,
+)
+from backproof.reference.verdict.faults.statistics import (
     Axes,
     along,
     epsilon_outside,

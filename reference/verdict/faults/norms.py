@@ -6,10 +6,10 @@ Shapes: x (N, C, ...) for batch norm, else (..., C); gamma, beta (C,).
 from collections.abc import Iterator
 from functools import partial
 
-from reference.ops.normalization import over_batch
-from reference.verdict.faults.fault import Fault, in_both
-from reference.verdict.faults.normalization import norm
-from reference.verdict.faults.statistics import constant, normalization
+from backproof.reference.ops.normalization import over_batch
+from backproof.reference.verdict.faults.fault import Fault, in_both
+from backproof.reference.verdict.faults.normalization import norm
+from backproof.reference.verdict.faults.statistics import constant, normalization
 
 
 def batch_norm() -> Iterator[Fault]:

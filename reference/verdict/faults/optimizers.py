@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.optimizers import OPTIMIZERS, Optimizer
-from reference.verdict.faults.fault import COMMON
-from reference.verdict.training import Steps
+from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.verdict.faults.fault import COMMON
+from backproof.reference.verdict.training import Steps
 
 Options = Mapping[str, Any]
 

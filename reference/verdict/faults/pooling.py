@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops.windows import pad, windows
-from reference.verdict.faults.fault import Fault, in_backward, in_both, in_forward, with_options
+from backproof.reference.ops.windows import pad, windows
+from backproof.reference.verdict.faults.fault import (
+    Fault,
+    in_backward,
+    in_both,
+    in_forward,
+    with_options,
+)
 
 
 def max_pool() -> Iterator[Fault]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
-from reference.ops.sigmoid import sigmoid_forward
-from reference.verdict.faults.fault import (
+from backproof.reference.ops import Op
+from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.verdict.faults.fault import (
     Fault,
     in_backward,
     in_both,

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.normalization import mean, root_mean_square
-from reference.verdict.faults.fault import Fault, in_backward, in_both, in_forward, with_options
-from reference.verdict.faults.statistics import normalization
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.normalization import mean, root_mean_square
+from backproof.reference.verdict.faults.fault import (
+    Fault,
+    in_backward,
+    in_both,
+    in_forward,
+    with_options,
+)
+from backproof.reference.verdict.faults.statistics import normalization
 
 
 def rms_norm() -> Iterator[Fault]:

@@ -5,8 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
-from reference.verdict.faults.fault import Fault, in_backward, in_both, in_cotangents, in_forward
+from backproof.reference.ops import Op
+from backproof.reference.verdict.faults.fault import (
+    Fault,
+    in_backward,
+    in_both,
+    in_cotangents,
+    in_forward,
+)
 
 
 def concatenate() -> Iterator[Fault]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import OPS, Op
-from reference.ops.functions import erf
-from reference.ops.gelu import CUBIC, inner
-from reference.ops.sigmoid import sigmoid_forward
-from reference.verdict.faults.fault import Fault, in_backward, in_both, with_options
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.functions import erf
+from backproof.reference.ops.gelu import CUBIC, inner
+from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.verdict.faults.fault import Fault, in_backward, in_both, with_options
 
 OTHER = {"none": "tanh", "tanh": "none"}
 """GELU's two forms."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
-from reference.ops.normalization import mean
+from backproof.reference.ops import Op
+from backproof.reference.ops.normalization import mean
 
 Axes = Callable[[Any], tuple[int, ...]]
 """x -> the axes that it is normalized over."""

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.backprop import Rules, sum_of
-from reference.network import Network, Node
-from reference.numbers.ball import Ball
-from reference.numbers.precision import BFLOAT16, FLOAT32, Precision
-from reference.verdict.faults.fault import COMMON, Fault, in_sweep, received
+from backproof.reference.backprop import Rules, sum_of
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, Precision
+from backproof.reference.verdict.faults.fault import COMMON, Fault, in_sweep, received
 
 
 def _parameter(network: Network, name: str) -> bool:

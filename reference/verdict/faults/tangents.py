@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from reference.backprop import Rules
-from reference.network import Network
-from reference.numbers.dual import Dual
-from reference.ops import OPS, Op
-from reference.verdict.faults.fault import COMMON, Fault, received
+from backproof.reference.backprop import Rules
+from backproof.reference.network import Network
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.ops import OPS, Op
+from backproof.reference.verdict.faults.fault import COMMON, Fault, received
 
 TANGENT = "tangent of "
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reference.network import Network
-from reference.verdict.faults.fault import COMMON, Fault
+from backproof.reference.network import Network
+from backproof.reference.verdict.faults.fault import COMMON, Fault
 
 
 def updates() -> Iterator[Fault]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.ops import Op
-from reference.verdict.faults.fault import Fault, in_backward, in_both
+from backproof.reference.ops import Op
+from backproof.reference.verdict.faults.fault import Fault, in_backward, in_both
 
 
 def upsample() -> Iterator[Fault]:
