@@ -91,7 +91,7 @@ def states(state: Any) -> dict[str, Named]:
 
 libraries = {
     "jax.optax": Library(
-        f"{jax.__version__}, optax {optax.__version__}",
+        optax.__version__,
         CLAIMS,
         start,
         {

@@ -22,7 +22,7 @@ Step = Callable[[Named], Mapping[str, Named]]
 class Library:
     """A library's optimizers.
 
-    version:     for reports; of the framework, and of the library where that is another.
+    version:     of the library, for reports: the framework's own where it belongs to that.
     claims:      optimizer -> the definition in `reference.optimizers.OPTIMIZERS` that it claims.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
     unsupported: optimizer or "optimizer option" -> the reason why the library goes without it.

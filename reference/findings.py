@@ -1,8 +1,9 @@
 """Recorded findings: where today's frameworks are known to leave their balls.
 
 fixtures/findings.toml keeps them, each with its evidence and a reproducer. They make a run say
-`known` instead of red, and are strict: one that is no longer seen fails the run as much as one
-that is not recorded. So a fixed release turns it red again.
+`known` instead of red, and are strict: in the releases that a finding is of, one that is no longer
+seen fails the run as much as one that is not recorded. In any other release a link that it
+describes is red, and is said to be as recorded.
 """
 
 import tomllib
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.reference.releases import Releases
 from backproof.reference.verdict.certificate import WITHOUT, Link
 
 
@@ -40,25 +42,39 @@ class Sighting:
 class KnownFinding:
     """One thing that a framework is known to get wrong.
 
-    adapter, version: whose; the framework's version in which it was seen.
+    adapter:    whose.
+    first, last: the first and the last release in which it was seen.
     cause:      what the framework does, in one sentence.
     point, seen, proven: one place where it shows, what the framework says, what is proven.
     reproducer: a few lines of the framework alone that print what is seen.
     where:      the links where it is seen.
+    package:    whose releases they are; where it is empty, the adapter's framework's.
     processors: those on which it is seen, as the adapter calls them; all, where none is named.
     sometimes:  whether it need not be seen: what is read from memory that nobody wrote is anything.
     """
 
     adapter: str
-    version: str
+    first: str
+    last: str
     cause: str
     point: str
     seen: str
     proven: str
     reproducer: str
     where: tuple[Sighting, ...]
+    package: str = ""
     processors: tuple[str, ...] = ()
     sometimes: bool = False
+
+    @property
+    def releases(self) -> Releases:
+        """The releases in which it was seen."""
+        return Releases(self.first, self.last)
+
+    @property
+    def of(self) -> str:
+        """Whose finding it is and of which releases, in words: "torch 2.13.0"."""
+        return f"{self.package or self.adapter} {self.releases}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +142,9 @@ def _name(link: Link) -> str:
 
 
 def recorded_of(
-    findings: Iterable[KnownFinding],
-    column: str,
-    version: str | None,
-    case: str,
-    precision: str,
-    *,
-    everywhere: bool,
+    findings: Iterable[KnownFinding], column: str, case: str, precision: str, *, everywhere: bool
 ) -> Sequence[KnownFinding]:
-    """Return the findings of a column in a version, as seen on a case in a precision.
+    """Return the findings of a column, in any release, as seen on a case in a precision.
 
     everywhere: as in `compare`.
     """
@@ -143,11 +153,7 @@ def recorded_of(
         cases = one.cases if everywhere else (*one.cases, *one.elsewhere)
         return column in one.columns and case in cases and precision in one.precisions
 
-    seen = [
-        replace(finding, where=tuple(filter(is_there, finding.where)))
-        for finding in findings
-        if finding.version == version
-    ]
+    seen = [replace(one, where=tuple(filter(is_there, one.where))) for one in findings]
     return [finding for finding in seen if finding.where]
 
 
@@ -170,7 +176,12 @@ def _finding(place: str, entry: object) -> KnownFinding:
         Sighting(**_entry(f"{place}: where {i}", x, Sighting))
         for i, x in enumerate(content["where"], start=1)
     ]
-    return KnownFinding(**{**content, "where": tuple(sightings)})
+    found = KnownFinding(**{**content, "where": tuple(sightings)})
+    try:
+        str(found.releases)
+    except ValueError as error:
+        raise FixtureError(f"{place}: first, last: {error}") from None
+    return found
 
 
 def _entry(place: str, entry: object, of: type) -> dict[str, Any]:

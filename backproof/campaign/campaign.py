@@ -247,7 +247,7 @@ def judge(
     recorded = [
         (finding.cause, sighting)
         for finding in known
-        if finding.version == version
+        if finding.releases.include(version)
         for sighting in finding.where
         if {adapter, column} & {*sighting.columns} and precision in sighting.precisions
     ]

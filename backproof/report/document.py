@@ -58,7 +58,7 @@ def document(
         "verdict": verdict(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
         "failed": list(failed),
-        "findings": [asdict(one) for one in recorded if one.cause in seen],
+        "findings": [{**asdict(one), "of": one.of} for one in recorded if one.cause in seen],
         "cells": [as_dict(cell) for cell in cells],
     }
 

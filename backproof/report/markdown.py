@@ -59,4 +59,4 @@ def folded(title: str, text: str, *, is_open: bool) -> str:
 
 
 def _known(report: Mapping[str, Any]) -> list[str]:
-    return [f"{one['adapter']} {one['version']}: {one['cause']}" for one in report["findings"]]
+    return [f"{one['of']}: {one['cause']}" for one in report["findings"]]

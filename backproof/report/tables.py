@@ -162,7 +162,7 @@ def known(cells: Iterable[Cell], recorded: Iterable[KnownFinding]) -> str:
     """Return a paragraph for each recorded finding that was seen, with its reproducer."""
     seen = {cause for cell in cells for cause in cell.known}
     return "\n\n".join(
-        f"{one.adapter} {one.version}: {one.cause}\n"
+        f"{one.of}: {one.cause}\n"
         f"  at {one.point}: seen {one.seen}, proven {one.proven}\n"
         + textwrap.indent(one.reproducer.strip(), "  | ")
         for one in recorded

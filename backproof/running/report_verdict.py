@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from backproof.reference.findings import KnownFinding, compare, recorded_of
-from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.findings import KnownFinding, compare, covers, recorded_of
+from backproof.reference.verdict.certificate import Certificate, Link
 from backproof.report.cells import Cell, RefutedError, chain
 
 
@@ -25,10 +25,9 @@ def settle(
     cell.entries, cell.share = certificate.entries, certificate.share
     cell.properties, cell.chain = certificate.properties, chain(certificate)
     first_seed = cell.iteration == 0
-    recorded = recorded_of(
-        known, cell.adapter, cell.version, cell.network, cell.precision, everywhere=first_seed
-    )
-    found = compare(recorded, certificate.links, everywhere=first_seed)
+    recorded = recorded_of(known, cell.adapter, cell.network, cell.precision, everywhere=first_seed)
+    here = [finding for finding in recorded if finding.releases.include(cell.version)]
+    found = compare(here, certificate.links, everywhere=first_seed)
     if not found.new and not found.vanished:
         cell.known = tuple(finding.cause for finding in found.known)
         if cell.known:
@@ -38,6 +37,7 @@ def settle(
     first = next(str(link) for link in (*found.new, *red) if link)
     lines = [
         f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
+        *(f"as recorded for {one.of}: {one.cause}" for one in described(found.new, recorded)),
         explain(),
         f"recorded as a finding, and no longer seen: {', '.join(found.vanished)}"
         if found.vanished
@@ -45,3 +45,12 @@ def settle(
         f"reproduce: {reproduce}",
     ]
     raise RefutedError("\n".join(filter(None, lines)))
+
+
+def described(links: Sequence[Link], recorded: Sequence[KnownFinding]) -> list[KnownFinding]:
+    """Return the findings, of whichever releases, that describe links which are not excused."""
+    return [
+        finding
+        for finding in recorded
+        if any(covers(one, link, exactly=False) for one in finding.where for link in links)
+    ]

@@ -71,9 +71,8 @@ SEEN = Sighting(
 def recorded(version: str = "1", **seen: Any) -> KnownFinding:
     """Return a finding that is seen where SEEN is, but for what is given."""
     where = (replace(SEEN, **seen),)
-    return KnownFinding(
-        "a", version, "a computes it in float32", "net1", "1", "2", "print(1)", where
-    )
+    said = ("a computes it in float32", "net1", "1", "2", "print(1)")
+    return KnownFinding("a", version, version, *said, where)
 
 
 KNOWN = recorded()
@@ -104,7 +103,7 @@ SOMETIMES = replace(KNOWN, sometimes=True)
         ([INSIDE], [SOMETIMES], 0, "agrees"),
         ([INSIDE, DEGRADED], [SOMETIMES], 0, "known"),
         ([INSIDE, REFUTED], [SOMETIMES], 0, "known"),  # what lies in memory is anything
-        ([INSIDE, DEGRADED], [replace(SOMETIMES, version="2")], 0, "red"),
+        ([INSIDE, DEGRADED], [replace(SOMETIMES, first="2", last="2")], 0, "red"),
     ],
 )
 def test_findings_are_strict(
@@ -135,7 +134,7 @@ def test_findings_are_strict(
 
 OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
     f"{key} = ''\n"
-    for key in ("adapter", "version", "cause", "point", "seen", "proven", "reproducer")
+    for key in ("adapter", "first", "last", "cause", "point", "seen", "proven", "reproducer")
 )
 
 
@@ -146,6 +145,7 @@ OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
         ("[[finding]]\nadapter = 'torch'", "findings.toml: finding 1: expected exactly the keys"),
         ("findings = []", "findings.toml: unknown keys ['findings']"),
         ("finding = [1]", "findings.toml: finding 1: expected exactly the keys"),
+        (OF_NONE, "finding 1: first, last: Invalid version: ''"),
         (f"{OF_NONE}sometimes = 'yes'", "finding 1: sometimes: expected true or false"),
         (f"{OF_NONE}processors = 'AVX2'", "finding 1: processors: expected strings"),
         (f"{OF_NONE}processor = ['AVX2']", "finding 1: expected exactly the keys"),

@@ -296,7 +296,7 @@ def test_the_errata_shown(
 
 def test_the_findings_shown() -> None:
     """The table has every reproducer's finding, what is seen and what is proven, and no other."""
-    shown = re.findall(r"^\| (?:torch|jax)\S* \d[^|]*(\| .* \|)$", README, re.MULTILINE)
+    shown = re.findall(r"^\| (?:torch|jax|optax)\S* \d[^|]*(\| .* \|)$", README, re.MULTILINE)
 
     findings = {one.reproducer: one for one in reversed(known_findings())}
 

@@ -1,0 +1,57 @@
+"""backproof: are these gradients right?
+
+The names below are what users import. Each is loaded when it is first asked for, so that
+`import backproof` imports nothing else.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+    from backproof.reference.backprop import Trace, backprop
+    from backproof.reference.network import Network, Node
+    from backproof.reference.ops import OPS
+    from backproof.reference.verdict.certificate import Certificate, certify
+    from backproof.reference.verdict.custom import OpCertificate, certify_op
+
+__all__ = [
+    "OPS",
+    "Adapter",
+    "AdapterError",
+    "Certificate",
+    "Network",
+    "Node",
+    "OpCertificate",
+    "Trace",
+    "Unsupported",
+    "__version__",
+    "backprop",
+    "certify",
+    "certify_op",
+]
+
+_HOMES = {
+    "adapters.protocol": ("Adapter", "AdapterError", "Unsupported"),
+    "reference.backprop": ("Trace", "backprop"),
+    "reference.network": ("Network", "Node"),
+    "reference.ops": ("OPS",),
+    "reference.verdict.certificate": ("Certificate", "certify"),
+    "reference.verdict.custom": ("OpCertificate", "certify_op"),
+}
+"""Module -> the public names that it defines."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, from the module that defines it."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("backproof")
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"backproof.{module}"), name)
+    raise AttributeError(f"module 'backproof' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

@@ -1,0 +1,60 @@
+"""The table of adapters. Only `load` imports a framework, and only the one asked for."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from backproof.adapters.protocol import Adapter, AdapterError
+
+TABLE = {
+    "torch": "backproof.adapters.pytorch_autograd",
+    "jax": "backproof.adapters.jax_grad",
+}
+"""Name, which is also the framework's package -> the adapter's module."""
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "torch": ("func", "compile", "vmap", "checkpoint"),
+    "jax": ("jit", "vmap", "checkpoint", "scan"),
+}
+"""Name -> its variants: the same adapter under another of its framework's transformations.
+
+"torch.compile" is a key of `variants` in the module of "torch".
+"""
+
+
+def load(name: str, path: Path | None = None) -> Adapter:
+    """Return the adapter of a name in TABLE or a variant, or of a file that defines `adapter`.
+
+    Raises AdapterError where the framework cannot be imported or the file defines no adapter.
+    """
+    framework, _, variant = name.partition(".")
+    try:
+        module = _from_file(name, path) if path else importlib.import_module(TABLE[framework])
+    except ImportError as error:
+        raise AdapterError(
+            f"adapter {name}: was asked for and cannot be imported: {error}; "
+            f"install it, or leave it out with --frameworks"
+        ) from error
+    except Exception as error:
+        raise AdapterError(
+            f"adapter {name}: its module raised {type(error).__name__}: {error}"
+        ) from error
+    adapter = module.variants[variant] if variant else getattr(module, "adapter", None)
+    if not isinstance(adapter, Adapter):
+        raise AdapterError(
+            f"adapter {name}: {path or TABLE[framework]}: expected `adapter = Adapter(...)` "
+            f"(backproof.Adapter), found {adapter!r}"
+        )
+    return adapter
+
+
+def _from_file(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"backproof.adapters.external.{name}", path)
+    if spec is None or spec.loader is None:
+        raise AdapterError(f"adapter {name}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

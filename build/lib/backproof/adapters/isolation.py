@@ -1,0 +1,212 @@
+"""An adapter in a process of its own: whatever it does there costs no other its verdict.
+
+For adapters that come from outside. Each call is made twice, under a time limit, and the process
+is looked over after each: an adapter that prints, changes its inputs or what belongs to the whole
+process, answers differently the second time, hangs or dies is an AdapterError that says so.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+
+
+class Isolated:
+    """The interface of an Adapter, served by a process that loads it from its file."""
+
+    def __init__(self, name: str, path: Path, limit: float) -> None:
+        """Start the process and load the adapter in it. limit: seconds that any call may take.
+
+        Raises AdapterError.
+        """
+        self.limit = limit
+        self.dead: AdapterError | None = None
+        context = multiprocessing.get_context("spawn")
+        self.here, there = context.Pipe()
+        self.process = context.Process(target=_serve, args=(there, name, path), daemon=True)
+        self.process.start()
+        there.close()
+        self.version: str = self._call("version")
+
+    def trace(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Trace:
+        """Return what `Adapter.trace` returns."""
+        found: Trace = self._call("trace", network, leaves, shapes)
+        return found
+
+    def examples(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+        batched: Collection[str],
+    ) -> Trace:
+        """Return what `Adapter.examples` returns."""
+        found: Trace = self._call("examples", network, leaves, shapes, batched)
+        return found
+
+    def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what `Adapter.gradients` returns."""
+        found: dict[str, Array] = self._call("gradients", network, leaves)
+        return found
+
+    def update(self, w: Array, gradient: Array, eta: float) -> Array:
+        """Return what `Adapter.update` returns."""
+        found: Array = self._call("update", w, gradient, eta)
+        return found
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        """Have the process call a method; an adapter that hung or died stays dead."""
+        if self.dead is not None:
+            raise self.dead.with_traceback(None)
+        try:
+            self.here.send((method, arguments))
+            if not self.here.poll(self.limit):
+                self.process.kill()
+                raise self._died(f"ran longer than {self.limit:g} s (--time-limit)")
+            result, error = self.here.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode or 0
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+            raise self._died(f"ended its process ({how})") from None
+        if error is not None:
+            raise error
+        return result
+
+    def _died(self, message: str) -> AdapterError:
+        self.dead = AdapterError(message)
+        return self.dead
+
+
+def _serve(pipe: Connection, name: str, path: Path) -> None:
+    """Answer calls, in the process of the adapter's own."""
+    from backproof.adapters import load  # noqa: PLC0415 it imports this module
+
+    adapter: Adapter | None = None
+    untouched = _state()
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), sys.stdout.fileno())
+        while True:
+            try:
+                method, arguments = pipe.recv()
+            except EOFError:
+                return
+            try:
+                if adapter is None:
+                    adapter = load(name, path)
+                    untouched = {**_state(), **untouched}  # the framework's, as it starts
+                result = adapter.version
+                if method != "version":
+                    result = _twice(getattr(adapter, method), arguments)
+                _look_over(untouched, _printed(printed))
+                answer: tuple[Any, Exception | None] = (result, None)
+            except (AdapterError, Unsupported) as error:
+                answer = (None, type(error)(str(error)))
+            except Exception as error:  # noqa: BLE001 whatever it is, it is the adapter's
+                answer = (None, AdapterError(f"raised {type(error).__name__}: {error}"))
+            try:
+                pipe.send(answer)
+            except Exception as error:  # noqa: BLE001 an answer that cannot be sent is none
+                unsent = f"returned what cannot be sent: {type(error).__name__}: {error}"
+                pipe.send((None, AdapterError(unsent)))
+
+
+def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return the method's answer, which must be the same both times."""
+    given = _contents(arguments)
+    first = method(*arguments)
+    before = _random_state()  # a framework's first call may import what draws
+    second = method(*arguments)
+    if drawn := [whose for whose, state in _random_state().items() if state != before[whose]]:
+        raise AdapterError(f"changed {' and '.join(drawn)}")
+    if given != _contents(arguments):
+        raise AdapterError("changed its inputs in place")
+    if _contents(first) != _contents(second):
+        raise AdapterError("answered differently the second time")
+    return first
+
+
+def _contents(nested: Any) -> list[bytes]:
+    return [array.tobytes() for array in _arrays(nested)]
+
+
+def _look_over(untouched: Mapping[str, Any], printed: str) -> None:
+    """Raise AdapterError where the process is not as it was before the adapter came."""
+    state = _state()
+    if changed := [what for what, value in untouched.items() if state[what] != value]:
+        raise AdapterError(f"changed {' and '.join(changed)}")
+    if printed:
+        raise AdapterError(f"printed to standard output: {printed!r}")
+
+
+def _arrays(content: Any) -> Iterator[Array]:
+    """Yield every array in nested arguments or results."""
+    if isinstance(content, np.ndarray | np.generic):
+        yield np.asarray(content)
+    elif isinstance(content, Trace):
+        yield from _arrays(asdict(content))
+    elif isinstance(content, Network):
+        options = [dict(node.options) for node in content.nodes]
+        yield from _arrays([content.inputs, content.parameters, options])
+    elif isinstance(content, Mapping):
+        yield from _arrays(list(content.values()))
+    elif isinstance(content, list | tuple):
+        for part in content:
+            yield from _arrays(part)
+
+
+def _state() -> dict[str, Any]:
+    """Return what belongs to the whole process, by what it is called."""
+    state = {
+        "the working directory": Path.cwd(),
+        "NumPy's error state": np.geterr(),
+    }
+    if torch := sys.modules.get("torch"):
+        state["PyTorch's defaults"] = (
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.get_num_threads(),
+        )
+    if jax := sys.modules.get("jax"):
+        state["JAX's configuration"] = repr(jax.config.values)
+    return state
+
+
+def _random_state() -> dict[str, Any]:
+    """Return the state of the random generators that all share."""
+    return {
+        "Python's random state": random.getstate(),
+        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 that is what is shared
+    }
+
+
+def _printed(file: Any) -> str:
+    """Return what was printed since the last time."""
+    with suppress(ValueError):
+        sys.stdout.flush()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    text: str = file.read(end).decode(errors="replace")
+    file.seek(0)
+    file.truncate()
+    return text[:200]

@@ -1,0 +1,236 @@
+"""JAX: jax.grad, not jitted; and the same under its transformations.
+
+What JAX has no function for is composed of those it has.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from backproof.adapters.directional import nested
+from backproof.adapters.jax_scan import scanned
+from backproof.adapters.optax_optimizers import libraries
+from backproof.adapters.protocol import Adapter, Loss, Tensor
+
+
+def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    (_, values), gradients = jax.value_and_grad(loss, has_aux=True)(tensors)
+    return values, gradients
+
+
+def jitted(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    run = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    run({name: t / 2 for name, t in tensors.items()})  # what it keeps of other numbers would show
+    (_, values), gradients = run(tensors)
+    return values, gradients
+
+
+def per_example(
+    loss: Loss, tensors: dict[str, Tensor], batched: Collection[str]
+) -> tuple[Tensor, ...]:
+    axes = {name: 0 if name in batched else None for name in tensors}
+    mapped = jax.vmap(jax.value_and_grad(loss, has_aux=True), in_axes=(axes,))
+    (_, values), gradients = jax.jit(mapped)(tensors)
+    return values, gradients
+
+
+def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    both = {name: jnp.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+
+
+def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    return jitted(jax.checkpoint(loss), tensors)
+
+
+def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    return jax.jvp(loss, (tensors,), (directions,))
+
+
+def linearize(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    values, tangent = jax.linearize(loss, tensors)
+    return values, tangent(directions)
+
+
+def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+    return jnp.dot(x, W) if b is None else jnp.dot(x, W) + b
+
+
+def conv2d(
+    x: Tensor,
+    W: Tensor,
+    b: Tensor | None = None,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Tensor:
+    z = lax.conv_general_dilated(
+        x,
+        W,
+        window_strides=(stride, stride),
+        padding=[(padding, padding)] * 2,
+        rhs_dilation=(dilation, dilation),
+        feature_group_count=groups,
+    )
+    return z if b is None else z + b[:, None, None]
+
+
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    axes = (0, *range(2, x.ndim))
+    shape = (-1, *(1 for _ in axes[1:]))
+    return jax.nn.standardize(x, axes, epsilon=eps) * gamma.reshape(shape) + beta.reshape(shape)
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    return jax.nn.standardize(x, epsilon=eps) * gamma + beta
+
+
+def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
+    return x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * gamma
+
+
+def max_pool(x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Tensor:
+    return pooled(x, -jnp.inf, lax.max, kernel_size, stride, padding)
+
+
+def average_pool(
+    x: Tensor, kernel_size: int, stride: int, padding: int = 0, *, count_include_pad: bool = True
+) -> Tensor:
+    window = (kernel_size, stride, padding)
+    total = pooled(x, 0.0, lax.add, *window)
+    if count_include_pad:
+        return total / kernel_size**2
+    return total / pooled(jnp.ones_like(x), 0.0, lax.add, *window)
+
+
+def pooled(x: Tensor, start: float, combine: Tensor, size: int, stride: int, pad: int) -> Tensor:
+    around = ((0, 0), (0, 0), (pad, pad), (pad, pad))
+    return lax.reduce_window(
+        x, x.dtype.type(start), combine, (1, 1, size, size), (1, 1, stride, stride), around
+    )
+
+
+def upsample(x: Tensor, scale_factor: int) -> Tensor:
+    n, c, h, w = x.shape
+    return jax.image.resize(x, (n, c, scale_factor * h, scale_factor * w), "nearest")
+
+
+def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
+    return jnp.where(jnp.tri(scores.shape[-2], dtype=bool), scores, fill)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    heads_last = (jnp.swapaxes(a, 1, 2) for a in (q, k, v))
+    return jnp.swapaxes(jax.nn.dot_product_attention(*heads_last, is_causal=True), 1, 2)
+
+
+def huber(y: Tensor, t: Tensor, delta: float = 1.0) -> Tensor:
+    size = jnp.abs(t - y)
+    return jnp.mean(jnp.where(size > delta, delta * (size - 0.5 * delta), 0.5 * jnp.square(size)))
+
+
+def softmax_cross_entropy(y: Tensor, t: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    if label_smoothing:
+        t = (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
+    return -jnp.mean(jnp.sum(t * jax.nn.log_softmax(y), axis=-1))
+
+
+def cross_entropy(
+    y: Tensor, target: Tensor, label_smoothing: float = 0.0, ignore_index: int = -100
+) -> Tensor:
+    kept = target != ignore_index
+    t = jax.nn.one_hot(np.where(kept, target, 0), y.shape[-1], dtype=y.dtype)
+    if label_smoothing:
+        t = (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
+    losses = -jnp.sum(t * jax.nn.log_softmax(y), axis=-1)
+    return jnp.sum(jnp.where(kept, losses, 0)) / kept.sum()
+
+
+def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float = 1.0) -> Tensor:
+    positive = pos_weight * t * jax.nn.log_sigmoid(y)
+    return -jnp.mean(positive + (1 - t) * jax.nn.log_sigmoid(-y))
+
+
+def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
+    (x1, y1, x2, y2), (X1, Y1, X2, Y2) = (jnp.moveaxis(box, -1, 0) for box in (p, t))
+    w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
+    inter = jax.nn.relu(jnp.minimum(x2, X2) - jnp.maximum(x1, X1))
+    inter = inter * jax.nn.relu(jnp.minimum(y2, Y2) - jnp.maximum(y1, Y1))
+    iou = inter / (w * h + wt * ht - inter + eps)
+    c2 = jnp.square(jnp.maximum(x2, X2) - jnp.minimum(x1, X1)) + eps
+    c2 = c2 + jnp.square(jnp.maximum(y2, Y2) - jnp.minimum(y1, Y1))
+    rho2 = (jnp.square(x1 + x2 - X1 - X2) + jnp.square(y1 + y2 - Y1 - Y2)) / 4
+    v = 4 / math.pi**2 * jnp.square(jnp.arctan(wt / ht) - jnp.arctan(w / h))
+    alpha = lax.stop_gradient(v / (1 - iou + v + eps))
+    return 1 - iou + rho2 / c2 + alpha * v
+
+
+adapter = Adapter(
+    version=jax.__version__,
+    ops={
+        "dense": dense,
+        "conv2d": conv2d,
+        "embedding": lambda W, index: W[index],
+        "sigmoid": jax.nn.sigmoid,
+        "tanh": jnp.tanh,
+        "relu": jax.nn.relu,
+        "leaky_relu": jax.nn.leaky_relu,
+        "elu": jax.nn.elu,
+        "gelu": lambda z, approximate="none": jax.nn.gelu(z, approximate == "tanh"),
+        "silu": jax.nn.silu,
+        "softplus": jax.nn.softplus,
+        "softmax": jax.nn.softmax,
+        "log_softmax": jax.nn.log_softmax,
+        "batch_norm": batch_norm,
+        "layer_norm": layer_norm,
+        "rms_norm": rms_norm,
+        "max_pool": max_pool,
+        "average_pool": average_pool,
+        "upsample": upsample,
+        "causal_mask": causal_mask,
+        "attention": attention,
+        "matmul": jnp.matmul,
+        "add": jnp.add,
+        "multiply": jnp.multiply,
+        "scale": lambda x, factor: factor * x,
+        "sum": jnp.sum,
+        "concatenate": lambda *parts, axis: jnp.concatenate(parts, axis),
+        "reshape": jnp.reshape,
+        "transpose": jnp.transpose,
+        "slice": lambda x, index: x[index],
+        "pad": lambda x, width: jnp.pad(x, pad_width=width),
+        "half_squared_error": lambda y, t: 0.5 * jnp.sum(jnp.square(t - y)),
+        "mean_squared_error": lambda y, t: jnp.mean(jnp.square(t - y)),
+        "huber": huber,
+        "softmax_cross_entropy": softmax_cross_entropy,
+        "cross_entropy": cross_entropy,
+        "bce_with_logits": bce_with_logits,
+        "complete_iou": complete_iou,
+    },
+    array=jnp.array,
+    numpy=np.asarray,
+    value_and_grad=value_and_grad,
+    state=lambda precision: jax.enable_x64(precision == "float64"),
+    per_example=per_example,
+    compiled=partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0}),
+    libraries=libraries,
+    unsupported={
+        "softplus beta": "jax.nn.softplus has no beta",
+        "softplus threshold": "jax.nn.softplus has no threshold",
+    },
+    forward_mode={"jvp": jvp, "linearize": linearize},
+    second_order=nested(jax.grad, jax.jvp),
+)
+variants = {
+    "jit": replace(adapter, value_and_grad=jitted),
+    "vmap": replace(adapter, value_and_grad=vmapped),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed),
+    "scan": replace(adapter, value_and_grad=jitted, walk=scanned),
+}

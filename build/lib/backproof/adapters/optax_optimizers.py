@@ -1,0 +1,110 @@
+"""optax, the library of optimizers for JAX."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import optax
+
+from backproof.adapters.protocol import Tensor
+from backproof.adapters.training import Library, Named, Step
+
+CLAIMS = {
+    "sgd": "sgd",
+    "adagrad": "adagrad_eps_inside",
+    "rmsprop": "rmsprop_of_steps",
+    "adam": "adam",
+    "adamw": "adamw",
+    "amsgrad": "amsgrad_corrected",
+    "nadam": "nadam_constant",
+    "radam": "radam_eps_last",
+    "clip_by_value": "clip_by_value",
+    "clip_by_norm": "clip_by_norm",
+}
+CALLED = {"lr": "learning_rate", "beta1": "b1", "beta2": "b2", "alpha": "decay"}
+"""What optax calls the options that it calls otherwise."""
+
+STATES = {
+    "mu": "m",
+    "nu": "v",
+    "nu_max": "v_max",
+    "trace": "b",
+    "sum_of_squares": "v",
+}
+MAKERS: dict[str, Callable[..., Any]] = {
+    "sgd": optax.sgd,
+    "adagrad": optax.adagrad,
+    "rmsprop": optax.rmsprop,
+    "adam": optax.adam,
+    "adamw": optax.adamw,
+    "amsgrad": optax.amsgrad,
+    "nadam": optax.nadam,
+    "nadamw": optax.nadamw,
+    "radam": optax.radam,
+}
+
+
+def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any]) -> Step:
+    clip = None
+    if optimizer.startswith("clip"):
+        norm = optimizer == "clip_by_norm"
+        clip = (optax.clip_by_global_norm if norm else optax.clip)(options["limit"])
+        of = optax.sgd(options["lr"])
+    else:
+        of = made(optimizer, dict(options))
+    now = {"w": parameters, "state": of.init(parameters)}
+
+    @jax.jit
+    def update(gradients: Named, w: Named, state: Any) -> tuple[Any, ...]:
+        if clip:
+            gradients, _ = clip.update(gradients, clip.init(w))
+        updates, state = of.update(gradients, state, w)
+        return optax.apply_updates(w, updates), state, gradients
+
+    def step(gradients: Named) -> dict[str, Named]:
+        now["w"], now["state"], clipped = update(gradients, now["w"], now["state"])
+        shown = {"w": now["w"], **({"clipped": clipped} if clip else {})}
+        return {**shown, **states(now["state"])}
+
+    return step
+
+
+def made(optimizer: str, options: dict[str, Any]) -> Any:
+    """Return the optimizer; coupled decay is a transformation of its own, before it."""
+    decay = options.pop("weight_decay", 0.0)
+    if options.pop("decoupled_weight_decay", False):
+        optimizer += "w"
+    if optimizer in ("adamw", "nadamw"):
+        options["weight_decay"] = decay
+        decay = 0.0
+    of = MAKERS[optimizer](**{CALLED.get(name, name): value for name, value in options.items()})
+    return optax.chain(optax.add_decayed_weights(decay), of) if decay else of
+
+
+def states(state: Any) -> dict[str, Named]:
+    """Return what the parts of a chain remember, by the names of the definitions."""
+    if isinstance(state, tuple) and not hasattr(state, "_fields"):
+        return {name: of for part in state for name, of in states(part).items()}
+    fields = getattr(state, "_fields", ())
+    return {STATES[name]: getattr(state, name) for name in fields if name in STATES}
+
+
+libraries = {
+    "jax.optax": Library(
+        optax.__version__,
+        CLAIMS,
+        start,
+        {
+            **{
+                f"{name} maximize": "optax has no ascent: its users negate the gradients"
+                for name in CLAIMS
+            },
+            "sgd dampening": "optax.sgd has no dampening",
+            "adagrad lr_decay": "optax.adagrad takes a schedule for it",
+            "amsgradw": "optax.amsgrad has no decoupled decay",
+            "nadam momentum_decay": "optax.nadam has constant momentum",
+            "radam weight_decay": "optax.radam has no decay",
+            "clip_by_norm norm_type": "optax.clip_by_global_norm is of the Euclidean norm",
+        },
+    ),
+}

@@ -1,0 +1,310 @@
+"""What an adapter is, and what everyone shares: one walk over a network, with probes.
+
+Rules: an adapter names its framework's own functions, the ones that its users call, and its
+framework's own gradient; it computes no derivative itself. It may import `reference`'s data
+types and its framework, nothing else. What it cannot do it declares, with a reason.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import sgd
+
+if TYPE_CHECKING:
+    from backproof.adapters.training import Library  # which trains adapters
+
+Tensor = Any
+"""The framework's own array."""
+
+Loss = Callable[[dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
+"""From named tensors to the loss and, beside it, every node's value."""
+
+Directional = Callable[[Loss, dict[str, Tensor], dict[str, Tensor]], Any]
+"""From a loss, tensors and their directions to two pairs, of numbers and of their tangents.
+
+In forward mode a pair is the loss and the node values; of second order, the node values and the
+gradients of the tensors.
+"""
+
+
+class AdapterError(Exception):
+    """An adapter, or its framework, does not do what an adapter does.
+
+    The message names the adapter, the place, and what was expected there.
+    """
+
+
+class Unsupported(Exception):
+    """The adapter declares that it goes without this op or precision; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One framework.
+
+    version:        the framework's, for reports.
+    ops:            name in `reference.ops.OPS` -> the framework's own function; it is called with
+                    the node's options by name.
+    array:          a NumPy array -> a tensor of the same dtype and shape; must not share memory.
+    numpy:          a tensor -> a NumPy array of the same dtype and shape.
+    value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
+                    loss, and name -> dE/dtensor for each of the tensors.
+    walk:           computes a network's values; `walk` below, but for a variant that walks it
+                    otherwise (a scan over equal layers).
+    state:          precision -> context in which the framework computes in that precision; it
+                    leaves the framework as it found it.
+    per_example:    as value_and_grad, mapped over a leading axis, the examples, of those tensors
+                    that are named; all that it returns has that axis.
+    processor:      what it may use of the processor, by names: numbers may depend on it.
+    unsupported:    op, "op option", "op method" or precision -> the reason why this adapter goes
+                    without it.
+    compiled:       makes a function of tensors one that is called many times.
+    libraries:      column of the report -> a library of optimizers for the framework.
+    forward_mode:   method ("jvp") -> the framework's own, as `Directional`.
+    second_order:   method ("forward-over-reverse") -> likewise.
+    """
+
+    version: str
+    ops: Mapping[str, Callable[..., Tensor]]
+    array: Callable[[Array], Tensor]
+    numpy: Callable[[Tensor], Array]
+    value_and_grad: Callable[[Loss, dict[str, Tensor]], tuple[dict[str, Tensor], dict[str, Tensor]]]
+    walk: Callable[..., dict[str, Tensor]] = field(default_factory=lambda: walk)
+    state: Callable[[str], AbstractContextManager[Any]] = nullcontext
+    per_example: (
+        Callable[[Loss, dict[str, Tensor], Collection[str]], tuple[dict[str, Tensor], ...]] | None
+    ) = None
+    processor: Collection[str] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
+    libraries: Mapping[str, "Library"] = field(default_factory=dict)
+    forward_mode: Mapping[str, Directional] = field(default_factory=dict)
+    second_order: Mapping[str, Directional] = field(default_factory=dict)
+
+    def trace(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Trace:
+        """Return the framework's trace of one pass, as NumPy arrays, unchecked.
+
+        leaves: every input and parameter, all of one dtype, which says the precision.
+        shapes: node -> the shape of its value.
+
+        A probe, a zero, is added to each node's value, under the node's name. The gradient of a
+        probe is its node's cotangent, so that the framework's public gradient yields the whole
+        trace. Raises AdapterError, Unsupported.
+        """
+        dtype = next(iter(leaves.values())).dtype
+        probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
+        values, gradients = self._run(network, leaves, probes)
+        return _trace(values, gradients, leaves, probes)
+
+    def examples(
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        shapes: Mapping[str, tuple[int, ...]],
+        batched: Collection[str],
+    ) -> Trace:
+        """Return the traces of several examples, from one pass: all arrays have one more axis.
+
+        network: of one example. batched: the leaves that have the axis, as first one; the others
+        are shared by all examples. Raises as `trace`.
+        """
+        if (per_example := self.per_example) is None:
+            raise Unsupported("per_example: the adapter has none")
+        count = len(leaves[next(iter(batched))])
+        mapped = {*batched, *(node.name for node in network.nodes)}
+
+        def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> Any:
+            return per_example(loss, tensors, mapped)
+
+        stacked = {name: (count, *shape) for name, shape in shapes.items()}
+        return replace(self, value_and_grad=value_and_grad).trace(network, leaves, stacked)
+
+    def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
+        """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""
+        return self._run(network, leaves, {})[1]
+
+    def _run(
+        self, network: Network, leaves: Mapping[str, Array], probes: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return every node's value, and the gradient of every leaf and probe."""
+        precision = next(iter(leaves.values())).dtype.name
+        self._supports(network, precision)
+        loss = self._loss(network, leaves, probes)
+        with self.state(precision):
+            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
+            values, found = self.value_and_grad(loss, tensors)
+            nodes = [node.name for node in network.nodes]
+            return _numpy(self, values, nodes), _numpy(self, found, tensors)
+
+    def along(
+        self,
+        method: str,
+        network: Network,
+        leaves: Mapping[str, Array],
+        directions: Sequence[Mapping[str, Array]],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> list[tuple[Trace, Trace]]:
+        """Return what a method of forward mode or of second order computes, and its tangents.
+
+        A pair for each of `directions`: leaf -> its tangent, in its shape and dtype. leaves,
+        shapes: as of `trace`.
+
+        Of second order, a zero probe at each node that moves along nothing makes the tangents of
+        cotangents those of the probes' gradients. Raises AdapterError, Unsupported.
+        """
+        dtype = next(iter(leaves.values())).dtype
+        self._supports(network, dtype.name, method)
+        second = method in self.second_order
+        nodes = [node.name for node in network.nodes]
+        probes = {name: np.zeros(shapes[name], dtype) for name in nodes} if second else {}
+        loss = self._loss(network, leaves, probes)
+        along = (self.second_order if second else self.forward_mode)[method]
+        run = self.compiled(partial(along, loss))
+
+        def tensors(of_leaves: Mapping[str, Array]) -> dict[str, Tensor]:
+            return {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
+
+        def trace(pair: Any) -> Trace:
+            if not second:
+                _, values = pair
+                return Trace(_numpy(self, values, nodes), {}, {})
+            values, gradients = pair
+            known = _numpy(self, values, nodes), _numpy(self, gradients, [*leaves, *probes])
+            return _trace(*known, leaves, probes)
+
+        with self.state(dtype.name):
+            pairs = [run(tensors(leaves), tensors(direction)) for direction in directions]
+            return [(trace(values), trace(tangents)) for values, tangents in pairs]
+
+    def _supports(self, network: Network, precision: str, method: str = "") -> None:
+        """Raise Unsupported where something is declared so, AdapterError where an op is missing."""
+        ops = sorted({node.op for node in network.nodes})
+        options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
+        methods = [f"{op} {method}" for op in ops]
+        for name in (precision, *ops, *sorted(options), *methods):
+            if name in self.unsupported:
+                raise Unsupported(f"{name}: {self.unsupported[name]}")
+        if missing := [op for op in ops if op not in self.ops]:
+            raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
+
+    def _loss(self, network: Network, leaves: Collection[str], probes: Collection[str]) -> Loss:
+        """Return the function from tensors, by the names of leaves and probes, to the loss."""
+
+        def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            known = {name: tensors[name] for name in leaves}
+            values = self.walk(self.ops, network, known, {name: tensors[name] for name in probes})
+            return values[network.loss], values
+
+        return loss
+
+    def differentiated(self, network: Network, leaves: Mapping[str, Array]) -> Callable[..., Any]:
+        """Return the function from a network's leaves, as tensors, to its values and gradients.
+
+        It can be called many times: compiled, where the framework's users do. Raises as `trace`.
+        """
+        self._supports(network, next(iter(leaves.values())).dtype.name)
+        loss = self._loss(network, leaves, ())
+        return self.compiled(lambda tensors: self.value_and_grad(loss, tensors))
+
+    def update(self, w: Array, gradient: Array, eta: float) -> Array:
+        """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
+        with self.state(w.dtype.name):
+            w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
+            return self.numpy(sgd(w, gradient, eta))
+
+
+def walk(
+    ops: Mapping[str, Callable[..., Tensor]],
+    network: Network,
+    leaves: Mapping[str, Tensor],
+    probes: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return every node's value, its probe added where there is one.
+
+    Raises AdapterError, with the node; Unsupported.
+    """
+    known = dict(leaves)
+    for node in network.nodes:
+        known[node.name] = step(ops, node, known, probes.get(node.name))
+    return {node.name: known[node.name] for node in network.nodes}
+
+
+def step(
+    ops: Mapping[str, Callable[..., Tensor]],
+    node: Node,
+    known: Mapping[str, Tensor],
+    probe: Tensor | None,
+) -> Tensor:
+    """Return one node's value; `known` holds those of its inputs. Raises as `walk`."""
+    place = f"ops[{node.op!r}] at node {node.name}"
+    try:
+        value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
+        found = tuple(value.shape)
+    except Unsupported:
+        raise
+    except Exception as error:
+        raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
+    if probe is None:
+        return value
+    if found != (shape := tuple(probe.shape)):  # asked first, since adding broadcasts
+        raise AdapterError(f"{place}: expected shape {shape}, found {found}")
+    return value + probe
+
+
+def check(array: Any, expected: Array) -> Array:
+    """Return `array` if it is a NumPy array (or scalar) of the expected shape and dtype.
+
+    Raises AdapterError: a wrong shape or dtype is wrong before any comparison of numbers.
+    """
+    if not isinstance(array, np.ndarray | np.generic):
+        raise AdapterError(f"expected a NumPy array, found {type(array).__name__}")
+    if array.shape != expected.shape:
+        raise AdapterError(f"expected shape {expected.shape}, found {array.shape}")
+    if array.dtype != expected.dtype:
+        raise AdapterError(f"expected dtype {expected.dtype}, found {array.dtype}")
+    return np.asarray(array)
+
+
+def _read_only(array: Array) -> Array:
+    """Return the array so that an adapter that writes to its inputs raises."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _trace(
+    values: dict[str, Array],
+    gradients: Mapping[str, Array],
+    leaves: Collection[str],
+    probes: Collection[str],
+) -> Trace:
+    """Return the trace: a probe's gradient is its node's cotangent."""
+    return Trace(
+        values=values,
+        cotangents={name: gradients[name] for name in probes if name in gradients},
+        gradients={name: gradients[name] for name in leaves if name in gradients},
+    )
+
+
+def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:
+    """Return the tensors there are; a missing one is missed where it is used."""
+    if not isinstance(tensors, dict):
+        raise AdapterError(
+            f"value_and_grad: expected a dict of tensors, found {type(tensors).__name__}"
+        )
+    if unknown := sorted(str(name) for name in tensors if name not in known):
+        raise AdapterError(f"value_and_grad: returned unknown names {unknown}")
+    return {name: adapter.numpy(tensors[name]) for name in known if name in tensors}

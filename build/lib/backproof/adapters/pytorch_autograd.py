@@ -1,0 +1,199 @@
+"""PyTorch: eager tensors, torch.autograd; and the same under its transformations."""
+
+import math
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
+
+from backproof.adapters.directional import nested
+from backproof.adapters.protocol import Adapter, Directional, Loss, Tensor
+from backproof.adapters.torch_optimizers import libraries
+
+
+def processor() -> tuple[str, ...]:
+    level = torch.backends.cpu.get_cpu_capability()
+    features: Tensor = getattr(torch.cpu, "get_capabilities", dict)()  # older releases have none
+    return (level, "AMX") if features.get("amx_bf16") else (level,)
+
+
+def array(a: Tensor) -> Tensor:  # torch.tensor does not know NumPy's bfloat16
+    bfloat16 = a.dtype.name == "bfloat16"
+    return torch.tensor(a.astype("float32")).bfloat16() if bfloat16 else torch.tensor(a)
+
+
+def numpy(t: Tensor) -> Tensor:
+    bfloat16 = t.dtype == torch.bfloat16
+    return t.detach().float().numpy().astype("bfloat16") if bfloat16 else t.numpy(force=True)
+
+
+def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    leaves = [tensor.requires_grad_() for tensor in tensors.values()]
+    E, values = loss(tensors)
+    return values, dict(zip(tensors, torch.autograd.grad(E, leaves), strict=True))
+
+
+def func_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    gradients, (_, values) = torch.func.grad_and_value(loss, has_aux=True)(tensors)
+    return values, gradients
+
+
+def compiled(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    torch.compiler.reset()
+    run = torch.compile(loss, fullgraph=True, dynamic=False)
+    with warnings.catch_warnings(action="ignore"):  # of PyTorch's own, about its own code
+        run({name: t / 2 for name, t in tensors.items()})  # numbers kept as constants would show
+        return value_and_grad(run, tensors)
+
+
+def per_example(
+    loss: Loss, tensors: dict[str, Tensor], batched: Collection[str]
+) -> tuple[Tensor, ...]:
+    axes = {name: 0 if name in batched else None for name in tensors}
+    gradient = torch.func.grad_and_value(loss, has_aux=True)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it will be slow
+        gradients, (_, values) = torch.func.vmap(gradient, in_dims=(axes,))(tensors)
+    return values, gradients
+
+
+def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    both = {name: torch.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+
+
+def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    with set_checkpoint_early_stop(False):
+        return value_and_grad(lambda t: checkpoint(loss, t, use_reentrant=False), tensors)
+
+
+def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
+    return torch.func.jvp(loss, (tensors,), (directions,))
+
+
+def unfused(method: Directional) -> Directional:
+    """The fused attention has no forward mode and no second derivative: users choose the math."""
+
+    def along(*arguments: Any) -> Any:
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit.script`")  # PyTorch itself calls it
+            return method(*arguments)
+
+    return along
+
+
+def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+    return F.linear(x, W.T, b if b is None else b.expand(W.shape[1]))
+
+
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], gamma, beta, eps)
+
+
+def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.rms_norm(x, x.shape[-1:], gamma, eps)
+
+
+def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
+    later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+    return scores.masked_fill(later, fill)
+
+
+def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
+    return F.softplus(z, beta, **threshold)
+
+
+def cross_entropy(y: Tensor, target: Tensor, **options: Any) -> Tensor:
+    return F.cross_entropy(y.flatten(0, -2), torch.tensor(target).flatten(), **options)
+
+
+def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float | None = None) -> Tensor:
+    weight = None if pos_weight is None else torch.tensor(pos_weight, dtype=y.dtype)
+    return F.binary_cross_entropy_with_logits(y, t, pos_weight=weight)
+
+
+def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
+    """PyTorch has none: from its parts, as torchvision composes it."""
+    (x1, y1, x2, y2), (X1, Y1, X2, Y2) = p.unbind(-1), t.unbind(-1)
+    w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
+    inter = F.relu(torch.minimum(x2, X2) - torch.maximum(x1, X1))
+    inter = inter * F.relu(torch.minimum(y2, Y2) - torch.maximum(y1, Y1))
+    iou = inter / (w * h + wt * ht - inter + eps)
+    c2 = (torch.maximum(x2, X2) - torch.minimum(x1, X1)).square() + eps
+    c2 = c2 + (torch.maximum(y2, Y2) - torch.minimum(y1, Y1)).square()
+    rho2 = ((x1 + x2 - X1 - X2).square() + (y1 + y2 - Y1 - Y2).square()) / 4
+    v = 4 / math.pi**2 * (torch.atan(wt / ht) - torch.atan(w / h)).square()
+    alpha = (v / (1 - iou + v + eps)).detach()
+    return 1 - iou + rho2 / c2 + alpha * v
+
+
+adapter = Adapter(
+    version=str(torch.__version__),
+    processor=processor(),
+    ops={
+        "dense": dense,
+        "conv2d": F.conv2d,
+        "embedding": lambda W, index: F.embedding(torch.tensor(index), W),
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": F.relu,
+        "leaky_relu": F.leaky_relu,
+        "elu": F.elu,
+        "gelu": F.gelu,
+        "silu": F.silu,
+        "softplus": softplus,
+        "softmax": lambda y: F.softmax(y, dim=-1),
+        "log_softmax": lambda y: F.log_softmax(y, dim=-1),
+        "batch_norm": batch_norm,
+        "layer_norm": layer_norm,
+        "rms_norm": rms_norm,
+        "max_pool": F.max_pool2d,
+        "average_pool": F.avg_pool2d,
+        "upsample": F.interpolate,
+        "causal_mask": causal_mask,
+        "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        "matmul": torch.matmul,
+        "add": torch.add,
+        "multiply": torch.mul,
+        "scale": lambda x, factor: factor * x,
+        "sum": torch.sum,
+        "concatenate": lambda *parts, axis: torch.cat(parts, axis),
+        "reshape": torch.reshape,
+        "transpose": lambda x, axes: x.permute(axes),
+        "slice": lambda x, index: x[index],
+        "pad": lambda x, width: F.pad(x, [n for pair in reversed(width) for n in pair]),
+        "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
+        "mean_squared_error": F.mse_loss,
+        "huber": F.huber_loss,
+        "softmax_cross_entropy": F.cross_entropy,
+        "cross_entropy": cross_entropy,
+        "bce_with_logits": bce_with_logits,
+        "complete_iou": complete_iou,
+    },
+    array=array,
+    numpy=numpy,
+    value_and_grad=value_and_grad,
+    per_example=per_example,
+    libraries=libraries,
+    unsupported={
+        "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+    },
+    forward_mode={"jvp": unfused(jvp)},
+    second_order={
+        name: unfused(method) for name, method in nested(torch.func.grad, torch.func.jvp).items()
+    },
+)
+variants = {
+    "func": replace(adapter, value_and_grad=func_grad),
+    "compile": replace(adapter, value_and_grad=compiled),
+    "vmap": replace(adapter, value_and_grad=vmapped),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed),
+}

@@ -1,0 +1,117 @@
+"""torch.optim and torch.nn.utils.clip_grad: for each tensor alone, or for all at once (foreach)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.nn import utils
+
+from backproof.adapters.protocol import Tensor
+from backproof.adapters.training import Library, Named, Step
+
+CLAIMS = {
+    "sgd": "sgd",
+    "adagrad": "adagrad",
+    "rmsprop": "rmsprop",
+    "adam": "adam",
+    "adamw": "adamw",
+    "amsgrad": "amsgrad",
+    "amsgradw": "amsgradw",
+    "nadam": "nadam",
+    "radam": "radam",
+    "clip_by_value": "clip_by_value",
+    "clip_by_norm": "clip_by_norm_softened",
+}
+CLASSES = {
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "amsgrad": torch.optim.Adam,
+    "amsgradw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+}
+STATES = {
+    "sgd": {"momentum_buffer": "b"},
+    "adagrad": {"sum": "v"},
+    "rmsprop": {"square_avg": "v", "grad_avg": "m", "momentum_buffer": "b"},
+}
+MOMENTS = {
+    "exp_avg": "m",
+    "exp_avg_sq": "v",
+    "max_exp_avg_sq": "v_max",
+    "mu_product": "mu_product",
+}
+"""What PyTorch calls the states -> what the definitions do; of all others."""
+
+
+def start(
+    optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], *, foreach: bool
+) -> Step:
+    if optimizer.startswith("clip"):
+        return clipped(optimizer, parameters, dict(options), foreach=foreach)
+    given = {name: value for name, value in options.items() if not name.startswith("beta")}
+    if "beta1" in options:
+        given["betas"] = options["beta1"], options["beta2"]
+    if optimizer.startswith("amsgrad"):
+        given["amsgrad"] = True
+    of = CLASSES[optimizer](parameters.values(), **given, foreach=foreach)
+    names = STATES.get(optimizer, MOMENTS)
+
+    def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
+        for name, w in parameters.items():
+            w.grad = gradients[name]
+        of.step()
+        shown: dict[str, dict[str, Tensor]] = {"w": parameters}
+        for name, w in parameters.items():
+            for state, tensor in of.state[w].items():
+                if state in names and tensor is not None:
+                    # A state of one number is that of all entries.
+                    shown.setdefault(names[state], {})[name] = tensor.to(w.dtype).expand_as(w)
+        return shown
+
+    return step
+
+
+def clipped(
+    optimizer: str, parameters: dict[str, Tensor], options: dict[str, Any], *, foreach: bool
+) -> Step:
+    of = torch.optim.SGD(parameters.values(), lr=options.pop("lr"), foreach=foreach)
+    limit = options.pop("limit")
+    clip = utils.clip_grad_value_ if optimizer == "clip_by_value" else utils.clip_grad_norm_
+
+    def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
+        for name, w in parameters.items():
+            w.grad = gradients[name].clone()
+        clip(parameters.values(), limit, **options, foreach=foreach)
+        of.step()
+        return {"clipped": {name: w.grad for name, w in parameters.items()}, "w": parameters}
+
+    return step
+
+
+LACKS = {
+    "rmsprop nesterov": "torch.optim.RMSprop has no look-ahead",
+    "rmsprop bias_correction": "torch.optim.RMSprop corrects no bias",
+    "rmsprop initial_scale": "torch.optim.RMSprop starts at zero",
+    "rmsprop eps_in_sqrt": "torch.optim.RMSprop has epsilon outside the root",
+    "adam eps_root": "torch.optim.Adam has no epsilon inside the root",
+    "adamw eps_root": "torch.optim.AdamW has no epsilon inside the root",
+    "amsgrad eps_root": "torch.optim.Adam has no epsilon inside the root",
+    "amsgrad bias_correction_mu": "torch.optim.Adam always corrects the bias",
+    "amsgrad bias_correction_nu": "torch.optim.Adam always corrects the bias",
+    "nadam eps_root": "torch.optim.NAdam has no epsilon inside the root",
+    "radam eps_root": "torch.optim.RAdam has no epsilon inside the root",
+    "radam threshold": "torch.optim.RAdam has its threshold built in",
+    "radam nesterov": "torch.optim.RAdam has no look-ahead",
+}
+libraries = {
+    "torch.single": Library(
+        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
+    ),
+    "torch.foreach": Library(
+        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=True), LACKS
+    ),
+}

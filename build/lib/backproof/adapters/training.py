@@ -1,0 +1,99 @@
+"""Training: a framework's gradient, then a library's own optimizer, step after step."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backproof.adapters.protocol import Adapter, Tensor, Unsupported
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+from backproof.reference.training import Record
+
+Named = Mapping[str, Tensor]
+"""Parameter -> tensor."""
+
+Step = Callable[[Named], Mapping[str, Named]]
+"""From the gradients to "w" and every state after the step, by the names of the definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library's optimizers.
+
+    version:     of the library, for reports: the framework's own where it belongs to that.
+    claims:      optimizer -> the definition in `reference.optimizers.OPTIMIZERS` that it claims.
+    start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
+    unsupported: optimizer or "optimizer option" -> the reason why the library goes without it.
+    """
+
+    version: str
+    claims: Mapping[str, str]
+    start: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Step]
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+    def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
+        """Return the definition that is claimed. Raises Unsupported."""
+        for name in (optimizer, *(f"{optimizer} {option}" for option in options)):
+            if name in self.unsupported:
+                raise Unsupported(f"{name}: {self.unsupported[name]}")
+        return self.claims[optimizer]
+
+
+Gradient = Callable[[dict[str, Tensor]], tuple[Named, Named]]
+"""From leaves to the values of all nodes and the gradients of all leaves."""
+
+
+def train(
+    adapter: Adapter,
+    library: Library,
+    network: Network,
+    leaves: Mapping[str, Array],
+    optimizer: str,
+    options: Mapping[str, Any],
+    steps: int,
+    gradient: Gradient | None = None,
+) -> Record:
+    """Return what a framework and its optimizer do in a number of steps.
+
+    leaves: at the start, all of one dtype, which says the precision. gradient: as the adapter's
+    `differentiated` returns it; given where it is to be compiled once for several trainings.
+    Raises Unsupported.
+    """
+    library.claimed(optimizer, options)
+    gradient = gradient or adapter.differentiated(network, leaves)
+    trained = sorted(network.trained)
+    start = {name: np.array(leaves[name]) for name in trained}
+    gradients, after, losses = [], [], []
+    with adapter.state(next(iter(start.values())).dtype.name):
+        tensors = {name: adapter.array(a) for name, a in leaves.items()}
+        step = library.start(optimizer, {name: tensors[name] for name in trained}, options)
+        for _ in range(steps):
+            values, found = gradient(tensors)
+            losses.append(_copied(adapter, values[network.loss]))
+            gradients.append({name: _copied(adapter, found[name]) for name in trained})
+            shown = step({name: found[name] for name in trained})
+            after.append(
+                {
+                    line: {k: _copied(adapter, t) for k, t in of.items()}
+                    for line, of in shown.items()
+                }
+            )
+            tensors.update(shown["w"])
+    return Record(
+        start=start,
+        gradients=_stacked(gradients),
+        after={line: _stacked([now[line] for now in after]) for line in after[-1]},
+        losses=np.array(losses),
+    )
+
+
+def _copied(adapter: Adapter, tensor: Tensor) -> Array:
+    """Return a tensor's numbers as they are now: a step may write to it in place."""
+    return np.array(adapter.numpy(tensor))
+
+
+def _stacked(steps: list[dict[str, Array]]) -> dict[str, Array]:
+    """Return name -> its arrays of all steps, one above the other."""
+    return {name: np.stack([now[name] for now in steps]) for name in steps[-1]}

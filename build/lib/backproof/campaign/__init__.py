@@ -1,0 +1,1 @@
+"""Random networks: grown, certified, and what is found kept."""

@@ -1,0 +1,308 @@
+"""A campaign of random graphs: each link inside, undecided, known, or found and kept."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+
+from backproof import adapters
+from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.campaign import saved_graphs as stored
+from backproof.campaign.graphs import graphs
+from backproof.campaign.saved_graphs import Found, Place, places
+from backproof.reference.backprop import forward
+from backproof.reference.findings import KnownFinding, Sighting
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.precision import LOWER, PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from backproof.reference.verdict.passes import certify_passes
+from backproof.report.cells import Cell, RefutedError
+from backproof.running.certificates import traced
+from backproof.running.implementations import Runs
+from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.variants import COMPILED
+
+TRIED = ("torch.compile", "jax.jit")
+"""The variants that are tried too: of random graphs, a compiler makes something new each time."""
+
+SHARE = {"torch.compile": 100, "jax": 20, "jax.jit": 20}
+"""One graph in so many is tried where each has to be compiled first."""
+
+IN_FULL = ("float64", "float32")
+"""The precisions of what is compiled: of narrower numbers a compiler keeps more digits between ops
+that it fuses (PyTorch: `emulate_precision_casts` is off by default), and no one sees these."""
+
+SLOW = ("torch.compile",)
+"""Where each graph takes seconds, one is not shrunk but for its last step, to the op alone."""
+
+ABORTS = {
+    "jax": "XLA aborts on the gradient of a convolution whose stride is a side of the kernel, and "
+    "whose padding is one less",
+    "torch": "F.conv2d ends the process in float16 (on processors with AVX512-FP16) where a "
+    "dilated kernel is one wide and sees padding alone",
+}
+"""Adapter -> what ends the process, and is not run."""
+
+SIMPLEST = 1
+"""hypothesis begins with the simplest graph, always the same: none of those asked for, nor run."""
+
+ROUND = 20
+"""How many graphs of a seed, or a share; a campaign looks at the clock after them."""
+
+
+def columns(names: Sequence[str]) -> list[str]:
+    """Return the implementations to try, and those of their variants that are compiled."""
+    return [
+        column
+        for name in names
+        for column in (name, *(f"{name}.{variant}" for variant in adapters.VARIANTS.get(name, ())))
+        if column in (name, *TRIED)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One graph in one column.
+
+    certificate: of all links.
+    known:       the causes recorded of what is not inside.
+    undecided:   links whose ball has no bound: the precision allows any number there.
+    new:         what is left of those that are not inside: findings.
+    """
+
+    certificate: Certificate
+    known: tuple[str, ...]
+    undecided: tuple[Link, ...]
+    new: tuple[Link, ...]
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Random graphs in one column.
+
+    cell: of the report, filled as graphs are certified. places: where something was found already.
+    undecided: links that were.
+    """
+
+    runs: Runs
+    column: str
+    known: Sequence[KnownFinding]
+    cell: Cell
+    places: frozenset[Place] = frozenset()
+    undecided: int = 0
+
+    def rounds(self, seed: int, seconds: float) -> Iterator[Found]:
+        """Yield what is found until the time is over, each place once."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := self.round(seed, max(ROUND // SHARE.get(self.column, 1), 1)):
+                self.places |= places(found.network, found.link)
+                yield found
+            seed += 1
+
+    def round(self, seed: int, examples: int) -> Found | None:
+        """Return the smallest graph with a new finding among so many, if there is one.
+
+        Raises AdapterError where a graph makes the adapter raise.
+        """
+        last: list[Found] = []
+        drawn_before: list[Network] = []
+
+        @seeded(seed)
+        @settings(
+            max_examples=SIMPLEST + examples,
+            database=None,
+            deadline=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, *([] if self.column in SLOW else [Phase.shrink])],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(graphs(precisions=IN_FULL if self.column in COMPILED else [*PRECISIONS]))
+        def every_link_is_inside(drawn: tuple[Network, str]) -> None:
+            network, precision = drawn
+            drawn_before.append(network)
+            if len(drawn_before) <= SIMPLEST:
+                return
+            leaves = leaves_in(network, precision)
+            if aborts(self.column, network, precision):
+                cause = ABORTS[self.column.partition(".")[0]]
+                self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
+                return
+            try:
+                judged = judge(self.runs, self.column, network, leaves, self.known)
+            except Unsupported:
+                return
+            except AdapterError as error:
+                raise AdapterError(f"{error}\n" + "\n".join(map(str, network.nodes))) from error
+            new = [x for x in judged.new if not places(network, x.name) & self.places]
+            if not last:
+                self.count(judged)
+            if new:
+                last[:] = [self.found(network, precision, new[0])]
+                raise RefutedError(str(new[0]))
+
+        try:
+            every_link_is_inside()
+        except RefutedError:
+            return self.alone(last[0]) or last[0]
+        return None
+
+    def alone(self, found: Found) -> Found | None:
+        """Return what was found as one op of the numbers it had there, if it shows so."""
+        network, leaves = found.network, found.leaves
+        shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
+        trace, _ = traced(self.runs, self.column, network, leaves, shapes)
+        name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
+        backward = found.link.startswith("dE/d")
+        for node in network.nodes:
+            if name not in (node.inputs if backward else (node.name,)):
+                continue
+            # In rows, as they are kept: another layout is kept with what made it.
+            known = {k: np.ascontiguousarray(a) for k, a in {**leaves, **trace.values}.items()}
+            operands = {k: known[k] for k in node.inputs}
+            last = (Node("weighted", "multiply", (node.name, "c")), Node("E", "sum", ("weighted",)))
+            one = Network(
+                network.name,
+                {**operands, "c": np.ascontiguousarray(trace.cotangents[node.name])},
+                {},
+                (node, *last),
+                frozenset(),
+            )
+            judged = judge(self.runs, self.column, one, dict(one.inputs), self.known)
+            if judged.new:
+                return self.found(one, found.precision, judged.new[0])
+        return None
+
+    def found(self, network: Network, precision: str, link: Link) -> Found:
+        """Return what is to be kept of a graph: its leaves as they were given."""
+        given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
+        same = Network(network.name, given, {}, network.nodes, frozenset())
+        version = str(self.runs.version(self.column.partition(".")[0]))
+        return Found(self.column, version, precision, link.name, link.index, str(link), same)
+
+    def count(self, judged: Judged) -> None:
+        """Add a graph to the cell. What is undecided is no link held to a ball."""
+        certificate = judged.certificate
+        self.cell.links += len(certificate.links) - len(judged.undecided)
+        self.cell.inside += certificate.inside
+        self.cell.entries += certificate.entries
+        decided = [x.share for x in certificate.links if x.verdict == "inside"]
+        self.cell.share = max([self.cell.share or 0.0, *decided])
+        self.cell.known = tuple(dict.fromkeys((*self.cell.known, *judged.known)))
+        self.undecided += len(judged.undecided)
+        if self.undecided:
+            self.cell.properties = [f"{self.undecided} links undecided: their balls have no bound"]
+
+
+def aborts(column: str, network: Network, precision: str) -> bool:
+    """Return whether a graph has what is known to end the process; see `ABORTS`."""
+    adapter = column.partition(".")[0]
+    with np.errstate(all="ignore"):
+        known = {**network.inputs, **forward(network, network.inputs)}
+
+    def of(node: Node) -> bool:
+        width, kernel = known[node.inputs[0]].shape[3], known[node.inputs[1]].shape[2:]
+        options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
+        stride, padding, dilation = (options[k] for k in ("stride", "padding", "dilation"))
+        if adapter == "jax":
+            return stride in kernel and padding == stride - 1 > 0 and dilation == 1
+        dilated = precision == "float16" and kernel[1] == 1 < dilation
+        return dilated and 0 < padding <= stride - width
+
+    return adapter in ABORTS and any(of(node) for node in network.nodes if node.op == "conv2d")
+
+
+def leaves_in(network: Network, precision: str) -> dict[str, Array]:
+    """Return the leaves, rounded into a precision, in rows."""
+    return network.leaves(lambda a: np.asarray(a, float).astype(precision, order="C"))
+
+
+def judge(
+    runs: Runs,
+    column: str,
+    network: Network,
+    leaves: Mapping[str, Array],
+    known: Sequence[KnownFinding],
+) -> Judged:
+    """Run a graph and certify it. Raises AdapterError, Unsupported.
+
+    leaves: in the precision asked for. known: the recorded findings.
+    """
+    precision = next(iter(leaves.values())).dtype.name
+    with np.errstate(all="ignore"):
+        values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
+        shapes = {name: np.shape(value) for name, value in values.items()}
+        trace, plain = traced(runs, column, network, leaves, shapes)
+        replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+        certificate = certify_passes(replay, compiled=column in COMPILED)
+        red = [link for link in certificate.links if link.verdict != "inside"]
+        undecided = tuple(link for link in red if has_no_bound(replay, link))
+    adapter = column.partition(".")[0]  # of a variant, whose ops are the adapter's own
+    version = runs.version(adapter)
+    recorded = [
+        (finding.cause, sighting)
+        for finding in known
+        if finding.releases.include(version)
+        for sighting in finding.where
+        if {adapter, column} & {*sighting.columns} and precision in sighting.precisions
+    ]
+    left = [link for link in red if link not in undecided]
+    causes = [
+        [cause for cause, sighting in recorded if is_of(sighting, network, link, precision)]
+        for link in left
+    ]
+    return Judged(
+        certificate,
+        tuple(dict.fromkeys(cause for several in causes for cause in several)),
+        undecided,
+        tuple(link for link, several in zip(left, causes, strict=True) if not several),
+    )
+
+
+def has_no_bound(replay: Replay, link: Link) -> bool:
+    """Return whether the widest ball that an implementation may fill has no bound.
+
+    So it is where a sum may cancel to zero, and is divided by; and if that is anywhere in a
+    network, the bound on how far the pass without probes may be from the one with them has none.
+    """
+    if link.name.endswith(WITHOUT) and not link.problem and not np.isfinite(link.rad):
+        return True
+    seen = replay.seen(link.name)
+    if not isinstance(seen, np.ndarray | np.generic):
+        return False
+    ball = replay.ball(link.name, replay.precision.narrow().flushing())
+    return ball.shape == seen.shape and not np.all(np.isfinite(ball.rad))
+
+
+def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> bool:
+    """Return whether an op that makes a link is one that a finding was seen at.
+
+    What is further off than recorded is another finding.
+    """
+    grades = [*(p.name for p in LOWER[precision]), "refuted"]
+    effective = "refuted" if link.verdict == "refuted" else link.precision
+    if grades.index(effective) > grades.index(sighting.effective):
+        return False
+    return bool(places(network, link.name) & places_of(sighting))
+
+
+def places_of(sighting: Sighting) -> frozenset[Place]:
+    """Return the ops of a sighting, where it is of an op alone or of a kept graph."""
+    found: frozenset[Place] = frozenset()
+    for case in (*sighting.cases, *sighting.elsewhere):
+        if case in OPS_ALONE:
+            network = OPS_ALONE[case](0)
+        elif case.startswith("campaign/"):
+            network = stored.load(stored.kept()[case.removeprefix("campaign/")]).network
+        else:
+            continue
+        links = [n.name for n in network.nodes]
+        links += [f"dE/d{name}" for name in (*network.inputs, *links)]
+        matched = [x for x in links if any(fnmatchcase(x, p) for p in sighting.links)]
+        found = found.union(*(places(network, link) for link in matched))
+    return found

@@ -1,0 +1,155 @@
+"""A graph in the making: values to take as operands, leaves to share, and what they may hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from backproof.reference.network import Node
+from backproof.reference.ops import OPS, Array
+from backproof.scenarios.op_cases import LARGEST, SPECIAL
+
+Shape = tuple[int, ...]
+ENTRIES, SIDE = 256, 6
+"""The most entries of a value, the longest side of a leaf."""
+
+
+class Unfit(Exception):
+    """The step that was drawn has no place here; it is left out."""
+
+
+@dataclass(slots=True)
+class Growth:
+    """A graph in the making.
+
+    draw: hypothesis's. limit: the largest number. leaves, nodes: as a network has them.
+    values: of leaves and nodes, in float64.
+    """
+
+    draw: st.DrawFn
+    limit: float
+    leaves: dict[str, Array] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    values: dict[str, Array] = field(default_factory=dict)
+
+    def node(self, op: str, *inputs: str, **options: Any) -> str:
+        """Add a node. Raises Unfit where its value is too large, in size or in number."""
+        with np.errstate(all="ignore"):
+            y = np.asarray(OPS[op].forward(*(self.values[k] for k in inputs), **options))
+        if not y.size <= ENTRIES or not np.all(np.abs(y) <= self.limit):
+            raise Unfit
+        name = f"{op}{len(self.nodes) + 1}"
+        self.nodes.append(Node(name, op, inputs, options))
+        self.values[name] = y
+        return name
+
+    def shape(self, name: str) -> Shape:
+        """Return the shape of a value."""
+        return tuple(self.values[name].shape)
+
+    def one(self, choices: Sequence[Any]) -> Any:
+        """Draw one of several. Raises Unfit where there is none."""
+        if not choices:
+            raise Unfit
+        return self.draw(st.sampled_from(choices))
+
+    def options(self, **choices: Sequence[Any]) -> dict[str, Any]:
+        """Draw some options, each left out or one of several."""
+        return {k: self.one(several) for k, several in choices.items() if self.draw(st.booleans())}
+
+    def leaf(self, shape: Shape, kind: str = "x") -> str:
+        """Return a leaf: a new one, or one of that shape that is there already."""
+        old = [k for k, a in self.leaves.items() if a.shape == shape and k.startswith(kind)]
+        if (name := self.one([None, *old])) is not None:
+            return str(name)
+        content = self.one(list(FILL[kind]))
+        rng = np.random.default_rng(self.draw(st.integers(0, 2**16)))
+        name = f"{kind}{len(self.leaves) + 1}"
+        array = np.asarray(FILL[kind][content](rng, shape), float)
+        self.leaves[name] = self.values[name] = np.clip(array, -self.limit, self.limit)
+        return name
+
+    def operand(
+        self, fits: Callable[[Array], Any], shapes: Callable[["Growth"], Shape], kind: str = "x"
+    ) -> str:
+        """Return a value that fits, the newest first, or a leaf of a shape."""
+        fitting = [name for name in reversed(self.values) if fits(self.values[name])]
+        left = [name for name in self.left() if name in fitting]  # likelier than the others
+        name = self.one([*left, *fitting, None])
+        return self.leaf(shapes(self), kind) if name is None else str(name)
+
+    def like(self, x: str, kind: str = "x") -> str:
+        """Return an operand of the shape of x."""
+        shape = self.shape(x)
+        return self.operand(lambda a: a.shape == shape and WITHIN[kind](a), lambda _: shape, kind)
+
+    def weight(self, *shape: int) -> str:
+        """Return an operand of a shape."""
+        return self.operand(lambda a: a.shape == shape, lambda _: shape)
+
+    def side(self, largest: int = SIDE) -> int:
+        """Draw the length of a side."""
+        return self.draw(st.integers(1, largest))
+
+    def left(self) -> list[str]:
+        """Return the nodes that nothing has consumed, the newest first."""
+        used = {name for node in self.nodes for name in node.inputs}
+        return [node.name for node in reversed(self.nodes) if node.name not in used]
+
+    def finish(self) -> None:
+        """Add up what nothing has consumed, weighted if it is no number."""
+        total = ""
+        for name in self.left()[::-1]:
+            if self.shape(name):
+                weight = self.leaf(self.shape(name), "c")
+                name = self.node("sum", self.node("multiply", name, weight))  # noqa: PLW2901 it
+            total = self.node("add", total, name) if total else name
+
+
+def _boxes(rng: np.random.Generator, shape: Shape, *, ties: bool) -> Array:
+    half = (*shape[:-1], 2)
+    low = rng.integers(0, 3, half) if ties else rng.random(half)
+    size = rng.integers(1, 3, half) if ties else 0.25 + rng.random(half)
+    return np.concatenate([low, low + size], axis=-1)
+
+
+FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
+    "x": {
+        "equal": lambda _, shape: np.full(shape, 0.5),
+        "zero": lambda _, shape: np.zeros(shape),
+        "ties": lambda rng, shape: rng.integers(-1, 2, shape),
+        "mask": lambda rng, shape: rng.integers(0, 2, shape),
+        "normal": lambda rng, shape: rng.standard_normal(shape),
+        "small": lambda rng, shape: rng.standard_normal(shape) * 2.0**-20,
+        "special": lambda rng, shape: rng.choice(SPECIAL, shape),
+    },
+    "p": {
+        "equal": lambda _, shape: np.full(shape, 0.5),
+        "mask": lambda rng, shape: rng.integers(0, 2, shape),
+        "random": lambda rng, shape: rng.random(shape),
+    },
+    "box": {
+        "equal": lambda _, shape: np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape),
+        "ties": lambda rng, shape: _boxes(rng, shape, ties=True),
+        "random": lambda rng, shape: _boxes(rng, shape, ties=False),
+    },
+    "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
+}
+"""Kind of a leaf (of any numbers, probabilities, boxes, the loss's weights) -> what it may hold."""
+
+
+def is_box(a: Array) -> bool:
+    """Return whether these are boxes, no side of them next to nothing."""
+    if a.ndim != 2 or a.shape[-1] != 4 or np.max(np.abs(a)) > LARGEST:
+        return False
+    return bool(np.all(a[:, 2:] - a[:, :2] >= 1 / 16))
+
+
+WITHIN: dict[str, Callable[[Array], bool]] = {
+    "x": lambda _: True,
+    "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
+    "box": is_box,
+}
+"""Kind -> whether a value is of it."""

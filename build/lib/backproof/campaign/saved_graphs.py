@@ -1,0 +1,131 @@
+"""What campaigns found, kept as data in fixtures/campaign/: one file per graph, digits in hex."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT
+
+FOLDER = Path("fixtures", "campaign")
+"""Where a campaign keeps what it finds, from where it is run: in a clone, beside what is there."""
+
+Place = tuple[str, str]
+"""An op, and "forward" or "backward"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One graph with a link that was not inside its ball.
+
+    column, version: an adapter or a variant of one; the framework's version.
+    precision, link: by name. index: of the worst entry. says: the verdict in words: the number
+    seen, the ball allowed.
+    network: the graph; its leaves are of that precision.
+    """
+
+    column: str
+    version: str
+    precision: str
+    link: str
+    index: tuple[int, ...]
+    says: str
+    network: Network
+
+    @property
+    def leaves(self) -> dict[str, Array]:
+        """The leaves in the precision."""
+        return self.network.leaves(lambda a: a.astype(self.precision))
+
+    @property
+    def name(self) -> str:
+        """A name for a file: whose it is, at which op, and what tells it from all others."""
+        ops = "-".join(sorted({op for op, _ in places(self.network, self.link)}))
+        digest = sha256(text(self).encode()).hexdigest()[:8]
+        return f"{self.column}-{self.precision}-{ops}-{digest}"
+
+
+def places(network: Network, link: str) -> frozenset[Place]:
+    """Return the ops that make a link: a value's own; of a cotangent, those of its consumers."""
+    name = link.removeprefix("dE/d").removesuffix(WITHOUT)
+    if link.startswith("dE/d"):
+        return frozenset((node.op, "backward") for node in network.nodes if name in node.inputs)
+    return frozenset((node.op, "forward") for node in network.nodes if node.name == name)
+
+
+def text(found: Found) -> str:
+    """Return what was found as JSON, one line a leaf and a node."""
+    head = {
+        k: getattr(found, k) for k in ("column", "version", "precision", "link", "index", "says")
+    }
+    leaves = {
+        name: {"shape": a.shape, "hex": [x.hex() for x in a.ravel().tolist()]}
+        for name, a in found.network.inputs.items()
+    }
+    nodes = [
+        [n.name, n.op, n.inputs, {k: _written(v) for k, v in n.options.items()}]
+        for n in found.network.nodes
+    ]
+    lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
+    inner = ",\n".join(f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in leaves.items())
+    lines.append(f'  "leaves": {{\n{inner}\n  }}')
+    inner = ",\n".join(f"    {json.dumps(node)}" for node in nodes)
+    lines.append(f'  "nodes": [\n{inner}\n  ]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def keep(found: Found) -> Path:
+    """Write what was found to a file of its own."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{found.name}.json"
+    path.write_text(text(found), encoding="utf-8")
+    return path
+
+
+def load(path: Path) -> Found:
+    """Return what a file holds. Raises FixtureError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        leaves = {
+            k: np.array([float.fromhex(x) for x in a["hex"]]).reshape(a["shape"])
+            for k, a in content.pop("leaves").items()
+        }
+        nodes = tuple(
+            Node(node, op, tuple(inputs), {k: _read(v) for k, v in options.items()})
+            for node, op, inputs, options in content.pop("nodes")
+        )
+        index = tuple(content.pop("index"))
+        network = Network(f"campaign/{path.stem}", leaves, {}, nodes, frozenset())
+        return Found(**content, index=index, network=network)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FixtureError(f"campaign/{path.name}: {error}") from None
+
+
+def kept() -> dict[str, Path]:
+    """Return all that is kept: name -> file, those of this package and those kept here."""
+    folders = (FIXTURES / "campaign", FOLDER)
+    found = {path.stem: path for folder in folders for path in folder.glob("*.json")}
+    return dict(sorted(found.items()))
+
+
+def _written(option: Any) -> Any:
+    """Return an option as JSON has it; slices and arrays under their names."""
+    if isinstance(option, slice):
+        return {"slice": [option.start, option.stop, option.step]}
+    if isinstance(option, np.ndarray):
+        return {"array": option.tolist()}
+    return [_written(x) for x in option] if isinstance(option, tuple) else option
+
+
+def _read(option: Any) -> Any:
+    """Return what `_written` wrote."""
+    if isinstance(option, Mapping):
+        return slice(*option["slice"]) if "slice" in option else np.array(option["array"])
+    return tuple(map(_read, option)) if isinstance(option, list) else option

@@ -1,0 +1,123 @@
+"""A link of a graph as a script for the framework alone: what its maintainers can run."""
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from backproof.campaign.adapter_source import Source
+from backproof.campaign.saved_graphs import Found
+from backproof.reference.backprop import forward
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT
+
+PROBE = "probe"
+"""The zero that is added to a node where its cotangent is asked for."""
+
+SETUP = {("jax", "float64"): ['jax.config.update("jax_enable_x64", True)']}
+"""Adapter, precision -> what has to be said before all else."""
+
+FULL = {
+    "torch": "torch.full({shape}, {number}, dtype=torch.{precision}, requires_grad=True)",
+    "jax": "jnp.full({shape}, {number}, dtype=jnp.{precision})",
+}
+"""Adapter -> how a tensor of one number is written."""
+
+TENSOR = {
+    "torch": "torch.tensor({numbers}, dtype=torch.{precision}, requires_grad=True)",
+    "jax": "jnp.array({numbers}, dtype=jnp.{precision})",
+}
+"""Likewise, one of several."""
+
+VALUE = {
+    "torch": "f({leaves})",
+    "torch.compile": "torch.compile(f)({leaves})",
+    "jax": "f({leaves})",
+    "jax.jit": "jax.jit(f)({leaves})",
+}
+"""Adapter or variant -> how a value is asked for."""
+
+GRADIENT = {
+    "torch": "torch.autograd.grad(f({leaves}), {name})[0]",
+    "torch.compile": "torch.autograd.grad(torch.compile(f)({leaves}), {name})[0]",
+    "jax": "jax.grad(f, argnums={place})({leaves})",
+    "jax.jit": "jax.jit(jax.grad(f, argnums={place}))({leaves})",
+}
+"""Likewise, the gradient of a leaf."""
+
+
+def script(found: Found) -> str:
+    """Return the lines that print the entry that was found; the nodes where no dialect is known."""
+    network, leaves, precision = found.network, found.leaves, found.precision
+    if found.column not in VALUE:
+        return "\n".join(map(str, network.nodes))
+    framework = found.column.partition(".")[0]
+    source, backward = Source(framework), found.link.startswith("dE/d")
+    name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
+    nodes = network.nodes if backward else up_to(network, name)
+    given = {k: a for k, a in leaves.items() if any(k in node.inputs for node in nodes)}
+    probed = name if backward and name not in leaves else None
+    if probed:
+        with np.errstate(all="ignore"):
+            values = forward(network, network.inputs)
+        given[PROBE] = np.zeros(values[probed].shape, precision)
+        name = PROBE
+    body = [
+        f"    {node.name} = {source.call(node, arguments(node))}"
+        + (f" + {PROBE}" if node.name == probed else "")
+        for node in nodes
+    ]
+    tensors = [f"{k} = {tensor(framework, precision, a)}" for k, a in given.items()]
+    ask = (GRADIENT if backward else VALUE)[found.column].format(
+        leaves=", ".join(given), name=name, place=[*given].index(name) if backward else None
+    )
+    lines = [
+        f"def f({', '.join(given)}):",
+        *body,
+        f"    return {nodes[-1].name}",
+        "",
+        *tensors,
+        f"print({ask}{list(found.index) or ''}.item())",
+    ]
+    setup = SETUP.get((framework, precision), [])
+    tree = ast.parse("\n".join([*setup, *lines]))
+    used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
+    return "\n".join(
+        [
+            *(["import numpy as np"] if "np" in used - source.defined.keys() else []),
+            *source.definitions([node.op for node in nodes], used),
+            *setup,
+            "",
+            *lines,
+            f"# {found.says}",
+        ]
+    )
+
+
+def up_to(network: Network, name: str) -> tuple[Node, ...]:
+    """Return the nodes that a node's value depends on, itself the last."""
+    needed = {name}
+    for node in reversed(network.nodes):
+        if node.name in needed:
+            needed |= {*node.inputs}
+    return tuple(node for node in network.nodes if node.name in needed)
+
+
+def arguments(node: Node) -> list[str]:
+    """Return the arguments of a node's function, as they are written."""
+    return [*node.inputs, *(f"{k}={literal(value)}" for k, value in node.options.items())]
+
+
+def literal(value: Any) -> str:
+    """Return an option as it is written."""
+    return f"np.array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
+
+
+def tensor(framework: str, precision: str, array: Array) -> str:
+    """Return a tensor as it is written, every digit of it."""
+    numbers = array.astype(float)
+    if array.size and len({*map(repr, numbers.ravel().tolist())}) == 1:
+        number = numbers.ravel()[0].item()
+        return FULL[framework].format(shape=array.shape, number=number, precision=precision)
+    return TENSOR[framework].format(numbers=numbers.tolist(), precision=precision)

@@ -1,0 +1,138 @@
+"""The command `backproof`: verify, audit, report, compare."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import backproof
+
+CONFIGURATION = Path(__file__).parent / "pytest.toml"
+TEST = re.compile(r"test_\w+\.py(::.*)?", re.DOTALL)
+"""A file of the verification tests, or one of its tests, as `verify` takes it."""
+
+
+def main() -> None:
+    """Do what the command line asks, and end with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Return the exit status of what is asked.
+
+    verify passes all of its arguments on to pytest, which knows more options than are listed here.
+    """
+    if arguments[:1] == ["verify"] and not {"-h", "--help"} & {*arguments}:
+        return verify(arguments[1:])
+    asked = parser().parse_args(arguments)
+    status: int = asked.run(asked)
+    return status
+
+
+def verify(arguments: Sequence[str]) -> int:
+    """Run the verification tests: all of them, or those named ("test_article.py")."""
+    import pytest  # noqa: PLC0415 the other commands need none of it
+
+    named = [str(tests() / one) if TEST.fullmatch(one) else one for one in arguments]
+    every = [] if named != list(arguments) else [str(tests())]
+    settings = [f"--config-file={CONFIGURATION}", f"--rootdir={tests()}"]
+    if "no:cacheprovider" not in arguments:
+        settings += ["-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
+    return int(pytest.main(["-p", "backproof.plugin", *settings, *named, *every]))
+
+
+def tests() -> Path:
+    """Return the folder of the verification tests."""
+    spec = find_spec("backproof.verification")
+    if spec is None or spec.origin is None:
+        raise SystemExit("backproof: the verification tests are not installed: `pip install .`")
+    return Path(spec.origin).parent
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    from backproof.running.options import OPTIONS  # noqa: PLC0415 NumPy, for what runs alone
+
+    root = argparse.ArgumentParser(prog="backproof", description="Are these gradients right?")
+    root.add_argument("--version", action="version", version=f"backproof {backproof.__version__}")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+
+    one = commands.add_parser(
+        "verify",
+        help="verify frameworks, or your own adapter",
+        description="Run the verification tests. All of pytest's own options work too: -k, -n, -x.",
+        epilog="exit status: 0 if all is right or known, 1 if something is wrong; else pytest's",
+    )
+    one.add_argument("tests", nargs="*", metavar="TEST", help="test_networks.py, ...; all if none")
+    for flag, settings in OPTIONS.items():
+        one.add_argument(flag, **settings)
+    one.set_defaults(run=lambda _: 2)
+
+    one = commands.add_parser("audit", help="audit every figure that the article prints")
+    one.add_argument("--json", action="store_true", help="print an array of objects")
+    one.set_defaults(run=_audit)
+
+    one = commands.add_parser("report", help="make a page of a JSON report")
+    kinds = one.add_subparsers(metavar="KIND", required=True)
+    page = kinds.add_parser("html", help="make the page of a JSON report")
+    page.add_argument("report", type=Path, help="what `verify --report-json` wrote")
+    page.add_argument("page", type=Path, help="the HTML file to write")
+    page.set_defaults(run=_page)
+
+    one = commands.add_parser(
+        "compare",
+        help="say what changed from one JSON report to another",
+        epilog="exit status: 0 where nothing got worse, 1 where something did, 2 where a file is "
+        "no report",
+    )
+    one.add_argument("old", type=Path)
+    one.add_argument("new", type=Path)
+    one.set_defaults(run=_compare)
+    return root
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    """Print the audit of the article: every figure, then how many have each verdict."""
+    from backproof.reference.article import audit, figures  # noqa: PLC0415 for this command alone
+    from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
+
+    try:
+        findings = audit.audit(figures.load())
+    except FixtureError as error:
+        return _refuse(error)
+    print(audit.to_json(findings) if asked.json else audit.to_text(findings))
+    return 0
+
+
+def _page(asked: argparse.Namespace) -> int:
+    """Write the page of a JSON report."""
+    from backproof.report.document import ReportError, read  # noqa: PLC0415 for this command alone
+    from backproof.report.page import page  # noqa: PLC0415 likewise
+
+    try:
+        asked.page.write_text(page(read(asked.report)), encoding="utf-8")
+    except (ReportError, OSError) as error:
+        return _refuse(error)
+    return 0
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    """Print what changed from one JSON report to another."""
+    from backproof.report.compare import WORSE, compare, said  # noqa: PLC0415 for this command alone
+    from backproof.report.document import ReportError, read  # noqa: PLC0415 likewise
+
+    try:
+        old, new = read(asked.old), read(asked.new)
+        changes = compare(old, new)
+    except ReportError as error:
+        return _refuse(error)
+    print(said(old, new, changes))
+    return 1 if changes.keys() & set(WORSE) else 0
+
+
+def _refuse(error: Exception) -> int:
+    """Print what is wrong with the input, and return the exit status of bad input."""
+    sys.stderr.write(f"backproof: {error}\n")
+    return 2

@@ -1,0 +1,1 @@
+"""What is right: backpropagation by hand, in plain NumPy, proven in Arb balls."""

@@ -1,0 +1,1 @@
+"""The article: its figures as data, their golden values, and the audit."""

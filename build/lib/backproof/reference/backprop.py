@@ -1,0 +1,92 @@
+"""Backpropagation: one sweep forward over a network, one sweep back, everything kept.
+
+What it is not: an autograd. Every derivative stands in `reference.ops`, derived by hand.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import OPS, Array, Op
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that one pass computes; each array has the shape of what it belongs to.
+
+    values:     node -> its value.
+    cotangents: node -> dE/d(node).
+    gradients:  input or parameter -> dE/d(input or parameter).
+    """
+
+    values: dict[str, Array]
+    cotangents: dict[str, Array]
+    gradients: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a sweep is made. The defaults are right; each of the catalogued faults changes one.
+
+    ops:     name -> op.
+    given:   (node, input's name, value) -> what the node's forward function sees of that input.
+    operand: (node, input's name, value) -> what the node's backward function sees of that input.
+    receive: (name, what its consumers hand on) -> the cotangent of a node, the gradient of a leaf.
+    """
+
+    ops: Mapping[str, Op] = field(default_factory=lambda: OPS)
+    given: Callable[[Node, str, Any], Any] = lambda _, __, value: value
+    operand: Callable[[Node, str, Any], Any] = lambda _, __, value: value
+    receive: Callable[[str, list[Any]], Any] = lambda _, handed_on: sum_of(handed_on)
+
+    def value(self, node: Node, known: Mapping[str, Any]) -> Any:
+        """Return a node's value; `known` holds those of its inputs."""
+        inputs = (self.given(node, name, known[name]) for name in node.inputs)
+        return self.ops[node.op].forward(*inputs, **node.options)
+
+    def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what a node hands on to each of its inputs; `known` holds their values and its."""
+        inputs = (self.operand(node, name, known[name]) for name in node.inputs)
+        return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
+
+
+def sum_of(handed_on: list[Any]) -> Any:
+    """Return the sum: what is used in several places receives what each of them hands on."""
+    return sum(handed_on[1:], start=handed_on[0])
+
+
+RIGHT = Rules()
+
+
+def forward(
+    network: Network, leaves: Mapping[str, Array], rules: Rules = RIGHT
+) -> dict[str, Array]:
+    """Return the value of every node; `leaves` holds every input and parameter."""
+    known = dict(leaves)
+    for node in network.nodes:
+        known[node.name] = rules.value(node, known)
+    return {node.name: known[node.name] for node in network.nodes}
+
+
+def backprop(network: Network, leaves: Mapping[str, Array], rules: Rules = RIGHT) -> Trace:
+    """Return the trace of one pass; `leaves` holds every input and parameter."""
+    values = forward(network, leaves, rules)
+    known = {**leaves, **values}
+    # 1. The loss moves one for one with itself.
+    handed_on: dict[str, list[Array]] = {name: [] for name in known}
+    handed_on[network.loss] = [np.ones_like(values[network.loss])]
+    # 2. From the last node to the first: what a node receives, its backward function hands on.
+    cotangents = {}
+    for node in reversed(network.nodes):
+        dy = cotangents[node.name] = rules.receive(node.name, handed_on[node.name])
+        for name, d in zip(node.inputs, rules.hands_on(node, dy, known), strict=True):
+            handed_on[name].append(d)
+    # 3. What is left over has arrived at the leaves.
+    return Trace(
+        values=values,
+        cotangents={name: cotangents[name] for name in values},
+        gradients={name: rules.receive(name, handed_on[name]) for name in leaves},
+    )

@@ -1,0 +1,18 @@
+"""Where the data lie, how they write numbers, and what is raised where they are malformed."""
+
+import re
+from pathlib import Path
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+"""A number as fixtures write it: a string of digits, as printed, never a float."""
+
+
+class FixtureError(ValueError):
+    """A file under fixtures/ is malformed: the message names file, place and expectation."""
+
+
+def places(printed: str) -> int:
+    """Return the number of decimal places of a printed number."""
+    return len(printed.partition(".")[2])

@@ -1,0 +1,79 @@
+"""A network as data: named nodes over named arrays. It computes nothing itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any
+
+from backproof.reference.ops import OPS, Array
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One application of an op.
+
+    name:   of the node, and of its value in the trace.
+    op:     a key of `reference.ops.OPS`.
+    inputs: names of earlier nodes, of inputs or of parameters, in the order the op takes them.
+    options: of the op, those that are not left at their default.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A directed acyclic graph of ops, with the numbers at its leaves.
+
+    name:       for messages and reports.
+    inputs:     data and targets, name -> array (or nested lists) of numbers or decimal strings.
+    parameters: weights and biases, likewise.
+    nodes:      in an order in which each uses only what stands before it; the last is the loss.
+    trained:    the parameters that an update moves; the others stay as they are.
+
+    Raises ValueError, with the network and the node, where this is not so.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    nodes: tuple[Node, ...]
+    trained: frozenset[str]
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise ValueError(f"network {self.name}: has no nodes")
+        if unknown := sorted(self.trained - self.parameters.keys()):
+            raise ValueError(f"network {self.name}: trained names no parameter: {unknown}")
+        known = [*self.inputs, *self.parameters]
+        for node in self.nodes:
+            where = f"network {self.name}, node {node.name}"
+            if node.op not in OPS:
+                raise ValueError(f"{where}: unknown op {node.op!r}; known: {', '.join(OPS)}")
+            try:
+                signature(OPS[node.op].forward).bind(*node.inputs, **node.options)
+            except TypeError as error:
+                raise ValueError(f"{where}, op {node.op!r}: {error}") from None
+            if missing := [name for name in node.inputs if name not in known]:
+                raise ValueError(f"{where}: inputs {missing} do not stand before it")
+            known.append(node.name)
+        if twice := sorted({name for name in known if known.count(name) > 1}):
+            raise ValueError(f"network {self.name}: names used twice: {twice}")
+        used = {name for node in self.nodes for name in node.inputs} | {self.loss}
+        if unused := [name for name in known if name not in used]:
+            raise ValueError(f"network {self.name}: the loss does not depend on {unused}")
+
+    @property
+    def loss(self) -> str:
+        """The name of the last node."""
+        return self.nodes[-1].name
+
+    def leaves(self, number: Callable[[Any], Array]) -> dict[str, Array]:
+        """Return every input and parameter as an array of one kind of number.
+
+        number: makes the array from what the network holds; one of `reference.numbers`.
+        """
+        return {name: number(a) for name, a in {**self.inputs, **self.parameters}.items()}

@@ -1,0 +1,556 @@
+"""Ball: what any correct evaluation in a given precision may return.
+
+A Ball is an array of midpoints and radii (Rump, Fast and parallel interval arithmetic, BIT 39,
+1999). Plain NumPy code runs on it. Each operation encloses both the exact result for all
+operands inside their balls and what one correct evaluation in the ball's precision makes of
+it, in any order of summation:
+
+    radius = (what the operands' radii cause) + (one operation's rounding, bounded by the
+             largest magnitude that the result can have) + (underflow)
+
+Midpoints are computed in float64, so float64's own rounding is part of every radius, on top of
+the modelled precision's: below, a unit is always the sum u + u64 of the two unit roundoffs.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import cached_property
+from math import frexp, isfinite
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import erf
+
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
+from backproof.reference.ops import Array
+
+
+class Ball(NDArrayOperatorsMixin):
+    """An array of balls [mid - rad, mid + rad].
+
+    mid:       float64 array.
+    rad:       float64 array of the same shape, >= 0, infinite where nothing is known; or the
+               number 0.0 where all entries are exact.
+    precision: whose rounding the operations model.
+    """
+
+    def __init__(self, mid: Any, rad: Any, precision: Precision) -> None:
+        """Take the arrays as they are; none is copied, none is written to."""
+        self.mid: Array = np.asarray(mid, dtype=np.float64)
+        self.rad: Any = rad
+        if not self.is_exact:
+            self.rad = np.asarray(rad, dtype=np.float64)
+            if self.rad.shape != self.mid.shape:
+                self.rad = np.broadcast_to(self.rad, self.mid.shape)
+        self.precision = precision
+        self.terms = 1  # that were added up for an entry
+
+    @classmethod
+    def exact(cls, values: Any, precision: Precision) -> "Ball":
+        """Return balls of radius zero: the numbers themselves."""
+        return cls(values, 0.0, precision)
+
+    @classmethod
+    def rounded(cls, values: Any, precision: Precision) -> "Ball":
+        """Return the balls in which any correct rounding of `values` lies.
+
+        values: decimal strings or floats, an array or nested lists.
+        """
+        a = np.asarray(values)
+        if a.dtype.kind == "U":
+            a = np.array([float(Fraction(x)) for x in a.ravel().tolist()]).reshape(a.shape)
+        mid = a.astype(np.float64)
+        return cls(mid, _rounding(np.abs(mid), _unit(precision), precision), precision)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.mid.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.mid.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.mid.size
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every radius is known to be zero."""
+        return type(self.rad) is float  # NumPy's scalars are of a subclass
+
+    @property
+    def T(self) -> "Ball":
+        """The transpose."""
+        turned = Ball(self.mid.T, self.rad if self.is_exact else self.rad.T, self.precision)
+        if "bound32" in self.__dict__:  # the bound is computed once for both
+            bound, scale = self.bound32
+            turned.__dict__["bound32"] = bound.T, scale
+        return turned
+
+    @cached_property
+    def bound32(self) -> tuple[Array, float]:
+        """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
+
+        For bounds of products, which cost half in float32. Scaling keeps them in its range.
+        """
+        size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
+        largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
+        if not np.isfinite(largest):
+            return np.full(self.shape, np.inf, np.float32), 1.0
+        scale = 2.0 ** max(np.frexp(largest)[1] - 1, FLOAT64.exponent) if largest else 1.0
+        bound = np.empty(self.shape, np.float32)
+        np.multiply(size, 1 / scale, out=bound, casting="same_kind")
+        return np.abs(bound, out=bound), scale
+
+    def reshape(self, *shape: int) -> "Ball":
+        """Return the same entries in another shape."""
+        rad = self.rad if self.is_exact else self.rad.reshape(*shape)
+        return Ball(self.mid.reshape(*shape), rad, self.precision)
+
+    def __getitem__(self, index: Any) -> "Ball":
+        return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
+
+    def rounding(self) -> "Ball":
+        """Return zeros, as uncertain as rounding these balls once makes a number."""
+        size = np.abs(self.mid) + self.rad
+        rad = _up(_rounding(size, _unit(self.precision), self.precision))
+        return Ball(np.zeros(self.shape), rad, self.precision)
+
+    def read(self) -> "Ball":
+        """Return these balls as the precision may read them: if it flushes, subnormals as zero."""
+        return _read(self)
+
+    def into(self, precision: Precision) -> "Ball":
+        """Return what is left of these balls when they are rounded once, into a precision."""
+        rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
+        return Ball(self.mid, _up(rounding + self.rad), precision)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        """Write to what `np.zeros_like` has made; other arrays are shared."""
+        ball = values if isinstance(values, Ball) else Ball.exact(values, self.precision)
+        self.mid[index] = ball.mid
+        if not ball.is_exact and self.is_exact:
+            self.rad = np.zeros(self.shape)
+        if not self.is_exact:
+            self.rad[index] = ball.rad
+
+    def __repr__(self) -> str:
+        return f"Ball({self.mid}, +- {self.rad}, {self.precision.name})"
+
+    def contains(self, values: Any) -> Array:
+        """Return, entry by entry, whether `values` lie inside; NaN lies nowhere."""
+        return np.asarray(self.shares(values) <= 1)
+
+    def shares(self, values: Any) -> Array:
+        """Return, entry by entry, the share of the radius used: |values - mid| / rad.
+
+        Zero at the midpoint of a radius of zero; NaN of what is not finite.
+        """
+        with np.errstate(all="ignore"):
+            distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
+            np.abs(distance, out=distance)
+            if self.is_exact:
+                return np.where(distance > 0, np.inf, distance)
+            share = np.divide(distance, self.rad)
+            if np.isnan(np.max(share, initial=0)):
+                share = np.where(distance == 0, 0, share)
+                share = np.where(np.isfinite(distance), share, np.nan)
+            return share
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.add and method == "at":
+            return _add_at(*inputs)
+        rule = _UFUNCS.get(ufunc)
+        if rule is None or method != "__call__" or kwargs:
+            return NotImplemented
+        p = self.precision
+        balls = [x if isinstance(x, Ball) else _constant(x, p) for x in inputs]
+        with np.errstate(all="ignore"):
+            return rule(*(_read(ball) for ball in balls), p)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = _FUNCTIONS.get(func)
+        if rule is None:
+            return NotImplemented
+        with np.errstate(all="ignore"):
+            return rule(*args, **kwargs)
+
+
+def _unit(p: Precision) -> float:
+    return p.u + FLOAT64.u
+
+
+def _rounding(magnitude: Array, relative: float, p: Precision) -> Array:
+    return relative * magnitude + (p.underflow + FLOAT64.underflow)
+
+
+def _up(rad: Array, n: int = 1) -> Array:
+    """Return rad made larger by what its own float64 evaluation may have lost.
+
+    n: the terms of its longest sum. No rule below rounds more than n + 15 times, one after another.
+    """
+    rad *= 1 + gamma(n + 15, FLOAT64.u)
+    if np.isnan(np.max(rad, initial=0)):  # zero times infinity: nothing is known
+        rad = np.where(np.isnan(rad), np.inf, rad)
+    return rad
+
+
+def _read(a: Ball) -> Ball:
+    """Return the operand as the precision may read it: subnormals as zero, if it flushes."""
+    p = a.precision
+    if not p.flushes:
+        return a
+    size = np.abs(a.mid)
+    subnormal = (size < p.minimum) & (size > 0)
+    return Ball(a.mid, a.rad + np.where(subnormal, size, 0), p) if subnormal.any() else a
+
+
+def _constant(x: Any, p: Precision) -> Ball:
+    """Return a constant of a formula as the precision holds it: 0.5 exactly, 0.044715 rounded.
+
+    In float64 too what is not short is the rounding of a number that is meant, such as 1/10.
+    """
+    if not isinstance(x, int | float) or not isfinite(x):
+        return Ball.exact(x, p)
+    short = frexp(x)[0] * 2.0 ** min(p.digits, FLOAT32.digits)
+    return Ball.exact(x, p) if short.is_integer() else Ball.rounded(x, p)
+
+
+# Exact operations: no rounding.
+
+
+def _negative(a: Ball, p: Precision) -> Ball:
+    return Ball(-a.mid, a.rad, p)
+
+
+def _absolute(a: Ball, p: Precision) -> Ball:
+    return Ball(np.abs(a.mid), a.rad, p)
+
+
+def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
+    mid = np.maximum(a.mid, b.mid)
+    if a.is_exact and b.is_exact:
+        return Ball.exact(mid, p)
+    low, high = (np.maximum(*ends) for ends in zip(_ends(a), _ends(b), strict=True))
+    return Ball(mid, _up(np.maximum(mid - low, high - mid)), p)
+
+
+def _ends(a: Ball) -> tuple[Array, Array]:
+    """Return the lower and the upper ends, of a radius that makes up for their rounding."""
+    if a.is_exact:
+        return a.mid, a.mid
+    rad = a.rad + np.where(a.rad > 0, FLOAT64.u * (np.abs(a.mid) + a.rad), 0)
+    return a.mid - rad, a.mid + rad
+
+
+def _minimum(a: Ball, b: Ball, p: Precision) -> Ball:
+    return -_maximum(-a, -b, p)
+
+
+def _less(a: Ball, b: Ball, p: Precision) -> Ball:
+    return _greater(b, a, p)
+
+
+def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Return 1 where a > b for sure, 0 where a <= b for sure, and 1/2 +- 1/2 where unknown."""
+    if a.is_exact and b.is_exact:
+        return Ball.exact(a.mid > b.mid, p)
+    # Rounding is monotone: where rounded ends are in order, so are the ends.
+    yes, no = a.mid - a.rad > b.mid + b.rad, a.mid + a.rad < b.mid - b.rad
+    no |= (a.mid <= b.mid) & (a.rad + b.rad == 0)
+    if np.all(yes | no):
+        return Ball.exact(yes, p)
+    return Ball(np.where(yes, 1, np.where(no, 0, 0.5)), np.where(yes | no, 0, 0.5), p)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Ball:
+    p = next(x.precision for x in (condition, a, b) if isinstance(x, Ball))
+    balls = (x if isinstance(x, Ball) else _constant(x, p) for x in (condition, a, b))
+    mask, a, b = (_read(ball) for ball in balls)
+    mid = np.where(mask.mid > 0, a.mid, b.mid)
+    if mask.is_exact and a.is_exact and b.is_exact:
+        return Ball.exact(mid, p)
+    if mask.is_exact:
+        return Ball(mid, np.where(mask.mid > 0, a.rad, b.rad), p)
+    rad = np.where(mask.mid > 0, a.rad, b.rad)
+    unknown = np.abs(a.mid - b.mid) + np.maximum(a.rad, b.rad)
+    return Ball(mid, np.where(mask.rad > 0, _up(np.array(unknown)), rad), p)
+
+
+def _max(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
+    mid = np.max(a.mid, axis=axis, keepdims=keepdims)
+    if a.is_exact:
+        return Ball.exact(mid, a.precision)
+    low, high = (np.max(end, axis=axis, keepdims=keepdims) for end in _ends(a))
+    return Ball(mid, _up(np.asarray(np.maximum(mid - low, high - mid))), a.precision)
+
+
+def _concatenate(parts: Sequence[Any], axis: int = 0) -> Ball:
+    p = next(part.precision for part in parts if isinstance(part, Ball))
+    balls = [part if isinstance(part, Ball) else Ball.exact(part, p) for part in parts]
+    mid = np.concatenate([ball.mid for ball in balls], axis=axis)
+    if all(ball.is_exact for ball in balls):
+        return Ball.exact(mid, p)
+    rads = [np.broadcast_to(ball.rad, ball.shape) for ball in balls]
+    return Ball(mid, np.concatenate(rads, axis=axis), p)
+
+
+def _ones_like(a: Ball) -> Ball:
+    return Ball.exact(np.ones(a.shape), a.precision)
+
+
+def _zeros_like(a: Ball, *, shape: tuple[int, ...] | None = None) -> Ball:
+    return Ball.exact(np.zeros(a.shape if shape is None else shape), a.precision)
+
+
+def _moved(move: Callable[..., Any]) -> Callable[..., Ball]:
+    """Return the rule of a function that moves and repeats entries, and computes nothing."""
+
+    def rule(a: Ball, *arguments: Any, **options: Any) -> Ball:
+        mid = move(a.mid, *arguments, **options)
+        if a.is_exact:
+            return Ball.exact(mid, a.precision)
+        return Ball(mid, move(a.rad, *arguments, **options), a.precision)
+
+    return rule
+
+
+def _pad(a: Ball, width: Any, *, constant_values: float = 0) -> Ball:
+    mid = np.pad(a.mid, width, constant_values=constant_values)
+    return Ball(mid, 0.0 if a.is_exact else np.pad(a.rad, width), a.precision)
+
+
+def _argmax(a: Ball, axis: int | None = None) -> Array:
+    """Return where the midpoint is largest: certain only where the entries are exact."""
+    return np.asarray(np.argmax(a.mid, axis=axis))
+
+
+# Operations with one rounding.
+
+
+def _sum_of(mid: Array, a: Ball, b: Ball, p: Precision) -> Ball:
+    rad = np.abs(mid)
+    rad += a.rad
+    rad += b.rad
+    rad = _rounding(rad, _unit(p), p)
+    rad += a.rad
+    rad += b.rad
+    return Ball(mid, _up(rad), p)
+
+
+def _add(a: Ball, b: Ball, p: Precision) -> Ball:
+    return _sum_of(np.asarray(a.mid + b.mid), a, b, p)
+
+
+def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
+    return _sum_of(np.asarray(a.mid - b.mid), a, b, p)
+
+
+def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
+    mid = np.asarray(a.mid * b.mid)
+    if a.is_exact and b.is_exact:
+        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p)), p)
+    # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
+    rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
+    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p)), p)
+
+
+def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
+    # |x/y - mid_x/mid_y| <= (|mid_x| rad_y + rad_x |mid_y|) / (|mid_y| min|y|)
+    mid, size = np.asarray(a.mid / b.mid), np.abs(b.mid)
+    smallest = size - b.rad
+    rad = (np.abs(mid) * b.rad + a.rad) / smallest
+    relative = p.ulps(p.divide_ulp) + FLOAT64.u
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
+
+
+def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
+    """Return the rule of an elementary function.
+
+    ulp:   the limit of its error, a field of Precision; float64's own is allowed to NumPy.
+    grows: (operand, f(mid)) -> a bound of |f(x) - f(mid)| over the operand's ball.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
+        relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
+        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p)), p)
+
+    return rule
+
+
+def _power(a: Ball, b: Ball, p: Precision) -> Ball:
+    # |x^y - mid^mid_y| <= mid^mid_y (e^d - 1), d = |y log x - mid_y log mid|, for x > 0.
+    mid = np.asarray(a.mid**b.mid)
+    moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
+    rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
+    relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
+
+
+def _growth(x: Array, rad: Array) -> Array:
+    """Return e^x (e^rad - 1), where zero times infinity would be nothing known."""
+    end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
+    return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(end))
+
+
+def _fall(x: Array, rad: Array) -> Array:
+    """Return log(x / (x - rad)), x >= 0, infinite where x - rad may not be positive."""
+    share = rad / np.abs(x) * (1 + gamma(4, FLOAT64.u))  # not below rad / x, once rounded
+    return np.where(share < 1, -np.log1p(-share), np.inf)
+
+
+# e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
+# and by rad / sqrt(mid).
+_exp = _function(np.exp, "exp_ulp", lambda a, _: _growth(a.mid, a.rad))
+# e^x - 1 moves as e^x does, and log(1 + x) as log does.
+_expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad))
+_log1p = _function(
+    np.log1p,
+    "log1p_ulp",
+    lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf),
+)
+_log = _function(np.log, "log_ulp", lambda a, _: np.where(a.mid > 0, _fall(a.mid, a.rad), np.inf))
+_sqrt = _function(
+    np.sqrt,
+    "sqrt_ulp",
+    lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
+)
+# arctan' = 1 / (1 + x^2), largest at the end nearest to zero; tanh' <= 1 and erf' <= 2 / sqrt(pi).
+_arctan = _function(
+    np.arctan,
+    "arctan_ulp",
+    lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+)
+_tanh = _function(np.tanh, "tanh_ulp", lambda a, _: a.rad)
+_erf = _function(erf, "erf_ulp", lambda a, _: a.rad * (2 / np.sqrt(np.pi)))
+
+
+# Sums: any order, in the accumulator.
+
+
+def _accumulated(mid: Array, size: Array, spread: Any, n: int, p: Precision) -> Ball:
+    """Return the ball of n accumulated terms and the rounding of their sum.
+
+    size: sum of the terms' largest magnitudes. spread: what the operands' radii cause.
+    Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
+    """
+    wide = p.accumulator or p
+    rad = size  # overwritten: the largest array of all is touched as seldom as possible
+    rad *= gamma(n, _unit(wide))
+    rad += 2 * n * (wide.underflow + FLOAT64.underflow)
+    rad += spread
+    if p.accumulator:
+        rad += _rounding(np.abs(mid) + rad, p.u, p)
+    return Ball(mid, _up(rad, n), p)
+
+
+def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
+    n = a.shape[-1]
+    spread = 0.0
+    if not (a.is_exact and b.is_exact):
+        zero = np.zeros(())
+        rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
+        spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
+    return _accumulated(a.mid @ b.mid, _product_of_bounds(a, b), spread, n, p)
+
+
+def _product_of_bounds(a: Ball, b: Ball) -> Array:
+    """Return an array that is at least (|a| + rad_a) (|b| + rad_b), computed in float32."""
+    n = a.shape[-1]
+    (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
+    size = (bound_a @ bound_b).astype(np.float64)
+    # Rounded n + 6 times; in each of n terms either factor, the product or the sum may underflow.
+    size *= 1 + gamma(n + 6, FLOAT32.u)
+    size += 8 * n * FLOAT32.minimum
+    size *= scale_a
+    size *= scale_b
+    return np.asarray(size)
+
+
+def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
+    def add(x: Array) -> Array:
+        return np.asarray(np.sum(x, axis=axis, keepdims=keepdims))
+
+    a = _read(a)
+    mid = add(a.mid)
+    n = a.mid.size // max(mid.size, 1)
+    spread = 0.0 if a.is_exact else add(np.broadcast_to(a.rad, a.shape))
+    return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
+
+
+def in_any_order(parts: Sequence[Ball]) -> Ball:
+    """Return the sum of balls, the terms of which may be added up in any order, all mixed."""
+    p, terms = parts[0].precision, sum(part.terms for part in parts)
+    mid = np.asarray(sum(part.mid for part in parts))
+    spread = np.asarray(sum(np.broadcast_to(part.rad, mid.shape) for part in parts))
+    size = np.asarray(sum(np.abs(part.mid) for part in parts)) + spread
+    return _accumulated(mid, size, spread, terms, p)
+
+
+def _add_at(target: Ball, index: Any, values: Any) -> None:
+    """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
+    p = target.precision
+    values = _read(values if isinstance(values, Ball) else Ball.exact(values, p))
+    size, spread, count = (np.zeros(target.shape) for _ in range(3))
+    np.add.at(target.mid, index, values.mid)
+    np.add.at(size, index, np.abs(values.mid) + values.rad)
+    np.add.at(spread, index, values.rad)
+    np.add.at(count, index, 1)
+    n = int(np.max(count, initial=0))
+    target.terms = max(n, 1)
+    if n > 1:
+        target.rad = _accumulated(target.mid, size, spread, n, p).rad
+    elif not values.is_exact:
+        target.rad = spread
+
+
+_UFUNCS: dict[Any, Callable[..., Ball]] = {
+    np.negative: _negative,
+    np.absolute: _absolute,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
+    np.greater: _greater,
+    np.less: _less,
+    np.add: _add,
+    np.subtract: _subtract,
+    np.multiply: _multiply,
+    np.divide: _divide,
+    np.matmul: _matmul,
+    np.exp: _exp,
+    np.expm1: _expm1,
+    np.log: _log,
+    np.log1p: _log1p,
+    np.arctan: _arctan,
+    np.sqrt: _sqrt,
+    np.power: _power,
+    np.tanh: _tanh,
+    erf: _erf,
+}
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
+    np.sum: _sum,
+    np.max: _max,
+    np.where: _where,
+    np.ones_like: _ones_like,
+    np.zeros_like: _zeros_like,
+    np.argmax: _argmax,
+    np.pad: _pad,
+    np.transpose: _moved(np.transpose),
+    np.swapaxes: _moved(np.swapaxes),
+    np.repeat: _moved(np.repeat),
+    np.broadcast_to: _moved(np.broadcast_to),
+    sliding_window_view: _moved(sliding_window_view),
+    np.reshape: _moved(np.reshape),
+    np.ndim: lambda a: a.ndim,
+    np.shape: lambda a: a.shape,
+}

@@ -1,0 +1,297 @@
+"""Dual: a value and its tangent, the derivative along one direction.
+
+Run over duals, an op's forward function gives forward mode (Griewank and Walther, Evaluating
+Derivatives, 2nd ed. 2008, sec. 3.1), and its backward function Pearlmutter's R-operator (Fast
+Exact Multiplication by the Hessian, Neural Computation 6(1), 1994): the tangents of cotangents
+and gradients, a Hessian times a vector. Values and tangents are numbers of any of the other
+kinds: float64 arrays, Arb balls in object arrays, or `Ball`.
+
+Conventions where there is no derivative, those of the backward functions: of equal entries the
+first is the largest; max(a, b) at a = b moves by the mean of both, but max(a, 0) at a = 0 not at
+all; |a| at a = 0 moves as -a does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import special
+
+from backproof.reference.ops.functions import arctan, erf, rounding
+
+ERF_SLOPE = 2 / np.pi**0.5
+"""erf' at zero."""
+
+
+class Dual(NDArrayOperatorsMixin):
+    """An array of dual numbers.
+
+    value:   an array of any kind of number.
+    tangent: an array of the same kind and shape; or the number 0.0, where nothing moves.
+    """
+
+    def __init__(self, value: Any, tangent: Any) -> None:
+        """Take both as they are; neither is copied."""
+        self.value = value
+        self.tangent = tangent
+        if not is_zero(tangent) and np.shape(tangent) != np.shape(value):
+            self.tangent = np.broadcast_to(tangent, np.shape(value))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return np.shape(self.value)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(np.prod(self.shape))
+
+    @property
+    def T(self) -> "Dual":
+        """The transpose."""
+        return _moved(np.transpose)(self)
+
+    def reshape(self, *shape: Any) -> "Dual":
+        """Return the same entries in another shape."""
+        return _moved(lambda a: a.reshape(*shape))(self)
+
+    def stopped(self) -> "Dual":
+        """Return the value as a constant."""
+        return Dual(self.value, 0.0)
+
+    def rounding(self) -> "Dual":
+        """Return zero and its tangent zero, as uncertain as rounding both once makes them."""
+        return Dual(rounding(self.value), _linear(rounding, self.tangent))
+
+    def whole_tangent(self) -> Any:
+        """Return the tangent as an array, also where it is zero."""
+        return np.zeros_like(self.value) if is_zero(self.tangent) else self.tangent
+
+    def __getitem__(self, index: Any) -> "Dual":
+        tangent = self.tangent if is_zero(self.tangent) else self.tangent[index]
+        return Dual(self.value[index], tangent)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        """Write to what `np.zeros_like` has made; other arrays are shared."""
+        dual = dual_of(values)
+        self.value[index] = dual.value
+        if not is_zero(dual.tangent):
+            self.tangent = self.whole_tangent()
+            self.tangent[index] = dual.tangent
+
+    def __repr__(self) -> str:
+        return f"Dual({self.value}, {self.tangent})"
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.add and method == "at":
+            return _add_at(*inputs)
+        rule = _UFUNCS.get(ufunc)
+        if rule is None or method != "__call__" or kwargs:
+            return NotImplemented
+        return rule(*map(dual_of, inputs))
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = _FUNCTIONS.get(func)
+        return NotImplemented if rule is None else rule(*args, **kwargs)
+
+
+def dual_of(x: Any) -> Dual:
+    """Return x as a dual number: a constant's tangent is zero."""
+    return x if isinstance(x, Dual) else Dual(x, 0.0)
+
+
+def is_zero(tangent: Any) -> bool:
+    """Return whether a tangent is the number 0.0: nothing moves."""
+    return type(tangent) is float and tangent == 0  # NumPy's scalars are of a subclass
+
+
+# Tangents are linear in tangents: sums of tangents times numbers. What is zero is left out.
+
+
+def _plus(s: Any, t: Any) -> Any:
+    return t if is_zero(s) else s if is_zero(t) else s + t
+
+
+def _minus(s: Any, t: Any) -> Any:
+    return s if is_zero(t) else -t if is_zero(s) else s - t
+
+
+def _linear(f: Callable[..., Any], t: Any, *others: Any) -> Any:
+    """Return f(t, *others), a linear function of the tangent t."""
+    return t if is_zero(t) else f(t, *others)
+
+
+def _chosen(mask: Any, s: Any, t: Any) -> Any:
+    return 0.0 if is_zero(s) and is_zero(t) else np.where(mask, s, t)
+
+
+# Ufuncs.
+
+
+def _add(a: Dual, b: Dual) -> Dual:
+    return Dual(a.value + b.value, _plus(a.tangent, b.tangent))
+
+
+def _subtract(a: Dual, b: Dual) -> Dual:
+    return Dual(a.value - b.value, _minus(a.tangent, b.tangent))
+
+
+def _bilinear(f: Callable[[Any, Any], Any]) -> Callable[[Dual, Dual], Dual]:
+    """Return the rule of a product: (ab)' = a'b + ab'."""
+
+    def rule(a: Dual, b: Dual) -> Dual:
+        from_a = _linear(lambda t: f(t, b.value), a.tangent)
+        from_b = _linear(lambda t: f(a.value, t), b.tangent)
+        return Dual(f(a.value, b.value), _plus(from_a, from_b))
+
+    return rule
+
+
+def _divide(a: Dual, b: Dual) -> Dual:
+    """(a/b)' = a'/b - (a/b) b'/b."""
+    y = a.value / b.value
+    from_b = _linear(lambda t: y * t / b.value, b.tangent)
+    return Dual(y, _minus(_linear(lambda t: t / b.value, a.tangent), from_b))
+
+
+def _function(
+    f: Callable[[Any], Any], derivative: Callable[[Any, Any], Any]
+) -> Callable[[Dual], Dual]:
+    """Return the rule of y = f(x), entry by entry; derivative: (x, y) -> f'(x)."""
+
+    def rule(x: Dual) -> Dual:
+        y = f(x.value)
+        return Dual(y, _linear(lambda t: t * derivative(x.value, y), x.tangent))
+
+    return rule
+
+
+def _absolute(a: Dual) -> Dual:
+    return Dual(np.abs(a.value), _chosen(a.value > 0, a.tangent, _minus(0.0, a.tangent)))
+
+
+def _maximum(a: Dual, b: Dual) -> Dual:
+    value = np.maximum(a.value, b.value)
+    if is_zero(b.tangent):  # a constant, which wins where both are equal
+        return Dual(value, _chosen(a.value > b.value, a.tangent, 0.0))
+    if is_zero(a.tangent):
+        return Dual(value, _chosen(b.value > a.value, b.tangent, 0.0))
+    both = (a.tangent + b.tangent) / 2
+    tangent = np.where(b.value > a.value, b.tangent, both)
+    return Dual(value, np.where(a.value > b.value, a.tangent, tangent))
+
+
+def _minimum(a: Dual, b: Dual) -> Dual:
+    return -_maximum(-a, -b)
+
+
+def _add_at(target: Dual, index: Any, values: Any) -> None:
+    """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
+    dual = dual_of(values)
+    np.add.at(target.value, index, dual.value)
+    if not is_zero(dual.tangent):
+        target.tangent = target.whole_tangent()
+        np.add.at(target.tangent, index, dual.tangent)
+
+
+_UFUNCS: dict[Any, Callable[..., Dual]] = {
+    np.negative: lambda a: Dual(-a.value, _minus(0.0, a.tangent)),
+    np.absolute: _absolute,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
+    np.greater: lambda a, b: Dual(a.value > b.value, 0.0),
+    np.less: lambda a, b: Dual(a.value < b.value, 0.0),
+    np.add: _add,
+    np.subtract: _subtract,
+    np.multiply: _bilinear(np.multiply),
+    np.matmul: _bilinear(np.matmul),
+    np.divide: _divide,
+    np.exp: _function(np.exp, lambda _, y: y),
+    np.expm1: _function(np.expm1, lambda x, _: np.exp(x)),
+    np.log: _function(np.log, lambda x, _: 1 / x),
+    np.log1p: _function(np.log1p, lambda x, _: 1 / (1 + x)),
+    np.arctan: _function(arctan, lambda x, _: 1 / (1 + x * x)),
+    np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
+    np.tanh: _function(np.tanh, lambda _, y: 1 - y * y),
+    special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
+}
+
+
+# Functions.
+
+
+def _moved(move: Callable[..., Any]) -> Callable[..., Dual]:
+    """Return the rule of a linear function of one array: moves, repeats and sums of entries."""
+
+    def rule(a: Dual, *arguments: Any, **options: Any) -> Dual:
+        tangent = _linear(lambda t: move(t, *arguments, **options), a.tangent)
+        return Dual(move(a.value, *arguments, **options), tangent)
+
+    return rule
+
+
+def _where(condition: Any, a: Any, b: Any) -> Dual:
+    mask, a, b = map(dual_of, (condition, a, b))
+    tangent = _chosen(mask.value, a.tangent, b.tangent)
+    return Dual(np.where(mask.value, a.value, b.value), tangent)
+
+
+def _max(a: Dual, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Dual:
+    value = np.max(a.value, axis=axis, keepdims=keepdims)
+    if is_zero(a.tangent):
+        return Dual(value, 0.0)
+    axes = range(a.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    over = [i % a.ndim for i in axes]
+    kept = [i for i in range(a.ndim) if i not in over]
+    shape = [a.shape[i] for i in kept]
+    values, tangents = (
+        np.reshape(np.transpose(x, [*kept, *over]), (*shape, -1)) for x in (a.value, a.tangent)
+    )
+    first = np.argmax(values, axis=-1)
+    picked = tangents[(*np.indices(shape, sparse=True), first)]
+    return Dual(value, np.reshape(picked, np.shape(value)))
+
+
+def _concatenate(parts: Sequence[Any], axis: int = 0) -> Dual:
+    duals = list(map(dual_of, parts))
+    value = np.concatenate([dual.value for dual in duals], axis=axis)
+    if all(is_zero(dual.tangent) for dual in duals):
+        return Dual(value, 0.0)
+    return Dual(value, np.concatenate([dual.whole_tangent() for dual in duals], axis=axis))
+
+
+def _pad(a: Dual, width: Any, *, constant_values: float = 0) -> Dual:
+    value = np.pad(a.value, width, constant_values=constant_values)
+    return Dual(value, _linear(lambda t: np.pad(t, width), a.tangent))
+
+
+def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
+    return Dual(np.zeros_like(a.value, shape=shape), 0.0)
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
+    np.max: _max,
+    np.where: _where,
+    np.ones_like: lambda a: Dual(np.ones_like(a.value), 0.0),
+    np.zeros_like: _zeros_like,
+    np.argmax: lambda a, axis=None: np.argmax(a.value, axis=axis),
+    np.pad: _pad,
+    np.sum: _moved(np.sum),
+    np.transpose: _moved(np.transpose),
+    np.swapaxes: _moved(np.swapaxes),
+    np.repeat: _moved(np.repeat),
+    np.broadcast_to: _moved(np.broadcast_to),
+    sliding_window_view: _moved(sliding_window_view),
+    np.reshape: _moved(np.reshape),
+    np.ndim: lambda a: a.ndim,
+    np.shape: lambda a: a.shape,
+}

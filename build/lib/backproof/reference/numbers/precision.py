@@ -1,0 +1,117 @@
+"""What a floating-point precision promises of one operation.
+
+Model: fl(a op b) = (a op b)(1 + d) + e, |d| <= u, with e only where the result underflows
+(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 2.2).
+
+Two things are left to an implementation, and are properties to report, not errors:
+
+- Underflow. Subnormals keep e below the smallest subnormal; flushing them to zero, as XLA does
+  on CPUs, makes it the smallest normal number, and reads subnormal operands as zero.
+- The accumulator. Sums and inner products of bfloat16 and float16 are mostly accumulated in
+  float32 and rounded once at the end, but may be accumulated in the precision itself. So it is
+  with an op of several steps (a norm, a softmax): all in float32 and one rounding, or a rounding
+  after every step.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+import ml_dtypes  # noqa: F401 registers bfloat16 with NumPy
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """One binary floating-point format, round to nearest.
+
+    name:        "float64"; of the dtype, if it is one that arrays can have.
+    digits:      bits of the significand, the leading one included.
+    exponent:    of the smallest normal number, 2^exponent.
+    accumulator: of sums and inner products, where it is wider.
+    flushes:     whether subnormals may become zero, as operands and as results.
+    zeroes:      whether subnormal operands are zero, all of them.
+
+    The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
+    table of single precision built-in math functions: a published standard to hold a framework
+    to.
+    """
+
+    name: str
+    digits: int
+    exponent: int
+    accumulator: Optional["Precision"] = None
+    flushes: bool = False
+    zeroes: bool = False
+    divide_ulp: float = 2.5
+    exp_ulp: float = 3
+    expm1_ulp: float = 3
+    log_ulp: float = 3
+    log1p_ulp: float = 2
+    arctan_ulp: float = 5
+    sqrt_ulp: float = 3
+    tanh_ulp: float = 5
+    erf_ulp: float = 16
+    pow_ulp: float = 16
+
+    @property
+    def u(self) -> float:
+        """The unit roundoff, 2^-digits: the largest relative error of one rounding."""
+        return 2.0**-self.digits
+
+    @property
+    def minimum(self) -> float:
+        """The smallest normal number."""
+        return 2.0**self.exponent
+
+    @property
+    def underflow(self) -> float:
+        """The largest error of a result that underflows."""
+        return self.minimum if self.flushes else self.minimum * 2 * self.u
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype of this format."""
+        return np.dtype(self.name)
+
+    def ulps(self, n: float) -> float:
+        """Return n units in the last place as a relative error: one ulp of y is at most 2u|y|."""
+        return 2 * n * self.u
+
+    def flushing(self) -> "Precision":
+        """Return this precision without subnormals, in its accumulator too."""
+        wider = replace(self.accumulator, flushes=True) if self.accumulator else None
+        return replace(self, flushes=True, accumulator=wider)
+
+    def zeroing(self) -> "Precision":
+        """Return this precision without subnormals, not even as operands."""
+        return replace(self.flushing(), zeroes=True)
+
+    def narrow(self) -> "Precision":
+        """Return this precision with itself as the accumulator."""
+        return replace(self, accumulator=None)
+
+
+FLOAT64 = Precision("float64", digits=53, exponent=-1022)
+FLOAT32 = Precision("float32", digits=24, exponent=-126)
+TF32 = Precision("tf32", digits=11, exponent=-126, accumulator=FLOAT32)
+BFLOAT16 = Precision("bfloat16", digits=8, exponent=-126, accumulator=FLOAT32)
+FLOAT16 = Precision("float16", digits=11, exponent=-14, accumulator=FLOAT32)
+
+PRECISIONS = {p.name: p for p in (FLOAT64, FLOAT32, BFLOAT16, FLOAT16)}
+"""The precisions that are verified, by the name of their dtype."""
+
+LOWER = {
+    "float64": (FLOAT32, TF32, BFLOAT16),
+    "float32": (TF32, BFLOAT16),
+    "bfloat16": (),
+    "float16": (BFLOAT16,),
+}
+"""What a framework may have computed in instead, from the best to the worst."""
+
+
+def gamma(n: int, unit: float) -> float:
+    """Return gamma_n = n u / (1 - n u), the relative error of n roundings (Higham, sec. 3.1).
+
+    Infinite where n u reaches 1: nothing is known then.
+    """
+    return n * unit / (1 - n * unit) if n * unit < 1 else np.inf

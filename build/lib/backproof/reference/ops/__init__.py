@@ -1,0 +1,64 @@
+"""The ops by name: the one table that a network's nodes refer to."""
+
+from backproof.reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
+from backproof.reference.ops.arithmetic import add, matmul, multiply, scale, sum_
+from backproof.reference.ops.attention import attention, causal_mask
+from backproof.reference.ops.boxes import complete_iou
+from backproof.reference.ops.convolution import conv2d
+from backproof.reference.ops.cross_entropy import (
+    bce_with_logits,
+    cross_entropy,
+    softmax_cross_entropy,
+)
+from backproof.reference.ops.dense import dense
+from backproof.reference.ops.gelu import gelu
+from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
+from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.pooling import average_pool, max_pool, upsample
+from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
+from backproof.reference.ops.sigmoid import sigmoid
+from backproof.reference.ops.softmax import log_softmax, softmax
+
+__all__ = ["OPS", "Array", "Op"]
+
+OPS: dict[str, Op] = {
+    "dense": dense,
+    "conv2d": conv2d,
+    "embedding": embedding,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "gelu": gelu,
+    "silu": silu,
+    "softplus": softplus,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "upsample": upsample,
+    "causal_mask": causal_mask,
+    "attention": attention,
+    "matmul": matmul,
+    "add": add,
+    "multiply": multiply,
+    "scale": scale,
+    "sum": sum_,
+    "concatenate": concatenate,
+    "reshape": reshape,
+    "transpose": transpose,
+    "slice": slice_,
+    "pad": pad,
+    "half_squared_error": half_squared_error,
+    "mean_squared_error": mean_squared_error,
+    "huber": huber,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "cross_entropy": cross_entropy,
+    "bce_with_logits": bce_with_logits,
+    "complete_iou": complete_iou,
+}

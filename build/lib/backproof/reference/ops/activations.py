@@ -1,0 +1,184 @@
+"""Activations, element by element; the sigmoid and GELU have their own files."""
+
+import numpy as np
+
+from backproof.reference.ops.functions import stop
+from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.sigmoid import sigmoid_forward
+
+
+def tanh_forward(z: Array) -> Array:
+    """Return tanh z, in the shape and dtype of z."""
+    return np.tanh(z)
+
+
+def tanh_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout tanh'(z), in the shape of z.
+
+    1. tanh = sinh / cosh, so tanh' = (cosh^2 - sinh^2) / cosh^2 = 1 - tanh^2.
+    """
+    return (dout * (1 - out * out),)
+
+
+def tanh_backward_factored(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = (dout + dout tanh)(1 - tanh): JAX's form, sharper at +1, less sharp at -1."""
+    return ((dout + dout * out) * (1 - out),)
+
+
+def tanh_backward_through_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return the same, what moves `out` taken from z: (dz + dz tanh)(1 - tanh).
+
+    It differs along a direction alone, as second derivatives do that multiply before they take
+    tanh': less sharp where dz cancels.
+    """
+    y, dz = stop(out), z - stop(z)
+    return tanh_backward_factored(dout, y + (dz + dz * y) * (1 - y), z)
+
+
+def relu_forward(z: Array) -> Array:
+    """Return max(z, 0), in the shape and dtype of z (Glorot, Bordes and Bengio 2011, sec. 3)."""
+    return np.maximum(z, 0)
+
+
+def relu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else 0.
+
+    At z = 0, where ReLU has no derivative, 0 is the convention of PyTorch and JAX alike.
+    """
+    return (np.where(z > 0, dout, 0),)
+
+
+def leaky_relu_forward(z: Array, *, negative_slope: float = 0.01) -> Array:
+    """Return z where z > 0, else negative_slope z (Maas, Hannun and Ng 2013, eq. 2)."""
+    return np.where(z > 0, z, negative_slope * z)
+
+
+def leaky_relu_backward(
+    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
+) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else negative_slope dout, 0 included."""
+    return (np.where(z > 0, dout, negative_slope * dout),)
+
+
+def leaky_relu_backward_one_at_zero(
+    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
+) -> tuple[Array]:
+    """Return dz with dout at z = 0, where leaky ReLU has no derivative: JAX's convention."""
+    return (np.where(z < 0, negative_slope * dout, dout),)
+
+
+def elu_forward(z: Array, *, alpha: float = 1.0) -> Array:
+    """Return z where z > 0, else alpha (e^z - 1) (Clevert et al. 2016, eq. 15).
+
+    The exponential never sees a positive z, which could overflow.
+    """
+    return np.where(z > 0, z, alpha * np.expm1(-np.abs(z)))
+
+
+def elu_backward(dout: Array, out: Array, z: Array, *, alpha: float = 1.0) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else dout alpha e^z."""
+    return (np.where(z > 0, dout, dout * (alpha * np.exp(-np.abs(z)))),)
+
+
+def elu_backward_from_output(
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0
+) -> tuple[Array]:
+    """Return dz with alpha e^z as out + alpha, which cancels where z is far below zero."""
+    return (np.where(z > 0, dout, dout * (out + alpha)),)
+
+
+def elu_backward_flat_at_zero(
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0
+) -> tuple[Array]:
+    """Return dz by a slope that does not move at z = 0, where ELU has no second derivative."""
+    below = alpha * np.exp(-np.abs(z))
+    return (np.where(z > 0, dout, dout * np.where(z < 0, below, stop(below))),)
+
+
+def silu_forward(z: Array) -> Array:
+    """Return z s(z), s the sigmoid (Elfwing, Uchibe and Doya 2018, eq. 6; "swish")."""
+    return z * sigmoid_forward(z)
+
+
+def silu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz, in the shape of z (Elfwing, Uchibe and Doya 2018, eq. 9).
+
+    1. (z s)' = s + z s', and s' = s (1 - s).
+    2. So it is s (1 + z (1 - s)).
+    """
+    s = sigmoid_forward(z)
+    return (dout * (s * (1 + z * (1 - s))),)
+
+
+def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = None) -> Array:
+    """Return log(1 + e^(beta z)) / beta (Glorot, Bordes and Bengio 2011, sec. 3).
+
+    threshold: where beta z is above it, z itself is returned; None: nowhere.
+    Computed as max(z, 0) + log(1 + e^-|beta z|) / beta, which cannot overflow.
+    """
+    bz = beta * z
+    out = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(bz))) / beta
+    return out if threshold is None else np.where(bz > threshold, z, out)
+
+
+def softplus_forward_direct(
+    z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> Array:
+    """Return log(1 + e^(beta z)) / beta as it stands: less sharp above zero, and overflowing."""
+    bz = beta * z
+    out = np.log1p(np.exp(bz)) / beta
+    return out if threshold is None else np.where(bz > threshold, z, out)
+
+
+def softplus_backward(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz, in the shape of z.
+
+    1. d log(1 + e^(beta z)) / beta / dz = e^(beta z) / (1 + e^(beta z)) = s(beta z).
+    2. Above the threshold the function is z, and its derivative 1.
+    """
+    bz = beta * z
+    dz = dout * sigmoid_forward(bz)
+    return (dz if threshold is None else np.where(bz > threshold, dout, dz),)
+
+
+def softplus_backward_from_output(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz with s(beta z) as e^(beta (z - out)): less sharp where z is large."""
+    dz = dout * np.exp(beta * (z - out))
+    return (dz if threshold is None else np.where(beta * z > threshold, dout, dz),)
+
+
+tanh = Op(
+    tanh_forward,
+    tanh_backward,
+    forms={
+        "tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored),
+        "tanh'' from the input's tangent": Op(tanh_forward, tanh_backward_through_input),
+    },
+)
+relu = Op(relu_forward, relu_backward)
+leaky_relu = Op(
+    leaky_relu_forward,
+    leaky_relu_backward,
+    forms={"slope 1 at zero": Op(leaky_relu_forward, leaky_relu_backward_one_at_zero)},
+)
+elu = Op(
+    elu_forward,
+    elu_backward,
+    forms={
+        "ELU' as y + alpha": Op(elu_forward, elu_backward_from_output),
+        "ELU'' 0 at zero": Op(elu_forward, elu_backward_flat_at_zero),
+    },
+)
+silu = Op(silu_forward, silu_backward)
+softplus = Op(
+    softplus_forward,
+    softplus_backward,
+    forms={
+        "softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward),
+        "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
+    },
+)

@@ -1,0 +1,65 @@
+"""Arithmetic: add, multiply, scale, matmul, sum.
+
+Operands broadcast as NumPy's do.
+"""
+
+import numpy as np
+
+from backproof.reference.ops.op import Array, Op, sum_to_shape
+
+
+def add_forward(a: Array, b: Array) -> Array:
+    """Return a + b."""
+    return a + b
+
+
+def add_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da and db: dy itself, summed where an operand was broadcast."""
+    return sum_to_shape(dy, a.shape), sum_to_shape(dy, b.shape)
+
+
+def multiply_forward(a: Array, b: Array) -> Array:
+    """Return a b, entry by entry."""
+    return a * b
+
+
+def multiply_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da and db: d(ab) = b da + a db."""
+    return sum_to_shape(dy * b, a.shape), sum_to_shape(dy * a, b.shape)
+
+
+def scale_forward(x: Array, *, factor: float) -> Array:
+    """Return factor x."""
+    return factor * x
+
+
+def scale_backward(dy: Array, y: Array, x: Array, *, factor: float) -> tuple[Array]:
+    """Return dx = factor dy."""
+    return (factor * dy,)
+
+
+def matmul_forward(a: Array, b: Array) -> Array:
+    """Return the matrix products a b, (..., I, O), of a (..., I, K) and b (..., K, O)."""
+    return a @ b
+
+
+def matmul_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da = dy b^T and db = a^T dy (as `dense` derives them), in the shapes of a and b."""
+    return dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy
+
+
+def sum_forward(x: Array) -> Array:
+    """Return the sum of all entries, shape ()."""
+    return np.sum(x)
+
+
+def sum_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx: dy for every entry."""
+    return (np.ones_like(x) * dy,)
+
+
+add = Op(add_forward, add_backward)
+multiply = Op(multiply_forward, multiply_backward)
+scale = Op(scale_forward, scale_backward)
+matmul = Op(matmul_forward, matmul_backward)
+sum_ = Op(sum_forward, sum_backward)

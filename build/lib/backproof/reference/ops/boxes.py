@@ -1,0 +1,129 @@
+"""Complete IoU of boxes: overlap, distance of centres, and aspect ratio in one loss.
+
+Shapes: ... any axes; a box is (x1, y1, x2, y2), its smaller and its larger corner, in any unit.
+
+Source: Zheng et al., Distance-IoU Loss (2020), eq. 7 to 11.
+"""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.ops.functions import arctan, stop
+from backproof.reference.ops.op import Array, Op
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What one pair of boxes p, t comes to along each axis and in area; all arrays (...).
+
+    w, h: of p. wt, ht: of t. iw, ih: of the intersection, zero where there is none. cw, ch: of the
+    smallest box around both. sx, sy: twice the distance of the centres.
+    inter, union: areas. c2: the squared diagonal of the box around both. rho2: the squared distance
+    of the centres. slant: arctan(wt/ht) - arctan(w/h).
+    """
+
+    w: Any
+    h: Any
+    wt: Any
+    ht: Any
+    iw: Any
+    ih: Any
+    cw: Any
+    ch: Any
+    sx: Any
+    sy: Any
+    inter: Any
+    union: Any
+    c2: Any
+    rho2: Any
+    slant: Any
+
+
+def overlap(p: Array, t: Array, eps: float) -> Overlap:
+    """Return what p and t, both (..., 4), come to; eps is added to what is divided by."""
+    (x1, y1, x2, y2), (X1, Y1, X2, Y2) = corners(p), corners(t)
+    w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
+    iw = np.maximum(np.minimum(x2, X2) - np.maximum(x1, X1), 0)
+    ih = np.maximum(np.minimum(y2, Y2) - np.maximum(y1, Y1), 0)
+    cw, ch = np.maximum(x2, X2) - np.minimum(x1, X1), np.maximum(y2, Y2) - np.minimum(y1, Y1)
+    sx, sy = x1 + x2 - X1 - X2, y1 + y2 - Y1 - Y2
+    inter = iw * ih
+    return Overlap(
+        *(w, h, wt, ht, iw, ih, cw, ch, sx, sy, inter),
+        union=w * h + wt * ht - inter + eps,
+        c2=cw * cw + ch * ch + eps,
+        rho2=(sx * sx + sy * sy) / 4,
+        slant=arctan(wt / ht) - arctan(w / h),
+    )
+
+
+def corners(box: Array) -> tuple[Any, ...]:
+    """Return x1, y1, x2, y2, each (...)."""
+    return tuple(box[..., i] for i in range(4))
+
+
+def aspect(o: Overlap) -> Array:
+    """Return v, how different the aspect ratios are (eq. 9)."""
+    return 4 / pi**2 * (o.slant * o.slant)
+
+
+def trade_off(o: Overlap, eps: float) -> Array:
+    """Return alpha = v / (1 - IoU + v) (eq. 11), a weight that is not differentiated."""
+    v = aspect(o)
+    return stop(v / (1 - o.inter / o.union + v + eps))
+
+
+def complete_iou_forward(p: Array, t: Array, *, eps: float = 1e-7) -> Array:
+    """Return 1 - IoU + rho^2 / c^2 + alpha v (eq. 10), (...), for boxes p and t, (..., 4)."""
+    o = overlap(p, t, eps)
+    return loss(o, trade_off(o, eps))
+
+
+def loss(o: Overlap, alpha: Array) -> Array:
+    """Return the loss, alpha given."""
+    return 1 - o.inter / o.union + o.rho2 / o.c2 + alpha * aspect(o)
+
+
+def complete_iou_backward(
+    dL: Array, L: Array, p: Array, t: Array, *, eps: float = 1e-7
+) -> tuple[Array, Array]:
+    """Return dp and dt, both (..., 4), from dL (...). The loss is symmetric: so are they."""
+    alpha = trade_off(overlap(p, t, eps), eps)
+    return box_cotangent(dL, p, t, alpha, eps), box_cotangent(dL, t, p, alpha, eps)
+
+
+def box_cotangent(dL: Array, p: Array, t: Array, alpha: Array, eps: float) -> Array:
+    """Return dp, (..., 4)."""
+    o = overlap(p, t, eps)
+    # 1. IoU = I / U, and U = A + At - I: dIoU/dI = (1 + IoU) / U, dIoU/dA = -IoU / U.
+    iou = o.inter / o.union
+    dI, dA = -dL * ((1 + iou) / o.union), dL * (iou / o.union)
+    # 2. rho^2 / c^2 is a quotient.
+    drho2, dc2 = dL / o.c2, -dL * (o.rho2 / o.c2 / o.c2)
+    # 3. v = 4/pi^2 slant^2, and d arctan(w/h) = (h dw - w dh) / (w^2 + h^2); alpha is constant.
+    turn = dL * alpha * (8 / pi**2 * o.slant) / (o.w * o.w + o.h * o.h)
+    # 4. A = w h.
+    dw, dh = dA * o.h - turn * o.h, dA * o.w + turn * o.w
+    # 5. I = iw ih where both overlap, c^2 = cw^2 + ch^2.
+    there = np.minimum(o.iw, o.ih) > 0
+    diw, dih = np.where(there, dI * o.ih, 0), np.where(there, dI * o.iw, 0)
+    dcw, dch = dc2 * (2 * o.cw), dc2 * (2 * o.ch)
+    # 6. Each corner: w = x2 - x1, iw = min(x2, X2) - max(x1, X1), cw = max(x2, X2) - min(x1, X1),
+    #    rho^2 = (sx^2 + sy^2) / 4 with sx = x1 + x2 - X1 - X2.
+    (x1, y1, x2, y2), (X1, Y1, X2, Y2) = corners(p), corners(t)
+    dx1 = drho2 * o.sx / 2 - dw - to_larger(diw, x1, X1) - to_larger(dcw, X1, x1)
+    dy1 = drho2 * o.sy / 2 - dh - to_larger(dih, y1, Y1) - to_larger(dch, Y1, y1)
+    dx2 = drho2 * o.sx / 2 + dw + to_larger(diw, X2, x2) + to_larger(dcw, x2, X2)
+    dy2 = drho2 * o.sy / 2 + dh + to_larger(dih, Y2, y2) + to_larger(dch, y2, Y2)
+    return np.concatenate([d[..., None] for d in (dx1, dy1, dx2, dy2)], axis=-1)
+
+
+def to_larger(d: Array, a: Array, b: Array) -> Array:
+    """Return the part of d = dmax(a, b) that a receives: all where it is larger, half if equal."""
+    return np.where(a > b, d, np.where(b > a, 0, d / 2))
+
+
+complete_iou = Op(complete_iou_forward, complete_iou_backward)

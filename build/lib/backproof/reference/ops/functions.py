@@ -1,0 +1,41 @@
+"""Elementary functions that NumPy does not call by the same name on every kind of number.
+
+`np.exp` on an object array calls each ball's own `exp`; of erf NumPy knows nothing, and Arb's
+arctan is called `atan`.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from backproof.reference.ops.op import Array
+
+
+def is_object(x: Any) -> bool:
+    """Return whether x is an object array, of Arb balls."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "O"
+
+
+def erf(x: Array) -> Array:
+    """Return erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erf(), 1, 1)(x)
+    return special.erf(x)
+
+
+def stop(x: Array) -> Array:
+    """Return x as a constant: a dual number without its tangent."""
+    return x.stopped() if hasattr(x, "stopped") else x
+
+
+def rounding(x: Array) -> Any:
+    """Return zero, as uncertain as rounding x once makes a number: of a `Ball`, its radius."""
+    return x.rounding() if hasattr(x, "rounding") else 0.0
+
+
+def arctan(x: Array) -> Array:
+    """Return arctan x, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.atan(), 1, 1)(x)
+    return np.arctan(x)

@@ -1,0 +1,41 @@
+"""What an op is: a forward function and the backward function derived from it by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""float64, float32, Arb balls in an object array, or a `Ball`: the ops never ask which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One link of the chain rule, both ways.
+
+    forward:  y = forward(*inputs, **options).
+    backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs, **options),
+              where dy = dE/dy has the shape of y, and dE/dinput the shape of that input.
+              Options (a stride, an epsilon, indices) are what nothing is differentiated by.
+    forms:    the same op as implementations are known to compute it otherwise, by what they
+              do: equal on paper, but rounded differently.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., tuple[Any, ...]]
+    forms: Mapping[str, "Op"] = field(default_factory=dict)
+
+
+def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
+    """Return dy summed over the axes along which an array of `shape` was broadcast.
+
+    Broadcasting uses one number in many places; by the chain rule its gradient is the sum of
+    the gradients at those places.
+    """
+    extra = np.ndim(dy) - len(shape)
+    axes = [*range(extra)]
+    axes += [extra + i for i, n in enumerate(shape) if n == 1 and dy.shape[extra + i] != 1]
+    total = np.sum(dy, axis=tuple(axes)) if axes else dy
+    return total if np.shape(total) == shape else np.reshape(total, shape)

@@ -1,0 +1,43 @@
+"""Optimizers: from a parameter, its gradient and what is remembered to the next value.
+
+Where libraries define a rule differently, each definition stands here under a name of its own.
+"""
+
+from collections.abc import Callable, Mapping
+
+from backproof.reference.optimizers.adagrad import adagrad, adagrad_eps_inside
+from backproof.reference.optimizers.adam import adam, adamw
+from backproof.reference.optimizers.amsgrad import amsgrad, amsgrad_corrected, amsgradw
+from backproof.reference.optimizers.clipping import (
+    clip_by_norm,
+    clip_by_norm_softened,
+    clip_by_value,
+)
+from backproof.reference.optimizers.descent import momentum_descent, sgd
+from backproof.reference.optimizers.nadam import nadam, nadam_constant
+from backproof.reference.optimizers.optimizer import Optimizer
+from backproof.reference.optimizers.radam import radam, radam_eps_last
+from backproof.reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
+
+__all__ = ["OPTIMIZERS", "Optimizer", "sgd"]
+
+OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
+    "sgd": momentum_descent,
+    "adagrad": adagrad,
+    "adagrad_eps_inside": adagrad_eps_inside,
+    "rmsprop": rmsprop,
+    "rmsprop_of_steps": rmsprop_of_steps,
+    "adam": adam,
+    "adamw": adamw,
+    "amsgrad": amsgrad,
+    "amsgradw": amsgradw,
+    "amsgrad_corrected": amsgrad_corrected,
+    "nadam": nadam,
+    "nadam_constant": nadam_constant,
+    "radam": radam,
+    "radam_eps_last": radam_eps_last,
+    "clip_by_value": clip_by_value,
+    "clip_by_norm": clip_by_norm,
+    "clip_by_norm_softened": clip_by_norm_softened,
+}
+"""Name of a definition -> the optimizer with the options that it is given."""

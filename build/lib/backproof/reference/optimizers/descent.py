@@ -1,0 +1,47 @@
+"""Gradient descent, and momentum (Polyak 1964; Nesterov 1983; Sutskever et al. 2013)."""
+
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.ops import Array
+from backproof.reference.optimizers.optimizer import Optimizer, prepared
+
+
+def sgd(w: Array, gradient: Array, eta: Any) -> Array:
+    """Return w - eta dE/dw, element by element (article, steps 3.3 and 4.3; formula row 8).
+
+    w, gradient: two arrays of one shape, of any kind that can be scaled and subtracted, a
+    framework's own included. eta: the learning rate, a scalar.
+    """
+    return w - eta * gradient
+
+
+def momentum_descent(
+    lr: float = 1e-3,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+    *,
+    nesterov: bool = False,
+    maximize: bool = False,
+) -> Optimizer:
+    """Return descent with a buffer b of former gradients.
+
+    b <- momentum b + (1 - dampening) g, but b <- g in the first step, which is not dampened.
+    Source: Sutskever et al. 2013, eq. 1 to 4, with b = -v / lr: the learning rate multiplies the
+    buffer and is not in it. Nesterov's look-ahead is g + momentum b (Bengio et al. 2012, sec. 3.5).
+    """
+
+    def b(g: Any, b: Any, t: Any) -> Any:
+        return np.where(t == 1, g, momentum * b + (1 - dampening) * g)
+
+    lines = prepared(weight_decay, maximize=maximize)
+    if not momentum:
+        return Optimizer({**lines, "w": lambda w, g: sgd(w, g, lr)})
+    lines["b"] = b
+    if nesterov:
+        lines["w"] = lambda w, g, b: sgd(w, g + momentum * b, lr)
+    else:
+        lines["w"] = lambda w, b: sgd(w, b, lr)
+    return Optimizer(lines, start={"b": 0.0})

@@ -1,0 +1,76 @@
+"""What an optimizer is: the assignments of its paper, in their order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from inspect import signature
+from typing import Any
+
+Formula = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """One step as pseudocode prints it: m <- ..., v <- ..., w <- ...
+
+    lines:   name -> formula. It takes by name what it needs, each as it then is: the gradient g,
+             the parameter w, states, scalars. So in `m`, m is the former one; in later lines it
+             is the new one. The last line is w. A line of no state is an intermediate.
+    start:   state -> the number that all its entries start with.
+    scalars: name -> f(t): what a step has one of (a bias correction, a rate); t counts from 1.
+    forms:   what implementations are known to do otherwise -> the lines that they compute so:
+             equal on paper, but rounded differently.
+
+    All arrays are of one shape, (parameters,) or (steps, parameters): but for clipping by norm,
+    which sums over the last axis, every formula is elementwise.
+    """
+
+    lines: Mapping[str, Formula]
+    start: Mapping[str, float] = field(default_factory=dict)
+    scalars: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    forms: Mapping[str, Mapping[str, Formula]] = field(default_factory=dict)
+
+    def at(self, t: Any) -> dict[str, Any]:
+        """Return the scalars of step t, or of an array of steps."""
+        return {name: scalar(t) for name, scalar in self.scalars.items()}
+
+    def assign(
+        self,
+        known: Mapping[str, Any],
+        shown: Callable[[str, Any], Any] = lambda _, result: result,
+    ) -> dict[str, Any]:
+        """Return line -> its result.
+
+        known: w, g, every state and every scalar, by name. shown: (line, its result) -> what the
+        lines after it see: a certificate hands them the framework's own number.
+        """
+        known, results = dict(known), {}
+        for name, line in self.lines.items():
+            results[name] = line(**{symbol: known[symbol] for symbol in signature(line).parameters})
+            known[name] = shown(name, results[name])
+        return results
+
+    def step(self, w: Any, g: Any, state: Mapping[str, Any], t: Any) -> dict[str, Any]:
+        """Return line -> its result in step t, from w, its gradient g and the states before."""
+        return self.assign({"w": w, "g": g, **state, "t": t, **self.at(t)})
+
+    def by(self, form: str) -> "Optimizer":
+        """Return this optimizer as it is computed in one of its forms; "" is its own."""
+        return replace(self, lines={**self.lines, **self.forms[form]}) if form else self
+
+
+def prepared(weight_decay: float, *, maximize: bool = False) -> dict[str, Formula]:
+    """Return the line g <- g + weight_decay w, the gradient of an L2 penalty too; or no line.
+
+    Coupled decay (Loshchilov and Hutter 2019, alg. 1, line 4). maximize: descent on -E.
+    """
+
+    def g(g: Any, w: Any) -> Any:
+        g = -g if maximize else g
+        return g + weight_decay * w if weight_decay else g
+
+    return {"g": g} if weight_decay or maximize else {}
+
+
+def interpolated(beta: float) -> dict[str, dict[str, Formula]]:
+    """Return the form of m <- beta m + (1 - beta) g that interpolates: m + (1 - beta)(g - m)."""
+    return {"mean by interpolation": {"m": lambda g, m: m + (1 - beta) * (g - m)}}

@@ -1,0 +1,57 @@
+"""Training: one pass and one update after another."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backproof.reference.backprop import Trace, backprop
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import sgd
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One pass, and the update after it.
+
+    leaves:  input or parameter -> its value during the pass.
+    trace:   all that the pass computed.
+    updated: trained parameter -> its value after the update.
+    """
+
+    leaves: dict[str, Array]
+    trace: Trace
+    updated: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an optimizer made of a network's parameters in S steps.
+
+    start:     parameter -> its value before the first step.
+    gradients: parameter -> (S, *shape), its gradient in each step.
+    after:     state, "w", or an intermediate that is shown -> parameter -> (S, *shape), its value
+               after each step.
+    losses:    (S,), before each step.
+    """
+
+    start: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    after: Mapping[str, Mapping[str, Array]]
+    losses: Array
+
+
+def iterations(network: Network, leaves: Mapping[str, Array], eta: Any) -> Iterator[Iteration]:
+    """Yield iteration after iteration of gradient descent, without end.
+
+    leaves: every input and parameter at the start. eta: the learning rate, in the leaves' own
+    kind of number. The n-th iteration yielded has seen n - 1 updates, and carries the n-th.
+    """
+    leaves = dict(leaves)
+    while True:
+        trace = backprop(network, leaves)
+        updated = {
+            name: sgd(leaves[name], trace.gradients[name], eta) for name in sorted(network.trained)
+        }
+        yield Iteration(leaves, trace, updated)
+        leaves = {**leaves, **updated}

@@ -1,0 +1,413 @@
+"""Certificates: the chain rule checked link by link, from the framework's own numbers.
+
+A link is one number-producing step of backpropagation: a node's value from the values before
+it; a node's cotangent from those of its consumers; a leaf's gradient from the cotangents of its
+consumers. Each is replayed by the reference's own op over `Ball`, from what the framework says
+went into it, and what the framework says came out must lie inside. If every link holds, every
+gradient is right by induction over the chain rule, at any depth; if one fails, the fault is at
+that link.
+
+A link has an effective precision, the highest one whose ball holds it:
+
+    inside    its own.
+    degraded  only a lower one: float64 numbers that only float32's ball holds.
+    refuted   none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from backproof.reference.backprop import RIGHT, Rules, Trace
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball, in_any_order
+from backproof.reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
+from backproof.reference.ops import OPS, Array
+from backproof.reference.optimizers import sgd
+
+Verdict = Literal["inside", "degraded", "refuted"]
+
+WITHOUT = " without probes"
+"""How the link of a gradient ends that a pass without probes has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The verdict on one link, and its worst entry.
+
+    name:       "net1" for a value, "dE/dnet1" for a cotangent, "dE/dW1" for a gradient.
+    verdict:    inside, degraded or refuted.
+    precision:  the effective one, by name; of a refuted link, the one that was asked for.
+    properties: what an implementation is free to do, and was seen doing here.
+    entries:    how many numbers the link produced.
+    outside:    how many of them are outside the ball of the precision that was asked for.
+    share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
+    index:      of the worst entry.
+    seen:       what the framework says there.
+    mid, rad:   the ball there, in the effective precision.
+    problem:    what is wrong before any comparison of numbers (shape, dtype, NaN); else None.
+    """
+
+    name: str
+    verdict: Verdict
+    precision: str
+    properties: tuple[str, ...] = ()
+    entries: int = 0
+    outside: int = 0
+    share: float = np.inf
+    index: tuple[int, ...] = ()
+    seen: float = np.nan
+    mid: float = np.nan
+    rad: float = np.nan
+    problem: str | None = None
+
+    @property
+    def is_no_operand(self) -> bool:
+        """Whether what is wrong leaves nothing that another link can be replayed from."""
+        return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
+
+    def __str__(self) -> str:
+        place = self.name + (str(list(self.index)) if self.index else "")
+        if self.problem:
+            return f"{place}: refuted: {self.problem}"
+        ball = f"{self.mid!r} +- {self.rad:.3g}"
+        outside = f"{self.outside} of {self.entries} entries outside"
+        if self.verdict == "refuted":
+            return (
+                f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
+                f"{self.seen!r}, {self.share:.3g} radii off"
+            )
+        if self.verdict == "degraded":
+            return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"
+        return f"{place}: inside: {self.seen!r} is in {ball}, share {self.share:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The verdicts on all links of one trace, in the order of the chain rule.
+
+    network:   the network's name. precision: the one asked for, by name. links: all of them.
+    """
+
+    network: str
+    precision: str
+    links: tuple[Link, ...]
+
+    @property
+    def refuted(self) -> Link | None:
+        """The first refuted link, or None."""
+        return next((link for link in self.links if link.verdict == "refuted"), None)
+
+    @property
+    def degraded(self) -> tuple[Link, ...]:
+        """All degraded links."""
+        return tuple(link for link in self.links if link.verdict == "degraded")
+
+    @property
+    def inside(self) -> int:
+        """How many links are inside."""
+        return sum(link.verdict == "inside" for link in self.links)
+
+    @property
+    def entries(self) -> int:
+        """How many numbers were held to their balls."""
+        return sum(link.entries for link in self.links)
+
+    @property
+    def share(self) -> float:
+        """The worst share of a ball used by a link that is inside or degraded."""
+        return max((ln.share for ln in self.links if ln.verdict != "refuted"), default=0.0)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """All properties seen."""
+        return tuple(dict.fromkeys(p for link in self.links for p in link.properties))
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a framework made of its parameters after the pass.
+
+    updated: parameter -> its next value. eta: the learning rate.
+    """
+
+    updated: Mapping[str, Array]
+    eta: float
+
+
+def certify(
+    network: Network,
+    leaves: Mapping[str, Array],
+    trace: Trace,
+    precision: str,
+    plain: Mapping[str, Array] | None = None,
+    update: Update | None = None,
+) -> Certificate:
+    """Return the certificate of a framework's trace.
+
+    leaves:    every input and parameter, as the framework was given it.
+    trace:     what it computed, in the dtype of the precision.
+    precision: "float64", "float32", "bfloat16" or "float16".
+    plain:     leaf -> gradient of a run without probes, held to the same balls.
+    update:    the step after the pass, if it is to be certified too.
+    """
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain or {}, update)
+    return replay.certificate()
+
+
+@dataclass(slots=True)
+class Replay:
+    """Replays links from the framework's own numbers.
+
+    network, leaves, trace, plain, update: as in `certify`; precision: the one asked for.
+    balls: the operands in that precision, each made once. nodes: by name.
+    """
+
+    network: Network
+    leaves: Mapping[str, Array]
+    trace: Trace
+    precision: Precision
+    plain: Mapping[str, Array] = field(default_factory=dict)
+    update: Update | None = None
+    balls: dict[tuple[str, Precision], Ball] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nodes = {node.name: node for node in self.network.nodes}
+
+    def certificate(self) -> Certificate:
+        """Return the verdicts on all links."""
+        return Certificate(self.network.name, self.precision.name, tuple(self.links()))
+
+    def links(self) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule, up to one that no other can use."""
+        for link in self.all_links():
+            yield link
+            if link.is_no_operand:
+                return
+
+    def all_links(self) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule."""
+        own, nodes = self.precision.accumulator or self.precision, self.network.nodes
+        for node in nodes:
+            forms = ["", *OPS[node.op].forms]
+            yield self.judge(node.name, self.value(node.name, own), forms)
+        yield self.judge(f"dE/d{self.network.loss}", self.receives(self.network.loss, own), [])
+        left = Counter(name for node in nodes for name in node.inputs)
+        forms_of: dict[str, list[str]] = {name: [""] for name in left}
+        for node in nodes:
+            for name in node.inputs:
+                forms_of[name] += OPS[node.op].forms
+        handed_on: dict[str, list[Ball]] = {name: [] for name in left}
+        for node in reversed(nodes):
+            for name, d in zip(node.inputs, self.hands_on(node, own, RIGHT), strict=True):
+                handed_on[name].append(d)
+                left[name] -= 1
+                if not left[name]:
+                    received = handed_on.pop(name)
+                    ball = RIGHT.receive(name, received)
+                    if len(received) > 1:
+                        forms_of[name].append(MIXED)
+                    yield self.judge(f"dE/d{name}", ball, forms_of[name])
+                    if name in self.plain:
+                        yield self.judge(f"dE/d{name}{WITHOUT}", ball, forms_of[name])
+        for name in self.update.updated if self.update else ():
+            yield self.judge(f"{name} updated", self.next(name, own), [""])
+
+    def ball(self, link: str, p: Precision, rules: Rules = RIGHT, update: Any = sgd) -> Ball:
+        """Return what a link may give, by its name: in a precision, under other rules."""
+        if link.endswith(" updated"):
+            return self.next(link.removesuffix(" updated"), p, update)
+        if link.startswith("dE/d"):
+            return self.receives(link[4:].removesuffix(WITHOUT), p, rules)
+        return self.value(link, p, rules)
+
+    def seen(self, link: str) -> Any:
+        """Return what the framework says of a link, by its name; None where it says nothing."""
+        if link.endswith(" updated"):
+            return self.update.updated.get(link.removesuffix(" updated")) if self.update else None
+        if link.endswith(WITHOUT):
+            return self.plain.get(link[4:].removesuffix(WITHOUT))
+        if link.startswith("dE/d"):
+            known = self.trace.cotangents if link[4:] in self.trace.values else self.trace.gradients
+            return known.get(link[4:])
+        return self.trace.values.get(link)
+
+    def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return what a node's value may be."""
+        node = self.nodes[name]
+        return self.rounded(rules.value(node, {k: self.operand(k, p) for k in node.inputs}))
+
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
+        """Return what a node may hand on to each of its inputs."""
+        handed_on = rules.hands_on(node, self.operand(f"dE/d{node.name}", p), self.known(node, p))
+        return tuple(map(self.rounded, handed_on))
+
+    def known(self, node: Node, p: Precision) -> dict[str, Ball]:
+        """Return the values that a node's backward function takes: its own, and its inputs'."""
+        return {name: self.operand(name, p) for name in (node.name, *node.inputs)}
+
+    def rounded(self, ball: Ball) -> Ball:
+        """Return what an op gives, rounded once into the precision if its steps were in a wider."""
+        wider = ball.precision.digits > self.precision.digits
+        return ball.into(self.precision) if wider else ball
+
+    def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return what a node or leaf may receive from all its consumers; the loss receives one."""
+        received = [
+            d
+            for node in reversed(self.network.nodes)
+            if name in node.inputs
+            for user, d in zip(node.inputs, self.hands_on(node, p, rules), strict=True)
+            if user == name
+        ]
+        if name == self.network.loss:
+            received = [Ball.exact(np.ones(self.trace.values[name].shape), p)]
+        ball: Ball = rules.receive(name, received)
+        return ball
+
+    def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
+        """Return what a parameter may be after the update."""
+        eta = self.update.eta if self.update else np.nan
+        return self.rounded(update(self.operand(name, p), self.operand(f"dE/d{name}", p), eta))
+
+    def operand(self, name: str, p: Precision) -> Ball:
+        """Return a framework's number as an operand: itself, or as a lower precision reads it."""
+        array = self.leaves[name] if name in self.leaves else self.seen(name)
+        if p.digits < self.precision.digits or p.zeroes:
+            return as_read(array, self.precision, p)
+        if (name, p) not in self.balls:
+            self.balls[name, p] = as_read(array, self.precision, p)
+        return self.balls[name, p]
+
+    def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
+        """Return the verdict on one link.
+
+        ball: what it may be. forms: the other ways of computing it, the reference's own first;
+        none where no rounding is involved.
+        """
+
+        def again(p: Precision, form: str) -> Ball:
+            return self.ball(name, p, rules_of(form))
+
+        return judged(name, self.seen(name), self.precision, ball, forms, again)
+
+
+def judged(
+    name: str,
+    seen: Any,
+    asked: Precision,
+    ball: Ball,
+    forms: Sequence[str],
+    again: Callable[[Precision, str], Ball],
+) -> Link:
+    """Return the verdict on one link, by the first of all balls that holds it.
+
+    seen: what the framework says. asked: the precision that was asked for. ball, forms: as in
+    `Replay.judge`. again: makes the ball of another precision and form.
+    """
+    own = asked.name
+    if problem := problem_of(seen, ball.shape, asked):
+        return Link(name, "refuted", own, problem=problem)
+    link = _link(name, "inside", own, seen, ball)
+    if link.share <= 1:
+        return link
+    if not np.all(np.isfinite(seen)):
+        index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
+        problem = f"expected a finite number, found {seen[index]}"
+        return replace(link, verdict="refuted", index=index, problem=problem)
+    for p, properties in _freedoms(asked):
+        for form in forms:
+            wider = _link(name, "inside", own, seen, again(p, form))
+            if wider.share <= 1:
+                return replace(wider, properties=tuple(filter(None, (form, *properties))))
+    outside = int(np.sum(~ball.contains(seen)))
+    for p in LOWER[own] if forms else ():
+        lower = _link(name, "degraded", p.name, seen, again(p.narrow().flushing(), ""))
+        if lower.share <= 1:
+            return replace(lower, outside=outside)
+    return replace(link, verdict="refuted", outside=outside)
+
+
+MIXED = "adds up the terms of several uses in one sum"
+
+
+def rules_of(form: str) -> Rules:
+    """Return the rules under which every op that has this form is computed so."""
+    if form == MIXED:
+        return Rules(receive=lambda _, handed_on: in_any_order(handed_on))
+    return Rules(ops={name: op.forms.get(form, op) for name, op in OPS.items()}) if form else RIGHT
+
+
+def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
+    """Yield what an implementation of a precision is free to do, and the properties it shows.
+
+    What widens the ball least comes first: float16's smallest normal number is no small one.
+    """
+    flushes = "flushes subnormals to zero"
+    if not p.accumulator:
+        yield p, ()
+        yield p.flushing(), (flushes,)
+        yield p.zeroing(), (flushes,)
+        return
+    steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
+    yield p.accumulator, ()
+    yield p, (steps,)
+    each = [(p.flushing(), (steps, flushes)), (p.narrow(), (narrow,))]
+    yield from reversed(each) if p.minimum > FLOAT32.minimum else each
+    yield p.zeroing(), (steps, flushes)
+    yield p.narrow().flushing(), (narrow, flushes)
+    yield p.narrow().zeroing(), (narrow, flushes)
+
+
+def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
+    """Return numbers of the precision that was asked for as another one reads them."""
+    if p.digits < asked.digits:
+        return Ball.rounded(array, p)
+    if p.zeroes:
+        size = np.abs(np.asarray(array, dtype=np.float64))
+        return Ball.exact(np.where(size < p.minimum, 0, array), p)
+    return Ball.exact(array, p).read()
+
+
+OTHER_DTYPE = "expected dtype"
+"""How a problem begins that leaves numbers: other links can be replayed from them."""
+
+
+def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
+    """Return what is wrong with an array before any comparison of its numbers."""
+    if seen is None:
+        return "is missing"
+    if not isinstance(seen, np.ndarray | np.generic):
+        return f"expected a NumPy array, found {type(seen).__name__}"
+    if seen.shape != shape:
+        return f"expected shape {shape}, found {seen.shape}"
+    if seen.dtype != p.dtype:
+        return f"{OTHER_DTYPE} {p.dtype}, found {seen.dtype}"
+    return None
+
+
+def _link(name: str, verdict: Verdict, precision: str, seen: Array, ball: Ball) -> Link:
+    """Return a link with the entry that uses most of its ball, NaN before all others."""
+    if not seen.size:
+        return Link(name, verdict, precision, share=0.0)
+    shares = ball.shares(seen)
+    if not np.isfinite(
+        np.max(ball.rad)
+    ):  # a ball without bound holds everything, and proves nothing
+        shares = np.where(np.isfinite(ball.rad), shares, np.inf)
+    index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
+    return Link(
+        name,
+        verdict,
+        precision,
+        entries=seen.size,
+        share=float(shares[index]),
+        index=index,
+        seen=float(seen[index]),
+        mid=float(ball.mid[index]),
+        rad=float(ball.rad if ball.is_exact else ball.rad[index]),
+    )

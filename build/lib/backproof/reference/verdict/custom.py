@@ -1,0 +1,252 @@
+"""An op of one's own: is its backward function right, and are a framework's numbers?
+
+Two questions about E = <dy, y>, of a random dy:
+
+1. Is `backward` the derivative of `forward`? Run over dual numbers of balls, forward gives
+   <dy, J e> for every entry e of every input; run over balls, backward gives the entries of
+   J^T dy. If both are the same on paper, their balls share the exact number: balls that share
+   none prove a fault, and their radii are the bound. Where they are so wide that not even
+   float32's digits are proven, as of a difference quotient, nothing is decided.
+2. Are the numbers that an implementation computes inside? Its value is held to the ball that its
+   inputs allow forward, its gradients to the balls that its inputs and its value allow backward.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import log10
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual, dual_of
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.ops import Array, Op
+from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged
+
+
+@dataclass(frozen=True, slots=True)
+class OpCertificate(Certificate):
+    """The verdict on an op; `network` is its name. As text it is one line.
+
+    Its links are "backward: dE/dx" of each input, which answer the first question, then, where
+    those hold, "y" and "dE/dx" of each input, which answer the second.
+
+    digits: to which backward is proven to be the derivative, relative to the largest entry of each
+            input's.
+    """
+
+    digits: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every link is inside its own precision's ball."""
+        return self.inside == len(self.links) > 0
+
+    def __str__(self) -> str:
+        if wrong := next((link for link in self.links if link.verdict != "inside"), None):
+            return f"{self.network}, {self.precision}: wrong: {wrong}"
+        return (
+            f"{self.network}, {self.precision}: right: backward is the derivative of forward to "
+            f"{self.digits:.1f} digits; all {self.entries} numbers are inside, the worst using "
+            f"{self.share:.2f} of its ball"
+        )
+
+
+def certify_op(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Mapping[str, Any],
+    *,
+    run: Callable[..., Any] | None = None,
+    precision: str = "float64",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> OpCertificate:
+    """Return the verdict on an op: `print` it, and `assert` that it `holds`.
+
+    forward:   y = forward(*inputs, **options), in plain NumPy, as in `reference.ops`: it is run
+               over arrays, over `Ball` and, once for each entry of an input, over `Dual`.
+    backward:  the cotangents of all inputs, a tuple in their order, each in the shape of its
+               input, = backward(dy, y, *inputs, **options), where dy has the shape of y.
+    inputs:    name -> array; numbers with a derivative there (no kink, no tie), rounded to the
+               precision. The names are for messages.
+    run:       what computes the numbers that are judged, such as a custom autograd op:
+               (y, gradients) = run(dy, *inputs), the gradients in the order of the inputs, all
+               arrays of the precision's dtype. None: forward and backward themselves.
+    precision: "float64", "float32", "bfloat16" or "float16".
+    options:   of forward and backward: what nothing is differentiated by.
+    seed:      of dy, which is drawn from the normal distribution.
+
+    Raises ValueError where the inputs are no numbers or a function raises or returns none.
+    """
+    name = getattr(forward, "__name__", "op")
+    if precision not in PRECISIONS:
+        raise ValueError(f"{name}: unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
+    if not inputs:
+        raise ValueError(f"{name}: has no inputs")
+    given = options or {}
+    own = Custom(
+        name,
+        Op(partial(forward, **given), partial(backward, **given)),
+        {key: _numbers(f"{name}: input {key}", a, precision) for key, a in inputs.items()},
+        PRECISIONS[precision],
+    )
+    y = np.asarray(own.forward([a.astype(float) for a in own.inputs.values()]))
+    _finite(f"{name}: y", _float(f"{name}: y", y))
+    dy = np.random.default_rng(seed).standard_normal(y.shape).astype(precision)
+    proof = list(own.proof(dy))
+    links = [link for link, _ in proof]
+    if all(link.verdict == "inside" for link in links):
+        links += own.judgement(dy, *own.run(run, dy))
+    return OpCertificate(name, precision, tuple(links), min(digits for _, digits in proof))
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """An op at a point: its options are bound, its inputs are arrays of the precision's dtype."""
+
+    name: str
+    op: Op
+    inputs: Mapping[str, Array]
+    precision: Precision
+
+    def proof(self, dy: Array) -> Iterator[tuple[Link, float]]:
+        """Yield of each input whether backward gives its derivative, and to how many digits."""
+        c, *inputs = (Ball.exact(a, FLOAT64) for a in (dy, *self.inputs.values()))
+        handed_on = self.backward(c, self.forward(inputs), inputs)
+        for i, (name, found) in enumerate(zip(self.inputs, handed_on, strict=True)):
+            link = f"backward: dE/d{name}"
+            if found is None:
+                yield Link(link, "refuted", FLOAT64.name, problem="is missing"), 0.0
+            else:
+                yield compared(link, _ball(found), self.slope(c, inputs, i))
+
+    def slope(self, dy: Ball, inputs: Sequence[Ball], i: int) -> Ball:
+        """Return <dy, J e> for every entry e of the i-th input, in the shape of that input."""
+        shape, entries = inputs[i].shape, []
+        duals = [Dual(x, 0.0) for x in inputs]
+        for index in np.ndindex(shape):
+            e = np.zeros(shape)
+            e[index] = 1
+            duals[i] = Dual(inputs[i], Ball.exact(e, FLOAT64))
+            entries.append(np.sum(dy * dual_of(self.forward(duals)).whole_tangent()))
+        mids, rads = [entry.mid for entry in entries], [entry.rad for entry in entries]
+        return Ball(np.reshape(mids, shape), np.reshape(rads, shape), FLOAT64)
+
+    def judgement(self, dy: Array, y: Any, gradients: Sequence[Any]) -> Iterator[Link]:
+        """Yield the verdicts on an implementation's value and gradients."""
+        inputs = list(self.inputs.values())
+        own = self.precision.accumulator or self.precision
+
+        def value(p: Precision) -> Ball:
+            return self.rounded(self.forward(self.operands(inputs, p)))
+
+        def handed_on(i: int, p: Precision, _: str = "") -> Ball:
+            dy_, y_, *rest = self.operands([dy, y, *inputs], p)
+            return self.rounded(_ball(self.backward(dy_, y_, rest)[i]))
+
+        link = judged("y", y, self.precision, value(own), [""], lambda p, _: value(p))
+        yield link
+        if link.problem:  # what is no number at all cannot be the operand of another link
+            return
+        for i, (name, seen) in enumerate(zip(self.inputs, gradients, strict=True)):
+            again = partial(handed_on, i)
+            yield judged(f"dE/d{name}", seen, self.precision, again(own), [""], again)
+
+    def operands(self, arrays: Sequence[Array], p: Precision) -> list[Ball]:
+        """Return numbers of the op's precision as another one reads them."""
+        return [as_read(a, self.precision, p) for a in arrays]
+
+    def rounded(self, ball: Ball) -> Ball:
+        """Return what an op gives, rounded once if its steps were in a wider precision."""
+        wider = ball.precision.digits > self.precision.digits
+        return ball.into(self.precision) if wider else ball
+
+    def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
+        """Return y and the gradients as `run` computes them, from copies of its own."""
+        arrays = [a.copy() for a in self.inputs.values()]
+        if run is None:
+            y = self.forward(arrays)
+            return y, self.backward(dy, y, arrays)
+        found = self.called("run", run, dy.copy(), *arrays)
+        if not isinstance(found, tuple | list) or len(found) != len(("y", "gradients")):
+            raise ValueError(f"{self.name}: run: expected (y, gradients), found {_kind(found)}")
+        return found[0], self.each("run", found[1])
+
+    def forward(self, inputs: Sequence[Any]) -> Any:
+        """Return y over any kind of number."""
+        return self.called("forward", self.op.forward, *inputs)
+
+    def backward(self, dy: Any, y: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Return the cotangents of all inputs, over any kind of number; None where one lacks."""
+        return self.each("backward", self.called("backward", self.op.backward, dy, y, *inputs))
+
+    def called(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a user's function returns; raise ValueError, whatever it raises."""
+        try:
+            with np.errstate(all="ignore"):  # what is no number is refuted where it is judged
+                return function(*arguments)
+        except Exception as error:
+            over = type(arguments[-1]).__name__
+            known = "" if over == "ndarray" else "; what runs over it is what reference/ops uses"
+            raise ValueError(
+                f"{self.name}: {what}, run over {over}, raised "
+                f"{type(error).__name__}: {error}{known}"
+            ) from error
+
+    def each(self, what: str, found: Any) -> Sequence[Any]:
+        """Return one gradient an input, None where one lacks."""
+        if not isinstance(found, tuple | list) or len(found) > len(self.inputs):
+            raise ValueError(
+                f"{self.name}: {what}: expected a tuple of {len(self.inputs)} gradients, one an "
+                f"input, found {_kind(found)}"
+            )
+        return [*found, *[None] * (len(self.inputs) - len(found))]
+
+
+def compared(link: str, found: Ball, slope: Ball) -> tuple[Link, float]:
+    """Return whether backward's balls and forward's share a number, and to how many digits."""
+    bound = slope.rad + (found.rad if found.shape == slope.shape else 0)  # a problem, if it is not
+    both = Ball(slope.mid, bound, FLOAT64)
+    verdict = judged(link, found.mid, FLOAT64, both, (), lambda _, __: both)
+    largest = max(float(np.max(np.abs(slope.mid), initial=0)), FLOAT64.minimum)
+    relative = float(np.max(bound, initial=0)) / largest
+    digits = abs(log10(min(max(relative, FLOAT64.u), 1)))
+    if verdict.verdict == "inside" and not relative < FLOAT32.u:
+        problem = f"undecided: proven to {digits:.1f} digits only, fewer than float32 has"
+        verdict = replace(verdict, verdict="refuted", problem=problem)
+    return verdict, digits
+
+
+def _ball(found: Any) -> Ball:
+    """Return what backward has handed on as a ball: what depends on no input is exact."""
+    return found if isinstance(found, Ball) else Ball.exact(found, FLOAT64)
+
+
+def _kind(found: Any) -> str:
+    name = type(found).__name__
+    return f"{name} of {len(found)}" if isinstance(found, tuple | list) else name
+
+
+def _numbers(place: str, values: Any, precision: str) -> Array:
+    """Return finite numbers, rounded to a precision."""
+    array = _float(place, values)
+    with np.errstate(over="ignore"):
+        return _finite(place, array.astype(precision))
+
+
+def _float(place: str, values: Any) -> Array:
+    """Return real numbers as float64; a mask or an index is an option, since it has no gradient."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiuV":  # bfloat16's is V
+        raise ValueError(f"{place}: expected an array of real numbers, found dtype {array.dtype}")
+    return array.astype(float)
+
+
+def _finite(place: str, array: Array) -> Array:
+    if not np.isfinite(array).all():
+        index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(f"{place}{index}: expected a finite number, found {array[tuple(index)]}")
+    return array

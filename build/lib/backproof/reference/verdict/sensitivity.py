@@ -1,0 +1,153 @@
+"""Two runs of one computation, rounded differently: how far apart their gradients may be.
+
+What a compiler fuses otherwise in the pass without probes, or what lies otherwise in memory there,
+is not rounded alike. Then the gradients without probes follow from cotangents that nobody has
+seen. What both runs may differ by is derived to first order (Linnainmaa, Taylor expansion of the
+accumulated rounding error, BIT 16, 1976). For any direction u over the leaves,
+
+    <u, g> moves by  sum_i <R_u dE/dy_i, e_i> + sum_i <R_u y_i, c_i> + <u, c>
+
+where e_i is the error of node i's value, c_i that of its cotangent, c those of the gradients, and
+R_u the tangent along u:
+
+1. An error of y_i is a probe's value, and the slope of <u, g> along a probe is, by the symmetry of
+   second derivatives, the tangent along u of that probe's gradient: of the cotangent.
+2. An error of a cotangent goes back through the transposed derivatives, <u, (dy_i/dw)^T c_i>; that
+   is <dy_i/dw u, c_i>, and dy_i/dw u is the tangent of y_i.
+
+Every error is at most twice the radius of its link's ball, which holds both the exact result and
+the run's own; and there are two runs. Where one was seen to compute operands again
+(`reference.verdict.recomputed`), either may have, anywhere: then the balls are those that hold this
+too. Nothing here grows with depth but what the network itself amplifies.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from backproof.reference.backprop import RIGHT
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from backproof.reference.verdict.recomputed import AGAIN, replay_of
+from backproof.reference.verdict.tangents import along
+
+OTHERWISE = "rounds otherwise without probes"
+
+
+@dataclass
+class Runs:
+    """A certified run with probes, and the gradients of one without, of the same leaves.
+
+    replay: of the run with probes. values, received: name -> the radii of the ball of a node's
+    value; of a cotangent or gradient.
+    """
+
+    replay: Replay
+    values: dict[str, Array] = field(init=False)
+    received: dict[str, Array] = field(init=False)
+
+    def __post_init__(self) -> None:
+        replay, network = self.replay, self.replay.network
+        p = replay.precision.flushing()
+        balls = {node.name: replay.value(node.name, p) for node in network.nodes}
+        self.values = {name: _radii(ball) for name, ball in balls.items()}
+        handed_on: dict[str, list[Ball]] = {}
+        for node in reversed(network.nodes):
+            known = replay.known(node, p)
+            # The backward function may use the node's own value, which has an error too.
+            own = known[node.name] = Ball(replay.trace.values[node.name], 0.0, p)
+            own.rad = 2 * self.values[node.name]
+            dy = replay.operand(f"dE/d{node.name}", p)
+            for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
+                handed_on.setdefault(name, []).append(d)
+        self.received = {k: _radii(RIGHT.receive(k, balls)) for k, balls in handed_on.items()}
+
+    def bound(self, u: Mapping[str, Array]) -> float:
+        """Return how far <u, g> of the two runs may be apart; u: leaf -> array of its shape."""
+        exactly = {name: np.asarray(a, dtype=np.float64) for name, a in self.replay.leaves.items()}
+        tangents = along(self.replay.network, exactly, u).tangents
+        total = 0.0
+        for name, radii in self.values.items():
+            total += _moved(tangents.cotangents[name], radii)
+        for name, radii in self.received.items():
+            moved = u[name] if name in u else tangents.values[name]
+            total += _moved(moved, radii)
+        return 2 * 2 * total  # of two runs, each within twice the radius
+
+
+def held_to_each_other(certificate: Certificate, replay: Replay) -> Certificate:
+    """Return the certificate with the gradients without probes held to those with them.
+
+    Only those that are outside the ball that belongs to the run with probes, and only where the
+    gradient with probes is inside. replay: of the certified trace.
+    """
+    inside = {link.name for link in certificate.links if link.verdict == "inside"}
+    held = {
+        link.name
+        for link in certificate.links
+        if link.name.endswith(WITHOUT)
+        and link.name not in inside
+        and not link.problem
+        and link.name.removesuffix(WITHOUT) in inside
+    }
+    if not held:
+        return certificate
+    again = AGAIN in certificate.properties
+    runs = Runs(replay_of(certificate, replay) if again else replay)
+    links = tuple(_held(ln, runs) if ln.name in held else ln for ln in certificate.links)
+    return replace(certificate, links=links)
+
+
+def _held(link: Link, runs: Runs) -> Link:
+    """Return the verdict: the difference of a leaf in sum, and its largest entry alone."""
+    name = link.name.removesuffix(WITHOUT)[4:]
+    replay = runs.replay
+    one, other = (np.asarray(g[name], np.float64) for g in (replay.plain, replay.trace.gradients))
+    difference = one - other
+    index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), difference.shape)))
+    found = []
+    for u in _directions(difference, index):
+        zero = {leaf: np.zeros(np.shape(a)) for leaf, a in replay.leaves.items()}
+        bound = runs.bound({**zero, name: u})
+        found.append((float(np.sum(u * difference)), bound))
+    share = float(np.max([_share(*one) for one in found]))
+    held = share <= 1  # NaN is outside
+    return replace(
+        link,
+        verdict="inside" if held else "refuted",
+        precision=replay.precision.name,
+        properties=(OTHERWISE,) if held else (),
+        outside=0 if held else int(np.sum(difference != 0)),
+        share=share,
+        index=index,
+        seen=float(one[index]),
+        mid=float(other[index]),
+        rad=found[-1][1],
+    )
+
+
+def _share(distance: float, bound: float) -> float:
+    """Return how much of a bound a distance uses; one that is infinite, or NaN, holds nothing."""
+    if distance == 0:
+        return 0.0
+    return distance / bound if 0 < bound < np.inf else np.inf
+
+
+def _directions(difference: Array, index: tuple[int, ...]) -> Iterator[Array]:
+    """Yield the direction in which all differences add up, and that of the largest one alone."""
+    yield np.sign(difference)
+    alone = np.zeros_like(difference)
+    alone[index] = np.sign(difference[index])
+    yield alone
+
+
+def _moved(slopes: Array, radii: Array) -> float:
+    """Return by how much errors move a sum; what they do not move, not even one without bound."""
+    slopes = np.abs(slopes)
+    return float(np.sum(np.multiply(slopes, radii, where=slopes != 0, out=np.zeros(slopes.shape))))
+
+
+def _radii(ball: Ball) -> Array:
+    return np.broadcast_to(np.asarray(ball.rad), ball.shape)

@@ -1,0 +1,169 @@
+"""Certificates of forward mode and of second order: the same links, over dual numbers.
+
+A framework's pass along a direction yields the tangent of every node's value and, of second
+order, of every cotangent and gradient: a Hessian times a vector. Each link of the chain rule is
+replayed by the reference's own op over duals of balls, from the framework's own values and
+tangents, and the tangent that the framework says came out must lie inside. So forward mode is
+held to the forward functions, second order to the backward ones (Pearlmutter 1994's R-operator).
+
+It is the same trace however a framework came by it. By symmetry of the Hessian over leaves and
+probes, the gradient of <gradient of E, v> and that of the slope of E along v are tangents too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop
+from backproof.reference.network import Network
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Link, Replay, judged, rules_of
+
+TANGENT = "tangent of "
+
+SYMMETRIC = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax")
+"""Ops whose Jacobian is its own transpose: their backward functions make tangents too."""
+
+BY_BACKWARD = "tangent by the backward function"
+"""A property: from the output, as the article's s'(z) is, where the forward function knows more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DualTrace:
+    """Everything that one pass along a direction computes.
+
+    values:   of nodes, cotangents and gradients: a trace; of forward mode only the nodes'.
+    tangents: of all of them: "gradients" holds the Hessian times the direction.
+    """
+
+    values: Trace
+    tangents: Trace
+
+    @property
+    def is_second_order(self) -> bool:
+        """Whether there are cotangents and gradients, and their tangents."""
+        return bool(self.values.cotangents)
+
+
+def along(
+    network: Network,
+    leaves: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    rules: Rules = RIGHT,
+) -> DualTrace:
+    """Return what the reference computes along a direction: backpropagation over duals.
+
+    directions: leaf -> its tangent, in its shape.
+    """
+    duals: dict[str, Any] = {k: Dual(a, directions[k]) for k, a in leaves.items()}
+    trace = backprop(network, duals, rules)
+
+    def part(of: Any) -> Trace:
+        kinds = (trace.values, trace.cotangents, trace.gradients)
+        return Trace(*({k: of(a) for k, a in kind.items()} for kind in kinds))
+
+    return DualTrace(part(lambda a: a.value), part(lambda a: a.whole_tangent()))
+
+
+def certify_tangents(
+    network: Network,
+    leaves: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    found: DualTrace,
+    precision: str,
+) -> Certificate:
+    """Return the certificate of a pass along a direction: of its values, then of its tangents.
+
+    leaves, directions: every input and parameter, and its tangent, as the framework was given.
+    precision: "float64", "float32", "bfloat16" or "float16".
+    """
+    p = PRECISIONS[precision]
+    values = Replay(network, leaves, found.values, p)
+    tangents = TangentReplay(network, leaves, found.values, p, directions=directions, along=found)
+    links: list[Link] = []
+    for replay in (values, tangents):
+        count = None if found.is_second_order else len(network.nodes)  # the values come first
+        links += islice(replay.links(), count)
+        if links[-1].is_no_operand:
+            break
+    return Certificate(network.name, precision, tuple(links))
+
+
+@dataclass
+class TangentReplay(Replay):
+    """Replays links over duals, and judges their tangents: "tangent of net1".
+
+    directions: leaf -> its tangent. along: the trace whose tangents are judged.
+    """
+
+    directions: Mapping[str, Array] = field(default_factory=dict)
+    along: DualTrace | None = None
+
+    def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
+        """Return the verdict on the tangent of one link."""
+        tangent = TANGENT + name
+        link = super().judge(tangent, ball, forms)
+        if link.verdict == "inside" or link.problem or not self.is_symmetric(name):
+            return link
+        own = self.precision.accumulator or self.precision
+        other = judged(
+            tangent,
+            self.seen(tangent),
+            self.precision,
+            self.handed_forward(name, own, RIGHT),
+            forms,
+            lambda p, form: self.handed_forward(name, p, rules_of(form)),
+        )
+        return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
+
+    def is_symmetric(self, name: str) -> bool:
+        """Return whether a name is of a node whose Jacobian is its own transpose."""
+        return name in self.nodes and self.nodes[name].op in SYMMETRIC
+
+    def handed_forward(self, name: str, p: Precision, rules: Rules) -> Ball:
+        """Return J t = J^T t by the backward function, of the framework's own output."""
+        node = self.nodes[name]
+        known = {k: super(TangentReplay, self).operand(k, p) for k in (name, *node.inputs)}
+        t = super().operand(TANGENT + node.inputs[0], p)
+        return super().rounded(rules.hands_on(node, t, known)[0])
+
+    def ball(self, link: str, p: Precision, rules: Rules = RIGHT, update: Any = None) -> Ball:  # noqa: ARG002 of its base
+        """Return what a tangent may be, by its link's name."""
+        return super().ball(link.removeprefix(TANGENT), p, rules)
+
+    def operand(self, name: str, p: Precision) -> Any:
+        """Return a framework's number and its tangent as an operand."""
+        return Dual(super().operand(name, p), super().operand(TANGENT + name, p))
+
+    def rounded(self, ball: Any) -> Ball:
+        """Return the tangent of what an op gives, rounded once into the precision."""
+        return super().rounded(ball.whole_tangent())
+
+    def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return what a node or leaf may receive; the loss's own cotangent does not move."""
+        if name == self.network.loss:
+            return Ball.exact(np.zeros(self.trace.values[name].shape), p)
+        return super().receives(name, p, rules)
+
+    def seen(self, link: str) -> Any:
+        """Return what the framework says of a link or of its tangent, by name."""
+        if not link.startswith(TANGENT) or self.along is None:
+            return super().seen(link)
+        name, tangents = link.removeprefix(TANGENT), self.along.tangents
+        if name in self.directions:
+            return self.directions[name]
+        if name.startswith("dE/d"):
+            known = tangents.cotangents if name[4:] in tangents.values else tangents.gradients
+            return known.get(name[4:])
+        return tangents.values.get(name)
+
+
+def with_property(link: Link, name: str) -> Link:
+    """Return the link with one more property."""
+    return replace(link, properties=(*link.properties, name))

@@ -1,0 +1,158 @@
+"""A training checked step by step: each state and parameter from the framework's own before it.
+
+The lines of an optimizer are replayed over `Ball`, all steps at once. Each sees the framework's
+own gradient, its own parameter and states before the step, and what it itself said of the lines
+before: what it says of this line must lie inside. What it does not show is carried on as a ball.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.optimizers import Optimizer
+from backproof.reference.training import Record
+from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged, problem_of
+
+NARROW = "scalars in the precision itself"
+"""Corrections, rates and schedules are mostly computed in float64 and rounded once."""
+
+
+def certify_training(
+    name: str, optimizer: Optimizer, record: Record, precision: str
+) -> Certificate:
+    """Return the certificate of a training: a link is all steps of one state of one parameter.
+
+    name: of the network. precision: "float64" or "float32".
+    """
+    links: list[Link] = []
+    for link in Steps(optimizer, record, PRECISIONS[precision]).links():
+        links.append(link)
+        if link.problem:  # what is no number at all cannot be the operand of another step
+            break
+    return Certificate(name, precision, tuple(links))
+
+
+@dataclass(slots=True)
+class Steps:
+    """Replays every step of a training.
+
+    optimizer, record: whose it is said to be, and what was seen; precision: the one asked for.
+    """
+
+    optimizer: Optimizer
+    record: Record
+    precision: Precision
+    made: dict[tuple[Precision, str], dict[str, Ball]] = field(default_factory=dict)
+
+    def links(self) -> Iterator[Link]:
+        """Yield the links, line by line."""
+        shown = [
+            line for line in self.optimizer.lines if line in (*self.states, *self.record.after)
+        ]
+        for line in shown:
+            for parameter in self.record.start:
+                seen = self.seen(line, parameter)
+                shape = self.record.gradients[parameter].shape
+                if problem := problem_of(seen, shape, self.precision):
+                    link = f"{line} of {parameter}"
+                    yield Link(link, "refuted", self.precision.name, problem=problem)
+                    return
+        for line in shown:
+            for parameter in self.record.start:
+                yield self.judge(line, parameter)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What must be shown."""
+        return (*self.optimizer.start, "w")
+
+    @property
+    def forms(self) -> dict[str, tuple[str, bool]]:
+        """What is free -> the optimizer's form, and whether its scalars are narrow."""
+        own = {form: (form, False) for form in ("", *self.optimizer.forms)}
+        if not self.optimizer.scalars or self.precision == FLOAT64:
+            return own
+        narrow = {f"{form}, {NARROW}" if form else NARROW: (form, True) for form in own}
+        return {**own, **narrow}
+
+    def seen(self, line: str, parameter: str) -> Any:
+        """Return what the framework says of a line and a parameter; None where nothing."""
+        return self.record.after.get(line, {}).get(parameter)
+
+    def judge(self, line: str, parameter: str) -> Link:
+        """Return the verdict on all steps of one line for one parameter."""
+        forms = self.forms
+
+        def ball(p: Precision, form: str) -> Ball:
+            if (p, form) not in self.made:
+                lines, narrow = forms[form]
+                self.made[p, form] = self.balls(p, lines, narrow=narrow)
+            return self.part(self.made[p, form][line], parameter)
+
+        seen, first = self.seen(line, parameter), ball(self.precision, "")
+        link = judged(f"{line} of {parameter}", seen, self.precision, first, list(forms), ball)
+        if link.verdict == "inside" or not link.index:
+            return link
+        step, *index = link.index
+        return replace(link, name=f"{link.name} after step {step + 1}", index=tuple(index))
+
+    def balls(
+        self, p: Precision, form: str = "", *, narrow: bool = False, of: Optimizer | None = None
+    ) -> dict[str, Ball]:
+        """Return line -> what it may give, (S, N): in a precision and form, or of another rule."""
+        optimizer = (of or self.optimizer).by(form)
+        steps = np.arange(1, len(self.record.losses) + 1)[:, None]
+        wide = p if narrow or p.digits == FLOAT64.digits else FLOAT64
+        scalars = optimizer.at(Ball.exact(steps, wide))
+        if wide != p:
+            scalars = {name: scalar.into(p) for name, scalar in scalars.items()}
+        before = {name: self.operand(self.before(name), p) for name in self.states}
+        g = self.operand(self.flat(self.record.gradients), p)
+
+        def shown(line: str, result: Ball) -> Ball:
+            if line in self.record.after:
+                return self.operand(self.flat(self.record.after[line]), p)
+            return result
+
+        return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+
+    def explains(self, other: Optimizer) -> tuple[str, ...]:
+        """Return the lines that are shown and all of which another optimizer's balls hold."""
+        balls = self.balls(self.precision, of=other)
+        return tuple(
+            line
+            for line in self.record.after
+            if balls[line].contains(self.flat(self.record.after[line])).all()
+        )
+
+    def before(self, name: str) -> Array:
+        """Return a state or w before each step, (S, N)."""
+        after = self.flat(self.record.after[name])
+        start = np.full_like(after[:1], self.optimizer.start.get(name, 0))
+        if name == "w":
+            start = np.concatenate([a.ravel() for a in self.record.start.values()])[None]
+        return np.concatenate([start, after[:-1]])
+
+    def flat(self, arrays: Mapping[str, Array]) -> Array:
+        """Return the arrays of all parameters side by side: (S, N)."""
+        return np.concatenate(
+            [arrays[name].reshape(len(arrays[name]), -1) for name in self.record.start], axis=1
+        )
+
+    def part(self, ball: Ball, parameter: str) -> Ball:
+        """Return what belongs to one parameter: (S, *shape)."""
+        names, sizes = list(self.record.start), [a.size for a in self.record.start.values()]
+        at = names.index(parameter)
+        end = list(accumulate(sizes))[at]
+        part = ball[:, end - sizes[at] : end]
+        return part.reshape(*self.record.gradients[parameter].shape)
+
+    def operand(self, array: Array, p: Precision) -> Ball:
+        """Return numbers as operands: themselves, or as a lower precision reads them."""
+        return as_read(array, self.precision, p)

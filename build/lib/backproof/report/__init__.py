@@ -1,0 +1,1 @@
+"""What a run found, for people (tables, pages) and for machines (JSON)."""

@@ -1,0 +1,105 @@
+"""Two reports compared: what an upgrade of a framework made worse, and what better."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from backproof.reference.table import table
+from backproof.report.cells import Cell
+from backproof.report.document import ReportError, cells_of
+
+KEY = ("group", "network", "adapter", "against", "precision", "iteration", "quantity")
+"""What makes two cells the same."""
+
+WORSE = (
+    "turned red",
+    "turned known",
+    "no longer supported",
+    "more links outside",
+    "lost digits",
+    "appeared red",
+    "vanished",
+    "fails besides",  # a test without a cell
+)
+NEITHER = ("appeared known", "appeared unsupported")
+BETTER = ("turned green", "now supported", "fewer links outside", "won digits", "appeared")
+Key = tuple[Any, ...]
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Key]]:
+    """Return kind of change -> the cells that changed so, of the kinds there are.
+
+    Raises ReportError where two cells of one report are the same.
+    """
+    before, after = keyed(old), keyed(new)
+    changes: dict[str, list[Key]] = {kind: [] for kind in (*WORSE, *NEITHER, *BETTER)}
+    for key in {**before, **after}:
+        if kind := change(before.get(key), after.get(key)):
+            changes[kind].append(key)
+    changes["fails besides"] = [(test,) for test in new["failed"] if test not in old["failed"]]
+    return {kind: keys for kind, keys in changes.items() if keys}
+
+
+def keyed(report: Mapping[str, Any]) -> dict[Key, Cell]:
+    """Return key -> cell."""
+    cells: dict[Key, Cell] = {}
+    for cell in cells_of(report):
+        key = tuple(getattr(cell, name) for name in KEY)
+        if key in cells:
+            raise ReportError(f"two cells are the same: {', '.join(map(str, key))}")
+        cells[key] = cell
+    return cells
+
+
+def change(old: Cell | None, new: Cell | None) -> str | None:
+    """Return what became of a cell; None where nothing did."""
+    if new is None:
+        return "vanished"
+    if old is None:
+        return {"refuted": "appeared red", "agrees": "appeared"}.get(
+            new.verdict, f"appeared {new.verdict}"
+        )
+    if old.verdict != new.verdict:
+        return {
+            "refuted": "turned red",
+            "agrees": "now supported" if old.verdict == "unsupported" else "turned green",
+            "known": "turned known" if old.verdict != "refuted" else None,
+            "unsupported": "no longer supported",
+        }[new.verdict]
+    if outside := (new.links - new.inside) - (old.links - old.inside):
+        return "more links outside" if outside > 0 else "fewer links outside"
+    lost = shown(old.digits) - shown(new.digits)
+    return ("lost digits" if lost > 0 else "won digits") if lost else None
+
+
+def shown(digits: float | None) -> int:
+    """Return tenths of a digit, rounded down, as tables show them; no number has none."""
+    return 0 if digits is None else math.floor(digits * 10)
+
+
+def said(old: Mapping[str, Any], new: Mapping[str, Any], changes: Mapping[str, list[Key]]) -> str:
+    """Return the comparison as text: versions that changed, then a table for each kind."""
+    before, after = keyed(old), keyed(new)
+    versions = [
+        f"{name} {old['versions'].get(name, '-')} -> {new['versions'].get(name, '-')}"
+        for name in {**old["versions"], **new["versions"]}
+        if old["versions"].get(name) != new["versions"].get(name)
+    ]
+    parts = [f"versions: {', '.join(versions) or 'the same'}"]
+    for kind, keys in changes.items():
+        mark = " (worse)" if kind in WORSE else " (better)" if kind in BETTER else ""
+        if kind == "fails besides":
+            listed = "\n".join(test for (test,) in keys)
+        else:
+            rows = [(*key, _state(before.get(key)), _state(after.get(key))) for key in keys]
+            listed = table((*KEY, "old", "new"), rows)
+        parts.append(f"{kind}{mark}: {len(keys)}\n{listed}")
+    return "\n\n".join(parts if changes else [*parts, "nothing changed"])
+
+
+def _state(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    digits = "" if cell.digits is None else f" {shown(cell.digits) / 10:.1f}"
+    links = f" {cell.inside}/{cell.links}" if cell.links else ""
+    return f"{cell.verdict}{links}{digits}"

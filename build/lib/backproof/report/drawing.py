@@ -1,0 +1,86 @@
+"""A network drawn: boxes for what computes, lines for what is handed on, numbers at both.
+
+A drawing names its numbers by key (a link of a certificate, or a quantity of the article), and a
+column of them (an implementation in a precision) fills it: so one drawing serves all columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+HEAD, LINE, FOOT = 30, 17, 6
+"""Pixels: of a box's head, of a line of text, below the last line."""
+
+MARGIN = 12
+Labels = Sequence[tuple[str, str]]
+"""Numbers that stand one below the other: key, and what they are called."""
+
+Numbers = dict[str, tuple[str, str]]
+"""Key -> what is said there, and the verdict on it."""
+
+
+@dataclass(slots=True)
+class Box:
+    """What computes: its name, what it is, its numbers; x and y of its corner, in pixels."""
+
+    name: str
+    kind: str
+    labels: Labels
+    width: int
+    x: float = 0
+    y: float = 0
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return HEAD + LINE * len(self.labels) + FOOT
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A line: its way as SVG writes it, its numbers, and where they stand."""
+
+    path: str
+    labels: Labels
+    x: float
+    y: float
+
+
+@dataclass(slots=True)
+class Drawing:
+    """A network as boxes and lines.
+
+    name:    of the network. right: pixels that lines need on the right of all boxes.
+    columns: name -> its numbers. first: column -> key of the first link that is refuted.
+    verdict: the worst of its cells'.
+    """
+
+    name: str
+    boxes: Sequence[Box]
+    edges: Sequence[Edge]
+    right: int = 0
+    columns: dict[str, Numbers] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    verdict: str = "agrees"
+
+    def fill(self, column: str, numbers: Numbers, verdict: str) -> None:
+        """Take a column of numbers, in the order of the chain rule, and the verdict on them."""
+        self.columns[column] = numbers
+        if red := [key for key, (_, found) in numbers.items() if found == "refuted"]:
+            self.first[column] = red[0]
+        order = ("agrees", "known", "refuted")
+        self.verdict = max(self.verdict, verdict, key=order.index)
+
+    @property
+    def shown(self) -> str:
+        """The column that is filled in before any is chosen: the first with something red."""
+        return next(iter([*self.first, *self.columns]))
+
+    @property
+    def width(self) -> float:
+        """Pixels."""
+        return max(box.x + box.width for box in self.boxes) + self.right + MARGIN
+
+    @property
+    def height(self) -> float:
+        """Pixels."""
+        return max(box.y + box.height for box in self.boxes) + MARGIN

@@ -1,0 +1,93 @@
+"""A network's ops drawn from top to bottom, with the links of its certificates."""
+
+from collections.abc import Sequence
+
+from backproof.reference.network import Network, Node
+from backproof.reference.verdict.certificate import WITHOUT
+from backproof.report.cells import Cell
+from backproof.report.drawing import HEAD, MARGIN, Box, Drawing, Edge, Numbers
+
+WIDTH, BESIDE, BELOW, PASSING = 236, 36, 44, 90
+"""Pixels: of a box, between boxes, between layers, for lines that pass boxes by."""
+
+
+def graph(network: Network, cells: Sequence[Cell]) -> Drawing:
+    """Return the drawing; `cells` are the network's, each a column."""
+    depth = depths(network)
+    boxes = {node.name: _box(network, node) for node in network.nodes}
+    _place(boxes, depth)
+    edges, labelled = [], set()
+    for node in network.nodes:
+        for name in dict.fromkeys(k for k in node.inputs if k in boxes):
+            source, labels = boxes[name], [] if name in labelled else [_cotangent(name)]
+            labelled.add(name)
+            passes = depth[node.name] > depth[name] + 1
+            path = (_round if passes else _down)(source, boxes[node.name])
+            x, y = source.x + WIDTH / 2 + 8, source.y + source.height + 26
+            edges.append(Edge(path, labels, x, y))
+    drawing = Drawing(network.name, list(boxes.values()), edges, PASSING)
+    for cell in cells:
+        column = f"{cell.adapter} {cell.precision}"
+        if cell.chain and column not in drawing.columns:  # of several seeds, the first
+            drawing.fill(column, numbers(cell), cell.verdict)
+    return drawing
+
+
+def depths(network: Network) -> dict[str, int]:
+    """Return node -> the length of the longest way to it."""
+    depth: dict[str, int] = {}
+    for node in network.nodes:
+        depth[node.name] = 1 + max((depth.get(k, -1) for k in node.inputs), default=-1)
+    return depth
+
+
+def numbers(cell: Cell) -> Numbers:
+    """Return what a certificate says of each link: the worst entry, the share, the verdict."""
+    found: Numbers = {}
+    for name, verdict, share, _, seen, *_ in cell.chain:
+        key = name.removesuffix(WITHOUT)  # shown where it alone is not inside
+        if key not in found or verdict != "inside":
+            used = "" if share is None else f" · {share:.2f}" if share < 10 else f" · {share:.1e}"
+            found[key] = (f"{float(seen):.5g}{used}", verdict)
+    return found
+
+
+def _cotangent(name: str) -> tuple[str, str]:
+    return f"dE/d{name}", f"∂E/∂{name}"
+
+
+def _box(network: Network, node: Node) -> Box:
+    """Return a node's box: its value, and the gradients of the leaves that it uses."""
+    names = [node.name for node in network.nodes]
+    leaves = [k for k in dict.fromkeys(node.inputs) if k not in names]
+    own = [node.name] if node.name == network.loss else []
+    labels = [(node.name, "value"), *map(_cotangent, [*own, *leaves])]
+    return Box(node.name, node.op, labels, WIDTH)
+
+
+def _place(boxes: dict[str, Box], depth: dict[str, int]) -> None:
+    """Set each layer below the one before, centred."""
+    layers: dict[int, list[Box]] = {}
+    for name, box in boxes.items():
+        layers.setdefault(depth[name], []).append(box)
+    widest, y = max(map(len, layers.values())), float(MARGIN)
+    for _, layer in sorted(layers.items()):
+        for i, box in enumerate(layer):
+            box.x = MARGIN + (WIDTH + BESIDE) * (i + (widest - len(layer)) / 2)
+            box.y = y
+        y += max(box.height for box in layer) + BELOW
+
+
+def _down(source: Box, target: Box) -> str:
+    """Return the way from the foot of a box to the head of one in the next layer."""
+    x, y = source.x + WIDTH / 2, source.y + source.height
+    end, middle = target.x + WIDTH / 2, (y + target.y) / 2
+    return f"M{x} {y} C{x} {middle} {end} {middle} {end} {target.y}"
+
+
+def _round(source: Box, target: Box) -> str:
+    """Return the way from the right of a box to the right of one further below."""
+    x, y = source.x + WIDTH, source.y + HEAD / 2
+    right, end = target.x + WIDTH, target.y + HEAD / 2
+    out, middle = max(x, right) + min(76, 20 + (end - y) / 20), (y + end) / 2
+    return f"M{x} {y} C{out} {y} {out} {y + 30} {out} {middle} S{out} {end} {right} {end}"

@@ -1,0 +1,62 @@
+"""The report in short, for a GitHub step summary."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backproof.reference.article.audit import Finding, counts
+from backproof.report import tables
+from backproof.report.cells import DERIVATIVES, OPTIMIZERS, VARIANTS, Cell
+from backproof.report.document import OUTCOMES, cells_of, headline
+
+GROUPS = (VARIANTS, DERIVATIVES, OPTIMIZERS)
+
+
+def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
+    """Return the verdict, a line an implementation, what is red, and how it was run."""
+    cells = cells_of(report)
+    parts = [f"# {headline(report)}", by_implementation(cells)]
+    for title, text in (
+        ("Article: agreeing / total, fewest digits", tables.matrix(cells)),
+        ("Networks: links inside", tables.networks(cells)),
+        ("Ops alone: links inside", tables.ops_alone(cells)),
+        *((f"{g.capitalize()}: links inside", tables.grid(cells, g)) for g in GROUPS),
+        ("New findings", tables.findings(cells)),
+        ("Could not be judged", tables.unjudged(cells)),
+        ("Failed besides", "\n".join(report["failed"])),
+        ("Known findings", "\n".join(_known(report))),
+    ):
+        if text:
+            is_red = title in ("New findings", "Could not be judged", "Failed besides")
+            parts.append(folded(title, text, is_open=is_red))
+    parts.append(f"The article: {counts(audit)}")
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    parts.append(f"`{report['command']}`, seeds {report['seeds']}; {versions}; {machine}")
+    return "\n\n".join(parts) + "\n"
+
+
+def by_implementation(cells: Sequence[Cell]) -> str:
+    """Return a table: how many cells of each implementation have each verdict."""
+    found: dict[str, Counter[str]] = {}
+    for cell in cells:
+        found.setdefault(cell.adapter, Counter())[cell.verdict] += 1
+    lines = [
+        f"| {name} | {' | '.join(f'{verdicts[v]:,}' for v in OUTCOMES)} |"
+        for name, verdicts in found.items()
+    ]
+    head = ["| | agree | known | ✗ refuted | unsupported |", "|---|--:|--:|--:|--:|"]
+    return "\n".join(head + lines)
+
+
+def folded(title: str, text: str, *, is_open: bool) -> str:
+    """Return a text as it stands, behind its title; a fence longer than any that it holds."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    start = "<details open>" if is_open else "<details>"
+    return f"{start}<summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
+
+
+def _known(report: Mapping[str, Any]) -> list[str]:
+    return [f"{one['of']}: {one['cause']}" for one in report["findings"]]

@@ -1,0 +1,209 @@
+"""The tables that a run prints."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from backproof.reference.findings import KnownFinding
+from backproof.reference.table import table
+from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
+
+ABBREVIATED = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def matrix(cells: Iterable[Cell]) -> str:
+    """Return rows of quantities by columns of implementations: agreeing/total, fewest digits."""
+    of_one = [cell for cell in cells if cell.group not in (PAIRS, *CERTIFIED)]
+    if not of_one:
+        return ""
+    columns = list(dict.fromkeys((cell.adapter, cell.precision) for cell in of_one))
+    groups = list(dict.fromkeys(cell.group for cell in of_one))
+    head = ["", *(f"{adapter} {ABBREVIATED[precision]}" for adapter, precision in columns)]
+    rows = [
+        [
+            group,
+            *(
+                summary(c for c in of_one if (c.group, c.adapter, c.precision) == (group, *column))
+                for column in columns
+            ),
+        ]
+        for group in groups
+    ]
+    return table(head, rows)
+
+
+def pairs(cells: Iterable[Cell]) -> str:
+    """Return the pairs of implementations by precision: agreeing/total, fewest digits."""
+    of_two = [cell for cell in cells if cell.group == PAIRS]
+    if not of_two:
+        return ""
+    precisions = list(dict.fromkeys(cell.precision for cell in of_two))
+    names = list(dict.fromkeys((cell.adapter, cell.against) for cell in of_two))
+    rows = [
+        [
+            f"{one} - {other}",
+            *(
+                summary(c for c in of_two if (c.adapter, c.against, c.precision) == (one, other, p))
+                for p in precisions
+            ),
+        ]
+        for one, other in names
+    ]
+    return table(["", *(ABBREVIATED[p] for p in precisions)], rows)
+
+
+def networks(cells: Iterable[Cell]) -> str:
+    """Return a line a network: links inside, worst share of a ball, digits of agreement."""
+    return certified([cell for cell in cells if cell.group == NETWORKS])
+
+
+def ops_alone(cells: Iterable[Cell]) -> str:
+    """Return a line an op, all its options and points together, likewise."""
+    of_ops = [cell for cell in cells if cell.group == OPS_ALONE]
+    return certified(
+        [replace(c, network=c.network.partition("/")[0].partition("-")[0]) for c in of_ops]
+    )
+
+
+def certified(cells: Iterable[Cell]) -> str:
+    """Return a line for each name of a network."""
+    of_links = [cell for cell in cells if cell.verdict != "unsupported"]
+    if not of_links:
+        return ""
+    precisions = [p for p in ABBREVIATED if any(c.precision == p for c in of_links)]
+    rows = []
+    for name in dict.fromkeys(cell.network for cell in of_links):
+        own = [cell for cell in of_links if cell.network == name]
+        links, inside = sum(c.links for c in own), sum(c.inside for c in own)
+        red = any(c.verdict == "refuted" for c in own)
+        known = sum(c.links - c.inside for c in own if c.verdict == "known")
+        rows.append(
+            [
+                name,
+                f"{inside}/{links}{' RED' if red else ''}",
+                known or "-",
+                f"{sum(c.entries for c in own):,}",
+                _share(c.share for c in own),
+                *(_fewest(c.digits for c in own if c.precision == p) for p in precisions),
+            ]
+        )
+    head = [
+        "",
+        "links inside",
+        "known",
+        "numbers",
+        "worst share",
+        *(f"digits {ABBREVIATED[p]}" for p in precisions),
+    ]
+    return table(head, rows)
+
+
+def grid(cells: Iterable[Cell], group: str) -> str:
+    """Return a line a network (or op, all its points together), a column an adapter: links inside.
+
+    Where not all are, those of them that are known stand beside; what nothing is known of is RED.
+    """
+    own = [c for c in cells if c.group == group and c.verdict != "unsupported"]
+    columns = list(dict.fromkeys(cell.adapter for cell in own))
+    rows: dict[str, dict[str, list[Cell]]] = {}
+    for cell in own:
+        name = cell.network.partition("/")[0]
+        rows.setdefault(name, {}).setdefault(cell.adapter, []).append(cell)
+    lines = [
+        [name, *(_inside(of_adapter.get(column, [])) for column in columns)]
+        for name, of_adapter in rows.items()
+    ]
+    return table(["", *columns], lines) if lines else ""
+
+
+def _inside(cells: Sequence[Cell]) -> str:
+    if not cells:
+        return "-"
+    links, inside = sum(c.links for c in cells), sum(c.inside for c in cells)
+    known = sum(c.links - c.inside for c in cells if c.verdict == "known")
+    red = " RED" if any(c.verdict == "refuted" for c in cells) else ""
+    return f"{inside}/{links}{f' {known} known' if known else ''}{red}"
+
+
+def properties(cells: Iterable[Cell]) -> str:
+    """Return a line for each property that an implementation was seen to have, and where."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        for name in cell.properties:
+            where = seen.setdefault((cell.adapter, name), [])
+            where.append(f"{cell.network} {ABBREVIATED.get(cell.precision, '')}".strip())
+    rows = [
+        (adapter, name, _few(list(dict.fromkeys(where)))) for (adapter, name), where in seen.items()
+    ]
+    return table(("", "property", "seen on"), rows) if rows else ""
+
+
+def _few(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def findings(cells: Iterable[Cell]) -> str:
+    """Return one paragraph per adapter and network that was refuted: the first precision's."""
+    red: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.group in CERTIFIED and cell.verdict == "refuted" and cell.links and cell.message:
+            red.setdefault((cell.adapter, cell.network), []).append(cell)
+    paragraphs = []
+    for first, *others in red.values():
+        also = dict.fromkeys(c.precision for c in others if c.precision != first.precision)
+        more = f"\nalso in {', '.join(also)}" if also else ""
+        paragraphs.append(f"{first.message}{more}")
+    return "\n\n".join(paragraphs)
+
+
+def known(cells: Iterable[Cell], recorded: Iterable[KnownFinding]) -> str:
+    """Return a paragraph for each recorded finding that was seen, with its reproducer."""
+    seen = {cause for cell in cells for cause in cell.known}
+    return "\n\n".join(
+        f"{one.of}: {one.cause}\n"
+        f"  at {one.point}: seen {one.seen}, proven {one.proven}\n"
+        + textwrap.indent(one.reproducer.strip(), "  | ")
+        for one in recorded
+        if one.cause in seen
+    )
+
+
+def unjudged(cells: Iterable[Cell]) -> str:
+    """Return what adapters did instead of computing: a line for each, and in how many cells."""
+    seen: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        if cell.verdict == "refuted" and cell.digits is None and not cell.links and cell.message:
+            finding = (cell.adapter, cell.message.partition(f"{cell.network}: ")[2] or cell.message)
+            seen[finding] = seen.get(finding, 0) + 1
+    rows = [(adapter, count, message) for (adapter, message), count in seen.items()]
+    return table(("", "cells", "finding"), rows) if rows else ""
+
+
+def _share(shares: Iterable[float | None]) -> str:
+    known = [share for share in shares if share is not None]
+    return f"{math.floor(max(known) * 100) / 100:.2f}" if known else "-"
+
+
+def _fewest(digits: Iterable[float | None]) -> str:
+    known = [d for d in digits if d is not None]
+    return f"{math.floor(min(known) * 10) / 10:.1f}" if known else "-"
+
+
+def summary(cells: Iterable[Cell]) -> str:
+    """Return "agreeing/total  fewest digits" of some cells; red ones are marked."""
+    found = list(cells)
+    if not found:
+        return ""
+    if all(cell.verdict == "unsupported" for cell in found):
+        return "unsupported"
+    agreeing = sum(cell.verdict == "agrees" for cell in found)
+    fewest = _fewest(cell.digits for cell in found)
+    return f"{agreeing}/{len(found)} {fewest}{' RED' if agreeing < len(found) else ''}"
+
+
+def unsupported(cells: Iterable[Cell]) -> str:
+    """Return what was declared unsupported, a line each with its reason; empty where nothing."""
+    declared = [cell for cell in cells if cell.verdict == "unsupported"]
+    return "\n".join(dict.fromkeys(f"{c.adapter} {c.precision}: {c.message}" for c in declared))

@@ -1,0 +1,124 @@
+"""The article's network drawn unit by unit, from left to right, each weight at its line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from backproof.reference.article.figures import Article
+from backproof.report.cells import CERTIFIED, Cell
+from backproof.report.drawing import MARGIN, Box, Drawing, Edge, Labels, Numbers
+
+WIDTH, BETWEEN, BEFORE_LOSS, BELOW = 190, 170, 60, 48
+"""Pixels: of a box, between layers, before the last, between boxes."""
+
+AT = 0.3
+"""The part of its line before a weight."""
+
+Symbols = Mapping[str, Mapping[tuple[int, ...], str]]
+"""Array -> index -> the symbol there."""
+
+
+def units(article: Article, proven: Mapping[str, str], cells: Sequence[Cell]) -> Drawing:
+    """Return the drawing, a column of it proven, one each implementation and precision.
+
+    proven: quantity -> value of the first iteration. cells: of all groups.
+    """
+    symbols: dict[str, dict[tuple[int, ...], str]] = {}
+    for symbol, at in article.addresses.items():
+        if at.kind in ("leaves", "values"):
+            symbols.setdefault(at.array, {})[at.index] = symbol
+    layers, joined = _layers(article, symbols)
+    _place(layers)
+    boxes = [box for layer in layers for box in layer]
+    unit = {name: box for box in boxes for name, _ in box.labels}
+    edges = [_edge(unit[one], unit[other], weight) for one, other, weight in joined]
+    drawing = Drawing("article", boxes, edges)
+    drawing.fill("proven", {q: (f"{float(v):.8g}", "") for q, v in proven.items()}, "agrees")
+    given = {
+        quantity: said
+        for quantity, said in drawing.columns["proven"].items()
+        if article.addresses[quantity].kind == "leaves"
+    }
+    for column, found in _columns(article, cells).items():
+        numbers = {**given, **found}
+        refuted = any(verdict == "refuted" for _, verdict in numbers.values())
+        drawing.fill(column, numbers, "refuted" if refuted else "agrees")
+    return drawing
+
+
+def _layers(
+    article: Article, symbols: Symbols
+) -> tuple[list[list[Box]], list[tuple[str, str, str]]]:
+    """Return the units, a layer after the other, and what joins them: from, to, weight."""
+    layers = [_boxes(symbols["x"], "input")]
+    joined: list[tuple[str, str, str]] = []
+    for node in article.network.nodes:
+        own = symbols[node.name]
+        if node.op == "dense":
+            x, W, b = node.inputs
+            layers[-1] += _boxes(symbols[b], "bias")
+            layers.append(_boxes(own, "unit"))
+            inputs = range(np.shape(article.network.parameters[W])[0])
+            for (row, j), name in own.items():
+                joined += [(symbols[x][row, i], name, symbols[W][i, j]) for i in inputs]
+                joined.append((symbols[b][()], name, ""))
+        elif node.op == "sigmoid":
+            for box, name in zip(layers[-1], own.values(), strict=True):
+                box.name, box.kind = f"{box.name}, {name}", "sigmoid"
+                box.labels = [*box.labels, *_labels(name)]
+        else:
+            y, t = node.inputs
+            layers[-1] += _boxes(symbols[t], "target")
+            layers.append(_boxes(own, "loss"))
+            joined += [(name, node.name, "") for k in (y, t) for name in symbols[k].values()]
+    return layers, joined
+
+
+def _columns(article: Article, cells: Sequence[Cell]) -> dict[str, Numbers]:
+    """Return column -> its numbers in the first iteration, in the order of the chain rule."""
+    order = {quantity: place for place, quantity in enumerate(_chain(article))}
+    of_first = [
+        cell
+        for cell in cells
+        if cell.against == "proven" and cell.iteration == 1 and cell.group not in CERTIFIED
+    ]
+    found: dict[str, Numbers] = {}
+    for cell in sorted(of_first, key=lambda cell: order.get(cell.quantity, len(order))):
+        text = "" if cell.value is None else f"{cell.value:.8g}"
+        column = found.setdefault(f"{cell.adapter} {cell.precision}", {})
+        column[cell.quantity] = (text, cell.verdict)
+    return found
+
+
+def _chain(article: Article) -> Iterator[str]:
+    """Yield the values from the first to the last, then what is handed back, last to first."""
+    for kinds, step in ((("values",), 1), (("cotangents", "gradients"), -1)):
+        yield from [q for q, at in article.addresses.items() if at.kind in kinds][::step]
+
+
+def _labels(name: str) -> Labels:
+    return [(name, name), (f"dE_d{name}", f"∂E/∂{name}")] if name else []
+
+
+def _boxes(symbols: Mapping[tuple[int, ...], str], kind: str) -> list[Box]:
+    return [Box(name, kind, _labels(name), WIDTH) for name in symbols.values()]
+
+
+def _place(layers: Sequence[Sequence[Box]]) -> None:
+    """Set each layer beside the one before, centred."""
+    heights = [sum(box.height + BELOW for box in layer) - BELOW for layer in layers]
+    x = float(MARGIN)
+    for i, (layer, height) in enumerate(zip(layers, heights, strict=True)):
+        y = MARGIN + (max(heights) - height) / 2
+        for box in layer:
+            box.x, box.y = x, y
+            y += box.height + BELOW
+        x += WIDTH + (BEFORE_LOSS if i == len(layers) - 2 else BETWEEN)
+
+
+def _edge(source: Box, target: Box, weight: str) -> Edge:
+    """Return a line from the right of a box to the left of another."""
+    x, y = source.x + WIDTH, source.y + source.height / 2
+    end = target.y + target.height / 2
+    place = x + 6, y + AT * (end - y) - 4
+    return Edge(f"M{x} {y} L{target.x} {end}", _labels(weight), *place)

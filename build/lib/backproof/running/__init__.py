@@ -1,0 +1,1 @@
+"""Implementations are run, certified, and what becomes of it is said."""

@@ -1,0 +1,135 @@
+"""Certificates of every implementation on every case, each run made once."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import log10
+
+import numpy as np
+
+from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.reference.backprop import Trace, backprop, forward
+from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.passes import certify_passes
+from backproof.running.implementations import Runs, guarded
+from backproof.running.options import REFERENCE
+from backproof.scenarios.networks import CASES, LARGE
+from backproof.scenarios.op_cases import OPS_ALONE
+
+RECENT = 4
+"""How many traces are kept: of one case, those of the implementations that it is compared with."""
+
+
+EVERY = {**OPS_ALONE, **CASES, **LARGE}
+
+
+class Certificates:
+    """Runs and certifies implementations; `runs` knows their adapters."""
+
+    def __init__(self, runs: Runs) -> None:
+        """Run nothing yet."""
+        self.runs = runs
+        self.network = lru_cache(1)(self._network)
+        self.trace = lru_cache(RECENT)(self._trace)
+
+    def of(self, implementation: str, case: str, precision: str, seed: int) -> Certificate:
+        """Return the certificate of a run with probes and one without.
+
+        Raises AdapterError, Unsupported.
+        """
+        return certify_passes(self.replay(implementation, case, precision, seed))
+
+    def replay(self, implementation: str, case: str, precision: str, seed: int) -> Replay:
+        """Return the replay of a run with probes and one without. Raises as `of`."""
+        found, plain = self.trace(implementation, case, precision, seed)
+        network, leaves, _ = self.network(case, precision, seed)
+        return Replay(network, leaves, found, PRECISIONS[precision], plain)
+
+    def explanation(
+        self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
+    ) -> str:
+        """Return the diagnosis of what is not inside, a line a finding; empty where all is."""
+        if certificate.inside == len(certificate.links):
+            return ""
+        replay = self.replay(implementation, case, precision, seed)
+        faults = catalogue(replay.network).values()
+        return "\n".join(f"diagnosis: {one}" for one in diagnose(replay, certificate, faults))
+
+    def digits(self, implementation: str, case: str, precision: str, seed: int) -> float | None:
+        """Return the digits to which all gradients agree with those of the others before it.
+
+        The error of a gradient array is relative to the largest entry. None for the first.
+        """
+        names = [REFERENCE, *self.runs.paths]
+        own, _ = self.trace(implementation, case, precision, seed)
+        found = []
+        for name in names[: names.index(implementation)]:
+            try:
+                other, _ = self.trace(name, case, precision, seed)
+            except (AdapterError, Unsupported):
+                continue
+            found += [
+                _digits(own.gradients[k], other.gradients[k], precision) for k in own.gradients
+            ]
+        return min(found, default=None)
+
+    def _network(
+        self, case: str, precision: str, seed: int
+    ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
+        """Return a case's network, its leaves in a precision, and the shape of every node."""
+        network = EVERY[case](seed)
+        return network, *in_precision(network, precision)
+
+    def _trace(
+        self, implementation: str, case: str, precision: str, seed: int
+    ) -> tuple[Trace, Mapping[str, Array]]:
+        """Return the trace, and the gradients of a run without probes."""
+        network, leaves, shapes = self.network(case, precision, seed)
+        return traced(self.runs, implementation, network, leaves, shapes)
+
+
+def in_precision(
+    network: Network, precision: str
+) -> tuple[dict[str, Array], dict[str, tuple[int, ...]]]:
+    """Return a network's leaves in a precision, and the shape of every node's value."""
+    exactly = network.leaves(lambda a: np.asarray(a).astype(float))
+    with np.errstate(all="ignore"):
+        shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
+        return {name: a.astype(precision) for name, a in exactly.items()}, shapes
+
+
+def traced(
+    runs: Runs,
+    implementation: str,
+    network: Network,
+    leaves: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[Trace, Mapping[str, Array]]:
+    """Return an implementation's trace, and the gradients of a run without probes.
+
+    leaves: in the precision that is asked for. Raises AdapterError, Unsupported.
+    """
+    precision = next(iter(leaves.values())).dtype.name
+    if implementation == REFERENCE:
+        if PRECISIONS[precision].accumulator:
+            raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
+        return backprop(network, leaves), {}
+    adapter = runs.adapter(implementation)
+
+    def both() -> tuple[Trace, Mapping[str, Array]]:
+        return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
+
+    return guarded(f"{implementation}, {precision}, {network.name}", both)
+
+
+def _digits(one: Array, other: Array, precision: str) -> float:
+    a, b = (np.asarray(x, dtype=np.float64) for x in (one, other))
+    largest, u = float(np.max(np.abs(b), initial=0)), PRECISIONS[precision].u
+    difference = float(np.max(np.abs(a - b), initial=0))
+    if not np.isfinite(difference):
+        return 0.0
+    return -log10(max(difference / largest, u)) if largest else -log10(max(difference, u))

@@ -1,0 +1,1 @@
+"""What is certified: ops, networks, variants, derivatives, trainings."""

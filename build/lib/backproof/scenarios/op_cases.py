@@ -1,0 +1,265 @@
+"""Every op alone, with every option, at ordinary points and at special ones."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import OPS, Array
+
+SUBNORMAL = [1e-310, 1e-40, 1e-6]
+"""Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
+
+SPECIAL = [
+    0.0,
+    *(sign * x for x in (1e-8, 0.005, 20, 30, 88, 100, 700, *SUBNORMAL) for sign in (1, -1)),
+]
+"""Where derivatives vanish, saturate, overflow or underflow."""
+
+LARGEST = 50.0
+"""Of the special points whose squares float16 could not hold otherwise."""
+
+CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (50, 50, 51, 52), (0, 0, 64, 0.125)]
+"""Of boxes that touch, lie in each other, far apart, or are thin."""
+
+OFFSET = 1e4
+"""The mean of numbers of variance one: what is left of them after subtraction is small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One op with one set of options.
+
+    op:      a key of OPS.
+    shapes:  of its inputs.
+    kinds:   of each input: "x" is set to the points, "w" is not (a weight), "p" is a probability,
+             "box" a box, "target" another.
+    options: of the op.
+    squares: whether it squares its inputs.
+    offset:  whether it is also tried at a large mean with variance one.
+    """
+
+    op: str
+    shapes: tuple[tuple[int, ...], ...]
+    kinds: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    squares: bool = False
+    offset: bool = False
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The sets of points it is tried at."""
+        return ("ordinary", "special", "equal", *(("offset",) if self.offset else ()))
+
+
+def filled(alone: Alone, points: str, rng: np.random.Generator) -> list[Array]:
+    """Return the op's inputs at a set of points."""
+    return [
+        FILL[kind](rng, shape, points, alone)
+        for kind, shape in zip(alone.kinds, alone.shapes, strict=True)
+    ]
+
+
+def _points(rng: np.random.Generator, shape: tuple[int, ...], points: str, alone: Alone) -> Array:
+    if points == "equal":
+        return np.full(shape, 0.5)
+    if points == "special":
+        size = int(np.prod(shape))
+        limited = np.clip(SPECIAL, -LARGEST, LARGEST) if alone.squares else SPECIAL
+        return rng.permutation(np.resize(limited, size)).reshape(shape)
+    return rng.standard_normal(shape) + (OFFSET if points == "offset" else 0)
+
+
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+    return np.full(shape, 0.25) if points == "equal" else rng.standard_normal(shape)
+
+
+def _probabilities(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone
+) -> Array:
+    if points == "special":
+        return rng.integers(0, 2, shape).astype(float)
+    return np.full(shape, 0.5) if points == "equal" else rng.random(shape)
+
+
+def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+    if points == "equal":
+        return np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape)
+    if points == "special":  # touching, nested, far apart, thin, each with the next
+        return np.array(CORNERS, float)
+    low, size = rng.random((*shape[:-1], 2)), 0.25 + rng.random((*shape[:-1], 2))
+    return np.concatenate([low, low + size], axis=-1)
+
+
+def _targets(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+    """Boxes that share sides with the others, but are not the same."""
+    if points == "equal":
+        return np.broadcast_to([0.25, 0.25, 1.0, 1.25], shape)
+    return np.roll(_boxes(rng, shape, points, _), 1, axis=0)
+
+
+FILL: dict[str, Callable[..., Array]] = {
+    "x": _points,
+    "w": _weights,
+    "p": _probabilities,
+    "box": _boxes,
+    "target": _targets,
+}
+
+VECTOR = ((2, 13),)
+PAIR = ((3, 9), (3, 9))
+IMAGE = (2, 4, 6, 5)
+CLASSES = np.array([1, 0, 4, 2, 4])
+INDEX = np.array([[3, 0, 3], [5, 3, 0]])
+
+
+def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> Alone:
+    shapes = (IMAGE, kernel, (kernel[0],))[: 3 if bias else 2]
+    return Alone("conv2d", shapes, ("x", "w", "w")[: len(shapes)], options)
+
+
+def _activation(op: str, **options: Any) -> Alone:
+    return Alone(op, VECTOR, ("x",), options)
+
+
+def _pool(op: str, **options: Any) -> Alone:
+    return Alone(op, ((2, 2, 6, 7),), ("x",), options)
+
+
+def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> Alone:
+    return Alone(op, (shape,), ("x",), options)
+
+
+def _loss(op: str, kind: str, *, squares: bool = False, **options: Any) -> Alone:
+    return Alone(op, ((5, 6), (5, 6)), ("x", kind), options, squares)
+
+
+def _classes(**options: Any) -> Alone:
+    return Alone("cross_entropy", ((5, 6),), ("x",), {"target": CLASSES, **options})
+
+
+def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> Alone:
+    parameters = ("w",) if op == "rms_norm" else ("w", "w")
+    shapes = (shape, *((channels,) for _ in parameters))
+    offset = op != "rms_norm"  # which subtracts no mean
+    return Alone(op, shapes, ("x", *parameters), options, squares=True, offset=offset)
+
+
+ALONE: dict[str, Alone] = {
+    "dense": Alone("dense", ((3, 6), (6, 4), (4,)), ("x", "w", "w")),
+    "dense-one-bias": Alone("dense", ((3, 6), (6, 4), ()), ("x", "w", "w")),
+    "dense-no-bias": Alone("dense", ((2, 3, 6), (6, 4)), ("x", "w")),
+    "conv2d": _conv((6, 4, 3, 3)),
+    "conv2d-no-bias": _conv((3, 4, 1, 1), bias=False),
+    "conv2d-stride": _conv((6, 4, 3, 2), stride=2),
+    "conv2d-padding": _conv((6, 4, 3, 3), padding=1),
+    "conv2d-stride-padding": _conv((6, 4, 3, 3), stride=2, padding=1),
+    "conv2d-dilation": _conv((6, 4, 3, 2), dilation=2, padding=2),
+    "conv2d-groups": _conv((6, 2, 3, 3), groups=2, padding=1),
+    "conv2d-depthwise": _conv((4, 1, 3, 3), groups=4, stride=2, padding=2),
+    "embedding": Alone("embedding", ((7, 4),), ("x",), {"index": INDEX}),
+    "sigmoid": _activation("sigmoid"),
+    "tanh": _activation("tanh"),
+    "relu": _activation("relu"),
+    "leaky_relu": _activation("leaky_relu"),
+    "leaky_relu-slope": _activation("leaky_relu", negative_slope=0.3),
+    "elu": _activation("elu"),
+    "elu-alpha": _activation("elu", alpha=0.7),
+    "gelu": _activation("gelu"),
+    "gelu-tanh": _activation("gelu", approximate="tanh"),
+    "silu": _activation("silu"),
+    "softplus": _activation("softplus"),
+    "softplus-beta": _activation("softplus", beta=0.6),
+    "softplus-threshold": _activation("softplus", threshold=10.0),
+    "softplus-beta-threshold": _activation("softplus", beta=3.0, threshold=20.0),
+    "softmax": _activation("softmax"),
+    "log_softmax": _activation("log_softmax"),
+    "batch_norm": _norm("batch_norm", (16, 3), 3),
+    "batch_norm-images": _norm("batch_norm", (3, 4, 5, 2), 4),
+    "batch_norm-eps": _norm("batch_norm", (3, 4, 5, 2), 4, eps=0.1),
+    "layer_norm": _norm("layer_norm", (3, 16), 16),
+    "layer_norm-eps": _norm("layer_norm", (2, 3, 8), 8, eps=0.1),
+    "rms_norm": _norm("rms_norm", (3, 16), 16),
+    "rms_norm-eps": _norm("rms_norm", (2, 3, 8), 8, eps=0.1),
+    "max_pool": _pool("max_pool", kernel_size=2, stride=2),
+    "max_pool-overlapping": _pool("max_pool", kernel_size=3, stride=2, padding=1),
+    "max_pool-stride-1": _pool("max_pool", kernel_size=3, stride=1),
+    "average_pool": _pool("average_pool", kernel_size=2, stride=2),
+    "average_pool-overlapping": _pool("average_pool", kernel_size=3, stride=2, padding=1),
+    "average_pool-valid": _pool(
+        "average_pool", kernel_size=3, stride=2, padding=1, count_include_pad=False
+    ),
+    "upsample": _pool("upsample", scale_factor=2),
+    "upsample-3": _pool("upsample", scale_factor=3),
+    "causal_mask": _shaped("causal_mask", (2, 4, 4)),
+    "causal_mask-fill": _shaped("causal_mask", (2, 4, 4), fill=-64.0),
+    "attention": Alone("attention", ((2, 2, 5, 4),) * 3, ("w", "w", "x")),
+    "matmul": Alone("matmul", ((2, 3, 7), (2, 7, 4)), ("x", "w")),
+    "add": Alone("add", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "multiply": Alone("multiply", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "scale": _shaped("scale", (3, 7), factor=0.3),
+    "sum": _shaped("sum", (3, 7)),
+    "concatenate": Alone("concatenate", ((2, 3, 4), (2, 1, 4), (2, 2, 4)), ("x",) * 3, {"axis": 1}),
+    "reshape": _shaped("reshape", (3, 8), shape=(4, 3, 2)),
+    "transpose": _shaped("transpose", (2, 3, 4), axes=(1, 2, 0)),
+    "slice": _shaped("slice", (4, 7), index=(slice(1, 3), slice(0, 7, 2))),
+    "pad": _shaped("pad", (3, 7), width=((1, 0), (2, 3))),
+    "half_squared_error": _loss("half_squared_error", "w", squares=True),
+    "mean_squared_error": _loss("mean_squared_error", "w", squares=True),
+    "huber": _loss("huber", "w"),
+    "huber-delta": _loss("huber", "w", delta=0.3),
+    "softmax_cross_entropy": _loss("softmax_cross_entropy", "p"),
+    "softmax_cross_entropy-smoothed": _loss("softmax_cross_entropy", "p", label_smoothing=0.1),
+    "cross_entropy": _classes(),
+    "cross_entropy-smoothed": _classes(label_smoothing=0.1),
+    "cross_entropy-ignored": _classes(ignore_index=4),
+    "cross_entropy-smoothed-ignored": _classes(label_smoothing=0.1, ignore_index=4),
+    "bce_with_logits": _loss("bce_with_logits", "p"),
+    "bce_with_logits-pos_weight": _loss("bce_with_logits", "p", pos_weight=3.7),
+    "complete_iou": Alone("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
+    "complete_iou-equal": Alone("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
+}
+"""Name -> op with options."""
+
+
+def alone_network(name: str, points: str, seed: int) -> Network:
+    """Return the network of one op: its value, weighted by random numbers and summed up."""
+    alone = ALONE[name]
+    rng = np.random.default_rng(seed)
+    arrays = filled(alone, points, rng)
+    leaves = {f"x{i}": array for i, array in enumerate(arrays, start=1)}
+    with np.errstate(all="ignore"):
+        y = OPS[alone.op].forward(*arrays, **alone.options)
+    nodes = (
+        Node("y", alone.op, tuple(leaves), alone.options),
+        Node("weighted", "multiply", ("y", "c")),
+        Node("E", "sum", ("weighted",)),
+    )
+    c = rng.standard_normal(np.shape(y)) / 8
+    return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
+
+
+def asked_alone() -> list[Any]:
+    """Return every case with the precisions that it is tried in, with readable ids.
+
+    At the offset, bfloat16 and float16 are 64 and 8 apart: of a variance of one nothing is left.
+    """
+    return [
+        pytest.param(case, name, id=f"{case}-{name}")
+        for case in OPS_ALONE
+        for name, p in PRECISIONS.items()
+        if not (case.endswith("/offset") and p.u * OFFSET > 1)
+    ]
+
+
+OPS_ALONE: dict[str, Callable[[int], Network]] = {
+    f"{name}/{points}": partial(alone_network, name, points)
+    for name, alone in ALONE.items()
+    for points in alone.points
+}
+"""Name -> network of a seed."""

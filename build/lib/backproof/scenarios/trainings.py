@@ -1,0 +1,150 @@
+"""What optimizers are certified on: every option of each, and three networks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.reference.article.figures import load
+from backproof.reference.network import Network
+from backproof.reference.networks import gpt, mlp
+from backproof.reference.networks.build import Builder
+
+BETAS = {"beta1": 0.8, "beta2": 0.95}
+ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+RMSPROP = {"lr": 0.01, "alpha": 0.9, "eps": 1e-8}
+CLIPPED = {"lr": 0.5, "limit": 0.02}
+
+OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "sgd": ("sgd", {"lr": 0.5}),
+    "sgd-weight_decay": ("sgd", {"lr": 0.5, "weight_decay": 0.1}),
+    "sgd-maximize": ("sgd", {"lr": 0.01, "maximize": True}),
+    "sgd-momentum": ("sgd", {"lr": 0.1, "momentum": 0.9}),
+    "sgd-dampening": ("sgd", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
+    "sgd-nesterov": ("sgd", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "sgd-nesterov-weight_decay": (
+        "sgd",
+        {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    ),
+    "adagrad": ("adagrad", {"lr": 0.1, "eps": 1e-10, "initial_accumulator_value": 0.0}),
+    "adagrad-eps": ("adagrad", {"lr": 0.1, "eps": 1e-3, "initial_accumulator_value": 0.0}),
+    "adagrad-initial": ("adagrad", {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1}),
+    "adagrad-lr_decay": ("adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    "adagrad-weight_decay": (
+        "adagrad",
+        {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
+    ),
+    "adagrad-maximize": ("adagrad", {"lr": 0.01, "maximize": True}),
+    "rmsprop": ("rmsprop", RMSPROP),
+    "rmsprop-eps": ("rmsprop", {**RMSPROP, "eps": 1e-3}),
+    "rmsprop-eps_in_sqrt": ("rmsprop", {**RMSPROP, "eps_in_sqrt": False}),
+    "rmsprop-centered": ("rmsprop", {**RMSPROP, "centered": True}),
+    "rmsprop-momentum": ("rmsprop", {**RMSPROP, "momentum": 0.8}),
+    "rmsprop-centered-momentum": ("rmsprop", {**RMSPROP, "centered": True, "momentum": 0.8}),
+    "rmsprop-nesterov": ("rmsprop", {**RMSPROP, "momentum": 0.8, "nesterov": True}),
+    "rmsprop-bias_correction": ("rmsprop", {**RMSPROP, "bias_correction": True}),
+    "rmsprop-centered-bias_correction": (
+        "rmsprop",
+        # Corrected, the variance of the first step is zero: eps alone keeps it from being negative.
+        {**RMSPROP, "eps": 1e-3, "centered": True, "bias_correction": True},
+    ),
+    "rmsprop-initial_scale": ("rmsprop", {**RMSPROP, "initial_scale": 0.5}),
+    "rmsprop-weight_decay": ("rmsprop", {**RMSPROP, "weight_decay": 0.1}),
+    "rmsprop-maximize": ("rmsprop", {**RMSPROP, "maximize": True}),
+    "adam": ("adam", ADAM),
+    "adam-betas": ("adam", {**ADAM, **BETAS}),
+    "adam-eps": ("adam", {**ADAM, "eps": 1e-3}),
+    "adam-eps_root": ("adam", {**ADAM, "eps_root": 1e-6}),
+    "adam-weight_decay": ("adam", {**ADAM, "weight_decay": 0.1}),
+    "adam-maximize": ("adam", {**ADAM, "maximize": True}),
+    "adamw": ("adamw", {**ADAM, "weight_decay": 0.1}),
+    "adamw-betas": ("adamw", {**ADAM, **BETAS, "weight_decay": 0.01}),
+    "adamw-eps_root": ("adamw", {**ADAM, "eps_root": 1e-6, "weight_decay": 0.1}),
+    "adamw-maximize": ("adamw", {**ADAM, "weight_decay": 0.1, "maximize": True}),
+    "amsgrad": ("amsgrad", {**ADAM, **BETAS}),
+    "amsgrad-weight_decay": ("amsgrad", {**ADAM, **BETAS, "weight_decay": 0.1}),
+    "amsgrad-eps_root": ("amsgrad", {**ADAM, **BETAS, "eps_root": 1e-6}),
+    "amsgrad-no-bias_correction_mu": ("amsgrad", {**ADAM, "bias_correction_mu": False}),
+    "amsgrad-no-bias_correction_nu": ("amsgrad", {**ADAM, "bias_correction_nu": False}),
+    "amsgradw": ("amsgradw", {**ADAM, **BETAS, "weight_decay": 0.1}),
+    "nadam": ("nadam", ADAM),
+    "nadam-betas": ("nadam", {**ADAM, **BETAS}),
+    "nadam-momentum_decay": ("nadam", {**ADAM, "momentum_decay": 0.1}),
+    "nadam-eps_root": ("nadam", {**ADAM, "eps_root": 1e-6}),
+    "nadam-weight_decay": ("nadam", {**ADAM, "weight_decay": 0.1}),
+    "nadamw": ("nadam", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "nadam-maximize": ("nadam", {**ADAM, "maximize": True}),
+    "radam": ("radam", ADAM),
+    "radam-betas": ("radam", {**ADAM, **BETAS}),
+    "radam-eps_root": ("radam", {**ADAM, "eps_root": 1e-6}),
+    "radam-threshold": ("radam", {**ADAM, "threshold": 8.0}),
+    "radam-nesterov": ("radam", {**ADAM, "nesterov": True}),
+    "radam-weight_decay": ("radam", {**ADAM, "weight_decay": 0.1}),
+    "radamw": ("radam", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "radam-maximize": ("radam", {**ADAM, "maximize": True}),
+    "clip_by_value": ("clip_by_value", CLIPPED),
+    "clip_by_norm": ("clip_by_norm", CLIPPED),
+    "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
+    "clip_by_norm-inf": ("clip_by_norm", {**CLIPPED, "norm_type": np.inf}),
+}
+"""Name -> the optimizer, and options that name all that its definitions must agree on."""
+
+
+def convolutional() -> Network:
+    """Return a small network of convolutions."""
+    g = Builder(np.random.default_rng(2))
+    x = g.input("x", g.rng.standard_normal((2, 2, 6, 6)))
+    kernel, bias = g.normal("K", 4, 2, 3, 3, scale=0.3), g.near("b1", 4)
+    g.node("net1", "conv2d", x, kernel, bias, stride=1, padding=1)
+    g.node("out1", "silu", "net1")
+    g.node("pooled", "average_pool", "out1", kernel_size=3, stride=3)
+    g.node("flat", "reshape", "pooled", shape=(2, 16))
+    g.node("net2", "dense", "flat", g.normal("W2", 16, 5, scale=0.3), g.near("b2", 5))
+    g.node("E", "cross_entropy", "net2", target=np.array([3, 1]))
+    return g.network("convolutional")
+
+
+TEXT = "the chain rule, link by link, is all there is to it. "
+"""What the small GPT is trained on, again and again."""
+
+
+def speller() -> Network:
+    """Return a GPT of one layer with TEXT to predict, a token a character."""
+    alphabet = sorted(set(TEXT))
+    batch, context = 4, 16
+    network = gpt(1, 2, 16, context=context, vocabulary=len(alphabet), batch=batch)
+    starts = np.random.default_rng(0).integers(len(TEXT), size=(batch, 1))
+    tokens = np.array([alphabet.index(c) for c in TEXT])
+    window = tokens[(starts + np.arange(context + 1)) % len(TEXT)]
+    first, *nodes, last = network.nodes
+    first = replace(first, options={"index": window[:, :-1]})
+    last = replace(last, options={"target": window[:, 1:]})
+    return replace(network, nodes=(first, *nodes, last))
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "article": lambda: load().network,
+    "6-8-5": lambda: mlp((6, 8, 5), "tanh", "softmax_cross_entropy", batch=4),
+    "convolutional": convolutional,
+}
+"""Name -> network."""
+SMALL = "6-8-5"
+"""Of the networks, that of every option; the others are for the rules."""
+
+RULES = {optimizer for optimizer, _ in OPTIONS.values()}
+"""The optimizers; the set of options that bears a rule's own name is its plain form."""
+
+STEPS = 100
+
+
+def asked_of(*, large: bool) -> Iterator[Any]:
+    """Yield network's name and options' name: every option on one network, each rule on all.
+
+    large: every option on all.
+    """
+    for network, name in product(NETWORKS, OPTIONS):
+        if large or network == SMALL or name in RULES:
+            yield pytest.param(network, name, id=f"{network}-{name}")

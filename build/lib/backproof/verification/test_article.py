@@ -1,0 +1,45 @@
+"""The article's network: every quantity, in every implementation, in both iterations."""
+
+from fractions import Fraction
+
+from backproof.reference.article.golden import Golden
+from backproof.report.cells import FIVE_DECIMALS, Cell, RefutedError, digits
+from backproof.running.implementations import Runs
+
+
+def test_in_ball(
+    implementation: str,
+    precision: str,
+    iteration: int,
+    quantity: str,
+    runs: Runs,
+    golden: Golden,
+    cell: Cell,
+) -> None:
+    """The number and the proven value lie where any correct evaluation in its precision does.
+
+    The allowance is the radius that the error model gives to the whole computation up to here.
+    """
+    value = runs.value(implementation, precision, iteration, quantity)
+    proven = golden.iterations[iteration - 1][quantity]
+    ball = runs.ball(precision, iteration, quantity)
+    cell.value, cell.digits = value, digits(value, proven, precision)
+    mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
+    proven_inside = abs(Fraction(proven) - mid) <= rad
+    inside = abs(Fraction(value) - mid) <= rad
+    found = f"{quantity}: proven {proven}, ball {float(mid)!r} +- {float(rad)!r}"
+    if not proven_inside:
+        raise RefutedError(f"{found}: the proven value is outside")
+    if not inside:
+        raise RefutedError(f"{found}: {implementation} says {value!r}")
+
+
+def test_pair_agrees(
+    pair: tuple[str, str], precision: str, iteration: int, quantity: str, runs: Runs, cell: Cell
+) -> None:
+    """Any two implementations agree to five decimals."""
+    one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
+    cell.value, cell.digits = one, digits(one, other, precision)
+    agree = abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS
+    if not agree:
+        raise RefutedError(f"{quantity}: {pair[0]} says {one!r}, {pair[1]} {other!r}")

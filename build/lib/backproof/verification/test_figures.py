@@ -1,0 +1,47 @@
+"""The article's printed figures: what the audit says of them, what implementations compute."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from backproof.reference.article.audit import Finding
+from backproof.reference.article.figures import Figure
+from backproof.reference.numbers.exact import rational, round_half_up
+from backproof.report.cells import FIVE_DECIMALS, Cell, digits
+from backproof.running.implementations import Runs
+
+
+def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:
+    """The audit finds of each figure what it found when it was recorded."""
+    assert record.get(figure.id) == asdict(findings[figure.id])
+
+
+def test_record_is_of_this_article(findings: dict[str, Finding], record: dict[str, Any]) -> None:
+    """Every recorded figure still stands in the article, in the same order."""
+    assert list(record) == list(findings)
+
+
+def test_figure(
+    implementation: str,
+    precision: str,
+    figure: Figure,
+    findings: dict[str, Finding],
+    record: dict[str, Any],
+    runs: Runs,
+    cell: Cell,
+) -> None:
+    """Each implementation rounds to the figure, or to its correction and not to the figure.
+
+    Which of the two, the recorded audit says. And it lies within five decimals of the proven
+    value, where fewer are printed.
+    """
+    finding, recorded = findings[figure.id], record[figure.id]
+    value = runs.value(implementation, precision, figure.iteration, figure.quantity)
+    rounded = round_half_up(rational(value), figure.places)
+    cell.value, cell.digits = value, digits(value, finding.proven, precision)
+    near = abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS
+
+    assert near, f"{figure.quantity}: proven {finding.proven}, {implementation} says {value!r}"
+    assert Decimal(recorded["corrected"] or figure.printed) == rounded
+    assert (recorded["verdict"] == "holds") == (rounded == Decimal(figure.printed))

@@ -1,0 +1,72 @@
+"""Random networks over all ops: every link inside its ball, or known; and what was found before."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from backproof.campaign import saved_graphs as stored
+from backproof.campaign.campaign import SHARE, Campaign, judge
+from backproof.campaign.script import script
+from backproof.reference.findings import KnownFinding
+from backproof.report import cells as report
+from backproof.report.cells import Cell, RefutedError
+from backproof.running.implementations import Runs
+from backproof.running.report_verdict import settle
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method`:DeprecationWarning"  # inductor's, of PyTorch's own code
+)
+
+
+def test_random_networks(
+    column: str,
+    shard: int,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    pytestconfig: pytest.Config,
+) -> None:
+    """On every network drawn, every link is inside its ball or a recorded finding.
+
+    So many examples of one seed; with --campaign as many as the time allows, and what is found is
+    kept. Each shard begins at a seed of its own.
+    """
+    cell = new_cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
+    campaign = Campaign(runs, column, known, cell)
+    seed = pytestconfig.getoption("--seed") + 2**20 * shard
+    seconds = pytestconfig.getoption("--campaign")
+    if seconds is None:
+        examples = -(-pytestconfig.getoption("--examples") // SHARE.get(column, 1))
+        found = [one for one in [campaign.round(seed, examples)] if one]
+        texts = [shown(one) for one in found]
+    else:
+        found = list(campaign.rounds(seed, seconds))
+        texts = [f"{shown(one)}\nkept: {stored.keep(one).name}" for one in found]
+    if texts:
+        cell.known = ()
+        raise RefutedError("\n\n".join(texts))
+    if cell.known:
+        pytest.xfail("known: " + "; ".join(cell.known))
+
+
+def shown(found: stored.Found) -> str:
+    """Return what was found, and the script that shows it in the framework alone."""
+    return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
+
+
+def test_kept(
+    kept: str,
+    runs: Runs,
+    known: tuple[KnownFinding, ...],
+    new_cell: Callable[..., Cell],
+    reproduce: str,
+) -> None:
+    """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
+    found = stored.load(stored.kept()[kept])
+    case = found.network.name
+    cell = new_cell(case, found.column, found.precision, report.NETWORKS)
+    judged = judge(runs, found.column, found.network, found.leaves, ())
+    decided = [link for link in judged.certificate.links if link not in judged.undecided]
+    certificate = replace(judged.certificate, links=tuple(decided))
+    settle(certificate, cell, known, reproduce, lambda: script(found))

@@ -1,0 +1,85 @@
+"""Which releases a finding is of: every build of a release, and no release that was not seen."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backproof.reference.releases import Releases
+
+ONE, SEVERAL, BUILD = Releases("2.13.0", "2.13.0"), Releases("0.8.0", "0.10.2"), "2.13.0+cpu"
+
+
+@pytest.mark.parametrize(
+    ("releases", "version", "included"),
+    [
+        (ONE, "2.13.0", True),
+        (ONE, "2.13.0+cu130", True),
+        (ONE, "2.13.0+cpu", True),
+        (ONE, "2.13.0+cpu.cxx11.abi", True),
+        (ONE, "2.13", True),
+        (ONE, "2.13.1", False),
+        (ONE, "2.13.0rc1", False),
+        (ONE, "2.14.0.dev20261101+cpu", False),
+        (ONE, "my own", False),
+        (ONE, "", False),
+        (ONE, None, False),
+        (SEVERAL, "0.8.0", True),
+        (SEVERAL, "0.9.2", True),
+        (SEVERAL, "0.10.2", True),
+        (SEVERAL, "0.7.2", False),
+        (SEVERAL, "0.10.3", False),
+        (Releases(BUILD, BUILD), "2.13.0+cpu", True),
+        (Releases(BUILD, BUILD), "2.13.0+cu130", False),
+        (Releases(BUILD, BUILD), "2.13.0", False),
+    ],
+)
+def test_releases(releases: Releases, version: str | None, included: bool) -> None:  # noqa: FBT001
+    """A release is all of its builds, unless a build is named; what was not seen is none of it."""
+    assert included == releases.include(version)
+
+
+@pytest.mark.parametrize(("first", "last"), [("2", "1"), ("new", "new"), ("", "")])
+def test_no_releases(first: str, last: str) -> None:
+    """What is no version, or ends before it begins, is refused."""
+    with pytest.raises(ValueError, match=r"is after|Invalid version"):
+        Releases(first, last)
+
+
+def verified(folder: Path, version: str) -> tuple[str, dict[str, Any]]:
+    """Return what is printed, and every cell's verdict, where PyTorch says that it is a version."""
+    report = folder / "report.json"
+    arguments = ["verify", "-q", "--frameworks", "torch", "--report-json", str(report)]
+    arguments += ["-k", "test_op and (softplus or gelu) and special and float"]
+    code = f"import torch; torch.__version__ = {version!r}; from backproof.command import run\n"
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", f"{code}run({arguments})"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    cells = json.loads(report.read_text(encoding="utf-8"))["cells"]
+    return done.stdout, {
+        f"{c['adapter']} {c['network']} {c['precision']}": c["verdict"] for c in cells
+    }
+
+
+def test_every_build_gets_the_same_verdicts(tmp_path: Path) -> None:
+    """The wheels of PyPI for Linux and for macOS, and the CPU build, are one release."""
+    runs = [verified(tmp_path, build)[1] for build in ("2.13.0", "2.13.0+cu130", "2.13.0+cpu")]
+
+    assert "known" in runs[0].values()
+    assert "refuted" not in runs[0].values()
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_another_release_is_red_and_recognized(tmp_path: Path) -> None:
+    """Outside of a finding's releases a link is red, and called what it is recorded as."""
+    _, known = verified(tmp_path, "2.13.0")
+    text, found = verified(tmp_path, "2.99.0")
+
+    assert {k for k, v in known.items() if v == "known"} == {
+        k for k, v in found.items() if v == "refuted"
+    }
+    assert "as recorded for torch 2.13.0: F.softplus returns its input above its" in text
