@@ -15,7 +15,7 @@ from typing import Any
 
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.reference.releases import Releases
-from backproof.reference.verdict.certificate import WITHOUT, Link
+from backproof.reference.verdict.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
 
 
 def _name(link: Link) -> str:
-    return link.name.removesuffix(WITHOUT)
+    """Return the name of what a link produced, in whichever pass."""
+    return str(replace(link.quantity, probes=True))
 
 
 def recorded_of(

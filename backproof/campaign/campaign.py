@@ -13,13 +13,14 @@ from backproof import adapters
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.campaign import saved_graphs as stored
 from backproof.campaign.graphs import graphs
-from backproof.campaign.saved_graphs import Found, Place, places
+from backproof.campaign.saved_graphs import Found, Place, places, quantities
 from backproof.reference.backprop import forward
 from backproof.reference.findings import KnownFinding, Sighting
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import LOWER, PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import traced
@@ -101,7 +102,7 @@ class Campaign:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := self.round(seed, max(ROUND // SHARE.get(self.column, 1), 1)):
-                self.places |= places(found.network, found.link)
+                self.places |= places(found.network, found.quantity)
                 yield found
             seed += 1
 
@@ -139,7 +140,7 @@ class Campaign:
                 return
             except AdapterError as error:
                 raise AdapterError(f"{error}\n" + "\n".join(map(str, network.nodes))) from error
-            new = [x for x in judged.new if not places(network, x.name) & self.places]
+            new = [x for x in judged.new if not places(network, x.quantity) & self.places]
             if not last:
                 self.count(judged)
             if new:
@@ -157,8 +158,7 @@ class Campaign:
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
         trace, _ = traced(self.runs, self.column, network, leaves, shapes)
-        name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
-        backward = found.link.startswith("dE/d")
+        name, backward = found.quantity.of, found.quantity.kind == "derivative"
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
                 continue
@@ -183,7 +183,7 @@ class Campaign:
         given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
         same = Network(network.name, given, {}, network.nodes, frozenset())
         version = str(self.runs.version(self.column.partition(".")[0]))
-        return Found(self.column, version, precision, link.name, link.index, str(link), same)
+        return Found(self.column, version, precision, link.quantity, link.index, str(link), same)
 
     def count(self, judged: Judged) -> None:
         """Add a graph to the cell. What is undecided is no link held to a ball."""
@@ -270,12 +270,12 @@ def has_no_bound(replay: Replay, link: Link) -> bool:
     So it is where a sum may cancel to zero, and is divided by; and if that is anywhere in a
     network, the bound on how far the pass without probes may be from the one with them has none.
     """
-    if link.name.endswith(WITHOUT) and not link.problem and not np.isfinite(link.rad):
+    if link.is_without_probes and not link.problem and not np.isfinite(link.rad):
         return True
-    seen = replay.seen(link.name)
+    seen = replay.seen(link.quantity)
     if not isinstance(seen, np.ndarray | np.generic):
         return False
-    ball = replay.ball(link.name, replay.precision.narrow().flushing())
+    ball = replay.ball(link.quantity, replay.precision.narrow().flushing())
     return ball.shape == seen.shape and not np.all(np.isfinite(ball.rad))
 
 
@@ -288,7 +288,7 @@ def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> b
     effective = "refuted" if link.verdict == "refuted" else link.precision
     if grades.index(effective) > grades.index(sighting.effective):
         return False
-    return bool(places(network, link.name) & places_of(sighting))
+    return bool(places(network, link.quantity) & places_of(sighting))
 
 
 def places_of(sighting: Sighting) -> frozenset[Place]:
@@ -301,8 +301,8 @@ def places_of(sighting: Sighting) -> frozenset[Place]:
             network = stored.load(stored.kept()[case.removeprefix("campaign/")]).network
         else:
             continue
-        links = [n.name for n in network.nodes]
-        links += [f"dE/d{name}" for name in (*network.inputs, *links)]
-        matched = [x for x in links if any(fnmatchcase(x, p) for p in sighting.links)]
-        found = found.union(*(places(network, link) for link in matched))
+        matched = [
+            q for q in quantities(network) if any(fnmatchcase(str(q), p) for p in sighting.links)
+        ]
+        found = found.union(*(places(network, quantity) for quantity in matched))
     return found

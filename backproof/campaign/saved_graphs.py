@@ -12,7 +12,7 @@ import numpy as np
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import WITHOUT
+from backproof.reference.verdict.link import Quantity
 
 FOLDER = Path("fixtures", "campaign")
 """Where a campaign keeps what it finds, from where it is run: in a clone, beside what is there."""
@@ -26,15 +26,15 @@ class Found:
     """One graph with a link that was not inside its ball.
 
     column, version: an adapter or a variant of one; the framework's version.
-    precision, link: by name. index: of the worst entry. says: the verdict in words: the number
-    seen, the ball allowed.
+    precision: by name. quantity: what the link produced. index: of the worst entry.
+    says: the verdict in words: the number seen, the ball allowed.
     network: the graph; its leaves are of that precision.
     """
 
     column: str
     version: str
     precision: str
-    link: str
+    quantity: Quantity
     index: tuple[int, ...]
     says: str
     network: Network
@@ -47,23 +47,37 @@ class Found:
     @property
     def name(self) -> str:
         """A name for a file: whose it is, at which op, and what tells it from all others."""
-        ops = "-".join(sorted({op for op, _ in places(self.network, self.link)}))
+        ops = "-".join(sorted({op for op, _ in places(self.network, self.quantity)}))
         digest = sha256(text(self).encode()).hexdigest()[:8]
         return f"{self.column}-{self.precision}-{ops}-{digest}"
 
 
-def places(network: Network, link: str) -> frozenset[Place]:
-    """Return the ops that make a link: a value's own; of a cotangent, those of its consumers."""
-    name = link.removeprefix("dE/d").removesuffix(WITHOUT)
-    if link.startswith("dE/d"):
-        return frozenset((node.op, "backward") for node in network.nodes if name in node.inputs)
-    return frozenset((node.op, "forward") for node in network.nodes if node.name == name)
+def places(network: Network, of: Quantity) -> frozenset[Place]:
+    """Return the ops that make a quantity: a value's own; of a derivative, those of its users."""
+    if of.kind == "derivative":
+        return frozenset((node.op, "backward") for node in network.nodes if of.of in node.inputs)
+    return frozenset((node.op, "forward") for node in network.nodes if node.name == of.of)
+
+
+def quantities(network: Network) -> list[Quantity]:
+    """Return all that a pass with probes and one without compute of a graph."""
+    nodes = [node.name for node in network.nodes]
+    names = [*network.inputs, *nodes]
+    return [
+        *(Quantity("value", name) for name in nodes),
+        *(Quantity("derivative", name, probes=p) for name in names for p in (True, False)),
+    ]
 
 
 def text(found: Found) -> str:
     """Return what was found as JSON, one line a leaf and a node."""
     head = {
-        k: getattr(found, k) for k in ("column", "version", "precision", "link", "index", "says")
+        "column": found.column,
+        "version": found.version,
+        "precision": found.precision,
+        "link": str(found.quantity),
+        "index": found.index,
+        "says": found.says,
     }
     leaves = {
         name: {"shape": a.shape, "hex": [x.hex() for x in a.ravel().tolist()]}
@@ -103,7 +117,9 @@ def load(path: Path) -> Found:
         )
         index = tuple(content.pop("index"))
         network = Network(f"campaign/{path.stem}", leaves, {}, nodes, frozenset())
-        return Found(**content, index=index, network=network)
+        link = content.pop("link")
+        known = {str(quantity): quantity for quantity in quantities(network)}
+        return Found(**content, quantity=known[link], index=index, network=network)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(f"campaign/{path.name}: {error}") from None
 

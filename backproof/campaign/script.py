@@ -10,7 +10,6 @@ from backproof.campaign.saved_graphs import Found
 from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import WITHOUT
 
 PROBE = "probe"
 """The zero that is added to a node where its cotangent is asked for."""
@@ -53,8 +52,8 @@ def script(found: Found) -> str:
     if found.column not in VALUE:
         return "\n".join(map(str, network.nodes))
     framework = found.column.partition(".")[0]
-    source, backward = Source(framework), found.link.startswith("dE/d")
-    name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
+    source, backward = Source(framework), found.quantity.kind == "derivative"
+    name = found.quantity.of
     nodes = network.nodes if backward else up_to(network, name)
     given = {k: a for k, a in leaves.items() if any(k in node.inputs for node in nodes)}
     probed = name if backward and name not in leaves else None

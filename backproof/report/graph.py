@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from backproof.reference.network import Network, Node
-from backproof.reference.verdict.certificate import WITHOUT
+from backproof.reference.verdict.link import WITHOUT_PROBES
 from backproof.report.cells import Cell
 from backproof.report.drawing import HEAD, MARGIN, Box, Drawing, Edge, Numbers
 
@@ -45,7 +45,7 @@ def numbers(cell: Cell) -> Numbers:
     """Return what a certificate says of each link: the worst entry, the share, the verdict."""
     found: Numbers = {}
     for name, verdict, share, _, seen, *_ in cell.chain:
-        key = name.removesuffix(WITHOUT)  # shown where it alone is not inside
+        key = name.removesuffix(WITHOUT_PROBES)  # shown where it alone is not inside
         if key not in found or verdict != "inside":
             used = "" if share is None else f" · {share:.2f}" if share < 10 else f" · {share:.1e}"
             found[key] = (f"{float(seen):.5g}{used}", verdict)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from backproof.reference.findings import KnownFinding, compare, covers, recorded_of
-from backproof.reference.verdict.certificate import Certificate, Link
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link
 from backproof.report.cells import Cell, RefutedError, chain
 
 

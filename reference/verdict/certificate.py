@@ -15,9 +15,9 @@ A link has an effective precision, the highest one whose ball holds it:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -27,62 +27,7 @@ from backproof.reference.numbers.ball import Ball, in_any_order
 from backproof.reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array
 from backproof.reference.optimizers import sgd
-
-Verdict = Literal["inside", "degraded", "refuted"]
-
-WITHOUT = " without probes"
-"""How the link of a gradient ends that a pass without probes has given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The verdict on one link, and its worst entry.
-
-    name:       "net1" for a value, "dE/dnet1" for a cotangent, "dE/dW1" for a gradient.
-    verdict:    inside, degraded or refuted.
-    precision:  the effective one, by name; of a refuted link, the one that was asked for.
-    properties: what an implementation is free to do, and was seen doing here.
-    entries:    how many numbers the link produced.
-    outside:    how many of them are outside the ball of the precision that was asked for.
-    share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
-    index:      of the worst entry.
-    seen:       what the framework says there.
-    mid, rad:   the ball there, in the effective precision.
-    problem:    what is wrong before any comparison of numbers (shape, dtype, NaN); else None.
-    """
-
-    name: str
-    verdict: Verdict
-    precision: str
-    properties: tuple[str, ...] = ()
-    entries: int = 0
-    outside: int = 0
-    share: float = np.inf
-    index: tuple[int, ...] = ()
-    seen: float = np.nan
-    mid: float = np.nan
-    rad: float = np.nan
-    problem: str | None = None
-
-    @property
-    def is_no_operand(self) -> bool:
-        """Whether what is wrong leaves nothing that another link can be replayed from."""
-        return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
-
-    def __str__(self) -> str:
-        place = self.name + (str(list(self.index)) if self.index else "")
-        if self.problem:
-            return f"{place}: refuted: {self.problem}"
-        ball = f"{self.mid!r} +- {self.rad:.3g}"
-        outside = f"{self.outside} of {self.entries} entries outside"
-        if self.verdict == "refuted":
-            return (
-                f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
-                f"{self.seen!r}, {self.share:.3g} radii off"
-            )
-        if self.verdict == "degraded":
-            return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"
-        return f"{place}: inside: {self.seen!r} is in {ball}, share {self.share:.2f}"
+from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +117,7 @@ class Replay:
     precision: Precision
     plain: Mapping[str, Array] = field(default_factory=dict)
     update: Update | None = None
-    balls: dict[tuple[str, Precision], Ball] = field(default_factory=dict)
+    balls: dict[tuple[Quantity, Precision], Ball] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -194,8 +139,9 @@ class Replay:
         own, nodes = self.precision.accumulator or self.precision, self.network.nodes
         for node in nodes:
             forms = ["", *OPS[node.op].forms]
-            yield self.judge(node.name, self.value(node.name, own), forms)
-        yield self.judge(f"dE/d{self.network.loss}", self.receives(self.network.loss, own), [])
+            yield self.judge(Quantity("value", node.name), self.value(node.name, own), forms)
+        loss = self.network.loss
+        yield self.judge(Quantity("derivative", loss), self.receives(loss, own), [])
         left = Counter(name for node in nodes for name in node.inputs)
         forms_of: dict[str, list[str]] = {name: [""] for name in left}
         for node in nodes:
@@ -211,44 +157,53 @@ class Replay:
                     ball = RIGHT.receive(name, received)
                     if len(received) > 1:
                         forms_of[name].append(MIXED)
-                    yield self.judge(f"dE/d{name}", ball, forms_of[name])
+                    yield self.judge(Quantity("derivative", name), ball, forms_of[name])
                     if name in self.plain:
-                        yield self.judge(f"dE/d{name}{WITHOUT}", ball, forms_of[name])
+                        plain = Quantity("derivative", name, probes=False)
+                        yield self.judge(plain, ball, forms_of[name])
         for name in self.update.updated if self.update else ():
-            yield self.judge(f"{name} updated", self.next(name, own), [""])
+            yield self.judge(Quantity("update", name), self.next(name, own), [""])
 
-    def ball(self, link: str, p: Precision, rules: Rules = RIGHT, update: Any = sgd) -> Ball:
-        """Return what a link may give, by its name: in a precision, under other rules."""
-        if link.endswith(" updated"):
-            return self.next(link.removesuffix(" updated"), p, update)
-        if link.startswith("dE/d"):
-            return self.receives(link[4:].removesuffix(WITHOUT), p, rules)
-        return self.value(link, p, rules)
+    def ball(
+        self, quantity: Quantity, p: Precision, rules: Rules = RIGHT, update: Any = sgd
+    ) -> Ball:
+        """Return what a quantity may be: in a precision, under other rules."""
+        if quantity.kind == "update":
+            return self.next(quantity.of, p, update)
+        if quantity.kind == "derivative":
+            return self.receives(quantity.of, p, rules)
+        return self.value(quantity.of, p, rules)
 
-    def seen(self, link: str) -> Any:
-        """Return what the framework says of a link, by its name; None where it says nothing."""
-        if link.endswith(" updated"):
-            return self.update.updated.get(link.removesuffix(" updated")) if self.update else None
-        if link.endswith(WITHOUT):
-            return self.plain.get(link[4:].removesuffix(WITHOUT))
-        if link.startswith("dE/d"):
-            known = self.trace.cotangents if link[4:] in self.trace.values else self.trace.gradients
-            return known.get(link[4:])
-        return self.trace.values.get(link)
+    def seen(self, quantity: Quantity) -> Any:
+        """Return what the framework says of a quantity; None where it says nothing."""
+        name = quantity.of
+        if quantity.kind == "update":
+            return self.update.updated.get(name) if self.update else None
+        if quantity.kind == "value":
+            return self.leaves[name] if name in self.leaves else self.trace.values.get(name)
+        if not quantity.probes:
+            return self.plain.get(name)
+        known = self.trace.cotangents if name in self.trace.values else self.trace.gradients
+        return known.get(name)
 
     def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return what a node's value may be."""
         node = self.nodes[name]
-        return self.rounded(rules.value(node, {k: self.operand(k, p) for k in node.inputs}))
+        return self.rounded(rules.value(node, self.values_of(node.inputs, p)))
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return what a node may hand on to each of its inputs."""
-        handed_on = rules.hands_on(node, self.operand(f"dE/d{node.name}", p), self.known(node, p))
+        dy = self.operand(Quantity("derivative", node.name), p)
+        handed_on = rules.hands_on(node, dy, self.known(node, p))
         return tuple(map(self.rounded, handed_on))
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:
         """Return the values that a node's backward function takes: its own, and its inputs'."""
-        return {name: self.operand(name, p) for name in (node.name, *node.inputs)}
+        return self.values_of((node.name, *node.inputs), p)
+
+    def values_of(self, names: Iterable[str], p: Precision) -> dict[str, Ball]:
+        """Return the values of nodes and leaves, as operands."""
+        return {name: self.operand(Quantity("value", name), p) for name in names}
 
     def rounded(self, ball: Ball) -> Ball:
         """Return what an op gives, rounded once into the precision if its steps were in a wider."""
@@ -272,18 +227,19 @@ class Replay:
     def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
         """Return what a parameter may be after the update."""
         eta = self.update.eta if self.update else np.nan
-        return self.rounded(update(self.operand(name, p), self.operand(f"dE/d{name}", p), eta))
+        w, gradient = (self.operand(Quantity(kind, name), p) for kind in ("value", "derivative"))
+        return self.rounded(update(w, gradient, eta))
 
-    def operand(self, name: str, p: Precision) -> Ball:
+    def operand(self, quantity: Quantity, p: Precision) -> Ball:
         """Return a framework's number as an operand: itself, or as a lower precision reads it."""
-        array = self.leaves[name] if name in self.leaves else self.seen(name)
+        array = self.seen(quantity)
         if p.digits < self.precision.digits or p.zeroes:
             return as_read(array, self.precision, p)
-        if (name, p) not in self.balls:
-            self.balls[name, p] = as_read(array, self.precision, p)
-        return self.balls[name, p]
+        if (quantity, p) not in self.balls:
+            self.balls[quantity, p] = as_read(array, self.precision, p)
+        return self.balls[quantity, p]
 
-    def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
+    def judge(self, quantity: Quantity, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on one link.
 
         ball: what it may be. forms: the other ways of computing it, the reference's own first;
@@ -291,13 +247,13 @@ class Replay:
         """
 
         def again(p: Precision, form: str) -> Ball:
-            return self.ball(name, p, rules_of(form))
+            return self.ball(quantity, p, rules_of(form))
 
-        return judged(name, self.seen(name), self.precision, ball, forms, again)
+        return judged(quantity, self.seen(quantity), self.precision, ball, forms, again)
 
 
 def judged(
-    name: str,
+    quantity: Quantity,
     seen: Any,
     asked: Precision,
     ball: Ball,
@@ -311,8 +267,8 @@ def judged(
     """
     own = asked.name
     if problem := problem_of(seen, ball.shape, asked):
-        return Link(name, "refuted", own, problem=problem)
-    link = _link(name, "inside", own, seen, ball)
+        return Link(quantity, "refuted", own, problem=problem)
+    link = _link(quantity, "inside", own, seen, ball)
     if link.share <= 1:
         return link
     if not np.all(np.isfinite(seen)):
@@ -321,12 +277,12 @@ def judged(
         return replace(link, verdict="refuted", index=index, problem=problem)
     for p, properties in _freedoms(asked):
         for form in forms:
-            wider = _link(name, "inside", own, seen, again(p, form))
+            wider = _link(quantity, "inside", own, seen, again(p, form))
             if wider.share <= 1:
                 return replace(wider, properties=tuple(filter(None, (form, *properties))))
     outside = int(np.sum(~ball.contains(seen)))
     for p in LOWER[own] if forms else ():
-        lower = _link(name, "degraded", p.name, seen, again(p.narrow().flushing(), ""))
+        lower = _link(quantity, "degraded", p.name, seen, again(p.narrow().flushing(), ""))
         if lower.share <= 1:
             return replace(lower, outside=outside)
     return replace(link, verdict="refuted", outside=outside)
@@ -373,10 +329,6 @@ def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
     return Ball.exact(array, p).read()
 
 
-OTHER_DTYPE = "expected dtype"
-"""How a problem begins that leaves numbers: other links can be replayed from them."""
-
-
 def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     """Return what is wrong with an array before any comparison of its numbers."""
     if seen is None:
@@ -390,10 +342,10 @@ def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     return None
 
 
-def _link(name: str, verdict: Verdict, precision: str, seen: Array, ball: Ball) -> Link:
+def _link(quantity: Quantity, verdict: Verdict, precision: str, seen: Array, ball: Ball) -> Link:
     """Return a link with the entry that uses most of its ball, NaN before all others."""
     if not seen.size:
-        return Link(name, verdict, precision, share=0.0)
+        return Link(quantity, verdict, precision, share=0.0)
     shares = ball.shares(seen)
     if not np.isfinite(
         np.max(ball.rad)
@@ -401,7 +353,7 @@ def _link(name: str, verdict: Verdict, precision: str, seen: Array, ball: Ball) 
         shares = np.where(np.isfinite(ball.rad), shares, np.inf)
     index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
     return Link(
-        name,
+        quantity,
         verdict,
         precision,
         entries=seen.size,

@@ -23,7 +23,8 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, dual_of
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import Array, Op
-from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged
+from backproof.reference.verdict.certificate import Certificate, as_read, judged
+from backproof.reference.verdict.link import Link, Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Custom:
         c, *inputs = (Ball.exact(a, FLOAT64) for a in (dy, *self.inputs.values()))
         handed_on = self.backward(c, self.forward(inputs), inputs)
         for i, (name, found) in enumerate(zip(self.inputs, handed_on, strict=True)):
-            link = f"backward: dE/d{name}"
+            link = Quantity("proof", name)
             if found is None:
                 yield Link(link, "refuted", FLOAT64.name, problem="is missing"), 0.0
             else:
@@ -147,13 +148,15 @@ class Custom:
             dy_, y_, *rest = self.operands([dy, y, *inputs], p)
             return self.rounded(_ball(self.backward(dy_, y_, rest)[i]))
 
-        link = judged("y", y, self.precision, value(own), [""], lambda p, _: value(p))
+        link = judged(
+            Quantity("value", "y"), y, self.precision, value(own), [""], lambda p, _: value(p)
+        )
         yield link
         if link.problem:  # what is no number at all cannot be the operand of another link
             return
         for i, (name, seen) in enumerate(zip(self.inputs, gradients, strict=True)):
-            again = partial(handed_on, i)
-            yield judged(f"dE/d{name}", seen, self.precision, again(own), [""], again)
+            again, quantity = partial(handed_on, i), Quantity("derivative", name)
+            yield judged(quantity, seen, self.precision, again(own), [""], again)
 
     def operands(self, arrays: Sequence[Array], p: Precision) -> list[Ball]:
         """Return numbers of the op's precision as another one reads them."""
@@ -206,7 +209,7 @@ class Custom:
         return [*found, *[None] * (len(self.inputs) - len(found))]
 
 
-def compared(link: str, found: Ball, slope: Ball) -> tuple[Link, float]:
+def compared(link: Quantity, found: Ball, slope: Ball) -> tuple[Link, float]:
     """Return whether backward's balls and forward's share a number, and to how many digits."""
     bound = slope.rad + (found.rad if found.shape == slope.shape else 0)  # a problem, if it is not
     both = Ball(slope.mid, bound, FLOAT64)

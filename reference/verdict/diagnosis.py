@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.verdict.certificate import Certificate, Link, Replay
+from backproof.reference.verdict.certificate import Certificate, Replay
 from backproof.reference.verdict.faults import Fault
+from backproof.reference.verdict.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,10 @@ def diagnose(
 
 def explains(replay: Replay, fault: Fault, link: Link) -> bool:
     """Return whether a fault's own ball holds all that was seen at a link."""
-    if not fault.changes(replay.network, link.name):
+    if not fault.changes(replay.network, link.quantity):
         return False
-    seen = replay.seen(link.name)
-    ball = replay.ball(link.name, replay.precision, fault.rules, fault.update)
+    seen = replay.seen(link.quantity)
+    ball = replay.ball(link.quantity, replay.precision, fault.rules, fault.update)
     if not isinstance(seen, np.ndarray | np.generic) or seen.shape != ball.shape:
         return False
     numbers = np.asarray(seen, dtype=np.float64)
@@ -83,8 +84,8 @@ def relation(replay: Replay, link: Link) -> str:
     """Return how what was seen is related to what was expected, in simple terms."""
     if link.problem:
         return link.problem
-    seen = np.asarray(replay.seen(link.name), dtype=np.float64)
-    ball = replay.ball(link.name, replay.precision)
+    seen = np.asarray(replay.seen(link.quantity), dtype=np.float64)
+    ball = replay.ball(link.quantity, replay.precision)
     for said, expected in _relations(seen, ball):
         if expected.shape == seen.shape and expected.contains(seen).all():
             return f"{link.name} is {said}: {_all(link)}"

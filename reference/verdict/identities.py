@@ -34,6 +34,7 @@ from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Replay
+from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 
 
@@ -112,10 +113,10 @@ def _radii(replay: Replay) -> tuple[dict[str, Array], dict[str, Array]]:
     p, said = replay.precision, {}
     handed_on: dict[str, list[Any]] = {}
     for node in reversed(replay.network.nodes):
-        known = {name: replay.operand(name, p) for name in node.inputs}
+        known = replay.values_of(node.inputs, p)
         known[node.name] = y = RIGHT.value(node, known)
         said[node.name] = _radius(y)
-        dy = replay.operand(f"dE/d{node.name}", p)
+        dy = replay.operand(Quantity("derivative", node.name), p)
         for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
             handed_on.setdefault(name, []).append(d)
     received = {name: _radius(RIGHT.receive(name, parts)) for name, parts in handed_on.items()}

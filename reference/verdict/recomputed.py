@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
-from backproof.reference.verdict.certificate import WITHOUT, Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.link import Quantity
 
 AGAIN = "computes its operands again"
 
@@ -31,15 +32,15 @@ class Recomputed(Replay):
     """
 
     once: Replay = field(kw_only=True)
-    held: frozenset[str] = field(kw_only=True)
+    held: frozenset[Quantity] = field(kw_only=True)
 
-    def operand(self, name: str, p: Precision) -> Ball:
+    def operand(self, quantity: Quantity, p: Precision) -> Ball:
         """Return what an operand may be, each ball made once."""
-        if name not in self.held:
-            return self.once.operand(name, p)
-        if (name, p) not in self.balls:
-            self.balls[name, p] = self.once.ball(name, p)
-        return self.balls[name, p]
+        if quantity not in self.held:
+            return self.once.operand(quantity, p)
+        if (quantity, p) not in self.balls:
+            self.balls[quantity, p] = self.once.ball(quantity, p)
+        return self.balls[quantity, p]
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:
         """Return the values that a node's backward function takes, as they are seen."""
@@ -48,7 +49,7 @@ class Recomputed(Replay):
 
 def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
     """Return the replay from the balls of the operands of a certified trace."""
-    held = {ln.name for ln in certificate.links if ln.verdict == "inside" and not ln.properties}
+    held = {ln.quantity for ln in certificate.links if ln.verdict == "inside" and not ln.properties}
     return Recomputed(
         once.network,
         once.leaves,
@@ -67,13 +68,13 @@ def recomputed(certificate: Certificate, once: Replay) -> Certificate:
     once: the replay of the certified trace. What is not inside then either is left as it was, and
     so are gradients without probes (`reference.verdict.sensitivity`).
     """
-    outside = {link.name for link in certificate.links if link.verdict != "inside"}
+    outside = {link.quantity for link in certificate.links if link.verdict != "inside"}
     if not outside:
         return certificate
     again = {
-        link.name: replace(link, properties=(AGAIN, *link.properties))
+        link.quantity: replace(link, properties=(AGAIN, *link.properties))
         for link in replay_of(certificate, once).links()
-        if link.name in outside and link.verdict == "inside" and not link.name.endswith(WITHOUT)
+        if link.quantity in outside and link.verdict == "inside" and not link.is_without_probes
     }
-    links = tuple(again.get(link.name, link) for link in certificate.links)
+    links = tuple(again.get(link.quantity, link) for link in certificate.links)
     return replace(certificate, links=links)

@@ -29,7 +29,8 @@ import numpy as np
 from backproof.reference.backprop import RIGHT
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, Replay
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN, replay_of
 from backproof.reference.verdict.tangents import along
 
@@ -37,7 +38,7 @@ OTHERWISE = "rounds otherwise without probes"
 
 
 @dataclass
-class Runs:
+class TwoPasses:
     """A certified run with probes, and the gradients of one without, of the same leaves.
 
     replay: of the run with probes. values, received: name -> the radii of the ball of a node's
@@ -59,7 +60,7 @@ class Runs:
             # The backward function may use the node's own value, which has an error too.
             own = known[node.name] = Ball(replay.trace.values[node.name], 0.0, p)
             own.rad = 2 * self.values[node.name]
-            dy = replay.operand(f"dE/d{node.name}", p)
+            dy = replay.operand(Quantity("derivative", node.name), p)
             for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                 handed_on.setdefault(name, []).append(d)
         self.received = {k: _radii(RIGHT.receive(k, balls)) for k, balls in handed_on.items()}
@@ -83,34 +84,34 @@ def held_to_each_other(certificate: Certificate, replay: Replay) -> Certificate:
     Only those that are outside the ball that belongs to the run with probes, and only where the
     gradient with probes is inside. replay: of the certified trace.
     """
-    inside = {link.name for link in certificate.links if link.verdict == "inside"}
+    inside = {link.quantity for link in certificate.links if link.verdict == "inside"}
     held = {
-        link.name
+        link.quantity
         for link in certificate.links
-        if link.name.endswith(WITHOUT)
-        and link.name not in inside
+        if link.is_without_probes
+        and link.quantity not in inside
         and not link.problem
-        and link.name.removesuffix(WITHOUT) in inside
+        and replace(link.quantity, probes=True) in inside
     }
     if not held:
         return certificate
     again = AGAIN in certificate.properties
-    runs = Runs(replay_of(certificate, replay) if again else replay)
-    links = tuple(_held(ln, runs) if ln.name in held else ln for ln in certificate.links)
+    passes = TwoPasses(replay_of(certificate, replay) if again else replay)
+    links = tuple(_held(ln, passes) if ln.quantity in held else ln for ln in certificate.links)
     return replace(certificate, links=links)
 
 
-def _held(link: Link, runs: Runs) -> Link:
+def _held(link: Link, passes: TwoPasses) -> Link:
     """Return the verdict: the difference of a leaf in sum, and its largest entry alone."""
-    name = link.name.removesuffix(WITHOUT)[4:]
-    replay = runs.replay
+    name = link.quantity.of
+    replay = passes.replay
     one, other = (np.asarray(g[name], np.float64) for g in (replay.plain, replay.trace.gradients))
     difference = one - other
     index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), difference.shape)))
     found = []
     for u in _directions(difference, index):
         zero = {leaf: np.zeros(np.shape(a)) for leaf, a in replay.leaves.items()}
-        bound = runs.bound({**zero, name: u})
+        bound = passes.bound({**zero, name: u})
         found.append((float(np.sum(u * difference)), bound))
     share = float(np.max([_share(*one) for one in found]))
     held = share <= 1  # NaN is outside

@@ -23,9 +23,8 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Link, Replay, judged, rules_of
-
-TANGENT = "tangent of "
+from backproof.reference.verdict.certificate import Certificate, Replay, judged, rules_of
+from backproof.reference.verdict.link import Link, Quantity
 
 SYMMETRIC = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax")
 """Ops whose Jacobian is its own transpose: their backward functions make tangents too."""
@@ -105,13 +104,13 @@ class TangentReplay(Replay):
     directions: Mapping[str, Array] = field(default_factory=dict)
     along: DualTrace | None = None
 
-    def judge(self, name: str, ball: Ball, forms: Sequence[str]) -> Link:
+    def judge(self, quantity: Quantity, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on the tangent of one link."""
-        tangent = TANGENT + name
+        tangent = replace(quantity, tangent=True)
         link = super().judge(tangent, ball, forms)
-        if link.verdict == "inside" or link.problem or not self.is_symmetric(name):
+        if link.verdict == "inside" or link.problem or not self.is_symmetric(quantity):
             return link
-        own = self.precision.accumulator or self.precision
+        own, name = self.precision.accumulator or self.precision, quantity.of
         other = judged(
             tangent,
             self.seen(tangent),
@@ -122,24 +121,22 @@ class TangentReplay(Replay):
         )
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
 
-    def is_symmetric(self, name: str) -> bool:
-        """Return whether a name is of a node whose Jacobian is its own transpose."""
-        return name in self.nodes and self.nodes[name].op in SYMMETRIC
+    def is_symmetric(self, quantity: Quantity) -> bool:
+        """Return whether it is the value of a node whose Jacobian is its own transpose."""
+        return quantity.kind == "value" and self.nodes[quantity.of].op in SYMMETRIC
 
     def handed_forward(self, name: str, p: Precision, rules: Rules) -> Ball:
         """Return J t = J^T t by the backward function, of the framework's own output."""
         node = self.nodes[name]
-        known = {k: super(TangentReplay, self).operand(k, p) for k in (name, *node.inputs)}
-        t = super().operand(TANGENT + node.inputs[0], p)
+        values = (Quantity("value", k) for k in (name, *node.inputs))
+        known = {q.of: super(TangentReplay, self).operand(q, p) for q in values}
+        t = super().operand(Quantity("value", node.inputs[0], tangent=True), p)
         return super().rounded(rules.hands_on(node, t, known)[0])
 
-    def ball(self, link: str, p: Precision, rules: Rules = RIGHT, update: Any = None) -> Ball:  # noqa: ARG002 of its base
-        """Return what a tangent may be, by its link's name."""
-        return super().ball(link.removeprefix(TANGENT), p, rules)
-
-    def operand(self, name: str, p: Precision) -> Any:
+    def operand(self, quantity: Quantity, p: Precision) -> Any:
         """Return a framework's number and its tangent as an operand."""
-        return Dual(super().operand(name, p), super().operand(TANGENT + name, p))
+        tangent = replace(quantity, tangent=True)
+        return Dual(super().operand(quantity, p), super().operand(tangent, p))
 
     def rounded(self, ball: Any) -> Ball:
         """Return the tangent of what an op gives, rounded once into the precision."""
@@ -151,17 +148,15 @@ class TangentReplay(Replay):
             return Ball.exact(np.zeros(self.trace.values[name].shape), p)
         return super().receives(name, p, rules)
 
-    def seen(self, link: str) -> Any:
-        """Return what the framework says of a link or of its tangent, by name."""
-        if not link.startswith(TANGENT) or self.along is None:
-            return super().seen(link)
-        name, tangents = link.removeprefix(TANGENT), self.along.tangents
-        if name in self.directions:
-            return self.directions[name]
-        if name.startswith("dE/d"):
-            known = tangents.cotangents if name[4:] in tangents.values else tangents.gradients
-            return known.get(name[4:])
-        return tangents.values.get(name)
+    def seen(self, quantity: Quantity) -> Any:
+        """Return what the framework says of a quantity or of its tangent."""
+        if not quantity.tangent or self.along is None:
+            return super().seen(quantity)
+        name, tangents = quantity.of, self.along.tangents
+        if quantity.kind == "derivative":
+            known = tangents.cotangents if name in tangents.values else tangents.gradients
+            return known.get(name)
+        return self.directions[name] if name in self.directions else tangents.values.get(name)
 
 
 def with_property(link: Link, name: str) -> Link:

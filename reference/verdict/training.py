@@ -17,7 +17,8 @@ from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import Optimizer
 from backproof.reference.training import Record
-from backproof.reference.verdict.certificate import Certificate, Link, as_read, judged, problem_of
+from backproof.reference.verdict.certificate import Certificate, as_read, judged, problem_of
+from backproof.reference.verdict.link import Link, Quantity
 
 NARROW = "scalars in the precision itself"
 """Corrections, rates and schedules are mostly computed in float64 and rounded once."""
@@ -60,8 +61,8 @@ class Steps:
                 seen = self.seen(line, parameter)
                 shape = self.record.gradients[parameter].shape
                 if problem := problem_of(seen, shape, self.precision):
-                    link = f"{line} of {parameter}"
-                    yield Link(link, "refuted", self.precision.name, problem=problem)
+                    quantity = Quantity("state", f"{line} of {parameter}")
+                    yield Link(quantity, "refuted", self.precision.name, problem=problem)
                     return
         for line in shown:
             for parameter in self.record.start:
@@ -96,11 +97,13 @@ class Steps:
             return self.part(self.made[p, form][line], parameter)
 
         seen, first = self.seen(line, parameter), ball(self.precision, "")
-        link = judged(f"{line} of {parameter}", seen, self.precision, first, list(forms), ball)
+        quantity = Quantity("state", f"{line} of {parameter}")
+        link = judged(quantity, seen, self.precision, first, list(forms), ball)
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
-        return replace(link, name=f"{link.name} after step {step + 1}", index=tuple(index))
+        after = replace(quantity, of=f"{quantity.of} after step {step + 1}")
+        return replace(link, quantity=after, index=tuple(index))
 
     def balls(
         self, p: Precision, form: str = "", *, narrow: bool = False, of: Optimizer | None = None

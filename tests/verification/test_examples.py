@@ -17,6 +17,7 @@ from backproof.reference.verdict.certificate import Certificate, Replay, certify
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.faults.examples import examples
+from backproof.reference.verdict.link import Quantity
 from backproof.report.cells import VARIANTS, Cell
 from backproof.running.certificates import in_precision
 from backproof.running.implementations import Runs, guarded
@@ -73,7 +74,9 @@ def replays_of(
 def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) -> str:
     """Return the diagnosis of every example that is not right, a line a finding."""
     one, p = replays[0].network, replays[0].precision
-    gradients = [{k: replay.ball(f"dE/d{k}", p) for k in one.parameters} for replay in replays]
+    gradients = [
+        {k: replay.ball(Quantity("derivative", k), p) for k in one.parameters} for replay in replays
+    ]
     faults = [*examples(gradients), *catalogue(one).values()]
     return "\n".join(
         f"diagnosis: example {n}: {diagnosis}"

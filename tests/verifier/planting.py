@@ -16,6 +16,7 @@ from backproof.reference.training import iterations
 from backproof.reference.verdict.certificate import Certificate, Replay, Update, certify
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
+from backproof.reference.verdict.link import Quantity
 from tests.verifier import small
 from tests.verifier.networks import shared
 
@@ -57,9 +58,9 @@ class Planted:
     found: list[Diagnosis]
 
     @property
-    def red(self) -> list[str]:
-        """Names of the links that are not inside."""
-        return [link.name for link in self.certificate.links if link.verdict != "inside"]
+    def red(self) -> list[Quantity]:
+        """What the links that are not inside produced."""
+        return [link.quantity for link in self.certificate.links if link.verdict != "inside"]
 
     @property
     def is_located(self) -> bool:
@@ -72,10 +73,11 @@ class Planted:
         return bool(self.found) and self.fault.name in self.found[0].faults[:2]
 
     @property
-    def changed(self) -> list[str]:
-        """Names of the links that the fault computes otherwise."""
+    def changed(self) -> list[Quantity]:
+        """What the fault computes otherwise."""
         network = self.replay.network
-        return [ln.name for ln in self.certificate.links if self.fault.changes(network, ln.name)]
+        every = [link.quantity for link in self.certificate.links]
+        return [quantity for quantity in every if self.fault.changes(network, quantity)]
 
 
 @cache

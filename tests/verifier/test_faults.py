@@ -11,6 +11,7 @@ from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.faults import FAULTS, Fault, catalogue
+from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.recomputed import recomputed
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS, Planted, plant_all
@@ -25,16 +26,16 @@ def planted(request: pytest.FixtureRequest) -> list[Planted]:
 class OverBalls(Replay):
     """Replays links over Arb balls: what they give exactly, for what the framework says."""
 
-    def operand(self, name: str, p: Precision) -> Any:  # noqa: ARG002 no precision: exactly
+    def operand(self, quantity: Quantity, p: Precision) -> Any:  # noqa: ARG002 exactly
         """Return a framework's number, exactly."""
-        return exact(self.leaves[name] if name in self.leaves else self.seen(name))
+        return exact(self.seen(quantity))
 
     def rounded(self, ball: Any) -> Any:
         """Return what an op gives: no precision, no rounding."""
         return ball
 
 
-def is_invisible(planted: Planted, link: str) -> bool:
+def is_invisible(planted: Planted, link: Quantity) -> bool:
     """Return whether wrong and right give the same at a link, proven in Arb balls."""
     of = planted.replay
     replay = OverBalls(of.network, of.leaves, of.trace, of.precision, of.plain, of.update)

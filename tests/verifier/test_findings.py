@@ -12,7 +12,7 @@ from backproof.reference.findings import KnownFinding, Sighting, covers, load, s
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Replay, certify
-from backproof.reference.verdict.tangents import TANGENT, TangentReplay, certify_tangents
+from backproof.reference.verdict.tangents import TangentReplay, certify_tangents
 from backproof.running.certificates import Certificates
 from backproof.running.implementations import Runs
 from backproof.scenarios.op_cases import OPS_ALONE
@@ -78,24 +78,26 @@ def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Arti
     assert red
     for link in red:
         replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
-        ball = replay.ball(link.name, replay.precision.accumulator or replay.precision)
+        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
         with workprec():
             exactly = OverBalls(network, leaves, found, replay.precision, plain).ball(
-                link.name, replay.precision
+                link.quantity, replay.precision
             )
             proven = exactly[link.index] - exact(ball.mid)[link.index]
             assert abs(proven) < exact(ball.rad)[link.index], link
-        assert not ball.contains(replay.seen(link.name))[link.index], link
+        assert not ball.contains(replay.seen(link.quantity))[link.index], link
 
 
 @pytest.mark.parametrize(
     ("finding", "sighting"),
     [
-        pytest.param(finding, one, id=f"{one.columns[0]}-{one.links[-1].removeprefix(TANGENT)}")
+        pytest.param(
+            finding, one, id=f"{one.columns[0]}-{one.links[-1].removeprefix('tangent of ')}"
+        )
         for finding in FINDINGS
         for one in finding.where
         if one.cases[0].startswith("every-op")
-        and one.links[-1].startswith(TANGENT)
+        and one.links[-1].startswith("tangent of ")
         and one.effective != "refuted"  # of another dtype: there is nothing to settle in Arb
     ],
 )
@@ -108,15 +110,15 @@ def test_tangents_settled_in_arb(
     runs = Runs(article, {column.partition(".")[0]: None})
     network, leaves, (along, *_) = passed(runs, column, case, precision)
     certificate = certify_tangents(network, leaves, *along, precision)
-    of_tangents = [link for link in certificate.links if link.name.startswith(TANGENT)]
+    of_tangents = [link for link in certificate.links if link.quantity.tangent]
     red = [link for link in of_tangents if covers(sighting, link, exactly=True)]
     assert red
     own = (network, leaves, along[1].values, PRECISIONS[precision])
     moved = {"directions": along[0], "along": along[1]}
     replay, exactly = TangentReplay(*own, **moved), TangentsOverBalls(*own, **moved)
     for link in red:
-        ball = replay.ball(link.name, replay.precision.accumulator or replay.precision)
+        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
         with workprec():
-            proven = exactly.ball(link.name, replay.precision) - exact(ball.mid)
+            proven = exactly.ball(link.quantity, replay.precision) - exact(ball.mid)
             assert abs(proven[link.index]) < exact(ball.rad)[link.index], link
-        assert not ball.contains(replay.seen(link.name))[link.index], link
+        assert not ball.contains(replay.seen(link.quantity))[link.index], link

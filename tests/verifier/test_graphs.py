@@ -24,7 +24,8 @@ from backproof.reference.article import figures as articles
 from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
-from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.report.cells import NETWORKS, Cell
 from backproof.running.certificates import traced
 from backproof.running.implementations import Runs
@@ -93,7 +94,10 @@ def test_a_round_draws_what_is_asked(tried: str, monkeypatch: pytest.MonkeyPatch
     for n in range(rounds):
         cell = Cell("random", tried, "its own numbers", "1", "any", 0, "every link", NETWORKS)
         Campaign(Runs(articles.load(), {}), tried, (), cell).round(n, 1)
-    graphs = Counter(text(Found(tried, "", "float64", "E", (0,), "", one)) for one in seen)
+    graphs = Counter(
+        text(Found(tried, "", "float64", Quantity("value", one.loss), (0,), "", one))
+        for one in seen
+    )
 
     assert len(graphs) == rounds
 
@@ -120,7 +124,7 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
     verification = "tests/verification"
     shutil.copy(ROOT / verification / RANDOM, sandbox.path(verification) / RANDOM)
     sandbox.edit(ADAPTER, POOL, ALL_TIES)
-    seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "2")
+    seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "8")
     (path,) = (tmp_path / "fixtures/campaign").glob("*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     lines = seen.text.partition("import ")[2].partition("\nkept: ")[0]
@@ -153,9 +157,10 @@ def test_scripts(framework: str, runs: Runs) -> None:
             continue
         given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))
         same = Network(name, given, {}, network.nodes, frozenset())
-        numbers = {"dE/dx1": plain["x1"]}
+        numbers = {Quantity("derivative", "x1"): plain["x1"]}
         if i % 8 == 0:
-            numbers |= {"y": trace.values["y"], "dE/dy": trace.cotangents["y"]}
+            numbers[Quantity("value", "y")] = trace.values["y"]
+            numbers[Quantity("derivative", "y")] = trace.cotangents["y"]
         for link, seen in numbers.items():
             index = tuple(n // 2 for n in seen.shape)
             found = Found(framework, "", "float32", link, index, "", same)
@@ -179,7 +184,9 @@ def test_scripts(framework: str, runs: Runs) -> None:
 def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: Path) -> None:
     """A file holds a graph to the last bit: nodes, options, leaves."""
     for network, precision in drawn[:100]:
-        found = Found("torch", "2", precision, network.nodes[0].name, (0,), "", network)
+        found = Found(
+            "torch", "2", precision, Quantity("value", network.nodes[0].name), (0,), "", network
+        )
         (tmp_path / "one.json").write_text(text(found), encoding="utf-8")
 
         assert text(found) == text(load(tmp_path / "one.json"))
@@ -191,7 +198,9 @@ def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: P
 )
 def test_undecided_without_probes(rad: float, problem: str | None, *, undecided: bool) -> None:
     """Where the bound on two passes has no end nothing is decided; what is missing is."""
-    link = Link(f"dE/dx{WITHOUT}", "refuted", "float32", rad=rad, problem=problem)
+    link = Link(
+        Quantity("derivative", "x", probes=False), "refuted", "float32", rad=rad, problem=problem
+    )
     nothing: Any = SimpleNamespace(seen=lambda _: None)
 
     assert has_no_bound(nothing, link) == undecided

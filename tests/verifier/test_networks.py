@@ -13,7 +13,8 @@ from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Certificate, Link
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.report import tables
 from backproof.report.cells import NETWORKS, Cell
 from backproof.running.certificates import Certificates
@@ -55,8 +56,10 @@ def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict:
     assert ("gradient accumulated twice" in explanation) == (factor == "2")
 
 
-INSIDE = Link("net1", "inside", "float64", entries=1, share=0.5)
-DEGRADED = replace(INSIDE, name="dE/dnet1", verdict="degraded", precision="float32")
+INSIDE = Link(Quantity("value", "net1"), "inside", "float64", entries=1, share=0.5)
+DEGRADED = replace(
+    INSIDE, quantity=Quantity("derivative", "net1"), verdict="degraded", precision="float32"
+)
 REFUTED = replace(DEGRADED, verdict="refuted")
 SEEN = Sighting(
     columns=("a",),

@@ -10,7 +10,8 @@ from backproof.reference.backprop import RIGHT, Trace, backprop
 from backproof.reference.networks import resnet
 from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import WITHOUT, Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.link import WITHOUT_PROBES, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.running.certificates import in_precision
@@ -24,7 +25,9 @@ Change = Callable[[Replay, Trace], Trace]
 def another(replay: Replay, trace: Trace, cotangent: Array) -> Trace:
     """Return the trace with the kernel's gradient from another cotangent than the one seen."""
     node = replay.nodes[OPERAND]
-    known = {name: np.float64(replay.seen(name)) for name in (OPERAND, node.inputs[0])}
+    known = {
+        name: np.float64(replay.seen(Quantity("value", name))) for name in (OPERAND, node.inputs[0])
+    }
     known[KERNEL] = np.float64(replay.leaves[KERNEL])
     _, gradient = RIGHT.hands_on(node, cotangent, known)
     return replace(trace, gradients={**trace.gradients, KERNEL: gradient.astype("float32")})
@@ -34,7 +37,7 @@ def moved(share: float) -> Change:
     """Compute the operand again, another share of its ball's radius off its midpoint."""
 
     def change(replay: Replay, trace: Trace) -> Trace:
-        ball = replay.ball(f"dE/d{OPERAND}", FLOAT32)
+        ball = replay.ball(Quantity("derivative", OPERAND), FLOAT32)
         return another(replay, trace, ball.mid + share * ball.rad)
 
     return change
@@ -102,13 +105,17 @@ def test_wrong(change: Change, red: set[str], certified: Callable[[Change], Cert
 @pytest.mark.parametrize("factor", [0.99, 1.01, -1, 0, np.nan])
 def test_wrong_without_probes(factor: float, certified: Callable[..., Certificate]) -> None:
     """Beside what is computed again, a gradient wrong only in the run without probes is refuted."""
-    assert outside(certified(moved(0.9), factor)) == [f"dE/d{KERNEL}{WITHOUT}"]
+    assert outside(certified(moved(0.9), factor)) == [f"dE/d{KERNEL}{WITHOUT_PROBES}"]
 
 
 def test_room_for_either_run(certified: Callable[..., Certificate]) -> None:
     """Where one run computes operands again, the bound on their distance lets either do so."""
     bounds = [
-        next(x.rad for x in certified(change, 1.01).links if x.name == f"dE/d{KERNEL}{WITHOUT}")
+        next(
+            x.rad
+            for x in certified(change, 1.01).links
+            if x.name == f"dE/d{KERNEL}{WITHOUT_PROBES}"
+        )
         for change in (lambda _, trace: trace, moved(0.9))
     ]
 

@@ -14,8 +14,8 @@ from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults.tangents import tangents
 from backproof.reference.verdict.identities import adjoint, symmetry
+from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.tangents import (
-    TANGENT,
     DualTrace,
     TangentReplay,
     along,
@@ -44,10 +44,10 @@ def passed(name: str, fault: str = "", seed: int = 0) -> tuple[Any, ...]:
 class TangentsOverBalls(TangentReplay):
     """Replays the tangents of links over Arb balls."""
 
-    def operand(self, name: str, p: Precision) -> Dual:  # noqa: ARG002 no precision: exactly
+    def operand(self, quantity: Quantity, p: Precision) -> Dual:  # noqa: ARG002 no precision: exactly
         """Return a framework's number and its tangent, exactly."""
-        value = self.leaves[name] if name in self.leaves else self.seen(name)
-        return Dual(exact(value), exact(self.seen(TANGENT + name)))
+        tangent = replace(quantity, tangent=True)
+        return Dual(exact(self.seen(quantity)), exact(self.seen(tangent)))
 
     def rounded(self, ball: Any) -> Any:
         """Return the tangent of what an op gives: no precision, no rounding."""
@@ -74,8 +74,10 @@ def test_planted(name: str, fault: str) -> None:
     """A fault is refuted at every link that it changes, or proven to change nothing, and named."""
     network, leaves, directions, found = passed(name, fault)
     certificate = certify_tangents(network, leaves, directions, found, "float64")
-    red = [link.name for link in certificate.links if link.verdict != "inside"]
-    changed = [ln.name for ln in certificate.links if FAULTS[fault].changes(network, ln.name)]
+    red = [link.quantity for link in certificate.links if link.verdict != "inside"]
+    changed = [
+        ln.quantity for ln in certificate.links if FAULTS[fault].changes(network, ln.quantity)
+    ]
 
     assert set(red) <= set(changed)
     for link in changed:
@@ -86,7 +88,7 @@ def test_planted(name: str, fault: str) -> None:
         assert fault in next(diagnose(replay, certificate, FAULTS.values())).faults
 
 
-def is_invisible(name: str, fault: str, link: str) -> bool:
+def is_invisible(name: str, fault: str, link: Quantity) -> bool:
     """Return whether right and wrong rules give the same tangent at a link, proven in Arb balls."""
     network, leaves, directions, found = passed(name, fault)
     own = network, leaves, found.values, FLOAT64
@@ -114,7 +116,7 @@ def test_another_dtype() -> None:
     certificate = certify_tangents(network, leaves, directions, other, "float64")
     red = [link for link in certificate.links if link.verdict != "inside"]
 
-    assert [link.name for link in red] == [TANGENT + network.loss]
+    assert [link.name for link in red] == [f"tangent of {network.loss}"]
     assert "expected dtype float64, found" in str(red[0])
     assert len(certificate.links) == len(right.links)
 

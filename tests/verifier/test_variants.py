@@ -18,8 +18,7 @@ from backproof.reference.verdict.certificate import Certificate, Replay, certify
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
-from backproof.reference.verdict.sensitivity import OTHERWISE
-from backproof.reference.verdict.sensitivity import Runs as TwoRuns
+from backproof.reference.verdict.sensitivity import OTHERWISE, TwoPasses
 from backproof.running.certificates import in_precision
 from backproof.verification.test_examples import explained, replays_of
 from backproof.verification.test_variants import halved
@@ -215,7 +214,7 @@ def test_what_is_not_moved_has_no_part_in_the_bound() -> None:
     )
     one = Network("two", {k: np.ones(2) for k in "xctd"}, {}, nodes, frozenset())
     leaves, _ = in_precision(one, "float32")
-    both = TwoRuns(Replay(one, leaves, backprop(one, leaves), PRECISIONS["float32"]))
+    both = TwoPasses(Replay(one, leaves, backprop(one, leaves), PRECISIONS["float32"]))
     along = {k: np.full(2, float(k == "c")) for k in "xctd"}
     before = both.bound(along)
     both.received["z"] = np.full(2, np.inf)
@@ -229,7 +228,7 @@ def test_a_bound_that_says_nothing_holds_nothing(
     bound: float, runs: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no rounding, or any, is allowed, a gradient that differs is refuted."""
-    monkeypatch.setattr(TwoRuns, "bound", lambda *_: bound)
+    monkeypatch.setattr(TwoPasses, "bound", lambda *_: bound)
     refuted = [ln.name for ln in runs(one_entry(1 + 2.0**-14)).links if ln.verdict == "refuted"]
 
     assert "dE/dqkv1.weight without probes" in refuted

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backproof.reference.backprop import RIGHT, Rules
-from backproof.reference.network import Network
+from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Op
 from backproof.reference.optimizers import sgd
-from backproof.reference.verdict.certificate import WITHOUT
+from backproof.reference.verdict.link import Quantity
 
 COMMON = "a mistake of nearly every first implementation"
 
@@ -23,13 +23,13 @@ class Fault:
     rules:    how a sweep with this fault is made.
     update:   how a parameter is updated with it.
     op:       the op that it is a fault of; "" of the sweep, an optimizer, or any op.
-    changes:  (network, link's name) -> whether the link is computed otherwise than it should be.
+    changes:  (network, what a link produces) -> whether it is computed otherwise than it should be.
     """
 
     name: str
     gives: str
     source: str
-    changes: Callable[[Network, str], bool]
+    changes: Callable[[Network, Quantity], bool]
     rules: Rules = RIGHT
     update: Callable[..., Any] = sgd
     op: str = ""
@@ -54,9 +54,9 @@ def in_forward(
         found = wrong if len(operands) >= inputs else right.forward
         return found(*operands, **options)
 
-    def changes(network: Network, link: str) -> bool:
+    def changes(network: Network, quantity: Quantity) -> bool:
         return any(
-            node.op == op and node.name == link and len(node.inputs) >= inputs
+            is_value(node, quantity) and node.op == op and len(node.inputs) >= inputs
             for node in network.nodes
         )
 
@@ -81,9 +81,9 @@ def in_backward(
             handed_on[position] = wrong(dy, y, *inputs, **options)
         return tuple(handed_on)
 
-    def changes(network: Network, link: str) -> bool:
+    def changes(network: Network, quantity: Quantity) -> bool:
         return any(
-            node.op == op and received(link) in node.inputs[position : position + 1]
+            node.op == op and received(quantity) in node.inputs[position : position + 1]
             for node in network.nodes
         )
 
@@ -96,8 +96,8 @@ def in_cotangents(
 ) -> Fault:
     """Return the fault of a wrong backward function, of all inputs."""
 
-    def changes(network: Network, link: str) -> bool:
-        return any(node.op == op and received(link) in node.inputs for node in network.nodes)
+    def changes(network: Network, quantity: Quantity) -> bool:
+        return any(node.op == op and received(quantity) in node.inputs for node in network.nodes)
 
     rules = Rules(ops={**OPS, op: Op(OPS[op].forward, wrong)})
     return Fault(f"{op}: {name}", gives, source, changes, rules, op=op)
@@ -109,9 +109,9 @@ def in_both(op: str, name: str, gives: str, wrong: Op, source: str = COMMON) -> 
     Finite differences find nothing wrong with it. Either half alone is explained by it as well.
     """
 
-    def changes(network: Network, link: str) -> bool:
+    def changes(network: Network, quantity: Quantity) -> bool:
         return any(
-            node.op == op and (node.name == link or received(link) in node.inputs)
+            node.op == op and (is_value(node, quantity) or received(quantity) in node.inputs)
             for node in network.nodes
         )
 
@@ -159,13 +159,18 @@ def in_sweep(
     of: (network, name of a node or leaf) -> whether it receives wrongly.
     """
 
-    def changes(network: Network, link: str) -> bool:
-        name = received(link)
+    def changes(network: Network, quantity: Quantity) -> bool:
+        name = received(quantity)
         return name is not None and of(network, name)
 
     return Fault(name, gives, source, changes, Rules(receive=receive))
 
 
-def received(link: str) -> str | None:
-    """Return the node or leaf whose cotangent or gradient a link is; None where it is a value."""
-    return link[4:].removesuffix(WITHOUT) if link.startswith("dE/d") else None
+def received(quantity: Quantity) -> str | None:
+    """Return the node or leaf whose cotangent or gradient it is; None where it is none."""
+    return quantity.of if quantity.kind == "derivative" and not quantity.tangent else None
+
+
+def is_value(node: Node, quantity: Quantity) -> bool:
+    """Return whether it is the value of a node."""
+    return quantity == Quantity("value", node.name)

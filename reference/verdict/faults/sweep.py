@@ -9,7 +9,8 @@ from backproof.reference.backprop import Rules, sum_of
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, Precision
-from backproof.reference.verdict.faults.fault import COMMON, Fault, in_sweep, received
+from backproof.reference.verdict.faults.fault import COMMON, Fault, in_sweep, is_value, received
+from backproof.reference.verdict.link import Quantity
 
 
 def _parameter(network: Network, name: str) -> bool:
@@ -141,15 +142,16 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
         right = sum_of(handed_on)
         return 0 * right if name in network.parameters else right
 
-    def of_constants(network: Network, link: str) -> bool:
-        values = {n.name for n in network.nodes if {*n.inputs} & {*network.parameters}}
-        own = received(link)
+    def of_constants(network: Network, quantity: Quantity) -> bool:
+        users = [node for node in network.nodes if {*node.inputs} & {*network.parameters}]
         return (
-            link in values or own in network.parameters or beside(network, link, network.parameters)
+            any(is_value(node, quantity) for node in users)
+            or received(quantity) in network.parameters
+            or beside(network, quantity, network.parameters)
         )
 
-    def beside(network: Network, link: str, operands: Collection[str]) -> bool:
-        users = (node for node in network.nodes if received(link) in node.inputs)
+    def beside(network: Network, quantity: Quantity, operands: Collection[str]) -> bool:
+        users = (node for node in network.nodes if received(quantity) in node.inputs)
         return any(set(node.inputs) & set(operands) for node in users)
 
     yield in_sweep(
@@ -163,7 +165,7 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
         "stale weights",
         "computed with the weights of the step before",
         "asynchronous or pipelined training",
-        lambda network, link: beside(network, link, network.parameters),
+        lambda network, quantity: beside(network, quantity, network.parameters),
         Rules(operand=weights),
     )
     yield Fault(
@@ -177,7 +179,7 @@ def stale(network: Network, before: Mapping[str, Any]) -> Iterator[Fault]:
         "stale activations",
         "computed with the activations of the step before",
         "a buffer that is not refreshed",
-        lambda network, link: beside(network, link, _nodes(network)),
+        lambda network, quantity: beside(network, quantity, _nodes(network)),
         Rules(operand=activations),
     )
 

@@ -12,9 +12,8 @@ from backproof.reference.backprop import Rules
 from backproof.reference.network import Network
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.ops import OPS, Op
-from backproof.reference.verdict.faults.fault import COMMON, Fault, received
-
-TANGENT = "tangent of "
+from backproof.reference.verdict.faults.fault import COMMON, Fault
+from backproof.reference.verdict.link import Quantity
 
 
 def _stopped(x: Any) -> Any:
@@ -49,22 +48,22 @@ def _backward(change: Callable[..., Any]) -> Rules:
     return _everywhere(changed)
 
 
-def _of_values(network: Network, link: str) -> bool:
-    return link.removeprefix(TANGENT) in {node.name for node in network.nodes}
+def _of_values(_: Network, quantity: Quantity) -> bool:
+    return quantity.kind == "value"
 
 
-def _of_cotangents(network: Network, link: str) -> bool:
-    return received(link.removeprefix(TANGENT)) not in (None, network.loss)
+def _of_cotangents(network: Network, quantity: Quantity) -> bool:
+    return quantity.kind == "derivative" and quantity.of != network.loss
 
 
 def tangents() -> Iterator[Fault]:
     """Yield the faults."""
 
     def fault(
-        name: str, gives: str, source: str, rules: Rules, of: Callable[[Network, str], bool]
+        name: str, gives: str, source: str, rules: Rules, of: Callable[[Network, Quantity], bool]
     ) -> Fault:
-        def changes(network: Network, link: str) -> bool:
-            return link.startswith(TANGENT) and of(network, link)
+        def changes(network: Network, quantity: Quantity) -> bool:
+            return quantity.tangent and of(network, quantity)
 
         return Fault(f"tangents: {name}", gives, source, changes, rules)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from backproof.reference.network import Network
 from backproof.reference.verdict.faults.fault import COMMON, Fault
+from backproof.reference.verdict.link import Quantity
 
 
 def updates() -> Iterator[Fault]:
@@ -20,5 +21,5 @@ def updates() -> Iterator[Fault]:
     yield updated("weight forgotten", "-eta dE/dw", lambda w, g, eta: -(eta * g))
 
 
-def _is_update(_: Network, link: str) -> bool:
-    return link.endswith(" updated")
+def _is_update(_: Network, quantity: Quantity) -> bool:
+    return quantity.kind == "update"

@@ -1,1 +1,0 @@
-"""Random networks: grown, certified, and what is found kept."""

@@ -1,1 +1,0 @@
-"""What is right: backpropagation by hand, in plain NumPy, proven in Arb balls."""

@@ -1,1 +1,0 @@
-"""The article: its figures as data, their golden values, and the audit."""

@@ -1,1 +1,0 @@
-"""The kinds of numbers over which the same ops run: floats, Arb balls, `Ball`."""

@@ -1,1 +1,0 @@
-"""What a run found, for people (tables, pages) and for machines (JSON)."""

@@ -1,1 +1,0 @@
-"""Implementations are run, certified, and what becomes of it is said."""

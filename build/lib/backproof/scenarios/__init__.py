@@ -1,1 +1,0 @@
-"""What is certified: ops, networks, variants, derivatives, trainings."""

@@ -1,0 +1,108 @@
+"""A link of the chain rule as data: which array it produced, and the verdict on it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Kind = Literal["value", "derivative", "update", "state", "proof"]
+Verdict = Literal["inside", "degraded", "refuted"]
+
+NAMES: dict[Kind, str] = {
+    "value": "{}",
+    "derivative": "dE/d{}",
+    "update": "{} updated",
+    "state": "{}",
+    "proof": "backward: dE/d{}",
+}
+"""Kind -> how a quantity of that kind is called."""
+
+WITHOUT_PROBES = " without probes"
+"""How the name of what a pass without probes gave ends."""
+
+OTHER_DTYPE = "expected dtype"
+"""How a problem begins that leaves numbers: other links can be replayed from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An array that a pass computes.
+
+    kind:    the value of a node; the derivative of E with respect to a node (its cotangent) or to
+             a leaf (its gradient); a parameter after its update; a state of an optimizer; the
+             proof that a backward function of your own gives the derivative.
+    of:      the node's, leaf's, parameter's or state's name.
+    probes:  whether the pass with probes computed it, or the one without.
+    tangent: whether it is the tangent of that array along a direction.
+    """
+
+    kind: Kind
+    of: str
+    probes: bool = True
+    tangent: bool = False
+
+    def __str__(self) -> str:
+        """Return its name: "net1", "dE/dW1", "dE/dW1 without probes", "W1 updated"."""
+        start = "tangent of " if self.tangent else ""
+        return f"{start}{NAMES[self.kind].format(self.of)}{'' if self.probes else WITHOUT_PROBES}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The verdict on one link, and its worst entry.
+
+    quantity:   the array that the link produced.
+    verdict:    inside, degraded or refuted.
+    precision:  the effective one, by name; of a refuted link, the one that was asked for.
+    properties: what an implementation is free to do, and was seen doing here.
+    entries:    how many numbers the link produced.
+    outside:    how many of them are outside the ball of the precision that was asked for.
+    share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
+    index:      of the worst entry.
+    seen:       what the framework says there.
+    mid, rad:   the ball there, in the effective precision.
+    problem:    what is wrong before any comparison of numbers (shape, dtype, NaN); else None.
+    """
+
+    quantity: Quantity
+    verdict: Verdict
+    precision: str
+    properties: tuple[str, ...] = ()
+    entries: int = 0
+    outside: int = 0
+    share: float = np.inf
+    index: tuple[int, ...] = ()
+    seen: float = np.nan
+    mid: float = np.nan
+    rad: float = np.nan
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The quantity's name: "net1" for a value, "dE/dnet1" for a derivative."""
+        return str(self.quantity)
+
+    @property
+    def is_no_operand(self) -> bool:
+        """Whether what is wrong leaves nothing that another link can be replayed from."""
+        return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
+
+    @property
+    def is_without_probes(self) -> bool:
+        """Whether it is of the pass without probes."""
+        return not self.quantity.probes
+
+    def __str__(self) -> str:
+        place = self.name + (str(list(self.index)) if self.index else "")
+        if self.problem:
+            return f"{place}: refuted: {self.problem}"
+        ball = f"{self.mid!r} +- {self.rad:.3g}"
+        outside = f"{self.outside} of {self.entries} entries outside"
+        if self.verdict == "refuted":
+            return (
+                f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
+                f"{self.seen!r}, {self.share:.3g} radii off"
+            )
+        if self.verdict == "degraded":
+            return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"
+        return f"{place}: inside: {self.seen!r} is in {ball}, share {self.share:.2f}"
