@@ -91,6 +91,16 @@ def test_what_is_installed(installed: Installed) -> None:
     assert expected == found
 
 
+def test_pytest_is_left_alone(installed: Installed) -> None:
+    """No entry point loads the plugin: a pytest run that does not ask for it is not slower."""
+    entries = next(installed.site.glob("backproof-*.dist-info")) / "entry_points.txt"
+
+    assert entries.read_text(encoding="utf-8").split() == [
+        "[console_scripts]",
+        *("backproof", "=", "backproof.command:main"),
+    ]
+
+
 def test_the_metadata_is_whole(installed: Installed) -> None:
     """What a registry shows of a project is there."""
     metadata = next(installed.site.glob("backproof-*.dist-info")) / "METADATA"
