@@ -31,25 +31,25 @@ class Trace:
 class Rules:
     """How a sweep is made. The defaults are right; each of the catalogued faults changes one.
 
-    ops:     name -> op.
-    given:   (node, input's name, value) -> what the node's forward function sees of that input.
-    operand: (node, input's name, value) -> what the node's backward function sees of that input.
-    receive: (name, what its consumers hand on) -> the cotangent of a node, the gradient of a leaf.
+    ops:            name -> op.
+    forward_input:  (node, input's name, value) -> what the node's forward function is given.
+    backward_input: (node, input's name, value) -> what the node's backward function is given.
+    receive:        (name, what its consumers hand on) -> a node's cotangent, a leaf's gradient.
     """
 
     ops: Mapping[str, Op] = field(default_factory=lambda: OPS)
-    given: Callable[[Node, str, Any], Any] = lambda _, __, value: value
-    operand: Callable[[Node, str, Any], Any] = lambda _, __, value: value
+    forward_input: Callable[[Node, str, Any], Any] = lambda _, __, value: value
+    backward_input: Callable[[Node, str, Any], Any] = lambda _, __, value: value
     receive: Callable[[str, list[Any]], Any] = lambda _, handed_on: sum_of(handed_on)
 
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
-        inputs = (self.given(node, name, known[name]) for name in node.inputs)
+        inputs = (self.forward_input(node, name, known[name]) for name in node.inputs)
         return self.ops[node.op].forward(*inputs, **node.options)
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what a node hands on to each of its inputs; `known` holds their values and its."""
-        inputs = (self.operand(node, name, known[name]) for name in node.inputs)
+        inputs = (self.backward_input(node, name, known[name]) for name in node.inputs)
         return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
 
 

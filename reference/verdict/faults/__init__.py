@@ -6,6 +6,7 @@ refuted link: does what was seen lie in this fault's own ball?).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from backproof.reference.network import Network
@@ -17,67 +18,67 @@ from backproof.reference.verdict.faults import (
     convolution,
     cross_entropy,
     dense,
-    embedding,
-    huber,
-    logits,
+    gelu,
     losses,
-    masks,
-    norms,
+    normalization,
     pooling,
-    rectifiers,
     rms_norm,
     shaping,
-    smooth,
     softmax,
-    upsampling,
 )
+from backproof.reference.verdict.faults.families import Table, faults
 from backproof.reference.verdict.faults.fault import Fault
 from backproof.reference.verdict.faults.sweep import stale, sweep
 from backproof.reference.verdict.faults.updates import updates
 
 __all__ = ["FAULTS", "Fault", "catalogue"]
 
-FAULTS: dict[str, Callable[[], Iterator[Fault]]] = {
-    "half_squared_error": losses.half_squared_error,
-    "mean_squared_error": losses.mean_squared_error,
-    "huber": huber.huber,
-    "softmax_cross_entropy": cross_entropy.softmax_cross_entropy,
-    "cross_entropy": cross_entropy.cross_entropy,
-    "bce_with_logits": logits.bce_with_logits,
-    "complete_iou": boxes.complete_iou,
-    "sigmoid": activations.sigmoid,
-    "tanh": activations.tanh,
-    "relu": activations.relu,
-    "leaky_relu": rectifiers.leaky_relu,
-    "elu": rectifiers.elu,
-    "softplus": rectifiers.softplus,
-    "gelu": smooth.gelu,
-    "silu": smooth.silu,
-    "softmax": softmax.softmax,
-    "log_softmax": softmax.log_softmax,
-    "dense": dense.dense,
-    "conv2d": convolution.convolution,
-    "batch_norm": norms.batch_norm,
-    "layer_norm": norms.layer_norm,
-    "rms_norm": rms_norm.rms_norm,
-    "max_pool": pooling.max_pool,
-    "average_pool": pooling.average_pool,
-    "upsample": upsampling.upsample,
-    "causal_mask": masks.causal_mask,
-    "attention": attention.attention,
-    "matmul": arithmetic.matmul,
-    "add": arithmetic.add,
-    "multiply": arithmetic.multiply,
-    "scale": arithmetic.scale,
-    "sum": arithmetic.total,
-    "concatenate": shaping.concatenate,
-    "reshape": shaping.reshape,
-    "transpose": shaping.transpose,
-    "slice": shaping.slicing,
-    "pad": shaping.padding,
-    "embedding": embedding.embedding,
+TABLES: dict[str, Table] = {
+    "half_squared_error": losses.HALF_SQUARED_ERROR,
+    "mean_squared_error": losses.MEAN_SQUARED_ERROR,
+    "huber": losses.HUBER,
+    "softmax_cross_entropy": cross_entropy.SOFTMAX_CROSS_ENTROPY,
+    "cross_entropy": cross_entropy.CROSS_ENTROPY,
+    "bce_with_logits": cross_entropy.BCE_WITH_LOGITS,
+    "complete_iou": boxes.COMPLETE_IOU,
+    "sigmoid": activations.SIGMOID,
+    "tanh": activations.TANH,
+    "relu": activations.RELU,
+    "leaky_relu": activations.LEAKY_RELU,
+    "elu": activations.ELU,
+    "softplus": activations.SOFTPLUS,
+    "gelu": gelu.GELU,
+    "silu": activations.SILU,
+    "softmax": softmax.SOFTMAX,
+    "log_softmax": softmax.LOG_SOFTMAX,
+    "dense": dense.DENSE,
+    "conv2d": convolution.CONVOLUTION,
+    "batch_norm": normalization.BATCH_NORM,
+    "layer_norm": normalization.LAYER_NORM,
+    "rms_norm": rms_norm.RMS_NORM,
+    "max_pool": pooling.MAX_POOL,
+    "average_pool": pooling.AVERAGE_POOL,
+    "upsample": pooling.UPSAMPLE,
+    "causal_mask": attention.CAUSAL_MASK,
+    "attention": attention.ATTENTION,
+    "matmul": arithmetic.MATMUL,
+    "add": arithmetic.ADD,
+    "multiply": arithmetic.MULTIPLY,
+    "scale": arithmetic.SCALE,
+    "sum": arithmetic.SUM,
+    "concatenate": shaping.CONCATENATE,
+    "reshape": shaping.RESHAPE,
+    "transpose": shaping.TRANSPOSE,
+    "slice": shaping.SLICE,
+    "pad": shaping.PAD,
+    "embedding": shaping.EMBEDDING,
 }
-"""Op -> its faults."""
+"""Op -> the table of its faults."""
+
+FAULTS: dict[str, Callable[[], Iterator[Fault]]] = {
+    op: partial(faults, op, table) for op, table in TABLES.items()
+}
+"""Op -> what yields its faults."""
 
 
 def catalogue(network: Network, before: Mapping[str, Any] | None = None) -> dict[str, Fault]:
@@ -87,8 +88,8 @@ def catalogue(network: Network, before: Mapping[str, Any] | None = None) -> dict
     it the faults of stale numbers are included.
     """
     ops = {node.op for node in network.nodes}
-    faults = [fault for op, of in FAULTS.items() if op in ops for fault in of()]
-    faults += [*sweep(network), *updates()]
+    found = [fault for op, of in FAULTS.items() if op in ops for fault in of()]
+    found += [*sweep(network), *updates()]
     if before is not None:
-        faults += stale(network, before)
-    return {fault.name: fault for fault in faults}
+        found += stale(network, before)
+    return {fault.name: fault for fault in found}

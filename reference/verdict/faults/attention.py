@@ -1,54 +1,70 @@
-"""Classical mistakes of causal self-attention: q, k, v (B, H, T, D), p and ds (B, H, T, T)."""
+"""Classical mistakes of causal self-attention and of its mask.
 
-from collections.abc import Callable, Iterator
-from functools import partial
+Shapes: q, k, v (B, H, T, D), scores, p and ds (B, H, T, T).
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.attention import earlier, weights
-from backproof.reference.verdict.faults.fault import Fault, in_both, in_cotangents
-from backproof.reference.verdict.faults.masks import masked, masks
-from backproof.reference.verdict.faults.softmax import across
+from backproof.reference.verdict.faults.families import (
+    Cotangent,
+    Table,
+    Wrong,
+    both,
+    cotangents,
+    function,
+)
+from backproof.reference.verdict.faults.softmax import across, total
+
+Mask = Callable[[Any], Any]
+"""scores -> which columns each row may see, an array of booleans (T, T)."""
 
 
-def attention() -> Iterator[Fault]:
-    """Yield the faults of attention as one op."""
-    both = partial(in_both, "attention")
-    for name, gives, mask, source in masks():
-        yield both(name, gives, attending(mask=masked(mask)), source)
-    yield both(
-        "mask after the softmax",
-        "what probabilities give that were normalized over what is hidden, too",
-        attending(mask=masked(lambda s: np.ones(s.shape[-2:], bool)), after=True),
-        "a mask of zeros and ones on the weights",
+def tri(scores: Any, k: int) -> Any:
+    """Return which columns are at most k after the row."""
+    return np.tri(scores.shape[-2], scores.shape[-1], k, dtype=bool)
+
+
+MASKS: dict[tuple[str, str], tuple[Mask, str]] = {
+    ("no mask", "what every place gives that sees all others"): (
+        lambda s: tri(s, s.size),
+        "a mask that is not applied, or has no effect",
+    ),
+    ("diagonal hidden", "what places give that do not see themselves"): (
+        lambda s: tri(s, -1),
+        "a comparison > for >=",
+    ),
+    ("one later place seen", "what places give that see the next one as well"): (
+        lambda s: tri(s, 1),
+        "diagonal=1 for diagonal=0",
+    ),
+    ("mask transposed", "what places give that see themselves and what is later"): (
+        lambda s: ~tri(s, -1),
+        "triu for tril",
+    ),
+}
+"""(Name, what it gives) -> a wrong mask, source."""
+
+
+def masked(mask: Mask) -> Op:
+    """Return causal_mask with another mask."""
+    return Op(
+        lambda scores, fill=-1e4: np.where(mask(scores), scores, fill),
+        lambda dy, y, scores, fill=-1e4: (np.where(mask(scores), dy, 0),),
     )
-    yield both(
-        "1 / sqrt D forgotten",
-        "what q k^T gives",
-        attending(lambda q: 1),
-        "the paper's section 3.2.1 is on this factor",
-    )
-    yield both(
-        "1 / D for 1 / sqrt D",
-        "what q k^T / D gives",
-        attending(lambda q: q.shape[-1]),
-        "right for muP (Yang et al. 2022)",
-    )
-    yield both(
-        "1 / sqrt D of all heads",
-        "what q k^T / sqrt(H D) gives",
-        attending(lambda q: (q.shape[-1] * q.shape[1]) ** 0.5),
-        "the width in the place of a head's",
-    )
-    yield both(
-        "softmax over the wrong axis",
-        "what weights give that add up to one over the queries",
-        attending(normalize=across("softmax")),
-        "a wrong `dim`",
-    )
-    yield from _scores()
+
+
+CAUSAL_MASK: Table = {
+    **{said: both(masked(mask)).known(source) for said, (mask, source) in MASKS.items()},
+    ("multiplied by the mask", "what a score of 0 gives where a place is hidden"): function(
+        lambda scores, **_: np.where(earlier(scores), scores, 0), OPS["causal_mask"].backward
+    ).known("a mask of zeros and ones before the softmax: e^0 is one"),
+    ("gradient leaks through the mask", "dy, where it was hidden as well"): Cotangent().passed_on,
+}
 
 
 def attending(
@@ -57,8 +73,8 @@ def attending(
     normalize: Op = OPS["softmax"],
     *,
     after: bool = False,
-) -> Op:
-    """Return attention with some part of it replaced, rightly differentiated.
+) -> Wrong:
+    """Replace some part of attention.
 
     root: q -> what the scores are divided by. mask, normalize: the ops in between.
     after: whether what is hidden is zeroed after the softmax as well.
@@ -78,52 +94,59 @@ def attending(
         ds = ds / root(q)
         return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(seen(p), -1, -2) @ dy
 
-    return Op(lambda q, k, v: seen(probabilities(q, k)[1]) @ v, backward)
+    return function(lambda q, k, v: seen(probabilities(q, k)[1]) @ v, backward)
 
 
-def _scores() -> Iterator[Fault]:
-    """Yield the faults of dq = ds k and dk = ds^T q, ds = p (dp - sum dp p) / sqrt D."""
+def scored(scores: Callable[[Any, Any, float], Any]) -> Wrong:
+    """Give dq = ds k and dk = ds^T q of another ds: scores(dp, p, sqrt D)."""
 
-    def of(name: str, gives: str, scores: Callable[..., Any], source: str) -> Fault:
-        def backward(dy: Any, y: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any]:
-            p = weights(q, k)
-            ds = scores(dy @ np.swapaxes(v, -1, -2), p, q.shape[-1] ** 0.5)
-            return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dy
+    def backward(dy: Any, y: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any]:
+        p = weights(q, k)
+        ds = scores(dy @ np.swapaxes(v, -1, -2), p, q.shape[-1] ** 0.5)
+        return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dy
 
-        return in_cotangents("attention", name, gives, backward, source)
+    return cotangents(backward)
 
-    def right(dp: Any, p: Any) -> Any:
-        return p * (dp - np.sum(dp * p, axis=-1, keepdims=True))
 
-    yield of(
-        "softmax Jacobian's sum left out",
-        "what p dp gives, without - p sum dp p",
-        lambda dp, p, root: p * dp / root,
-        "p of exp' = exp alone",
-    )
-    yield of(
-        "softmax Jacobian's diagonal alone",
-        "what dp p (1 - p) gives, as of a sigmoid",
-        lambda dp, p, root: dp * (p * (1 - p)) / root,
-        "a derivative entry by entry",
-    )
-    yield of(
-        "1 / sqrt D forgotten on the way back",
-        "what ds gives without the factor",
-        lambda dp, p, root: right(dp, p),
-        "a scale that was applied outside of the graph",
-    )
-    yield of(
-        "gradient leaks through the mask",
-        "what dp hands on where it was hidden, too",
-        lambda dp, p, root: (
-            np.where(earlier(p), right(dp, p), dp - np.sum(dp * p, axis=-1, keepdims=True)) / root
-        ),
-        "a mask forgotten on the way back",
-    )
-    yield of(
-        "queries and keys exchanged",
-        "what ds^T gives in the place of ds",
-        lambda dp, p, root: np.swapaxes(right(dp, p), -1, -2) / root,
-        "the score matrix the wrong way round",
-    )
+def right(dp: Any, p: Any) -> Any:
+    """Return sqrt D ds as it should be, zero where p is."""
+    return p * (dp - total(dp * p))
+
+
+ATTENTION: Table = {
+    **{said: attending(mask=masked(mask)).known(source) for said, (mask, source) in MASKS.items()},
+    (
+        "mask after the softmax",
+        "what probabilities give that were normalized over what is hidden, too",
+    ): attending(mask=masked(lambda s: np.ones(s.shape[-2:], bool)), after=True).known(
+        "a mask of zeros and ones on the weights"
+    ),
+    ("1 / sqrt D forgotten", "what q k^T gives"): attending(lambda q: 1).known(
+        "the paper's section 3.2.1 is on this factor"
+    ),
+    ("1 / D for 1 / sqrt D", "what q k^T / D gives"): attending(lambda q: q.shape[-1]).known(
+        "right for muP (Yang et al. 2022)"
+    ),
+    ("1 / sqrt D of all heads", "what q k^T / sqrt(H D) gives"): attending(
+        lambda q: (q.shape[-1] * q.shape[1]) ** 0.5
+    ).known("the width in the place of a head's"),
+    (
+        "softmax over the wrong axis",
+        "what weights give that add up to one over the queries",
+    ): attending(normalize=across("softmax")).known("a wrong `dim`"),
+    ("softmax Jacobian's sum left out", "what p dp gives, without - p sum dp p"): scored(
+        lambda dp, p, root: p * dp / root
+    ).known("p of exp' = exp alone"),
+    ("softmax Jacobian's diagonal alone", "what dp p (1 - p) gives, as of a sigmoid"): scored(
+        lambda dp, p, root: dp * (p * (1 - p)) / root
+    ).known("a derivative entry by entry"),
+    ("1 / sqrt D forgotten on the way back", "what ds gives without the factor"): scored(
+        lambda dp, p, root: right(dp, p)
+    ).known("a scale that was applied outside of the graph"),
+    ("gradient leaks through the mask", "what dp hands on where it was hidden, too"): scored(
+        lambda dp, p, root: np.where(earlier(p), right(dp, p), dp - total(dp * p)) / root
+    ).known("a mask forgotten on the way back"),
+    ("queries and keys exchanged", "what ds^T gives in the place of ds"): scored(
+        lambda dp, p, root: np.swapaxes(right(dp, p), -1, -2) / root
+    ).known("the score matrix the wrong way round"),
+}

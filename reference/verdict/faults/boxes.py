@@ -1,169 +1,127 @@
 """Classical mistakes of the complete IoU loss: boxes p, t (..., 4), the loss and dL (...)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import pi
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops import OPS, Op
+from backproof.reference.ops import OPS
 from backproof.reference.ops.boxes import Overlap
 from backproof.reference.verdict.faults.box_parts import Partials, box_loss, partials
-from backproof.reference.verdict.faults.fault import Fault, in_both, in_cotangents
+from backproof.reference.verdict.faults.families import Table, Wrong, both, cotangents, reading
 
-OP = "complete_iou"
-
-
-def complete_iou() -> Iterator[Fault]:
-    """Yield the faults."""
-    yield from other_losses()
-    yield from other_boxes()
-    yield from gradients()
+DETACHED = "a normalization that was detached"
 
 
-def other_losses() -> Iterator[Fault]:
-    """Yield the faults of another loss."""
-    both = partial(in_both, OP)
-    yield both(
-        "aspect term missing",
-        "what 1 - IoU + rho^2 / c^2 gives",
-        box_loss(lambda o: replace(o, slant=0 * o.slant)),
-        "the distance IoU of the same paper",
-    )
-    yield both(
-        "distance term missing",
-        "what 1 - IoU + alpha v gives",
-        box_loss(lambda o: replace(o, rho2=0 * o.rho2), lambda o, a: _distances(o, a, 0)),
-        "a plain IoU loss with an aspect term",
-    )
-    yield both(
-        "distance of the centres doubled",
-        "what 4 rho^2 / c^2 gives, of the corners' sums",
-        box_loss(lambda o: replace(o, rho2=4 * o.rho2), lambda o, a: _distances(o, a, 4)),
-        "a centre is half of a sum",
-    )
-    yield both(
-        "intersection counted twice",
-        "what A + B gives for the union, the intersection not subtracted",
-        box_loss(
-            lambda o: replace(o, union=o.union + o.inter),
-            lambda o, a: replace(partials(o, a), inter=-1 / o.union),
-        ),
-        "A + B for A + B - I",
-    )
-    yield both(
-        "enclosing box for the union",
-        "what I / C gives for IoU, C the area of the box around both",
-        box_loss(
-            lambda o: replace(o, union=o.cw * o.ch),
-            lambda o, a: _of_enclosing(partials(o, a), o),
-        ),
-        "the two areas of Rezatofighi et al., Generalized IoU (2019)",
-    )
-    yield both(
-        "4 / pi^2 forgotten",
-        "what v = slant^2 gives",
-        box_loss(
-            lambda o: replace(o, slant=pi / 2 * o.slant),
-            lambda o, a: replace(partials(o, a), slant=pi / 2 * partials(o, a).slant),
-        ),
-        "a lost factor",
-    )
+def loss(
+    changed: Callable[[Overlap], Overlap], derived: Callable[[Overlap, Any], Partials] = partials
+) -> Wrong:
+    """Give the loss of overlaps that are changed, rightly differentiated."""
+    return both(box_loss(changed, derived))
 
 
-def _distances(o: Overlap, alpha: Any, factor: float) -> Partials:
-    right = partials(o, alpha)
-    return replace(right, rho2=factor * right.rho2)
+def of_derivatives(wrong: Callable[[Overlap, Any], Partials]) -> Wrong:
+    """Give other derivatives of the right loss: wrong(overlap, alpha)."""
+    return cotangents(box_loss(derived=wrong).backward)
 
 
-def _of_enclosing(d: Partials, o: Overlap) -> Partials:
-    iou = o.inter / o.union
+def distances(factor: float) -> Wrong:
+    """Give the loss of squared distances of the centres that are multiplied."""
+
+    def of(o: Overlap, alpha: Any) -> Partials:
+        right = partials(o, alpha)
+        return replace(right, rho2=factor * right.rho2)
+
+    return loss(lambda o: replace(o, rho2=factor * o.rho2), of)
+
+
+def of_enclosing(o: Overlap, alpha: Any) -> Partials:
+    """Return the derivatives where the union is the area of the box around both."""
+    d, iou = partials(o, alpha), o.inter / o.union
     return replace(
         d, inter=-1 / o.union, area=0 * o.union, cw=d.cw + iou / o.cw, ch=d.ch + iou / o.ch
     )
 
 
-def other_boxes() -> Iterator[Fault]:
-    """Yield the faults of boxes that are read otherwise."""
-    yield in_both(
-        OP,
-        "centres and sizes for corners",
-        "what boxes give that are read as centre and size",
-        _read_as(_corners, _back),
-        "the two formats of boxes",
-    )
-    yield in_both(
-        OP,
-        "one added to every side",
-        "what boxes give whose larger corner is one further",
-        _read_as(lambda box: box + np.array([0.0, 0.0, 1.0, 1.0]), lambda d: d),
-        "sides in whole pixels, x2 - x1 + 1: Pascal VOC's",
-    )
+def of_whole_slant(o: Overlap, alpha: Any) -> Partials:
+    """Return the derivatives where v is slant^2."""
+    d = partials(o, alpha)
+    return replace(d, slant=pi / 2 * d.slant)
 
 
-def _read_as(read: Callable[[Any], Any], back: Callable[[Any], Any]) -> Op:
-    right = OPS[OP]
-
-    def backward(dL: Any, L: Any, p: Any, t: Any, **o: float) -> tuple[Any, ...]:
-        return tuple(map(back, right.backward(dL, L, read(p), read(t), **o)))
-
-    return Op(lambda p, t, **o: right.forward(read(p), read(t), **o), backward)
-
-
-def _corners(box: Any) -> Any:
-    center, half = box[..., :2], box[..., 2:] / 2
-    return np.concatenate([center - half, center + half], axis=-1)
-
-
-def _back(d: Any) -> Any:
-    low, high = d[..., :2], d[..., 2:]
-    return np.concatenate([low + high, (high - low) / 2], axis=-1)
-
-
-def gradients() -> Iterator[Fault]:
-    """Yield the faults of dp and dt alone."""
-
-    def of(name: str, gives: str, wrong: Callable[..., Partials], source: str) -> Fault:
-        return in_cotangents(OP, name, gives, box_loss(derived=wrong).backward, source)
-
-    yield of(
-        "alpha differentiated",
-        "what alpha = v / (1 - IoU + v) gives, differentiated as well",
-        lambda o, a: _through_alpha(partials(o, a * (2 - a)), a),
-        "torch.no_grad() forgotten: alpha is a constant there",
-    )
-    yield of(
-        "diagonal taken for a constant",
-        "what rho^2 / c^2 gives without the quotient rule",
-        lambda o, a: replace(partials(o, a), cw=0 * o.cw, ch=0 * o.ch),
-        "a normalization that was detached",
-    )
-    yield of(
-        "union taken for a constant",
-        "what I / U gives without the quotient rule",
-        lambda o, a: replace(partials(o, a), inter=-1 / o.union, area=0 * o.union),
-        "a normalization that was detached",
-    )
-    yield of(
-        "aspect term not differentiated",
-        "what alpha v gives taken for a constant",
-        lambda o, a: partials(o, 0 * a),
-        "a no_grad() around more than alpha",
-    )
-    yield in_cotangents(
-        OP,
-        "wrong sign",
-        "the gradient negated",
-        lambda *a, **o: tuple(-d for d in OPS[OP].backward(*a, **o)),
-    )
-
-
-def _through_alpha(d: Partials, alpha: Any) -> Partials:
+def through_alpha(o: Overlap, alpha: Any) -> Partials:
     """Return the derivatives through alpha v = v^2 / S, S = 1 - IoU + v, as well.
 
     By v it is alpha (2 - alpha), and by IoU it is alpha^2, where the loss has -1.
     """
-    left = 1 - alpha * alpha
+    d, left = partials(o, alpha * (2 - alpha)), 1 - alpha * alpha
     return replace(d, inter=left * d.inter, area=left * d.area)
+
+
+def corners(box: Any) -> Any:
+    """Return the corners of a box that is given as centre and size."""
+    center, half = box[..., :2], box[..., 2:] / 2
+    return np.concatenate([center - half, center + half], axis=-1)
+
+
+def corners_back(d: Any) -> Any:
+    """Return the cotangent of centre and size from that of the corners."""
+    low, high = d[..., :2], d[..., 2:]
+    return np.concatenate([low + high, (high - low) / 2], axis=-1)
+
+
+COMPLETE_IOU: Table = {
+    ("aspect term missing", "what 1 - IoU + rho^2 / c^2 gives"): loss(
+        lambda o: replace(o, slant=0 * o.slant)
+    ).known("the distance IoU of the same paper"),
+    ("distance term missing", "what 1 - IoU + alpha v gives"): distances(0).known(
+        "a plain IoU loss with an aspect term"
+    ),
+    (
+        "distance of the centres doubled",
+        "what 4 rho^2 / c^2 gives, of the corners' sums",
+    ): distances(4).known("a centre is half of a sum"),
+    (
+        "intersection counted twice",
+        "what A + B gives for the union, the intersection not subtracted",
+    ): loss(
+        lambda o: replace(o, union=o.union + o.inter),
+        lambda o, a: replace(partials(o, a), inter=-1 / o.union),
+    ).known("A + B for A + B - I"),
+    (
+        "enclosing box for the union",
+        "what I / C gives for IoU, C the area of the box around both",
+    ): loss(lambda o: replace(o, union=o.cw * o.ch), of_enclosing).known(
+        "the two areas of Rezatofighi et al., Generalized IoU (2019)"
+    ),
+    ("4 / pi^2 forgotten", "what v = slant^2 gives"): loss(
+        lambda o: replace(o, slant=pi / 2 * o.slant), of_whole_slant
+    ).known("a lost factor"),
+    ("centres and sizes for corners", "what boxes give that are read as centre and size"): reading(
+        lambda *boxes: map(corners, boxes), lambda *d: tuple(map(corners_back, d))
+    ).known("the two formats of boxes"),
+    ("one added to every side", "what boxes give whose larger corner is one further"): reading(
+        lambda *boxes: (box + np.array([0.0, 0.0, 1.0, 1.0]) for box in boxes)
+    ).known("sides in whole pixels, x2 - x1 + 1: Pascal VOC's"),
+    (
+        "alpha differentiated",
+        "what alpha = v / (1 - IoU + v) gives, differentiated as well",
+    ): of_derivatives(through_alpha).known("torch.no_grad() forgotten: alpha is a constant there"),
+    (
+        "diagonal taken for a constant",
+        "what rho^2 / c^2 gives without the quotient rule",
+    ): of_derivatives(lambda o, a: replace(partials(o, a), cw=0 * o.cw, ch=0 * o.ch)).known(
+        DETACHED
+    ),
+    ("union taken for a constant", "what I / U gives without the quotient rule"): of_derivatives(
+        lambda o, a: replace(partials(o, a), inter=-1 / o.union, area=0 * o.union)
+    ).known(DETACHED),
+    ("aspect term not differentiated", "what alpha v gives taken for a constant"): of_derivatives(
+        lambda o, a: partials(o, 0 * a)
+    ).known("a no_grad() around more than alpha"),
+    ("wrong sign", "the gradient negated"): cotangents(
+        lambda *a, **o: tuple(-d for d in OPS["complete_iou"].backward(*a, **o))
+    ),
+}

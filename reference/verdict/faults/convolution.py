@@ -1,78 +1,118 @@
-"""Classical mistakes of convolution: what it gives; those of its gradients have their own file.
+"""Classical mistakes of convolution.
 
-Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), b (O,) or left out, z (N, O, P, Q).
+Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), b (O,) or left out, z and dz (N, O, P, Q).
 """
 
-from collections.abc import Iterator
-from functools import partial
+import numpy as np
 
 from backproof.reference.ops.convolution import conv2d_forward
-from backproof.reference.verdict.faults.convolution_gradients import (
-    OTHER_LAYOUT,
-    SAME,
-    SHIFTED,
-    SHUFFLED,
-    bias_gradients,
-    input_cotangents,
-    kernel_gradients,
-)
-from backproof.reference.verdict.faults.fault import Fault, in_forward
+from backproof.reference.verdict.faults.families import Cotangent, Table, averaged, forward, seeing
 from backproof.reference.verdict.faults.kernels import (
+    dW,
+    dx,
     exchanged,
+    filled,
     flipped,
+    late,
     shifted,
     shuffled,
     undilated,
+    undilated_dW,
 )
 
+IN_TURN = "what channels dealt out in turn give, for channels in blocks"
+OTHER_LAYOUT = "layers that store (C, O, K, L) against layers that store (O, C, K, L)"
+SAME = "TensorFlow's SAME padding of even images at a stride of two"
+SHIFTED = "what the image gives one row further up and one column further left"
+SHUFFLED = "the channel shuffle of Zhang et al., ShuffleNet (2018)"
 
-def convolution() -> Iterator[Fault]:
-    """Yield the faults."""
-    yield from values()
-    yield from input_cotangents()
-    yield from kernel_gradients()
-    yield from bias_gradients()
+to_x, to_w, to_b = map(Cotangent, range(3))
 
-
-def values() -> Iterator[Fault]:
-    """Yield the faults of z."""
-    forward = partial(in_forward, "conv2d")
-    yield forward(
+VALUES: Table = {
+    (
         "kernel flipped",
         "the convolution of mathematics, with the kernel turned by 180 degrees",
-        lambda x, W, *b, **o: conv2d_forward(x, flipped(W), *b, **o),
-        "scipy.signal.convolve; what frameworks call convolution is correlation",
-    )
-    yield forward(
+    ): seeing(lambda x, W, *b: (x, flipped(W), *b)).known(
+        "scipy.signal.convolve; what frameworks call convolution is correlation"
+    ),
+    (
         "rows and columns of the kernel exchanged",
         "what W gives with (L, K) read row by row as (K, L)",
-        lambda x, W, *b, **o: conv2d_forward(x, exchanged(W, (2, 3)), *b, **o),
-        "layers that store width before height",
-    )
-    yield forward(
-        "in and out exchanged",
-        "what W gives with (C, O) read row by row as (O, C)",
-        lambda x, W, *b, **o: conv2d_forward(x, exchanged(W), *b, **o),
-        OTHER_LAYOUT,
-    )
-    yield forward(
-        "padding off by one",
-        SHIFTED,
-        lambda x, W, *b, padding=0, **o: conv2d_forward(shifted(x, padding), W, *b, **o),
-        SAME,
-    )
-    yield forward("dilation forgotten", "what a dilation of 1 gives", undilated)
-    yield forward(
-        "groups mixed up",
-        "what channels dealt out in turn give, for channels in blocks",
-        lambda x, W, *b, groups=1, **o: conv2d_forward(
-            shuffled(x, groups), W, *b, groups=groups, **o
-        ),
-        SHUFFLED,
-    )
-    yield forward(
-        "bias forgotten",
-        "the convolution, without b",
-        lambda x, W, b, **o: conv2d_forward(x, W, **o),
-        inputs=3,
-    )
+    ): seeing(lambda x, W, *b: (x, exchanged(W, (2, 3)), *b)).known(
+        "layers that store width before height"
+    ),
+    ("in and out exchanged", "what W gives with (C, O) read row by row as (O, C)"): seeing(
+        lambda x, W, *b: (x, exchanged(W), *b)
+    ).known(OTHER_LAYOUT),
+    ("padding off by one", SHIFTED): forward(
+        lambda x, *a, padding=0, **o: conv2d_forward(shifted(x, padding), *a, **o)
+    ).known(SAME),
+    ("dilation forgotten", "what a dilation of 1 gives"): forward(undilated),
+    ("groups mixed up", IN_TURN): forward(
+        lambda x, *a, groups=1, **o: conv2d_forward(shuffled(x, groups), *a, groups=groups, **o)
+    ).known(SHUFFLED),
+    ("bias forgotten", "the convolution, without b"): forward(
+        lambda x, W, b, **o: conv2d_forward(x, W, **o), inputs=3
+    ),
+}
+
+INPUT_COTANGENTS: Table = {
+    (
+        "kernel not flipped on the way back",
+        "the correlation of dz with W, which should be turned by 180 degrees",
+    ): to_x.seeing(lambda x, W, *b: (x, flipped(W), *b)),
+    (
+        "in and out exchanged on the way back",
+        "what W sends back with (C, O) read row by row as (O, C)",
+    ): to_x.seeing(lambda x, W, *b: (x, exchanged(W), *b)).known(OTHER_LAYOUT),
+    ("off by one on the way back", "dx moved down by one row and right by one column"): to_x(
+        late
+    ).known("an output padding; the stride's zeros before each entry, not after it"),
+    (
+        "stride's zeros filled on the way back",
+        "what dz gives repeated, for dz with zeros between its entries",
+    ): to_x(filled).known("upsampling for a transposed convolution"),
+    ("dilation forgotten on the way back", "what a dilation of 1 sends back"): to_x(
+        lambda *a, **o: dx(*a, **{**o, "dilation": 1})
+    ),
+    (
+        "groups mixed up on the way back",
+        "dx with its channels dealt out in turn, not in blocks",
+    ): to_x.then(lambda d, *_, groups=1, **__: shuffled(d, groups)).known(SHUFFLED),
+    ("input gradient detached", "zero"): to_x.lost,
+}
+
+KERNEL_GRADIENTS: Table = {
+    ("kernel gradient flipped", "dW turned by 180 degrees"): to_w.then(
+        lambda d, *_, **__: flipped(d)
+    ),
+    (
+        "in and out exchanged in the kernel gradient",
+        "dW with (C, O) read row by row as (O, C)",
+    ): to_w.then(lambda d, *_, **__: exchanged(d)).known(OTHER_LAYOUT),
+    ("only the first image counted", "dW of the first image"): to_w.of_first,
+    ("mean for sum over the batch", "dW / N"): to_w.then(averaged),
+    ("padding off by one in the kernel gradient", SHIFTED): to_w(
+        lambda dz, z, x, *a, padding=0, **o: dW(dz, z, shifted(x, padding), *a, **o)
+    ).known(SAME),
+    ("dilation forgotten in the kernel gradient", "what a dilation of 1 gives"): to_w(undilated_dW),
+    ("groups mixed up in the kernel gradient", IN_TURN): to_w(
+        lambda dz, z, x, *a, groups=1, **o: dW(dz, z, shuffled(x, groups), *a, groups=groups, **o)
+    ).known(SHUFFLED),
+    ("kernel gradient forgotten", "zero"): to_w(lambda dz, z, x, W, *_, **__: 0 * W),
+}
+
+BIAS_GRADIENTS: Table = {
+    ("bias gradient of the first image alone", "the sum of dz over the first image"): to_b.of_first,
+    ("bias gradient averaged over the batch", "the sum of dz / N"): to_b.then(averaged),
+    ("bias gradient averaged over all places", "the sum of dz / (N P Q)"): to_b(
+        lambda dz, *_, **__: np.sum(dz, axis=(0, 2, 3)) / (dz.size // dz.shape[1])
+    ),
+    (
+        "bias gradient not summed over the places",
+        "the sum of dz over the first place of every image",
+    ): to_b(lambda dz, *_, **__: np.sum(dz[:, :, 0, 0], axis=0)),
+    ("bias gradient forgotten", "zero"): to_b(lambda dz, z, x, W, b, **_: 0 * b),
+}
+
+CONVOLUTION: Table = {**VALUES, **INPUT_COTANGENTS, **KERNEL_GRADIENTS, **BIAS_GRADIENTS}

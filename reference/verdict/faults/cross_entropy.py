@@ -1,110 +1,38 @@
 """Classical mistakes of cross-entropies of logits.
 
-Shapes: y and dy (B, O), p = softmax(y), t (B, O) the targets or integers (B,), E ().
+Shapes: y and dy (B, O), p = softmax(y), t (B, O) the targets or integers (B,), E (). With a
+sigmoid, s = s(y) and t are of the shape of y, which is any.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.ops import OPS, Op
-from backproof.reference.ops.cross_entropy import places, rows, smoothed
-from backproof.reference.ops.softmax import log_softmax_forward, softmax_backward, softmax_forward
-from backproof.reference.verdict.faults.fault import (
-    COMMON,
-    Fault,
-    in_backward,
-    in_both,
-    times,
-    with_options,
+from backproof.reference.ops.cross_entropy import (
+    bce_with_logits_backward,
+    bce_with_logits_forward,
+    places,
+    rows,
+    smoothed,
+)
+from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.ops.softmax import log_softmax_forward
+from backproof.reference.verdict.faults.families import (
+    SUM_FOR_MEAN,
+    Cotangent,
+    Table,
+    Wrong,
+    after,
+    both,
+    fixed,
+    function,
+    reading,
+    scaled,
 )
 
-
-def softmax_cross_entropy() -> Iterator[Fault]:
-    """Yield the faults of softmax cross-entropy with target probabilities."""
-    yield from entropy("softmax_cross_entropy")
-
-
-def cross_entropy() -> Iterator[Fault]:
-    """Yield the faults of softmax cross-entropy with target classes."""
-    yield from entropy("cross_entropy")
-
-    def kept(y: Any, *, target: Any, ignore_index: int = -100, **_: Any) -> Any:
-        return places(target, ignore_index)[2]
-
-    def left_out(dE: Any, E: Any, y: Any, **options: Any) -> Any:
-        p, t, n = parts(y, **options)
-        return (p - t) * (dE / n)
-
-    yield in_both(
-        "cross_entropy",
-        "mean over all rows",
-        "what the sum over the rows that count gives, divided by all",
-        times("cross_entropy", lambda y, **o: kept(y, **o) / rows(y)),
-        "padding that is masked, but counted",
-    )
-    yield in_both(
-        "cross_entropy",
-        "rows left out included",
-        "what all rows give, ignore_index or not",
-        with_options("cross_entropy", lambda _: {"ignore_index": -100}),
-        "padding that is trained on",
-    )
-    yield in_backward(
-        "cross_entropy",
-        0,
-        "rows left out receive",
-        "p / M in rows that are left out",
-        left_out,
-        "a one-hot row of zeros, and no mask on the way back",
-    )
-
-
-def entropy(op: str) -> Iterator[Fault]:
-    """Yield the faults that both share."""
-
-    def dy(name: str, gives: str, wrong: Callable[[Any, Any, Any], Any]) -> Fault:
-        def backward(dE: Any, E: Any, y: Any, *t: Any, **options: Any) -> Any:
-            p, t_, n = parts(y, *t, **options)
-            return np.where(counted(y, **options), wrong(y, p, t_), 0) * (dE / n)
-
-        return in_backward(op, 0, name, gives, backward, COMMON)
-
-    yield dy("not shifted by the target", "p / B instead of (p - t) / B", lambda y, p, t: p)
-    yield dy(
-        "softmax Jacobian left out",
-        "-t / p / B, the gradient of the probabilities",
-        lambda y, p, t: -t / p,
-    )
-    yield dy("wrong sign", "(t - p) / B", lambda y, p, t: t - p)
-    yield dy("logits for probabilities", "(y - t) / B", lambda y, p, t: y - t)
-    yield in_both(
-        op,
-        "sum for mean over the batch",
-        "what B times as much gives",
-        times(op, lambda y, *t, **o: parts(y, *t, **o)[2]),
-    )
-    yield in_both(
-        op,
-        "label smoothing forgotten",
-        "what the targets give as they are",
-        with_options(op, lambda _: {"label_smoothing": 0.0}),
-    )
-    yield in_both(
-        op,
-        "smoothed over the others only",
-        "what the smoothing's share gives, spread over the O - 1 other outputs",
-        _over_others(op),
-        "Szegedy et al. (2016, sec. 7) spread it over all O",
-    )
-    yield in_both(
-        op,
-        "softmax applied twice",
-        "what softmax(y) gives in the place of logits",
-        _twice(op),
-        "CrossEntropyLoss after a softmax",
-    )
+dy = Cotangent()
 
 
 def parts(
@@ -127,7 +55,17 @@ def counted(y: Any, *, target: Any = None, ignore_index: int = -100, **_: Any) -
     return (np.asarray(target) != ignore_index)[..., None]
 
 
-def _over_others(op: str) -> Op:
+def of_rows(wrong: Callable[[Any, Any, Any], Any]) -> Wrong:
+    """Give dy = wrong(y, p, t) dE/B, zero in rows that do not count; p - t is right."""
+
+    def backward(dE: Any, E: Any, y: Any, *t: Any, **options: Any) -> Any:
+        p, t_, n = parts(y, *t, **options)
+        return np.where(counted(y, **options), wrong(y, p, t_), 0) * (dE / n)
+
+    return dy(backward)
+
+
+def over_others(op: str) -> Op:
     """Return the op with t + s (1/(O - 1) - t O/(O - 1)): it is linear in the targets."""
     right = OPS[op]
 
@@ -150,12 +88,93 @@ def _over_others(op: str) -> Op:
     return Op(forward, backward)
 
 
-def _twice(op: str) -> Op:
-    right = OPS[op]
+SOFTMAX_CROSS_ENTROPY: Table = {
+    ("not shifted by the target", "p / B instead of (p - t) / B"): of_rows(lambda y, p, t: p),
+    ("softmax Jacobian left out", "-t / p / B, the gradient of the probabilities"): of_rows(
+        lambda y, p, t: -t / p
+    ),
+    ("wrong sign", "(t - p) / B"): of_rows(lambda y, p, t: t - p),
+    ("logits for probabilities", "(y - t) / B"): of_rows(lambda y, p, t: y - t),
+    ("sum for mean over the batch", "what B times as much gives"): scaled(
+        lambda *a, **o: parts(*a, **o)[2]
+    ),
+    ("label smoothing forgotten", "what the targets give as they are"): fixed(label_smoothing=0.0),
+    (
+        "smoothed over the others only",
+        "what the smoothing's share gives, spread over the O - 1 other outputs",
+    ): both(over_others).known("Szegedy et al. (2016, sec. 7) spread it over all O"),
+    ("softmax applied twice", "what softmax(y) gives in the place of logits"): after(
+        "softmax"
+    ).known("CrossEntropyLoss after a softmax"),
+}
 
-    def backward(dE: Any, E: Any, y: Any, *t: Any, **o: Any) -> tuple[Any, ...]:
-        p = softmax_forward(y)
-        dp, *dt = right.backward(dE, E, p, *t, **o)
-        return (*softmax_backward(dp, p, y), *dt)
 
-    return Op(lambda y, *t, **o: right.forward(softmax_forward(y), *t, **o), backward)
+def share_kept(y: Any, *, target: Any, ignore_index: int = -100, **_: Any) -> float:
+    """Return the share of the rows that count."""
+    return places(target, ignore_index)[2] / rows(y)
+
+
+def left_out_too(dE: Any, E: Any, y: Any, **options: Any) -> Any:
+    """Return dy, that of rows left out among it."""
+    p, t, n = parts(y, **options)
+    return (p - t) * (dE / n)
+
+
+CROSS_ENTROPY: Table = {
+    **SOFTMAX_CROSS_ENTROPY,
+    ("mean over all rows", "what the sum over the rows that count gives, divided by all"): scaled(
+        share_kept
+    ).known("padding that is masked, but counted"),
+    ("rows left out included", "what all rows give, ignore_index or not"): fixed(
+        ignore_index=-100
+    ).known("padding that is trained on"),
+    ("rows left out receive", "p / M in rows that are left out"): dy(left_out_too).known(
+        "a one-hot row of zeros, and no mask on the way back"
+    ),
+}
+
+
+def of_sigmoid(wrong: Callable[..., Any]) -> Wrong:
+    """Give dy = dE/n wrong(y, t, s, w), w the pos_weight; (1 + (w - 1) t) s - w t is right."""
+    return dy(
+        lambda dE, E, y, t, pos_weight=1.0: (
+            dE / y.size * wrong(y, t, sigmoid_forward(y), pos_weight)
+        )
+    )
+
+
+BCE_WITH_LOGITS: Table = {
+    ("pos_weight forgotten", "what a pos_weight of 1 gives"): fixed(pos_weight=1.0),
+    (
+        "pos_weight applied to negatives",
+        "what pos_weight gives on 1 - t in the place of t",
+    ): reading(lambda y, t: (-y, 1 - t), lambda *d: tuple(-one for one in d)).known(
+        "a weight of the frequent class, taken for one of the rare"
+    ),
+    ("pos_weight applied to all", "what pos_weight gives on both t and 1 - t"): function(
+        lambda y, t, pos_weight=1.0: pos_weight * bce_with_logits_forward(y, t),
+        lambda dE, E, y, t, pos_weight=1.0: bce_with_logits_backward(pos_weight * dE, E, y, t),
+    ).known("`weight` for `pos_weight`"),
+    ("sum for mean", "what n times as much gives"): SUM_FOR_MEAN,
+    ("mean over the batch alone", "what the sum over all but the first axis gives"): scaled(
+        lambda y, t, **_: y.size // y.shape[0]
+    ),
+    ("sigmoid applied twice", "what s(y) gives in the place of logits"): after("sigmoid").known(
+        "BCEWithLogitsLoss after a sigmoid"
+    ),
+    ("not shifted by the target", "s / n, weighted"): of_sigmoid(
+        lambda y, t, s, w: (1 + (w - 1) * t) * s
+    ),
+    ("pos_weight of the target alone", "(s - w t) / n"): of_sigmoid(
+        lambda y, t, s, w: s - w * t
+    ).known("the derivative of (1 - t) y + ..., with the weight put where t stands"),
+    ("sigmoid's derivative kept", "(s - t) s (1 - s) / n, weighted"): of_sigmoid(
+        lambda y, t, s, w: ((1 + (w - 1) * t) * s - w * t) * (s * (1 - s))
+    ).known("that of a squared error, which does not cancel"),
+    ("logits for probabilities", "(y - t) / n, weighted"): of_sigmoid(
+        lambda y, t, s, w: (1 + (w - 1) * t) * y - w * t
+    ),
+    ("wrong sign", "(t - s) / n, weighted"): of_sigmoid(
+        lambda y, t, s, w: w * t - (1 + (w - 1) * t) * s
+    ),
+}

@@ -1,6 +1,6 @@
 """What the wrong functions of convolution are made of.
 
-Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), dz (N, O, P, Q).
+Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), z and dz (N, O, P, Q).
 """
 
 from typing import Any
@@ -12,33 +12,21 @@ from backproof.reference.ops.convolution import input_cotangent, outputs, weight
 from backproof.reference.ops.windows import pad
 
 
-def dx(
-    dz: Any,
-    z: Any,
-    x: Any,
-    W: Any,
-    *_: Any,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
-    groups: int = 1,
-) -> Any:
+def settings(
+    stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1
+) -> tuple[int, int, int, int]:
+    """Return the options, those that are not given too."""
+    return stride, padding, dilation, groups
+
+
+def dx(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: int) -> Any:
     """Return the cotangent of x, as it should be."""
-    return input_cotangent(dz, W, x.shape, stride, padding, dilation, groups)
+    return input_cotangent(dz, W, x.shape, *settings(**options))
 
 
-def dW(
-    dz: Any,
-    z: Any,
-    x: Any,
-    W: Any,
-    *_: Any,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
-    groups: int = 1,
-) -> Any:
+def dW(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: int) -> Any:
     """Return the gradient of W, as it should be."""
+    stride, padding, dilation, groups = settings(**options)
     return weight_gradient(dz, pad(x, padding), W.shape, stride, dilation, groups)
 
 
@@ -66,24 +54,15 @@ def shifted(x: Any, padding: int) -> Any:
 
 def undilated(x: Any, W: Any, *b: Any, dilation: int = 1, **options: int) -> Any:
     """Return z for a dilation of one, in the shape that the right one gives."""
-    padded = pad(x, options.get("padding", 0)).shape
-    P, Q = outputs(padded, W.shape, options.get("stride", 1), dilation)
+    stride, padding, _, _ = settings(**options)
+    P, Q = outputs(pad(x, padding).shape, W.shape, stride, dilation)
     z = OPS["conv2d"].forward(x, W, *b, **options)
     return z[:, :, :P, :Q]
 
 
-def undilated_dW(
-    dz: Any,
-    z: Any,
-    x: Any,
-    W: Any,
-    *_: Any,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
-    groups: int = 1,
-) -> Any:
+def undilated_dW(dz: Any, z: Any, x: Any, W: Any, *b: Any, **options: int) -> Any:
     """Return dW for a dilation of one."""
+    stride, padding, _, groups = settings(**options)
     rows, columns = (stride * (n - 1) + k for n, k in zip(dz.shape[2:], W.shape[2:], strict=True))
     seen = pad(x, padding)[:, :, :rows, :columns]
     return weight_gradient(dz, seen, W.shape, stride, 1, groups)

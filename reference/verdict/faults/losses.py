@@ -1,72 +1,35 @@
-"""Classical mistakes of squared errors: y, t and the gradient dy are (B, O), the loss E ()."""
+"""Classical mistakes of losses of distances: y, t and the gradient dy are (B, O), the loss E ()."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops import OPS
-from backproof.reference.verdict.faults.fault import (
-    COMMON,
-    Fault,
-    in_backward,
-    in_both,
-    in_forward,
-    times,
+from backproof.reference.verdict.faults.families import (
+    SUM_FOR_MEAN,
+    Cotangent,
+    Table,
+    Wrong,
+    averaged,
+    fixed,
+    forward,
+    scaled,
 )
 
-
-def half_squared_error() -> Iterator[Fault]:
-    """Yield the faults of 1/2 sum (t - y)^2."""
-    yield from scaled("half_squared_error", "lost factor 1/2", 2.0)
-    yield in_forward(
-        "half_squared_error",
-        "lost factor 1/2",
-        "sum (t - y)^2",
-        lambda y, t: np.sum((t - y) * (t - y)),
-        COMMON,
-    )
-    yield in_backward(
-        "half_squared_error",
-        0,
-        "mean for sum over the batch",
-        "-(t - y) / B",
-        lambda dE, E, y, t: -(dE * (t - y)) / y.shape[0],
-        COMMON,
-    )
+dy = Cotangent()
 
 
-def mean_squared_error() -> Iterator[Fault]:
-    """Yield the faults of 1/n sum (t - y)^2."""
-    yield from scaled("mean_squared_error", "lost factor 2", 0.5)
-    yield in_both(
-        "mean_squared_error",
-        "sum for mean",
-        "what n times as much gives",
-        times("mean_squared_error", lambda y, t: y.size),
-    )
-    yield in_backward(
-        "mean_squared_error",
-        0,
-        "mean over the batch alone",
-        "-2 (t - y) / B",
-        lambda dE, E, y, t: -(dE * (2 * (t - y))) / y.shape[0],
-        COMMON,
-    )
-
-
-def scaled(op: str, lost: str, factor: float) -> Iterator[Fault]:
-    """Yield the faults of a loss whose gradient is right but for a factor."""
-
-    def scaled_by(name: str, gives: str, factor: Callable[[Any], Any]) -> Fault:
-        def wrong(dE: Any, E: Any, y: Any, t: Any) -> Any:
-            return OPS[op].backward(dE, E, y, t)[0] * factor(y)
-
-        return in_backward(op, 0, name, gives, wrong, COMMON)
-
-    yield scaled_by("wrong sign", "the gradient negated", lambda _: -1.0)
-    yield scaled_by(f"{lost} of the gradient", f"{factor} times the gradient", lambda _: factor)
-    yield scaled_by("wrong sign of one output", "the first output's gradient negated", flip)
+def signs_and_factors(lost: str, factor: float) -> Table:
+    """Return the faults of a gradient that is right but for a factor."""
+    return {
+        ("wrong sign", "the gradient negated"): dy.then(lambda d, *_: d * -1.0),
+        (f"{lost} of the gradient", f"{factor} times the gradient"): dy.then(
+            lambda d, *_: d * factor
+        ),
+        ("wrong sign of one output", "the first output's gradient negated"): dy.then(
+            lambda d, y, t: d * flip(y)
+        ),
+    }
 
 
 def flip(y: Any) -> Any:
@@ -74,3 +37,72 @@ def flip(y: Any) -> Any:
     signs = np.ones(y.shape)
     signs[..., 0] = -1
     return signs
+
+
+HALF_SQUARED_ERROR: Table = {
+    **signs_and_factors("lost factor 1/2", 2.0),
+    ("lost factor 1/2", "sum (t - y)^2"): forward(lambda y, t: np.sum((t - y) * (t - y))),
+    ("mean for sum over the batch", "-(t - y) / B"): dy.then(averaged),
+}
+
+MEAN_SQUARED_ERROR: Table = {
+    **signs_and_factors("lost factor 2", 0.5),
+    ("sum for mean", "what n times as much gives"): SUM_FOR_MEAN,
+    ("mean over the batch alone", "-2 (t - y) / B"): dy(
+        lambda dE, E, y, t: -(dE * (2 * (t - y))) / y.shape[0]
+    ),
+}
+
+
+def mean(linear: Callable[[Any, float], Any], half: float = 0.5) -> Wrong:
+    """Give the mean of half e^2 where |e| <= delta, else of linear(|e|, delta); e = t - y."""
+
+    def loss(y: Any, t: Any, *, delta: float = 1.0) -> Any:
+        e = t - y
+        size = np.abs(e)
+        return np.sum(np.where(size > delta, linear(size, delta), half * e * e)) / e.size
+
+    return forward(loss)
+
+
+def gradient(wrong: Callable[[Any, float], Any]) -> Wrong:
+    """Give dy = -dE/n times wrong(e, delta), which should be e clipped to +-delta."""
+
+    def backward(dE: Any, E: Any, y: Any, t: Any, *, delta: float = 1.0) -> Any:
+        return -(dE * (wrong(t - y, delta) / y.size))
+
+    return dy(backward)
+
+
+def clipped(e: Any, delta: float) -> Any:
+    """Return what is right."""
+    return np.maximum(np.minimum(e, delta), -delta)
+
+
+HUBER: Table = {
+    ("delta forgotten", "what delta = 1 gives"): fixed(delta=1.0),
+    ("sum for mean", "what n times as much gives"): SUM_FOR_MEAN,
+    ("divided by delta", "what e^2 / (2 delta), else |e| - delta / 2, gives"): scaled(
+        lambda y, t, delta=1.0: 1 / delta
+    ).known("the smooth L1 loss, whose beta is no delta"),
+    ("lost factor 1/2", "the mean with e^2 where |e| <= delta"): mean(
+        lambda size, delta: delta * (size - 0.5 * delta), 1.0
+    ),
+    ("delta forgotten in the linear part", "the mean with |e| - delta / 2 where |e| > delta"): mean(
+        lambda size, delta: size - 0.5 * delta
+    ),
+    ("jump at delta", "the mean with delta |e| where |e| > delta, without - delta^2 / 2"): mean(
+        lambda size, delta: delta * size
+    ),
+    ("not clipped", "-e / n everywhere"): gradient(lambda e, delta: e).known("the squared error's"),
+    ("lost factor 1/2 of the gradient", "-2 e / n where |e| <= delta"): gradient(
+        lambda e, delta: np.where(np.abs(e) > delta, clipped(e, delta), 2 * e)
+    ).known("the squared error's, without its 1/2"),
+    ("zero where clipped", "-e / n, but zero where |e| > delta"): gradient(
+        lambda e, delta: np.where(np.abs(e) > delta, 0, e)
+    ).known("the gradient of clamp(e), Mnih et al.'s clipped error (2015) taken at its word"),
+    ("linear everywhere", "-delta sign(e) / n everywhere"): gradient(
+        lambda e, delta: delta * np.where(e > 0, 1, -1)
+    ).known("the absolute error's"),
+    ("wrong sign", "the gradient negated"): gradient(lambda e, delta: -clipped(e, delta)),
+}

@@ -1,93 +1,45 @@
-"""Classical mistakes of pooling.
+"""Classical mistakes of pooling and upsampling.
 
-Shapes: x (N, C, H, W), y and dy (N, C, P, Q); windows of K rows and columns.
+Shapes: x (N, C, H, W), y and dy (N, C, P, Q); a window has K rows and columns. Upsampling repeats
+every entry over a square of S x S.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops import OPS
 from backproof.reference.ops.windows import pad, windows
-from backproof.reference.verdict.faults.fault import (
-    Fault,
-    in_backward,
-    in_both,
-    in_forward,
-    with_options,
+from backproof.reference.verdict.faults.families import (
+    Cotangent,
+    Table,
+    Wrong,
+    changing,
+    forward,
+    function,
 )
 
-
-def max_pool() -> Iterator[Fault]:
-    """Yield the faults of max pooling: d (N, C, P, Q, 1), seen and large (N, C, P, Q, K K)."""
-
-    def backward(name: str, gives: str, share: Callable[..., Any], source: str) -> Fault:
-        def dx(dy: Any, y: Any, x: Any, *, kernel_size: int, stride: int, padding: int = 0) -> Any:
-            seen = windows(pad(x, padding, -np.inf), (kernel_size, kernel_size), stride)
-            seen = seen.reshape(*y.shape, -1)
-            is_largest = np.where(y[..., None] > seen, 0, np.ones_like(dy[..., None]))
-            shares = share(dy[..., None], is_largest)
-            return scattered(shares.reshape(*y.shape, kernel_size, -1), x, stride, padding)
-
-        return in_backward("max_pool", 0, name, gives, dx, source)
-
-    yield backward(
-        "all equal entries",
-        "dy for each of a window's equal largest entries",
-        lambda d, largest: d * largest,
-        "a mask x == max(x)",
-    )
-    yield backward(
-        "shared among equal entries",
-        "dy shared evenly among a window's equal largest entries",
-        lambda d, largest: d * largest / np.sum(largest, axis=-1, keepdims=True),
-        "the gradient of torch.amax",
-    )
-    yield backward(
-        "last of equal entries",
-        "dy for the last of a window's equal largest entries",
-        lambda d, largest: d * _last(largest),
-        "a comparison >= for >",
-    )
-    yield backward(
-        "every entry of the window",
-        "dy for all of a window's entries",
-        lambda d, largest: d * np.ones_like(largest),
-        "no mask",
-    )
-    yield backward(
-        "average pooling's gradient",
-        "dy / K^2 for all of a window's entries",
-        lambda d, largest: d * np.ones_like(largest) / largest.shape[-1],
-        "the other pooling",
-    )
-    yield in_forward(
-        "max_pool",
-        "padded with zeros",
-        "the largest of each window, zeros of the padding among them",
-        lambda x, *, kernel_size, stride, padding=0: np.max(
-            windows(pad(x, padding), (kernel_size, kernel_size), stride), axis=(4, 5)
-        ),
-        "what is padded must be smaller than all numbers",
-    )
-    yield in_forward(
-        "max_pool",
-        "minimum for maximum",
-        "the smallest of each window",
-        lambda x, *, kernel_size, stride, padding=0: (
-            -np.max(
-                windows(pad(-x, padding, -np.inf), (kernel_size, kernel_size), stride), axis=(4, 5)
-            )
-        ),
-        "a comparison the wrong way round",
-    )
+dx = Cotangent()
 
 
-def _last(largest: Any) -> Any:
-    """Return a one at the last of the largest entries, zeros elsewhere."""
-    n = largest.shape[-1]
-    at = n - 1 - np.argmax(largest[..., ::-1], axis=-1)
-    return np.where(np.arange(n) == at[..., None], 1.0, 0.0)
+def shared_out(share: Callable[[Any, Any], Any]) -> Wrong:
+    """Give dx of dy shared out otherwise.
+
+    share: d (N, C, P, Q, 1), and ones at the largest of a window's entries, (N, C, P, Q, K K) ->
+    what each entry receives.
+    """
+
+    def backward(
+        dy: Any, y: Any, x: Any, *, kernel_size: int, stride: int, padding: int = 0
+    ) -> Any:
+        seen = windows(pad(x, padding, -np.inf), (kernel_size, kernel_size), stride)
+        seen = seen.reshape(*y.shape, -1)
+        is_largest = np.where(y[..., None] > seen, 0, np.ones_like(dy[..., None]))
+        shares = share(dy[..., None], is_largest)
+        return scattered(shares.reshape(*y.shape, kernel_size, -1), x, stride, padding)
+
+    return dx(backward)
 
 
 def scattered(shares: Any, x: Any, stride: int, padding: int) -> Any:
@@ -98,42 +50,84 @@ def scattered(shares: Any, x: Any, stride: int, padding: int) -> Any:
     return dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
 
 
-def average_pool() -> Iterator[Fault]:
-    """Yield the faults of average pooling."""
-    right = with_options("average_pool", lambda _: {})
-    yield in_both(
-        "average_pool",
+def last(largest: Any) -> Any:
+    """Return a one at the last of the largest entries, zeros elsewhere."""
+    n = largest.shape[-1]
+    at = n - 1 - np.argmax(largest[..., ::-1], axis=-1)
+    return np.where(np.arange(n) == at[..., None], 1.0, 0.0)
+
+
+def largest(x: Any, value: float, *, kernel_size: int, stride: int, padding: int = 0) -> Any:
+    """Return the largest entry of every window, padded with a value."""
+    return np.max(windows(pad(x, padding, value), (kernel_size, kernel_size), stride), axis=(4, 5))
+
+
+MAX_POOL: Table = {
+    ("all equal entries", "dy for each of a window's equal largest entries"): shared_out(
+        lambda d, largest: d * largest
+    ).known("a mask x == max(x)"),
+    (
+        "shared among equal entries",
+        "dy shared evenly among a window's equal largest entries",
+    ): shared_out(lambda d, largest: d * largest / np.sum(largest, axis=-1, keepdims=True)).known(
+        "the gradient of torch.amax"
+    ),
+    ("last of equal entries", "dy for the last of a window's equal largest entries"): shared_out(
+        lambda d, largest: d * last(largest)
+    ).known("a comparison >= for >"),
+    ("every entry of the window", "dy for all of a window's entries"): shared_out(
+        lambda d, largest: d * np.ones_like(largest)
+    ).known("no mask"),
+    ("average pooling's gradient", "dy / K^2 for all of a window's entries"): shared_out(
+        lambda d, largest: d * np.ones_like(largest) / largest.shape[-1]
+    ).known("the other pooling"),
+    ("padded with zeros", "the largest of each window, zeros of the padding among them"): forward(
+        lambda x, **o: largest(x, 0, **o)
+    ).known("what is padded must be smaller than all numbers"),
+    ("minimum for maximum", "the smallest of each window"): forward(
+        lambda x, **o: -largest(-x, -np.inf, **o)
+    ).known("a comparison the wrong way round"),
+}
+
+AVERAGE_POOL: Table = {
+    (
         "padding counted otherwise",
         "what the padding gives counted, or not, as it should not",
-        with_options(
-            "average_pool", lambda o: {"count_include_pad": not o.get("count_include_pad", True)}
-        ),
-        "count_include_pad",
-    )
-    yield in_forward(
-        "average_pool",
-        "sum for mean",
-        "the sum of every window",
-        lambda x, *, kernel_size, **o: (
-            kernel_size**2 * right.forward(x, kernel_size=kernel_size, **o)
-        ),
-    )
-    yield in_backward(
-        "average_pool",
-        0,
-        "1/n forgotten on the way back",
-        "dy for every entry of the window, not dy / n",
-        lambda dy, y, x, *, kernel_size, **o: right.backward(
-            kernel_size**2 * dy, y, x, kernel_size=kernel_size, **o
-        )[0],
-    )
-    yield in_backward(
-        "average_pool",
-        0,
-        "first entry alone",
-        "dy for the first entry of the window",
-        lambda dy, y, x, *, kernel_size, stride, padding=0, **_: scattered(
-            dy[..., None, None], x, stride, padding
-        ),
-        "strided sampling for pooling",
-    )
+    ): changing(lambda o: {"count_include_pad": not o.get("count_include_pad", True)}).known(
+        "count_include_pad"
+    ),
+    ("sum for mean", "the sum of every window"): forward(
+        lambda x, **o: o["kernel_size"] ** 2 * OPS["average_pool"].forward(x, **o)
+    ),
+    ("1/n forgotten on the way back", "dy for every entry of the window, not dy / n"): dx.of_right(
+        lambda right, dy, y, x, **o: right(o["kernel_size"] ** 2 * dy, y, x, **o)
+    ),
+    ("first entry alone", "dy for the first entry of the window"): dx(
+        lambda dy, y, x, stride, padding=0, **_: scattered(dy[..., None, None], x, stride, padding)
+    ).known("strided sampling for pooling"),
+}
+
+
+def tiled(x: Any, *, scale_factor: int) -> Any:
+    """Return copies of the whole image side by side."""
+    wide = np.concatenate([x] * scale_factor, axis=3)
+    return np.concatenate([wide] * scale_factor, axis=2)
+
+
+def tiled_back(dy: Any, y: Any, x: Any, *, scale_factor: int) -> tuple[Any]:
+    """Return dx of the same."""
+    N, C, H, W = x.shape
+    return (np.sum(dy.reshape(N, C, scale_factor, H, scale_factor, W), axis=(2, 4)),)
+
+
+UPSAMPLE: Table = {
+    ("tiled", "what copies of the whole image side by side give"): function(
+        tiled, tiled_back
+    ).known("np.tile for np.repeat"),
+    ("mean for sum", "the mean over the square, not its sum"): dx.then(
+        lambda d, x, scale_factor: d / scale_factor**2
+    ).known("average pooling for the transpose"),
+    ("first entry alone", "dy of each square's first entry"): dx(
+        lambda dy, y, x, scale_factor: dy[:, :, ::scale_factor, ::scale_factor]
+    ).known("downsampling"),
+}
