@@ -10,7 +10,7 @@ import pytest
 from backproof import adapters
 from backproof.reference.article.figures import Article
 from backproof.report.cells import Cell, digits
-from backproof.report.tables import summary
+from backproof.report.tables import agreement
 from backproof.running.implementations import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
@@ -172,9 +172,9 @@ def cell(verdict: str, digits: float | None) -> Cell:
         ([cell("unsupported", None)], "unsupported"),
     ],
 )
-def test_summary_of_cells(cells: list[Cell], expected: str) -> None:
+def test_agreement_of_cells(cells: list[Cell], expected: str) -> None:
     """Agreeing of all, the fewest digits, rounded down; red is a word."""
-    assert expected == summary(cells)
+    assert expected == agreement(cells)
 
 
 @pytest.mark.parametrize(
