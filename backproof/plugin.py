@@ -139,13 +139,7 @@ def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> 
     """Return the document of the run, whichever workers made its cells."""
     article, stats = config.stash[ARTICLE], terminalreporter.stats
     return make_document(
-        [
-            content
-            for reports in stats.values()
-            for one in reports
-            for name, content in getattr(one, "user_properties", ())
-            if name == "cell"
-        ],
+        [cell for reports in stats.values() for cell in map(_cell, reports) if cell],
         article=article,
         golden=config.stash[GOLDEN],
         audit=audits.audit(article),
@@ -157,10 +151,15 @@ def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> 
             one.nodeid
             for kind in ("failed", "error")
             for one in stats.get(kind, ())
-            if "cell" not in dict(one.user_properties)
+            if not _cell(one)
         ],
         complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
     )
+
+
+def _cell(report: Any) -> dict[str, Any] | None:
+    """Return the cell that was sent with a test's report; a file's report has none."""
+    return dict(getattr(report, "user_properties", ())).get("cell")
 
 
 def _command() -> str:

@@ -86,6 +86,6 @@ def headline(report: Mapping[str, Any]) -> str:
     whose = Counter(cell["adapter"] for cell in report["cells"] if cell["verdict"] == "refuted")
     by = ", ".join(f"{name} {count:,}" for name, count in whose.most_common())
     red = [f"{counts['refuted']:,} of {total:,} cells refuted ({by})"] if by else []
-    if report["failed"]:
-        red.append(f"{len(report['failed'])} other tests failed")
+    if failed := len(report["failed"]):
+        red.append(f"{failed} other {'test' if failed == 1 else 'tests'} failed")
     return f"✗ Red: {' and '.join(red)}"

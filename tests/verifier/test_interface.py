@@ -101,6 +101,18 @@ def _from(title: str, text: str) -> list[str]:
     return [line for line in lines if " passed" not in line]
 
 
+def test_a_file_that_cannot_be_collected(tmp_path: Path) -> None:
+    """The report names it, and is red."""
+    sandbox, page = Sandbox(tmp_path / "suite"), tmp_path / "report.html"
+    sandbox.write("tests/verification/test_broken.py", "import nothing_of_this_name\n")
+    outcome = sandbox.run("--frameworks", "reference", "--report", page)
+
+    assert outcome.status == pytest.ExitCode.INTERRUPTED
+    assert outcome.cells == []
+    assert "INTERNALERROR" not in outcome.text
+    assert "✗ Red: 1 other test failed" in page.read_text(encoding="utf-8")
+
+
 def test_report_json(sandbox: Sandbox) -> None:
     """The report has all cells, each with all fields."""
     outcome = sandbox.run(*FEW, "--frameworks", "reference")
