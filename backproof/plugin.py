@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,14 @@ from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.report import cells as report
-from backproof.report import progress, tables
-from backproof.report.cells import Cell, RefutedError
-from backproof.report.document import document, to_json
+from backproof.report import progress
+from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
+from backproof.report.document import to_json
 from backproof.report.markdown import markdown
+from backproof.report.summary import sections
 from backproof.running.implementations import installed
+from backproof.running.make_document import make_document
 from backproof.running.options import OPTIONS, REFERENCE, REPORTS
-from backproof.scenarios.networks import CASES, LARGE
-from backproof.scenarios.op_cases import OPS_ALONE
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -45,9 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the fixtures and the options; what is wrong with them ends the run here."""
+    """Read the fixtures and the options; a mistake in them ends the run here."""
     if config.getoption("numprocesses", None):
-        # Workers inherit it before they load NumPy: one a core, whose second thread only waits.
+        # Workers inherit it before they load NumPy: one per core, whose second thread only waits.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         config.stash[ARTICLE] = articles.load()
@@ -96,7 +95,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    """Turn what is wrong into one clear failure, and what is declared into a shown skip."""
+    """Turn a wrong number into one clear failure, and a declared gap into a skip with a reason."""
     try:
         return (yield)
     except (AdapterError, RefutedError) as error:
@@ -110,129 +109,61 @@ def pytest_pyfunc_call() -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, Any]:
-    """Complete the test's cell, and send it along with the test's report."""
+    """Complete the test's cell, and send it with the test's report, as a dict for xdist."""
     result = yield
     cell = item.stash.get(CELL, None)
     if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
-        cell.verdict = "known" if cell.known else report.VERDICTS[result.outcome]
+        cell.verdict = "known" if cell.known else VERDICTS[result.outcome]
         cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
-        result.user_properties.append(("cell", report.as_dict(cell)))
+        result.user_properties.append(("cell", as_dict(cell)))
     return result
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Print the matrix, the pairs and the errata; write the reports."""
-    cells = _cells(terminalreporter, config)
-    if any(map(config.getoption, REPORTS)):
-        _write_reports(cells, terminalreporter, exitstatus, config)
-    if not cells:
-        return
-    findings, recorded = audits.audit(config.stash[ARTICLE]), config.stash[FINDINGS]
-    for title, text in (
-        (
-            "backproof: agreeing / total, fewest significant digits of agreement",
-            tables.matrix(cells),
-        ),
-        ("backproof: pairs, to five decimals", tables.pairs(cells)),
-        ("backproof: certificates, every op alone", tables.ops_alone(cells)),
-        ("backproof: certificates, every link of the chain rule", tables.networks(cells)),
-        ("backproof: variants, links inside", tables.grid(cells, report.VARIANTS)),
-        (
-            "backproof: forward mode and second order, links inside",
-            tables.grid(cells, report.DERIVATIVES),
-        ),
-        (
-            "backproof: optimizers, every step: numbers held to their balls",
-            tables.grid(cells, report.OPTIMIZERS),
-        ),
-        ("backproof: properties seen", tables.properties(cells)),
-        (
-            "backproof: known findings (fixtures/findings.toml)",
-            tables.known(cells, recorded),
-        ),
-        ("backproof: new findings, one per adapter and network", tables.findings(cells)),
-        ("backproof: adapters that could not be judged", tables.unjudged(cells)),
-        ("backproof: what implementations do not support", tables.unsupported(cells)),
-        (
-            f"backproof: errata of the article ({audits.counts(findings)})",
-            audits.errata_table(findings),
-        ),
-    ):
-        if text:
-            terminalreporter.section(title)
-            terminalreporter.write_line(text)
-
-
-def _write_reports(
-    cells: list[Cell], terminalreporter: Any, exitstatus: int, config: pytest.Config
-) -> None:
-    """Write what was found to each of the files asked for."""
-    packages = ("numpy", "python-flint", "ml_dtypes", "scipy", "pytest")
-    asked = config.stash[ADAPTERS]
-    found = document(
-        cells,
-        command=command(),
-        seeds=config.getoption("--seeds"),
-        versions={
-            **{name: installed(name) for name in packages},
-            **{c.adapter: c.version for c in cells if c.version and c.adapter in asked},
-        },
-        failed=[
-            one.nodeid
-            for kind in ("failed", "error")
-            for one in terminalreporter.stats.get(kind, ())
-            if "cell" not in dict(one.user_properties)
-        ],
-        recorded=config.stash[FINDINGS],
-        complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
-    )
+    """Write the reports, and print the tables: all of them show one document."""
+    found = _document(terminalreporter, exitstatus, config)
     if path := config.getoption("--report-json"):
         Path(path).write_text(to_json(found), encoding="utf-8")
     if path := config.getoption("--report-md"):
-        text = markdown(found, audits.audit(config.stash[ARTICLE]))
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_text(markdown(found), encoding="utf-8")
     if path := config.getoption("--report"):
-        from backproof.report.page import page  # noqa: PLC0415 jinja2 and matplotlib, for it alone
+        from backproof.report.page import page  # noqa: PLC0415 jinja2, for the page alone
 
         Path(path).write_text(page(found), encoding="utf-8")
+    for title, text in sections(found):
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)
 
 
-def command() -> str:
+def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> dict[str, Any]:
+    """Return the document of the run, whichever workers made its cells."""
+    article, stats = config.stash[ARTICLE], terminalreporter.stats
+    return make_document(
+        [cell for reports in stats.values() for cell in map(_cell, reports) if cell],
+        article=article,
+        golden=config.stash[GOLDEN],
+        audit=audits.audit(article),
+        recorded=config.stash[FINDINGS],
+        adapters=[*config.stash[ADAPTERS]],
+        command=_command(),
+        seeds=config.getoption("--seeds"),
+        failed=[
+            one.nodeid
+            for kind in ("failed", "error")
+            for one in stats.get(kind, ())
+            if not _cell(one)
+        ],
+        complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+    )
+
+
+def _cell(report: Any) -> dict[str, Any] | None:
+    """Return the cell that was sent with a test's report; a file's report has none."""
+    return dict(getattr(report, "user_properties", ())).get("cell")
+
+
+def _command() -> str:
     """Return the command that was run, as a user types it."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
     return shlex.join([name, *sys.argv[1:]])
-
-
-def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
-    """Return the cells of all reports, in the suite's own order, whichever worker made them."""
-    article = config.stash[ARTICLE]
-    order: dict[str, list[Any]] = {
-        "adapter": [REFERENCE, *config.stash[ADAPTERS]],  # and variants after them, by name
-        "precision": [*PRECISIONS, "any"],
-        "group": report.groups(article),
-        "network": [article.network.name, *OPS_ALONE, *CASES, *LARGE, report.RANDOM],
-    }
-    cells = [
-        Cell(**content)
-        for reports in terminalreporter.stats.values()
-        for one in reports
-        for name, content in getattr(one, "user_properties", ())
-        if name == "cell"
-    ]
-    return sorted(
-        cells,
-        key=lambda cell: (
-            *(_place(getattr(cell, name), values) for name, values in order.items()),
-            cell.adapter,
-            cell.network,
-            cell.iteration,
-            cell.against,
-            cell.quantity,
-        ),
-    )
-
-
-def _place(value: Any, values: Sequence[Any]) -> int:
-    """Return where a value stands among those there are, after all of them if it is not there."""
-    return values.index(value) if value in values else len(values)

@@ -1,21 +1,20 @@
-"""What a run found: one cell a comparison, as tests make them and reports read them."""
+"""What a run found: one cell per comparison, as tests make them and reports read them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from backproof.reference.article.figures import Article
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate
 
 FIVE_DECIMALS = Fraction(1, 2 * 10**5)
-"""Half a unit of the fifth decimal: what the mission asks of every pair."""
+"""Half a unit of the fifth decimal: how closely any two implementations must agree."""
 
 
 class RefutedError(AssertionError):
-    """A number is wrong. The message is all that a reader needs, and shown without a traceback."""
+    """A number is wrong. The message says all that a reader needs; no traceback is shown."""
 
 
 @dataclass(slots=True)
@@ -23,25 +22,25 @@ class Cell:
     """One comparison of two numbers.
 
     network:   the network's name.
-    adapter:   whose number it is; of a pair, the first.
+    adapter:   the implementation whose number it is; in a pair, the first one.
     against:   what it is compared with: "proven", a printed figure's id, or another adapter.
-    version:   of what computed it; None where it could not be loaded.
-    precision: by name; "any" of a campaign of random networks.
+    version:   the version of the implementation; None where it could not be loaded.
+    precision: its name; "any" in a campaign of random networks.
     iteration: 1 or 2.
     quantity:  an expression over the trace.
     group:     the row of the matrix.
     verdict:   "agrees", "refuted", "known" (refuted, and a recorded finding), or "unsupported".
-    digits:    significant decimal digits of agreement, at most what the precision can hold;
+    digits:    significant decimal digits of agreement, at most as many as the precision can hold;
                None where there was no number.
-    message:   why it is not "agrees"; None where it is.
-    value:     the number itself, where it is one.
+    message:   why the verdict is not "agrees"; None where it is.
+    value:     the number itself, where a single number is compared.
 
-    Of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement of all
-    gradients with those of the implementations before it):
+    The cell of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement
+    of all gradients with those of the implementations before it) has more:
 
-    links, inside, entries: how many links, how many inside their balls, how many numbers.
-    share:      the worst share of a ball used.
-    properties: what the implementation was seen doing.
+    links, inside, entries: the number of links, of links inside their balls, of compared numbers.
+    share:      the largest share of a ball that was used.
+    properties: what the implementation was seen to do.
     known:      the causes of the recorded findings that were seen.
     chain:      every link, as `chain` writes it.
     """
@@ -78,23 +77,6 @@ RANDOM = "random networks"
 VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
 
 
-def group(article: Article, quantity: str) -> str:
-    """Return the row of the matrix in which a quantity of the trace stands."""
-    at = article.addresses[quantity]
-    if at.kind != "gradients":
-        return {"values": "node values", "updated": "updated weights"}.get(at.kind, at.kind)
-    if at.array in article.network.inputs:
-        return "gradients of inputs"
-    return f"gradients of {'weights' if at.array in article.network.trained else 'biases'}"
-
-
-def groups(article: Article) -> list[str]:
-    """Return the rows of the matrix: groups of quantities, then the article's parts."""
-    quantities = [group(article, quantity) for quantity in article.addresses]
-    parts = [figure.part for figure in article.figures]
-    return list(dict.fromkeys([*sorted(quantities), *parts, PAIRS, *CERTIFIED]))
-
-
 def digits(value: float, expected: str | float, precision: str) -> float:
     """Return to how many significant decimal digits `value` agrees, -log10 of its error.
 
@@ -107,9 +89,9 @@ def digits(value: float, expected: str | float, precision: str) -> float:
 
 
 def chain(certificate: Certificate) -> list[list[Any]]:
-    """Return the links: name, verdict, share of the ball used, entries, what the worst of them is.
+    """Return for each link: name, verdict, share of the ball used, entries, the worst entry.
 
-    Then, of a link that is not inside, the sentence on it. A share without bound is None.
+    A link that is not inside also has the sentence about it. An infinite share is None.
     """
     return [
         [
@@ -127,3 +109,23 @@ def chain(certificate: Certificate) -> list[list[Any]]:
 def as_dict(cell: Cell) -> dict[str, Any]:
     """Return a cell's fields by name."""
     return {field.name: getattr(cell, field.name) for field in fields(cell)}
+
+
+def in_order(
+    cells: Iterable[Mapping[str, Any]], order: Mapping[str, Iterable[Any]]
+) -> list[Mapping[str, Any]]:
+    """Return cells, as dicts, in the order of some of their fields, then by name.
+
+    order: field -> its values, first to last; a value that is not among them comes after them all.
+    """
+    places = {
+        field: {value: place for place, value in enumerate(dict.fromkeys(values))}
+        for field, values in order.items()
+    }
+    names = ("adapter", "network", "iteration", "against", "quantity")
+
+    def key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+        known = (place.get(cell[field], len(place)) for field, place in places.items())
+        return (*known, *(cell[name] for name in names))
+
+    return sorted(cells, key=key)

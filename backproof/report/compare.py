@@ -1,4 +1,4 @@
-"""Two reports compared: what an upgrade of a framework made worse, and what better."""
+"""Two reports compared: what became worse with an upgrade of a framework, and what better."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from backproof.report.cells import Cell
 from backproof.report.document import ReportError, cells_of
 
 KEY = ("group", "network", "adapter", "against", "precision", "iteration", "quantity")
-"""What makes two cells the same."""
+"""The fields by which a cell of one report is found in the other."""
 
 WORSE = (
     "turned red",
@@ -19,7 +19,7 @@ WORSE = (
     "lost digits",
     "appeared red",
     "vanished",
-    "fails besides",  # a test without a cell
+    "another test fails",  # a test without a cell
 )
 NEITHER = ("appeared known", "appeared unsupported")
 BETTER = ("turned green", "now supported", "fewer links outside", "won digits", "appeared")
@@ -27,16 +27,16 @@ Key = tuple[Any, ...]
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Key]]:
-    """Return kind of change -> the cells that changed so, of the kinds there are.
+    """Return kind of change -> the cells that changed in this way.
 
-    Raises ReportError where two cells of one report are the same.
+    Raises ReportError where two cells of one report have the same key.
     """
     before, after = keyed(old), keyed(new)
     changes: dict[str, list[Key]] = {kind: [] for kind in (*WORSE, *NEITHER, *BETTER)}
     for key in {**before, **after}:
         if kind := change(before.get(key), after.get(key)):
             changes[kind].append(key)
-    changes["fails besides"] = [(test,) for test in new["failed"] if test not in old["failed"]]
+    changes["another test fails"] = [(test,) for test in new["failed"] if test not in old["failed"]]
     return {kind: keys for kind, keys in changes.items() if keys}
 
 
@@ -52,7 +52,7 @@ def keyed(report: Mapping[str, Any]) -> dict[Key, Cell]:
 
 
 def change(old: Cell | None, new: Cell | None) -> str | None:
-    """Return what became of a cell; None where nothing did."""
+    """Return what happened to a cell; None where nothing did."""
     if new is None:
         return "vanished"
     if old is None:
@@ -73,7 +73,7 @@ def change(old: Cell | None, new: Cell | None) -> str | None:
 
 
 def shown(digits: float | None) -> int:
-    """Return tenths of a digit, rounded down, as tables show them; no number has none."""
+    """Return tenths of a digit, rounded down, as tables show them; 0 where there is no number."""
     return 0 if digits is None else math.floor(digits * 10)
 
 
@@ -88,7 +88,7 @@ def said(old: Mapping[str, Any], new: Mapping[str, Any], changes: Mapping[str, l
     parts = [f"versions: {', '.join(versions) or 'the same'}"]
     for kind, keys in changes.items():
         mark = " (worse)" if kind in WORSE else " (better)" if kind in BETTER else ""
-        if kind == "fails besides":
+        if kind == "another test fails":
             listed = "\n".join(test for (test,) in keys)
         else:
             rows = [(*key, _state(before.get(key)), _state(after.get(key))) for key in keys]

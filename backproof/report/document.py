@@ -1,92 +1,45 @@
-"""The report of a run as data: what `--report-json` writes, and what every other report shows.
+"""The report of a run as data: what `--report-json` writes, and all that any report is made of.
 
-fixtures/report.schema.json says what is in it. A change that old readers would misread gets a new
-VERSION, there and here.
+backproof/running/make_document.py makes it, and fixtures/report.schema.json says what is in it. A
+change that readers of earlier versions would misread gets a new VERSION, there and here.
 """
 
 import json
-import os
-import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from backproof.reference.findings import KnownFinding
-from backproof.reference.fixtures import FIXTURES
-from backproof.report.cells import Cell, as_dict
+from backproof.report.cells import Cell
 
 SCHEMA = "backproof/report.schema.json"
-VERSION = 1
+VERSION = 2
 OUTCOMES = ("agrees", "known", "refuted", "unsupported")
 """The verdicts of a cell, in the order in which they are counted."""
 
 FIELDS = frozenset(field.name for field in fields(Cell))
-KEYS = frozenset(json.loads((FIXTURES / "report.schema.json").read_text("utf-8"))["required"])
+KEYS = frozenset(
+    {
+        *("schema", "version", "command", "seeds", "machine", "versions"),
+        *("verdict", "counts", "failed", "findings", "article", "networks", "cells"),
+    }
+)
 
 
 class ReportError(ValueError):
     """A report cannot be read: the message names the file and what is wrong with it."""
 
 
-def document(
-    cells: Sequence[Cell],
-    *,
-    command: str,
-    seeds: int,
-    versions: Mapping[str, str],
-    failed: Sequence[str],
-    recorded: tuple[KnownFinding, ...],
-    complete: bool,
-) -> dict[str, Any]:
-    """Return the report of a run.
-
-    command:  what was run. seeds: how many of each network. versions: package -> version.
-    failed:   tests that failed and have no cell. recorded: the known findings, seen or not.
-    complete: whether the run came to its end.
-    """
-    seen = {cause for cell in cells for cause in cell.known}
-    counts = Counter(cell.verdict for cell in cells)
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "command": command,
-        "seeds": list(range(seeds)),
-        "machine": machine(),
-        "versions": dict(versions),
-        "verdict": verdict(counts, failed, complete=complete),
-        "counts": {name: counts[name] for name in OUTCOMES},
-        "failed": list(failed),
-        "findings": [{**asdict(one), "of": one.of} for one in recorded if one.cause in seen],
-        "cells": [as_dict(cell) for cell in cells],
-    }
-
-
-def verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
-    """Return "red", "incomplete", "empty" or "green": the first of them that is so."""
-    if counts.get("refuted") or failed:
-        return "red"
-    if not complete:
-        return "incomplete"
-    return "green" if counts.get("agrees") or counts.get("known") else "empty"
-
-
-def machine() -> dict[str, str | int | None]:
-    """Return what ran it, without its name."""
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.release()}",
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-    }
-
-
 def to_json(report: Mapping[str, Any]) -> str:
-    """Return the report as JSON, a line a cell."""
-    head = {key: value for key, value in report.items() if key != "cells"}
-    lines = ",\n".join(json.dumps(cell, allow_nan=False) for cell in report["cells"])
-    return f'{json.dumps(head, indent=1, allow_nan=False)[:-2]},\n "cells": [\n{lines}\n]}}\n'
+    """Return the report as JSON: one line per key, and one line per cell."""
+    lines = [f'"{key}": {_line(value)}' for key, value in report.items() if key != "cells"]
+    cells = ",\n".join(map(_line, report["cells"]))
+    return ",\n".join(["{" + lines[0], *lines[1:], f'"cells": [\n{cells}\n]}}\n'])
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -133,6 +86,6 @@ def headline(report: Mapping[str, Any]) -> str:
     whose = Counter(cell["adapter"] for cell in report["cells"] if cell["verdict"] == "refuted")
     by = ", ".join(f"{name} {count:,}" for name, count in whose.most_common())
     red = [f"{counts['refuted']:,} of {total:,} cells refuted ({by})"] if by else []
-    if report["failed"]:
-        red.append(f"{len(report['failed'])} other tests failed")
+    if failed := len(report["failed"]):
+        red.append(f"{failed} other {'test' if failed == 1 else 'tests'} failed")
     return f"✗ Red: {' and '.join(red)}"

@@ -1,26 +1,26 @@
-"""A network drawn: boxes for what computes, lines for what is handed on, numbers at both.
+"""A network as a drawing: boxes for its nodes, lines for the values between them, numbers at both.
 
-A drawing names its numbers by key (a link of a certificate, or a quantity of the article), and a
-column of them (an implementation in a precision) fills it: so one drawing serves all columns.
+A drawing names its numbers by key (a link of a certificate, or a quantity of the article). An
+implementation in a precision is one column of numbers; the same drawing serves all columns.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 HEAD, LINE, FOOT = 30, 17, 6
-"""Pixels: of a box's head, of a line of text, below the last line."""
+"""Pixels: height of a box's head, of a line of text, space below the last line."""
 
 MARGIN = 12
 Labels = Sequence[tuple[str, str]]
-"""Numbers that stand one below the other: key, and what they are called."""
+"""Numbers that stand one below the other: key and name of each."""
 
 Numbers = dict[str, tuple[str, str]]
-"""Key -> what is said there, and the verdict on it."""
+"""Key -> the text that stands there, and its verdict."""
 
 
 @dataclass(slots=True)
 class Box:
-    """What computes: its name, what it is, its numbers; x and y of its corner, in pixels."""
+    """A node or a unit: its name, its kind, its numbers; x and y of its corner, in pixels."""
 
     name: str
     kind: str
@@ -31,13 +31,13 @@ class Box:
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """In pixels."""
         return HEAD + LINE * len(self.labels) + FOOT
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A line: its way as SVG writes it, its numbers, and where they stand."""
+    """A line: its path as SVG writes it, its numbers, and where they stand."""
 
     path: str
     labels: Labels
@@ -49,9 +49,11 @@ class Edge:
 class Drawing:
     """A network as boxes and lines.
 
-    name:    of the network. right: pixels that lines need on the right of all boxes.
-    columns: name -> its numbers. first: column -> key of the first link that is refuted.
-    verdict: the worst of its cells'.
+    name:    the network's name.
+    right:   pixels that lines need on the right of all boxes.
+    columns: name -> its numbers.
+    first:   column -> key of the first link that is refuted.
+    verdict: the worst verdict of its cells.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Drawing:
     verdict: str = "agrees"
 
     def fill(self, column: str, numbers: Numbers, verdict: str) -> None:
-        """Take a column of numbers, in the order of the chain rule, and the verdict on them."""
+        """Add a column of numbers, in the order of the chain rule, and its verdict."""
         self.columns[column] = numbers
         if red := [key for key, (_, found) in numbers.items() if found == "refuted"]:
             self.first[column] = red[0]
@@ -72,15 +74,15 @@ class Drawing:
 
     @property
     def shown(self) -> str:
-        """The column that is filled in before any is chosen: the first with something red."""
+        """The column that is shown first: the first one with a refuted number, if there is any."""
         return next(iter([*self.first, *self.columns]))
 
     @property
     def width(self) -> float:
-        """Pixels."""
+        """In pixels."""
         return max(box.x + box.width for box in self.boxes) + self.right + MARGIN
 
     @property
     def height(self) -> float:
-        """Pixels."""
+        """In pixels."""
         return max(box.y + box.height for box in self.boxes) + MARGIN

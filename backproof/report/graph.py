@@ -1,51 +1,54 @@
 """A network's ops drawn from top to bottom, with the links of its certificates."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
-from backproof.reference.network import Network, Node
 from backproof.reference.verdict.link import WITHOUT_PROBES
 from backproof.report.cells import Cell
 from backproof.report.drawing import HEAD, MARGIN, Box, Drawing, Edge, Numbers
 
 WIDTH, BESIDE, BELOW, PASSING = 236, 36, 44, 90
-"""Pixels: of a box, between boxes, between layers, for lines that pass boxes by."""
+"""Pixels: width of a box, between boxes, between layers, for lines that go round boxes."""
+
+Node = Mapping[str, Any]
+"""A node of a document: its name, its op, its inputs. An input that is no node is a leaf."""
 
 
-def graph(network: Network, cells: Sequence[Cell]) -> Drawing:
-    """Return the drawing; `cells` are the network's, each a column."""
-    depth = depths(network)
-    boxes = {node.name: _box(network, node) for node in network.nodes}
+def graph(name: str, nodes: Sequence[Node], cells: Sequence[Cell]) -> Drawing:
+    """Return the drawing of a network; each of its cells is one column of numbers."""
+    depth = depths(nodes)
+    boxes = {node["name"]: _box(node, depth, is_loss=node is nodes[-1]) for node in nodes}
     _place(boxes, depth)
     edges, labelled = [], set()
-    for node in network.nodes:
-        for name in dict.fromkeys(k for k in node.inputs if k in boxes):
-            source, labels = boxes[name], [] if name in labelled else [_cotangent(name)]
-            labelled.add(name)
-            passes = depth[node.name] > depth[name] + 1
-            path = (_round if passes else _down)(source, boxes[node.name])
-            x, y = source.x + WIDTH / 2 + 8, source.y + source.height + 26
+    for node in nodes:
+        for source in dict.fromkeys(k for k in node["inputs"] if k in boxes):
+            box, labels = boxes[source], [] if source in labelled else [_cotangent(source)]
+            labelled.add(source)
+            passes = depth[node["name"]] > depth[source] + 1
+            path = (_round if passes else _down)(box, boxes[node["name"]])
+            x, y = box.x + WIDTH / 2 + 8, box.y + box.height + 26
             edges.append(Edge(path, labels, x, y))
-    drawing = Drawing(network.name, list(boxes.values()), edges, PASSING)
+    drawing = Drawing(name, list(boxes.values()), edges, PASSING)
     for cell in cells:
         column = f"{cell.adapter} {cell.precision}"
-        if cell.chain and column not in drawing.columns:  # of several seeds, the first
+        if cell.chain and column not in drawing.columns:  # only the first of several seeds
             drawing.fill(column, numbers(cell), cell.verdict)
     return drawing
 
 
-def depths(network: Network) -> dict[str, int]:
+def depths(nodes: Sequence[Node]) -> dict[str, int]:
     """Return node -> the length of the longest way to it."""
     depth: dict[str, int] = {}
-    for node in network.nodes:
-        depth[node.name] = 1 + max((depth.get(k, -1) for k in node.inputs), default=-1)
+    for node in nodes:
+        depth[node["name"]] = 1 + max((depth.get(k, -1) for k in node["inputs"]), default=-1)
     return depth
 
 
 def numbers(cell: Cell) -> Numbers:
-    """Return what a certificate says of each link: the worst entry, the share, the verdict."""
+    """Return what a certificate says about each link: worst entry, share of the ball, verdict."""
     found: Numbers = {}
     for name, verdict, share, _, seen, *_ in cell.chain:
-        key = name.removesuffix(WITHOUT_PROBES)  # shown where it alone is not inside
+        key = name.removesuffix(WITHOUT_PROBES)  # shown only where it alone is not inside
         if key not in found or verdict != "inside":
             used = "" if share is None else f" · {share:.2f}" if share < 10 else f" · {share:.1e}"
             found[key] = (f"{float(seen):.5g}{used}", verdict)
@@ -56,13 +59,12 @@ def _cotangent(name: str) -> tuple[str, str]:
     return f"dE/d{name}", f"∂E/∂{name}"
 
 
-def _box(network: Network, node: Node) -> Box:
+def _box(node: Node, nodes: Container[str], *, is_loss: bool) -> Box:
     """Return a node's box: its value, and the gradients of the leaves that it uses."""
-    names = [node.name for node in network.nodes]
-    leaves = [k for k in dict.fromkeys(node.inputs) if k not in names]
-    own = [node.name] if node.name == network.loss else []
-    labels = [(node.name, "value"), *map(_cotangent, [*own, *leaves])]
-    return Box(node.name, node.op, labels, WIDTH)
+    leaves = [k for k in dict.fromkeys(node["inputs"]) if k not in nodes]
+    own = [node["name"]] if is_loss else []
+    labels = [(node["name"], "value"), *map(_cotangent, [*own, *leaves])]
+    return Box(node["name"], node["op"], labels, WIDTH)
 
 
 def _place(boxes: dict[str, Box], depth: dict[str, int]) -> None:

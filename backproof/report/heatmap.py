@@ -1,4 +1,4 @@
-"""The matrix network x adapter x precision: what each of its entries says, and how warm it is."""
+"""The matrix network x adapter x precision: what each entry says, and how strong its colour is."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SIGNS = {"agrees": "✓", "known": "◆", "refuted": "✗", "unsupported": "-"}
 class Entry:
     """One entry of the matrix: all cells of a row and a column.
 
-    number: its place among all entries of all tables, by which links call it.
+    number: its place among the entries of all tables; links use it. cells: each with its number.
     """
 
     number: int
@@ -25,13 +25,13 @@ class Entry:
 
     @property
     def verdict(self) -> str:
-        """The worst of its cells'; unsupported where all are."""
+        """The worst verdict of its cells; unsupported only where all of them are."""
         found = {cell.verdict for _, cell in self.cells}
         return next(v for v in ("refuted", "known", "agrees", "unsupported") if v in found)
 
     @property
     def share(self) -> float | None:
-        """The worst share of a ball that was used."""
+        """The largest share of a ball that was used."""
         return max((c.share for _, c in self.cells if c.share is not None), default=None)
 
     @property
@@ -69,7 +69,7 @@ class Entry:
 
     @property
     def warmth(self) -> int:
-        """0 to 4: by the share of the ball used, or of the precision's digits lost."""
+        """0 to 4: for the share of the ball that is used, or of the digits that are lost."""
         part = self.share
         if part is None and self.digits is not None:
             (_, cell), *_ = self.cells
@@ -81,8 +81,10 @@ class Entry:
 class Heatmap:
     """One table of the matrix.
 
-    title:   the group. certified: whether its numbers are shares of a ball; digits otherwise.
-    columns: adapter -> its precisions. rows: name -> entries, None where there is no cell.
+    title:     the group.
+    certified: whether its numbers are shares of a ball; otherwise they are digits.
+    columns:   adapter -> its precisions.
+    rows:      name -> entries, None where there is no cell.
     """
 
     title: str
@@ -119,7 +121,7 @@ def heatmaps(cells: Sequence[Cell]) -> list[Heatmap]:
 
 
 def _place_of(title: str) -> int:
-    """Return where a table stands: networks first, what is longest last."""
+    """Return where a table stands: networks first, the longest table last."""
     return {NETWORKS: 0, ARTICLE: 2, PAIRS: 3, OPS_ALONE: 4}.get(title, 1)
 
 
@@ -127,7 +129,7 @@ def _place(cell: Cell) -> tuple[str, str, tuple[str, str]]:
     """Return the table, the row and the column in which a cell stands."""
     column = (cell.adapter, cell.precision)
     if cell.group in CERTIFIED:
-        # A campaign's cells are of any precision: a column that no other network has.
+        # A campaign's cells have the precision "any", a column that no other network has.
         return (RANDOM if cell.network == RANDOM else cell.group), cell.network, column
     if cell.group == PAIRS:
         return PAIRS, cell.adapter, (cell.against, cell.precision)

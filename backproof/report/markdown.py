@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backproof.reference.article.audit import Finding, counts
 from backproof.report import tables
 from backproof.report.cells import DERIVATIVES, OPTIMIZERS, VARIANTS, Cell
 from backproof.report.document import OUTCOMES, cells_of, headline
 
 GROUPS = (VARIANTS, DERIVATIVES, OPTIMIZERS)
+OPEN = ("New findings", "Could not be judged", "Other tests that failed")
+"""The sections that say what failed; the others are folded."""
 
 
-def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
-    """Return the verdict, a line an implementation, what is red, and how it was run."""
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the verdict, one row per implementation, what failed, and how it was run."""
     cells = cells_of(report)
     parts = [f"# {headline(report)}", by_implementation(cells)]
     for title, text in (
@@ -23,13 +24,12 @@ def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
         *((f"{g.capitalize()}: links inside", tables.grid(cells, g)) for g in GROUPS),
         ("New findings", tables.findings(cells)),
         ("Could not be judged", tables.unjudged(cells)),
-        ("Failed besides", "\n".join(report["failed"])),
+        ("Other tests that failed", "\n".join(report["failed"])),
         ("Known findings", "\n".join(_known(report))),
     ):
         if text:
-            is_red = title in ("New findings", "Could not be judged", "Failed besides")
-            parts.append(folded(title, text, is_open=is_red))
-    parts.append(f"The article: {counts(audit)}")
+            parts.append(folded(title, text, is_open=title in OPEN))
+    parts.append(f"The article: {report['article']['counts']}")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     parts.append(f"`{report['command']}`, seeds {report['seeds']}; {versions}; {machine}")
@@ -37,7 +37,7 @@ def markdown(report: Mapping[str, Any], audit: Sequence[Finding]) -> str:
 
 
 def by_implementation(cells: Sequence[Cell]) -> str:
-    """Return a table: how many cells of each implementation have each verdict."""
+    """Return a table of how many cells of each implementation have each verdict."""
     found: dict[str, Counter[str]] = {}
     for cell in cells:
         found.setdefault(cell.adapter, Counter())[cell.verdict] += 1
@@ -50,7 +50,7 @@ def by_implementation(cells: Sequence[Cell]) -> str:
 
 
 def folded(title: str, text: str, *, is_open: bool) -> str:
-    """Return a text as it stands, behind its title; a fence longer than any that it holds."""
+    """Return a text, unchanged, below its title, in a fence longer than any in the text."""
     fence = "```"
     while fence in text:
         fence += "`"

@@ -1,7 +1,7 @@
-"""A bar for long runs: how far, what is being certified, the time left.
+"""A bar for long runs: how far the run is, what is being certified, the time left.
 
 It stands in pytest's last line in place of the dots, and is redrawn in pytest's own hooks, where
-nothing is captured. Shown on a terminal only, neither in CI nor with -q or -v.
+no output is captured. It is shown only on a terminal, and neither in CI nor with -q or -v.
 """
 
 import os
@@ -16,11 +16,11 @@ import pytest
 WIDTH = 20
 CLEAR = "\r\x1b[K"
 SECONDS = 0.1
-"""Between two drawings."""
+"""The least time between two drawings."""
 
 
 def wanted(config: pytest.Config) -> bool:
-    """Return whether this is a run at a terminal, watched by someone."""
+    """Return whether someone watches this run at a terminal."""
     worker = hasattr(config, "workerinput")
     return (
         not worker
@@ -43,17 +43,17 @@ class Progress:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Take the place of the dots."""
+        """Replace the dots."""
         self.terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         self.terminal.showfspath = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn how many there are; pytest-xdist's controller learns it from its workers."""
+        """Learn how many tests there are; with pytest-xdist, the workers report it."""
         self.total, self.start = len(session.items), time.monotonic()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Learn how many there are from a worker."""
+        """Learn from a worker how many tests there are."""
         self.total, self.start = len(ids), time.monotonic()
 
     @pytest.hookimpl(wrapper=True)
@@ -67,14 +67,14 @@ class Progress:
         self.draw(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count."""
+        """Count the test, and whether it failed."""
         self.red += report.failed
         if report.when == "teardown":
             self.done += 1
             self.draw(report.nodeid, last=self.done == self.total)
 
     def draw(self, nodeid: str, *, last: bool = False) -> None:
-        """Draw the bar, at most so often; after the last test, remove it."""
+        """Draw the bar, at most once in SECONDS; after the last test, remove it."""
         now = time.monotonic()
         if last:
             sys.stderr.write(CLEAR)

@@ -1,11 +1,11 @@
-"""The tables that a run prints."""
+"""The tables of a report, as plain text."""
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from backproof.reference.findings import KnownFinding
 from backproof.reference.table import table
 from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
 
@@ -13,7 +13,7 @@ ABBREVIATED = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16"
 
 
 def matrix(cells: Iterable[Cell]) -> str:
-    """Return rows of quantities by columns of implementations: agreeing/total, fewest digits."""
+    """Return one row per group, one column per implementation and precision."""
     of_one = [cell for cell in cells if cell.group not in (PAIRS, *CERTIFIED)]
     if not of_one:
         return ""
@@ -24,7 +24,9 @@ def matrix(cells: Iterable[Cell]) -> str:
         [
             group,
             *(
-                summary(c for c in of_one if (c.group, c.adapter, c.precision) == (group, *column))
+                agreement(
+                    c for c in of_one if (c.group, c.adapter, c.precision) == (group, *column)
+                )
                 for column in columns
             ),
         ]
@@ -34,7 +36,7 @@ def matrix(cells: Iterable[Cell]) -> str:
 
 
 def pairs(cells: Iterable[Cell]) -> str:
-    """Return the pairs of implementations by precision: agreeing/total, fewest digits."""
+    """Return one row per pair of implementations, one column per precision."""
     of_two = [cell for cell in cells if cell.group == PAIRS]
     if not of_two:
         return ""
@@ -44,7 +46,9 @@ def pairs(cells: Iterable[Cell]) -> str:
         [
             f"{one} - {other}",
             *(
-                summary(c for c in of_two if (c.adapter, c.against, c.precision) == (one, other, p))
+                agreement(
+                    c for c in of_two if (c.adapter, c.against, c.precision) == (one, other, p)
+                )
                 for p in precisions
             ),
         ]
@@ -54,12 +58,12 @@ def pairs(cells: Iterable[Cell]) -> str:
 
 
 def networks(cells: Iterable[Cell]) -> str:
-    """Return a line a network: links inside, worst share of a ball, digits of agreement."""
+    """Return one row per network: links inside, worst share of a ball, digits of agreement."""
     return certified([cell for cell in cells if cell.group == NETWORKS])
 
 
 def ops_alone(cells: Iterable[Cell]) -> str:
-    """Return a line an op, all its options and points together, likewise."""
+    """Return the same with one row per op, all its options and points together."""
     of_ops = [cell for cell in cells if cell.group == OPS_ALONE]
     return certified(
         [replace(c, network=c.network.partition("/")[0].partition("-")[0]) for c in of_ops]
@@ -67,7 +71,7 @@ def ops_alone(cells: Iterable[Cell]) -> str:
 
 
 def certified(cells: Iterable[Cell]) -> str:
-    """Return a line for each name of a network."""
+    """Return one row per network that the cells name."""
     of_links = [cell for cell in cells if cell.verdict != "unsupported"]
     if not of_links:
         return ""
@@ -100,9 +104,9 @@ def certified(cells: Iterable[Cell]) -> str:
 
 
 def grid(cells: Iterable[Cell], group: str) -> str:
-    """Return a line a network (or op, all its points together), a column an adapter: links inside.
+    """Return one row per network, or per op with all its points, and one column per adapter.
 
-    Where not all are, those of them that are known stand beside; what nothing is known of is RED.
+    An entry says "links inside/links", how many others are known findings, and RED if not all are.
     """
     own = [c for c in cells if c.group == group and c.verdict != "unsupported"]
     columns = list(dict.fromkeys(cell.adapter for cell in own))
@@ -127,7 +131,7 @@ def _inside(cells: Sequence[Cell]) -> str:
 
 
 def properties(cells: Iterable[Cell]) -> str:
-    """Return a line for each property that an implementation was seen to have, and where."""
+    """Return one row per property that an implementation was seen to have, and where."""
     seen: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
         for name in cell.properties:
@@ -145,7 +149,7 @@ def _few(names: list[str], shown: int = 3) -> str:
 
 
 def findings(cells: Iterable[Cell]) -> str:
-    """Return one paragraph per adapter and network that was refuted: the first precision's."""
+    """Return one paragraph per adapter and network that was refuted, for the first precision."""
     red: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         if cell.group in CERTIFIED and cell.verdict == "refuted" and cell.links and cell.message:
@@ -158,20 +162,25 @@ def findings(cells: Iterable[Cell]) -> str:
     return "\n\n".join(paragraphs)
 
 
-def known(cells: Iterable[Cell], recorded: Iterable[KnownFinding]) -> str:
-    """Return a paragraph for each recorded finding that was seen, with its reproducer."""
-    seen = {cause for cell in cells for cause in cell.known}
+def known(findings: Iterable[Mapping[str, str]]) -> str:
+    """Return one paragraph per known finding, with its reproducer."""
     return "\n\n".join(
-        f"{one.of}: {one.cause}\n"
-        f"  at {one.point}: seen {one.seen}, proven {one.proven}\n"
-        + textwrap.indent(one.reproducer.strip(), "  | ")
-        for one in recorded
-        if one.cause in seen
+        f"{one['of']}: {one['cause']}\n"
+        f"  at {one['point']}: seen {one['seen']}, proven {one['proven']}\n"
+        + textwrap.indent(one["reproducer"], "  | ")
+        for one in findings
     )
 
 
+def errata(figures: Iterable[Mapping[str, Any]]) -> str:
+    """Return one row per figure that does not hold: place, printed, corrected, verdict, why."""
+    columns = ("place", "printed", "corrected", "verdict", "why")
+    rows = [[one[name] for name in columns] for one in figures if one["verdict"] != "holds"]
+    return table(columns, rows)
+
+
 def unjudged(cells: Iterable[Cell]) -> str:
-    """Return what adapters did instead of computing: a line for each, and in how many cells."""
+    """Return what adapters did instead of computing: one row each, and in how many cells."""
     seen: dict[tuple[str, str], int] = {}
     for cell in cells:
         if cell.verdict == "refuted" and cell.digits is None and not cell.links and cell.message:
@@ -191,8 +200,8 @@ def _fewest(digits: Iterable[float | None]) -> str:
     return f"{math.floor(min(known) * 10) / 10:.1f}" if known else "-"
 
 
-def summary(cells: Iterable[Cell]) -> str:
-    """Return "agreeing/total  fewest digits" of some cells; red ones are marked."""
+def agreement(cells: Iterable[Cell]) -> str:
+    """Return "agreeing/total fewest digits" of some cells, and RED where not all of them agree."""
     found = list(cells)
     if not found:
         return ""
@@ -204,6 +213,6 @@ def summary(cells: Iterable[Cell]) -> str:
 
 
 def unsupported(cells: Iterable[Cell]) -> str:
-    """Return what was declared unsupported, a line each with its reason; empty where nothing."""
+    """Return what was declared unsupported, one line each with its reason."""
     declared = [cell for cell in cells if cell.verdict == "unsupported"]
     return "\n".join(dict.fromkeys(f"{c.adapter} {c.precision}: {c.message}" for c in declared))

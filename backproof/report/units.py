@@ -1,45 +1,42 @@
 """The article's network drawn unit by unit, from left to right, each weight at its line."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from backproof.reference.article.figures import Article
 from backproof.report.cells import CERTIFIED, Cell
 from backproof.report.drawing import MARGIN, Box, Drawing, Edge, Labels, Numbers
 
 WIDTH, BETWEEN, BEFORE_LOSS, BELOW = 190, 170, 60, 48
-"""Pixels: of a box, between layers, before the last, between boxes."""
+"""Pixels: width of a box, between layers, before the last layer, between boxes."""
 
 AT = 0.3
-"""The part of its line before a weight."""
+"""Where on its line a weight stands, as a part of the line's length."""
 
 Symbols = Mapping[str, Mapping[tuple[int, ...], str]]
 """Array -> index -> the symbol there."""
 
 
-def units(article: Article, proven: Mapping[str, str], cells: Sequence[Cell]) -> Drawing:
-    """Return the drawing, a column of it proven, one each implementation and precision.
+def units(article: Mapping[str, Any], cells: Sequence[Cell]) -> Drawing:
+    """Return the drawing: one column of proven numbers, one per implementation and precision.
 
-    proven: quantity -> value of the first iteration. cells: of all groups.
+    article: the part of a document; its quantities say where in the network each number stands.
+    cells:   of all groups.
     """
+    quantities = article["quantities"]
     symbols: dict[str, dict[tuple[int, ...], str]] = {}
-    for symbol, at in article.addresses.items():
-        if at.kind in ("leaves", "values"):
-            symbols.setdefault(at.array, {})[at.index] = symbol
-    layers, joined = _layers(article, symbols)
+    for one in quantities:
+        if one["kind"] in ("leaves", "values"):
+            symbols.setdefault(one["array"], {})[tuple(one["index"])] = one["name"]
+    layers, joined = _layers(article["nodes"], symbols)
     _place(layers)
     boxes = [box for layer in layers for box in layer]
     unit = {name: box for box in boxes for name, _ in box.labels}
     edges = [_edge(unit[one], unit[other], weight) for one, other, weight in joined]
     drawing = Drawing("article", boxes, edges)
-    drawing.fill("proven", {q: (f"{float(v):.8g}", "") for q, v in proven.items()}, "agrees")
-    given = {
-        quantity: said
-        for quantity, said in drawing.columns["proven"].items()
-        if article.addresses[quantity].kind == "leaves"
-    }
-    for column, found in _columns(article, cells).items():
+    proven = {one["name"]: (f"{float(one['proven']):.8g}", "") for one in quantities}
+    drawing.fill("proven", proven, "agrees")
+    given = {one["name"]: proven[one["name"]] for one in quantities if one["kind"] == "leaves"}
+    for column, found in _columns(quantities, cells).items():
         numbers = {**given, **found}
         refuted = any(verdict == "refuted" for _, verdict in numbers.values())
         drawing.fill(column, numbers, "refuted" if refuted else "agrees")
@@ -47,36 +44,36 @@ def units(article: Article, proven: Mapping[str, str], cells: Sequence[Cell]) ->
 
 
 def _layers(
-    article: Article, symbols: Symbols
+    nodes: Sequence[Mapping[str, Any]], symbols: Symbols
 ) -> tuple[list[list[Box]], list[tuple[str, str, str]]]:
-    """Return the units, a layer after the other, and what joins them: from, to, weight."""
+    """Return the units, layer by layer, and what joins them: from, to, weight."""
     layers = [_boxes(symbols["x"], "input")]
     joined: list[tuple[str, str, str]] = []
-    for node in article.network.nodes:
-        own = symbols[node.name]
-        if node.op == "dense":
-            x, W, b = node.inputs
+    for node in nodes:
+        own = symbols[node["name"]]
+        if node["op"] == "dense":
+            x, W, b = node["inputs"]
             layers[-1] += _boxes(symbols[b], "bias")
             layers.append(_boxes(own, "unit"))
-            inputs = range(np.shape(article.network.parameters[W])[0])
             for (row, j), name in own.items():
-                joined += [(symbols[x][row, i], name, symbols[W][i, j]) for i in inputs]
+                weights = [(i, weight) for (i, k), weight in symbols[W].items() if k == j]
+                joined += [(symbols[x][row, i], name, weight) for i, weight in weights]
                 joined.append((symbols[b][()], name, ""))
-        elif node.op == "sigmoid":
+        elif node["op"] == "sigmoid":
             for box, name in zip(layers[-1], own.values(), strict=True):
                 box.name, box.kind = f"{box.name}, {name}", "sigmoid"
                 box.labels = [*box.labels, *_labels(name)]
         else:
-            y, t = node.inputs
+            y, t = node["inputs"]
             layers[-1] += _boxes(symbols[t], "target")
             layers.append(_boxes(own, "loss"))
-            joined += [(name, node.name, "") for k in (y, t) for name in symbols[k].values()]
+            joined += [(name, node["name"], "") for k in (y, t) for name in symbols[k].values()]
     return layers, joined
 
 
-def _columns(article: Article, cells: Sequence[Cell]) -> dict[str, Numbers]:
+def _columns(quantities: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> dict[str, Numbers]:
     """Return column -> its numbers in the first iteration, in the order of the chain rule."""
-    order = {quantity: place for place, quantity in enumerate(_chain(article))}
+    order = {name: place for place, name in enumerate(_chain(quantities))}
     of_first = [
         cell
         for cell in cells
@@ -90,10 +87,10 @@ def _columns(article: Article, cells: Sequence[Cell]) -> dict[str, Numbers]:
     return found
 
 
-def _chain(article: Article) -> Iterator[str]:
-    """Yield the values from the first to the last, then what is handed back, last to first."""
+def _chain(quantities: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the values from first to last, then cotangents and gradients from last to first."""
     for kinds, step in ((("values",), 1), (("cotangents", "gradients"), -1)):
-        yield from [q for q, at in article.addresses.items() if at.kind in kinds][::step]
+        yield from [one["name"] for one in quantities if one["kind"] in kinds][::step]
 
 
 def _labels(name: str) -> Labels:

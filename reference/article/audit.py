@@ -186,12 +186,6 @@ def recorded(path: Path = RECORD) -> dict[str, Any]:
     return found
 
 
-def errata_table(findings: Iterable[Finding]) -> str:
-    """Return the errata as text: place, printed, corrected, verdict, why."""
-    rows = [(f.place, f.printed, f.corrected, f.verdict, f.why) for f in errata(findings)]
-    return table(("place", "printed", "corrected", "verdict", "why"), rows)
-
-
 def to_json(findings: Iterable[Finding]) -> str:
     """Return the audit as a JSON array of objects; what is None is left out."""
     objects = [{k: v for k, v in asdict(f).items() if v is not None} for f in findings]

@@ -18,8 +18,8 @@ from backproof.reference.training import Iteration, iterations
 DIGITS = 40
 """Significant decimal digits proven of every golden value."""
 
-KEPT = (0, 1, 10, 100, 1_000, 10_000)
-"""The numbers of updates after which the trajectory is kept."""
+KEPT = sorted({0, *(round(10 ** (n / 12)) for n in range(49))})
+"""The numbers of updates after which the trajectory is kept: twelve per decade, up to 10,000."""
 
 GOLDEN = FIXTURES / "golden" / "article.json"
 HEADER = {

@@ -21,6 +21,7 @@ from backproof.report import cells as report
 from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running import options
 from backproof.running.certificates import Certificates
+from backproof.running.groups import group as group_of
 from backproof.running.implementations import Runs
 from backproof.running.options import REFERENCE
 from backproof.scenarios import networks as cases
@@ -194,7 +195,7 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
         quantity, iteration, group = figure.quantity, figure.iteration, figure.part
     else:
         quantity, iteration = asked["quantity"], asked["iteration"]
-        group = report.PAIRS if pair else report.group(article, quantity)
+        group = report.PAIRS if pair else group_of(article, quantity)
     found = Cell(
         network=case or alone or article.network.name,
         adapter=adapter,

@@ -1,6 +1,7 @@
 """Reports without a run: real certificates of small networks, under any names, with any verdict."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from backproof.reference import findings
+from backproof.reference.article.audit import audit
 from backproof.reference.article.figures import load
 from backproof.reference.article.golden import read
 from backproof.reference.backprop import backprop
 from backproof.reference.verdict.certificate import Certificate, certify
-from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, chain, group
-from backproof.report.document import document
+from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, chain
+from backproof.running.groups import group
+from backproof.running.make_document import make_document
 from backproof.scenarios.networks import CASES
 
 SMALL = ("article", "saturated-tanh")
@@ -28,22 +31,33 @@ def report(
     found = [*compared(names, verdict), *certified(names, verdict)]
     ops = [cell for cell in found if cell.group == OPS_ALONE]
     while len(found) < cells:
-        more = {**_fields(ops[len(found) % len(ops)]), "network": f"op-{len(found) // len(ops)}"}
-        found.append(Cell(**more))
+        found.append(replace(ops[len(found) % len(ops)], network=f"op-{len(found) // len(ops)}"))
     return of(found)
 
 
 def of(cells: Sequence[Cell], **changed: Any) -> dict[str, Any]:
     """Return the report of some cells."""
     given: dict[str, Any] = {
+        **_today(),
+        "adapters": [*dict.fromkeys(cell.adapter for cell in cells)],
         "command": "backproof verify",
         "seeds": 1,
-        "versions": {cell.adapter: "1.0" for cell in cells},
         "failed": [],
-        "recorded": findings.load(),
         "complete": True,
     }
-    return document(cells, **given | changed)
+    return make_document(map(as_dict, cells), **given | changed)
+
+
+@cache
+def _today() -> dict[str, Any]:
+    """Return what a report says about the article and about known findings."""
+    article = load()
+    return {
+        "article": article,
+        "golden": read(article),
+        "audit": audit(article),
+        "recorded": findings.load(),
+    }
 
 
 def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:
@@ -99,7 +113,3 @@ def _certificate(case: str, precision: str) -> Certificate:
     network = CASES[case](0)
     leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
     return certify(network, leaves, backprop(network, leaves), precision)
-
-
-def _fields(cell: Cell) -> dict[str, Any]:
-    return {name: getattr(cell, name) for name in Cell.__slots__}

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from backproof.reference.article.audit import Finding, audit, errata_table, recorded
+from backproof.reference.article.audit import Finding, audit, recorded
 from backproof.reference.article.expression import literals
 from backproof.reference.article.figures import Article, load
 from backproof.reference.fixtures import FIXTURES
+from backproof.report.tables import errata
 
 TEXT = (FIXTURES / "article.toml").read_text(encoding="utf-8")
 
@@ -80,7 +81,7 @@ def test_errata_say_why(findings: dict[str, Finding]) -> None:
     """Every figure that does not hold, or not follow, has its line of explanation."""
     for f in findings.values():
         assert bool(f.why) == (f.verdict != "holds" or f.follows is False), f.id
-    assert "0.68566   0.68557    slip" in errata_table(findings.values())
+    assert "0.68566   0.68557    slip" in errata(map(asdict, findings.values()))
 
 
 def test_lines_bring_in_only_constants(article: Article) -> None:

@@ -87,16 +87,16 @@ def test_a_test_without_a_cell(tmp_path: Path) -> None:
     new["failed"] = ["tests/test_one.py::test_one"]
 
     assert compare(new, new) == {}
-    assert compare(old, new) == {"fails besides": [("tests/test_one.py::test_one",)]}
+    assert compare(old, new) == {"another test fails": [("tests/test_one.py::test_one",)]}
     status, text = run(tmp_path, to_json(old), to_json(new))
     assert status == 1
-    assert "fails besides (worse): 1\ntests/test_one.py::test_one" in text
+    assert "another test fails (worse): 1\ntests/test_one.py::test_one" in text
 
 
 def test_versions_are_told() -> None:
     """The first line says which packages were upgraded."""
     old, new = both(CELL, CELL)
-    new["versions"] = {"torch": "1.1"}
+    new["versions"] = {**old["versions"], "torch": "1.1"}
 
     assert said(old, new, {}).startswith("versions: torch 1.0 -> 1.1\n")
 

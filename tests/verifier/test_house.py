@@ -104,6 +104,49 @@ def test_imports_run_one_way(module: str) -> None:
         assert not names & FRAMEWORKS
 
 
+def needed(module: str, graph: dict[str, set[str]]) -> set[str]:
+    """Return the modules that a module imports, directly or by way of others."""
+    found: set[str] = set()
+    new = {module}
+    while new:
+        found |= new
+        new = {one for name in new for one in graph.get(name, ())} - found
+    return found
+
+
+TODAY = tuple(
+    f"backproof.{part}"
+    for part in (
+        *("adapters", "fixtures", "scenarios"),
+        *("reference.article", "reference.findings", "reference.fixtures"),
+    )
+)
+"""What a report shows of these modules travels in its document."""
+
+
+def reads_today(module: str, graph: dict[str, set[str]]) -> list[str]:
+    """Return what a module needs and no reader of a document may."""
+    return sorted(name for name in needed(module, graph) if name.startswith(TODAY))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("backproof.report")])
+def test_reports_read_their_document_alone(module: str) -> None:
+    """No report needs the article, the fixtures or the networks as they are today."""
+    assert reads_today(module, GRAPH) == []
+
+
+def test_a_report_that_reads_the_article_is_found() -> None:
+    """Planted: a helper of the page that loads the article, by way of another module."""
+    figures, helper = "backproof.reference.article.figures", "backproof.report.drawing"
+    planted = {
+        **GRAPH,
+        helper: {"backproof.reference.table"},
+        "backproof.reference.table": {figures},
+    }
+
+    assert figures in reads_today("backproof.report.page", planted)
+
+
 @pytest.mark.parametrize("module", adapters.TABLE.values())
 def test_adapters_are_short(module: str) -> None:
     """An adapter stays under 60 lines, its variants among them, and a handful an op."""

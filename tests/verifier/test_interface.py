@@ -10,7 +10,7 @@ import pytest
 from backproof import adapters
 from backproof.reference.article.figures import Article
 from backproof.report.cells import Cell, digits
-from backproof.report.tables import summary
+from backproof.report.tables import agreement
 from backproof.running.implementations import Runs
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
@@ -101,6 +101,18 @@ def _from(title: str, text: str) -> list[str]:
     return [line for line in lines if " passed" not in line]
 
 
+def test_a_file_that_cannot_be_collected(tmp_path: Path) -> None:
+    """The report names it, and is red."""
+    sandbox, page = Sandbox(tmp_path / "suite"), tmp_path / "report.html"
+    sandbox.write("tests/verification/test_broken.py", "import nothing_of_this_name\n")
+    outcome = sandbox.run("--frameworks", "reference", "--report", page)
+
+    assert outcome.status == pytest.ExitCode.INTERRUPTED
+    assert outcome.cells == []
+    assert "INTERNALERROR" not in outcome.text
+    assert "✗ Red: 1 other test failed" in page.read_text(encoding="utf-8")
+
+
 def test_report_json(sandbox: Sandbox) -> None:
     """The report has all cells, each with all fields."""
     outcome = sandbox.run(*FEW, "--frameworks", "reference")
@@ -172,9 +184,9 @@ def cell(verdict: str, digits: float | None) -> Cell:
         ([cell("unsupported", None)], "unsupported"),
     ],
 )
-def test_summary_of_cells(cells: list[Cell], expected: str) -> None:
+def test_agreement_of_cells(cells: list[Cell], expected: str) -> None:
     """Agreeing of all, the fewest digits, rounded down; red is a word."""
-    assert expected == summary(cells)
+    assert expected == agreement(cells)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
-"""The report as data, as a page and in short: with one framework, with all, with everything red."""
+"""The report as data, as a page and in short: with one framework, with all, with all refuted."""
 
+import copy
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,12 @@ from backproof.reference.article.audit import audit
 from backproof.reference.article.figures import load
 from backproof.reference.fixtures import FIXTURES
 from backproof.report.cells import Cell
-from backproof.report.document import ReportError, headline, read, to_json
+from backproof.report.document import KEYS, ReportError, headline, read, to_json
 from backproof.report.markdown import markdown
 from backproof.report.page import page
+from backproof.report.summary import sections
 from tests.verifier import sample
-from tests.verifier.sandbox import Sandbox
+from tests.verifier.sandbox import ROOT, Sandbox
 
 SCHEMA = json.loads((FIXTURES / "report.schema.json").read_text(encoding="utf-8"))
 VALID = Draft202012Validator(SCHEMA)
@@ -49,26 +53,29 @@ def test_a_run_writes_all_three(tmp_path: Path) -> None:
     assert md.read_text(encoding="utf-8").startswith(f"# {headline(found)}\n")
 
 
-def test_samples_are_valid(report: dict[str, Any]) -> None:
-    """What the other tests show of is a report."""
-    VALID.validate(report)
-    VALID.validate(json.loads(to_json(sample.report(verdict="refuted"))))
+@pytest.mark.parametrize("verdict", ["agrees", "known", "refuted", "unsupported"])
+def test_samples_are_valid(verdict: str) -> None:
+    """The reports that the other tests are made with are as the schema says."""
+    VALID.validate(json.loads(to_json(sample.report(verdict=verdict))))
+    assert sorted(SCHEMA["required"]) == sorted(KEYS)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"verdict": "fine"},
         {"more": 1},
         {"cells": [{}]},
         {"counts": {"agrees": -1, "known": 0, "refuted": 0, "unsupported": 0}},
         {"seeds": ["0"]},
+        {"article": {}},
+        {"networks": {"net": []}},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_the_schema_refuses(report: dict[str, Any], change: dict[str, Any]) -> None:
-    """Another version, an unknown verdict, a key too many, an empty cell, and so on."""
+    """Another version, an unknown verdict, one key too many, an empty cell, and so on."""
     with pytest.raises(ValidationError):
         VALID.validate({**report, **change})
 
@@ -79,7 +86,7 @@ def test_the_schema_refuses(report: dict[str, Any], change: dict[str, Any]) -> N
     ids=["verdict", "share", "short"],
 )
 def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> None:
-    """A link of an unknown verdict, of a negative share, without its worst entry."""
+    """A link with an unknown verdict, with a negative share, without its worst entry."""
     cell = {**report["cells"][0], "chain": [link]}
     with pytest.raises(ValidationError):
         VALID.validate({**report, "cells": [cell]})
@@ -90,17 +97,18 @@ def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> N
     [
         ("{", "not JSON"),
         ("[]", f"not a report: expected schema '{HEAD}'"),
-        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 1"),
-        ({"schema": HEAD, "version": 1}, "lacks cells, command, "),
+        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 2"),
+        ({"schema": HEAD, "version": 1}, "a report of version 1; this reads version 2"),
+        ({"schema": HEAD, "version": 2}, "lacks article, cells, command, "),
         ({"cells": [{"network": "n"}]}, "cell 1: expected exactly adapter, "),
         ({"verdict of a cell": "fine"}, "cell 1: unknown verdict 'fine'"),
     ],
-    ids=["json", "bare", "version", "keys", "cell", "verdict"],
+    ids=["json", "bare", "version", "before", "keys", "cell", "verdict"],
 )
 def test_a_file_that_is_no_report(
     tmp_path: Path, report: dict[str, Any], content: Any, message: str
 ) -> None:
-    """One error names the file and what is wrong with it."""
+    """One error names the file and says what is wrong with it."""
     if isinstance(content, dict) and "schema" not in content:
         cells = [{**report["cells"][0], "verdict": content.get("verdict of a cell", "agrees")}]
         content = {**report, "cells": content.get("cells", cells)}
@@ -136,7 +144,7 @@ KNOWN, RED, NONE = (replace(CELL, verdict=v) for v in ("known", "refuted", "unsu
     ids=["green", "known", "red", "failed", "incomplete", "empty", "unsupported"],
 )  # fmt: skip
 def test_the_verdict(cells: list[Cell], given: dict[str, Any], verdict: str, first: str) -> None:
-    """One red cell, or one failed test, makes it red; nothing verified is not green."""
+    """One refuted cell, or one failed test, makes it red; nothing verified is not green."""
     found = sample.of(cells, **given)
 
     assert verdict == found["verdict"]
@@ -178,14 +186,89 @@ def test_the_page_is_the_same_each_time() -> None:
     assert page(sample.report()) == page(sample.report())
 
 
+READ = """
+import sys
+from backproof.reference.fixtures import FIXTURES
+
+def refuse(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(str(FIXTURES)):
+        raise PermissionError(f"reads {arguments[0]}")
+
+sys.addaudithook(refuse)
+PROBE
+from pathlib import Path
+from backproof.report.document import read
+from backproof.report.markdown import markdown
+from backproof.report.page import page
+from backproof.report.summary import sections
+found = read(Path(sys.argv[1]))
+for path, text in zip(sys.argv[2:], (page(found), markdown(found), str([*sections(found)]))):
+    Path(path).write_text(text, encoding="utf-8")
+"""
+"""Makes every report of a file, in a process that cannot open any fixture."""
+
+
+def written_apart(folder: Path, report: dict[str, Any], probe: str = "") -> list[str]:
+    """Return page, Markdown and sections as another process makes them of a report's JSON."""
+    paths = [folder / name for name in ("report.json", "page", "markdown", "sections")]
+    paths[0].write_text(to_json(report), encoding="utf-8")
+    subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-c", READ.replace("PROBE", probe), *map(str, paths)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [path.read_text(encoding="utf-8") for path in paths[1:]]
+
+
+def test_a_report_reads_its_document_alone(tmp_path: Path, report: dict[str, Any]) -> None:
+    """What is made of the file, where no fixture can be read, is what the run itself made."""
+    assert [page(report), markdown(report), str([*sections(report)])] == written_apart(
+        tmp_path, report
+    )
+
+
+def test_a_reader_of_fixtures_is_refused(tmp_path: Path, report: dict[str, Any]) -> None:
+    """Reading today's article there, planted, ends that process."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        written_apart(
+            tmp_path, report, "from backproof.reference.article import figures as f; f.load()"
+        )
+
+    assert "article.toml: cannot be read" in caught.value.stderr
+
+
+def test_a_report_shows_the_article_of_its_day(report: dict[str, Any]) -> None:
+    """Planted in the document: another figure, loss, node, finding. The page shows those."""
+    old = copy.deepcopy(report)
+    article = old["article"]
+    figure = next(one for one in article["figures"] if one["verdict"] == "slip")
+    figure.update(printed="0.4711", why="as it was then")
+    article["counts"] = "132 figures."
+    article["losses"][-1]["E"] = "0.00004712"
+    next(one for one in article["quantities"] if one["name"] == "E")["proven"] = "0.4713"
+    old["networks"]["saturated-tanh"][0]["op"] = "op-of-then"
+    html, shown = page(old), markdown(old)
+    today = next(one for one in report["article"]["figures"] if one["id"] == figure["id"])
+
+    assert f"<del>0.4711</del> <ins>{today['corrected']}</ins>" in html
+    assert f"<del>{today['printed']}</del>" not in _row(html, figure["id"])
+    for text in ("as it was then", "132 figures.", "0.00004712", "0.4713", "op-of-then"):
+        assert text in html, text
+        assert text not in page(report), text
+    assert "132 figures." in shown
+    assert "0.4711" in dict(sections(old))["backproof: errata of the article (132 figures.)"]
+
+
+def _row(html: str, figure: str) -> str:
+    return html[(start := html.index(f'id="f-{figure}"')) : html.index("</tr>", start)]
+
+
 def test_in_short() -> None:
-    """The summary counts by implementation, shows what is red, and says how it was run."""
-    findings = audit(load())
+    """The summary counts by implementation, shows what failed, and says how it was run."""
     green, red = sample.report(), sample.report(verdict="refuted")
     jax = sum(cell["adapter"] == "jax" for cell in green["cells"])
 
-    assert f"| jax | {jax} | 0 | 0 | 0 |" in markdown(green, findings)
-    assert f"| jax | 0 | 0 | {jax} | 0 |" in markdown(red, findings)
-    assert "<details open><summary>New findings" in markdown(red, findings)
-    assert "New findings" not in markdown(green, findings)
-    assert f"`{green['command']}`, seeds [0]" in markdown(green, findings)
+    assert f"| jax | {jax} | 0 | 0 | 0 |" in markdown(green)
+    assert f"| jax | 0 | 0 | {jax} | 0 |" in markdown(red)
+    assert "<details open><summary>New findings" in markdown(red)
+    assert "New findings" not in markdown(green)
+    assert f"`{green['command']}`, seeds [0]" in markdown(green)

@@ -1,0 +1,32 @@
+"""The tables that a run prints on the terminal, each below its title."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from backproof.report import tables
+from backproof.report.cells import DERIVATIVES, OPTIMIZERS, VARIANTS
+from backproof.report.document import cells_of
+
+
+def sections(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield title and text of each table that has rows; nothing where nothing was compared."""
+    if not (cells := cells_of(report)):
+        return
+    article = report["article"]
+    for title, text in (
+        ("agreeing / total, fewest significant digits of agreement", tables.matrix(cells)),
+        ("pairs, to five decimals", tables.pairs(cells)),
+        ("certificates, every op alone", tables.ops_alone(cells)),
+        ("certificates, every link of the chain rule", tables.networks(cells)),
+        ("variants, links inside", tables.grid(cells, VARIANTS)),
+        ("forward mode and second order, links inside", tables.grid(cells, DERIVATIVES)),
+        ("optimizers, every step: numbers inside their balls", tables.grid(cells, OPTIMIZERS)),
+        ("properties seen", tables.properties(cells)),
+        ("known findings (fixtures/findings.toml)", tables.known(report["findings"])),
+        ("new findings, one per adapter and network", tables.findings(cells)),
+        ("adapters that could not be judged", tables.unjudged(cells)),
+        ("what implementations do not support", tables.unsupported(cells)),
+        (f"errata of the article ({article['counts']})", tables.errata(article["figures"])),
+    ):
+        if text:
+            yield f"backproof: {title}", text

@@ -1,0 +1,136 @@
+"""The document of a run: what the run found, and all that a reader of its report is shown.
+
+The readers in backproof/report/ know the document alone. A page that is made of it later shows the
+article, the networks and the findings as they were on the day of the run.
+"""
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from backproof.reference.article import audit as audits
+from backproof.reference.article.audit import Finding
+from backproof.reference.article.figures import Article
+from backproof.reference.article.golden import Golden
+from backproof.reference.findings import KnownFinding
+from backproof.reference.network import Network
+from backproof.report.cells import NETWORKS, in_order
+from backproof.report.document import OUTCOMES, SCHEMA, VERSION
+from backproof.running.groups import order
+from backproof.running.implementations import installed
+from backproof.scenarios.networks import CASES, LARGE
+
+PACKAGES = ("numpy", "python-flint", "ml_dtypes", "scipy", "pytest")
+"""The packages that every run uses; the report says their versions."""
+
+DRAWABLE = {**CASES, **LARGE}
+
+
+def make_document(
+    cells: Iterable[Mapping[str, Any]],
+    *,
+    article: Article,
+    golden: Golden,
+    audit: Sequence[Finding],
+    recorded: tuple[KnownFinding, ...],
+    adapters: Sequence[str],
+    command: str,
+    seeds: int,
+    failed: Sequence[str],
+    complete: bool,
+) -> dict[str, Any]:
+    """Return the document.
+
+    cells:    as dicts, in any order. audit: the finding on each of the article's figures.
+    recorded: the known findings, whether they were seen or not.
+    adapters: those that were asked for, without the reference and without variants.
+    command:  what was run. seeds: how many of each network.
+    failed:   the tests that failed and have no cell. complete: whether the run came to its end.
+    """
+    cells = in_order(cells, order(article, adapters))
+    counts = Counter(cell["verdict"] for cell in cells)
+    seen = {cause for cell in cells for cause in cell["known"]}
+    versions = {
+        c["adapter"]: c["version"] for c in cells if c["adapter"] in adapters and c["version"]
+    }
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "command": command,
+        "seeds": list(range(seeds)),
+        "machine": _machine(),
+        "versions": {**{name: installed(name) for name in PACKAGES}, **versions},
+        "verdict": _verdict(counts, failed, complete=complete),
+        "counts": {name: counts[name] for name in OUTCOMES},
+        "failed": list(failed),
+        "findings": [_finding(one) for one in recorded if one.cause in seen],
+        "article": _article(article, golden, audit),
+        "networks": _networks(cells),
+        "cells": cells,
+    }
+
+
+def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
+    """Return "red", "incomplete", "empty" or "green": the first of them that is so."""
+    if counts["refuted"] or failed:
+        return "red"
+    if not complete:
+        return "incomplete"
+    return "green" if counts["agrees"] or counts["known"] else "empty"
+
+
+def _machine() -> dict[str, str | int | None]:
+    """Return the machine that ran it, without its name."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()}",
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _finding(one: KnownFinding) -> dict[str, str]:
+    """Return what a report shows of a known finding."""
+    return {
+        "adapter": one.adapter,
+        "of": one.of,
+        "cause": one.cause,
+        "point": one.point,
+        "seen": one.seen,
+        "proven": one.proven,
+        "reproducer": one.reproducer.strip(),
+    }
+
+
+def _article(article: Article, golden: Golden, audit: Sequence[Finding]) -> dict[str, Any]:
+    """Return the article: its figures as audited, its network, its proven values."""
+    proven = golden.iterations[0]
+    return {
+        "counts": audits.counts(audit),
+        "figures": [
+            {"part": figure.part, "at": figure.at, **asdict(finding)}
+            for figure, finding in zip(article.figures, audit, strict=True)
+        ],
+        "nodes": _nodes(article.network),
+        "quantities": [
+            {"name": name, **asdict(at), "index": [*at.index], "proven": proven[name]}
+            for name, at in article.addresses.items()
+        ],
+        "losses": [{"updates": n, **values} for n, values in golden.trajectory.items()],
+    }
+
+
+def _networks(cells: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return name -> nodes of the networks that were certified; a campaign's are not drawn."""
+    certified = [c["network"] for c in cells if c["group"] == NETWORKS and c["chain"]]
+    return {
+        name: _nodes(DRAWABLE[name](0)) for name in dict.fromkeys(certified) if name in DRAWABLE
+    }
+
+
+def _nodes(network: Network) -> list[dict[str, Any]]:
+    """Return the nodes; an input that is no node is a leaf."""
+    return [{"name": n.name, "op": n.op, "inputs": [*n.inputs]} for n in network.nodes]
