@@ -38,7 +38,7 @@ def rational(text: str | float) -> flint.fmpq:
 
 
 def on_balls(function: Callable[[Any], Any]) -> Callable[[Number], flint.arb]:
-    """Return the function of a number's ball: that of a rational is seldom rational."""
+    """Return the function, applied to a ball: its value at a rational is seldom rational."""
     return lambda x: function(flint.arb(x))
 
 
