@@ -19,7 +19,7 @@ SCALES = {"coarse": 16, "fine": 8}
 """Head -> side of its cells, in pixels."""
 
 OBJECTS = 3
-"""Objects in every image, assigned to the cell of their centre, one a cell."""
+"""Objects in every image, each assigned to the cell of its centre, one per cell."""
 
 
 def yolo(
