@@ -46,8 +46,8 @@ class KnownFinding:
     adapter:    the framework's adapter, by name.
     first, last: the first and the last release in which it was seen.
     cause:      what the framework does, in one sentence.
-    point, seen, proven: one place where it shows, what the framework says, what is proven.
-    reproducer: a few lines of the framework alone that print what is seen.
+    point, seen, proven: one place where it shows, the framework's number there, the proven one.
+    reproducer: a few lines of the framework alone that print the number seen.
     where:      the links where it is seen.
     package:    the package that the releases are of; if empty, the adapter's framework.
     processors: the processor features with which it is seen, in the adapter's words; if empty, all.

@@ -27,7 +27,7 @@ class Releases:
             raise ValueError(str(error)) from None
 
     def include(self, version: str | None) -> bool:
-        """Return whether a version is one of them; False for None and for what is no version."""
+        """Return whether a version is one of them; None or text that is no version is not."""
         first, last = Version(self.first), Version(self.last)
         try:
             found = Version(version or "")

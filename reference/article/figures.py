@@ -35,7 +35,7 @@ class Figure:
     part:      of the article, "Part 3, output layer".
     at:        where in the step it stands.
     iteration: the pass that its quantity belongs to, 1 or 2.
-    quantity:  what it states, an expression over the trace.
+    quantity:  the quantity that it states, an expression over the trace.
     printed:   the figure, as printed.
     line:      the expression before it, operands as printed; None where it is given or claimed.
     operands:  printed operand -> id of the figure that it repeats.

@@ -61,7 +61,7 @@ def block(g: Builder, x: str, n: int, heads: int, layers: int, attention: str) -
         split = (batch, context, heads, width // heads)
         g.node(f"{part}{n}.split", "reshape", f"{part}{n}.all", shape=split)
         parts.append(g.node(f"{part}{n}", "transpose", f"{part}{n}.split", axes=(0, 2, 1, 3)))
-    # 2. Each head attends to what is earlier.
+    # 2. Each head attends to its own place and earlier ones.
     if attention == "fused":
         y = g.node(f"attention{n}", "attention", *parts)
     else:

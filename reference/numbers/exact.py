@@ -51,7 +51,7 @@ def exact(values: Any) -> Array:
 
 def enclosure(x: Number) -> tuple[Fraction, Fraction]:
     """Return two fractions between which x lies; both are x where it is known exactly."""
-    if isinstance(x, int | np.integer):  # such as the cotangent of the loss, which is one
+    if isinstance(x, int | np.integer):  # such as the cotangent of the loss, the integer 1
         return Fraction(x), Fraction(x)
     if isinstance(x, flint.fmpq):
         exactly = Fraction(int(x.p), int(x.q))

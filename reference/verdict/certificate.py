@@ -211,7 +211,7 @@ class Replay:
         return ball.into(self.precision) if wider else ball
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return the ball of what a node or leaf receives from its consumers; 1 for the loss."""
+        """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
         received = [
             d
             for node in reversed(self.network.nodes)
@@ -242,9 +242,8 @@ class Replay:
     def judge(self, quantity: Quantity, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on one link.
 
-        ball: in the precision asked for. forms: the ways of computing the quantity that are tried
-        if that ball does not hold it, the reference's own ("") first; empty where nothing is
-        rounded.
+        ball: the one that is tried first. forms: the ways of computing the quantity that are tried
+        next, the reference's own ("") first; empty where nothing is rounded.
         """
 
         def again(p: Precision, form: str) -> Ball:
@@ -302,8 +301,8 @@ def rules_of(form: str) -> Rules:
 def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
     """Yield each way in which an implementation may work in a precision, and its properties.
 
-    The way that widens the ball least comes first. In float16 flushing widens it most, since its
-    smallest normal number is large.
+    The way that widens the ball least comes first. In float16 flushing widens it more than a narrow
+    accumulator does, since its smallest normal number is large.
     """
     flushes = "flushes subnormals to zero"
     if not p.accumulator:

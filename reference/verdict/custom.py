@@ -66,7 +66,7 @@ def certify_op(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> OpCertificate:
-    """Return the verdict on an op: `print` it, and `assert` that it `holds`.
+    """Return the verdict on your own op: `print` it, and `assert` that it `holds`.
 
     forward:   y = forward(*inputs, **options), in plain NumPy, as in `reference.ops`: it is run
                over arrays, over `Ball` and, once for each entry of an input, over `Dual`.

@@ -54,7 +54,7 @@ class Link:
     quantity:   the array that the link produced.
     verdict:    inside, degraded or refuted.
     precision:  the name of the effective precision; of a refuted link, of the one asked for.
-    properties: the freedoms of an implementation that were seen here, such as flushing.
+    properties: the freedoms of an implementation that were seen here: "rounds every step to ...".
     entries:    how many numbers the link produced.
     outside:    how many of them are outside the ball of the precision that was asked for.
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.

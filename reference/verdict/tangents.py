@@ -148,7 +148,7 @@ class TangentReplay(Replay):
         return super().rounded(ball.whole_tangent())
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return the ball of what a node or leaf receives; zero for the loss, whose dE/dE is 1."""
+        """Return the ball of a tangent that is received; zero for the loss, whose dE/dE is 1."""
         if name == self.network.loss:
             return Ball.exact(np.zeros(self.trace.values[name].shape), p)
         return super().receives(name, p, rules)
