@@ -1,6 +1,6 @@
 """Backpropagation: one sweep forward over a network, one sweep back, everything kept.
 
-What it is not: an autograd. Every derivative stands in `reference.ops`, derived by hand.
+It is no autograd: every derivative is derived by hand, in `reference.ops`.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,13 +48,13 @@ class Rules:
         return self.ops[node.op].forward(*inputs, **node.options)
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return what a node hands on to each of its inputs; `known` holds their values and its."""
+        """Return what a node hands on to each of its inputs; `known` holds its value and theirs."""
         inputs = (self.backward_input(node, name, known[name]) for name in node.inputs)
         return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
 
 
 def sum_of(handed_on: list[Any]) -> Any:
-    """Return the sum: what is used in several places receives what each of them hands on."""
+    """Return the sum: an array that is used in several places receives from each of them."""
     return sum(handed_on[1:], start=handed_on[0])
 
 

@@ -1,9 +1,10 @@
 """Recorded findings: where today's frameworks are known to leave their balls.
 
-fixtures/findings.toml keeps them, each with its evidence and a reproducer. They make a run say
-`known` instead of red, and are strict: in the releases that a finding is of, one that is no longer
-seen fails the run as much as one that is not recorded. In any other release a link that it
-describes is red, and is said to be as recorded.
+fixtures/findings.toml keeps them, each with its evidence and a reproducer. A link that a finding
+covers is reported as `known` and does not fail the run. Findings are strict: in the releases of a
+finding, the run fails if the finding is no longer seen, just as it fails for a deviation that is
+not recorded. In any other release a link that the finding covers fails the run, and the message
+says that it is as recorded.
 """
 
 import tomllib
@@ -22,10 +23,10 @@ from backproof.reference.verdict.link import Link
 class Sighting:
     """Where a finding is seen.
 
-    columns:    in which columns of the report: the adapter, its variants ("jax", "jax.jit").
-    cases:      the networks, or ops alone, where it is seen.
-    elsewhere:  those where it is seen only with some other seeds than the one recorded.
-    precisions: in which.
+    columns:    the columns of the report: the adapter and its variants ("jax", "jax.jit").
+    cases:      the networks, or single ops, where it is seen.
+    elsewhere:  the cases where it is seen only with some seeds other than the recorded one.
+    precisions: the precisions in which it is seen.
     links:      names of links, or patterns of names (`*` for anything).
     effective:  "refuted", or the lower precision whose ball holds those links.
     """
@@ -42,15 +43,15 @@ class Sighting:
 class KnownFinding:
     """One thing that a framework is known to get wrong.
 
-    adapter:    whose.
+    adapter:    the framework's adapter, by name.
     first, last: the first and the last release in which it was seen.
     cause:      what the framework does, in one sentence.
-    point, seen, proven: one place where it shows, what the framework says, what is proven.
-    reproducer: a few lines of the framework alone that print what is seen.
+    point, seen, proven: one place where it shows, the framework's number there, the proven one.
+    reproducer: a few lines of the framework alone that print the number seen.
     where:      the links where it is seen.
-    package:    whose releases they are; where it is empty, the adapter's framework's.
-    processors: those on which it is seen, as the adapter calls them; all, where none is named.
-    sometimes:  whether it need not be seen: what is read from memory that nobody wrote is anything.
+    package:    the package that the releases are of; if empty, the adapter's framework.
+    processors: the processor features with which it is seen, in the adapter's words; if empty, all.
+    sometimes:  whether it may be absent, as where a framework reads memory that nobody wrote.
     """
 
     adapter: str
@@ -73,16 +74,16 @@ class KnownFinding:
 
     @property
     def of(self) -> str:
-        """Whose finding it is and of which releases, in words: "torch 2.13.0"."""
+        """The package and the releases that the finding is about, in words: "torch 2.13.0"."""
         return f"{self.package or self.adapter} {self.releases}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is recorded of one certificate, beside what is seen.
+    """The findings recorded of one certificate, compared with what is seen.
 
     known:    the findings that are seen.
-    new:      links that are not inside, and that no finding is of.
+    new:      links that are not inside, and that no finding covers.
     vanished: patterns of links that are recorded and not seen.
     """
 
@@ -96,7 +97,7 @@ def seen_here(
 ) -> tuple[KnownFinding, ...]:
     """Return the findings that are seen on this machine.
 
-    processor: adapter -> what it may use of the processor; asked only where that matters.
+    processor: adapter -> the processor features that it may use; called only where they matter.
     """
     return tuple(
         x for x in findings if not x.processors or {*x.processors} & {*processor(x.adapter)}
@@ -106,10 +107,10 @@ def seen_here(
 def compare(
     recorded: Iterable[KnownFinding], links: Iterable[Link], *, everywhere: bool
 ) -> Comparison:
-    """Hold the links of a certificate against the findings recorded of it.
+    """Compare the links of a certificate with the findings recorded of it.
 
-    everywhere: whether a finding must be seen; not so for seeds other than the one it was
-    recorded with, where it may be seen less, or in another effective precision.
+    everywhere: whether a finding must be seen exactly as recorded. With a seed other than the
+    recorded one, fewer links may show it, and their effective precision may differ.
     """
     red = [link for link in links if link.verdict != "inside"]
     recorded = tuple(recorded)
@@ -130,7 +131,10 @@ def compare(
 
 
 def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
-    """Return whether a sighting is of a link that is not inside."""
+    """Return whether a sighting covers a link that is not inside.
+
+    exactly: whether the effective precision must be the recorded one.
+    """
     effective = "refuted" if link.verdict == "refuted" else link.precision
     if exactly and effective != sighting.effective:
         return False
@@ -138,7 +142,7 @@ def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
 
 
 def _name(link: Link) -> str:
-    """Return the name of what a link produced, in whichever pass."""
+    """Return the name of a link's quantity, the same for the passes with and without probes."""
     return str(replace(link.quantity, probes=True))
 
 
@@ -186,9 +190,9 @@ def _finding(place: str, entry: object) -> KnownFinding:
 
 
 def _entry(place: str, entry: object, of: type) -> dict[str, Any]:
-    """Return the content of an entry that has the keys of a dataclass, those with defaults or not.
+    """Return the content of an entry whose keys are the fields of a dataclass.
 
-    No others.
+    Fields with a default may be left out.
     """
     expected = {field.name: field.type for field in fields(of)}
     required = [field.name for field in fields(of) if field.default is MISSING]

@@ -1,4 +1,4 @@
-"""Where the data lie, how they write numbers, and what is raised where they are malformed."""
+"""Where the fixtures are, how they write numbers, and the error for malformed ones."""
 
 import re
 from pathlib import Path

@@ -15,7 +15,7 @@ class Node:
     name:   of the node, and of its value in the trace.
     op:     a key of `reference.ops.OPS`.
     inputs: names of earlier nodes, of inputs or of parameters, in the order the op takes them.
-    options: of the op, those that are not left at their default.
+    options: the op's options that are not left at their defaults.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Network:
     name:       for messages and reports.
     inputs:     data and targets, name -> array (or nested lists) of numbers or decimal strings.
     parameters: weights and biases, likewise.
-    nodes:      in an order in which each uses only what stands before it; the last is the loss.
+    nodes:      in an order in which each node uses only earlier ones; the last is the loss.
     trained:    the parameters that an update moves; the others stay as they are.
 
-    Raises ValueError, with the network and the node, where this is not so.
+    Raises ValueError, naming the network and the node, where it is no such graph.
     """
 
     name: str
@@ -74,6 +74,6 @@ class Network:
     def leaves(self, number: Callable[[Any], Array]) -> dict[str, Array]:
         """Return every input and parameter as an array of one kind of number.
 
-        number: makes the array from what the network holds; one of `reference.numbers`.
+        number: makes such an array from an array of the network; see `reference.numbers`.
         """
         return {name: number(a) for name, a in {**self.inputs, **self.parameters}.items()}

@@ -9,10 +9,11 @@ from packaging.version import InvalidVersion, Version
 class Releases:
     """The releases of a package from the first to the last, both included.
 
-    first, last: versions. Public ones ("2.13.0") are those of every build: the wheels "2.13.0+cpu"
-                 and "2.13.0+cu130" are one release. With a local part they are of that build alone.
+    first, last: versions. A public version ("2.13.0") stands for every build: the wheels
+                 "2.13.0+cpu" and "2.13.0+cu130" are one release. A version with a local part
+                 stands for that build alone.
 
-    Raises ValueError where one is no version, or the first is after the last.
+    Raises ValueError where one of them is no version, or the first is after the last.
     """
 
     first: str
@@ -26,7 +27,7 @@ class Releases:
             raise ValueError(str(error)) from None
 
     def include(self, version: str | None) -> bool:
-        """Return whether a version is one of them; None, and what is no version, is not."""
+        """Return whether a version is one of them; None or text that is no version is not."""
         first, last = Version(self.first), Version(self.last)
         try:
             found = Version(version or "")

@@ -26,7 +26,7 @@ class Iteration:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an optimizer made of a network's parameters in S steps.
+    """The parameters, gradients and states of an optimizer over S steps of a training.
 
     start:     parameter -> its value before the first step.
     gradients: parameter -> (S, *shape), its gradient in each step.

@@ -9,9 +9,9 @@ printed on its own line give it? The verdict follows from the answers:
     carried   it follows from its line, but an operand is itself wrong (slip or carried).
     slip      its own line does not give it.
 
-The origin of a carried figure is the first slip met on the way upstream, from line to line.
-There the chain ends: what stands before a slip does not explain it. A figure of the program's
-output has the program for its line.
+The origin of a carried figure is the first slip met on the way upstream, from line to line. The
+search ends there, since earlier figures do not explain a slip. For a figure of the program's
+output, the program takes the part of the line.
 """
 
 import json
@@ -139,8 +139,9 @@ class Auditor:
     def verdict(self, figure: Figure, printed: str) -> tuple[Verdict, str | None]:
         """Return the verdict on `printed` in the figure's place, and the id of its first slip.
 
-        `printed` is the figure itself, or what another line repeats as its operand: so each
-        verdict depends on what its own line prints, and a wrong copy is the copy's fault.
+        `printed` is the figure itself, or the operand by which another line repeats it. So the
+        verdict on a line depends on the operands as that line prints them, and the verdict on a
+        figure does not depend on copies of it.
         """
         if _same(f"{round_half_up(self.value(figure), places(printed)):f}", printed):
             return "holds", None

@@ -31,7 +31,7 @@ def evaluate(
 
     number:    makes a number from a printed one ("0.40"; "-0.74137" with a sign before it).
     functions: by name, of one argument.
-    quantity:  gives the value of a name; without it the expression may have none.
+    quantity:  gives the value of a name; without it the expression may have no names.
     Raises ExpressionError.
     """
 

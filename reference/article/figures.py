@@ -35,11 +35,11 @@ class Figure:
     part:      of the article, "Part 3, output layer".
     at:        where in the step it stands.
     iteration: the pass that its quantity belongs to, 1 or 2.
-    quantity:  what it states, an expression over the trace.
+    quantity:  the quantity that it states, an expression over the trace.
     printed:   the figure, as printed.
-    line:      what stands before it, operands as printed; None where it is given or claimed.
+    line:      the expression before it, operands as printed; None where it is given or claimed.
     operands:  printed operand -> id of the figure that it repeats.
-    program:   whether it is claimed to be printed by the article's program.
+    program:   whether the article claims that its program prints it.
     """
 
     id: str
@@ -125,7 +125,7 @@ def load(path: Path = FIXTURES / "article.toml") -> Article:
 
 @dataclass
 class _Table:
-    """A TOML table that knows where it stands, for its errors."""
+    """A TOML table that knows its place in the file, for error messages."""
 
     where: str
     content: Any
@@ -219,7 +219,7 @@ def _addresses(array: str, layout: Any, kinds: Mapping[str, str]) -> dict[str, A
 
 
 def _step(step: _Table, before: list[Figure], known: set[str]) -> list[Figure]:
-    """Return the figures of one step; `before` holds all that stand before it."""
+    """Return the figures of one step; `before` holds the figures of all earlier steps."""
     name, part = step.take("name", str), step.take("part", str)
     step.where = f"{step.where.partition(':')[0]}: step {name}"
     iteration = step.take("iteration", int)
@@ -249,7 +249,7 @@ def _step(step: _Table, before: list[Figure], known: set[str]) -> list[Figure]:
 
 
 def _check(table: _Table, figure: Figure, earlier: list[str], known: set[str]) -> None:
-    """Raise FixtureError where a figure refers to what there is not."""
+    """Raise FixtureError where a figure refers to something that does not exist."""
     if figure.id in earlier:
         raise table.fail("this id is used twice")
     line = figure.line or "0"

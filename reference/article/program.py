@@ -1,4 +1,4 @@
-"""What the article's program prints: our own program of its algorithm, in NumPy alone.
+"""The output of the article's program: our own program of its algorithm, in NumPy alone.
 
 It shares nothing with the reference's ops, so that neither can hide a fault of the other. The
 numbers that it prints, and how NumPy formats them, are what the article's "expected output" is

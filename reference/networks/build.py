@@ -13,7 +13,7 @@ from backproof.reference.ops import Array
 class Builder:
     """A network in the making; `node`, `input` and `parameter` return the name they were given.
 
-    rng: of all numbers that are drawn. The rest is what the network will have.
+    rng: draws all numbers. inputs, parameters, nodes: those of the network so far.
     """
 
     rng: np.random.Generator
@@ -27,7 +27,7 @@ class Builder:
         return name
 
     def parameter(self, name: str, array: Array) -> str:
-        """Add a parameter; one of a name that is there already is shared."""
+        """Add a parameter; if there is one of that name already, it is shared."""
         self.parameters.setdefault(name, array)
         return name
 

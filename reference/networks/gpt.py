@@ -22,11 +22,12 @@ def gpt(
     attention: str = "composed",
     seed: int = 0,
 ) -> Network:
-    """Return GPT-2 with the loss of predicting every next token; 12, 12, 768, 1024, 50257 is its.
+    """Return GPT-2 with the loss of predicting every next token.
 
+    GPT-2 itself has 12 layers, 12 heads, width 768, context 1024 and a vocabulary of 50257.
     attention: "composed" of matmul, scale, mask and softmax, each a link of its own; or "fused",
     one link. Weights are drawn as GPT-2 draws them (0.02, and less before each residual sum), but
-    gains and biases are near one and zero, not there.
+    gains are only near one and biases only near zero.
     """
     g = Builder(np.random.default_rng(seed))
     tokens = g.rng.integers(vocabulary, size=(batch, context + 1))
@@ -60,7 +61,7 @@ def block(g: Builder, x: str, n: int, heads: int, layers: int, attention: str) -
         split = (batch, context, heads, width // heads)
         g.node(f"{part}{n}.split", "reshape", f"{part}{n}.all", shape=split)
         parts.append(g.node(f"{part}{n}", "transpose", f"{part}{n}.split", axes=(0, 2, 1, 3)))
-    # 2. Each head attends to what is earlier.
+    # 2. Each head attends to its own place and earlier ones.
     if attention == "fused":
         y = g.node(f"attention{n}", "attention", *parts)
     else:

@@ -1,4 +1,4 @@
-"""Networks to verify, built from sizes and a seed."""
+"""Multilayer perceptrons, built from sizes and a seed."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise

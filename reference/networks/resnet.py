@@ -11,7 +11,7 @@ from backproof.reference.network import Network
 from backproof.reference.networks.build import Builder
 
 STAGES = 3
-"""Of n blocks each; every stage but the first halves the image and doubles the channels."""
+"""How many stages of n blocks there are; all but the first halve the image, double the channels."""
 
 
 def resnet(

@@ -19,7 +19,7 @@ SCALES = {"coarse": 16, "fine": 8}
 """Head -> side of its cells, in pixels."""
 
 OBJECTS = 3
-"""Objects in every image, assigned to the cell of their centre, one a cell."""
+"""Objects in every image, each assigned to the cell of its centre, one per cell."""
 
 
 def yolo(
@@ -31,13 +31,13 @@ def yolo(
     """
     g = Builder(np.random.default_rng(seed))
     x = g.input("images", g.rng.standard_normal((batch, 3, image, image)))
-    # 1. Backbone: four halvings, the last by pooling; "fine" is what has been halved three times.
+    # 1. Backbone: four halvings, the last by pooling; "fine" has been halved three times.
     x = layer(g, "b1", x, 3, width, stride=2)
     x = layer(g, "b2", x, width, 2 * width, stride=2)
     fine = layer(g, "b3", x, 2 * width, 4 * width, stride=2)
     g.node("b4.pool", "max_pool", fine, kernel_size=2, stride=2)
     coarse = layer(g, "b5", "b4.pool", 4 * width, 4 * width)
-    # 2. Neck: the coarse features, upsampled, beside the fine ones.
+    # 2. Neck: the coarse features, upsampled, concatenated with the fine ones.
     narrow = layer(g, "n1", coarse, 4 * width, 2 * width, kernel=1)
     g.node("n1.up", "upsample", narrow, scale_factor=2)
     g.node("neck", "concatenate", "n1.up", fine, axis=1)

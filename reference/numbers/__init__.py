@@ -1,1 +1,1 @@
-"""The kinds of numbers over which the same ops run: floats, Arb balls, `Ball`."""
+"""The kinds of numbers over which the same ops run: floats, Arb balls, `Ball`, `Dual`."""

@@ -1,9 +1,9 @@
 """Ball: what any correct evaluation in a given precision may return.
 
 A Ball is an array of midpoints and radii (Rump, Fast and parallel interval arithmetic, BIT 39,
-1999). Plain NumPy code runs on it. Each operation encloses both the exact result for all
-operands inside their balls and what one correct evaluation in the ball's precision makes of
-it, in any order of summation:
+1999). Plain NumPy code runs on it. Each operation encloses, for all operands inside their balls,
+both the exact result and the result of any correct evaluation in the ball's precision, with sums
+in any order:
 
     radius = (what the operands' radii cause) + (one operation's rounding, bounded by the
              largest magnitude that the result can have) + (underflow)
@@ -45,7 +45,7 @@ class Ball(NDArrayOperatorsMixin):
             if self.rad.shape != self.mid.shape:
                 self.rad = np.broadcast_to(self.rad, self.mid.shape)
         self.precision = precision
-        self.terms = 1  # that were added up for an entry
+        self.terms = 1  # how many terms were added up for an entry
 
     @classmethod
     def exact(cls, values: Any, precision: Precision) -> "Ball":
@@ -97,7 +97,8 @@ class Ball(NDArrayOperatorsMixin):
     def bound32(self) -> tuple[Array, float]:
         """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
 
-        For bounds of products, which cost half in float32. Scaling keeps them in its range.
+        It is for bounds of products, which cost half as much in float32 as in float64. Scaling by s
+        keeps B in float32's range.
         """
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
         largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
@@ -117,7 +118,7 @@ class Ball(NDArrayOperatorsMixin):
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 
     def rounding(self) -> "Ball":
-        """Return zeros, as uncertain as rounding these balls once makes a number."""
+        """Return zeros whose radii are the error of rounding these balls once."""
         size = np.abs(self.mid) + self.rad
         rad = _up(_rounding(size, _unit(self.precision), self.precision))
         return Ball(np.zeros(self.shape), rad, self.precision)
@@ -127,12 +128,12 @@ class Ball(NDArrayOperatorsMixin):
         return _read(self)
 
     def into(self, precision: Precision) -> "Ball":
-        """Return what is left of these balls when they are rounded once, into a precision."""
+        """Return these balls rounded once, into a precision."""
         rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
         return Ball(self.mid, _up(rounding + self.rad), precision)
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        """Write to what `np.zeros_like` has made; other arrays are shared."""
+        """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         ball = values if isinstance(values, Ball) else Ball.exact(values, self.precision)
         self.mid[index] = ball.mid
         if not ball.is_exact and self.is_exact:
@@ -150,7 +151,8 @@ class Ball(NDArrayOperatorsMixin):
     def shares(self, values: Any) -> Array:
         """Return, entry by entry, the share of the radius used: |values - mid| / rad.
 
-        Zero at the midpoint of a radius of zero; NaN of what is not finite.
+        Zero where a value is the midpoint of a ball of radius zero; infinite or NaN where a value
+        is not finite.
         """
         with np.errstate(all="ignore"):
             distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
@@ -214,7 +216,8 @@ def _read(a: Ball) -> Ball:
 def _constant(x: Any, p: Precision) -> Ball:
     """Return a constant of a formula as the precision holds it: 0.5 exactly, 0.044715 rounded.
 
-    In float64 too what is not short is the rounding of a number that is meant, such as 1/10.
+    In float64 too, a constant of many binary digits is the rounding of the number that is meant,
+    such as 1/10.
     """
     if not isinstance(x, int | float) or not isfinite(x):
         return Ball.exact(x, p)
@@ -242,7 +245,7 @@ def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
 
 
 def _ends(a: Ball) -> tuple[Array, Array]:
-    """Return the lower and the upper ends, of a radius that makes up for their rounding."""
+    """Return the lower and the upper ends, moved outwards by their own rounding."""
     if a.is_exact:
         return a.mid, a.mid
     rad = a.rad + np.where(a.rad > 0, FLOAT64.u * (np.abs(a.mid) + a.rad), 0)
@@ -374,7 +377,7 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
 def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
     """Return the rule of an elementary function.
 
-    ulp:   the limit of its error, a field of Precision; float64's own is allowed to NumPy.
+    ulp:   the field of Precision that limits its error; float64's limit is added for NumPy's own.
     grows: (operand, f(mid)) -> a bound of |f(x) - f(mid)| over the operand's ball.
     """
 
@@ -398,7 +401,7 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
 
 
 def _growth(x: Array, rad: Array) -> Array:
-    """Return e^x (e^rad - 1), where zero times infinity would be nothing known."""
+    """Return e^x (e^rad - 1) or, from rad = 1, e^(x + rad), which is never zero times infinity."""
     end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
     return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(end))
 
@@ -489,7 +492,7 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
 
 
 def in_any_order(parts: Sequence[Ball]) -> Ball:
-    """Return the sum of balls, the terms of which may be added up in any order, all mixed."""
+    """Return the sum of balls whose terms, all together, may be added up in any order."""
     p, terms = parts[0].precision, sum(part.terms for part in parts)
     mid = np.asarray(sum(part.mid for part in parts))
     spread = np.asarray(sum(np.broadcast_to(part.rad, mid.shape) for part in parts))

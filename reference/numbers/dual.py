@@ -6,9 +6,9 @@ Exact Multiplication by the Hessian, Neural Computation 6(1), 1994): the tangent
 and gradients, a Hessian times a vector. Values and tangents are numbers of any of the other
 kinds: float64 arrays, Arb balls in object arrays, or `Ball`.
 
-Conventions where there is no derivative, those of the backward functions: of equal entries the
-first is the largest; max(a, b) at a = b moves by the mean of both, but max(a, 0) at a = 0 not at
-all; |a| at a = 0 moves as -a does.
+Where there is no derivative, the conventions are those of the backward functions: the maximum of an
+array has the tangent of the first of equal largest entries; max(a, b) at a = b has the mean of both
+tangents, but max(a, 0) at a = 0 has the tangent zero; |a| at a = 0 has the tangent of -a.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ class Dual(NDArrayOperatorsMixin):
         return Dual(self.value, 0.0)
 
     def rounding(self) -> "Dual":
-        """Return zero and its tangent zero, as uncertain as rounding both once makes them."""
+        """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
         return Dual(rounding(self.value), _linear(rounding, self.tangent))
 
     def whole_tangent(self) -> Any:
@@ -80,7 +80,7 @@ class Dual(NDArrayOperatorsMixin):
         return Dual(self.value[index], tangent)
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        """Write to what `np.zeros_like` has made; other arrays are shared."""
+        """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         dual = dual_of(values)
         self.value[index] = dual.value
         if not is_zero(dual.tangent):
@@ -113,7 +113,7 @@ def is_zero(tangent: Any) -> bool:
     return type(tangent) is float and tangent == 0  # NumPy's scalars are of a subclass
 
 
-# Tangents are linear in tangents: sums of tangents times numbers. What is zero is left out.
+# The tangent of a result is a sum of operands' tangents times numbers. Zero tangents are left out.
 
 
 def _plus(s: Any, t: Any) -> Any:

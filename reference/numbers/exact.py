@@ -38,7 +38,7 @@ def rational(text: str | float) -> flint.fmpq:
 
 
 def on_balls(function: Callable[[Any], Any]) -> Callable[[Number], flint.arb]:
-    """Return the function of a number's ball: that of a rational is seldom rational."""
+    """Return the function, applied to a ball: its value at a rational is seldom rational."""
     return lambda x: function(flint.arb(x))
 
 
@@ -51,7 +51,7 @@ def exact(values: Any) -> Array:
 
 def enclosure(x: Number) -> tuple[Fraction, Fraction]:
     """Return two fractions between which x lies; both are x where it is known exactly."""
-    if isinstance(x, int | np.integer):  # such as the cotangent of the loss, which is one
+    if isinstance(x, int | np.integer):  # such as the cotangent of the loss, the integer 1
         return Fraction(x), Fraction(x)
     if isinstance(x, flint.fmpq):
         exactly = Fraction(int(x.p), int(x.q))

@@ -8,9 +8,9 @@ Two things are left to an implementation, and are properties to report, not erro
 - Underflow. Subnormals keep e below the smallest subnormal; flushing them to zero, as XLA does
   on CPUs, makes it the smallest normal number, and reads subnormal operands as zero.
 - The accumulator. Sums and inner products of bfloat16 and float16 are mostly accumulated in
-  float32 and rounded once at the end, but may be accumulated in the precision itself. So it is
-  with an op of several steps (a norm, a softmax): all in float32 and one rounding, or a rounding
-  after every step.
+  float32 and rounded once at the end, but may be accumulated in the precision itself. Likewise an
+  op of several steps (a norm, a softmax) may run in float32 and be rounded once at the end, or be
+  rounded after every step.
 """
 
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ import numpy as np
 class Precision:
     """One binary floating-point format, round to nearest.
 
-    name:        "float64"; of the dtype, if it is one that arrays can have.
+    name:        such as "float64"; it is the name of NumPy's dtype, if arrays can have it.
     digits:      bits of the significand, the leading one included.
     exponent:    of the smallest normal number, 2^exponent.
-    accumulator: of sums and inner products, where it is wider.
+    accumulator: the precision of sums and inner products, if it is wider.
     flushes:     whether subnormals may become zero, as operands and as results.
-    zeroes:      whether subnormal operands are zero, all of them.
+    zeroes:      whether all subnormal operands are read as zero.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -83,7 +83,7 @@ class Precision:
         return replace(self, flushes=True, accumulator=wider)
 
     def zeroing(self) -> "Precision":
-        """Return this precision without subnormals, not even as operands."""
+        """Return this precision without subnormals; all subnormal operands are read as zero."""
         return replace(self.flushing(), zeroes=True)
 
     def narrow(self) -> "Precision":
@@ -106,7 +106,7 @@ LOWER = {
     "bfloat16": (),
     "float16": (BFLOAT16,),
 }
-"""What a framework may have computed in instead, from the best to the worst."""
+"""The lower precisions that a framework may have used instead, from the best to the worst."""
 
 
 def gamma(n: int, unit: float) -> float:

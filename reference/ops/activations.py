@@ -26,10 +26,10 @@ def tanh_backward_factored(dout: Array, out: Array, z: Array) -> tuple[Array]:
 
 
 def tanh_backward_through_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
-    """Return the same, what moves `out` taken from z: (dz + dz tanh)(1 - tanh).
+    """Return the same, with the tangent of `out` taken from that of z: (dz + dz tanh)(1 - tanh).
 
-    It differs along a direction alone, as second derivatives do that multiply before they take
-    tanh': less sharp where dz cancels.
+    Only the tangent differs, as in second derivatives that multiply before they take tanh'. It is
+    less sharp where dz + dz tanh cancels.
     """
     y, dz = stop(out), z - stop(z)
     return tanh_backward_factored(dout, y + (dz + dz * y) * (1 - y), z)
@@ -90,7 +90,7 @@ def elu_backward_from_output(
 def elu_backward_flat_at_zero(
     dout: Array, out: Array, z: Array, *, alpha: float = 1.0
 ) -> tuple[Array]:
-    """Return dz by a slope that does not move at z = 0, where ELU has no second derivative."""
+    """Return dz with a slope that is constant at z = 0, where ELU has no second derivative."""
     below = alpha * np.exp(-np.abs(z))
     return (np.where(z > 0, dout, dout * np.where(z < 0, below, stop(below))),)
 

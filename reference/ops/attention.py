@@ -26,7 +26,7 @@ def causal_mask_backward(dy: Array, y: Array, scores: Array, *, fill: float = -1
 
 
 def earlier(scores: Array) -> Array:
-    """Return which columns each row may see, (T, T): itself and what is before it."""
+    """Return which columns each row may see, (T, T): its own and all earlier ones."""
     return np.tri(scores.shape[-2], scores.shape[-1], dtype=bool)
 
 
@@ -55,7 +55,7 @@ def attention_backward(
 def weights(q: Array, k: Array) -> Array:
     """Return the softmax of the scores that are seen, (B, H, T, T).
 
-    What is hidden is 10,000 below the largest score seen, however low that is: e^-10000 is zero.
+    A hidden score is 10,000 below the largest score seen, however low that is: e^-10000 is zero.
     """
     scores = (q @ np.swapaxes(k, -1, -2)) / q.shape[-1] ** 0.5
     seen = np.where(earlier(scores), scores, scores[..., :1])  # every row sees the first column

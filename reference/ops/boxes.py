@@ -17,7 +17,7 @@ from backproof.reference.ops.op import Array, Op
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What one pair of boxes p, t comes to along each axis and in area; all arrays (...).
+    """The sides, distances and areas of pairs of boxes p, t; all arrays (...).
 
     w, h: of p. wt, ht: of t. iw, ih: of the intersection, zero where there is none. cw, ch: of the
     smallest box around both. sx, sy: twice the distance of the centres.
@@ -43,7 +43,7 @@ class Overlap:
 
 
 def overlap(p: Array, t: Array, eps: float) -> Overlap:
-    """Return what p and t, both (..., 4), come to; eps is added to what is divided by."""
+    """Return the overlap of p and t, both (..., 4); eps is added to the denominators."""
     (x1, y1, x2, y2), (X1, Y1, X2, Y2) = corners(p), corners(t)
     w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
     iw = np.maximum(np.minimum(x2, X2) - np.maximum(x1, X1), 0)
@@ -83,14 +83,14 @@ def complete_iou_forward(p: Array, t: Array, *, eps: float = 1e-7) -> Array:
 
 
 def loss(o: Overlap, alpha: Array) -> Array:
-    """Return the loss, alpha given."""
+    """Return the loss for a given alpha."""
     return 1 - o.inter / o.union + o.rho2 / o.c2 + alpha * aspect(o)
 
 
 def complete_iou_backward(
     dL: Array, L: Array, p: Array, t: Array, *, eps: float = 1e-7
 ) -> tuple[Array, Array]:
-    """Return dp and dt, both (..., 4), from dL (...). The loss is symmetric: so are they."""
+    """Return dp and dt, both (..., 4), from dL (...). The loss is symmetric in p and t."""
     alpha = trade_off(overlap(p, t, eps), eps)
     return box_cotangent(dL, p, t, alpha, eps), box_cotangent(dL, t, p, alpha, eps)
 

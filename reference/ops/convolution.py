@@ -24,7 +24,7 @@ def conv2d_forward(
 ) -> Array:
     """Return z (N, O, P, Q): z[n,o,p,q] = sum_ckl W[o,c,k,l] x[n,c,sp+dk,sq+dl] + b[o].
 
-    x: (N, C, H, W), of which `padding` rows and columns of zeros are put on each side. W: (O, C/G,
+    x: (N, C, H, W); `padding` rows and columns of zeros are added on each side of it. W: (O, C/G,
     K, L). b: (O,), or left out. s is the stride, d the dilation.
     """
     z = correlate(pad(x, padding), W, stride, dilation, groups)
@@ -77,11 +77,11 @@ def conv2d_backward_in_parts(
     dilation: int = 1,
     groups: int = 1,
 ) -> tuple[Array, ...]:
-    """Return the same, of products that are added up one by one: of columns (col2im), of images.
+    """Return the same, but add up products one by one: dx over columns (col2im), dW over images.
 
     1. From the place k, l of the kernel x[n,c,sp+dk,sq+dl] receives sum_o W[o,c,k,l] dz[n,o,p,q];
        dx is the sum over all places.
-    2. dW is the sum over images of what each gives.
+    2. dW is the sum of every image's own dW.
     """
     (N, O, P, Q), (C, K, L) = dz.shape, W.shape[1:]  # noqa: E741 as below
     kernels = W.reshape(groups, O // groups, C, K, L)
@@ -108,9 +108,9 @@ def conv2d_backward_in_parts(
 def correlate(
     x: Array, W: Array, stride: int, dilation: int, groups: int, b: Array | None = None
 ) -> Array:
-    """Return the convolution of what is padded already: kernels times patches.
+    """Return the convolution of x, which is padded already: kernels times patches.
 
-    b: (O,), or left out: a last entry of every kernel, where every patch has a one.
+    b: (O,), or left out. It becomes the last entry of every kernel, and every patch ends in a one.
     """
     patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, CKL/G, NPQ)
     kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CKL/G)
@@ -143,7 +143,7 @@ def input_cotangent(
     """Return dx, in the `shape` of x: the transposed convolution.
 
     1. dz[n,o,p,q]/dx[n,c,i,j] = W[o,c,k,l] where i = sp+dk and j = sq+dl, else 0.
-    2. So dx[n,c,i,j] = sum_okl W[o,c,k,l] dz[n,o,(i-dk)/s,(j-dl)/s] over what divides evenly.
+    2. So dx[n,c,i,j] = sum_okl W[o,c,k,l] dz[n,o,(i-dk)/s,(j-dl)/s] over whole indices.
     3. With s-1 zeros between the entries of dz, and d(K-1) around them, it is the correlation with
        the kernel flipped, in and out exchanged.
     """
@@ -178,7 +178,7 @@ def weight_gradient(
 def outputs(
     x: tuple[int, ...], kernel: tuple[int, ...], stride: int, dilation: int
 ) -> tuple[int, int]:
-    """Return how many windows fit below and beside each other in what is padded already."""
+    """Return how many windows fit below and beside each other in x, which is padded already."""
     P, Q = (
         (n - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(x[2:], kernel[2:], strict=True)
     )

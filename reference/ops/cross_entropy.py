@@ -53,7 +53,7 @@ def cross_entropy_forward(
 ) -> Array:
     """Return E = -1/M sum t log softmax(y), shape (), t one-hot at the classes of `target`.
 
-    y: logits (B, O). target: integers (B,). Those that are ignore_index are left out; M are not.
+    y: logits (B, O). target: integers (B,). Rows of the target ignore_index are left out; M remain.
     """
     row, column, kept = places(target, ignore_index)
     logp = log_softmax_forward(y)

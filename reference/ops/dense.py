@@ -11,7 +11,7 @@ from backproof.reference.ops.op import Array, Op, sum_to_shape
 def dense_forward(x: Array, W: Array, b: Array | None = None) -> Array:
     """Return the net input z = x W + b (article, steps 1.1 to 1.3; formula row 1).
 
-    x: (B, I). W: (I, O), one column a neuron. b: (O,), or () where all neurons share one bias, or
+    x: (B, I). W: (I, O), one column per neuron. b: (O,), or () where all neurons share one bias, or
     left out. Returns z: (B, O), in the dtype of its operands.
     """
     return x @ W if b is None else x @ W + b

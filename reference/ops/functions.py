@@ -1,7 +1,7 @@
 """Elementary functions that NumPy does not call by the same name on every kind of number.
 
-`np.exp` on an object array calls each ball's own `exp`; of erf NumPy knows nothing, and Arb's
-arctan is called `atan`.
+`np.exp` on an object array calls each ball's own `exp`. NumPy has no erf, and Arb's arctan is
+called `atan`.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def stop(x: Array) -> Array:
 
 
 def rounding(x: Array) -> Any:
-    """Return zero, as uncertain as rounding x once makes a number: of a `Ball`, its radius."""
+    """Return zero; over `Ball`, with the error of rounding x once as its radius."""
     return x.rounding() if hasattr(x, "rounding") else 0.0
 
 

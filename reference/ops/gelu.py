@@ -11,7 +11,7 @@ from backproof.reference.ops.functions import erf
 from backproof.reference.ops.op import Array, Op
 
 CUBIC = 0.044715
-"""Of z^3 in the tanh form, fitted by the paper's authors."""
+"""The coefficient of z^3 in the tanh form, fitted by the paper's authors."""
 
 
 def gelu_forward(z: Array, *, approximate: str = "none") -> Array:

@@ -1,6 +1,6 @@
 """Normalization: batch norm, layer norm, RMS norm.
 
-Shapes: N examples, C channels or features, ... further axes. What is normalized has n entries.
+Shapes: N examples, C channels or features, ... further axes; n entries are normalized together.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ def batch_norm_forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
 def batch_norm_forward_folded(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
     """Return y as x scale + shift, scale = gamma inv, shift = beta - mean scale.
 
-    So batch norm is folded into one layer (Jacob et al. 2018, sec. 3.2). An error of the scale is
-    an error of (x - mean) scale, as in the other form. Rounded besides are x scale, mean scale
-    and the shift.
+    This is batch norm folded into one layer (Jacob et al. 2018, sec. 3.2). An error of the scale is
+    an error of (x - mean) scale, as in the other form. In addition, x scale, mean scale and the
+    shift are rounded.
     """
     axes, column = over_batch(x)
     xhat, inv = normalized(x, axes, eps)

@@ -18,9 +18,9 @@ class Op:
     forward:  y = forward(*inputs, **options).
     backward: the cotangents of all inputs, in their order, = backward(dy, y, *inputs, **options),
               where dy = dE/dy has the shape of y, and dE/dinput the shape of that input.
-              Options (a stride, an epsilon, indices) are what nothing is differentiated by.
-    forms:    the same op as implementations are known to compute it otherwise, by what they
-              do: equal on paper, but rounded differently.
+              Options (a stride, an epsilon, indices) are not differentiated.
+    forms:    what implementations are known to do differently -> the op computed in that way:
+              equal on paper, but rounded differently.
     """
 
     forward: Callable[..., Any]

@@ -15,7 +15,7 @@ from backproof.reference.ops.windows import pad, windows
 def max_pool_forward(x: Array, *, kernel_size: int, stride: int, padding: int = 0) -> Array:
     """Return the largest entry of every window, (N, C, P, Q), for x (N, C, H, W).
 
-    What is padded is smaller than all numbers.
+    The padding is -infinity.
     """
     padded = pad(x, padding, -np.inf)
     return np.max(windows(padded, (kernel_size, kernel_size), stride), axis=(4, 5))

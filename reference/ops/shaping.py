@@ -13,7 +13,7 @@ def concatenate_forward(*parts: Array, axis: int) -> Array:
 
 
 def concatenate_backward(dy: Array, y: Array, *parts: Array, axis: int) -> tuple[Array, ...]:
-    """Return what belongs to each part."""
+    """Return the slice of dy that belongs to each part."""
     found, start = [], 0
     for part in parts:
         end = start + part.shape[axis]
@@ -62,7 +62,7 @@ def pad_forward(x: Array, *, width: Sequence[tuple[int, int]]) -> Array:
 def pad_backward(
     dy: Array, y: Array, x: Array, *, width: Sequence[tuple[int, int]]
 ) -> tuple[Array]:
-    """Return dx: what is not padding."""
+    """Return dx: dy without the padding."""
     return (dy[tuple(slice(w, w + n) for (w, _), n in zip(width, x.shape, strict=True))],)
 
 

@@ -12,8 +12,8 @@ from backproof.reference.ops.op import Array, Op
 def softmax_forward(y: Array) -> Array:
     """Return p = e^y / sum e^y over the last axis, (B, O), for logits y (B, O).
 
-    The largest logit is subtracted first: the result is the same, and e^y cannot overflow. So is
-    the derivative, which takes that logit for a constant.
+    The largest logit is subtracted first: the result is the same, and e^y cannot overflow. The
+    derivative is the same too, with that logit taken for a constant.
     """
     e = np.exp(y - stop(np.max(y, axis=-1, keepdims=True)))
     return e / np.sum(e, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Optimizers: from a parameter, its gradient and what is remembered to the next value.
+"""Optimizers: the next value of a parameter, from its gradient and the optimizer's states.
 
 Where libraries define a rule differently, each definition stands here under a name of its own.
 """

@@ -50,7 +50,7 @@ def moments(beta1: float, beta2: float) -> dict[str, Formula]:
 
 
 def corrections(beta1: float, beta2: float) -> dict[str, Callable[[Any], Any]]:
-    """Return what the means fall short by, having started at zero (Kingma and Ba 2015, sec. 3)."""
+    """Return the bias corrections of means that start at zero (Kingma and Ba 2015, sec. 3)."""
     return {"c1": lambda t: 1 - beta1**t, "c2": lambda t: 1 - beta2**t}
 
 

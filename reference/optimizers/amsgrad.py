@@ -1,6 +1,6 @@
 """AMSGrad (Reddi, Kale and Kumar 2018, alg. 2): Adam with the largest second moment so far.
 
-Algorithm 2 corrects no bias. Those who do differ in what the maximum is taken of.
+Algorithm 2 corrects no bias. Libraries that do differ in what they take the maximum of.
 """
 
 from dataclasses import replace

@@ -18,7 +18,7 @@ def clip_by_value(lr: float = 1e-3, limit: float = 1.0) -> Optimizer:
 
 
 def clip_by_norm(lr: float = 1e-3, limit: float = 1.0, norm_type: float = 2.0) -> Optimizer:
-    """Return descent by g limit / |g| where |g|, the norm of all gradients together, is not below.
+    """Return descent by g limit / |g| where |g|, the norm of all gradients together, reaches limit.
 
     Source: Pascanu et al. 2013, alg. 1. norm_type: 2, 1 or inf.
     """
@@ -35,7 +35,7 @@ def clip_by_norm_softened(
 ) -> Optimizer:
     """Return descent by g min(limit / (|g| + eps), 1).
 
-    Source: Pascanu et al. 2013, alg. 1, with eps so that a norm of zero divides nothing by zero.
+    Source: Pascanu et al. 2013, alg. 1, with eps so that nothing is divided by a norm of zero.
     """
     return clipped(lr, lambda g: g * np.minimum(limit / (norm(g, norm_type) + eps), 1))
 

@@ -12,16 +12,17 @@ Formula = Callable[..., Any]
 class Optimizer:
     """One step as pseudocode prints it: m <- ..., v <- ..., w <- ...
 
-    lines:   name -> formula. It takes by name what it needs, each as it then is: the gradient g,
-             the parameter w, states, scalars. So in `m`, m is the former one; in later lines it
-             is the new one. The last line is w. A line of no state is an intermediate.
+    lines:   name -> formula. A formula names its arguments: the gradient g, the parameter w, states
+             and scalars. Each has its current value: in the line `m`, m is the former one; in
+             later lines it is the new one. The last line is w. A line that is neither w nor a state
+             is an intermediate.
     start:   state -> the number that all its entries start with.
-    scalars: name -> f(t): what a step has one of (a bias correction, a rate); t counts from 1.
-    forms:   what implementations are known to do otherwise -> the lines that they compute so:
+    scalars: name -> f(t), one number per step (a bias correction, a rate); t counts from 1.
+    forms:   what implementations are known to do differently -> the lines computed in that way:
              equal on paper, but rounded differently.
 
-    All arrays are of one shape, (parameters,) or (steps, parameters): but for clipping by norm,
-    which sums over the last axis, every formula is elementwise.
+    All arrays are of one shape, (parameters,) or (steps, parameters). Every formula is elementwise,
+    except for clipping by norm, which sums over the last axis.
     """
 
     lines: Mapping[str, Formula]
@@ -59,7 +60,7 @@ class Optimizer:
 
 
 def prepared(weight_decay: float, *, maximize: bool = False) -> dict[str, Formula]:
-    """Return the line g <- g + weight_decay w, the gradient of an L2 penalty too; or no line.
+    """Return the line g <- g + weight_decay w, which adds an L2 penalty's gradient; or no line.
 
     Coupled decay (Loshchilov and Hutter 2019, alg. 1, line 4). maximize: descent on -E.
     """

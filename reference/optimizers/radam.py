@@ -24,8 +24,8 @@ def radam(
 ) -> Optimizer:
     """Return RAdam whose step, once rectified, is r (m / c1) sqrt(c2) / (sqrt(v) + eps).
 
-    Source: Liu et al. 2020, alg. 2, with the threshold of their program, 5, for its 4, and eps
-    beside the root of v, before it is corrected.
+    Source: Liu et al. 2020, alg. 2, with the threshold 5 of their program instead of the paper's 4,
+    and eps added to the root of v before the bias correction.
     """
 
     def u(m: Any, v: Any, c1: Any, c2: Any, rho: Any, r: Any) -> Any:
@@ -79,9 +79,10 @@ def radam_eps_last(
 
 
 def rectification(beta2: float) -> dict[str, Callable[[Any], Any]]:
-    """Return rho, the length of the average in step t, and r, what its variance is rectified by.
+    """Return rho, the length of the average in step t, and r, which rectifies its variance.
 
-    Source: Liu et al. 2020, alg. 2. r is taken of a length of 4 or more, below which it has none.
+    Source: Liu et al. 2020, alg. 2. r is computed from a length of at least 4; a shorter one has no
+    r.
     """
     limit = 2 / (1 - beta2) - 1
 

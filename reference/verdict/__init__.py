@@ -1,1 +1,1 @@
-"""Judgement: what a printed figure, a link of the chain rule or a whole pass is worth."""
+"""Verdicts on links of the chain rule, on whole passes, on trainings and on your own ops."""

@@ -2,15 +2,15 @@
 
 A link is one number-producing step of backpropagation: a node's value from the values before
 it; a node's cotangent from those of its consumers; a leaf's gradient from the cotangents of its
-consumers. Each is replayed by the reference's own op over `Ball`, from what the framework says
-went into it, and what the framework says came out must lie inside. If every link holds, every
+consumers. Each is replayed by the reference's own op over `Ball`, with the framework's own numbers
+as operands, and the framework's result must lie inside the ball. If every link holds, every
 gradient is right by induction over the chain rule, at any depth; if one fails, the fault is at
 that link.
 
-A link has an effective precision, the highest one whose ball holds it:
+A link has an effective precision, the highest one whose ball holds the framework's result:
 
-    inside    its own.
-    degraded  only a lower one: float64 numbers that only float32's ball holds.
+    inside    the precision that was asked for.
+    degraded  a lower one, as of float64 numbers that only float32's ball holds.
     refuted   none.
 """
 
@@ -34,7 +34,7 @@ from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity, Verdic
 class Certificate:
     """The verdicts on all links of one trace, in the order of the chain rule.
 
-    network:   the network's name. precision: the one asked for, by name. links: all of them.
+    network: the network's name. precision: the name of the one asked for. links: all of them.
     """
 
     network: str
@@ -63,7 +63,7 @@ class Certificate:
 
     @property
     def share(self) -> float:
-        """The worst share of a ball used by a link that is inside or degraded."""
+        """The largest share of a ball used by a link that is inside or degraded."""
         return max((ln.share for ln in self.links if ln.verdict != "refuted"), default=0.0)
 
     @property
@@ -74,7 +74,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a framework made of its parameters after the pass.
+    """A framework's parameters after the update that follows the pass.
 
     updated: parameter -> its next value. eta: the learning rate.
     """
@@ -107,8 +107,8 @@ def certify(
 class Replay:
     """Replays links from the framework's own numbers.
 
-    network, leaves, trace, plain, update: as in `certify`; precision: the one asked for.
-    balls: the operands in that precision, each made once. nodes: by name.
+    network, leaves, trace, plain, update: as in `certify`. precision: the one asked for.
+    balls: the operands that were made so far, each made once. nodes: the network's, by name.
     """
 
     network: Network
@@ -128,7 +128,7 @@ class Replay:
         return Certificate(self.network.name, self.precision.name, tuple(self.links()))
 
     def links(self) -> Iterator[Link]:
-        """Yield every link in the order of the chain rule, up to one that no other can use."""
+        """Yield the links in the order of the chain rule, up to one that leaves no operand."""
         for link in self.all_links():
             yield link
             if link.is_no_operand:
@@ -167,7 +167,7 @@ class Replay:
     def ball(
         self, quantity: Quantity, p: Precision, rules: Rules = RIGHT, update: Any = sgd
     ) -> Ball:
-        """Return what a quantity may be: in a precision, under other rules."""
+        """Return the ball of a quantity in a precision, by some rules and some update rule."""
         if quantity.kind == "update":
             return self.next(quantity.of, p, update)
         if quantity.kind == "derivative":
@@ -175,7 +175,7 @@ class Replay:
         return self.value(quantity.of, p, rules)
 
     def seen(self, quantity: Quantity) -> Any:
-        """Return what the framework says of a quantity; None where it says nothing."""
+        """Return the framework's array of a quantity; None where there is none."""
         name = quantity.of
         if quantity.kind == "update":
             return self.update.updated.get(name) if self.update else None
@@ -187,12 +187,12 @@ class Replay:
         return known.get(name)
 
     def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return what a node's value may be."""
+        """Return the ball of a node's value."""
         node = self.nodes[name]
         return self.rounded(rules.value(node, self.values_of(node.inputs, p)))
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
-        """Return what a node may hand on to each of its inputs."""
+        """Return the balls of what a node hands on to its inputs, in their order."""
         dy = self.operand(Quantity("derivative", node.name), p)
         handed_on = rules.hands_on(node, dy, self.known(node, p))
         return tuple(map(self.rounded, handed_on))
@@ -206,12 +206,12 @@ class Replay:
         return {name: self.operand(Quantity("value", name), p) for name in names}
 
     def rounded(self, ball: Ball) -> Ball:
-        """Return what an op gives, rounded once into the precision if its steps were in a wider."""
+        """Return an op's result, rounded once into the precision if its steps used a wider one."""
         wider = ball.precision.digits > self.precision.digits
         return ball.into(self.precision) if wider else ball
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return what a node or leaf may receive from all its consumers; the loss receives one."""
+        """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
         received = [
             d
             for node in reversed(self.network.nodes)
@@ -225,13 +225,13 @@ class Replay:
         return ball
 
     def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
-        """Return what a parameter may be after the update."""
+        """Return the ball of a parameter after the update."""
         eta = self.update.eta if self.update else np.nan
         w, gradient = (self.operand(Quantity(kind, name), p) for kind in ("value", "derivative"))
         return self.rounded(update(w, gradient, eta))
 
     def operand(self, quantity: Quantity, p: Precision) -> Ball:
-        """Return a framework's number as an operand: itself, or as a lower precision reads it."""
+        """Return a framework's array as an operand: itself, or as a lower precision reads it."""
         array = self.seen(quantity)
         if p.digits < self.precision.digits or p.zeroes:
             return as_read(array, self.precision, p)
@@ -242,8 +242,8 @@ class Replay:
     def judge(self, quantity: Quantity, ball: Ball, forms: Sequence[str]) -> Link:
         """Return the verdict on one link.
 
-        ball: what it may be. forms: the other ways of computing it, the reference's own first;
-        none where no rounding is involved.
+        ball: the one that is tried first. forms: the ways of computing the quantity that are tried
+        next, the reference's own ("") first; empty where nothing is rounded.
         """
 
         def again(p: Precision, form: str) -> Ball:
@@ -260,9 +260,9 @@ def judged(
     forms: Sequence[str],
     again: Callable[[Precision, str], Ball],
 ) -> Link:
-    """Return the verdict on one link, by the first of all balls that holds it.
+    """Return the verdict on one link, by the first ball that holds it.
 
-    seen: what the framework says. asked: the precision that was asked for. ball, forms: as in
+    seen: the framework's array. asked: the precision that was asked for. ball, forms: as in
     `Replay.judge`. again: makes the ball of another precision and form.
     """
     own = asked.name
@@ -292,16 +292,17 @@ MIXED = "adds up the terms of several uses in one sum"
 
 
 def rules_of(form: str) -> Rules:
-    """Return the rules under which every op that has this form is computed so."""
+    """Return the rules under which every op that has this form is computed in it."""
     if form == MIXED:
         return Rules(receive=lambda _, handed_on: in_any_order(handed_on))
     return Rules(ops={name: op.forms.get(form, op) for name, op in OPS.items()}) if form else RIGHT
 
 
 def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
-    """Yield what an implementation of a precision is free to do, and the properties it shows.
+    """Yield each way in which an implementation may work in a precision, and its properties.
 
-    What widens the ball least comes first: float16's smallest normal number is no small one.
+    The way that widens the ball least comes first. In float16 flushing widens it more than a narrow
+    accumulator does, since its smallest normal number is large.
     """
     flushes = "flushes subnormals to zero"
     if not p.accumulator:
@@ -320,7 +321,7 @@ def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
 
 
 def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
-    """Return numbers of the precision that was asked for as another one reads them."""
+    """Return numbers of the precision that was asked for, as the precision p reads them."""
     if p.digits < asked.digits:
         return Ball.rounded(array, p)
     if p.zeroes:

@@ -1,14 +1,15 @@
-"""An op of one's own: is its backward function right, and are a framework's numbers?
+"""Your own op: is its backward function right, and are an implementation's numbers right?
 
-Two questions about E = <dy, y>, of a random dy:
+Two questions about E = <dy, y>, for a random dy:
 
 1. Is `backward` the derivative of `forward`? Run over dual numbers of balls, forward gives
    <dy, J e> for every entry e of every input; run over balls, backward gives the entries of
-   J^T dy. If both are the same on paper, their balls share the exact number: balls that share
-   none prove a fault, and their radii are the bound. Where they are so wide that not even
-   float32's digits are proven, as of a difference quotient, nothing is decided.
-2. Are the numbers that an implementation computes inside? Its value is held to the ball that its
-   inputs allow forward, its gradients to the balls that its inputs and its value allow backward.
+   J^T dy. If both are equal on paper, their balls share the exact number. So disjoint balls prove
+   a fault, and the sum of the radii is the bound. Where it is so large that not even float32's
+   digits are proven, as for a difference quotient, the question stays undecided.
+2. Are the numbers of an implementation inside their balls? Its value must lie in the ball that
+   forward gives for the inputs. Its gradients must lie in the balls that backward gives for the
+   inputs and the implementation's own value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ class OpCertificate(Certificate):
     Its links are "backward: dE/dx" of each input, which answer the first question, then, where
     those hold, "y" and "dE/dx" of each input, which answer the second.
 
-    digits: to which backward is proven to be the derivative, relative to the largest entry of each
-            input's.
+    digits: the number of digits to which backward is proven to be the derivative, relative to the
+            largest entry of each input's derivative.
     """
 
     digits: float
@@ -65,22 +66,23 @@ def certify_op(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> OpCertificate:
-    """Return the verdict on an op: `print` it, and `assert` that it `holds`.
+    """Return the verdict on your own op: `print` it, and `assert` that it `holds`.
 
     forward:   y = forward(*inputs, **options), in plain NumPy, as in `reference.ops`: it is run
                over arrays, over `Ball` and, once for each entry of an input, over `Dual`.
     backward:  the cotangents of all inputs, a tuple in their order, each in the shape of its
                input, = backward(dy, y, *inputs, **options), where dy has the shape of y.
-    inputs:    name -> array; numbers with a derivative there (no kink, no tie), rounded to the
-               precision. The names are for messages.
-    run:       what computes the numbers that are judged, such as a custom autograd op:
+    inputs:    name -> array of numbers at which the op has a derivative (no kink, no tie); they
+               are rounded to the precision. The names appear in messages.
+    run:       the implementation whose numbers are judged, such as a custom autograd op:
                (y, gradients) = run(dy, *inputs), the gradients in the order of the inputs, all
                arrays of the precision's dtype. None: forward and backward themselves.
     precision: "float64", "float32", "bfloat16" or "float16".
-    options:   of forward and backward: what nothing is differentiated by.
+    options:   keyword arguments of forward and backward that are not differentiated.
     seed:      of dy, which is drawn from the normal distribution.
 
-    Raises ValueError where the inputs are no numbers or a function raises or returns none.
+    Raises ValueError where inputs are not finite numbers, or where a function raises or does not
+    return numbers.
     """
     name = getattr(forward, "__name__", "op")
     if precision not in PRECISIONS:
@@ -114,7 +116,7 @@ class Custom:
     precision: Precision
 
     def proof(self, dy: Array) -> Iterator[tuple[Link, float]]:
-        """Yield of each input whether backward gives its derivative, and to how many digits."""
+        """Yield for each input whether backward gives its derivative, and to how many digits."""
         c, *inputs = (Ball.exact(a, FLOAT64) for a in (dy, *self.inputs.values()))
         handed_on = self.backward(c, self.forward(inputs), inputs)
         for i, (name, found) in enumerate(zip(self.inputs, handed_on, strict=True)):
@@ -152,23 +154,23 @@ class Custom:
             Quantity("value", "y"), y, self.precision, value(own), [""], lambda p, _: value(p)
         )
         yield link
-        if link.problem:  # what is no number at all cannot be the operand of another link
+        if link.problem:  # the gradients cannot be replayed from such a value
             return
         for i, (name, seen) in enumerate(zip(self.inputs, gradients, strict=True)):
             again, quantity = partial(handed_on, i), Quantity("derivative", name)
             yield judged(quantity, seen, self.precision, again(own), [""], again)
 
     def operands(self, arrays: Sequence[Array], p: Precision) -> list[Ball]:
-        """Return numbers of the op's precision as another one reads them."""
+        """Return numbers of the op's precision, as the precision p reads them."""
         return [as_read(a, self.precision, p) for a in arrays]
 
     def rounded(self, ball: Ball) -> Ball:
-        """Return what an op gives, rounded once if its steps were in a wider precision."""
+        """Return the op's result, rounded once if its steps used a wider precision."""
         wider = ball.precision.digits > self.precision.digits
         return ball.into(self.precision) if wider else ball
 
     def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
-        """Return y and the gradients as `run` computes them, from copies of its own."""
+        """Return y and the gradients as `run` computes them, from copies of the inputs."""
         arrays = [a.copy() for a in self.inputs.values()]
         if run is None:
             y = self.forward(arrays)
@@ -183,13 +185,13 @@ class Custom:
         return self.called("forward", self.op.forward, *inputs)
 
     def backward(self, dy: Any, y: Any, inputs: Sequence[Any]) -> Sequence[Any]:
-        """Return the cotangents of all inputs, over any kind of number; None where one lacks."""
+        """Return the cotangents of all inputs, over any kind of number; None for a missing one."""
         return self.each("backward", self.called("backward", self.op.backward, dy, y, *inputs))
 
     def called(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a user's function returns; raise ValueError, whatever it raises."""
+        """Return what a user's function returns; raise ValueError if it raises anything."""
         try:
-            with np.errstate(all="ignore"):  # what is no number is refuted where it is judged
+            with np.errstate(all="ignore"):  # NaN and infinity are refuted by the verdict
                 return function(*arguments)
         except Exception as error:
             over = type(arguments[-1]).__name__
@@ -200,7 +202,7 @@ class Custom:
             ) from error
 
     def each(self, what: str, found: Any) -> Sequence[Any]:
-        """Return one gradient an input, None where one lacks."""
+        """Return one gradient per input, None for a missing one."""
         if not isinstance(found, tuple | list) or len(found) > len(self.inputs):
             raise ValueError(
                 f"{self.name}: {what}: expected a tuple of {len(self.inputs)} gradients, one an "
@@ -211,7 +213,8 @@ class Custom:
 
 def compared(link: Quantity, found: Ball, slope: Ball) -> tuple[Link, float]:
     """Return whether backward's balls and forward's share a number, and to how many digits."""
-    bound = slope.rad + (found.rad if found.shape == slope.shape else 0)  # a problem, if it is not
+    # `judged` refutes gradients of another shape.
+    bound = slope.rad + (found.rad if found.shape == slope.shape else 0)
     both = Ball(slope.mid, bound, FLOAT64)
     verdict = judged(link, found.mid, FLOAT64, both, (), lambda _, __: both)
     largest = max(float(np.max(np.abs(slope.mid), initial=0)), FLOAT64.minimum)
@@ -224,7 +227,7 @@ def compared(link: Quantity, found: Ball, slope: Ball) -> tuple[Link, float]:
 
 
 def _ball(found: Any) -> Ball:
-    """Return what backward has handed on as a ball: what depends on no input is exact."""
+    """Return a cotangent that backward returned as a ball; exact if it depends on no input."""
     return found if isinstance(found, Ball) else Ball.exact(found, FLOAT64)
 
 

@@ -1,9 +1,10 @@
 """Diagnosis: which classical mistake explains a refuted link?
 
 Every fault of the catalogue that can occur at the link predicts its own ball from the
-framework's own numbers. The faults whose ball holds all that was seen are named, those that
-explain most of the other refuted links first. Where none does, simple relations are tried; and
-where none holds, that is said. One fault is one finding: the links that it explains are its own.
+framework's own numbers. The faults whose ball holds the framework's result are named; those that
+explain most of the other refuted links come first. Where no fault does, simple relations are
+tried, and where no relation holds either, the diagnosis says so. One fault makes one finding,
+which all links that it explains belong to.
 """
 
 from collections.abc import Iterable, Iterator
@@ -67,7 +68,7 @@ def diagnose(
 
 
 def explains(replay: Replay, fault: Fault, link: Link) -> bool:
-    """Return whether a fault's own ball holds all that was seen at a link."""
+    """Return whether a fault's own ball holds all of the framework's numbers at a link."""
     if not fault.changes(replay.network, link.quantity):
         return False
     seen = replay.seen(link.quantity)
@@ -81,7 +82,7 @@ def explains(replay: Replay, fault: Fault, link: Link) -> bool:
 
 
 def relation(replay: Replay, link: Link) -> str:
-    """Return how what was seen is related to what was expected, in simple terms."""
+    """Return in simple terms how the framework's numbers are related to the expected ones."""
     if link.problem:
         return link.problem
     seen = np.asarray(replay.seen(link.quantity), dtype=np.float64)
@@ -97,7 +98,7 @@ def relation(replay: Replay, link: Link) -> str:
 
 
 def _relations(seen: Any, ball: Ball) -> Iterator[tuple[str, Ball]]:
-    """Yield what is expected under each relation, with its name."""
+    """Yield each relation's name, with the ball that is expected under it."""
     p = ball.precision
     yield "what was expected, negated", -ball
     if ball.ndim == 2:  # noqa: PLR2004 rows and columns

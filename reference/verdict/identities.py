@@ -1,15 +1,16 @@
-"""Identities of derivatives that need no reference's numbers, each inside a derived bound.
+"""Identities of derivatives that need no numbers of a reference, each within a derived bound.
 
-Write x for all leaves and nodes, x' for the tangents and c for the cotangents that a framework
-says. At node n let T = J x' be the exact tangent and H = J^T c what is exactly handed on to its
-inputs, of the framework's own numbers; so <c, T> = <H, x'>. What it says is a little off:
-y' = T + e at each node, and at each leaf or node c = (sum of H) + d. Summed over all of them,
+Write x for all leaves and nodes, x' for their tangents and c for their cotangents, all as a
+framework computed them. At node n let T = J x' be the exact tangent and H = J^T c the exact
+cotangents of its inputs, both of the framework's own numbers; so <c, T> = <H, x'>. The framework's
+results are a little off: y' = T + e at each node, and c = (sum of H) + d at each leaf or node.
+Summed over all of them,
 
     <gradients, v> - (tangent of E) = sum <d, x'> - sum <c, e>:                     (1)
 
-what nodes hand on and what they receive cancels but for the roundings. No error is amplified, so
-the bound does not grow with depth but as a sum does. Where the backward pass is itself run along
-v, c' = (sum of H') + d' with H' = J^T c' + (derivative of J^T along v) c, and
+What nodes hand on and what they receive cancels, except for the roundings. No error is amplified,
+so the bound grows with depth only as a sum does. Where the backward pass itself is differentiated
+along v, c' = (sum of H') + d' with H' = J^T c' + (derivative of J^T along v) c, and
 
     <H'v, x'u> = <c'v, T_u> + <c, f''[x'v, x'u]>,
 
@@ -17,8 +18,8 @@ whose last term is symmetric in u and v. So it cancels in
 
     <u, H v> - <v, H u> = sum <d'v, x'u> - <c'v, e_u> - <d'u, x'v> + <c'u, e_v>.    (2)
 
-|d| and |e| are at most two radii of the link's ball: what was said and what is exact lie in it.
-That the exact lies in it too, a node's own output is a ball in its backward function.
+|d| and |e| are at most two radii of the link's ball, which holds both the framework's number and
+the exact one. To hold the exact one too, a node's own output is a ball in its backward function.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 class Identity:
     """Two numbers that are equal on paper.
 
-    gap: by how much they differ. bound: by how much they may. size: of the larger one.
+    gap: by how much they differ. bound: by how much they may differ. size: of the larger one.
     """
 
     gap: float
@@ -56,7 +57,7 @@ class Identity:
 
     @property
     def relative(self) -> float:
-        """The bound relative to the numbers: far below one, or the identity says nothing."""
+        """The bound relative to the numbers; unless it is far below one, nothing is verified."""
         return self.bound / self.size if self.size else np.inf
 
 
@@ -109,7 +110,7 @@ def _replays(
 
 
 def _radii(replay: Replay) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return two radii of every node's own link, and of what every leaf and node receives."""
+    """Return twice the radii of every node's ball, and of what every leaf and node receives."""
     p, said = replay.precision, {}
     handed_on: dict[str, list[Any]] = {}
     for node in reversed(replay.network.nodes):
@@ -136,7 +137,7 @@ def _sizes(radii: Mapping[str, Array], factors: Mapping[str, Array]) -> float:
 
 
 def _inner(a: Mapping[str, Array], b: Mapping[str, Array]) -> Any:
-    """Return the sum of the products of all entries, exactly; NaN where it is no number."""
+    """Return the exact inner product over all entries; NaN where an entry is not finite."""
     x, y = (np.concatenate([np.ravel(of[name]).astype(float) for name in a]) for of in (a, b))
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return np.nan

@@ -15,13 +15,13 @@ NAMES: dict[Kind, str] = {
     "state": "{}",
     "proof": "backward: dE/d{}",
 }
-"""Kind -> how a quantity of that kind is called."""
+"""Kind -> the format of the name of a quantity of that kind."""
 
 WITHOUT_PROBES = " without probes"
-"""How the name of what a pass without probes gave ends."""
+"""The end of the name of a quantity that the pass without probes computed."""
 
 OTHER_DTYPE = "expected dtype"
-"""How a problem begins that leaves numbers: other links can be replayed from them."""
+"""The start of the one problem that leaves usable numbers: other links are replayed from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class Link:
 
     quantity:   the array that the link produced.
     verdict:    inside, degraded or refuted.
-    precision:  the effective one, by name; of a refuted link, the one that was asked for.
-    properties: what an implementation is free to do, and was seen doing here.
+    precision:  the name of the effective precision; of a refuted link, of the one asked for.
+    properties: the freedoms of an implementation that were seen here: "rounds every step to ...".
     entries:    how many numbers the link produced.
     outside:    how many of them are outside the ball of the precision that was asked for.
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
     index:      of the worst entry.
-    seen:       what the framework says there.
+    seen:       the framework's number there.
     mid, rad:   the ball there, in the effective precision.
     problem:    what is wrong before any comparison of numbers (shape, dtype, NaN); else None.
     """
@@ -84,12 +84,12 @@ class Link:
 
     @property
     def is_no_operand(self) -> bool:
-        """Whether what is wrong leaves nothing that another link can be replayed from."""
+        """Whether the problem leaves no numbers from which another link could be replayed."""
         return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
 
     @property
     def is_without_probes(self) -> bool:
-        """Whether it is of the pass without probes."""
+        """Whether the pass without probes computed the quantity."""
         return not self.quantity.probes
 
     def __str__(self) -> str:

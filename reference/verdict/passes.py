@@ -1,8 +1,8 @@
 """Certificates of a framework's two passes over one network: with probes, and as users run it.
 
-They are two programs. A probe makes a new array, laid out in rows, and stands where a compiler
-would fuse: so the pass without probes may round otherwise, and is held to its own balls only as
-far as that reaches.
+The two passes are different programs. A probe makes a new array in row-major layout, and keeps a
+compiler from fusing across it. So the pass without probes may round differently: its gradients may
+leave the balls of the pass with probes by as much as rounding explains.
 """
 
 from backproof.reference.verdict.certificate import Certificate, Replay
@@ -11,9 +11,9 @@ from backproof.reference.verdict.sensitivity import held_to_each_other
 
 
 def certify_passes(replay: Replay, *, compiled: bool = False) -> Certificate:
-    """Return the certificate of a trace, and of the gradients without probes beside it.
+    """Return the certificate of a trace and of the gradients without probes.
 
-    replay: of both. compiled: whether a compiler made them, which may compute a number twice.
+    replay: of both. compiled: whether a compiler built the passes; it may compute a number twice.
     """
     certificate = replay.certificate()
     if compiled:

@@ -1,15 +1,16 @@
-"""What a compiler computes again: links replayed from all that their operands may be.
+"""Operands that a compiler computes again: links replayed from the balls of their operands.
 
-A compiler may compute a number twice: once for who asks to see it, and once more inside what uses
-it, fused otherwise and rounded otherwise. A link that follows from the second number need not
-follow from the first, which is the only one seen. But an operand whose own link is inside may be,
-computed once more from the same numbers, whatever the ball of that link holds, and no more. So a
-link of a compiled pass that is outside is replayed from its operands' balls. Nobody sees whether
-the operands were computed again: one that is inside now is said to be so by a property.
+A compiler may compute a number twice: once as an output of the pass, and once more inside a fused
+kernel that uses it, where it is rounded differently. A link that follows from the second number
+need not follow from the first, which is the only one visible. But if the operand's own link is
+inside, the second number lies in the ball of that link too, since it is computed from the same
+numbers. So a link of a compiled pass that is outside is replayed from its operands' balls. Whether
+the operands were really computed again is invisible, so a link that is now inside gets a property
+that says so.
 
 Forward functions are continuous, and backward functions linear in the cotangent. The values that a
-backward function takes stay as they are seen: at a kink or a tie they choose its branch, and from
-both branches a wrong one could not be told.
+backward function takes stay the framework's own: at a kink or a tie they choose its branch, and a
+ball over both branches could not refute the wrong one.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,15 +28,15 @@ AGAIN = "computes its operands again"
 class Recomputed(Replay):
     """Replays links from the balls of their operands.
 
-    once: replays links from what is seen. held: the links that are inside by it as they stand;
-    any other number is an operand as it is seen.
+    once: replays links from the framework's own numbers. held: the quantities whose links are
+    inside by that replay, without any property; all others are operands as they are.
     """
 
     once: Replay = field(kw_only=True)
     held: frozenset[Quantity] = field(kw_only=True)
 
     def operand(self, quantity: Quantity, p: Precision) -> Ball:
-        """Return what an operand may be, each ball made once."""
+        """Return the ball of an operand; each is made once."""
         if quantity not in self.held:
             return self.once.operand(quantity, p)
         if (quantity, p) not in self.balls:
@@ -43,7 +44,7 @@ class Recomputed(Replay):
         return self.balls[quantity, p]
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:
-        """Return the values that a node's backward function takes, as they are seen."""
+        """Return the values that a node's backward function takes: the framework's own."""
         return self.once.known(node, p)
 
 
@@ -63,10 +64,10 @@ def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
 
 
 def recomputed(certificate: Certificate, once: Replay) -> Certificate:
-    """Return the certificate of a compiled pass, what is outside replayed from operands' balls.
+    """Return a compiled pass's certificate, links outside replayed from their operands' balls.
 
-    once: the replay of the certified trace. What is not inside then either is left as it was, and
-    so are gradients without probes (`reference.verdict.sensitivity`).
+    once: the replay of the certified trace. Links that are still not inside are left as they were,
+    and so are gradients without probes (`reference.verdict.sensitivity`).
     """
     outside = {link.quantity for link in certificate.links if link.verdict != "inside"}
     if not outside:

@@ -1,24 +1,25 @@
 """Two runs of one computation, rounded differently: how far apart their gradients may be.
 
-What a compiler fuses otherwise in the pass without probes, or what lies otherwise in memory there,
-is not rounded alike. Then the gradients without probes follow from cotangents that nobody has
-seen. What both runs may differ by is derived to first order (Linnainmaa, Taylor expansion of the
-accumulated rounding error, BIT 16, 1976). For any direction u over the leaves,
+In the pass without probes a compiler may fuse differently, and arrays may be laid out differently
+in memory. Then numbers are rounded differently, and the gradients without probes follow from
+cotangents that nobody has seen. How far the two runs may differ is derived to first order
+(Linnainmaa, Taylor expansion of the accumulated rounding error, BIT 16, 1976). For any direction u
+over the leaves,
 
     <u, g> moves by  sum_i <R_u dE/dy_i, e_i> + sum_i <R_u y_i, c_i> + <u, c>
 
-where e_i is the error of node i's value, c_i that of its cotangent, c those of the gradients, and
-R_u the tangent along u:
+where e_i is the error of node i's value, c_i the error of its cotangent, c the errors of the
+gradients, and R_u the tangent along u:
 
-1. An error of y_i is a probe's value, and the slope of <u, g> along a probe is, by the symmetry of
-   second derivatives, the tangent along u of that probe's gradient: of the cotangent.
-2. An error of a cotangent goes back through the transposed derivatives, <u, (dy_i/dw)^T c_i>; that
-   is <dy_i/dw u, c_i>, and dy_i/dw u is the tangent of y_i.
+1. An error of y_i acts as the value of a probe at y_i. By the symmetry of second derivatives, the
+   slope of <u, g> along a probe is the tangent along u of that probe's gradient, the cotangent.
+2. An error of a cotangent goes back through the transposed derivatives: it moves <u, g> by
+   <u, (dy_i/dw)^T c_i> = <dy_i/dw u, c_i>, and dy_i/dw u is the tangent of y_i.
 
 Every error is at most twice the radius of its link's ball, which holds both the exact result and
-the run's own; and there are two runs. Where one was seen to compute operands again
-(`reference.verdict.recomputed`), either may have, anywhere: then the balls are those that hold this
-too. Nothing here grows with depth but what the network itself amplifies.
+the run's own; and there are two runs. Where one run was seen to compute operands again
+(`reference.verdict.recomputed`), either run may have done so at any link; then the balls are those
+of that replay. The bound grows with depth only by what the network itself amplifies.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,8 +42,9 @@ OTHERWISE = "rounds otherwise without probes"
 class TwoPasses:
     """A certified run with probes, and the gradients of one without, of the same leaves.
 
-    replay: of the run with probes. values, received: name -> the radii of the ball of a node's
-    value; of a cotangent or gradient.
+    replay:   of the run with probes.
+    values:   node -> the radii of the ball of its value.
+    received: node or leaf -> the radii of the ball of its cotangent or gradient.
     """
 
     replay: Replay
@@ -66,7 +68,7 @@ class TwoPasses:
         self.received = {k: _radii(RIGHT.receive(k, balls)) for k, balls in handed_on.items()}
 
     def bound(self, u: Mapping[str, Array]) -> float:
-        """Return how far <u, g> of the two runs may be apart; u: leaf -> array of its shape."""
+        """Return how far apart <u, g> of the two runs may be; u: leaf -> array of its shape."""
         exactly = {name: np.asarray(a, dtype=np.float64) for name, a in self.replay.leaves.items()}
         tangents = along(self.replay.network, exactly, u).tangents
         total = 0.0
@@ -81,8 +83,8 @@ class TwoPasses:
 def held_to_each_other(certificate: Certificate, replay: Replay) -> Certificate:
     """Return the certificate with the gradients without probes held to those with them.
 
-    Only those that are outside the ball that belongs to the run with probes, and only where the
-    gradient with probes is inside. replay: of the certified trace.
+    That concerns only gradients that are outside the ball of the run with probes, and only leaves
+    whose gradient with probes is inside. replay: of the certified trace.
     """
     inside = {link.quantity for link in certificate.links if link.verdict == "inside"}
     held = {
@@ -102,7 +104,7 @@ def held_to_each_other(certificate: Certificate, replay: Replay) -> Certificate:
 
 
 def _held(link: Link, passes: TwoPasses) -> Link:
-    """Return the verdict: the difference of a leaf in sum, and its largest entry alone."""
+    """Return the verdict on a leaf, by the sum of all its differences and by the largest alone."""
     name = link.quantity.of
     replay = passes.replay
     one, other = (np.asarray(g[name], np.float64) for g in (replay.plain, replay.trace.gradients))
@@ -130,7 +132,7 @@ def _held(link: Link, passes: TwoPasses) -> Link:
 
 
 def _share(distance: float, bound: float) -> float:
-    """Return how much of a bound a distance uses; one that is infinite, or NaN, holds nothing."""
+    """Return the share of a bound that a distance uses; an infinite or NaN bound holds nothing."""
     if distance == 0:
         return 0.0
     return distance / bound if 0 < bound < np.inf else np.inf
@@ -145,7 +147,7 @@ def _directions(difference: Array, index: tuple[int, ...]) -> Iterator[Array]:
 
 
 def _moved(slopes: Array, radii: Array) -> float:
-    """Return by how much errors move a sum; what they do not move, not even one without bound."""
+    """Return by how much errors move a sum; an error of slope zero moves nothing, however large."""
     slopes = np.abs(slopes)
     return float(np.sum(np.multiply(slopes, radii, where=slopes != 0, out=np.zeros(slopes.shape))))
 

@@ -1,13 +1,15 @@
 """Certificates of forward mode and of second order: the same links, over dual numbers.
 
-A framework's pass along a direction yields the tangent of every node's value and, of second
-order, of every cotangent and gradient: a Hessian times a vector. Each link of the chain rule is
-replayed by the reference's own op over duals of balls, from the framework's own values and
-tangents, and the tangent that the framework says came out must lie inside. So forward mode is
-held to the forward functions, second order to the backward ones (Pearlmutter 1994's R-operator).
+A framework's pass along a direction yields the tangent of every node's value. A pass of second
+order also yields the tangents of every cotangent and gradient: a Hessian times a vector. Each link
+of the chain rule is replayed by the reference's own op over duals of balls, with the framework's
+own values and tangents as operands, and the framework's tangent must lie inside the ball. So
+forward mode is held to the forward functions, and second order to the backward functions
+(Pearlmutter 1994's R-operator).
 
-It is the same trace however a framework came by it. By symmetry of the Hessian over leaves and
-probes, the gradient of <gradient of E, v> and that of the slope of E along v are tangents too.
+The tangents are the same however a framework computes them. By symmetry of the Hessian over leaves
+and probes, the gradient of <gradient of E, v> and the gradient of the slope of E along v are these
+tangents too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,18 +29,21 @@ from backproof.reference.verdict.certificate import Certificate, Replay, judged,
 from backproof.reference.verdict.link import Link, Quantity
 
 SYMMETRIC = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax")
-"""Ops whose Jacobian is its own transpose: their backward functions make tangents too."""
+"""Ops whose Jacobian is its own transpose: their backward functions also give tangents."""
 
 BY_BACKWARD = "tangent by the backward function"
-"""A property: from the output, as the article's s'(z) is, where the forward function knows more."""
+"""A property: the tangent is computed from the node's rounded output, as the article's s'(z) is.
+
+The forward function's own tangent is sharper, since it is computed from the input.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class DualTrace:
     """Everything that one pass along a direction computes.
 
-    values:   of nodes, cotangents and gradients: a trace; of forward mode only the nodes'.
-    tangents: of all of them: "gradients" holds the Hessian times the direction.
+    values:   the trace; in forward mode it holds only the values of nodes.
+    tangents: the tangents of all of them: "gradients" holds the Hessian times the direction.
     """
 
     values: Trace
@@ -79,7 +84,7 @@ def certify_tangents(
 ) -> Certificate:
     """Return the certificate of a pass along a direction: of its values, then of its tangents.
 
-    leaves, directions: every input and parameter, and its tangent, as the framework was given.
+    leaves, directions: every input and parameter, and its tangent, as the framework was given them.
     precision: "float64", "float32", "bfloat16" or "float16".
     """
     p = PRECISIONS[precision]
@@ -122,11 +127,11 @@ class TangentReplay(Replay):
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
 
     def is_symmetric(self, quantity: Quantity) -> bool:
-        """Return whether it is the value of a node whose Jacobian is its own transpose."""
+        """Return whether a quantity is the value of a node whose Jacobian is its own transpose."""
         return quantity.kind == "value" and self.nodes[quantity.of].op in SYMMETRIC
 
     def handed_forward(self, name: str, p: Precision, rules: Rules) -> Ball:
-        """Return J t = J^T t by the backward function, of the framework's own output."""
+        """Return J t = J^T t, computed by the backward function from the framework's output."""
         node = self.nodes[name]
         values = (Quantity("value", k) for k in (name, *node.inputs))
         known = {q.of: super(TangentReplay, self).operand(q, p) for q in values}
@@ -139,17 +144,17 @@ class TangentReplay(Replay):
         return Dual(super().operand(quantity, p), super().operand(tangent, p))
 
     def rounded(self, ball: Any) -> Ball:
-        """Return the tangent of what an op gives, rounded once into the precision."""
+        """Return the tangent of an op's result, rounded once into the precision."""
         return super().rounded(ball.whole_tangent())
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return what a node or leaf may receive; the loss's own cotangent does not move."""
+        """Return the ball of a tangent that is received; zero for the loss, whose dE/dE is 1."""
         if name == self.network.loss:
             return Ball.exact(np.zeros(self.trace.values[name].shape), p)
         return super().receives(name, p, rules)
 
     def seen(self, quantity: Quantity) -> Any:
-        """Return what the framework says of a quantity or of its tangent."""
+        """Return the framework's array of a quantity or of its tangent."""
         if not quantity.tangent or self.along is None:
             return super().seen(quantity)
         name, tangents = quantity.of, self.along.tangents

@@ -1,8 +1,9 @@
-"""A training checked step by step: each state and parameter from the framework's own before it.
+"""A training checked step by step, each step from the framework's own numbers before it.
 
-The lines of an optimizer are replayed over `Ball`, all steps at once. Each sees the framework's
-own gradient, its own parameter and states before the step, and what it itself said of the lines
-before: what it says of this line must lie inside. What it does not show is carried on as a ball.
+The lines of an optimizer are replayed over `Ball`, all steps at once. The operands of a line are
+the framework's own gradient, its parameter and states before the step, and its results of the
+earlier lines. The framework's result of this line must lie inside the ball. If the framework does
+not show a line, the later lines use that line's ball.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,20 +22,20 @@ from backproof.reference.verdict.certificate import Certificate, as_read, judged
 from backproof.reference.verdict.link import Link, Quantity
 
 NARROW = "scalars in the precision itself"
-"""Corrections, rates and schedules are mostly computed in float64 and rounded once."""
+"""A property: most implementations compute corrections, rates and schedules in float64."""
 
 
 def certify_training(
     name: str, optimizer: Optimizer, record: Record, precision: str
 ) -> Certificate:
-    """Return the certificate of a training: a link is all steps of one state of one parameter.
+    """Return the certificate of a training: one link for all steps of one state of one parameter.
 
     name: of the network. precision: "float64" or "float32".
     """
     links: list[Link] = []
     for link in Steps(optimizer, record, PRECISIONS[precision]).links():
         links.append(link)
-        if link.problem:  # what is no number at all cannot be the operand of another step
+        if link.problem:  # no other step can be replayed from it
             break
     return Certificate(name, precision, tuple(links))
 
@@ -43,7 +44,8 @@ def certify_training(
 class Steps:
     """Replays every step of a training.
 
-    optimizer, record: whose it is said to be, and what was seen; precision: the one asked for.
+    optimizer: the one that the framework is said to run. record: the numbers that it gave.
+    precision: the one asked for. made: the balls that were made so far.
     """
 
     optimizer: Optimizer
@@ -70,12 +72,12 @@ class Steps:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What must be shown."""
+        """The lines that must be shown: every state, and the parameter."""
         return (*self.optimizer.start, "w")
 
     @property
     def forms(self) -> dict[str, tuple[str, bool]]:
-        """What is free -> the optimizer's form, and whether its scalars are narrow."""
+        """Property -> the optimizer's form, and whether its scalars are in the precision itself."""
         own = {form: (form, False) for form in ("", *self.optimizer.forms)}
         if not self.optimizer.scalars or self.precision == FLOAT64:
             return own
@@ -83,7 +85,7 @@ class Steps:
         return {**own, **narrow}
 
     def seen(self, line: str, parameter: str) -> Any:
-        """Return what the framework says of a line and a parameter; None where nothing."""
+        """Return the framework's result of a line for a parameter; None where there is none."""
         return self.record.after.get(line, {}).get(parameter)
 
     def judge(self, line: str, parameter: str) -> Link:
@@ -108,7 +110,11 @@ class Steps:
     def balls(
         self, p: Precision, form: str = "", *, narrow: bool = False, of: Optimizer | None = None
     ) -> dict[str, Ball]:
-        """Return line -> what it may give, (S, N): in a precision and form, or of another rule."""
+        """Return line -> the ball of its result, (S, N).
+
+        p, form: the precision and the form. narrow: whether scalars are computed in p itself.
+        of: another optimizer to replay.
+        """
         optimizer = (of or self.optimizer).by(form)
         steps = np.arange(1, len(self.record.losses) + 1)[:, None]
         wide = p if narrow or p.digits == FLOAT64.digits else FLOAT64
@@ -126,7 +132,7 @@ class Steps:
         return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
 
     def explains(self, other: Optimizer) -> tuple[str, ...]:
-        """Return the lines that are shown and all of which another optimizer's balls hold."""
+        """Return the shown lines of which every number is inside another optimizer's balls."""
         balls = self.balls(self.precision, of=other)
         return tuple(
             line
@@ -149,7 +155,7 @@ class Steps:
         )
 
     def part(self, ball: Ball, parameter: str) -> Ball:
-        """Return what belongs to one parameter: (S, *shape)."""
+        """Return the part of a ball that belongs to one parameter: (S, *shape)."""
         names, sizes = list(self.record.start), [a.size for a in self.record.start.values()]
         at = names.index(parameter)
         end = list(accumulate(sizes))[at]

@@ -1,4 +1,4 @@
-"""A page as it is seen: opened in headless Chromium.
+"""The page, opened in headless Chromium.
 
 `python -m tests.verifier.browser report.html .github/report.png` renews the README's picture.
 """
@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "there is no Chromium to open the page in: apt-get install chromium"
 PHONE, DESK = 390, 1280
-"""Pixels: widths of a telephone and of a desk's screen."""
+"""The widths, in pixels, of a telephone's and of a desktop's screen."""
 
 HEIGHT = 760
 
@@ -36,7 +36,7 @@ def started() -> Iterator[Browser]:
 
 @dataclass(slots=True)
 class Seen:
-    """An open page. said: what it wrote to the console. asked: the addresses that it loaded."""
+    """An open page. said: its console messages. asked: the addresses that it loaded."""
 
     page: Page
     said: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ def opened(browser: Browser, path: Path, theme: str = "light", width: int = DESK
 
 
 def photograph(seen: Seen, picture: Path) -> None:
-    """Take a picture of what is in sight."""
+    """Save a picture of the visible part of a page."""
     picture.write_bytes(seen.page.screenshot())
 
 

@@ -1,15 +1,15 @@
 """An adapter without a framework: NumPy, and derivatives by the complex step.
 
 For an analytic f, Im f(x + ih) / h is f'(x) up to h^2, without the subtraction that spoils a
-difference quotient (Squire and Trapp, SIAM Review 40(1), 1998). One pass an entry: for small
-networks only.
+difference quotient (Squire and Trapp, SIAM Review 40(1), 1998). It takes one pass per entry, so it
+is for small networks only.
 """
 
 import numpy as np
 
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
-STEP = 2.0**-60  # its square vanishes beside one even in float64
+STEP = 2.0**-60  # its square is lost when added to one, even in float64
 
 
 def value_and_grad(

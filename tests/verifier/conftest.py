@@ -1,4 +1,4 @@
-"""Hypothesis for all tests of the suite itself: no deadline, and in CI the same cases each time."""
+"""Fixtures and Hypothesis settings: no deadline, and in CI the same examples each time."""
 
 import os
 
@@ -19,13 +19,13 @@ settings.load_profile("backproof")
 
 @pytest.fixture(params=["float64", "float32"])
 def precision(request: pytest.FixtureRequest) -> str:
-    """A precision that has five decimals."""
+    """A precision that can hold the article's five decimals."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def article() -> Article:
-    """The article: network, symbols, figures."""
+    """The article: its network, symbols and figures."""
     return figures.load()
 
 

@@ -20,12 +20,12 @@ GELU = import_module("backproof.reference.ops.gelu")  # `ops.gelu` is the op
 
 STEP = flint.arb(2) ** -80
 ERROR = flint.arb(2) ** -100
-"""What is allowed between quotient and derivative: far above h^2, far below any fault."""
+"""The allowed difference of quotient and derivative: far above h^2, far below any fault."""
 
 
 @contextmanager
 def on_paper(bits: int = BITS) -> Iterator[None]:
-    """Compute with balls of so many bits, GELU's constants among them: rounded, they belie it."""
+    """Compute with balls of `bits` bits, with GELU's constants as balls too instead of rounded."""
     with flint.ctx.workprec(bits):
         constants = {
             "pi": flint.arb.pi(),
@@ -37,7 +37,7 @@ def on_paper(bits: int = BITS) -> Iterator[None]:
 
 
 def decimal(option: Any) -> Any:
-    """Return an option of an op; of a float the decimal that is meant, such as 1/10, as a ball."""
+    """Return an option of an op; a float becomes a ball of the decimal meant, such as 1/10."""
     return exact(repr(option))[()] if isinstance(option, float) else option
 
 
@@ -50,7 +50,7 @@ def gradient(f: Callable[[Array], Any], x: Array) -> Array:
 def quotients(
     f: Callable[[Array], Any], x: Array, indices: Iterable[tuple[int, ...]]
 ) -> list[flint.arb]:
-    """Return df/dx at some entries alone: each costs two evaluations of f."""
+    """Return df/dx at some entries; each costs two evaluations of f."""
     found = []
     for index in indices:
         ends = []

@@ -1,4 +1,4 @@
-"""What a document shows, block by block, done as a reader does it: files written, commands run."""
+"""The blocks of a document, used as a reader uses them: files are written, commands are run."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from tests.verifier.sandbox import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, and the title of the section that it stands in."""
+    """A fenced block: its language, its text, and the title of its section."""
 
     language: str
     text: str
@@ -22,7 +22,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that it is: named by a comment in its first line."""
+        """The name of the file that the block shows, from a comment in its first line."""
         named = re.match(r"# (\S+\.(?:py|yml))\n", self.text)
         return named[1] if named else None
 
@@ -53,7 +53,7 @@ def blocks(name: str) -> list[Block]:
 def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Return a command's exit status and what it prints, in a folder, on 80 columns.
 
-    variables: of the environment, beside our own.
+    variables: environment variables in addition to our own.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(  # noqa: S602 what the documents say is our own
@@ -70,10 +70,10 @@ def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) 
 
 
 def shows(expected: str, printed: str) -> bool:
-    """Return whether an output is as shown, `...` for anything; the widths of tables are free.
+    """Return whether an output is as shown; `...` stands for anything, widths of tables are free.
 
-    A line of `...` alone stands for any lines, or none. Digits of agreement and shares of balls,
-    numbers of one or two decimals, are the processor's: any number of as many is as shown.
+    A line of `...` alone stands for any lines, or none. Digits of agreement and shares of balls
+    depend on the processor. So a number of one or two decimals matches any other of as many.
     """
     pattern = re.sub(r"^\.\.\.\n", "...", _narrow(expected), flags=re.MULTILINE)
     return OutputChecker().check_output(pattern, _narrow(printed), ELLIPSIS)

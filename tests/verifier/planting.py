@@ -1,4 +1,4 @@
-"""Faults planted in the reference, posing as a framework, and what the suite says of them."""
+"""Faults planted in the reference, posing as a framework, and the suite's verdicts on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ ETA = 0.5
 
 
 def zeros() -> Network:
-    """Return a ReLU network many of whose net inputs are exactly zero."""
+    """Return a ReLU network with many net inputs that are exactly zero."""
     x = [[0.0, 1.0, -1.0], [2.0, 0.0, 0.0], [0.0, -3.0, 0.5]]
     network = mlp((3, 3, 2), "relu", "mean_squared_error", seed=6, inputs=x)
     parameters = {**network.parameters, "W1": np.eye(3), "b1": np.zeros(3)}
@@ -50,7 +50,7 @@ NETWORKS = {
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault planted in the second of two steps, and what the suite says of it."""
+    """A fault planted in the second of two steps, with its certificate and its diagnoses."""
 
     fault: Fault
     replay: Replay
@@ -59,7 +59,7 @@ class Planted:
 
     @property
     def red(self) -> list[Quantity]:
-        """What the links that are not inside produced."""
+        """The quantities of the links that are not inside."""
         return [link.quantity for link in self.certificate.links if link.verdict != "inside"]
 
     @property
@@ -74,7 +74,7 @@ class Planted:
 
     @property
     def changed(self) -> list[Quantity]:
-        """What the fault computes otherwise."""
+        """The quantities that the fault computes differently."""
         network = self.replay.network
         every = [link.quantity for link in self.certificate.links]
         return [quantity for quantity in every if self.fault.changes(network, quantity)]

@@ -1,4 +1,4 @@
-"""Whether balls hold what is proven."""
+"""Whether balls hold proven values."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from backproof.reference.numbers.exact import workprec
 
 
 def outside(ball: Ball, values: Any) -> Iterator[str]:
-    """Yield every one of some Arb balls that is not proven to lie inside its `Ball`."""
+    """Yield a message for every Arb ball that is not proven to lie inside its `Ball`."""
     rads = np.broadcast_to(ball.rad, ball.shape).ravel().tolist()
     with workprec():
         for mid, rad, value in zip(ball.mid.ravel().tolist(), rads, np.ravel(values), strict=True):

@@ -1,4 +1,4 @@
-"""Reports without a run: real certificates of small networks, under any names, with any verdict."""
+"""Reports made without a run: real certificates of small networks, any names, any verdict."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ CAUSE = findings.load()[0].cause
 def report(
     names: Sequence[str] = ("reference", "torch", "jax"), verdict: str = "agrees", cells: int = 0
 ) -> dict[str, Any]:
-    """Return a report of implementations, all cells of one verdict, at least so many."""
+    """Return a report of implementations with at least `cells` cells, all of one verdict."""
     found = [*compared(names, verdict), *certified(names, verdict)]
     ops = [cell for cell in found if cell.group == OPS_ALONE]
     while len(found) < cells:
@@ -61,7 +61,7 @@ def _today() -> dict[str, Any]:
 
 
 def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:
-    """Yield the article's cells: quantities, figures, pairs; every value the proven one."""
+    """Yield the article's cells: quantities, figures and pairs, with the proven values."""
     article = load()
     proven = read(article).iterations[0]
     for precision in PRECISIONS:
@@ -80,7 +80,7 @@ def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:
 
 
 def certified(names: Sequence[str], verdict: str) -> Iterator[Cell]:
-    """Yield the cells of certificates, two networks in each precision, and an op alone."""
+    """Yield the cells of certificates: two networks and one op alone, in each precision."""
     for title, network in [*((NETWORKS, name) for name in SMALL), (OPS_ALONE, "tanh/ordinary")]:
         for precision in PRECISIONS:
             certificate = _certificate(network if title == NETWORKS else SMALL[1], precision)

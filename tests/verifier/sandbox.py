@@ -21,10 +21,10 @@ PLACES = {
 """Folder of a clone -> where it is when it is installed."""
 
 LONG = ["test_trajectory", "test_after_thousands_of_updates", "test_loss_falls_towards_zero"]
-"""Tests of the reference alone, which take seconds: nothing that is broken here concerns them."""
+"""Tests of the reference alone that take seconds: nothing that is broken here can affect them."""
 
 KEPT = ["test_article.py", "test_figures.py", "test_golden.py"]
-"""The tests of the article; what is certified of other networks is large, and tested apart."""
+"""The tests of the article; the certificates of other networks are large and tested elsewhere."""
 
 COMPLEX_STEP = ROOT / "tests" / "verifier" / "complex_step.py"
 """A right adapter that needs no framework."""
@@ -32,10 +32,10 @@ COMPLEX_STEP = ROOT / "tests" / "verifier" / "complex_step.py"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run of pytest came to.
+    """The result of a run of pytest.
 
-    status: its exit status. text: all that it printed. red: ids of the tests that did not pass,
-    without file and function. cells: what --report-json wrote.
+    status: its exit status. text: all that it printed. red: the ids of the tests that failed,
+    without the file and the prefix test_. cells: the cells that --report-json wrote.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Sandbox:
     """A copy of the package under `folder`, laid out as it is installed."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy it."""
+        """Copy the package."""
         self.folder = folder
         for part in PLACES:
             ignored = shutil.ignore_patterns("__pycache__")
@@ -58,14 +58,14 @@ class Sandbox:
                 test.unlink()
 
     def path(self, file: str) -> Path:
-        """Return where a file or folder of a clone is here; any other file is where it says."""
+        """Return where a clone's file or folder is here; other paths are relative to the copy."""
         for part, place in PLACES.items():
             if file == part or file.startswith(f"{part}/"):
                 return self.folder / f"{place}{file.removeprefix(part)}"
         return self.folder / file
 
     def edit(self, file: str, old: str, new: str) -> None:
-        """Replace what stands once in a file."""
+        """Replace a text that occurs exactly once in a file."""
         text = self.path(file).read_text(encoding="utf-8")
         assert text.count(old) == 1, (file, old, text.count(old))
         self.path(file).write_text(text.replace(old, new), encoding="utf-8")
@@ -78,7 +78,7 @@ class Sandbox:
         return path
 
     def run(self, *arguments: str | Path, path: Path | None = None) -> Outcome:
-        """Verify there; `path` goes first on PYTHONPATH."""
+        """Run `backproof verify` in the copy; `path` becomes PYTHONPATH."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         command = [sys.executable, "-m", "backproof", "verify", "-q", "--tb=short"]

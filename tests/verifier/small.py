@@ -1,6 +1,7 @@
-"""Small networks in which every catalogued fault can occur, of seeded random numbers.
+"""Small networks of seeded random numbers, in which every catalogued fault can occur.
 
-Small, because what a fault does not change is proven in Arb balls, entry by entry.
+They are small because a link that a fault does not change is proven so in Arb balls, entry by
+entry.
 """
 
 from dataclasses import replace
@@ -20,7 +21,7 @@ def builder(seed: int) -> Builder:
 def dense(g: Builder, name: str, x: str, shape: tuple[int, int], *, bias: bool = True) -> str:
     """Add a dense layer of a shape (I, O).
 
-    bias: not before batch norm, which takes it out again: its gradient would be rounding alone.
+    bias: left out before batch norm, which removes it again: its gradient would be only rounding.
     """
     leaves = [g.normal(f"{name}.W", *shape, scale=shape[0] ** -0.5)]
     if bias:
@@ -45,7 +46,7 @@ def convolution(
     bias: bool = True,
     **options: int,
 ) -> str:
-    """Add a convolution of kernels (O, C/G, K, L); bias: as of `dense`."""
+    """Add a convolution with kernels (O, C/G, K, L); bias: as in `dense`."""
     leaves = [g.normal(f"{name}.W", *shape, scale=(shape[1] * shape[2] * shape[3]) ** -0.5)]
     if bias:
         leaves.append(g.near(f"{name}.b", shape[0]))
@@ -53,7 +54,7 @@ def convolution(
 
 
 def images() -> Network:
-    """Return convolutions, with groups and dilation or with a stride, and batch norm of images."""
+    """Return convolutions (one with groups and dilation, one with a stride) and batch norm."""
     g = builder(11)
     x = g.input("x", g.rng.standard_normal((2, 4, 4, 5)))
     x = convolution(g, "a", x, (4, 2, 3, 3), bias=False, padding=2, dilation=2, groups=2)
@@ -67,7 +68,7 @@ def images() -> Network:
 
 
 def pools() -> Network:
-    """Return pooling of images with ties, below zero; upsampling, concatenation, padding."""
+    """Return pooling of negative images with ties, upsampling, concatenation and padding."""
     g = builder(12)
     x = g.input("x", -1.0 - g.rng.integers(3, size=(2, 2, 5, 5)))
     x = g.node("largest", "max_pool", x, kernel_size=3, stride=2, padding=1)
@@ -135,7 +136,7 @@ def detector() -> Network:
 
 
 def transformer(attention: str) -> Network:
-    """Return GPT-2 of one block, its weights large enough for attention to attend."""
+    """Return GPT-2 with one block, its weights large enough for attention to be uneven."""
     small = gpt(1, 2, 4, context=3, vocabulary=5, attention=attention, seed=3)
     grown = {
         name: a if name.endswith(("gain", "bias")) else 32 * a

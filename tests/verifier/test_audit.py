@@ -1,4 +1,4 @@
-"""The audit's verdicts, on a short article of the tests' own and on planted figures."""
+"""The audit's verdicts, on the article's figures and on planted ones."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ TEXT = (FIXTURES / "article.toml").read_text(encoding="utf-8")
 
 
 def edited(tmp_path: Path, *changes: tuple[str, str]) -> Article:
-    """Return the article with parts of its text replaced; each must stand there once."""
+    """Return the article with parts of its text replaced; each must occur exactly once."""
     text = TEXT
     for old, new in changes:
         assert text.count(old) == 1, old
@@ -52,7 +52,7 @@ def test_verdict(
     corrected: str | None,
     origin: str | None,
 ) -> None:
-    """Each verdict, on a figure worked out by hand."""
+    """The findings on figures that were worked out by hand are right."""
     finding = findings[id]
 
     assert (verdict, follows, corrected, origin) == (
@@ -64,13 +64,13 @@ def test_verdict(
 
 
 def test_every_figure_has_a_verdict(article: Article, findings: dict[str, Finding]) -> None:
-    """No figure is left out, and no verdict is another word."""
+    """No figure is left out, and the verdicts are these four words."""
     assert [figure.id for figure in article.figures] == list(findings)
     assert {f.verdict for f in findings.values()} == {"holds", "rounding", "carried", "slip"}
 
 
 def test_origins_are_slips(findings: dict[str, Finding]) -> None:
-    """A carried figure names a slip as its origin, any other none."""
+    """A carried figure names a slip as its origin; no other figure has an origin."""
     carried = {f.id: f.origin for f in findings.values() if f.origin is not None}
 
     assert list(carried) == [f.id for f in findings.values() if f.verdict == "carried"]
@@ -78,7 +78,7 @@ def test_origins_are_slips(findings: dict[str, Finding]) -> None:
 
 
 def test_errata_say_why(findings: dict[str, Finding]) -> None:
-    """Every figure that does not hold, or not follow, has its line of explanation."""
+    """Every figure that does not hold, or does not follow, has a line of explanation."""
     for f in findings.values():
         assert bool(f.why) == (f.verdict != "holds" or f.follows is False), f.id
     assert "0.68566   0.68557    slip" in errata(map(asdict, findings.values()))
@@ -98,7 +98,7 @@ def test_lines_bring_in_only_constants(article: Article) -> None:
 
 
 def test_operands_are_repeated_as_printed(article: Article) -> None:
-    """Every operand is, as a number, the figure that it is said to repeat."""
+    """Every operand equals, up to its sign, the figure that it is said to repeat."""
     printed = {figure.id: float(figure.printed) for figure in article.figures}
 
     for figure in article.figures:
@@ -112,7 +112,7 @@ def planted(printed: str) -> str:
 
 
 def test_a_wrong_digit_is_one_red_figure(article: Article) -> None:
-    """A wrong digit in any printed figure changes what is found of it, and of no other."""
+    """A wrong digit in a printed figure changes the finding on that figure, and on no other."""
     record = recorded()
     for i, figure in enumerate(article.figures):
         wrong = replace(figure, printed=planted(figure.printed))
@@ -123,7 +123,7 @@ def test_a_wrong_digit_is_one_red_figure(article: Article) -> None:
 
 
 def test_a_wrong_copy_is_the_copys_fault(tmp_path: Path) -> None:
-    """A line that repeats a figure wrongly is carried from there; the figure itself holds."""
+    """A figure whose line repeats another wrongly is carried; the repeated figure itself holds."""
     line = 'line = "0.23731 + 0.26860 + 0.60000"'
     copy = '"0.23731" = "1.3-w5h1"'
     article = edited(

@@ -1,4 +1,4 @@
-"""The hand-derived derivatives, against difference quotients that know no chain rule."""
+"""The hand-derived derivatives, compared with difference quotients, which use no chain rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ EDGES = {
     "mean_squared_error-one": Alone("mean_squared_error", ((1, 1), (1, 1)), ("x", "w")),
     "softmax_cross_entropy-one": Alone("softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "p")),
 }
-"""Axes of one entry, and biases of all the shapes that they may have."""
+"""Axes of one entry, and biases of every shape that they may have."""
 
 TESTED = {**ALONE, **EDGES}
-"""Every op with every option, and at the edges."""
+"""Every op with every option, and the edge cases."""
 
 MOST = 48
-"""Entries of each input at which a quotient is taken: convolution over balls is slow."""
+"""At how many entries of each input a quotient is taken: convolution over balls is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Derivative:
 def derivatives(name: str) -> tuple[Derivative, ...]:
     """Return the derivatives of an op, input by input, at ordinary points.
 
-    Under a random cotangent: ones alone would hide a transposition.
+    The cotangent is random: ones would hide a transposition.
     """
     with on_paper():
         op, dy, y, inputs, options = _ordinary(name)
@@ -86,9 +86,9 @@ def _ordinary(name: str) -> tuple[Op, Any, Any, list[Any], dict[str, Any]]:
 
 
 def _differentiated(op: str, inputs: list[Any], options: dict[str, Any]) -> Callable[..., Any]:
-    """Return the function that an op's backward function is the derivative of: its forward one.
+    """Return the function whose derivative an op's backward function is: its forward function.
 
-    Complete IoU holds a factor constant, by its definition: alpha, here that of the inputs.
+    Complete IoU, by its definition, holds a factor constant: alpha, here that of the inputs.
     """
     if op == "complete_iou":
         eps = options["eps"]
@@ -107,7 +107,7 @@ def test_op_backward(name: str) -> None:
 @pytest.mark.parametrize("factor", [2, "1.001"])
 @pytest.mark.parametrize("name", TESTED)
 def test_a_wrong_derivative_is_seen(name: str, factor: int | str) -> None:
-    """The difference quotient refutes a derivative that is off by a factor, of every input."""
+    """For every input, the difference quotient refutes a derivative that is off by a factor."""
     with workprec():
         for i, d in enumerate(derivatives(name)):
             wrong = [entry * exact(factor)[()] for entry in d.found]
@@ -133,7 +133,7 @@ def test_forms_are_equal_on_paper(name: str, form: str) -> None:
 
 
 def test_every_op_is_tested() -> None:
-    """Every op stands in the table of ops alone."""
+    """Every op has a case in the table of single ops."""
     assert set(OPS) == {alone.op for alone in ALONE.values()}
 
 
@@ -149,7 +149,7 @@ OPTIONS = [
     ("op", "option"), OPTIONS, ids=[f"{op}-{option}" for op, option in OPTIONS]
 )
 def test_every_option_is_tested(op: str, option: str) -> None:
-    """Every option of every op is set away from its default somewhere, and its backward has it."""
+    """Every option has a case away from its default, and backward has it with the same default."""
     default = signature(OPS[op].forward).parameters[option].default
     found = [
         alone.options[option]
@@ -184,7 +184,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 def test_gradients(network: Network) -> None:
-    """All gradients of any network, of inputs and shared parameters too, are right."""
+    """All gradients of a network are right, those of inputs and shared parameters included."""
     with workprec():
         leaves = network.leaves(exact)
         trace = backprop(network, leaves)
@@ -244,7 +244,7 @@ def article_pass(article: Article) -> tuple[dict[str, Any], Trace]:
 
 
 def test_formula_reference(article_pass: tuple[dict[str, Any], Trace]) -> None:
-    """The eight rows of the article's formula reference give the trace, row by row."""
+    """Each of the eight rows of the article's formula reference gives its part of the trace."""
     leaf, trace = article_pass
     value, cotangent, grad = trace.values, trace.cotangents, trace.gradients
     delta_o = formulas.output_delta(leaf["t"], value["out_o"], value["net_o"])

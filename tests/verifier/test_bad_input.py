@@ -1,4 +1,4 @@
-"""Bad input of every kind gets one error that names what and where, and what was expected."""
+"""Bad input of every kind gets one error that names the problem, its place and what is expected."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ WHERE = "article.toml: step 1.1: figure 5"
     ],
 )  # fmt: skip
 def test_article(tmp_path: Path, old: str, new: str, message: str) -> None:
-    """A malformed article.toml: file, place and expectation."""
+    """The error on a malformed article.toml names file, place and expectation."""
     text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
     assert text.count(old) == 1
     path = tmp_path / "article.toml"
@@ -63,7 +63,7 @@ def test_no_article(tmp_path: Path) -> None:
 
 
 def test_program_output_is_counted(tmp_path: Path) -> None:
-    """A figure of the program's output too few is seen before any is compared."""
+    """If a figure of the program's output is lacking, that is found before any is compared."""
     text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
     path = tmp_path / "article.toml"
     path.write_text(text.replace(", program = true", "", 1), encoding="utf-8")
@@ -98,7 +98,7 @@ def _set(content: Any, *keys: Any, value: Any) -> None:
 def test_golden(
     article: Article, tmp_path: Path, keys: list[Any], value: Any, message: str
 ) -> None:
-    """A malformed golden file: file, place, expectation, and the command that rewrites it."""
+    """The error on a golden file names file, place, expectation and the command that rewrites it."""
     content = json.loads(GOLDEN.read_text(encoding="utf-8"))
     _set(content, *keys, value=value)
     path = tmp_path / "article.json"
@@ -112,7 +112,7 @@ def test_golden(
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
 def test_golden_is_no_json(article: Article, tmp_path: Path, text: str) -> None:
-    """A golden file, or a record of the audit, of another kind altogether."""
+    """A golden file, or a record of the audit, that is nothing of the kind is refused."""
     path = tmp_path / "file.json"
     path.write_text(text, encoding="utf-8")
 
@@ -123,7 +123,7 @@ def test_golden_is_no_json(article: Article, tmp_path: Path, text: str) -> None:
 
 
 def test_a_bad_fixture_ends_the_run(tmp_path: Path) -> None:
-    """Pytest ends with the one error, before any test."""
+    """Pytest ends with that one error, before any test."""
     sandbox = Sandbox(tmp_path)
     sandbox.edit("fixtures/article.toml", 'w5 = "0.40"', 'w5 = "four tenths"')
     outcome = sandbox.run()
@@ -188,7 +188,7 @@ adapter = {adapter}
     ],
 )  # fmt: skip
 def test_adapter(article: Article, tmp_path: Path, adapter: str, message: str) -> None:
-    """A bad adapter: its name, the place, what was expected there and what was found."""
+    """The error names the bad adapter, the place, what was expected there and what was found."""
     path = tmp_path / "bad.py"
     path.write_text(WRAPPED.replace("{adapter}", adapter), encoding="utf-8")
 
@@ -199,7 +199,7 @@ def test_adapter(article: Article, tmp_path: Path, adapter: str, message: str) -
 
 @pytest.mark.parametrize("entry", ["nan", "inf"])
 def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry: str) -> None:
-    """NaN and infinity cost no other quantity its verdict, not even of the same array."""
+    """NaN or infinity costs no other quantity its verdict, not even one of the same array."""
     path = tmp_path / "bad.py"
     text = WRAPPED.replace("{adapter}", f"gradients(entry(math.{entry}))")
     path.write_text(text, encoding="utf-8")
@@ -212,7 +212,7 @@ def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry
 
 @pytest.mark.parametrize("what", ["float32", "sigmoid"])
 def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> None:
-    """What an adapter declares to go without is said with its reason, not compared."""
+    """A precision or op that an adapter declares unsupported is not compared; the reason is given."""
     path = tmp_path / "bad.py"
     text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
     path.write_text(text, encoding="utf-8")
@@ -222,7 +222,7 @@ def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> No
 
 
 def test_a_bad_adapter_costs_no_other_its_verdict(tmp_path: Path) -> None:
-    """Beside one that raises, one that declares, and one that is right: four columns of verdicts."""
+    """Adapters that raise, declare something unsupported or are right get verdicts side by side."""
     sandbox = Sandbox(tmp_path)
     sandbox.write("tests/verifier/__init__.py", "")
     sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The promise of a Ball: what is exact and what is computed both lie inside."""
+"""The promise of a Ball: the exact result and the computed one both lie inside."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -84,14 +84,17 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "log_softmax": lambda a, _: log_softmax_forward(a / 64),
 }
 ACCUMULATING = ("matmul", "matmul-3d", "sum", "sum-axes", "add_at", "shared", "log_softmax")
-"""In NumPy, bfloat16 and float16 accumulate as NumPy pleases: so in no other accumulator."""
+"""Operations that accumulate: in bfloat16 and float16, NumPy chooses the accumulator itself.
+
+So they are held to balls with the precision itself as the accumulator.
+"""
 
 NAME = attrgetter("__name__")
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 
 
 def arrays(p: Precision) -> st.SearchStrategy[Array]:
-    """Arrays (2, 5) of one precision, at most 2^5 in size and at least 2^-5, or zero, or equal."""
+    """Return arrays (2, 5) of a precision, with entries of sizes from 2^-5 to 2^5, or 0, -0, 1."""
     significand = st.integers(2 ** (p.digits - 1), 2**p.digits - 1)
     positive = st.builds(lambda m, e: m * 2.0 ** (e - p.digits), significand, st.integers(-4, 5))
     entry = st.one_of(positive, positive.map(lambda x: -x), st.sampled_from([0.0, -0.0, 1.0]))
@@ -141,7 +144,7 @@ def _inside(mid: float, rad: float, ends: tuple[Fraction, Fraction]) -> bool:
 @pytest.mark.parametrize("n", [1, 2, 1000, 100_000])
 @EVERY
 def test_any_order_of_summation(p: Precision, n: int) -> None:
-    """A sum lies inside whatever its order: pairwise, from either end, by size."""
+    """A sum lies inside in any order: pairwise, from either end, by size."""
     x = np.random.default_rng(n).standard_normal(n).astype(p.dtype)
     wide = np.float32 if p.accumulator else p.dtype
     ball = np.sum(Ball.exact(x, p))
@@ -155,7 +158,7 @@ def test_any_order_of_summation(p: Precision, n: int) -> None:
 @pytest.mark.parametrize("n", [1, 64, 10_000])
 @EVERY
 def test_inner_products(p: Precision, n: int) -> None:
-    """So does an inner product, whatever the sizes of its terms, and so do its rows alone."""
+    """An inner product lies inside in any order, whatever the sizes of its terms."""
     rng = np.random.default_rng(n)
     a = (rng.standard_normal((3, n)) * 2.0 ** rng.integers(-9, 3, (3, n))).astype(p.dtype)
     b = (rng.standard_normal((n, 2)) * 2.0 ** rng.integers(-9, 3, (n, 2))).astype(p.dtype)
@@ -179,7 +182,7 @@ def test_inner_products(p: Precision, n: int) -> None:
 
 @EVERY
 def test_a_narrow_accumulator(p: Precision) -> None:
-    """Accumulated in itself, a long bfloat16 or float16 sum leaves the ball of float32's sum."""
+    """A long sum accumulated in bfloat16 or float16 itself leaves the ball of a float32 sum."""
     x = np.full(2000, 1.5 * 2.0**-4).astype(p.dtype)
     one_by_one = x[0]
     for term in x[1:]:
@@ -191,7 +194,7 @@ def test_a_narrow_accumulator(p: Precision) -> None:
 
 @EVERY
 def test_cancellation(p: Precision) -> None:
-    """A sum's rounding is measured by its terms, not by what is left of them."""
+    """A sum's rounding is bounded by the sizes of its terms, not by the size of the sum."""
     wide = p.accumulator or p
     x = np.array([1, 1.5 * wide.u, -1])
     ball = np.sum(Ball.exact(x, p))
@@ -229,7 +232,7 @@ def test_underflow(p: Precision, name: str) -> None:
 
 
 def test_products_of_extreme_sizes() -> None:
-    """Bounds computed in float32 hold beyond float32's range, on both sides."""
+    """Bounds computed in float32 hold above and below float32's range too."""
     for scale in (2.0**-500, 2.0**-140, 2.0**140, 2.0**500):
         a = np.array([[1.0, 2.0**-130, 3.0]]) * scale
         b = np.array([[1 / 3], [2.0**-20], [-1 / 3]])
@@ -244,7 +247,7 @@ def test_products_of_extreme_sizes() -> None:
 
 @given(st.floats(-8, 8))
 def test_erf(x: float) -> None:
-    """The error function, which Arb has too."""
+    """The ball of erf holds Arb's proven value and SciPy's computed one."""
     ball = erf(Ball.exact([x], FLOAT64))
     with workprec():
         exactly = enclosure(flint.arb(rational(x)).erf())
@@ -264,7 +267,7 @@ def test_one_unit_too_many_is_outside(p: Precision) -> None:
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
 def test_empty_arrays(shape: tuple[int, ...]) -> None:
-    """Nothing in, nothing out, in the right shape."""
+    """Operations on empty arrays return empty arrays of the right shape."""
     empty = Ball.exact(np.zeros(shape), FLOAT32)
 
     assert (empty + empty * 2).shape == shape
@@ -278,14 +281,14 @@ def test_empty_arrays(shape: tuple[int, ...]) -> None:
 
 
 def test_infinity_and_nan_are_nowhere() -> None:
-    """What is not finite lies in no ball, not even in one of infinite radius."""
+    """NaN and infinity lie in no ball, not even in one of infinite radius."""
     for ball in (Ball([0.0], [np.inf], FLOAT64), Ball([0.0], 0.0, FLOAT64)):
         assert not ball.contains([np.nan]).any()
         assert not ball.contains([np.inf]).any()
 
 
 def test_infinite_operands_promise_nothing() -> None:
-    """Of a result that may be infinite, no number is said to be right."""
+    """The ball of a result that may be infinite contains no number."""
     infinite = Ball.exact([np.inf], FLOAT64)
 
     assert not (infinite - infinite).contains([0.0]).any()
@@ -299,7 +302,7 @@ def test_signed_zeros_are_equal() -> None:
 
 
 def test_comparisons_that_cannot_be_decided() -> None:
-    """Where both may be, a choice holds both."""
+    """Where a comparison is undecided, the choice holds both branches."""
     z = Ball([0.0, 1.0, -1.0], [0.5, 0.5, 0.5], FLOAT64)
     chosen = np.where(z > 0, 10.0, -10.0)
 
@@ -326,7 +329,7 @@ def test_rounded_holds_every_correct_rounding(p: Precision) -> None:
 
 
 def test_a_scalar_radius_is_a_radius() -> None:
-    """A sum's radius is not mistaken for exactness because NumPy made it a scalar."""
+    """A sum is not taken for exact because NumPy made its radius a scalar."""
     total = np.sum(Ball.exact([0.1, 0.2], FLOAT64))
 
     assert not total.is_exact
@@ -335,7 +338,7 @@ def test_a_scalar_radius_is_a_radius() -> None:
 
 
 def test_shares() -> None:
-    """The share of a radius: 0 at the midpoint, 1 at the edge; of a zero radius, all or nothing."""
+    """The share is 0 at the midpoint and 1 at the edge; for a zero radius it is 0 or infinite."""
     assert Ball([1.0, 1.0, 1.0], [2.0, 2.0, 0.0], FLOAT64).shares([1.0, 3.0, 1.0]).tolist() == [
         0,
         1,
@@ -346,7 +349,7 @@ def test_shares() -> None:
 
 @EVERY
 def test_short_constants_are_exact(p: Precision) -> None:
-    """A constant that the precision holds is a number: so is a fill of minus infinity."""
+    """A constant that the precision can represent is exact, and so is a fill of minus infinity."""
     zero = Ball.exact([0.0], p)
 
     for constant in (0.5, 3, -0.75):
@@ -358,7 +361,7 @@ def test_short_constants_are_exact(p: Precision) -> None:
 @EVERY
 @pytest.mark.parametrize("constant", ["0.044715", "0.1", "1e-5"])
 def test_other_constants_are_rounded(p: Precision, constant: str) -> None:
-    """Of any other constant, both the decimal and what the precision makes of it lie inside."""
+    """The ball of any other constant holds the decimal and its rounding to the precision."""
     zero = Ball.exact([0.0], p)
     ball = np.where(zero > 0, 0, float(constant))
     decimal = Fraction(constant)
@@ -369,7 +372,7 @@ def test_other_constants_are_rounded(p: Precision, constant: str) -> None:
 
 
 def test_writing_to_zeros() -> None:
-    """What is written has its radius where it was written; exact numbers leave zeros exact."""
+    """Written balls keep their radii at their places; writing exact numbers leaves zeros exact."""
     source = Ball([1.0, 2.0], [0.25, 0.5], FLOAT64)
     zeros = np.zeros_like(source, shape=(4,))
     zeros[1:3] = Ball.exact([3.0, 4.0], FLOAT64)
@@ -384,7 +387,7 @@ def test_writing_to_zeros() -> None:
 
 @EVERY
 def test_adding_at_repeated_places(p: Precision) -> None:
-    """What lands on one place is a sum in any order; what lands alone is there."""
+    """Terms added at one place are a sum in any order; at a place without terms zero stays."""
     terms = np.random.default_rng(0).standard_normal(64).astype(p.dtype)
     index = np.arange(64) % 3
     wide = np.float32 if p.accumulator else p.dtype
@@ -401,7 +404,7 @@ def test_adding_at_repeated_places(p: Precision) -> None:
 
 
 def test_adding_at_different_places_rounds_nothing() -> None:
-    """Without repetition what is added to zero is what it was, exact or with its radius."""
+    """Without repeated places, adding to zeros keeps every value and its radius."""
     for values in (Ball.exact([1.0, 2.0], FLOAT32), Ball([1.0, 2.0], [0.5, 0.25], FLOAT32)):
         target = np.zeros_like(values, shape=(3,))
         np.add.at(target, (np.array([2, 0]),), values)
@@ -422,7 +425,7 @@ def test_adding_at_different_places_rounds_nothing() -> None:
     ],
 )
 def test_maximum_and_minimum(a: Any, b: Any, low: float, high: float) -> None:
-    """Both ends of a maximum's range lie inside, and it is no wider than from its midpoint."""
+    """Both ends of a maximum's range lie inside, and the radius is no larger than they need."""
     one, two = (Ball([float(mid)], [float(rad)], FLOAT64) for mid, rad in (a, b))
     both = np.concatenate([one, two])
     for ball in (
@@ -438,7 +441,7 @@ def test_maximum_and_minimum(a: Any, b: Any, low: float, high: float) -> None:
 
 
 def test_an_infinite_padding_is_never_the_maximum() -> None:
-    """Padded with minus infinity, a maximum is what it was, radius and all; of nothing, unknown."""
+    """Padding with -infinity leaves a maximum and its radius as they were; alone it is unknown."""
     for x in (Ball.exact([[3.0, -2.0]], FLOAT32), Ball([[3.0, -2.0]], [[0.5, 0.25]], FLOAT32)):
         padded = np.pad(x, ((0, 1), (1, 1)), constant_values=-np.inf)
         largest = np.max(padded, axis=1)
@@ -456,7 +459,7 @@ def test_an_infinite_padding_is_never_the_maximum() -> None:
 @pytest.mark.parametrize("x", ["1e300", "-1e300", "1e17", "1e8", "1", "1e-300"])
 @pytest.mark.parametrize("share", ["0", "1e-10", "0.5", "2"])
 def test_arctan(x: str, share: str) -> None:
-    """Both ends of the range of arctan lie inside, of huge operands too."""
+    """Both ends of the range of arctan lie inside, also for huge operands."""
     mid, rad = float(x), abs(float(x)) * float(share)
     ball = np.arctan(Ball([mid], [rad], FLOAT64))
     with workprec():
@@ -468,7 +471,7 @@ def test_arctan(x: str, share: str) -> None:
 
 @pytest.mark.parametrize("function", [np.exp, np.expm1, np.log, np.log1p, np.sqrt], ids=NAME)
 def test_functions_of_balls_that_reach_far(function: np.ufunc) -> None:
-    """Both ends of the range lie inside, where balls are wide or next to where it is infinite."""
+    """Both ends of a function's range lie inside, also for wide balls and near singularities."""
     rng = np.random.default_rng(0)
     mid = 10.0 ** rng.uniform(-3, 2.3, 500)
     share = np.where(rng.random(500) < 0.75, 1 - 10.0 ** -rng.integers(1, 17, 500), 2.0**-40)
@@ -482,7 +485,7 @@ def test_functions_of_balls_that_reach_far(function: np.ufunc) -> None:
 
 @pytest.mark.parametrize("p", [BFLOAT16, FLOAT16], ids=lambda p: p.name)
 def test_into(p: Precision) -> None:
-    """Rounded once into a precision, whatever is in a float32 ball lies inside, and little more."""
+    """A float32 ball rounded into a precision holds all its rounded numbers, and little more."""
     rng = np.random.default_rng(0)
     mid, rad = rng.standard_normal(64), 2.0**-12 * rng.random(64)
     for wide in (Ball(mid, rad, FLOAT32), Ball.exact(mid, FLOAT32)):
@@ -497,7 +500,7 @@ def test_into(p: Precision) -> None:
 
 @EVERY
 def test_read(p: Precision) -> None:
-    """Subnormal operands may be zero, where a precision flushes; all else is read as it is."""
+    """A precision that flushes may read subnormals as zero; other numbers are read as they are."""
     x = np.array([p.minimum / 2, -p.minimum / 4, p.minimum, 0.0, 1.0])
     read = Ball.exact(x, p.flushing()).read()
 
@@ -510,7 +513,7 @@ def test_read(p: Precision) -> None:
 
 @EVERY
 def test_sums_over_several_axes(p: Precision) -> None:
-    """A sum over axes is one sum of all its terms: flat, or one axis after the other."""
+    """A sum over several axes holds sums of all terms at once and sums axis after axis."""
     x = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(p.dtype)
     wide = x.astype(np.float32 if p.accumulator else p.dtype)
     for axis in ((0, 2), (1, 2), (0, 1, 2)):
@@ -528,7 +531,7 @@ def test_sums_over_several_axes(p: Precision) -> None:
 
 @EVERY
 def test_stacks_of_matrices(p: Precision) -> None:
-    """A product of stacks has the balls of the products of their matrices, broadcast or not."""
+    """A product of stacks of matrices has the balls of the single products, broadcast or not."""
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal(shape).astype(p.dtype) for shape in ((2, 3, 4), (2, 4, 5)))
     x, y = Ball.exact(a, p), Ball.rounded(b, p)
@@ -541,7 +544,7 @@ def test_stacks_of_matrices(p: Precision) -> None:
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    """Zero times something unknown is unknown: no radius is NaN."""
+    """Zero times an unknown number is unknown: the radius is infinite, not NaN."""
     unknown, zero = Ball([[1.0]], [[np.inf]], FLOAT64), Ball([[0.0]], [[0.0]], FLOAT64)
 
     for ball in (unknown * zero, zero * unknown, zero @ unknown, unknown @ zero, unknown + zero):
@@ -550,7 +553,7 @@ def test_what_is_unknown_stays_unknown() -> None:
 
 @pytest.mark.parametrize("rad", [2.0**-60, 0.5])
 def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
-    """Where the sum of midpoint and radius rounds to the midpoint, it is not taken for equal."""
+    """A comparison stays undecided even if the midpoint plus the radius rounds to the midpoint."""
     one = Ball([1.0], [rad], FLOAT64)
 
     assert (one > 1.0).rad.tolist() == [0.5]
@@ -560,7 +563,7 @@ def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
 
 
 def test_folded_batch_norm() -> None:
-    """As x scale + shift in float32 it lies in the ball of that form, and not in the other's."""
+    """Batch norm computed as x scale + shift lies in that form's ball, not in the plain form's."""
     x = np.float32([[1.19905678275245e-07], [-1.2598501086813485e-07], [6.107546255407215e-07]])
     half = np.float32([0.5])
     _, inv = normalized(x, (0,), np.float32(1e-5))
@@ -574,7 +577,7 @@ def test_folded_batch_norm() -> None:
 
 
 def test_unknown_functions_are_refused() -> None:
-    """What has no rule raises; it never falls back on midpoints alone."""
+    """A function without a rule raises; it never falls back on midpoints alone."""
     with pytest.raises(TypeError):
         np.cosh(Ball.exact([1.0], FLOAT64))
     with pytest.raises(TypeError):
@@ -583,7 +586,7 @@ def test_unknown_functions_are_refused() -> None:
 
 @EVERY
 def test_precision_constants(p: Precision) -> None:
-    """Unit roundoff, smallest normal and subnormal are those of the format."""
+    """The unit roundoff and the smallest normal and subnormal numbers are the format's."""
     import ml_dtypes  # noqa: PLC0415 knows bfloat16 too
 
     info = ml_dtypes.finfo(p.dtype)
@@ -595,6 +598,6 @@ def test_precision_constants(p: Precision) -> None:
 
 
 def test_gamma_is_bounded() -> None:
-    """gamma_n is infinite where its bound does not hold: nothing is known then."""
+    """gamma_n is infinite where its bound does not hold."""
     assert gamma(2**8, BFLOAT16.u) == np.inf
     assert gamma(2, 2.0**-2) == 1

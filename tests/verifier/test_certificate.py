@@ -1,4 +1,4 @@
-"""A certificate refutes what is wrong, at the link where it is wrong, and names it."""
+"""A certificate refutes a wrong trace at the link where it is wrong, and names the link."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,7 +55,7 @@ def link_of(kind: str, name: str) -> str:
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_right_trace_is_inside(network: str, dtype: str) -> None:
-    """The reference's own trace is inside, every link and every entry of it."""
+    """Every link and every entry of the reference's own trace is inside."""
     found = certificate(NETWORKS[network], dtype, lambda _: None)
     built = NETWORKS[network]
     links = 2 * len(built.nodes) + len(built.inputs) + len(built.parameters)
@@ -72,7 +72,7 @@ def test_a_right_trace_is_inside(network: str, dtype: str) -> None:
 def test_a_wrong_entry_is_refuted_at_its_link(
     network: str, kind: str, name: str, dtype: str
 ) -> None:
-    """One entry off by a thousandth: the first refuted link is the one that made it."""
+    """With one entry off by a thousandth, the first link not inside is the one that made it."""
     rng = np.random.default_rng(4)
 
     def change(trace: Trace) -> None:
@@ -153,14 +153,14 @@ def test_what_is_no_number(kind: str, name: str, change: Any, message: str) -> N
 
 
 def test_a_missing_array_is_missing() -> None:
-    """So is one that is not there at all."""
+    """An array that is not in the trace at all is refuted as missing too."""
     found = certificate(NETWORKS["unequal"], "float64", lambda t: t.gradients.pop("b2"))
 
     assert str(found.refuted) == "dE/db2: refuted: is missing"
 
 
 def test_the_message_names_everything() -> None:
-    """Link, entry, both numbers, the ball and how far off."""
+    """A message names the link, the entry, both numbers, the ball and the distance."""
 
     def change(trace: Trace) -> None:
         trace.gradients["W2"][3, 1] = 42.0
@@ -176,7 +176,7 @@ def test_the_message_names_everything() -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_fan_out_adds(first: bool) -> None:  # noqa: FBT001 which of the consumers is counted
-    """A node with two consumers receives both; one alone is refuted at that node."""
+    """A node with two consumers receives from both; the part of one alone is refuted there."""
     network = NETWORKS["shared"]
     leaves, trace = passed(network, "float64")
     loss_part = -(leaves["x"] * 0 + trace.values["out1"] - trace.values["out2"]) * -1
@@ -219,7 +219,7 @@ def test_gradients_without_probes_are_held_too() -> None:
 
 
 def test_flushing_is_a_property() -> None:
-    """Subnormal cotangents set to zero are inside, and said; without subnormals nothing is."""
+    """A trace whose subnormal gradients are set to zero is inside, and has the property."""
     tiny = mlp((2, 3, 1), batch=2)
     parameters = {
         k: np.asarray(a) * 2.0**-70 if k == "W2" else a for k, a in tiny.parameters.items()
@@ -252,7 +252,7 @@ def test_zeros_are_refuted() -> None:
 
 
 def test_a_ball_without_bound_proves_nothing() -> None:
-    """Beyond 256 terms a bfloat16 accumulator has no bound, and is no excuse for any number."""
+    """Beyond 256 terms a bfloat16 accumulator has no bound, and so excuses no wrong number."""
     network = mlp((300, 2), loss="mean_squared_error", batch=1)
     leaves = network.leaves(lambda a: np.asarray(a).astype("bfloat16"))
     exactly = backprop(

@@ -1,4 +1,4 @@
-"""Two reports compared: each kind of change, planted, is seen, and says whether it is worse."""
+"""Two reports compared: each kind of planted change is found, and judged as worse or not."""
 
 import subprocess
 import sys
@@ -48,13 +48,13 @@ CHANGES = {
 
 
 def both(old: Cell | None, new: Cell | None) -> list[dict[str, Any]]:
-    """Return the two reports, beside a cell that stays as it is."""
+    """Return the two reports; each also has a cell that stays the same."""
     return [sample.of([*([one] if one else []), OTHER]) for one in (old, new)]
 
 
 @pytest.mark.parametrize(("old", "new", "kind"), CHANGES.values(), ids=CHANGES)
 def test_change(old: Cell | None, new: Cell | None, kind: str | None) -> None:
-    """One cell changed, and that alone is said."""
+    """If one cell changed, that change alone is reported."""
     key = tuple(getattr(CELL, name) for name in KEY)
 
     assert ({kind: [key]} if kind else {}) == compare(*both(old, new))
@@ -62,7 +62,7 @@ def test_change(old: Cell | None, new: Cell | None, kind: str | None) -> None:
 
 @pytest.mark.parametrize(("old", "new", "kind"), CHANGES.values(), ids=CHANGES)
 def test_exit_status(tmp_path: Path, old: Cell | None, new: Cell | None, kind: str | None) -> None:
-    """1 where something got worse, 0 where nothing did."""
+    """The exit status is 1 where something got worse, else 0."""
     status, text = run(tmp_path, *map(to_json, both(old, new)))
 
     assert int(kind in WORSE) == status
@@ -73,7 +73,7 @@ def test_exit_status(tmp_path: Path, old: Cell | None, new: Cell | None, kind: s
     "bad", ["", "{}", '{"schema": "backproof/report.schema.json", "version": 7}']
 )
 def test_no_report(tmp_path: Path, bad: str) -> None:
-    """2, and one line, where a file is no report that this reads."""
+    """The exit status is 2, with one line of output, where a file is no readable report."""
     status, text = run(tmp_path, to_json(sample.of([CELL])), bad)
 
     assert status == 2
@@ -82,7 +82,7 @@ def test_no_report(tmp_path: Path, bad: str) -> None:
 
 
 def test_a_test_without_a_cell(tmp_path: Path) -> None:
-    """One that fails now, and did not, is worse; one that failed before is nothing new."""
+    """A test that fails only in the new report is worse; one that failed before is no change."""
     old, new = both(CELL, CELL)
     new["failed"] = ["tests/test_one.py::test_one"]
 
@@ -94,7 +94,7 @@ def test_a_test_without_a_cell(tmp_path: Path) -> None:
 
 
 def test_versions_are_told() -> None:
-    """The first line says which packages were upgraded."""
+    """The first line names the packages whose versions changed."""
     old, new = both(CELL, CELL)
     new["versions"] = {**old["versions"], "torch": "1.1"}
 
@@ -102,7 +102,7 @@ def test_versions_are_told() -> None:
 
 
 def test_two_cells_of_one_key() -> None:
-    """Cells that cannot be told apart are no basis for a comparison."""
+    """A report with two cells of the same key is refused."""
     with pytest.raises(ReportError, match="two cells are the same: networks, article, torch"):
         compare(sample.of([CELL, CELL]), sample.of([CELL]))
 

@@ -1,4 +1,4 @@
-"""Ops of one's own: right ones hold, wrong ones are refuted, and bad input gets one clear error."""
+"""Your own ops: right ones hold, wrong ones are refuted, and bad input gets one clear error."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from backproof.scenarios.op_cases import ALONE, filled
 
 
 def verdict(name: str, op: Op, precision: str = "float64") -> OpCertificate:
-    """Return the verdict on an op of the reference, or a wrong one, at a case's ordinary points."""
+    """Return the verdict on an op, right or wrong, at the ordinary points of a case."""
     alone = ALONE[name]
     arrays = filled(alone, "ordinary", np.random.default_rng(3))
     inputs = {f"x{i}": a for i, a in enumerate(arrays)}
@@ -27,7 +27,7 @@ def verdict(name: str, op: Op, precision: str = "float64") -> OpCertificate:
 
 @pytest.mark.parametrize("name", ALONE)
 def test_right_ops_hold(name: str, precision: str) -> None:
-    """Every op of the reference, with every option, is its own derivative to twelve digits."""
+    """The backward function of every op, with every option, is proven to twelve digits."""
     found = verdict(name, OPS[ALONE[name].op], precision)
 
     assert found.holds, str(found)
@@ -57,7 +57,7 @@ NONE_HERE = {
     "add: first operand's gradient not summed",
     "multiply: first operand's gradient not summed",
 }
-"""Faults at kinks and ties, and of first operands that are broadcast: the points have none."""
+"""Faults that show only at kinks, at ties or if the first operand is broadcast: no case has any."""
 
 
 @pytest.mark.parametrize("fault", [fault for fault in WRONG if fault not in NONE_HERE])
@@ -113,9 +113,9 @@ MINE: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[str, ...]]] 
 
 @st.composite
 def points(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """Draw an op and ordinary inputs of any small shape, of entries that are not alike."""
+    """Draw an op and ordinary inputs of any small shape, with entries that are not alike."""
     name = draw(st.sampled_from(sorted(MINE)))
-    # Of two entries, a norm's derivative is next to nothing.
+    # The derivative of a norm over two entries is next to nothing.
     sizes = {axis: draw(st.integers(low, 5)) for axis, low in (("B", 1), ("I", 1), ("O", 3))}
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = 2.0 ** draw(st.integers(-2, 1))
@@ -127,7 +127,7 @@ def points(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 def test_right_ones_hold_anywhere(
     point: tuple[str, dict[str, Any]], precision: str, seed: int
 ) -> None:
-    """At any ordinary point, of any shape, in both precisions, a right op holds."""
+    """A right op holds at any ordinary point, of any shape, in both precisions."""
     name, inputs = point
     forward, backward, _ = MINE[name]
 
@@ -141,7 +141,7 @@ def test_a_factor_is_refuted_anywhere(
 ) -> None:
     """A factor on the gradient of any one input is refuted there, and nowhere else.
 
-    At the largest entry it moves the gradient by more than the bound, if it is above that.
+    The factor is far enough from one to move the largest entry by more than the bound.
     """
     name, inputs = point
     forward, backward, _ = MINE[name]
@@ -212,12 +212,12 @@ PLANTED = {
         "y: refuted: expected a NumPy array, found list",
     ),
 }
-"""Implementations of a dense layer, and what is said of them."""
+"""Wrong implementations of a dense layer, and how the message begins."""
 
 
 @pytest.mark.parametrize(("run", "said"), PLANTED.values(), ids=PLANTED)
 def test_wrong_numbers_are_refuted(run: Callable[..., Any], said: str) -> None:
-    """What an implementation computes wrongly is refuted, with place, both numbers and bound."""
+    """An implementation's wrong numbers are refuted, with place, both numbers and bound."""
     found = certify_op(dense, dense_backward, POINT, run=run)
 
     assert not found.holds
@@ -225,7 +225,7 @@ def test_wrong_numbers_are_refuted(run: Callable[..., Any], said: str) -> None:
 
 
 def test_right_numbers_hold() -> None:
-    """The right implementation holds, in one line that says how far that is proven."""
+    """The right implementation holds, and the line says to how many digits that is proven."""
     assert str(certify_op(dense, dense_backward, POINT, run=run_dense)) == (
         "dense, float64: right: backward is the derivative of forward to 14.5 digits; "
         "all 42 numbers are inside, the worst using 0.04 of its ball"
@@ -245,7 +245,7 @@ def test_copies_are_handed_out() -> None:
 
 @pytest.mark.parametrize(("step", "digits"), [(1e-12, 2.4), (1e-16, 0.0)])
 def test_a_difference_quotient_is_undecided(step: float, digits: float) -> None:
-    """A backward function that loses its digits itself proves nothing, and does not hold."""
+    """A backward function that loses its own digits is undecided, and does not hold."""
 
     def quotient(dy: Any, y: Any, z: Any) -> tuple[Any]:
         return (dy * ((swish(z + step) - swish(z)) / step),)
@@ -308,7 +308,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("wrong", "message"), BAD.values(), ids=BAD)
 def test_bad_input_is_one_clear_error(wrong: Mapping[str, Any], message: str) -> None:
-    """What cannot be judged raises ValueError, with the op, the place and what was expected."""
+    """Bad input raises ValueError, with the op, the place and what was expected."""
     given = {"forward": swish, "backward": swish_backward, "inputs": {"z": X}, **wrong}
 
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -1,4 +1,4 @@
-"""What is said of a refuted link: a fault's name, a simple relation, or that there is none."""
+"""The diagnosis of a refuted link: a fault's name, a simple relation, or that there is none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ NETWORK = mlp((4, 5, 5, 2), "tanh", "mean_squared_error", batch=3, seed=1)
 
 
 def diagnoses(changes: dict[str, Callable[[Any], Any]]) -> list[Diagnosis]:
-    """Return the findings on a trace whose gradients are changed."""
+    """Return the diagnoses of a trace whose gradients are changed."""
     leaves = NETWORK.leaves(np.asarray)
     trace = backprop(NETWORK, leaves)
     for name, change in changes.items():
@@ -55,7 +55,7 @@ def set_entries(g: Any) -> Any:
     ],
 )
 def test_relation(name: str, change: Callable[[Any], Any], said: str) -> None:
-    """The evidence says how what was seen is related to what was expected."""
+    """The evidence says how the numbers seen are related to the numbers expected."""
     (found,) = diagnoses({name: change})
 
     assert found.link.name == f"dE/d{name}"
@@ -64,7 +64,7 @@ def test_relation(name: str, change: Callable[[Any], Any], said: str) -> None:
 
 
 def test_the_message() -> None:
-    """A fault's message names link, fault, what it gives, and how many entries it explains."""
+    """The message names the link, the fault, its result, and how many entries it explains."""
     (found,) = diagnoses({"b1": lambda g: 2 * g, "b2": lambda g: 2 * g, "b3": lambda g: 2 * g})
 
     assert str(found) == (
@@ -74,7 +74,7 @@ def test_the_message() -> None:
 
 
 def test_two_faults_are_two_findings() -> None:
-    """Links that one fault does not explain are another's."""
+    """Links that the first fault does not explain get a finding of their own."""
     found = diagnoses({"W1": lambda g: g / 3, "b2": lambda g: 2 * g})
 
     assert [one.link.name for one in found] == ["dE/db2", "dE/dW1"]

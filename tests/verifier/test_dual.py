@@ -1,4 +1,4 @@
-"""Duals: forward functions give forward mode, backward functions the R-operator."""
+"""Duals: forward functions give forward mode, and backward functions give the R-operator."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,29 +27,29 @@ IDS = ["-".join(filter(None, pair)) for pair in FORMS]
 
 @contextmanager
 def proven_slopes() -> Iterator[None]:
-    """Compute on paper: with the slope of erf as a ball, since rounded it is another function's."""
+    """Compute on paper, with the slope of erf as a ball too instead of rounded."""
     with on_paper(), patch.object(dual, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
         yield
 
 
 def on_paper_options(op: Op, inputs: list[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of an op; of a float the decimal that is meant."""
+    """Return all options of an op; a float becomes the decimal that is meant."""
     bound = signature(op.forward).bind(*inputs, **given)
     bound.apply_defaults()
     return {key: decimal(value) for key, value in bound.kwargs.items()}
 
 
 def halves(op: Op, inputs: list[Any], dy: Any, options: dict[str, Any]) -> list[Any]:
-    """Return an op's value and what its backward function hands on, over any numbers."""
+    """Return an op's value and the cotangents of its inputs, over any kind of number."""
     y = op.forward(*inputs, **options)
     return [y, *op.backward(dy, y, *inputs, **options)]
 
 
 @cache
 def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
-    """Return the tangents of an op's value and of what it hands on: by quotients, and of duals.
+    """Return pairs of tangents, by quotients and by duals: of an op's value and its cotangents.
 
-    Along a random direction in inputs and cotangent. Complete IoU's alpha is held constant.
+    The direction in inputs and cotangent is random. Complete IoU's alpha is held constant.
     """
     alone, rng = ALONE[name], np.random.default_rng(5)
     op = OPS[alone.op].forms[form] if form else OPS[alone.op]
@@ -77,7 +77,7 @@ def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
 
 @contextmanager
 def constant_alpha(inputs: list[Any], options: dict[str, Any]) -> Iterator[None]:
-    """Have complete IoU weigh by the alpha of these inputs, wherever it is computed."""
+    """Make complete IoU use the alpha of these inputs, wherever it is computed."""
     if not (len(inputs) == 2 and inputs[0].shape[-1:] == (4,) and "eps" in options):
         yield
         return
@@ -88,7 +88,7 @@ def constant_alpha(inputs: list[Any], options: dict[str, Any]) -> Iterator[None]
 
 @pytest.mark.parametrize(("name", "form"), FORMS, ids=IDS)
 def test_tangents_are_difference_quotients(name: str, form: str) -> None:
-    """Tangents of an op's value and of all that it hands on are derivatives along the direction."""
+    """The tangents of an op's value and of its inputs' cotangents are directional derivatives."""
     with proven_slopes():
         for i, (quotient, found) in enumerate(tangents(name, form)):
             assert close(quotient, found), f"input {i}" if i else "value"
@@ -96,7 +96,7 @@ def test_tangents_are_difference_quotients(name: str, form: str) -> None:
 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_wrong_tangent_is_seen(name: str) -> None:
-    """A thousandth too much is refuted by the quotient, unless the tangent is zero throughout."""
+    """The quotient refutes a tangent a thousandth too large, unless all of its entries are zero."""
     with proven_slopes():
         for quotient, found in tangents(name, ""):
             zero = close(quotient, 0 * quotient)
@@ -110,7 +110,7 @@ EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 @CASE
 @EVERY
 def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
-    """A dual of balls holds the dual of Arb balls: of values, cotangents, and their tangents."""
+    """Duals of balls hold the Arb balls of values, cotangents, and their tangents."""
     network, rng = OPS_ALONE[name](0), np.random.default_rng(7)
     node = network.nodes[0]
     op, options = OPS[node.op], dict(node.options)
@@ -133,7 +133,7 @@ def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
 
 @CASE
 def test_forward_and_backward_are_adjoint(name: str) -> None:
-    """<dy, J v> = <J^T dy, v>, at kinks and ties too: both take the same side."""
+    """<dy, J v> = <J^T dy, v>, at kinks and ties too: forward and backward take the same side."""
     network, rng = OPS_ALONE[name](0), np.random.default_rng(9)
     node = network.nodes[0]
     with proven_slopes():

@@ -36,7 +36,7 @@ def test_ties_go_up(text: str, places: int, expected: str) -> None:
 
 @given(st.fractions(), st.integers(0, 12))
 def test_rounding_is_within_half_a_unit(x: Fraction, places: int) -> None:
-    """A rounded number has its places and lies within half a unit of the number."""
+    """A rounded number has the places asked for and lies within half a unit of the number."""
     rounded = round_half_up(flint.fmpq(x.numerator, x.denominator), places)
 
     assert -rounded.as_tuple().exponent == places  # type: ignore[operator]
@@ -44,14 +44,14 @@ def test_rounding_is_within_half_a_unit(x: Fraction, places: int) -> None:
 
 
 def test_a_straddling_ball_is_undecided() -> None:
-    """A ball around a tie proves neither side, and says so."""
+    """A ball around a tie proves neither side, and raises Undecided."""
     with workprec(), pytest.raises(Undecided, match="too wide to be rounded to 5 decimal places"):
         round_half_up(flint.arb(rational("0.041085")), 5)
 
 
 @given(st.decimals(min_value=-(10**6), max_value=10**6, places=9).filter(bool))
 def test_significant_digits_are_proven(x: Decimal) -> None:
-    """At least as many significant digits as asked for, all of them those of the number."""
+    """At least as many significant digits as asked for are returned, all of them right."""
     with workprec():
         text = significant(flint.arb(rational(str(x))), 30)
 
@@ -70,7 +70,7 @@ def test_what_may_be_zero_has_no_digits() -> None:
 
 
 def test_infinity_is_undecided() -> None:
-    """Nothing is proven of what is not finite."""
+    """A ball that is not finite raises Undecided."""
     with pytest.raises(Undecided, match="not finite"):
         round_half_up(flint.arb(1) / 0, 5)
 

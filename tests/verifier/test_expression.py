@@ -47,6 +47,6 @@ def test_names() -> None:
     ],
 )
 def test_nothing_else_is_read(text: str) -> None:
-    """Whatever is not arithmetic is refused, never executed."""
+    """Text that is not arithmetic is refused, never executed."""
     with pytest.raises(ExpressionError, match=r"cannot read|not an expression"):
         evaluate(text, Fraction, {"abs": abs}, {"x": 1}.__getitem__)

@@ -1,4 +1,4 @@
-"""No classical mistake gets past the certificate, and each is called by its name."""
+"""No classical mistake gets past the certificate, and each is named."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,24 +19,24 @@ from tests.verifier.planting import NETWORKS, Planted, plant_all
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def planted(request: pytest.FixtureRequest) -> list[Planted]:
-    """Every fault, planted on one network."""
+    """Every fault, planted in one network."""
     return plant_all(request.param)
 
 
 class OverBalls(Replay):
-    """Replays links over Arb balls: what they give exactly, for what the framework says."""
+    """Replays links over Arb balls: their exact results for the framework's own numbers."""
 
     def operand(self, quantity: Quantity, p: Precision) -> Any:  # noqa: ARG002 exactly
-        """Return a framework's number, exactly."""
+        """Return a framework's numbers as exact Arb balls."""
         return exact(self.seen(quantity))
 
     def rounded(self, ball: Any) -> Any:
-        """Return what an op gives: no precision, no rounding."""
+        """Return an op's result unchanged: there is no precision, so nothing is rounded."""
         return ball
 
 
 def is_invisible(planted: Planted, link: Quantity) -> bool:
-    """Return whether wrong and right give the same at a link, proven in Arb balls."""
+    """Return whether wrong and right rules give the same at a link, proven in Arb balls."""
     of = planted.replay
     replay = OverBalls(of.network, of.leaves, of.trace, of.precision, of.plain, of.update)
 
@@ -48,27 +48,27 @@ def is_invisible(planted: Planted, link: Quantity) -> bool:
 
 
 def test_no_fault_gets_past(planted: list[Planted]) -> None:
-    """Every link that a fault changes is refuted, or is proven to be unchanged by it.
+    """Every link that a fault changes is refuted, or proven to have the same numbers.
 
-    And no other link is: a fault is refuted where it is, not downstream.
+    No other link is refuted: a fault is refuted where it is, not downstream.
     """
     for one in planted:
         assert set(one.red) <= set(one.changed), one.fault.name
         if any(link.problem for link in one.certificate.links):
-            continue  # NaN: the certificate ends there
+            continue  # the certificate ends at NaN
         for link in one.changed:
             assert link in one.red or is_invisible(one, link), (one.fault.name, link)
 
 
 def test_what_is_computed_again_hides_no_fault(planted: list[Planted]) -> None:
-    """Replayed from the balls of its operands, as of a compiled pass, what is red stays red."""
+    """A refuted link stays refuted if it is replayed from its operands' balls, as if compiled."""
     for one in planted:
         certificate = recomputed(one.certificate, one.replay)
         assert replace(one, certificate=certificate).red == one.red, one.fault.name
 
 
 def test_faults_are_located_and_named(planted: list[Planted]) -> None:
-    """Of the visible faults at least 95% are located, and 90% named among the first two."""
+    """At least 95% of the visible faults are located, and 90% are named among the first two."""
     visible = [one for one in planted if one.red]
     located = [one for one in visible if one.is_located]
     named = [one for one in visible if one.is_named]
@@ -79,14 +79,14 @@ def test_faults_are_located_and_named(planted: list[Planted]) -> None:
 
 
 def test_one_fault_is_one_finding(planted: list[Planted]) -> None:
-    """The links that a fault explains are its own: no second finding for the same fault."""
+    """All links that a fault explains belong to one finding: the same fault makes no second one."""
     several = [one.fault.name for one in planted if len(one.found) > 1]
 
     assert several == []
 
 
 def test_every_fault_is_killed_somewhere() -> None:
-    """None is invisible on all networks, and none is left out: each has been seen to be refuted."""
+    """Every fault, those of all ops included, is refuted on at least one network."""
     everywhere = [one for name in NETWORKS for one in plant_all(name)]
     killed = {one.fault.name for one in everywhere if one.red}
     names = {one.fault.name for one in everywhere} | {fault.name for fault in of_ops()}
@@ -100,7 +100,7 @@ def of_ops() -> list[Fault]:
 
 
 def test_every_op_has_faults() -> None:
-    """No op is without, and every fault has a name of its own."""
+    """No op is without faults, and every fault has a name of its own."""
     names = [fault.name for fault in of_ops()]
 
     assert FAULTS.keys() == OPS.keys()
@@ -109,7 +109,7 @@ def test_every_op_has_faults() -> None:
 
 
 def test_the_catalogue_is_large() -> None:
-    """Three hundred faults or more, every one with a sentence and a source."""
+    """There are three hundred faults or more, each with a sentence and a source."""
     found = {}
     for network in NETWORKS.values():
         found |= catalogue(network, {})

@@ -1,4 +1,4 @@
-"""What is recorded as a finding is so: its reproducer shows it, and Arb settles it."""
+"""Recorded findings are true: their reproducers show them, and Arb proves them."""
 
 import subprocess
 import sys
@@ -24,22 +24,22 @@ FINDINGS = load()
 
 
 def processor(adapter: str) -> Collection[str]:
-    """Return what an adapter may use of the processor."""
+    """Return the processor features that an adapter may use."""
     return adapters.load(adapter).processor
 
 
 def skip_elsewhere(finding: KnownFinding) -> None:
-    """Skip what is seen on other processors alone."""
+    """Skip a finding that is seen only on other processors."""
     if not seen_here([finding], processor):
         pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
 
 
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
 def test_reproducers(adapter: str) -> None:
-    """Each reproducer, a few lines of the framework alone, prints what was seen."""
+    """Each reproducer, a few lines of the framework alone, prints the number that was seen."""
     own = [x for x in seen_here(FINDINGS, processor) if x.adapter == adapter]
     scripts = dict.fromkeys(finding.reproducer for finding in own)
-    # One process for all: each in a namespace of its own, and what needs float64 last.
+    # One process runs all of them, each in a namespace of its own; those that need x64 come last.
     code = "\n".join(
         f"exec({text!r}, {{}})" for text in sorted(scripts, key=lambda text: "x64" in text)
     )
@@ -63,9 +63,9 @@ def test_reproducers(adapter: str) -> None:
     ],
 )
 def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Article) -> None:
-    """From the same operands, Arb proves a value inside the ball, and the framework's is outside.
+    """From the same operands, Arb proves a value inside the ball; the framework's is outside.
 
-    Both of the ball in which every step is in the precision, or better, and of no narrower one.
+    The ball is that of the accumulator's precision, where there is one, else of the precision.
     """
     skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
@@ -104,7 +104,7 @@ def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Arti
 def test_tangents_settled_in_arb(
     finding: KnownFinding, sighting: Sighting, article: Article
 ) -> None:
-    """Likewise of a tangent that is recorded, from the same operands and their tangents."""
+    """The same holds for a recorded tangent, from the same operands and their tangents."""
     skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
     runs = Runs(article, {column.partition(".")[0]: None})

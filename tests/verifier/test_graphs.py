@@ -1,4 +1,4 @@
-"""Campaigns of random networks: everything is drawn; what is wrong is found, shrunk and kept."""
+"""Campaigns of random networks: everything is drawn; failures are found, shrunk and kept."""
 
 import json
 import shutil
@@ -34,12 +34,12 @@ from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 800
 FANNED_OUT, SHARED = DRAWN / 10, DRAWN / 20
-"""At least so many graphs have a value, and a leaf, with several uses."""
+"""The least numbers of graphs in which a value, and a leaf, has several uses."""
 
 
 @pytest.fixture(scope="module")
 def drawn() -> list[tuple[Network, str]]:
-    """Some hundreds of graphs, the same every time."""
+    """Return DRAWN graphs, the same every time."""
     found = []
 
     @seed(0)
@@ -58,7 +58,7 @@ def drawn() -> list[tuple[Network, str]]:
 
 
 def test_every_op_and_option_is_drawn(drawn: list[tuple[Network, str]]) -> None:
-    """Among some hundreds of graphs there is every op, and each of its options."""
+    """Every op and every option occurs among the graphs drawn."""
     nodes = [node for network, _ in drawn for node in network.nodes]
     expected = {(one.op, option) for one in ALONE.values() for option in one.options}
 
@@ -82,7 +82,7 @@ def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
 
 @pytest.mark.parametrize("tried", ["torch", *SHARE])
 def test_a_round_draws_what_is_asked(tried: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few graphs are a column's share, they are drawn, and of each seed others."""
+    """A round draws a column's share of graphs, at least one, and each seed draws others."""
     seen: list[Network] = []
 
     def judge(_: Any, __: str, network: Network, *___: Any) -> Judged:
@@ -112,13 +112,14 @@ ALL_TIES = (
     "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
     ".unfold(3, kernel_size, stride).amax((4, 5))"
 )
-"""The entry of the adapter's table, and a wrong one: a maximum that all who tie share."""
+"""The entry of the adapter's table, and a wrong one: equal maxima share the gradient."""
 
 
 def test_a_wrong_adapter(tmp_path: Path) -> None:
-    """A campaign refutes it, shrinks it to the op, keeps it: red until the adapter is right.
+    """A campaign refutes a wrong adapter, shrinks the graph and keeps it.
 
-    The script that is printed runs, in the framework alone, and shows the number seen.
+    The kept graph fails until the adapter is right. The script that is printed runs in the
+    framework alone, and prints the number that was seen.
     """
     sandbox = Sandbox(tmp_path)
     verification = "tests/verification"
@@ -141,12 +142,12 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
 def test_scripts(framework: str, runs: Runs) -> None:
-    """A script prints what the adapter gives, bit for bit: the gradients of every op.
+    """A script prints the adapter's gradient of every op, bit for bit.
 
-    Of some, the values and the cotangents too.
+    For some ops it prints the value and the cotangent too.
     """
     expected, scripts = [], []
-    # JAX compiles each op for each script: of its ops, some.
+    # JAX compiles each op for each script, so only some of its ops are tested.
     for i, name in enumerate([*ALONE][:: 8 if framework == "jax" else 1]):
         network = OPS_ALONE[f"{name}/ordinary"](0)
         leaves = leaves_in(network, "float32")
@@ -166,7 +167,7 @@ def test_scripts(framework: str, runs: Runs) -> None:
             found = Found(framework, "", "float32", link, index, "", same)
             scripts.append(script(found))
             expected.append(f"{name} {link} {float(seen[index])!r}")
-    # One process for all, each in a namespace of its own.
+    # One process runs all scripts, each in a namespace of its own.
     code = "\n".join(f"exec({text!r}, {{}})" for text in scripts)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-"],
@@ -182,7 +183,7 @@ def test_scripts(framework: str, runs: Runs) -> None:
 
 
 def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: Path) -> None:
-    """A file holds a graph to the last bit: nodes, options, leaves."""
+    """A file holds a graph's nodes, options and leaves to the last bit."""
     for network, precision in drawn[:100]:
         found = Found(
             "torch", "2", precision, Quantity("value", network.nodes[0].name), (0,), "", network
@@ -197,7 +198,7 @@ def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: P
     [(np.inf, None, True), (np.nan, None, True), (1.0, None, False), (np.nan, "is missing", False)],
 )
 def test_undecided_without_probes(rad: float, problem: str | None, *, undecided: bool) -> None:
-    """Where the bound on two passes has no end nothing is decided; what is missing is."""
+    """An infinite or NaN bound on two passes decides nothing; a missing gradient is refuted."""
     link = Link(
         Quantity("derivative", "x", probes=False), "refuted", "float32", rad=rad, problem=problem
     )
@@ -220,14 +221,14 @@ torch.nn.functional.conv2d(x, W, stride=2, padding=1, dilation=2)
 
 
 def ended(script: str) -> subprocess.CompletedProcess[str]:
-    """Return a process that a script has ended."""
+    """Run a script in a process of its own, and return the process once it has ended."""
     return subprocess.run(  # noqa: S603 our own command
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
 
 
 def test_what_aborts_still_does() -> None:
-    """What is not run since it ends the process still does: else it is to be run again."""
+    """The call that campaigns leave out because XLA aborts still aborts; else run it again."""
     done = ended(XLA_ABORTS)
 
     assert done.returncode == -signal.SIGABRT
@@ -235,7 +236,7 @@ def test_what_aborts_still_does() -> None:
 
 
 def test_what_ends_torch_still_does() -> None:
-    """Likewise, where the processor has what its kernel uses; elsewhere there is no such kernel."""
+    """The call still ends PyTorch's process on processors with AVX512-FP16, and on no others."""
     done = ended(TORCH_ENDS)
 
     assert done.returncode == (-signal.SIGSEGV if done.stdout == "True\n" else 0)
@@ -257,7 +258,7 @@ def test_what_ends_torch_still_does() -> None:
 def test_what_is_not_run(
     tried: str, rounded: str, geometry: tuple[Any, ...], *, expected: bool
 ) -> None:
-    """What ends the process is left out, and nothing beside it."""
+    """Networks that would end the process are left out, and no others."""
     *sides, options = geometry
     x, W = np.ones((1, 1, *sides[:2])), np.ones((1, 1, *sides[2:]))
     nodes = (Node("z", "conv2d", ("x", "W"), options), Node("E", "sum", ("z",)))

@@ -59,7 +59,7 @@ def written(path: Path, body: str) -> Path:
 
 @pytest.mark.parametrize(("body", "message"), BODIES.values(), ids=BODIES)
 def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> None:
-    """The error says what it did, on the first call and on any later one."""
+    """The error says what the adapter did, on the first call and on any later one."""
     runs = Runs(article, {"bad": written(tmp_path / "bad.py", body)}, LIMIT)
 
     for precision in ("float64", "float32"):
@@ -83,7 +83,7 @@ def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> N
     ],
 )  # fmt: skip
 def test_hostile_module(article: Article, tmp_path: Path, text: str, message: str) -> None:
-    """So does a module that is hostile when it is imported."""
+    """The error says what a module did that is hostile when it is imported."""
     path = tmp_path / "bad.py"
     path.write_text(text, encoding="utf-8")
 
@@ -93,7 +93,7 @@ def test_hostile_module(article: Article, tmp_path: Path, text: str, message: st
 
 
 def test_inputs_are_not_changed(article: Article, tmp_path: Path) -> None:
-    """An adapter that makes its inputs writeable again, and changes them, is found out."""
+    """An adapter that makes its inputs writeable again and changes them is refused."""
     path = tmp_path / "bad.py"
     text = HOSTILE.format(body="pass") + (
         "\ndef array(a):\n    a.flags.writeable = True\n    a[...] = 2 * a\n"
@@ -106,7 +106,7 @@ def test_inputs_are_not_changed(article: Article, tmp_path: Path) -> None:
 
 
 def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) -> None:
-    """An adapter that changes its framework's defaults is found out."""
+    """An adapter that changes its framework's defaults is refused."""
     path = tmp_path / "bad.py"
     path.write_text(
         "from dataclasses import replace\nimport torch\n"
@@ -121,7 +121,7 @@ def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) ->
 
 
 def test_no_other_cell_changes(tmp_path: Path) -> None:
-    """Beside those that hang and die, the verdicts of all others are what they are without."""
+    """Adapters that hang, die or print do not change the verdicts of the others."""
     sandbox = Sandbox(tmp_path)
     sandbox.write("tests/verifier/__init__.py", "")
     sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))

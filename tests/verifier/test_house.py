@@ -13,7 +13,7 @@ from tests.verifier.sandbox import PLACES, ROOT
 
 FRAMEWORKS = {*adapters.TABLE}
 FILES = {"torch": ("pytorch_", "torch_"), "jax": ("jax_", "optax_")}
-"""Framework -> how its files in adapters/ begin."""
+"""Framework -> the prefixes of its files in adapters/."""
 
 FLOORS = (
     {"reference"},
@@ -40,7 +40,7 @@ MODULES = {module_of(path): path for part in PLACES for path in (ROOT / part).rg
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the modules that a file imports, anywhere but for type checking alone."""
+    """Yield the modules that a file imports anywhere, except those for type checking only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     checked = [
         node
@@ -64,7 +64,7 @@ GRAPH = {module: {*imports(path)} for module, path in MODULES.items()}
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of a circle of imports; none where there is none."""
+    """Return the modules of a circle of imports; an empty list if there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -73,12 +73,12 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def test_no_import_runs_in_a_circle() -> None:
-    """No module needs, by way of others, itself; not even by an import in a function."""
+    """No module imports itself by way of others, not even by an import in a function."""
     assert circle(GRAPH) == []
 
 
 def test_a_circle_is_found() -> None:
-    """An import that closes a circle, planted, is named."""
+    """A planted import that closes a circle is found."""
     planted = {**GRAPH, "backproof.reference.network": {"backproof.reference.backprop"}}
 
     assert "backproof.reference.network" in circle(planted)
@@ -86,7 +86,7 @@ def test_a_circle_is_found() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module: str) -> None:
-    """Floor by floor; a framework in its adapter alone, flint in exact alone, no test anywhere."""
+    """No module imports a higher floor or a test; only adapters import frameworks, exact flint."""
     names = {name.partition(".")[0] for name in GRAPH[module]}
     part = module.split(".")[1] if "." in module else ""
     floor = next((n for n, parts in enumerate(FLOORS) if part in parts), None)
@@ -149,5 +149,5 @@ def test_a_report_that_reads_the_article_is_found() -> None:
 
 @pytest.mark.parametrize("module", adapters.TABLE.values())
 def test_adapters_are_short(module: str) -> None:
-    """An adapter stays under 60 lines, its variants among them, and a handful an op."""
+    """An adapter, variants included, stays under 60 lines plus five lines per op."""
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < 60 + 5 * len(OPS)

@@ -19,7 +19,7 @@ FEW = ["-k", "in_ball and iteration1 and net_h1"]
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """A copy of the suite, beside the complex-step adapter."""
+    """A copy of the package, with the complex-step adapter in a folder next to it."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
     sandbox.write("mine/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
     return sandbox
@@ -49,7 +49,7 @@ def test_usage_error(sandbox: Sandbox, options: list[str], message: str) -> None
 
 
 def test_a_missing_framework_fails(sandbox: Sandbox) -> None:
-    """A framework asked for and not importable is red, never skipped; the rest is judged."""
+    """A framework that is asked for and cannot be imported fails; the others are judged."""
     shadow = sandbox.write("shadow/jax/__init__.py", "raise ImportError('no jax here')")
     outcome = sandbox.run(*FEW, "--frameworks", "jax", path=shadow.parent.parent)
 
@@ -65,7 +65,7 @@ def test_a_missing_framework_fails(sandbox: Sandbox) -> None:
 
 
 def test_an_adapter_from_outside(sandbox: Sandbox) -> None:
-    """A file anywhere becomes a column, by the file's name."""
+    """An adapter in any file becomes a column, named after the file."""
     outcome = sandbox.run(*FEW, "--frameworks", "reference", "--adapter", "mine/complex_step.py")
 
     assert outcome.status == pytest.ExitCode.OK
@@ -74,7 +74,7 @@ def test_an_adapter_from_outside(sandbox: Sandbox) -> None:
 
 
 def test_an_adapter_without_examples(tmp_path: Path) -> None:
-    """What an adapter from outside goes without is declared and shown; it is not red."""
+    """An adapter from outside without per_example is reported as unsupported, not as failed."""
     sandbox = Sandbox(tmp_path)
     test = "tests/verification/test_examples.py"
     shutil.copy(ROOT / test, sandbox.path(test))
@@ -86,7 +86,7 @@ def test_an_adapter_without_examples(tmp_path: Path) -> None:
 
 
 def test_many_workers_tell_the_same(sandbox: Sandbox) -> None:
-    """With pytest-xdist, summary and report are the same."""
+    """With pytest-xdist the summary and the report are the same as without."""
     options = ["-k", "iteration1 or 3.3 or value", "--frameworks", "reference"]
     options += ["--adapter", "mine/complex_step.py"]
     alone, together = sandbox.run(*options), sandbox.run(*options, "-n", "2")
@@ -146,7 +146,7 @@ def test_collecting_imports_no_framework() -> None:
 
 
 def test_frameworks_are_left_as_found(article: Article) -> None:
-    """JAX's x64 state and PyTorch's defaults are after a run what they were before."""
+    """A run leaves JAX's x64 state and PyTorch's defaults as they were."""
     import jax  # noqa: PLC0415 only this test needs it
     import torch  # noqa: PLC0415 likewise
 
@@ -185,7 +185,7 @@ def cell(verdict: str, digits: float | None) -> Cell:
     ],
 )
 def test_agreement_of_cells(cells: list[Cell], expected: str) -> None:
-    """Agreeing of all, the fewest digits, rounded down; red is a word."""
+    """Agreement has agreeing and all cells, the fewest digits, rounded down, and RED if refuted."""
     assert expected == agreement(cells)
 
 
@@ -200,5 +200,5 @@ def test_agreement_of_cells(cells: list[Cell], expected: str) -> None:
     ],
 )
 def test_digits(value: float, expected: str, dtype: str, agreed: float) -> None:
-    """Digits are minus the logarithm of the relative error, at most what a precision holds."""
+    """Digits are minus the logarithm of the relative error, at most those of the precision."""
     assert agreed == pytest.approx(digits(value, expected, dtype), abs=0.01)

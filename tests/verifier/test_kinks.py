@@ -1,4 +1,4 @@
-"""Conventions where there is no derivative, and definitions, by numbers worked out by hand."""
+"""Definitions, and conventions where there is no derivative, by numbers worked out by hand."""
 
 from fractions import Fraction
 from itertools import product
@@ -41,7 +41,7 @@ def test_at_zero(op: str, options: dict[str, Any], value: float, cotangent: floa
 
 
 def test_leaky_relu_that_is_one_at_zero() -> None:
-    """In its other form, leaky ReLU has the derivative from the right."""
+    """In its other form, leaky ReLU has the derivative from the right at zero."""
     z, op = np.array([-1.0, -0.0, 0.0, 1.0]), OPS["leaky_relu"].forms["slope 1 at zero"]
     (dz,) = op.backward(np.full(4, 3.0), op.forward(z), z, negative_slope=0.25)
 
@@ -75,7 +75,7 @@ POOLED = {
     ("x", "dy", "size", "stride", "padding", "dx"), POOLED.values(), ids=POOLED
 )
 def test_max_pooling(x: Any, dy: Any, size: int, stride: int, padding: int, dx: Any) -> None:
-    """Of equal entries the first receives all; padding never does; what no window sees, nothing."""
+    """The first of equal entries receives all; padding and entries in no window receive nothing."""
     options = {"kernel_size": size, "stride": stride, "padding": padding}
 
     assert [[dx]] == both("max_pool", [[dy]], [[x]], **options)[1]
@@ -83,7 +83,7 @@ def test_max_pooling(x: Any, dy: Any, size: int, stride: int, padding: int, dx: 
 
 @pytest.mark.parametrize(("include", "share"), [(True, 0.25), (False, 1)])
 def test_average_pooling_at_the_border(include: bool, share: float) -> None:  # noqa: FBT001 an option
-    """A window with three entries of padding divides by four, or by the one that is left."""
+    """A window with three entries of padding divides by four, or by one if they do not count."""
     options = {"kernel_size": 2, "stride": 2, "padding": 1, "count_include_pad": include}
     y, dx = both("average_pool", [[[[8, 16], [24, 32]]]], [[[[1, 2], [3, 4]]]], **options)
 
@@ -93,7 +93,7 @@ def test_average_pooling_at_the_border(include: bool, share: float) -> None:  # 
 
 @pytest.mark.parametrize("delta", [1.0, 0.5])
 def test_huber_where_it_turns(delta: float) -> None:
-    """At |e| = delta both branches are delta^2 / 2, and the derivative is delta; beyond, too."""
+    """At |e| = delta both branches are delta^2 / 2; there and beyond, the derivative is delta."""
     y, t = [[0, 0, 0, 0]], [[delta, -delta, 3 * delta, 0]]
     value, dy, dt = both("huber", 4, y, t, delta=delta)
 
@@ -103,7 +103,7 @@ def test_huber_where_it_turns(delta: float) -> None:
 
 
 def test_embedding_of_a_repeated_index() -> None:
-    """A row looked up three times receives the sum of three cotangents, one never used zero."""
+    """A row looked up three times receives the sum of three cotangents; an unused row gets zero."""
     index = np.array([[2, 0], [2, 2]])
     value, dW = both(
         "embedding", [[[1, 2], [3, 4]], [[5, 6], [7, 8]]], [[1, 2], [3, 4], [5, 6]], index=index
@@ -114,7 +114,7 @@ def test_embedding_of_a_repeated_index() -> None:
 
 
 def test_causal_mask() -> None:
-    """What is above the diagonal is the fill, and receives nothing."""
+    """Entries above the diagonal are the fill, and receive nothing."""
     value, d = both("causal_mask", [[1, 2], [3, 4]], [[5, 6], [7, 8]], fill=-9.0)
 
     assert value == [[5, -9], [7, 8]]
@@ -137,7 +137,7 @@ def test_attention_sees_nothing_later() -> None:
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.125])
 def test_ignored_rows(label_smoothing: float) -> None:
-    """Cross-entropy is that of the rows that are kept; those left out receive exactly nothing."""
+    """Cross-entropy is that of the rows that are kept; ignored rows receive exactly zero."""
     y = np.random.default_rng(0).standard_normal((4, 3))
     target, kept = np.array([2, 1, 0, 1]), [0, 2]
     value, dy = both(
@@ -170,10 +170,10 @@ BOXES = {
     # U = 16, IoU = 1/4, c^2 = 32, rho^2 = 2, v = 0. dI = -5/64, dA = 1/64, drho^2 = 1/32,
     # dc^2 = -1/512. x1 = X1: dx1 = -1/32 - 2/64 + half of 2 5/64 + half of 8/512.
     "a-corner-shared": ((0, 0, 2, 2), (0, 0, 4, 4), "13/16", ("3/128",) * 2 + ("-5/32",) * 2),
-    # They touch: IoU = 0, c^2 = 5, rho^2 = 1, nothing through I. dc^2 = -1/25, drho^2 = 1/5.
+    # They touch: IoU = 0, c^2 = 5, rho^2 = 1; I passes nothing on. dc^2 = -1/25, drho^2 = 1/5.
     # dx1 = -1/5 + 4/25, dx2 = -1/5; y1 = Y1 and y2 = Y2: half of 2/25.
     "touching": ((0, 0, 1, 1), (1, 0, 2, 1), "6/5", ("-1/25", "1/25", "-1/5", "-1/25")),
-    # One box: dI = -2 / 2, dA = 1 / 2, and half of what I moves by is what A moves by.
+    # One box: dI = -2 / 2, dA = 1 / 2; half of what I passes on cancels what A passes on.
     "all-corners-shared": ((0, 0, 2, 1), (0, 0, 2, 1), "0", ("0",) * 4),
 }
 """Name -> p, t, the loss, and its derivative with respect to p, where eps is next to zero."""
@@ -181,7 +181,7 @@ BOXES = {
 
 @pytest.mark.parametrize(("p", "t", "value", "dp"), BOXES.values(), ids=BOXES)
 def test_equal_corners_share_by_halves(p: Any, t: Any, value: str, dp: tuple[str, ...]) -> None:
-    """Of equal corners, each has half of what the larger one would have."""
+    """Each of two equal corners has half of the derivative that the larger one would have."""
     with workprec():
         boxes, eps = [exact([p]), exact([t])], exact("1e-40")[()]
         found = OPS["complete_iou"].forward(*boxes, eps=eps)
@@ -208,7 +208,7 @@ CONVOLUTIONS = {
 
 @pytest.mark.parametrize(("kernel", "options"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_convolution_is_its_definition(kernel: tuple[int, int], options: dict[str, int]) -> None:
-    """conv2d and its cotangents are the sums that define them, term by term, over integers."""
+    """conv2d and its cotangents equal the sums that define them, term by term, over integers."""
     rng = np.random.default_rng(0)
     groups = options.get("groups", 1)
     x = rng.integers(-4, 5, (2, 4, 7, 6)).astype(float)
@@ -250,7 +250,7 @@ def _by_definition(
 
 @pytest.mark.parametrize("op", ["batch_norm", "layer_norm"])
 def test_numbers_that_are_all_equal_are_normalized_to_zero(op: str) -> None:
-    """Where the variance is zero, a norm returns its bias, and equal cotangents cancel."""
+    """Where the variance is zero, a norm returns its bias, and equal cotangents cancel in dx."""
     value, dx, _, db = both(op, [[2, 2], [2, 2]], [[3, 3], [3, 3]], [5, 5], [7, 7])
 
     assert value == [[7, 7], [7, 7]]
@@ -261,7 +261,7 @@ def test_numbers_that_are_all_equal_are_normalized_to_zero(op: str) -> None:
 @pytest.mark.parametrize("points", [[0.0], [1e3, -1e3], [88.0, 700.0, -700.0]])
 @pytest.mark.parametrize("op", ["sigmoid", "softplus", "silu", "elu", "softmax", "log_softmax"])
 def test_nothing_overflows(op: str, points: list[float]) -> None:
-    """At no point does a stable formula overflow, warn or return what is not finite."""
+    """At no point does a stable formula overflow, warn or return NaN or infinity."""
     value, d = both(op, np.ones(len(points)), points)
 
     assert np.isfinite(value).all()

@@ -42,5 +42,5 @@ def test_malformed(change: dict[str, object], message: str) -> None:
 
 
 def test_trained_says_what_moves() -> None:
-    """Biases that are not updated are a matter of data."""
+    """A network may leave parameters, such as its biases, untrained."""
     assert isinstance(replace(GOOD, trained=frozenset({"W1"})), Network)

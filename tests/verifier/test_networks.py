@@ -1,4 +1,4 @@
-"""What the suite says of networks: a wrong adapter is red there, findings are strict."""
+"""The suite's verdicts on networks: a wrong adapter is refuted, and findings are strict."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,7 @@ adapter = replace(right, value_and_grad=value_and_grad)
 
 @pytest.mark.parametrize(("factor", "verdict"), [("2", "refuted"), ("(1 + 2**-30)", "degraded")])
 def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict: str) -> None:
-    """A gradient off by a factor is found at its link, on a network of any size."""
+    """A gradient off by a factor is found at its link, and the factor two is named."""
     path = tmp_path / "wrong.py"
     path.write_text(WRONG.format(factor=factor), encoding="utf-8")
     certificates = Certificates(Runs(article, {"wrong": path}))
@@ -72,7 +72,7 @@ SEEN = Sighting(
 
 
 def recorded(version: str = "1", **seen: Any) -> KnownFinding:
-    """Return a finding that is seen where SEEN is, but for what is given."""
+    """Return a finding that is seen where SEEN is, except for the fields given."""
     where = (replace(SEEN, **seen),)
     said = ("a computes it in float32", "net1", "1", "2", "print(1)")
     return KnownFinding("a", version, version, *said, where)
@@ -88,7 +88,7 @@ SOMETIMES = replace(KNOWN, sometimes=True)
         ([INSIDE], [], 0, "agrees"),
         ([INSIDE, DEGRADED], [KNOWN], 0, "known"),
         ([INSIDE, DEGRADED], [], 0, "red"),
-        ([INSIDE], [KNOWN], 0, "red"),  # a fixed release turns it red again
+        ([INSIDE], [KNOWN], 0, "red"),  # a release that fixed the finding fails
         ([INSIDE], [KNOWN], 1, "agrees"),  # other numbers may not show it
         ([INSIDE, DEGRADED], [recorded(effective="tf32")], 0, "red"),
         ([INSIDE, DEGRADED], [recorded(effective="tf32")], 1, "known"),
@@ -105,14 +105,14 @@ SOMETIMES = replace(KNOWN, sometimes=True)
         ([INSIDE, REFUTED], [recorded(effective="refuted")], 0, "known"),
         ([INSIDE], [SOMETIMES], 0, "agrees"),
         ([INSIDE, DEGRADED], [SOMETIMES], 0, "known"),
-        ([INSIDE, REFUTED], [SOMETIMES], 0, "known"),  # what lies in memory is anything
+        ([INSIDE, REFUTED], [SOMETIMES], 0, "known"),  # unwritten memory may hold anything
         ([INSIDE, DEGRADED], [replace(SOMETIMES, first="2", last="2")], 0, "red"),
     ],
 )
 def test_findings_are_strict(
     links: list[Link], known: list[KnownFinding], seed: int, verdict: str
 ) -> None:
-    """What is not inside and what is recorded must be the same, link by link."""
+    """The links that are not inside must be those recorded, link by link."""
     certificate = Certificate("article", "float64", tuple(links))
     stub: Any = SimpleNamespace(
         of=lambda *_: certificate,
@@ -155,7 +155,7 @@ OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
     ],
 )
 def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
-    """A malformed file of findings: file, place, expectation."""
+    """The error on a malformed file of findings names file, place and expectation."""
     path = tmp_path / "findings.toml"
     path.write_text(text, encoding="utf-8")
 
@@ -165,7 +165,7 @@ def test_malformed_findings(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_seen_on_a_processor() -> None:
-    """What is recorded on one processor is not looked for on another; what names none, on all."""
+    """A finding is looked for only on its processors, or on all if it names none."""
     everywhere = findings.load()[0]
     there = replace(everywhere, processors=("AVX2",))
 
@@ -174,7 +174,7 @@ def test_seen_on_a_processor() -> None:
 
 
 def test_recorded_findings_are_of_cases() -> None:
-    """Every recorded finding is of a network, an op alone or a training that is run."""
+    """Every case of a recorded finding is a network, an op alone or a training that is run."""
     sightings = [one for finding in findings.load() for one in finding.where]
     cases = {case for one in sightings for case in (*one.cases, *one.elsewhere)}
     kept = [f"campaign/{name}" for name in stored.kept()]
@@ -184,7 +184,7 @@ def test_recorded_findings_are_of_cases() -> None:
 
 
 def test_a_line_a_network() -> None:
-    """Links, numbers, the worst share and the fewest digits of all cells; red is a word."""
+    """A network's row has links, RED if wrong, numbers, worst share and fewest digits."""
     cells = [
         Cell("n", "torch", "its own numbers", "1", p, 0, "every link", NETWORKS, "agrees",
              digits, None, 4, 4, 10, share, ["flushes"])
@@ -199,7 +199,7 @@ def test_a_line_a_network() -> None:
 
 
 def test_a_paragraph_a_finding() -> None:
-    """Of an adapter that is wrong on a network, one paragraph, whatever the precisions."""
+    """An adapter that is wrong on a network gets one paragraph for all precisions."""
     cells = [
         Cell("n", "a", "its own numbers", "1", p, 0, "every link", NETWORKS, "refuted",
              None, f"{p} is wrong", 4, 3)
@@ -216,7 +216,7 @@ def last(text: str) -> list[str]:
 
 
 def test_nothing_is_left_out() -> None:
-    """What is run in fewer precisions is a case, and run in some; --large asks for all."""
+    """Every network is run in some precision, and --large runs every network in all precisions."""
     names = ["reference", "torch", "jax"]
     asked = {param.values for param in cases.asked_of(names, 1, large=False)}
     some = {(name, case) for name, case, _, _ in asked}

@@ -1,4 +1,4 @@
-"""GPT-2, the CIFAR ResNet and the detector: gradients, and the structure of their papers."""
+"""GPT-2, the CIFAR ResNet and the detector: their gradients and the structure of their papers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,18 +26,18 @@ TINY: dict[str, Callable[..., Network]] = {
     "resnet-projection": partial(resnet, 1, 1, image=4, classes=3, batch=2, shortcut="projection"),
     "yolo": TINY_YOLO,
 }
-"""Name -> network, as small as it gets."""
+"""Name -> the smallest network of its kind."""
 
 MOST = 8
-"""Entries of each leaf at which a quotient is taken: every one costs two passes over balls."""
+"""At how many entries of each leaf a quotient is taken: each costs two passes over balls."""
 
 BITS = 400
-"""So deep, balls of 200 bits grow too wide."""
+"""In networks of this depth, balls of 200 bits grow too wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held(Rules):
-    """The rules of what is differentiated: complete IoU's alpha is constant, by its definition.
+    """The rules of the function that is differentiated: complete IoU's alpha is held constant.
 
     alphas: node -> alpha.
     """
@@ -52,7 +52,7 @@ class Held(Rules):
 
 
 def proven(network: Network, leaves: Mapping[str, Any]) -> Trace:
-    """Return the trace over balls; the cotangent of the loss, an integer elsewhere, is one too."""
+    """Return the trace over balls; the cotangent of the loss, else an integer, is a ball too."""
     one = Rules(receive=lambda _, handed_on: sum_of(handed_on) + exact(0)[()])
     return backprop(network, leaves, one)
 
@@ -103,11 +103,11 @@ def test_a_wrong_gradient_is_seen() -> None:
         )
 
         assert not close(expected, gradient)
-        assert close(expected[4:], gradient[4:])  # of what is no box
+        assert close(expected[4:], gradient[4:])  # objectness and classes, which are no box
 
 
 def test_fused_attention_is_the_composed_one() -> None:
-    """The values and gradients of GPT-2 do not depend on how its attention is put together."""
+    """Fused and composed attention give GPT-2 the same values and gradients."""
     wide = partial(gpt, 1, 2, 8, context=3, vocabulary=5)  # heads of 4, whose root is a float
     composed, fused = wide(), wide(attention="fused")
     with on_paper(BITS):
@@ -121,13 +121,13 @@ def test_fused_attention_is_the_composed_one() -> None:
 
 
 def parameters(network: Network) -> int:
-    """Return how many numbers a network learns."""
+    """Return how many trained numbers a network has."""
     return sum(np.size(network.parameters[name]) for name in network.trained)
 
 
 @pytest.mark.parametrize(("layers", "width", "context", "vocabulary"), [(1, 4, 3, 5), (3, 8, 2, 7)])
 def test_parameters_of_gpt(layers: int, width: int, context: int, vocabulary: int) -> None:
-    """As many as in GPT-2, of which the smallest has 124,439,808."""
+    """The number of parameters is GPT-2's; the smallest GPT-2 has 124,439,808."""
     expected = _gpt_parameters(layers, width, context, vocabulary)
 
     assert expected == parameters(gpt(layers, 2, width, context=context, vocabulary=vocabulary))
@@ -182,7 +182,7 @@ def test_cells_of_yolo(image: int, batch: int) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_networks_of_one_seed_are_equal(name: str) -> None:
-    """A network is what its sizes and its seed make it; another seed makes another."""
+    """Sizes and seed determine a network; another seed gives other numbers."""
     one, two, other = TINY[name](), TINY[name](), TINY[name](seed=1)
     leaves = [network.leaves(np.asarray) for network in (one, two, other)]
 

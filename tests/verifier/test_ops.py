@@ -47,19 +47,19 @@ def operands(name: str, p: Precision) -> Operands:
     """Return the op of a case and what it takes, rounded to a precision."""
     node, leaves = network(name).nodes[0], network(name).leaves(np.asarray)
     op, options = OPS[node.op], dict(node.options)
-    with np.errstate(all="ignore"):  # what the precision cannot hold
+    with np.errstate(all="ignore"):  # numbers that the precision cannot hold overflow
         inputs = tuple(leaves[name].astype(p.dtype) for name in node.inputs)
         y = np.asarray(op.forward(*(a.astype(float) for a in inputs), **options)).astype(p.dtype)
         return Operands(op, inputs, y, leaves["c"].astype(p.dtype), options)
 
 
 def balls_of(found: Operands, op: Op, p: Precision) -> list[Ball]:
-    """Return what the op may give in a precision, from operands known exactly."""
+    """Return the balls of the op's results in a precision, from operands known exactly."""
     return found.both(op, lambda a: Ball.exact(a, p))
 
 
 def exactly(found: Operands, op: Op) -> list[Any]:
-    """Return what the op gives on paper."""
+    """Return the op's exact results."""
     with workprec():
         return found.both(op, lambda a: exact(a.astype(float)))
 
@@ -67,7 +67,7 @@ def exactly(found: Operands, op: Op) -> list[Any]:
 @CASE
 @EVERY
 def test_exact_values_lie_inside(name: str, p: Precision) -> None:
-    """What an op and its backward function give on paper lies inside, whether p flushes or not."""
+    """The exact results of an op and its backward function lie inside, whether p flushes or not."""
     found = operands(name, p)
     values = exactly(found, found.op)
     for q in (p, p.flushing()):
@@ -79,7 +79,7 @@ def test_exact_values_lie_inside(name: str, p: Precision) -> None:
 @CASE
 @EVERY
 def test_radii_are_finite(name: str, p: Precision) -> None:
-    """No radius is NaN; in float64 and float32 none is infinite: all that is said is something."""
+    """No radius is NaN; in float64 and float32 none is infinite, so every ball proves something."""
     found = operands(name, p)
     for q in (p, p.flushing()):
         for ball in balls_of(found, found.op, q):
@@ -91,7 +91,7 @@ def test_radii_are_finite(name: str, p: Precision) -> None:
 @CASE
 @FINE
 def test_computed_values_lie_inside(name: str, p: Precision) -> None:
-    """What NumPy computes lies inside."""
+    """The results that NumPy computes lie inside."""
     found = operands(name, p)
     with np.errstate(all="ignore"):  # underflow, overflow
         values = found.both(found.op, lambda a: a)
@@ -110,7 +110,7 @@ FORMS = [
 @pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{case}-{form}" for case, form in FORMS])
 @EVERY
 def test_other_forms_lie_inside_their_own_balls(name: str, form: str, p: Precision) -> None:
-    """So does what another form of an op gives on paper: where it overflows, nothing is known."""
+    """The exact results of another form lie inside its balls, infinite where it overflows."""
     found = operands(name, p)
     other = found.op.forms[form]
     values = exactly(found, other)
@@ -120,7 +120,7 @@ def test_other_forms_lie_inside_their_own_balls(name: str, form: str, p: Precisi
 
 
 def test_attention_of_low_scores() -> None:
-    """What is hidden stays hidden where all that is seen scores below -10,000."""
+    """Hidden scores stay hidden where all scores that are seen are below -10,000."""
     q, k = np.full((1, 1, 2, 1), 200.0), np.array([[[[-200.0], [0.5]]]])
 
     assert OPS["attention"].forward(q, k, k)[0, 0, 0].tolist() == [-200.0]

@@ -1,4 +1,4 @@
-"""Optimizers: each rule against what can be derived otherwise, and every fault refuted."""
+"""Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -50,9 +50,9 @@ FAULTS = {fault.name: fault for fault in optimizer_faults()}
 def trained(
     optimizer: Optimizer, shown: Optimizer | None = None, precision: str = "float64"
 ) -> Record:
-    """Return the record of an optimizer, as a framework would show it, on drawn gradients.
+    """Return the record of an optimizer on drawn gradients, as a framework would show it.
 
-    shown: the optimizer that it poses as, where that is another.
+    shown: the optimizer that it poses as, if that is another.
     """
     rng = np.random.default_rng(1)
     ends = [0, *accumulate(int(np.prod(shape)) for shape in SHAPES.values())]
@@ -85,7 +85,7 @@ def trained(
 
 @pytest.mark.parametrize("rule", CLAIMED)
 def test_the_reference_is_inside(rule: str) -> None:
-    """Plain NumPy in float64, posing as a framework, lies in its balls, every step of it."""
+    """Every step of plain NumPy in float64, posing as a framework, lies in its balls."""
     definition, options = CLAIMED[rule]
     optimizer = OPTIMIZERS[definition](**options)
     certificate = certify_training("drawn", optimizer, trained(optimizer), "float64")
@@ -97,7 +97,7 @@ def test_the_reference_is_inside(rule: str) -> None:
 @pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
 @pytest.mark.parametrize("rule", CLAIMED)
 def test_balls_contain_arb(rule: str, p: Precision) -> None:
-    """What every line and every form of it gives over Arb lies in its ball, in each precision."""
+    """The Arb result of every line, in every form, lies in its ball in each precision."""
     definition, options = CLAIMED[rule]
     optimizer = OPTIMIZERS[definition](**options)
     steps = Steps(optimizer, trained(optimizer, precision=p.name), p)
@@ -112,7 +112,7 @@ def test_balls_contain_arb(rule: str, p: Precision) -> None:
 
 
 def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
-    """Return line -> what it gives exactly, from the same numbers."""
+    """Return line -> its exact result from the same numbers."""
     t = exact(np.arange(1.0, STEPS + 1)[:, None])
     known = {name: exact(steps.before(name)) for name in steps.states}
     g = exact(steps.flat(steps.record.gradients))
@@ -127,7 +127,7 @@ def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_refuted_and_named(name: str) -> None:
-    """Planted in a training with each option, a fault is refuted, and explains what is seen."""
+    """A fault, planted in trainings with each option, is refuted, and explains the numbers seen."""
     planted = 0
     for definition, options in CLAIMED.values():
         ends = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
@@ -148,7 +148,7 @@ def test_faults_are_refuted_and_named(name: str) -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    """Every option is asked for on some network, each rule on all; --large asks for all on all."""
+    """Every option is run on some network, each rule on all; --large runs all options on all."""
     asked = {param.values for param in asked_of(large=False)}
     everything = {(network, name) for network in NETWORKS for name in OPTIONS}
 

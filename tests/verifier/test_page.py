@@ -1,4 +1,4 @@
-"""The page as it is seen: in Chromium, in both themes, at a desk and on a telephone."""
+"""The page in Chromium, in both themes, at the widths of a desktop and of a telephone."""
 
 import os
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ from tests.verifier.browser import (
 from tests.verifier.sandbox import ROOT
 
 AA = 4.5
-"""The least contrast of text: WCAG 2.2, success criterion 1.4.3, level AA."""
+"""The least contrast that text must have: WCAG 2.2, success criterion 1.4.3, level AA."""
 
 SIGNS = {"agrees": "✓", "known": "◆", "degraded": "◆", "refuted": "✗", "unsupported": "-"}
-"""Verdict -> what stands before it."""
+"""Verdict -> the sign before it."""
 
 CONTRASTS = """() => {
   const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -105,8 +105,8 @@ FOLLOWED = """async () => {
   }
   return found;
 }"""
-"""Of every link of the matrix: its row, its column, the title of the cell that it opens, the
-cell's rows."""
+"""For every link of the matrix: its row, its column, the title of the cell that it opens, and how
+many rows that cell has."""
 
 
 def written(folder: Path, report: dict[str, Any]) -> Path:
@@ -118,7 +118,7 @@ def written(folder: Path, report: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return name -> page, of every one of REPORTS."""
+    """Return name -> page for every one of REPORTS."""
     return {n: written(tmp_path_factory.mktemp(n), make()) for n, make in REPORTS.items()}
 
 
@@ -132,9 +132,9 @@ REPORTS = {
 
 
 def complaints(seen: Seen, path: Path, said: str, width: int = DESK) -> list[str]:
-    """Return what is wrong with a page, a word each and what was found.
+    """Return what is wrong with a page, each as a kind and what was found.
 
-    said: what its first line must say.
+    said: the text that its first line must be.
     """
     wide = seen.page.evaluate("document.documentElement.scrollWidth")
     contrasts = seen.page.evaluate(CONTRASTS)
@@ -166,7 +166,7 @@ def complaints(seen: Seen, path: Path, said: str, width: int = DESK) -> list[str
 def test_seen(browser: Browser, pages: dict[str, Path], name: str, theme: str, width: int) -> None:
     """The verdict is the first line, nothing else is loaded, nothing overflows, all is legible.
 
-    Whatever has a verdict's colour begins with its sign, and links within the page have targets.
+    Text in a verdict's colour begins with its sign, and links within the page have targets.
     """
     with opened(browser, pages[name], theme, width) as seen:
         assert complaints(seen, pages[name], headline(REPORTS[name]()), width) == []
@@ -181,14 +181,14 @@ PLANTED = {
     "colour alone": ("</main>", "<table><tr><td class='refuted'>0.5</td></tr></table></main>"),
     "link": ("</main>", "<a href='#nowhere'>planted</a></main>"),
 }
-"""Complaint -> what is replaced in a page, and by what."""
+"""Complaint -> the text to replace in a page, and its replacement."""
 
 
 @pytest.mark.parametrize("kind", PLANTED)
 def test_faults_of_pages(
     browser: Browser, pages: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
-    """A page with a fault is complained of."""
+    """A page with a planted fault gets the complaint of that kind."""
     text, path = pages["one"].read_text(encoding="utf-8"), tmp_path / "report.html"
     path.write_text(text.replace(*PLANTED[kind], 1), encoding="utf-8")
     with opened(browser, path) as seen:
@@ -233,7 +233,7 @@ def test_by_keyboard(browser: Browser, pages: dict[str, Path]) -> None:
 
 
 def test_a_drawing_shows_another_column(browser: Browser, tmp_path: Path) -> None:
-    """The choice fills the drawing with that column's numbers, the first refuted link marked."""
+    """Choosing a column fills the drawing with its numbers and marks its first refuted link."""
     report = sample.report()
     (wrong,) = (
         cell
@@ -245,7 +245,7 @@ def test_a_drawing_shows_another_column(browser: Browser, tmp_path: Path) -> Non
     mark = "✗ 0.5 ← first refuted"
     with opened(browser, written(tmp_path, report)) as seen:
         drawing = seen.page.locator(".drawing").first
-        expect(drawing).to_contain_text(mark)  # what is red is shown first
+        expect(drawing).to_contain_text(mark)  # a column with a refuted number is shown first
         seen.page.select_option("[data-drawing='0']", "proven")
         expect(drawing).not_to_contain_text(mark)
         expect(drawing).to_contain_text("0.13849856")
@@ -254,7 +254,7 @@ def test_a_drawing_shows_another_column(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_picture(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
-    """The README's picture is taken, of a size that a README can carry."""
+    """The README's picture can be taken, and is small enough for a README."""
     with opened(browser, pages["all"]) as seen:
         photograph(seen, tmp_path / "report.png")
 
@@ -265,7 +265,7 @@ def test_picture(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> No
 
 
 def test_ten_thousand_cells(browser: Browser, tmp_path: Path) -> None:
-    """They scroll as a few do, no frame missed: a missed one lasts for two. And one opens."""
+    """Ten thousand cells scroll without a missed frame (which lasts for two), and one opens."""
     few, many = (tmp_path / name for name in ("few.html", "many.html"))
     few.write_text(page(sample.report(["torch"])), encoding="utf-8")
     many.write_text(page(sample.report(cells=10_000)), encoding="utf-8")
@@ -278,7 +278,7 @@ def test_ten_thousand_cells(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_hostile_names(browser: Browser, tmp_path: Path) -> None:
-    """What others call their networks is text."""
+    """Names of networks and adapters are shown as text, never run as HTML."""
     name = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
     cell = next(sample.certified(["torch"], "refuted"))
     hostile = {**{k: getattr(cell, k) for k in Cell.__slots__}, "network": name, "message": name}

@@ -1,4 +1,4 @@
-"""A wrong digit, planted anywhere, turns the run red at that cell and nowhere else."""
+"""A wrong digit, planted anywhere, fails at its own cell and nowhere else."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ class Planted(Runs):
         self.planted = iteration, address
 
     def _load(self, name: str) -> Adapter:
-        return adapters.load(name, COMPLEX_STEP)  # not in a process of its own: 62 of them
+        return adapters.load(name, COMPLEX_STEP)  # 62 processes of their own would be slow
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
         found = super()._adapted(name, precision)
@@ -56,7 +56,7 @@ def is_red(check: Callable[..., None], *arguments: Any) -> bool:
 
 
 def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precision: str) -> None:
-    """Of all cells, only the planted number's own: against the ball, and in its pairs."""
+    """Only the planted number's own cells fail: the one against the ball, and its pairs."""
     computed = [q for q, at in article.addresses.items() if at.kind != "leaves"]
     for planted in ((n, q) for n in ITERATIONS for q in computed):
         runs = Planted(article, planted[0], article.addresses[planted[1]])
@@ -75,7 +75,7 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
 
 
 def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
-    """Return whether a thousandth of the number is too little for five decimals to see."""
+    """Return whether a thousandth of the number is too small to show in five decimals."""
     return abs(float(golden.iterations[iteration - 1][quantity])) / 1000 < FIVE_DECIMALS
 
 
@@ -100,7 +100,7 @@ def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """A copy of the suite, to be broken."""
+    """A copy of the package, to be broken."""
     return Sandbox(tmp_path)
 
 
@@ -113,7 +113,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
     ids=["iteration1", "iteration2"],
 )
 def test_a_wrong_golden_digit(sandbox: Sandbox, old: str, new: str, red: str) -> None:
-    """Every implementation is red against it, in no other quantity; and so is the file."""
+    """Every implementation fails against it, in no other quantity; the golden file fails too."""
     text = sandbox.path("fixtures/golden/article.json").read_text(encoding="utf-8")
     sandbox.write("fixtures/golden/article.json", text.replace(old, new, 1))
     outcome = sandbox.run("--frameworks", "reference")
@@ -125,7 +125,7 @@ def test_a_wrong_golden_digit(sandbox: Sandbox, old: str, new: str, red: str) ->
 
 
 def test_a_wrong_printed_digit(sandbox: Sandbox) -> None:
-    """A figure that held is red in the audit and in every implementation, and no other is."""
+    """The wrong figure fails in the audit and in every implementation, and no other figure does."""
     sandbox.edit(
         "fixtures/article.toml",
         'quantity = "net_o1", printed = "1.10591"',
@@ -156,7 +156,7 @@ adapter = replace(right, value_and_grad=value_and_grad)
 
 @pytest.mark.parametrize(("name", "module"), [("torch", "pytorch_autograd"), ("jax", "jax_grad")])
 def test_a_wrong_gradient_of_a_framework(sandbox: Sandbox, name: str, module: str) -> None:
-    """dE/dw5 off by a thousandth: red where it is compared, the right adapter green beside it."""
+    """dE/dw5 off by a thousandth fails wherever it is compared; the right adapter agrees."""
     wrong = sandbox.write("wrong.py", WRONG.format(module=module))
     outcome = sandbox.run("--frameworks", name, "--adapter", wrong)
     red = [cell for cell in outcome.cells if cell["verdict"] != "agrees"]

@@ -1,4 +1,4 @@
-"""What the documents say is so, and what they show is what a reader sees."""
+"""The documents are true, and their commands print the output that they show."""
 
 import re
 import tomllib
@@ -29,14 +29,14 @@ VERIFY = (
     "-k 'not (trajectory or thousands or zero or test_networks) or softplus "
     "or certified and article'"
 )
-"""What `make verify` runs, less: what README shows of its output."""
+"""A part of `make verify`: the part whose output README shows."""
 
 ONE = "backproof verify test_networks.py --frameworks reference -k article"
-"""Instead of all that is verified, where no output is shown."""
+"""Runs instead of a full verification, where no output is shown."""
 
 
 def here(command: str, output: str) -> str:
-    """Return what is run of a command here: of what takes minutes, a part."""
+    """Return the command that is run here: a part of it, if it takes minutes."""
     if command == "make verify" and output:
         return VERIFY
     if command.startswith(("make", "pip")):
@@ -52,7 +52,7 @@ SECTIONS = list(dict.fromkeys(block.section for block in SHOWN if block.language
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_what_is_shown_is_seen(section: str, tmp_path: Path) -> None:
-    """A section's files, written, and its commands, run one after another, print what it shows."""
+    """With a section's files written, its commands, run in order, print what the section shows."""
     folder = tmp_path
     for block in SHOWN:
         if block.section != section:
@@ -72,7 +72,7 @@ def test_what_is_shown_is_seen(section: str, tmp_path: Path) -> None:
     [("208/208", "208/209"), ("14/14", "14/15"), ("15.5", "RED"), ("article", "artikel")],
 )
 def test_another_output_is_seen(right: str, wrong: str) -> None:
-    """An output that differs from what is shown is not taken for it."""
+    """An output that differs from what is shown does not match it."""
     printed = f"====\n  links\n----\nleft out\narticle   {right} 14/14 15.5\nend\n"
     expected = f"==\nlinks\n--\n...\narticle {right} 14/14 15.5\n...\n"
 
@@ -98,7 +98,7 @@ def test_what_is_made_is_a_target() -> None:
 
 
 def test_what_is_installed_exists() -> None:
-    """Every `pip install` names extras, folders and files that there are."""
+    """Every `pip install` names extras, folders and files that exist."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     installs = [
         one for text in TEXTS.values() for one in re.findall(r"pip install ([^\n`]+)", text)
@@ -124,7 +124,7 @@ def test_modules_that_are_run_exist() -> None:
 
 
 def test_the_workflow_runs(tmp_path: Path) -> None:
-    """The workflow's steps, in another repository, are green and write a summary."""
+    """The workflow's steps, in another repository, pass and write a summary."""
     (workflow,) = (block.text for block in BLOCKS if block.language == "yaml")
     files = {block.file: block.text for block in BLOCKS if block.file}
     (tmp_path / "gradients").mkdir()
@@ -148,14 +148,14 @@ def test_the_workflow_runs(tmp_path: Path) -> None:
 
 
 def test_every_option_is_in_the_table() -> None:
-    """README's table has all options that backproof adds, and no other of its own."""
+    """README's table has exactly the options that backproof adds."""
     rows = re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE)
 
     assert list(OPTIONS) == rows
 
 
 def test_help_explains_every_option() -> None:
-    """`backproof verify --help` and pytest's own help say something of each."""
+    """`backproof verify --help` and pytest's own help explain every option."""
     for command in ("backproof verify --help", "pytest -p backproof.plugin --help"):
         status, printed = run(command, ROOT)
         explained = dict(
@@ -168,7 +168,7 @@ def test_help_explains_every_option() -> None:
 
 
 def paths(text: str) -> list[str]:
-    """Return what a text names as a file or a folder of the repository."""
+    """Return the files and folders of the repository that a text names."""
     roots = r"(?:backproof|reference|adapters|fixtures|tests|\.github|\.ci)/"
     top = r"(?:conftest\.py|pyproject\.toml|constraints\.txt|Makefile)"
     return re.findall(rf"[`(]({roots}[\w./]*|{top})[`)]", text)
@@ -176,7 +176,7 @@ def paths(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_files_that_are_named_exist(name: str) -> None:
-    """Every file and folder that a document names is there; campaigns make theirs."""
+    """Every file and folder that a document names exists; campaigns make their own folder."""
     named = {path for path in paths(TEXTS[name]) if path != "fixtures/campaign/"}
 
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
@@ -184,7 +184,7 @@ def test_files_that_are_named_exist(name: str) -> None:
 
 
 def test_the_picture_of_the_house_is_complete() -> None:
-    """ARCHITECTURE's picture names what there is, and every folder of the house."""
+    """ARCHITECTURE's picture names only paths that exist, and every folder of the house."""
     picture = blocks("ARCHITECTURE.md")[0].text
     found: set[str] = set()
     top = ""
@@ -219,7 +219,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_contributing_has_its_recipes() -> None:
-    """There is a recipe for each thing that one adds."""
+    """There is a recipe for each kind of thing that you may add."""
     wanted = ["An op", "An adapter", "A variant", "A network", "An optimizer", "A fault"]
     titles = re.findall(r"^## (.*)$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
 
@@ -240,13 +240,13 @@ def row(values: Sequence[str]) -> str:
 
 
 def in_readme(values: Sequence[str]) -> bool:
-    """Return whether README shows a line of a table, whatever its widths."""
+    """Return whether README shows a line of a table, whatever its column widths."""
     return row(values) in (" ".join(line.split()) for line in README.splitlines())
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # check_grads's, of wrong ones
 def test_rows_of_the_benchmarks() -> None:
-    """The first rows of the tables of killed faults and of errors seen are what they print."""
+    """README shows the first rows that the benchmarks of faults and of detection print."""
     planted = plant_all("article")
     red = [one for one in planted if one.red]
     kills = [f"{sum(map(check, planted))}/{len(planted)}" for check in faults.CHECKS.values()]
@@ -286,7 +286,7 @@ def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:
 def test_the_errata_shown(
     findings: dict[str, Finding], printed: str, corrected: str, ids: list[str]
 ) -> None:
-    """A row of the table of errata has the audit's figures, correction and verdict."""
+    """A row of README's table of errata has the audit's figures, corrections and verdict."""
     found = [findings[id_] for id_ in ids]
 
     assert f"| {printed} | {corrected} | {found[0].verdict} |" in README
@@ -295,7 +295,7 @@ def test_the_errata_shown(
 
 
 def test_the_findings_shown() -> None:
-    """The table has every reproducer's finding, what is seen and what is proven, and no other."""
+    """README's table has exactly one row per reproducer, with the value seen and the proven one."""
     shown = re.findall(r"^\| (?:torch|jax|optax)\S* \d[^|]*(\| .* \|)$", README, re.MULTILINE)
 
     findings = {one.reproducer: one for one in reversed(known_findings())}
@@ -306,7 +306,7 @@ def test_the_findings_shown() -> None:
 
 
 def test_the_faults_are_counted() -> None:
-    """As many as the catalogue holds on the networks that they are planted on."""
+    """README's count is that of the catalogue on the networks that faults are planted in."""
     names = {name for network in NETWORKS.values() for name in catalogue(network, {})}
 
     assert f"holds {len(names)} classical mistakes" in README
@@ -316,5 +316,5 @@ def test_the_faults_are_counted() -> None:
     ("name", "said"), [("README.md", "to {} ops"), ("CHANGELOG.md", "of {} ops")]
 )
 def test_the_ops_are_counted(name: str, said: str) -> None:
-    """As many as the table holds."""
+    """The documents' count is that of the table of ops."""
     assert said.format(len(OPS)) in TEXTS[name]

@@ -1,4 +1,4 @@
-"""Of a compiled pass, what the compiler computes again is told from what is wrong."""
+"""Numbers that a compiler computes again are told from wrong numbers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,13 +17,13 @@ from backproof.reference.verdict.recomputed import AGAIN
 from backproof.running.certificates import in_precision
 
 OPERAND, KERNEL = "3.1b.conv", "3.1b.kernel"
-"""A convolution behind a batch norm, whose cotangent cancels; and what follows from it."""
+"""A convolution into a batch norm, through which its cotangent cancels; and its kernel."""
 
 Change = Callable[[Replay, Trace], Trace]
 
 
 def another(replay: Replay, trace: Trace, cotangent: Array) -> Trace:
-    """Return the trace with the kernel's gradient from another cotangent than the one seen."""
+    """Return the trace with the kernel's gradient computed from another cotangent."""
     node = replay.nodes[OPERAND]
     known = {
         name: np.float64(replay.seen(Quantity("value", name))) for name in (OPERAND, node.inputs[0])
@@ -34,7 +34,7 @@ def another(replay: Replay, trace: Trace, cotangent: Array) -> Trace:
 
 
 def moved(share: float) -> Change:
-    """Compute the operand again, another share of its ball's radius off its midpoint."""
+    """Take the kernel's gradient from the operand's midpoint, moved by a share of its radius."""
 
     def change(replay: Replay, trace: Trace) -> Trace:
         ball = replay.ball(Quantity("derivative", OPERAND), FLOAT32)
@@ -44,7 +44,7 @@ def moved(share: float) -> Change:
 
 
 def wrong(replay: Replay, trace: Trace) -> Trace:
-    """Show the operand a hundredth too large, use the right one."""
+    """Show the operand a hundredth too large, but use the right one."""
     right = trace.cotangents[OPERAND]
     shown = {**trace.cotangents, OPERAND: right * np.float32(1.01)}
     return another(replay, replace(trace, cotangents=shown), np.float64(right))
@@ -72,14 +72,14 @@ def outside(certificate: Certificate) -> list[str]:
 
 
 def test_as_seen(certified: Callable[[Change], Certificate]) -> None:
-    """What follows from the numbers seen is inside without any property."""
+    """A trace that follows from the numbers seen is inside without any property."""
     certificate = certified(lambda _, trace: trace)
 
     assert (outside(certificate), certificate.properties) == ([], ())
 
 
 def test_computed_again(certified: Callable[[Change], Certificate]) -> None:
-    """A gradient of an operand elsewhere in its ball is inside, and the link says why."""
+    """A gradient from another number in the operand's ball is inside, and the link says why."""
     certificate = certified(moved(0.9))
     shown = [link.name for link in certificate.links if AGAIN in link.properties]
 
@@ -95,7 +95,7 @@ def test_computed_again(certified: Callable[[Change], Certificate]) -> None:
     ],
 )
 def test_wrong(change: Change, red: set[str], certified: Callable[[Change], Certificate]) -> None:
-    """What no operand inside its ball gives stays outside, and a wrong operand excuses nothing."""
+    """A gradient that no operand inside its ball gives is refuted, also if the operand is wrong."""
     certificate = certified(change)
 
     assert red <= {*outside(certificate)}
@@ -104,12 +104,12 @@ def test_wrong(change: Change, red: set[str], certified: Callable[[Change], Cert
 
 @pytest.mark.parametrize("factor", [0.99, 1.01, -1, 0, np.nan])
 def test_wrong_without_probes(factor: float, certified: Callable[..., Certificate]) -> None:
-    """Beside what is computed again, a gradient wrong only in the run without probes is refuted."""
+    """A gradient wrong only without probes is refuted, even where operands are computed again."""
     assert outside(certified(moved(0.9), factor)) == [f"dE/d{KERNEL}{WITHOUT_PROBES}"]
 
 
 def test_room_for_either_run(certified: Callable[..., Certificate]) -> None:
-    """Where one run computes operands again, the bound on their distance lets either do so."""
+    """Where one run computes operands again, the bound on the two runs' distance is larger."""
     bounds = [
         next(
             x.rad

@@ -1,4 +1,4 @@
-"""Which releases a finding is of: every build of a release, and no release that was not seen."""
+"""The releases of a finding: every build of each, and no release in which it was not seen."""
 
 import json
 import subprocess
@@ -38,19 +38,19 @@ ONE, SEVERAL, BUILD = Releases("2.13.0", "2.13.0"), Releases("0.8.0", "0.10.2"),
     ],
 )
 def test_releases(releases: Releases, version: str | None, included: bool) -> None:  # noqa: FBT001
-    """A release is all of its builds, unless a build is named; what was not seen is none of it."""
+    """Releases include all of their builds, unless one is named, and no version out of range."""
     assert included == releases.include(version)
 
 
 @pytest.mark.parametrize(("first", "last"), [("2", "1"), ("new", "new"), ("", "")])
 def test_no_releases(first: str, last: str) -> None:
-    """What is no version, or ends before it begins, is refused."""
+    """Text that is no version, or a last release before the first, is refused."""
     with pytest.raises(ValueError, match=r"is after|Invalid version"):
         Releases(first, last)
 
 
 def verified(folder: Path, version: str) -> tuple[str, dict[str, Any]]:
-    """Return what is printed, and every cell's verdict, where PyTorch says that it is a version."""
+    """Return the output and every cell's verdict of a run in which PyTorch reports a version."""
     report = folder / "report.json"
     arguments = ["verify", "-q", "--frameworks", "torch", "--report-json", str(report)]
     arguments += ["-k", "test_op and (softplus or gelu) and special and float"]
@@ -75,7 +75,7 @@ def test_every_build_gets_the_same_verdicts(tmp_path: Path) -> None:
 
 
 def test_another_release_is_red_and_recognized(tmp_path: Path) -> None:
-    """Outside of a finding's releases a link is red, and called what it is recorded as."""
+    """In another release the finding's links fail, and the message names the recorded finding."""
     _, known = verified(tmp_path, "2.13.0")
     text, found = verified(tmp_path, "2.99.0")
 

@@ -1,4 +1,4 @@
-"""The report as data, as a page and in short: with one framework, with all, with all refuted."""
+"""The report as data, as a page and as a summary: of one framework, of all, with all refuted."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ def report() -> dict[str, Any]:
 
 
 def test_a_run_writes_all_three(tmp_path: Path) -> None:
-    """A real run's JSON is as the schema says; its page and its summary say its verdict."""
+    """A real run's JSON satisfies the schema; its page and its summary state its verdict."""
     sandbox = Sandbox(tmp_path / "suite")
     html, md = tmp_path / "report.html", tmp_path / "report.md"
     few = ["-k", "net_h1 or test_figure", "--frameworks", "torch"]
@@ -75,7 +75,7 @@ def test_samples_are_valid(verdict: str) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_the_schema_refuses(report: dict[str, Any], change: dict[str, Any]) -> None:
-    """Another version, an unknown verdict, one key too many, an empty cell, and so on."""
+    """The schema refuses another version, an unknown verdict, an extra key, an empty cell, etc."""
     with pytest.raises(ValidationError):
         VALID.validate({**report, **change})
 
@@ -86,7 +86,7 @@ def test_the_schema_refuses(report: dict[str, Any], change: dict[str, Any]) -> N
     ids=["verdict", "share", "short"],
 )
 def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> None:
-    """A link with an unknown verdict, with a negative share, without its worst entry."""
+    """The schema refuses a link of an unknown verdict, a negative share, or without worst entry."""
     cell = {**report["cells"][0], "chain": [link]}
     with pytest.raises(ValidationError):
         VALID.validate({**report, "cells": [cell]})
@@ -108,7 +108,7 @@ def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> N
 def test_a_file_that_is_no_report(
     tmp_path: Path, report: dict[str, Any], content: Any, message: str
 ) -> None:
-    """One error names the file and says what is wrong with it."""
+    """The error names the file and what is wrong with it."""
     if isinstance(content, dict) and "schema" not in content:
         cells = [{**report["cells"][0], "verdict": content.get("verdict of a cell", "agrees")}]
         content = {**report, "cells": content.get("cells", cells)}
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_report(
 
 
 def test_read_gives_what_was_written(tmp_path: Path, report: dict[str, Any]) -> None:
-    """Nothing is lost on the way."""
+    """A report that is written and read again is unchanged."""
     path = tmp_path / "report.json"
     path.write_text(to_json(report), encoding="utf-8")
 
@@ -144,7 +144,7 @@ KNOWN, RED, NONE = (replace(CELL, verdict=v) for v in ("known", "refuted", "unsu
     ids=["green", "known", "red", "failed", "incomplete", "empty", "unsupported"],
 )  # fmt: skip
 def test_the_verdict(cells: list[Cell], given: dict[str, Any], verdict: str, first: str) -> None:
-    """One refuted cell, or one failed test, makes it red; nothing verified is not green."""
+    """One refuted cell or one failed test makes a report red; with nothing verified it is empty."""
     found = sample.of(cells, **given)
 
     assert verdict == found["verdict"]
@@ -153,7 +153,7 @@ def test_the_verdict(cells: list[Cell], given: dict[str, Any], verdict: str, fir
 
 @pytest.mark.parametrize("names", [["torch"], ["reference", "torch", "jax"]], ids=["one", "all"])
 def test_the_page_has_all_parts(names: list[str]) -> None:
-    """Every figure in its place, errata with their corrections, all columns, the loss, the run."""
+    """The page has every figure in order, corrections, all columns, the loss and the command."""
     report = sample.report(names)
     html = page(report)
     article = load()
@@ -170,7 +170,7 @@ def test_the_page_has_all_parts(names: list[str]) -> None:
 
 
 def test_the_page_needs_nothing_else() -> None:
-    """No address but names of XML, no script, style, font or picture from elsewhere."""
+    """The page has no address except XML namespaces, and loads nothing from elsewhere."""
     html = page(sample.report(verdict="refuted"))
 
     assert set(re.findall(r"https?://[^\"' ]+", html)) <= {
@@ -263,7 +263,8 @@ def _row(html: str, figure: str) -> str:
 
 
 def test_in_short() -> None:
-    """The summary counts by implementation, shows what failed, and says how it was run."""
+    """The summary counts by implementation, shows new findings, and names the command and seeds."""
+    findings = audit(load())
     green, red = sample.report(), sample.report(verdict="refuted")
     jax = sum(cell["adapter"] == "jax" for cell in green["cells"])
 

@@ -1,4 +1,4 @@
-"""Faults of forward mode and of second order, planted: refuted where they change anything."""
+"""Planted faults of forward mode and of second order are refuted where they change a number."""
 
 from dataclasses import replace
 from functools import cache
@@ -28,12 +28,12 @@ from tests.verifier.planting import NETWORKS
 FAULTS = {fault.name: fault for fault in tangents()}
 PLANTED = ("sigmoid", "tanh", "shared", "activations", "arithmetic", "gpt")
 OFF = 1e-6
-"""By how much, relatively, a wrong entry is off."""
+"""The relative error of a wrong entry."""
 
 
 @cache
 def passed(name: str, fault: str = "", seed: int = 0) -> tuple[Any, ...]:
-    """Return a network, its leaves, a direction, and the reference's pass, with a fault."""
+    """Return a network, its leaves, a direction, and the reference's pass with a fault planted."""
     network = NETWORKS[name]
     leaves = network.leaves(lambda a: np.asarray(a).astype(float))
     directions = drawn(leaves, seed)
@@ -45,18 +45,18 @@ class TangentsOverBalls(TangentReplay):
     """Replays the tangents of links over Arb balls."""
 
     def operand(self, quantity: Quantity, p: Precision) -> Dual:  # noqa: ARG002 no precision: exactly
-        """Return a framework's number and its tangent, exactly."""
+        """Return a framework's numbers and their tangents as exact Arb balls."""
         tangent = replace(quantity, tangent=True)
         return Dual(exact(self.seen(quantity)), exact(self.seen(tangent)))
 
     def rounded(self, ball: Any) -> Any:
-        """Return the tangent of what an op gives: no precision, no rounding."""
+        """Return the tangent of an op's result: there is no precision, so nothing is rounded."""
         return ball.whole_tangent()
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_reference_is_inside(name: str) -> None:
-    """What the reference computes along a direction is certified, and satisfies the identities."""
+    """The reference's own pass along a direction is inside, and satisfies the identities."""
     network, leaves, directions, found = passed(name)
     other = passed(name, seed=1)
     certificate = certify_tangents(network, leaves, directions, found, "float64")
@@ -65,7 +65,7 @@ def test_the_reference_is_inside(name: str) -> None:
     assert [link for link in certificate.links if link.verdict != "inside"] == []
     assert adjoint(network, leaves, directions, found, "float64").holds
     assert both.holds
-    assert both.relative < OFF  # else it would not see what is planted below
+    assert both.relative < OFF  # else the errors planted below would be too small to see
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -107,7 +107,7 @@ def test_every_fault_is_seen(fault: str) -> None:
 
 
 def test_another_dtype() -> None:
-    """A tangent of another dtype is one finding: what follows it is replayed all the same."""
+    """A tangent of another dtype is one finding: later links are still replayed from it."""
     network, leaves, directions, found = passed("tanh")
     right = certify_tangents(network, leaves, directions, found, "float64")
     tangents = {**found.tangents.values}
@@ -122,7 +122,7 @@ def test_another_dtype() -> None:
 
 
 def test_what_is_missing_ends_a_certificate() -> None:
-    """Nothing can be replayed from a tangent that there is not."""
+    """A certificate ends at a missing tangent, since nothing can be replayed from it."""
     network, leaves, directions, found = passed("tanh")
     tangents = {**found.tangents.values}
     del tangents["net1"]

@@ -1,4 +1,4 @@
-"""What certificates of variants are there to catch: each mistake planted, and seen."""
+"""The mistakes that certificates of variants must catch: each is planted and refuted."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -51,12 +51,12 @@ def first_refuted(adapter: Adapter, network: Network, passes: Passes) -> str | N
 
 
 def test_right(adapter: Adapter, network: Network) -> None:
-    """Nothing planted, nothing refuted."""
+    """With nothing planted, nothing is refuted."""
     assert first_refuted(adapter, network, adapter.value_and_grad) is None
 
 
 def test_stale_constant(adapter: Adapter, network: Network) -> None:
-    """Weights that were compiled in as constants, and have changed since, are refuted and named."""
+    """Old weights that were compiled in as constants are refuted, and the mistake is named."""
 
     def stale(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         old = {name: tensors[name] / 2 for name in network.parameters}
@@ -78,7 +78,7 @@ def test_stale_constant(adapter: Adapter, network: Network) -> None:
 
 
 def test_another_copy(adapter: Adapter, network: Network) -> None:
-    """The gradients of other numbers, mapped over beside one's own, are refuted."""
+    """Gradients of another copy in the same mapped batch are refuted."""
 
     def leaks(loss: Loss, tensors: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         values, _ = adapter.value_and_grad(loss, tensors)
@@ -178,7 +178,7 @@ def test_two_programs_agree(runs: Callable[..., Certificate]) -> None:
 
 
 def test_otherwise_rounded_is_inside(runs: Callable[..., Certificate]) -> None:
-    """What rounding may come to is inside, and is said to be rounded otherwise."""
+    """A difference that rounding explains is inside, and has the property that says so."""
     link = next(k for k in runs(one_entry(1 + 2.0**-14)).links if "qkv1.weight w" in k.name)
 
     assert (link.verdict, link.properties) == ("inside", (OTHERWISE,))
@@ -205,7 +205,7 @@ def test_wrong_without_probes(
 
 
 def test_what_is_not_moved_has_no_part_in_the_bound() -> None:
-    """An error without bound, of a cotangent that has no part in a gradient, leaves it bounded."""
+    """The bound leaves out an infinite error of a cotangent that does not affect the gradient."""
     nodes = (
         Node("y", "multiply", ("x", "c")),
         Node("z", "multiply", ("t", "d")),
@@ -227,7 +227,7 @@ def test_what_is_not_moved_has_no_part_in_the_bound() -> None:
 def test_a_bound_that_says_nothing_holds_nothing(
     bound: float, runs: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no rounding, or any, is allowed, a gradient that differs is refuted."""
+    """With a bound of zero, infinity or NaN, a gradient that differs is refuted."""
     monkeypatch.setattr(TwoPasses, "bound", lambda *_: bound)
     refuted = [ln.name for ln in runs(one_entry(1 + 2.0**-14)).links if ln.verdict == "refuted"]
 
