@@ -36,7 +36,7 @@ from backproof.reference.numbers.exact import (
 )
 from backproof.reference.table import table
 
-Verdict = Literal["holds", "rounding", "carried", "slip"]
+FigureVerdict = Literal["holds", "rounding", "carried", "slip"]
 
 RECORD = FIXTURES / "golden" / "audit.json"
 """The audit's findings as last recorded, for the test that keeps them."""
@@ -65,7 +65,7 @@ class Finding:
     quantity: str
     printed: str
     proven: str
-    verdict: Verdict
+    verdict: FigureVerdict
     corrected: str | None
     follows: bool | None
     gives: str | None
@@ -136,7 +136,7 @@ class Auditor:
         value = expression.evaluate(figure.line, rational, {**functions, "abs": abs})
         return f"{round_half_up(value, places(printed)):f}"
 
-    def verdict(self, figure: Figure, printed: str) -> tuple[Verdict, str | None]:
+    def verdict(self, figure: Figure, printed: str) -> tuple[FigureVerdict, str | None]:
         """Return the verdict on `printed` in the figure's place, and the id of its first slip.
 
         `printed` is the figure itself, or the operand by which another line repeats it. So the
@@ -229,7 +229,7 @@ def _same(one: str, other: str, *, text: bool = False) -> bool:
     return one == other if text else Decimal(one) == Decimal(other)
 
 
-def _why(figure: Figure, verdict: Verdict, gives: str | None, origin: str | None) -> str:
+def _why(figure: Figure, verdict: FigureVerdict, gives: str | None, origin: str | None) -> str:
     """Return one line on a figure that does not hold, or does not follow from its line."""
     if figure.program:
         return f"the program prints {gives}"

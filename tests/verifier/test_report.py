@@ -264,7 +264,6 @@ def _row(html: str, figure: str) -> str:
 
 def test_in_short() -> None:
     """The summary counts by implementation, shows new findings, and names the command and seeds."""
-    findings = audit(load())
     green, red = sample.report(), sample.report(verdict="refuted")
     jax = sum(cell["adapter"] == "jax" for cell in green["cells"])
 
