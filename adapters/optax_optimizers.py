@@ -90,7 +90,7 @@ def states(state: Any) -> dict[str, Named]:
 
 
 libraries = {
-    "jax.optax": Library(
+    "optax": Library(
         f"{jax.__version__}, optax {optax.__version__}",
         CLAIMS,
         start,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.column import Column
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
@@ -31,7 +32,7 @@ class Found:
     network: the graph; its leaves are of that precision.
     """
 
-    column: str
+    column: Column
     version: str
     precision: str
     link: str
@@ -62,9 +63,8 @@ def places(network: Network, link: str) -> frozenset[Place]:
 
 def text(found: Found) -> str:
     """Return what was found as JSON, one line a leaf and a node."""
-    head = {
-        k: getattr(found, k) for k in ("column", "version", "precision", "link", "index", "says")
-    }
+    head = {"column": str(found.column)}
+    head |= {k: getattr(found, k) for k in ("version", "precision", "link", "index", "says")}
     leaves = {
         name: {"shape": a.shape, "hex": [x.hex() for x in a.ravel().tolist()]}
         for name, a in found.network.inputs.items()
@@ -101,9 +101,9 @@ def load(path: Path) -> Found:
             Node(node, op, tuple(inputs), {k: _read(v) for k, v in options.items()})
             for node, op, inputs, options in content.pop("nodes")
         )
-        index = tuple(content.pop("index"))
+        column, index = Column.parse(content.pop("column")), tuple(content.pop("index"))
         network = Network(f"campaign/{path.stem}", leaves, {}, nodes, frozenset())
-        return Found(**content, index=index, network=network)
+        return Found(column, **content, index=index, network=network)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(f"campaign/{path.name}: {error}") from None
 

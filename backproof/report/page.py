@@ -101,7 +101,7 @@ def networks(cells: Sequence[Cell]) -> list[Drawing]:
         own = [cell for cell in cells if cell.group == NETWORKS and cell.network == name]
         # A value and a cotangent of each node at least: what has more links has more nodes.
         if name in CASES and len(own[0].chain) <= 8 * LARGEST:
-            network = CASES[name](0)
+            network = CASES[name].network()
             if len(network.nodes) <= LARGEST:
                 drawn.append(replace(graph(network, own), name=name))
     return drawn

@@ -6,6 +6,7 @@ from math import log10
 
 import numpy as np
 
+from backproof.adapters.column import Column
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.backprop import Trace, backprop, forward
 from backproof.reference.network import Network
@@ -17,14 +18,11 @@ from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
 from backproof.running.implementations import Runs, guarded
 from backproof.running.options import REFERENCE
-from backproof.scenarios.networks import CASES, LARGE
+from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OPS_ALONE
 
 RECENT = 4
 """How many traces are kept: of one case, those of the implementations that it is compared with."""
-
-
-EVERY = {**OPS_ALONE, **CASES, **LARGE}
 
 
 class Certificates:
@@ -81,7 +79,7 @@ class Certificates:
         self, case: str, precision: str, seed: int
     ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
         """Return a case's network, its leaves in a precision, and the shape of every node."""
-        network = EVERY[case](seed)
+        network = CASES[case].network(seed) if case in CASES else OPS_ALONE[case](seed)
         return network, *in_precision(network, precision)
 
     def _trace(
@@ -89,7 +87,7 @@ class Certificates:
     ) -> tuple[Trace, Mapping[str, Array]]:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
-        return traced(self.runs, implementation, network, leaves, shapes)
+        return traced(self.runs, Column(implementation), network, leaves, shapes)
 
 
 def in_precision(
@@ -104,26 +102,26 @@ def in_precision(
 
 def traced(
     runs: Runs,
-    implementation: str,
+    column: Column,
     network: Network,
     leaves: Mapping[str, Array],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> tuple[Trace, Mapping[str, Array]]:
-    """Return an implementation's trace, and the gradients of a run without probes.
+    """Return a column's trace, and the gradients of a run without probes.
 
     leaves: in the precision that is asked for. Raises AdapterError, Unsupported.
     """
     precision = next(iter(leaves.values())).dtype.name
-    if implementation == REFERENCE:
+    if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
             raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
         return backprop(network, leaves), {}
-    adapter = runs.adapter(implementation)
+    adapter = runs.adapter(column)
 
     def both() -> tuple[Trace, Mapping[str, Array]]:
         return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
 
-    return guarded(f"{implementation}, {precision}, {network.name}", both)
+    return guarded(f"{column}, {precision}, {network.name}", both)
 
 
 def _digits(one: Array, other: Array, precision: str) -> float:

@@ -9,12 +9,13 @@ from backproof.reference.networks.build import Builder
 from backproof.scenarios.op_cases import ALONE, alone_network
 
 
-def together(points: str, seed: int, without: Collection[str] = ()) -> Network:
-    """Return the sum of the losses of every op alone, at one set of points.
+def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
+    """Return the sum of the losses of every op case at one set of points.
 
-    without: names in ALONE of those that are left out. Names are "gelu.x1", "gelu.y", ...
+    unsupported: ops and options that an adapter goes without. Names are "gelu.x1", "gelu.y", ...
     """
     g = Builder(np.random.default_rng(seed))
+    without = lacking(unsupported)
     losses = []
     for name in ALONE:
         if name in without or points not in ALONE[name].points:
@@ -30,3 +31,12 @@ def together(points: str, seed: int, without: Collection[str] = ()) -> Network:
     for n, loss in enumerate(losses[1:], start=1):
         total = g.node(f"total{n}", "add", total, loss)
     return g.network(f"every-op/{points}")
+
+
+def lacking(unsupported: Collection[str]) -> list[str]:
+    """Return the op cases that an adapter goes without: their op, or an option of theirs."""
+    return [
+        name
+        for name, alone in ALONE.items()
+        if {alone.op, *(f"{alone.op} {option}" for option in alone.options)} & {*unsupported}
+    ]

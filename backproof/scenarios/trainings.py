@@ -140,7 +140,7 @@ RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 STEPS = 100
 
 
-def asked_of(*, large: bool) -> Iterator[Any]:
+def parameters(*, large: bool) -> Iterator[Any]:
     """Yield network's name and options' name: every option on one network, each rule on all.
 
     large: every option on all.

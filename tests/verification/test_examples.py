@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from backproof.adapters.column import Column
 from backproof.reference.backprop import Trace
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
@@ -36,7 +37,7 @@ def vectorized(runs: Runs, framework: str, precision: str) -> tuple[Trace, dict[
     whole, one = networks()
     leaves, _ = in_precision(whole, precision)
     rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
-    shapes, adapter = in_precision(one, precision)[1], runs.adapter(framework)
+    shapes, adapter = in_precision(one, precision)[1], runs.adapter(Column(framework))
     place = f"{framework}, {precision}, examples of {whole.name}"
     return guarded(place, lambda: adapter.examples(one, rows, shapes, ("x", "t"))), leaves
 
@@ -91,7 +92,7 @@ def test_each_example(
     reproduce: str,
 ) -> None:
     """What every example is given is right by itself: none sees another."""
-    cell = new_cell("each-example", f"{framework}.vmap", precision, VARIANTS)
+    cell = new_cell("each-example", Column(framework, "vmap"), precision, VARIANTS)
     found, leaves = vectorized(runs, framework, precision)
     replays = replays_of(found, leaves, networks()[1], precision)
     certificates = [replay.certificate() for replay in replays]
@@ -110,7 +111,7 @@ def test_sum_of_examples(
     reproduce: str,
 ) -> None:
     """The examples' gradients add up to the batch's: together they are a trace of the batch."""
-    cell = new_cell("sum-of-examples", f"{framework}.vmap", precision, VARIANTS)
+    cell = new_cell("sum-of-examples", Column(framework, "vmap"), precision, VARIANTS)
     found, leaves = vectorized(runs, framework, precision)
     whole, _ = networks()
     shapes = {**{k: a.shape for k, a in leaves.items()}, **in_precision(whole, precision)[1]}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.adapters.training import train
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
@@ -22,31 +23,14 @@ from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell, digits
 from backproof.running.implementations import Runs, guarded
 from backproof.running.report_verdict import settle
-from backproof.scenarios.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, asked_of, speller
-
-COLUMNS = {"torch": ("torch.single", "torch.foreach"), "jax": ("jax.optax",)}
-"""Framework -> its libraries of optimizers, columns of the report."""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize by the libraries of the frameworks asked for."""
-    if "library" in metafunc.fixturenames:
-        asked = metafunc.config.getoption("--frameworks").split(",")
-        known = [COLUMNS[name.strip()] for name in asked if name.strip() in COLUMNS]
-        every = "optimizer" in metafunc.fixturenames  # else, of what is long, the first
-        columns = [column for own in known for column in (own if every else own[:1])]
-        alone = pytest.mark.skip(reason="no framework was asked for that optimizers are known of")
-        metafunc.parametrize("library", columns or [pytest.param("none", marks=alone)])
-    if "optimizer" in metafunc.fixturenames:
-        large = metafunc.config.getoption("--large")
-        metafunc.parametrize(("network", "optimizer"), [*asked_of(large=large)])
+from backproof.scenarios.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, speller
 
 
 @dataclass(slots=True)
 class Trainings:
     """Trains with a library of optimizers, and certifies every step."""
 
-    library: str
+    library: Column
     precision: str
     runs: Runs
     known: tuple[KnownFinding, ...]
@@ -57,9 +41,9 @@ class Trainings:
         self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
     ) -> tuple[Record, Cell, Callable[[], None]]:
         """Return the record, its cell, and what settles it: raises where a step is not right."""
-        framework = self.library.partition(".")[0]
-        adapter = self.runs.adapter(framework)
-        own = adapter.libraries[self.library]
+        framework = self.library.framework
+        adapter = self.runs.adapter(Column(framework))
+        own = adapter.libraries[self.library.variant]
         cell = self.new_cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
         definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
@@ -86,7 +70,7 @@ class Trainings:
 
 @pytest.fixture
 def trainings(
-    library: str,
+    library: Column,
     precision: str,
     runs: Runs,
     known: tuple[KnownFinding, ...],

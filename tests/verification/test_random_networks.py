@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.campaign import saved_graphs as stored
-from backproof.campaign.campaign import SHARE, Campaign, judge
+from backproof.campaign.campaign import Campaign, judge
 from backproof.campaign.script import script
 from backproof.reference.findings import KnownFinding
 from backproof.report import cells as report
@@ -14,13 +16,9 @@ from backproof.report.cells import Cell, RefutedError
 from backproof.running.implementations import Runs
 from backproof.running.report_verdict import settle
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script_method`:DeprecationWarning"  # inductor's, of PyTorch's own code
-)
-
 
 def test_random_networks(
-    column: str,
+    column: Column,
     shard: int,
     runs: Runs,
     known: tuple[KnownFinding, ...],
@@ -37,7 +35,7 @@ def test_random_networks(
     seed = pytestconfig.getoption("--seed") + 2**20 * shard
     seconds = pytestconfig.getoption("--campaign")
     if seconds is None:
-        examples = -(-pytestconfig.getoption("--examples") // SHARE.get(column, 1))
+        examples = -(-pytestconfig.getoption("--examples") // traits(column).share)
         found = [one for one in [campaign.round(seed, examples)] if one]
         texts = [shown(one) for one in found]
     else:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.reference.backprop import backprop
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
@@ -16,7 +18,7 @@ from backproof.report.cells import VARIANTS, Cell
 from backproof.running.certificates import in_precision, traced
 from backproof.running.implementations import Runs as Implementations
 from backproof.running.report_verdict import settle
-from backproof.scenarios.variants import COMPILED, VARIED
+from backproof.scenarios.variants import VARIED
 
 
 def halved(network: Network, leaves: Mapping[str, Array]) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def halved(network: Network, leaves: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def test_variant(
-    variant: str,
+    column: Column,
     varied: str,
     precision: str,
     runs: Implementations,
@@ -36,12 +38,12 @@ def test_variant(
     reproduce: str,
 ) -> None:
     """Every link is inside, with probes and without."""
-    cell = new_cell(varied, variant, precision, VARIANTS)
-    network = VARIED[varied](runs.adapter(variant).unsupported)
+    cell = new_cell(varied, column, precision, VARIANTS)
+    network = VARIED[varied].network(unsupported=runs.adapter(column).unsupported)
     leaves, shapes = in_precision(network, precision)
-    trace, plain = traced(runs, variant, network, leaves, shapes)
+    trace, plain = traced(runs, column, network, leaves, shapes)
     replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
-    certificate = certify_passes(replay, compiled=variant in COMPILED)
+    certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def explain() -> str:
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())

@@ -96,7 +96,7 @@ def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) ->
 
 @cache
 def _certificate(case: str, precision: str) -> Certificate:
-    network = CASES[case](0)
+    network = CASES[case].network()
     leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
     return certify(network, leaves, backprop(network, leaves), precision)
 

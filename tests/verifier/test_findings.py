@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
@@ -105,8 +106,9 @@ def test_tangents_settled_in_arb(
     """Likewise of a tangent that is recorded, from the same operands and their tangents."""
     skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
-    runs = Runs(article, {column.partition(".")[0]: None})
-    network, leaves, (along, *_) = passed(runs, column, case, precision)
+    tangents = Column.parse(column)
+    runs = Runs(article, {tangents.framework: None})
+    network, leaves, (along, *_) = passed(runs, tangents, case, precision)
     certificate = certify_tangents(network, leaves, *along, precision)
     of_tangents = [link for link in certificate.links if link.name.startswith(TANGENT)]
     red = [link for link in of_tangents if covers(sighting, link, exactly=True)]

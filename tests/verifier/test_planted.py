@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.adapters.protocol import Adapter
 from backproof.reference.article.figures import ITERATIONS, Address, Article
 from backproof.reference.article.golden import Golden, prove
@@ -32,8 +33,10 @@ class Planted(Runs):
         super().__init__(article, {NAME: COMPLEX_STEP})
         self.planted = iteration, address
 
-    def _load(self, name: str) -> Adapter:
-        return adapters.load(name, COMPLEX_STEP)  # not in a process of its own: 62 of them
+    def _load(self, column: Column) -> Adapter:
+        return adapters.load(
+            column.framework, COMPLEX_STEP
+        )  # not in a process of its own: 62 of them
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
         found = super()._adapted(name, precision)
