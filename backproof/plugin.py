@@ -28,7 +28,7 @@ from backproof.report.markdown import markdown
 from backproof.running.implementations import installed
 from backproof.running.options import OPTIONS, REFERENCE, REPORTS
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.op_cases import OP_CASES
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -211,7 +211,7 @@ def _cells(terminalreporter: Any, config: pytest.Config) -> list[Cell]:
         "adapter": [REFERENCE, *config.stash[ADAPTERS]],  # and variants after them, by name
         "precision": [*PRECISIONS, "any"],
         "group": report.groups(article),
-        "network": [article.network.name, *OPS_ALONE, *CASES, report.RANDOM],
+        "network": [article.network.name, *OP_CASES, *CASES, report.RANDOM],
     }
     cells = [
         Cell(**content)

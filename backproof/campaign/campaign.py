@@ -13,7 +13,7 @@ from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.campaign import saved_graphs as stored
+from backproof.campaign import saved_graphs
 from backproof.campaign.graphs import graphs
 from backproof.campaign.saved_graphs import Found, Place, places
 from backproof.reference.backprop import forward
@@ -25,8 +25,8 @@ from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link, 
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import traced
-from backproof.running.implementations import Runs
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES
 
 COMPILED_PRECISIONS = ("float64", "float32")
 """Of what is compiled as a whole: of narrower numbers a compiler keeps more digits between ops that
@@ -70,7 +70,7 @@ class Campaign:
     undecided: links that were.
     """
 
-    runs: Runs
+    implementations: Implementations
     column: Column
     known: Sequence[KnownFinding]
     cell: Cell
@@ -117,7 +117,7 @@ class Campaign:
                 self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
                 return
             try:
-                judged = judge(self.runs, self.column, network, leaves, self.known)
+                judged = judge(self.implementations, self.column, network, leaves, self.known)
             except Unsupported:
                 return
             except AdapterError as error:
@@ -132,14 +132,14 @@ class Campaign:
         try:
             every_link_is_inside()
         except RefutedError:
-            return self.alone(last[0]) or last[0]
+            return self.as_op_case(last[0]) or last[0]
         return None
 
-    def alone(self, found: Found) -> Found | None:
+    def as_op_case(self, found: Found) -> Found | None:
         """Return what was found as one op of the numbers it had there, if it shows so."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
-        trace, _ = traced(self.runs, self.column, network, leaves, shapes)
+        trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
         name = found.link.removeprefix("dE/d").removesuffix(WITHOUT)
         backward = found.link.startswith("dE/d")
         for node in network.nodes:
@@ -156,7 +156,7 @@ class Campaign:
                 (node, *last),
                 frozenset(),
             )
-            judged = judge(self.runs, self.column, one, dict(one.inputs), self.known)
+            judged = judge(self.implementations, self.column, one, dict(one.inputs), self.known)
             if judged.new:
                 return self.found(one, found.precision, judged.new[0])
         return None
@@ -165,7 +165,7 @@ class Campaign:
         """Return what is to be kept of a graph: its leaves as they were given."""
         given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
         same = Network(network.name, given, {}, network.nodes, frozenset())
-        version = str(self.runs.version(self.column.framework))
+        version = str(self.implementations.version(self.column.framework))
         return Found(self.column, version, precision, link.name, link.index, str(link), same)
 
     def count(self, judged: Judged) -> None:
@@ -202,7 +202,7 @@ def leaves_in(network: Network, precision: str) -> dict[str, Array]:
 
 
 def judge(
-    runs: Runs,
+    implementations: Implementations,
     column: Column,
     network: Network,
     leaves: Mapping[str, Array],
@@ -216,12 +216,12 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        trace, plain = traced(runs, column, network, leaves, shapes)
+        trace, plain = traced(implementations, column, network, leaves, shapes)
         replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))
-    version = runs.version(column.framework)
+    version = implementations.version(column.framework)
     names = {column.framework, str(column)}  # a variant's ops are the adapter's own
     recorded = [
         (finding.cause, sighting)
@@ -271,13 +271,13 @@ def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> b
 
 
 def places_of(sighting: Sighting) -> frozenset[Place]:
-    """Return the ops of a sighting, where it is of an op alone or of a kept graph."""
+    """Return the ops of a sighting, where it is of an op case or of a kept graph."""
     found: frozenset[Place] = frozenset()
     for case in (*sighting.cases, *sighting.elsewhere):
-        if case in OPS_ALONE:
-            network = OPS_ALONE[case](0)
+        if case in OP_CASES:
+            network = OP_CASES[case].network()
         elif case.startswith("campaign/"):
-            network = stored.load(stored.kept()[case.removeprefix("campaign/")]).network
+            network = saved_graphs.load(saved_graphs.kept()[case.removeprefix("campaign/")]).network
         else:
             continue
         links = [n.name for n in network.nodes]

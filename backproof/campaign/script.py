@@ -68,6 +68,11 @@ def script(found: Found) -> str:
     )
 
 
+def shown(found: Found) -> str:
+    """Return what was found, and the script that shows it in the framework alone."""
+    return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
+
+
 def up_to(network: Network, name: str) -> tuple[Node, ...]:
     """Return the nodes that a node's value depends on, itself the last."""
     needed = {name}

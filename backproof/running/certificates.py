@@ -9,6 +9,7 @@ import numpy as np
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.backprop import Trace, backprop, forward
+from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
@@ -16,21 +17,23 @@ from backproof.reference.verdict.certificate import Certificate, Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
-from backproof.running.implementations import Runs, guarded
+from backproof.report.cells import Cell
+from backproof.running.implementations import Implementations, guarded
 from backproof.running.options import REFERENCE
+from backproof.running.report_verdict import report_verdict
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.op_cases import OP_CASES
 
 RECENT = 4
 """How many traces are kept: of one case, those of the implementations that it is compared with."""
 
 
 class Certificates:
-    """Runs and certifies implementations; `runs` knows their adapters."""
+    """Runs and certifies implementations; `implementations` knows their adapters."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, implementations: Implementations) -> None:
         """Run nothing yet."""
-        self.runs = runs
+        self.implementations = implementations
         self.network = lru_cache(1)(self._network)
         self.trace = lru_cache(RECENT)(self._trace)
 
@@ -62,7 +65,7 @@ class Certificates:
 
         The error of a gradient array is relative to the largest entry. None for the first.
         """
-        names = [REFERENCE, *self.runs.paths]
+        names = [REFERENCE, *self.implementations.paths]
         own, _ = self.trace(implementation, case, precision, seed)
         found = []
         for name in names[: names.index(implementation)]:
@@ -79,7 +82,7 @@ class Certificates:
         self, case: str, precision: str, seed: int
     ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
         """Return a case's network, its leaves in a precision, and the shape of every node."""
-        network = CASES[case].network(seed) if case in CASES else OPS_ALONE[case](seed)
+        network = {**OP_CASES, **CASES}[case].network(seed)
         return network, *in_precision(network, precision)
 
     def _trace(
@@ -87,7 +90,29 @@ class Certificates:
     ) -> tuple[Trace, Mapping[str, Array]]:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
-        return traced(self.runs, Column(implementation), network, leaves, shapes)
+        return traced(self.implementations, Column(implementation), network, leaves, shapes)
+
+
+def check_certificate(
+    implementation: str,
+    precision: str,
+    case: str,
+    seed: int,
+    certificates: Certificates,
+    known: tuple[KnownFinding, ...],
+    cell: Cell,
+    reproduce: str,
+) -> None:
+    """Certify a run, with probes and without."""
+    certificate = certificates.of(implementation, case, precision, seed)
+    cell.digits = certificates.digits(implementation, case, precision, seed)
+    report_verdict(
+        certificate,
+        cell,
+        known,
+        reproduce,
+        lambda: certificates.explanation(implementation, case, precision, seed, certificate),
+    )
 
 
 def in_precision(
@@ -101,7 +126,7 @@ def in_precision(
 
 
 def traced(
-    runs: Runs,
+    implementations: Implementations,
     column: Column,
     network: Network,
     leaves: Mapping[str, Array],
@@ -116,7 +141,7 @@ def traced(
         if PRECISIONS[precision].accumulator:
             raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
         return backprop(network, leaves), {}
-    adapter = runs.adapter(column)
+    adapter = implementations.adapter(column)
 
     def both() -> tuple[Trace, Mapping[str, Array]]:
         return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)

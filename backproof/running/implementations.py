@@ -23,7 +23,7 @@ from backproof.running.options import REFERENCE, TIME_LIMIT
 Result = TypeVar("Result")
 
 
-class Runs:
+class Implementations:
     """Runs each implementation in each precision once, and hands out single, checked numbers.
 
     article: what is run.

@@ -9,7 +9,7 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.report.cells import Cell, RefutedError, chain
 
 
-def settle(
+def report_verdict(
     certificate: Certificate,
     cell: Cell,
     known: Sequence[KnownFinding],

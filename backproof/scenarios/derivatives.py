@@ -25,7 +25,7 @@ from backproof.scenarios.scenario import (
 
 COMPILED = {"compiled": ONCE}
 LONGEST = {"compiled": ONCE, "compiled reverse-over-reverse": ONCE_IF_LARGE}
-"""Where compiling takes long: in float32 alone; and, where it takes longest, with --large alone."""
+"""Where compiling takes long: float32 alone, and where it takes longest, only with --large."""
 
 DIFFERENTIATED = table(
     Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, LONGEST),

@@ -56,7 +56,7 @@ def special(activation: str, seed: int) -> Network:
 
 LESS = {"compiled": Extent(BOTH.always, EVERY.always)}
 LEAST = {"compiled": Extent(("float32",), EVERY.always)}
-"""Where compiling or running takes long: fewer precisions; --large adds the others."""
+"""Where compiling takes long: fewer precisions, and all of them with --large."""
 
 CASES = table(
     Scenario("article", lambda *_: load().network),

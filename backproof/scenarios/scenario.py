@@ -37,8 +37,8 @@ class Scenario:
     name:       in reports and in the ids of tests.
     recipe:     makes the network.
     extent:     the precisions of every column that has no exception.
-    exceptions: columns -> their own extent: "eager", "compiled" (what has to be compiled first
-                takes longer), or one variant of these ("compiled vmap").
+    exceptions: kind of column -> its own extent: "eager", "compiled" (compiling takes long), or
+                one variant of these ("compiled vmap").
     """
 
     name: str
@@ -59,8 +59,8 @@ class Scenario:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is for runs with --large alone."""
-        return not self.extent.always
+        """Whether it is certified with --large alone."""
+        return bool(self.extent.large) and not self.extent.always
 
 
 def seeded(network: Callable[..., Network], *sizes: Any, **options: Any) -> Recipe:

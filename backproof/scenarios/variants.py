@@ -10,7 +10,7 @@ from backproof.reference.networks import gpt, resnet
 from backproof.scenarios import scenario
 from backproof.scenarios.every_op import every_op
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.op_cases import OP_CASES
 from backproof.scenarios.scenario import (
     BOTH,
     BOTH_IF_LARGE,
@@ -54,7 +54,7 @@ VARIED = table(
     varied("yolo", eager=BOTH, jit=ONCE_IF_LARGE),
     Scenario(
         "bce_with_logits/special",
-        lambda seed, _: OPS_ALONE["bce_with_logits/special"](seed),
+        OP_CASES["bce_with_logits/special"].recipe,
         BOTH,
         {"compiled": NONE, "eager checkpoint": NONE},
     ),

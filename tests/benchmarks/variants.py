@@ -26,9 +26,9 @@ from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.tangents import DualTrace, certify_tangents
 from backproof.reference.verdict.training import certify_training
 from backproof.running.certificates import in_precision, traced
-from backproof.running.implementations import Runs as Implementations
+from backproof.running.implementations import Implementations
 from backproof.scenarios.derivatives import drawn
-from backproof.scenarios.trainings import ADAM, NETWORKS, STEPS
+from backproof.scenarios.trainings import ADAM, STEPS, TRAINED
 from tests.benchmarks.__main__ import own_pass
 from tests.benchmarks.clock import seconds
 
@@ -38,7 +38,7 @@ PRECISION = "float32"
 
 def variants() -> str:
     """Return the first table."""
-    runs = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
+    implementations = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
     leaves, shapes = in_precision(NETWORK, PRECISION)
 
     def certified(column: Column, found: Any) -> Certificate:
@@ -50,7 +50,7 @@ def variants() -> str:
         for framework, row in adapters.TABLE.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
             for column in (Column(framework, variant) for variant in ("", *row.variants)):
-                passes = partial(traced, runs, column, NETWORK, leaves, shapes)
+                passes = partial(traced, implementations, column, NETWORK, leaves, shapes)
                 certificate = seconds(partial(certified, column, passes()))
                 yield [str(column), f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
 
@@ -79,7 +79,7 @@ def derivatives() -> str:
 
 def optimizers() -> str:
     """Return the third table."""
-    network = NETWORKS["6-8-5"]()
+    network = TRAINED["6-8-5"].network()
     leaves = network.leaves(lambda a: np.asarray(a).astype(PRECISION))
     definition = OPTIMIZERS["adam"](**ADAM)
 

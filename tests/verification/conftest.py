@@ -9,7 +9,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
-from backproof.campaign import saved_graphs as stored
+from backproof.campaign import saved_graphs
 from backproof.campaign.campaign import columns
 from backproof.plugin import ADAPTERS, ARTICLE, CELL, FINDINGS, GOLDEN
 from backproof.reference import findings as findings_of
@@ -23,10 +23,9 @@ from backproof.report import cells as report
 from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running import options
 from backproof.running.certificates import Certificates
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from backproof.running.options import REFERENCE
-from backproof.scenarios import derivatives, networks, trainings, variants
-from backproof.scenarios.op_cases import asked_alone
+from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
 
 NO_DERIVATIVES = "no framework was asked for that has derivatives of its own"
 
@@ -77,11 +76,10 @@ def _cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     metafunc.parametrize(("implementation", "case", "seed", "precision"), [*asked])
 
 
-def _ops_alone(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize the ops alone."""
-    metafunc.parametrize(("alone", "precision"), asked_alone())
-    metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
-    metafunc.parametrize("implementation", names)  # innermost: one case's are run together
+def _op_cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize every op by itself."""
+    asked = op_cases.parameters(names, metafunc.config.getoption("--seeds"))
+    metafunc.parametrize(("implementation", "op_case", "seed", "precision"), [*asked])
 
 
 def _varied(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
@@ -145,13 +143,13 @@ def _random(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
 def _kept(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     """Parametrize what campaigns have found."""
     asked = [str(column) for column in columns(names[1:])]
-    kept = [name for name in stored.kept() if name.partition("-")[0] in asked]
+    kept = [name for name in saved_graphs.kept() if name.partition("-")[0] in asked]
     metafunc.parametrize("kept", kept or [nothing("no campaign has found anything", "none")])
 
 
 BY_ARGUMENT = {
     "case": _cases,
-    "alone": _ops_alone,
+    "op_case": _op_cases,
     "varied": _varied,
     "differentiated": _differentiated,
     "without": _without,
@@ -187,34 +185,38 @@ def findings(article: Article) -> dict[str, Finding]:
 
 
 @pytest.fixture(scope="session")
-def runs(article: Article, pytestconfig: pytest.Config) -> Runs:
+def implementations(article: Article, pytestconfig: pytest.Config) -> Implementations:
     """The numbers of every implementation."""
     limit = pytestconfig.getoption("--time-limit")
-    return Runs(article, pytestconfig.stash[ADAPTERS], limit)
+    return Implementations(article, pytestconfig.stash[ADAPTERS], limit)
 
 
 @pytest.fixture(scope="session")
-def certificates(runs: Runs) -> Certificates:
+def certificates(implementations: Implementations) -> Certificates:
     """The certificates of every implementation."""
-    return Certificates(runs)
+    return Certificates(implementations)
 
 
 @pytest.fixture(scope="session")
-def known(pytestconfig: pytest.Config, runs: Runs) -> tuple[KnownFinding, ...]:
+def known(
+    pytestconfig: pytest.Config, implementations: Implementations
+) -> tuple[KnownFinding, ...]:
     """The recorded findings that are seen on this machine's processor."""
     recorded = pytestconfig.stash[FINDINGS]
-    return findings_of.seen_here(recorded, runs.processor)
+    return findings_of.seen_here(recorded, implementations.processor)
 
 
 @pytest.fixture
-def new_cell(request: pytest.FixtureRequest, runs: Runs) -> Callable[..., Cell]:
+def new_cell(
+    request: pytest.FixtureRequest, implementations: Implementations
+) -> Callable[..., Cell]:
     """Return the function that makes the report's cell of the running test.
 
     It takes network, column, precision, group and, optionally, iteration (the seed).
     """
 
     def make(network: str, column: Column, precision: str, group: str, iteration: int = 0) -> Cell:
-        version = runs.version(column.framework)
+        version = implementations.version(column.framework)
         found = Cell(
             network=network,
             adapter=str(column),
@@ -239,13 +241,15 @@ def reproduce(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
+def cell(
+    request: pytest.FixtureRequest, article: Article, implementations: Implementations
+) -> Cell:
     """The report's cell of the running test, made from the test's parameters."""
     asked = request.node.callspec.params
     figure, pair, case = asked.get("figure"), asked.get("pair"), asked.get("case")
-    alone = asked.get("alone")
+    op_case = asked.get("op_case")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if case or alone:
+    if case or op_case:
         group = report.NETWORKS if case else report.OPS_ALONE
         quantity, iteration = "every link", asked["seed"]
         against = "its own numbers"
@@ -255,10 +259,10 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else report.group(article, quantity)
     found = Cell(
-        network=case or alone or article.network.name,
+        network=case or op_case or article.network.name,
         adapter=adapter,
         against=against,
-        version=runs.version(adapter),
+        version=implementations.version(adapter),
         precision=asked["precision"],
         iteration=iteration,
         quantity=quantity,

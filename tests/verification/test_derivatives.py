@@ -1,7 +1,6 @@
 """Forward mode and second order: every tangent, link by link, and two identities."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,39 +10,22 @@ from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
 from backproof.reference.findings import KnownFinding
 from backproof.reference.verdict.identities import adjoint, symmetry
-from backproof.reference.verdict.tangents import DualTrace, certify_tangents
+from backproof.reference.verdict.tangents import certify_tangents
 from backproof.report.cells import DERIVATIVES, Cell, RefutedError
 from backproof.running.certificates import in_precision
-from backproof.running.implementations import Runs, guarded
-from backproof.running.report_verdict import settle
-from backproof.scenarios.derivatives import DIFFERENTIATED, drawn, undifferentiated
+from backproof.running.derivatives import passed
+from backproof.running.implementations import Implementations
+from backproof.running.report_verdict import report_verdict
+from backproof.scenarios.derivatives import drawn, undifferentiated
 from backproof.scenarios.every_op import lacking
-from backproof.scenarios.op_cases import OPS_ALONE
-
-
-def passed(runs: Runs, column: Column, name: str, precision: str) -> tuple[Any, ...]:
-    """Return a network, its leaves, and directions with what a framework computes along them.
-
-    One direction of forward mode, two of second order.
-    """
-    adapter, method = runs.adapter(Column(column.framework)), column.variant
-    without = undifferentiated(adapter.unsupported, method)
-    network = DIFFERENTIATED[name].network(unsupported=without)
-    leaves, shapes = in_precision(network, precision)
-    seeds = range(2 if method in adapter.second_order else 1)
-    directions = [drawn(leaves, seed) for seed in seeds]
-    found = guarded(
-        f"{column}, {precision}, {name}",
-        lambda: adapter.along(method, network, leaves, directions, shapes),
-    )
-    return network, leaves, [(v, DualTrace(*of)) for v, of in zip(directions, found, strict=True)]
+from backproof.scenarios.op_cases import OP_CASES
 
 
 def test_tangents(
     column: Column,
     differentiated: str,
     precision: str,
-    runs: Runs,
+    implementations: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
     reproduce: str,
@@ -53,10 +35,10 @@ def test_tangents(
     Second order at ordinary points also satisfies the identities, but where a finding is known.
     """
     cell = new_cell(differentiated, column, precision, DERIVATIVES)
-    network, leaves, found = passed(runs, column, differentiated, precision)
+    network, leaves, found = passed(implementations, column, differentiated, precision)
     direction, first = found[0]
     certificate = certify_tangents(network, leaves, direction, first, precision)
-    settle(certificate, cell, known, reproduce)
+    report_verdict(certificate, cell, known, reproduce)
     if len(found) == 1 or differentiated.endswith("special"):  # where the bounds say nothing
         return
     with np.errstate(all="ignore"):
@@ -70,13 +52,15 @@ def test_tangents(
             raise RefutedError(f"{column}, {differentiated}, {precision}: {name}: {identity}")
 
 
-def test_declared(column: Column, without: str, runs: Runs, new_cell: Callable[..., Cell]) -> None:
+def test_declared(
+    column: Column, without: str, implementations: Implementations, new_cell: Callable[..., Cell]
+) -> None:
     """What an adapter goes without is declared, with a reason, and shown; and it is all of it."""
     new_cell(f"{without}/ordinary", column, "float64", DERIVATIVES)
-    adapter, method = runs.adapter(Column(column.framework)), column.variant
+    adapter, method = implementations.adapter(Column(column.framework)), column.variant
     unsupported = undifferentiated(adapter.unsupported, method)
     assert lacking(unsupported) == [*TABLE[column.framework].methods[method]]
-    network = OPS_ALONE[f"{without}/ordinary"](0)
+    network = OP_CASES[f"{without}/ordinary"].network()
     leaves, shapes = in_precision(network, "float64")
     with pytest.raises(Unsupported) as declared:
         adapter.along(method, network, leaves, [drawn(leaves, 0)], shapes)

@@ -28,8 +28,8 @@ from backproof.reference.ops import OPS
 from backproof.reference.verdict.certificate import WITHOUT, Certificate, Link
 from backproof.report.cells import NETWORKS, Cell
 from backproof.running.certificates import traced
-from backproof.running.implementations import Runs
-from backproof.scenarios.op_cases import ALONE, OPS_ALONE
+from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 800
@@ -60,7 +60,7 @@ def drawn() -> list[tuple[Network, str]]:
 def test_every_op_and_option_is_drawn(drawn: list[tuple[Network, str]]) -> None:
     """Among some hundreds of graphs there is every op, and each of its options."""
     nodes = [node for network, _ in drawn for node in network.nodes]
-    expected = {(one.op, option) for one in ALONE.values() for option in one.options}
+    expected = {(one.op, option) for one in OP_OPTIONS.values() for option in one.options}
 
     assert OPS.keys() == STEPS.keys()
     assert OPS.keys() - {node.op for node in nodes} == set()
@@ -93,7 +93,7 @@ def test_a_round_draws_what_is_asked(tried: Column, monkeypatch: pytest.MonkeyPa
     rounds = 5
     for n in range(rounds):
         cell = Cell("random", str(tried), "its own numbers", "1", "any", 0, "every link", NETWORKS)
-        Campaign(Runs(articles.load(), {}), tried, (), cell).round(n, 1)
+        Campaign(Implementations(articles.load(), {}), tried, (), cell).round(n, 1)
     graphs = Counter(text(Found(tried, "", "float64", "E", (0,), "", one)) for one in seen)
 
     assert len(graphs) == rounds
@@ -137,19 +137,19 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_scripts(framework: str, runs: Runs) -> None:
+def test_scripts(framework: str, implementations: Implementations) -> None:
     """A script prints what the adapter gives, bit for bit: the gradients of every op.
 
     Of some, the values and the cotangents too.
     """
     expected, scripts = [], []
     # JAX compiles each op for each script: of its ops, some.
-    for i, name in enumerate([*ALONE][:: 8 if framework == "jax" else 1]):
-        network = OPS_ALONE[f"{name}/ordinary"](0)
+    for i, name in enumerate([*OP_OPTIONS][:: 8 if framework == "jax" else 1]):
+        network = OP_CASES[f"{name}/ordinary"].network()
         leaves = leaves_in(network, "float32")
         shapes = {k: a.shape for k, a in forward(network, leaves).items()}
         try:
-            trace, plain = traced(runs, Column(framework), network, leaves, shapes)
+            trace, plain = traced(implementations, Column(framework), network, leaves, shapes)
         except Unsupported:
             continue
         given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))

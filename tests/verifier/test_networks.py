@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backproof.campaign import saved_graphs as stored
+from backproof.campaign import saved_graphs
 from backproof.reference import findings
 from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting
@@ -17,15 +17,14 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate, Link
 from backproof.report import tables
 from backproof.report.cells import NETWORKS, Cell
-from backproof.running.certificates import Certificates
-from backproof.running.implementations import Runs
-from backproof.scenarios import networks, trainings
+from backproof.running.certificates import Certificates, check_certificate
+from backproof.running.implementations import Implementations
+from backproof.scenarios import networks
 from backproof.scenarios.derivatives import DIFFERENTIATED
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.op_cases import OPS_ALONE
-from backproof.scenarios.trainings import OPTIONS
+from backproof.scenarios.op_cases import OP_CASES
+from backproof.scenarios.trainings import OPTIONS, TRAINED
 from backproof.scenarios.variants import VARIED
-from backproof.verification.test_networks import check_certificate
 
 WRONG = """
 from dataclasses import replace
@@ -45,7 +44,7 @@ def test_a_wrong_adapter(article: Article, tmp_path: Path, factor: str, verdict:
     """A gradient off by a factor is found at its link, on a network of any size."""
     path = tmp_path / "wrong.py"
     path.write_text(WRONG.format(factor=factor), encoding="utf-8")
-    certificates = Certificates(Runs(article, {"wrong": path}))
+    certificates = Certificates(Implementations(article, {"wrong": path}))
     found = certificates.of("wrong", "32-64-64-10", "float64", 0)
     red = [(link.name, link.verdict) for link in found.links if link.verdict != "inside"]
     explanation = certificates.explanation("wrong", "32-64-64-10", "float64", 0, found)
@@ -174,10 +173,10 @@ def test_recorded_findings_are_of_cases() -> None:
     """Every recorded finding is of a network, an op alone or a training that is run."""
     sightings = [one for finding in findings.load() for one in finding.where]
     cases = {case for one in sightings for case in (*one.cases, *one.elsewhere)}
-    kept = [f"campaign/{name}" for name in stored.kept()]
-    trained = {f"{optimizer}/{network}" for optimizer in OPTIONS for network in trainings.NETWORKS}
+    kept = [f"campaign/{name}" for name in saved_graphs.kept()]
+    trained = {f"{optimizer}/{network}" for optimizer in OPTIONS for network in TRAINED}
 
-    assert cases <= {*OPS_ALONE, *CASES, *VARIED, *DIFFERENTIATED, *kept, *trained}
+    assert cases <= {*OP_CASES, *CASES, *VARIED, *DIFFERENTIATED, *kept, *trained}
 
 
 def test_a_line_a_network() -> None:

@@ -16,7 +16,7 @@ from backproof.reference.article.golden import Golden, prove
 from backproof.reference.numbers.exact import workprec
 from backproof.reference.training import Iteration
 from backproof.report.cells import FIVE_DECIMALS, Cell
-from backproof.running.implementations import REFERENCE, Runs
+from backproof.running.implementations import REFERENCE, Implementations
 from backproof.verification import test_article as checks
 from backproof.verification import test_golden
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
@@ -25,7 +25,7 @@ NAME = COMPLEX_STEP.stem
 CELL = Cell("", "", "", None, "", 1, "", "")
 
 
-class Planted(Runs):
+class Planted(Implementations):
     """Runs in which one number of the adapter is off in its fourth digit."""
 
     def __init__(self, article: Article, iteration: int, address: Address) -> None:
@@ -62,17 +62,19 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
     """Of all cells, only the planted number's own: against the ball, and in its pairs."""
     computed = [q for q, at in article.addresses.items() if at.kind != "leaves"]
     for planted in ((n, q) for n in ITERATIONS for q in computed):
-        runs = Planted(article, planted[0], article.addresses[planted[1]])
+        implementations = Planted(article, planted[0], article.addresses[planted[1]])
         cells = [(n, q) for n in ITERATIONS for q in computed]
         for name in (REFERENCE, NAME):
             red = [
-                c for c in cells if is_red(checks.test_in_ball, name, precision, *c, runs, golden)
+                c
+                for c in cells
+                if is_red(checks.test_in_ball, name, precision, *c, implementations, golden)
             ]
             assert red == ([planted] if name == NAME else []), name
         pairs = [
             c
             for c in cells
-            if is_red(checks.test_pair_agrees, (REFERENCE, NAME), precision, *c, runs)
+            if is_red(checks.test_pair_agrees, (REFERENCE, NAME), precision, *c, implementations)
         ]
         assert pairs == [planted] or is_tiny(golden, *planted)
 
@@ -84,7 +86,7 @@ def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
 
 def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
     """A golden value off in its fourth digit leaves the ball; in its last, it is not proven."""
-    runs = Runs(article, {})
+    implementations = Implementations(article, {})
     with workprec():
         proven = prove(article)
     for at in ((n, q) for n in ITERATIONS for q in article.addresses):
@@ -98,7 +100,9 @@ def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
             with workprec(), pytest.raises(AssertionError):
                 test_golden.test_value(article, changed, proven, *at)
             if i < len(value) - 1:
-                assert is_red(checks.test_in_ball, REFERENCE, "float64", *at, runs, changed), at
+                assert is_red(
+                    checks.test_in_ball, REFERENCE, "float64", *at, implementations, changed
+                ), at
 
 
 @pytest.fixture

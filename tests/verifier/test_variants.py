@@ -21,8 +21,8 @@ from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.sensitivity import OTHERWISE
 from backproof.reference.verdict.sensitivity import Runs as TwoRuns
 from backproof.running.certificates import in_precision
-from backproof.verification.test_examples import explained, replays_of
-from backproof.verification.test_variants import halved
+from backproof.running.examples import explained, replays_of
+from backproof.running.variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
 
