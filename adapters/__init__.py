@@ -1,4 +1,4 @@
-"""The table of adapters. Only `load` imports a framework, and only the one asked for."""
+"""Adapters. Only `load` imports a framework, and only the one asked for."""
 
 import importlib
 import importlib.util
@@ -6,22 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import TABLE
 from backproof.adapters.protocol import Adapter, AdapterError
 
-TABLE = {
-    "torch": "backproof.adapters.pytorch_autograd",
-    "jax": "backproof.adapters.jax_grad",
-}
-"""Name, which is also the framework's package -> the adapter's module."""
-
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "torch": ("func", "compile", "vmap", "checkpoint"),
-    "jax": ("jit", "vmap", "checkpoint", "scan"),
-}
-"""Name -> its variants: the same adapter under another of its framework's transformations.
-
-"torch.compile" is a key of `variants` in the module of "torch".
-"""
+__all__ = ["TABLE", "load"]
 
 
 def load(name: str, path: Path | None = None) -> Adapter:
@@ -29,9 +18,12 @@ def load(name: str, path: Path | None = None) -> Adapter:
 
     Raises AdapterError where the framework cannot be imported or the file defines no adapter.
     """
-    framework, _, variant = name.partition(".")
+    column = Column(name) if path else Column.parse(name)
     try:
-        module = _from_file(name, path) if path else importlib.import_module(TABLE[framework])
+        if path:
+            module = _from_file(name, path)
+        else:
+            module = importlib.import_module(TABLE[column.framework].module)
     except ImportError as error:
         raise AdapterError(
             f"adapter {name}: was asked for and cannot be imported: {error}; "
@@ -41,10 +33,13 @@ def load(name: str, path: Path | None = None) -> Adapter:
         raise AdapterError(
             f"adapter {name}: its module raised {type(error).__name__}: {error}"
         ) from error
-    adapter = module.variants[variant] if variant else getattr(module, "adapter", None)
+    if column.variant:
+        adapter = module.variants[column.variant]
+    else:
+        adapter = getattr(module, "adapter", None)
     if not isinstance(adapter, Adapter):
         raise AdapterError(
-            f"adapter {name}: {path or TABLE[framework]}: expected `adapter = Adapter(...)` "
+            f"adapter {name}: {path or module.__name__}: expected `adapter = Adapter(...)` "
             f"(backproof.Adapter), found {adapter!r}"
         )
     return adapter

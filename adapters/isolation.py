@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.frameworks import TABLE
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
@@ -177,18 +178,13 @@ def _arrays(content: Any) -> Iterator[Array]:
 
 def _state() -> dict[str, Any]:
     """Return what belongs to the whole process, by what it is called."""
-    state = {
+    state: dict[str, Any] = {
         "the working directory": Path.cwd(),
         "NumPy's error state": np.geterr(),
     }
-    if torch := sys.modules.get("torch"):
-        state["PyTorch's defaults"] = (
-            torch.get_default_dtype(),
-            torch.is_grad_enabled(),
-            torch.get_num_threads(),
-        )
-    if jax := sys.modules.get("jax"):
-        state["JAX's configuration"] = repr(jax.config.values)
+    for name, framework in TABLE.items():
+        if name in sys.modules:
+            state |= framework.process_state(sys.modules[name])
     return state
 
 

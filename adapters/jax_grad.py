@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from backproof.adapters.directional import nested
+from backproof.adapters.jax_campaign import DIALECT, JITTED, aborts
 from backproof.adapters.jax_scan import scanned
 from backproof.adapters.optax_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
@@ -221,6 +222,8 @@ adapter = Adapter(
     per_example=per_example,
     compiled=partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0}),
     libraries=libraries,
+    dialect=DIALECT,
+    aborts=aborts,
     unsupported={
         "softplus beta": "jax.nn.softplus has no beta",
         "softplus threshold": "jax.nn.softplus has no threshold",
@@ -229,8 +232,8 @@ adapter = Adapter(
     second_order=nested(jax.grad, jax.jvp),
 )
 variants = {
-    "jit": replace(adapter, value_and_grad=jitted),
-    "vmap": replace(adapter, value_and_grad=vmapped),
-    "checkpoint": replace(adapter, value_and_grad=checkpointed),
-    "scan": replace(adapter, value_and_grad=jitted, walk=scanned),
+    "jit": replace(adapter, value_and_grad=jitted, dialect=JITTED),
+    "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
+    "scan": replace(adapter, value_and_grad=jitted, walk=scanned, dialect=None),
 }

@@ -90,7 +90,7 @@ def states(state: Any) -> dict[str, Named]:
 
 
 libraries = {
-    "jax.optax": Library(
+    "optax": Library(
         optax.__version__,
         CLAIMS,
         start,

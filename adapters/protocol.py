@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backproof.adapters.dialect import Dialect
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
@@ -66,8 +67,11 @@ class Adapter:
     processor:      what it may use of the processor, by names: numbers may depend on it.
     unsupported:    op, "op option", "op method" or precision -> the reason why this adapter goes
                     without it.
+    dialect:        how a script for the framework alone is written; None where nobody has said.
+    aborts:         (node, the shapes of its inputs, precision) -> why it ends the process, in one
+                    sentence; None where it does not. Such networks are not run.
     compiled:       makes a function of tensors one that is called many times.
-    libraries:      column of the report -> a library of optimizers for the framework.
+    libraries:      name -> a library of optimizers for the framework.
     forward_mode:   method ("jvp") -> the framework's own, as `Directional`.
     second_order:   method ("forward-over-reverse") -> likewise.
     """
@@ -84,6 +88,8 @@ class Adapter:
     ) = None
     processor: Collection[str] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    aborts: Callable[[Node, Sequence[tuple[int, ...]], str], str | None] = lambda *_: None
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
     libraries: Mapping[str, "Library"] = field(default_factory=dict)
     forward_mode: Mapping[str, Directional] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from backproof.adapters.directional import nested
 from backproof.adapters.protocol import Adapter, Directional, Loss, Tensor
+from backproof.adapters.torch_campaign import COMPILED, DIALECT, aborts
 from backproof.adapters.torch_optimizers import libraries
 
 
@@ -183,6 +184,8 @@ adapter = Adapter(
     value_and_grad=value_and_grad,
     per_example=per_example,
     libraries=libraries,
+    dialect=DIALECT,
+    aborts=aborts,
     unsupported={
         "huber forward-over-reverse": "huber_loss_backward has no forward mode",
     },
@@ -192,8 +195,8 @@ adapter = Adapter(
     },
 )
 variants = {
-    "func": replace(adapter, value_and_grad=func_grad),
-    "compile": replace(adapter, value_and_grad=compiled),
-    "vmap": replace(adapter, value_and_grad=vmapped),
-    "checkpoint": replace(adapter, value_and_grad=checkpointed),
+    "func": replace(adapter, value_and_grad=func_grad, dialect=None),
+    "compile": replace(adapter, value_and_grad=compiled, dialect=COMPILED),
+    "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
+    "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
 }

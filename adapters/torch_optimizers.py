@@ -108,10 +108,10 @@ LACKS = {
     "radam nesterov": "torch.optim.RAdam has no look-ahead",
 }
 libraries = {
-    "torch.single": Library(
+    "single": Library(
         str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
     ),
-    "torch.foreach": Library(
+    "foreach": Library(
         str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=True), LACKS
     ),
 }

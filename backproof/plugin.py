@@ -137,12 +137,11 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 
 def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> dict[str, Any]:
     """Return the document of the run, whichever workers made its cells."""
-    article, stats = config.stash[ARTICLE], terminalreporter.stats
+    stats = terminalreporter.stats
     return make_document(
         [cell for reports in stats.values() for cell in map(_cell, reports) if cell],
-        article=article,
+        article=config.stash[ARTICLE],
         golden=config.stash[GOLDEN],
-        audit=audits.audit(article),
         recorded=config.stash[FINDINGS],
         adapters=[*config.stash[ADAPTERS]],
         command=_command(),

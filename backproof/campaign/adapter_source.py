@@ -18,7 +18,8 @@ class Source:
 
     def __init__(self, framework: str) -> None:
         """Read it."""
-        module = ast.parse(inspect.getsource(importlib.import_module(adapters.TABLE[framework])))
+        name = adapters.TABLE[framework].module
+        module = ast.parse(inspect.getsource(importlib.import_module(name)))
         dicts = [node for node in ast.walk(module) if isinstance(node, ast.Dict)]
         ops = next(d for d in dicts if any(ast.unparse(key) == "'dense'" for key in d.keys if key))
         pairs = zip(ops.keys, ops.values, strict=True)

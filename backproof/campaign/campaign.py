@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 from backproof import adapters
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.campaign import saved_graphs as stored
+from backproof.campaign import saved_graphs
 from backproof.campaign.graphs import graphs
 from backproof.campaign.saved_graphs import Found, Place, places, quantities
 from backproof.reference.backprop import forward
@@ -24,30 +26,12 @@ from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import traced
-from backproof.running.implementations import Runs
-from backproof.scenarios.op_cases import OPS_ALONE
-from backproof.scenarios.variants import COMPILED
+from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES
 
-TRIED = ("torch.compile", "jax.jit")
-"""The variants that are tried too: of random graphs, a compiler makes something new each time."""
-
-SHARE = {"torch.compile": 100, "jax": 20, "jax.jit": 20}
-"""One graph in so many is tried where each has to be compiled first."""
-
-IN_FULL = ("float64", "float32")
-"""The precisions of what is compiled: of narrower numbers a compiler keeps more digits between ops
-that it fuses (PyTorch: `emulate_precision_casts` is off by default), and no one sees these."""
-
-SLOW = ("torch.compile",)
-"""Where each graph takes seconds, one is not shrunk but for its last step, to the op alone."""
-
-ABORTS = {
-    "jax": "XLA aborts on the gradient of a convolution whose stride is a side of the kernel, and "
-    "whose padding is one less",
-    "torch": "F.conv2d ends the process in float16 (on processors with AVX512-FP16) where a "
-    "dilated kernel is one wide and sees padding alone",
-}
-"""Adapter -> what ends the process, and is not run."""
+COMPILED_PRECISIONS = ("float64", "float32")
+"""Of what is compiled as a whole: of narrower numbers a compiler keeps more digits between ops that
+it fuses, and no one sees these."""
 
 SIMPLEST = 1
 """hypothesis begins with the simplest graph, always the same: none of those asked for, nor run."""
@@ -56,14 +40,11 @@ ROUND = 20
 """How many graphs of a seed, or a share; a campaign looks at the clock after them."""
 
 
-def columns(names: Sequence[str]) -> list[str]:
-    """Return the implementations to try, and those of their variants that are compiled."""
-    return [
-        column
-        for name in names
-        for column in (name, *(f"{name}.{variant}" for variant in adapters.VARIANTS.get(name, ())))
-        if column in (name, *TRIED)
-    ]
+def columns(names: Sequence[str]) -> list[Column]:
+    """Return the columns to try: implementations, and those of their variants that have a share."""
+    own = {name: adapters.TABLE[name].variants for name in names if name in adapters.TABLE}
+    every = [Column(name, variant) for name in names for variant in ("", *own.get(name, ()))]
+    return [column for column in every if traits(column).share]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +71,8 @@ class Campaign:
     undecided: links that were.
     """
 
-    runs: Runs
-    column: str
+    implementations: Implementations
+    column: Column
     known: Sequence[KnownFinding]
     cell: Cell
     places: frozenset[Place] = frozenset()
@@ -101,7 +82,7 @@ class Campaign:
         """Yield what is found until the time is over, each place once."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if found := self.round(seed, max(ROUND // SHARE.get(self.column, 1), 1)):
+            if found := self.round(seed, max(ROUND // traits(self.column).share, 1)):
                 self.places |= places(found.network, found.quantity)
                 yield found
             seed += 1
@@ -111,6 +92,8 @@ class Campaign:
 
         Raises AdapterError where a graph makes the adapter raise.
         """
+        own = traits(self.column)
+        precisions = COMPILED_PRECISIONS if own.compiles_passes else tuple(PRECISIONS)
         last: list[Found] = []
         drawn_before: list[Network] = []
 
@@ -120,22 +103,22 @@ class Campaign:
             database=None,
             deadline=None,
             report_multiple_bugs=False,
-            phases=[Phase.generate, *([] if self.column in SLOW else [Phase.shrink])],
+            # Where each graph takes seconds, only the last step is made: to the op alone.
+            phases=[Phase.generate, *([] if own.slow else [Phase.shrink])],
             suppress_health_check=list(HealthCheck),
         )
-        @given(graphs(precisions=IN_FULL if self.column in COMPILED else [*PRECISIONS]))
+        @given(graphs(precisions=precisions))
         def every_link_is_inside(drawn: tuple[Network, str]) -> None:
             network, precision = drawn
             drawn_before.append(network)
             if len(drawn_before) <= SIMPLEST:
                 return
             leaves = leaves_in(network, precision)
-            if aborts(self.column, network, precision):
-                cause = ABORTS[self.column.partition(".")[0]]
+            if cause := aborts(self.column, network, precision):
                 self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
                 return
             try:
-                judged = judge(self.runs, self.column, network, leaves, self.known)
+                judged = judge(self.implementations, self.column, network, leaves, self.known)
             except Unsupported:
                 return
             except AdapterError as error:
@@ -150,14 +133,14 @@ class Campaign:
         try:
             every_link_is_inside()
         except RefutedError:
-            return self.alone(last[0]) or last[0]
+            return self.as_op_case(last[0]) or last[0]
         return None
 
-    def alone(self, found: Found) -> Found | None:
+    def as_op_case(self, found: Found) -> Found | None:
         """Return what was found as one op of the numbers it had there, if it shows so."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
-        trace, _ = traced(self.runs, self.column, network, leaves, shapes)
+        trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
         name, backward = found.quantity.of, found.quantity.kind == "derivative"
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
@@ -173,7 +156,7 @@ class Campaign:
                 (node, *last),
                 frozenset(),
             )
-            judged = judge(self.runs, self.column, one, dict(one.inputs), self.known)
+            judged = judge(self.implementations, self.column, one, dict(one.inputs), self.known)
             if judged.new:
                 return self.found(one, found.precision, judged.new[0])
         return None
@@ -182,7 +165,7 @@ class Campaign:
         """Return what is to be kept of a graph: its leaves as they were given."""
         given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
         same = Network(network.name, given, {}, network.nodes, frozenset())
-        version = str(self.runs.version(self.column.partition(".")[0]))
+        version = str(self.implementations.version(self.column.framework))
         return Found(self.column, version, precision, link.quantity, link.index, str(link), same)
 
     def count(self, judged: Judged) -> None:
@@ -199,22 +182,18 @@ class Campaign:
             self.cell.properties = [f"{self.undecided} links undecided: their balls have no bound"]
 
 
-def aborts(column: str, network: Network, precision: str) -> bool:
-    """Return whether a graph has what is known to end the process; see `ABORTS`."""
-    adapter = column.partition(".")[0]
+def aborts(column: Column, network: Network, precision: str) -> str | None:
+    """Return why a graph ends the process, in one sentence; None where nothing is known to."""
+    if column.framework not in adapters.TABLE:
+        return None
+    adapter = adapters.load(str(column))
     with np.errstate(all="ignore"):
         known = {**network.inputs, **forward(network, network.inputs)}
-
-    def of(node: Node) -> bool:
-        width, kernel = known[node.inputs[0]].shape[3], known[node.inputs[1]].shape[2:]
-        options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
-        stride, padding, dilation = (options[k] for k in ("stride", "padding", "dilation"))
-        if adapter == "jax":
-            return stride in kernel and padding == stride - 1 > 0 and dilation == 1
-        dilated = precision == "float16" and kernel[1] == 1 < dilation
-        return dilated and 0 < padding <= stride - width
-
-    return adapter in ABORTS and any(of(node) for node in network.nodes if node.op == "conv2d")
+    causes = (
+        adapter.aborts(node, [known[name].shape for name in node.inputs], precision)
+        for node in network.nodes
+    )
+    return next(filter(None, causes), None)
 
 
 def leaves_in(network: Network, precision: str) -> dict[str, Array]:
@@ -223,8 +202,8 @@ def leaves_in(network: Network, precision: str) -> dict[str, Array]:
 
 
 def judge(
-    runs: Runs,
-    column: str,
+    implementations: Implementations,
+    column: Column,
     network: Network,
     leaves: Mapping[str, Array],
     known: Sequence[KnownFinding],
@@ -237,19 +216,19 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        trace, plain = traced(runs, column, network, leaves, shapes)
+        trace, plain = traced(implementations, column, network, leaves, shapes)
         replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
-        certificate = certify_passes(replay, compiled=column in COMPILED)
+        certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))
-    adapter = column.partition(".")[0]  # of a variant, whose ops are the adapter's own
-    version = runs.version(adapter)
+    version = implementations.version(column.framework)
+    names = {column.framework, str(column)}  # a variant's ops are the adapter's own
     recorded = [
         (finding.cause, sighting)
         for finding in known
         if finding.releases.include(version)
         for sighting in finding.where
-        if {adapter, column} & {*sighting.columns} and precision in sighting.precisions
+        if names & {*sighting.columns} and precision in sighting.precisions
     ]
     left = [link for link in red if link not in undecided]
     causes = [
@@ -292,13 +271,13 @@ def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> b
 
 
 def places_of(sighting: Sighting) -> frozenset[Place]:
-    """Return the ops of a sighting, where it is of an op alone or of a kept graph."""
+    """Return the ops of a sighting, where it is of an op case or of a kept graph."""
     found: frozenset[Place] = frozenset()
     for case in (*sighting.cases, *sighting.elsewhere):
-        if case in OPS_ALONE:
-            network = OPS_ALONE[case](0)
+        if case in OP_CASES:
+            network = OP_CASES[case].network()
         elif case.startswith("campaign/"):
-            network = stored.load(stored.kept()[case.removeprefix("campaign/")]).network
+            network = saved_graphs.load(saved_graphs.kept()[case.removeprefix("campaign/")]).network
         else:
             continue
         matched = [

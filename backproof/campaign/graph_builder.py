@@ -21,7 +21,7 @@ class Unfit(Exception):
 
 
 @dataclass(slots=True)
-class Growth:
+class GraphBuilder:
     """A graph in the making.
 
     draw: hypothesis's. limit: the largest number. leaves, nodes: as a network has them.
@@ -72,7 +72,10 @@ class Growth:
         return name
 
     def operand(
-        self, fits: Callable[[Array], Any], shapes: Callable[["Growth"], Shape], kind: str = "x"
+        self,
+        fits: Callable[[Array], Any],
+        shapes: Callable[["GraphBuilder"], Shape],
+        kind: str = "x",
     ) -> str:
         """Return a value that fits, the newest first, or a leaf of a shape."""
         fitting = [name for name in reversed(self.values) if fits(self.values[name])]

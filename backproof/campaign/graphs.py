@@ -17,7 +17,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from backproof.campaign.graph_builder import Growth, Shape, Unfit, is_box
+from backproof.campaign.graph_builder import GraphBuilder, Shape, Unfit, is_box
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -31,22 +31,22 @@ LIMIT = {"float16": 64.0}
 WIDE = 1e4
 
 
-def image(g: Growth) -> Shape:
+def image(g: GraphBuilder) -> Shape:
     """Draw the shape of images (N, C, H, W)."""
     return g.side(2), g.side(4), g.side(), g.side()
 
 
-def rows(g: Growth) -> Shape:
+def rows(g: GraphBuilder) -> Shape:
     """Draw the shape of vectors (N, C)."""
     return g.side(), g.side()
 
 
-def sequence(g: Growth) -> Shape:
+def sequence(g: GraphBuilder) -> Shape:
     """Draw the shape of vectors or of sequences of them, (N, C) or (B, T, C)."""
     return g.one([(), (2,)]) + rows(g)
 
 
-def square(g: Growth) -> Shape:
+def square(g: GraphBuilder) -> Shape:
     """Draw the shape of square matrices (B, T, T)."""
     n = g.side()
     return g.side(2), n, n
@@ -60,15 +60,15 @@ def has(*axes: int) -> Callable[[Array], bool]:
 ANY = has(1, 2, 3, 4)
 
 
-def _unary(op: str, **choices: Sequence[Any]) -> Callable[[Growth], Any]:
+def _unary(op: str, **choices: Sequence[Any]) -> Callable[[GraphBuilder], Any]:
     """Return the step of an op of one operand of any shape."""
     return lambda g: g.node(op, g.operand(ANY, sequence), **g.options(**choices))
 
 
-def _binary(op: str) -> Callable[[Growth], Any]:
+def _binary(op: str) -> Callable[[GraphBuilder], Any]:
     """Return the step of an op of two operands that broadcast."""
 
-    def step(g: Growth) -> Any:
+    def step(g: GraphBuilder) -> Any:
         a = g.operand(ANY, sequence)
         shape = g.shape(a)
         less = [shape, shape[1:], tuple(1 if i else n for i, n in enumerate(shape))]
@@ -84,17 +84,17 @@ def _broadcasts(one: Shape, other: Shape) -> bool:
     return all(n == m or 1 in {n, m} for n, m in pairs)
 
 
-def _distance(op: str, kind: str = "x", **choices: Sequence[Any]) -> Callable[[Growth], Any]:
+def _distance(op: str, kind: str = "x", **choices: Sequence[Any]) -> Callable[[GraphBuilder], Any]:
     """Return the step of a loss of outputs and targets."""
 
-    def step(g: Growth) -> Any:
+    def step(g: GraphBuilder) -> Any:
         y = g.operand(has(2), rows)
         return g.node(op, y, g.like(y, kind), **g.options(**choices))
 
     return step
 
 
-def _dense(g: Growth) -> Any:
+def _dense(g: GraphBuilder) -> Any:
     x = g.operand(has(2, 3), sequence)
     n = g.shape(x)[-1]
     W = g.operand(lambda a: a.ndim == 2 and a.shape[0] == n, lambda g: (n, g.side()))
@@ -102,7 +102,7 @@ def _dense(g: Growth) -> Any:
     return g.node("dense", x, W, *([] if bias is None else [g.weight(*bias)]))
 
 
-def _conv2d(g: Growth) -> Any:
+def _conv2d(g: GraphBuilder) -> Any:
     x = g.operand(has(4), image)
     _, C, H, W = g.shape(x)
     options = g.options(
@@ -119,10 +119,10 @@ def _conv2d(g: Growth) -> Any:
     return g.node("conv2d", x, *leaves, **options)
 
 
-def _pool(op: str, **choices: Sequence[Any]) -> Callable[[Growth], Any]:
+def _pool(op: str, **choices: Sequence[Any]) -> Callable[[GraphBuilder], Any]:
     """Return the step of a pooling; a window is half padding at most."""
 
-    def step(g: Growth) -> Any:
+    def step(g: GraphBuilder) -> Any:
         x = g.operand(has(4), image)
         padding = g.options(padding=[1])
         largest = min(3, min(g.shape(x)[2:]) + 2 * padding.get("padding", 0))
@@ -133,14 +133,14 @@ def _pool(op: str, **choices: Sequence[Any]) -> Callable[[Growth], Any]:
     return step
 
 
-def _upsample(g: Growth) -> Any:
+def _upsample(g: GraphBuilder) -> Any:
     return g.node("upsample", g.operand(has(4), image), scale_factor=g.one([2, 3]))
 
 
-def _norm(op: str) -> Callable[[Growth], Any]:
+def _norm(op: str) -> Callable[[GraphBuilder], Any]:
     """Return the step of a norm; batch norm's channels have two entries or more."""
 
-    def step(g: Growth) -> Any:
+    def step(g: GraphBuilder) -> Any:
         axis = 1 if op == "batch_norm" else -1
         x = g.operand(has(2, 4) if axis == 1 else has(2, 3), image if axis == 1 else sequence)
         channels = g.shape(x)[axis]
@@ -152,24 +152,24 @@ def _norm(op: str) -> Callable[[Growth], Any]:
     return step
 
 
-def _embedding(g: Growth) -> Any:
+def _embedding(g: GraphBuilder) -> Any:
     W = g.operand(has(2), rows)
     index = g.draw(st.lists(st.integers(0, g.shape(W)[0] - 1), min_size=1, max_size=6))
     shape = g.one([(-1,), *([(2, -1)] if len(index) % 2 == 0 else [])])
     return g.node("embedding", W, index=np.reshape(index, shape))
 
 
-def _causal_mask(g: Growth) -> Any:
+def _causal_mask(g: GraphBuilder) -> Any:
     x = g.operand(lambda a: a.ndim >= 2 and a.shape[-1] == a.shape[-2], square)
     return g.node("causal_mask", x, **g.options(fill=[-64.0, 0.0]))
 
 
-def _attention(g: Growth) -> Any:
+def _attention(g: GraphBuilder) -> Any:
     q = g.operand(has(4), image)
     return g.node("attention", q, g.like(q), g.like(q))
 
 
-def _matmul(g: Growth) -> Any:
+def _matmul(g: GraphBuilder) -> Any:
     a = g.operand(has(2, 3, 4), sequence)
     *batch, _, n = g.shape(a)
     b = g.operand(
@@ -178,19 +178,19 @@ def _matmul(g: Growth) -> Any:
     return g.node("matmul", a, b)
 
 
-def _scale(g: Growth) -> Any:
+def _scale(g: GraphBuilder) -> Any:
     x = g.operand(has(0, 1, 2, 3, 4), sequence)
     return g.node("scale", x, factor=g.one([2.0, 0.3, -1.0, 0.0, 1e-3]))
 
 
-def _concatenate(g: Growth) -> Any:
+def _concatenate(g: GraphBuilder) -> Any:
     x = g.operand(ANY, sequence)
     axis = g.one(range(len(g.shape(x))))
     parts = [x, *(g.like(x) for _ in range(g.side(2)))]
     return g.node("concatenate", *parts, axis=axis)
 
 
-def _reshape(g: Growth) -> Any:
+def _reshape(g: GraphBuilder) -> Any:
     x = g.operand(ANY, sequence)
     size = g.values[x].size
     shapes = [s for n in (1, 2, 3, 4) for s in factorizations(size, n)]
@@ -209,12 +209,12 @@ def factorizations(size: int, n: int) -> list[Shape]:
     ]
 
 
-def _transpose(g: Growth) -> Any:
+def _transpose(g: GraphBuilder) -> Any:
     x = g.operand(has(2, 3, 4), sequence)
     return g.node("transpose", x, axes=g.one(list(permutations(range(len(g.shape(x)))))[::-1]))
 
 
-def _slice(g: Growth) -> Any:
+def _slice(g: GraphBuilder) -> Any:
     x = g.operand(ANY, sequence)
     index = []
     for n in g.shape(x):
@@ -223,13 +223,13 @@ def _slice(g: Growth) -> Any:
     return g.node("slice", x, index=tuple(index))
 
 
-def _pad(g: Growth) -> Any:
+def _pad(g: GraphBuilder) -> Any:
     x = g.operand(ANY, sequence)
     side = st.tuples(st.integers(0, 2), st.integers(0, 2))
     return g.node("pad", x, width=tuple(g.draw(side) for _ in g.shape(x)))
 
 
-def _cross_entropy(g: Growth) -> Any:
+def _cross_entropy(g: GraphBuilder) -> Any:
     y = g.operand(has(2, 3), sequence)
     *batch, O = g.shape(y)  # noqa: E741 as in the op
     n = prod(batch)
@@ -240,7 +240,7 @@ def _cross_entropy(g: Growth) -> Any:
     return g.node("cross_entropy", y, target=np.reshape(target, batch), **options)
 
 
-def _complete_iou(g: Growth) -> Any:
+def _complete_iou(g: GraphBuilder) -> Any:
     """Compare boxes: leaves, or as a detector decodes them, a corner and sides of a sigmoid."""
     p = g.operand(lambda a: a.ndim == 2 and a.shape[1] == 4, lambda g: (g.side(), 4), "box")
     if not is_box(g.values[p]):
@@ -252,7 +252,7 @@ def _complete_iou(g: Growth) -> Any:
     return g.node("complete_iou", p, g.like(p, "box"), **g.options(eps=[0.5]))
 
 
-STEPS: dict[str, Callable[[Growth], Any]] = {
+STEPS: dict[str, Callable[[GraphBuilder], Any]] = {
     "scale": _scale,
     "add": _binary("add"),
     "multiply": _binary("multiply"),
@@ -303,7 +303,7 @@ def graphs(
 ) -> tuple[Network, str]:
     """Draw a network over some ops, and the precision to run it in."""
     precision = draw(st.sampled_from(precisions))
-    g = Growth(draw, LIMIT.get(precision, WIDE))
+    g = GraphBuilder(draw, LIMIT.get(precision, WIDE))
     for _ in range(NODES):
         if g.nodes and not draw(st.integers(0, 7)):
             break
@@ -322,7 +322,7 @@ def graphs(
 
 
 @st.composite
-def step(draw: st.DrawFn, g: Growth, ops: Sequence[str]) -> None:
+def step(draw: st.DrawFn, g: GraphBuilder, ops: Sequence[str]) -> None:
     """Add one op with its operands and options; nothing where it does not fit."""
     leaves, nodes, values = dict(g.leaves), list(g.nodes), dict(g.values)
     try:

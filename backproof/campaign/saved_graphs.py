@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.column import Column
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
@@ -31,7 +32,7 @@ class Found:
     network: the graph; its leaves are of that precision.
     """
 
-    column: str
+    column: Column
     version: str
     precision: str
     quantity: Quantity
@@ -72,7 +73,7 @@ def quantities(network: Network) -> list[Quantity]:
 def text(found: Found) -> str:
     """Return what was found as JSON, one line a leaf and a node."""
     head = {
-        "column": found.column,
+        "column": str(found.column),
         "version": found.version,
         "precision": found.precision,
         "link": str(found.quantity),
@@ -115,11 +116,10 @@ def load(path: Path) -> Found:
             Node(node, op, tuple(inputs), {k: _read(v) for k, v in options.items()})
             for node, op, inputs, options in content.pop("nodes")
         )
-        index = tuple(content.pop("index"))
+        column, index = Column.parse(content.pop("column")), tuple(content.pop("index"))
         network = Network(f"campaign/{path.stem}", leaves, {}, nodes, frozenset())
-        link = content.pop("link")
-        known = {str(quantity): quantity for quantity in quantities(network)}
-        return Found(**content, quantity=known[link], index=index, network=network)
+        quantity = {str(one): one for one in quantities(network)}[content.pop("link")]
+        return Found(column, **content, quantity=quantity, index=index, network=network)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(f"campaign/{path.name}: {error}") from None
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from backproof import adapters
+from backproof.adapters.dialect import Dialect
 from backproof.campaign.adapter_source import Source
 from backproof.campaign.saved_graphs import Found
 from backproof.reference.backprop import forward
@@ -14,44 +16,15 @@ from backproof.reference.ops import Array
 PROBE = "probe"
 """The zero that is added to a node where its cotangent is asked for."""
 
-SETUP = {("jax", "float64"): ['jax.config.update("jax_enable_x64", True)']}
-"""Adapter, precision -> what has to be said before all else."""
-
-FULL = {
-    "torch": "torch.full({shape}, {number}, dtype=torch.{precision}, requires_grad=True)",
-    "jax": "jnp.full({shape}, {number}, dtype=jnp.{precision})",
-}
-"""Adapter -> how a tensor of one number is written."""
-
-TENSOR = {
-    "torch": "torch.tensor({numbers}, dtype=torch.{precision}, requires_grad=True)",
-    "jax": "jnp.array({numbers}, dtype=jnp.{precision})",
-}
-"""Likewise, one of several."""
-
-VALUE = {
-    "torch": "f({leaves})",
-    "torch.compile": "torch.compile(f)({leaves})",
-    "jax": "f({leaves})",
-    "jax.jit": "jax.jit(f)({leaves})",
-}
-"""Adapter or variant -> how a value is asked for."""
-
-GRADIENT = {
-    "torch": "torch.autograd.grad(f({leaves}), {name})[0]",
-    "torch.compile": "torch.autograd.grad(torch.compile(f)({leaves}), {name})[0]",
-    "jax": "jax.grad(f, argnums={place})({leaves})",
-    "jax.jit": "jax.jit(jax.grad(f, argnums={place}))({leaves})",
-}
-"""Likewise, the gradient of a leaf."""
-
 
 def script(found: Found) -> str:
     """Return the lines that print the entry that was found; the nodes where no dialect is known."""
     network, leaves, precision = found.network, found.leaves, found.precision
-    if found.column not in VALUE:
+    framework = found.column.framework
+    known = framework in adapters.TABLE
+    dialect = adapters.load(str(found.column)).dialect if known else None
+    if dialect is None:
         return "\n".join(map(str, network.nodes))
-    framework = found.column.partition(".")[0]
     source, backward = Source(framework), found.quantity.kind == "derivative"
     name = found.quantity.of
     nodes = network.nodes if backward else up_to(network, name)
@@ -67,8 +40,8 @@ def script(found: Found) -> str:
         + (f" + {PROBE}" if node.name == probed else "")
         for node in nodes
     ]
-    tensors = [f"{k} = {tensor(framework, precision, a)}" for k, a in given.items()]
-    ask = (GRADIENT if backward else VALUE)[found.column].format(
+    tensors = [f"{k} = {tensor(dialect, precision, a)}" for k, a in given.items()]
+    ask = (dialect.gradient if backward else dialect.value).format(
         leaves=", ".join(given), name=name, place=[*given].index(name) if backward else None
     )
     lines = [
@@ -79,7 +52,7 @@ def script(found: Found) -> str:
         *tensors,
         f"print({ask}{list(found.index) or ''}.item())",
     ]
-    setup = SETUP.get((framework, precision), [])
+    setup = [dialect.setup[precision]] if precision in dialect.setup else []
     tree = ast.parse("\n".join([*setup, *lines]))
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
     return "\n".join(
@@ -92,6 +65,11 @@ def script(found: Found) -> str:
             f"# {found.says}",
         ]
     )
+
+
+def shown(found: Found) -> str:
+    """Return what was found, and the script that shows it in the framework alone."""
+    return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
 
 
 def up_to(network: Network, name: str) -> tuple[Node, ...]:
@@ -113,10 +91,10 @@ def literal(value: Any) -> str:
     return f"np.array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
 
 
-def tensor(framework: str, precision: str, array: Array) -> str:
+def tensor(dialect: Dialect, precision: str, array: Array) -> str:
     """Return a tensor as it is written, every digit of it."""
     numbers = array.astype(float)
     if array.size and len({*map(repr, numbers.ravel().tolist())}) == 1:
         number = numbers.ravel()[0].item()
-        return FULL[framework].format(shape=array.shape, number=number, precision=precision)
-    return TENSOR[framework].format(numbers=numbers.tolist(), precision=precision)
+        return dialect.full.format(shape=array.shape, number=number, precision=precision)
+    return dialect.array.format(numbers=numbers.tolist(), precision=precision)

@@ -29,7 +29,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     ):
         if text:
             parts.append(folded(title, text, is_open=title in OPEN))
-    parts.append(f"The article: {report['article']['counts']}")
+    if article := report["article"]:
+        parts.append(f"The article: {article['counts']}")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     parts.append(f"`{report['command']}`, seeds {report['seeds']}; {versions}; {machine}")

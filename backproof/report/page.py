@@ -36,7 +36,8 @@ def page(report: Mapping[str, Any]) -> str:
     """Return the page of a document."""
     cells, article = cells_of(report), report["article"]
     maps = heatmaps(cells)
-    drawings = [units(article, cells), *networks(report["networks"], cells)]
+    drawings = [units(article, cells)] if article else []
+    drawings += networks(report["networks"], cells)
     environment = Environment(
         loader=FileSystemLoader(WEB),
         autoescape=True,
@@ -51,9 +52,9 @@ def page(report: Mapping[str, Any]) -> str:
         signs=SIGNS,
         drawings=drawings,
         undrawn=[name for name, nodes in report["networks"].items() if len(nodes) > LARGEST],
-        figures=figures(article, cells),
+        figures=figures(article, cells) if article else None,
         abbreviated=tables.ABBREVIATED,
-        curve=loss_curve(article["losses"]),
+        curve=loss_curve(article["losses"]) if article else None,
         marked=MARKED,
         red=red(cells, maps),
         seen_in=seen_in(maps),

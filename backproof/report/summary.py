@@ -12,7 +12,7 @@ def sections(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield title and text of each table that has rows; nothing where nothing was compared."""
     if not (cells := cells_of(report)):
         return
-    article = report["article"]
+    article = report["article"] or {"counts": "", "figures": ()}
     for title, text in (
         ("agreeing / total, fewest significant digits of agreement", tables.matrix(cells)),
         ("pairs, to five decimals", tables.pairs(cells)),

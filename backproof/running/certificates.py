@@ -6,8 +6,10 @@ from math import log10
 
 import numpy as np
 
+from backproof.adapters.column import Column
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.backprop import Trace, backprop, forward
+from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
@@ -15,24 +17,23 @@ from backproof.reference.verdict.certificate import Certificate, Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
-from backproof.running.implementations import Runs, guarded
+from backproof.report.cells import Cell
+from backproof.running.implementations import Implementations, guarded
 from backproof.running.options import REFERENCE
-from backproof.scenarios.networks import CASES, LARGE
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.running.report_verdict import report_verdict
+from backproof.scenarios.networks import CASES
+from backproof.scenarios.op_cases import OP_CASES
 
 RECENT = 4
 """How many traces are kept: of one case, those of the implementations that it is compared with."""
 
 
-EVERY = {**OPS_ALONE, **CASES, **LARGE}
-
-
 class Certificates:
-    """Runs and certifies implementations; `runs` knows their adapters."""
+    """Runs and certifies implementations; `implementations` knows their adapters."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, implementations: Implementations) -> None:
         """Run nothing yet."""
-        self.runs = runs
+        self.implementations = implementations
         self.network = lru_cache(1)(self._network)
         self.trace = lru_cache(RECENT)(self._trace)
 
@@ -64,7 +65,7 @@ class Certificates:
 
         The error of a gradient array is relative to the largest entry. None for the first.
         """
-        names = [REFERENCE, *self.runs.paths]
+        names = [REFERENCE, *self.implementations.paths]
         own, _ = self.trace(implementation, case, precision, seed)
         found = []
         for name in names[: names.index(implementation)]:
@@ -81,7 +82,7 @@ class Certificates:
         self, case: str, precision: str, seed: int
     ) -> tuple[Network, dict[str, Array], dict[str, tuple[int, ...]]]:
         """Return a case's network, its leaves in a precision, and the shape of every node."""
-        network = EVERY[case](seed)
+        network = {**OP_CASES, **CASES}[case].network(seed)
         return network, *in_precision(network, precision)
 
     def _trace(
@@ -89,7 +90,29 @@ class Certificates:
     ) -> tuple[Trace, Mapping[str, Array]]:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
-        return traced(self.runs, implementation, network, leaves, shapes)
+        return traced(self.implementations, Column(implementation), network, leaves, shapes)
+
+
+def check_certificate(
+    implementation: str,
+    precision: str,
+    case: str,
+    seed: int,
+    certificates: Certificates,
+    known: tuple[KnownFinding, ...],
+    cell: Cell,
+    reproduce: str,
+) -> None:
+    """Certify a run, with probes and without."""
+    certificate = certificates.of(implementation, case, precision, seed)
+    cell.digits = certificates.digits(implementation, case, precision, seed)
+    report_verdict(
+        certificate,
+        cell,
+        known,
+        reproduce,
+        lambda: certificates.explanation(implementation, case, precision, seed, certificate),
+    )
 
 
 def in_precision(
@@ -103,27 +126,27 @@ def in_precision(
 
 
 def traced(
-    runs: Runs,
-    implementation: str,
+    implementations: Implementations,
+    column: Column,
     network: Network,
     leaves: Mapping[str, Array],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> tuple[Trace, Mapping[str, Array]]:
-    """Return an implementation's trace, and the gradients of a run without probes.
+    """Return a column's trace, and the gradients of a run without probes.
 
     leaves: in the precision that is asked for. Raises AdapterError, Unsupported.
     """
     precision = next(iter(leaves.values())).dtype.name
-    if implementation == REFERENCE:
+    if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
             raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
         return backprop(network, leaves), {}
-    adapter = runs.adapter(implementation)
+    adapter = implementations.adapter(column)
 
     def both() -> tuple[Trace, Mapping[str, Array]]:
         return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
 
-    return guarded(f"{implementation}, {precision}, {network.name}", both)
+    return guarded(f"{column}, {precision}, {network.name}", both)
 
 
 def _digits(one: Array, other: Array, precision: str) -> float:

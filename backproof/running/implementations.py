@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, check
 from backproof.reference.article.figures import Address, Article
@@ -22,7 +23,7 @@ from backproof.running.options import REFERENCE, TIME_LIMIT
 Result = TypeVar("Result")
 
 
-class Runs:
+class Implementations:
     """Runs each implementation in each precision once, and hands out single, checked numbers.
 
     article: what is run.
@@ -81,7 +82,7 @@ class Runs:
         if implementation == REFERENCE:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
-            adapter: Adapter | Isolated = self.adapter(implementation)
+            adapter: Adapter | Isolated = self.adapter(Column(implementation))
             return str(adapter.version)  # PyTorch's is a class of its own
         return None
 
@@ -92,10 +93,10 @@ class Runs:
                 return adapters.load(framework).processor
         return ()
 
-    def _load(self, name: str) -> Adapter | Isolated:
-        path = self.paths.get(name)  # a variant has none
+    def _load(self, column: Column) -> Adapter | Isolated:
+        name, path = column.framework, self.paths.get(column.framework)
         if path is None:
-            return adapters.load(name)
+            return adapters.load(str(column))
         try:
             return Isolated(name, path, self.limit)
         except AdapterError as error:
@@ -116,7 +117,8 @@ class Runs:
         return _two(iterations(self.article.network, leaves, float(self.article.eta)))
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
-        adapter, network, eta = self.adapter(name), self.article.network, float(self.article.eta)
+        adapter, network = self.adapter(Column(name)), self.article.network
+        eta = float(self.article.eta)
 
         def run() -> list[Iteration]:
             found = []

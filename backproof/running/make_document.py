@@ -12,21 +12,20 @@ from dataclasses import asdict
 from typing import Any
 
 from backproof.reference.article import audit as audits
-from backproof.reference.article.audit import Finding
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
-from backproof.report.cells import NETWORKS, in_order
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, in_order
 from backproof.report.document import OUTCOMES, SCHEMA, VERSION
-from backproof.running.groups import order
 from backproof.running.implementations import installed
-from backproof.scenarios.networks import CASES, LARGE
+from backproof.running.options import REFERENCE
+from backproof.scenarios.networks import CASES
+from backproof.scenarios.op_cases import OP_CASES
 
 PACKAGES = ("numpy", "python-flint", "ml_dtypes", "scipy", "pytest")
 """The packages that every run uses; the report says their versions."""
-
-DRAWABLE = {**CASES, **LARGE}
 
 
 def make_document(
@@ -34,7 +33,6 @@ def make_document(
     *,
     article: Article,
     golden: Golden,
-    audit: Sequence[Finding],
     recorded: tuple[KnownFinding, ...],
     adapters: Sequence[str],
     command: str,
@@ -44,7 +42,7 @@ def make_document(
 ) -> dict[str, Any]:
     """Return the document.
 
-    cells:    as dicts, in any order. audit: the finding on each of the article's figures.
+    cells:    as dicts, in any order. article, golden: travel along where cells are of them.
     recorded: the known findings, whether they were seen or not.
     adapters: those that were asked for, without the reference and without variants.
     command:  what was run. seeds: how many of each network.
@@ -53,6 +51,7 @@ def make_document(
     cells = in_order(cells, order(article, adapters))
     counts = Counter(cell["verdict"] for cell in cells)
     seen = {cause for cell in cells for cause in cell["known"]}
+    verified = any(cell["network"] == article.network.name for cell in cells)
     versions = {
         c["adapter"]: c["version"] for c in cells if c["adapter"] in adapters and c["version"]
     }
@@ -67,9 +66,31 @@ def make_document(
         "counts": {name: counts[name] for name in OUTCOMES},
         "failed": list(failed),
         "findings": [_finding(one) for one in recorded if one.cause in seen],
-        "article": _article(article, golden, audit),
+        "article": _article(article, golden) if verified else None,
         "networks": _networks(cells),
         "cells": cells,
+    }
+
+
+def group(article: Article, quantity: str) -> str:
+    """Return the row of the matrix in which a quantity of the article stands."""
+    at = article.addresses[quantity]
+    if at.kind != "gradients":
+        return {"values": "node values", "updated": "updated weights"}.get(at.kind, at.kind)
+    if at.array in article.network.inputs:
+        return "gradients of inputs"
+    return f"gradients of {'weights' if at.array in article.network.trained else 'biases'}"
+
+
+def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
+    """Return field of a cell -> its values, first to last, as `in_order` takes them."""
+    quantities = sorted(group(article, quantity) for quantity in article.addresses)
+    parts = [figure.part for figure in article.figures]
+    return {
+        "adapter": [REFERENCE, *adapters],  # variants come after them, by name
+        "precision": [*PRECISIONS, "any"],
+        "group": [*quantities, *parts, PAIRS, *CERTIFIED],
+        "network": [article.network.name, *OP_CASES, *CASES, RANDOM],
     }
 
 
@@ -105,9 +126,9 @@ def _finding(one: KnownFinding) -> dict[str, str]:
     }
 
 
-def _article(article: Article, golden: Golden, audit: Sequence[Finding]) -> dict[str, Any]:
+def _article(article: Article, golden: Golden) -> dict[str, Any]:
     """Return the article: its figures as audited, its network, its proven values."""
-    proven = golden.iterations[0]
+    audit, proven = audits.audit(article), golden.iterations[0]
     return {
         "counts": audits.counts(audit),
         "figures": [
@@ -127,7 +148,7 @@ def _networks(cells: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, An
     """Return name -> nodes of the networks that were certified; a campaign's are not drawn."""
     certified = [c["network"] for c in cells if c["group"] == NETWORKS and c["chain"]]
     return {
-        name: _nodes(DRAWABLE[name](0)) for name in dict.fromkeys(certified) if name in DRAWABLE
+        name: _nodes(CASES[name].network()) for name in dict.fromkeys(certified) if name in CASES
     }
 
 

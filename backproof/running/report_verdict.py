@@ -10,7 +10,7 @@ from backproof.reference.verdict.link import Link
 from backproof.report.cells import Cell, RefutedError, chain
 
 
-def settle(
+def report_verdict(
     certificate: Certificate,
     cell: Cell,
     known: Sequence[KnownFinding],

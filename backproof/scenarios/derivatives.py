@@ -1,83 +1,65 @@
 """What forward mode and second order are certified on, and along which directions."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pytest
 
-from backproof.reference.network import Network
+from backproof.adapters import TABLE
+from backproof.adapters.column import Column
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.ops import Array
+from backproof.scenarios import scenario
+from backproof.scenarios.every_op import every_op
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.variants import Unsupported, every_op
-
-SMALL = (
-    *("zero-weights", "equal-weights", "saturated-sigmoid", "saturated-tanh"),
-    *("special-sigmoid", "special-tanh", "special-relu"),
+from backproof.scenarios.scenario import (
+    BOTH,
+    NONE,
+    ONCE,
+    ONCE_IF_LARGE,
+    Scenario,
+    seeded,
+    table,
 )
-"""Of the cases, where derivatives vanish, saturate or tie."""
 
-DIFFERENTIATED: dict[str, Callable[[Unsupported], Network]] = {
-    **{f"every-op/{points}": partial(every_op, points) for points in ("ordinary", "special")},
-    **{
-        name: lambda _, name=name: CASES[name](0)  # type: ignore[misc]
-        for name in ("article", *SMALL)
-    },
-    "5-6-3": lambda _: mlp((5, 6, 3), "tanh", "softmax_cross_entropy", batch=4),
-    "gpt-1-layer": lambda _: gpt(1, 2, 8, context=4, vocabulary=8),
-    "resnet-8": lambda _: resnet(1, 4, image=8, classes=4, batch=2),
-    "yolo-32-pixels": lambda _: yolo(2, image=32),
-}
-"""Name -> network for an adapter."""
+COMPILED = {"compiled": ONCE}
+LONGEST = {"compiled": ONCE, "compiled reverse-over-reverse": ONCE_IF_LARGE}
+"""Where compiling takes long: float32 alone, and where it takes longest, only with --large."""
 
-MODES: dict[str, tuple[str, ...]] = {
-    "torch": ("jvp", "forward-over-reverse", "reverse-over-forward", "reverse-over-reverse"),
-    "jax": (
-        *("jvp", "linearize"),
-        *("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse"),
+DIFFERENTIATED = table(
+    Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, LONGEST),
+    Scenario(
+        "every-op/special",
+        partial(every_op, "special"),
+        BOTH,
+        {"compiled": NONE, "compiled jvp": BOTH},
     ),
-}
-"""Framework -> its methods, columns of the report."""
-
-ONCE = {
-    ("jax", name, mode)
-    for name in (
-        *("every-op/ordinary", "every-op/special", "gpt-1-layer", "resnet-8", "yolo-32-pixels"),
-        *SMALL,
-    )
-    for mode in MODES["jax"]
-    if (name, mode) != ("every-op/special", "jvp")
-}
-"""What takes long to compile, or is much: in float32 alone, and of every op at ordinary points."""
-
-
-LARGE = {
-    ("jax", name, "reverse-over-reverse")
-    for name in ("every-op/ordinary", "resnet-8", "yolo-32-pixels")
-}
-"""Behind --large: of all that is compiled, the longest."""
+    Scenario("article", CASES["article"].recipe, BOTH),
+    *(
+        Scenario(name, CASES[name].recipe, BOTH, COMPILED)
+        for name in (  # where derivatives vanish, saturate or tie
+            *("zero-weights", "equal-weights", "saturated-sigmoid", "saturated-tanh"),
+            *("special-sigmoid", "special-tanh", "special-relu"),
+        )
+    ),
+    Scenario("5-6-3", seeded(mlp, (5, 6, 3), "tanh", "softmax_cross_entropy", batch=4), BOTH),
+    Scenario("gpt-1-layer", seeded(gpt, 1, 2, 8, context=4, vocabulary=8), BOTH, COMPILED),
+    Scenario("resnet-8", seeded(resnet, 1, 4, image=8, classes=4, batch=2), BOTH, LONGEST),
+    Scenario("yolo-32-pixels", seeded(yolo, 2, image=32), BOTH, LONGEST),
+)
+"""Name -> scenario."""
 
 
-def asked_of(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
-    """Yield mode, network's name and precision, with readable ids."""
-    for framework, modes in MODES.items():
-        for mode in modes if framework in frameworks else ():
-            for name in DIFFERENTIATED:
-                once = (framework, name, mode) in ONCE
-                if once and name == "every-op/special":
-                    continue
-                if (framework, name, mode) in LARGE and not large:
-                    continue
-                for precision in ("float32",) if once else ("float64", "float32"):
-                    column = f"{framework}.{mode}"
-                    yield pytest.param(column, name, precision, id=f"{name}-{precision}-{column}")
+def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
+    """Yield column, scenario's name and precision, with readable ids."""
+    columns = [Column(f, m) for f in TABLE if f in frameworks for m in TABLE[f].methods]
+    return scenario.parameters(columns, DIFFERENTIATED, large=large)
 
 
-def undifferentiated(unsupported: Unsupported, mode: str) -> set[str]:
-    """Return the ops and options that an adapter goes without in one mode."""
-    return {*unsupported, *(k.removesuffix(f" {mode}") for k in unsupported if mode in k)}
+def undifferentiated(unsupported: Collection[str], method: str) -> set[str]:
+    """Return the ops and options that an adapter goes without in one method."""
+    return {*unsupported, *(k.removesuffix(f" {method}") for k in unsupported if method in k)}
 
 
 def drawn(leaves: Mapping[str, Array], seed: int) -> dict[str, Array]:

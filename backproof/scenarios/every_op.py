@@ -6,23 +6,24 @@ import numpy as np
 
 from backproof.reference.network import Network
 from backproof.reference.networks.build import Builder
-from backproof.scenarios.op_cases import ALONE, alone_network
+from backproof.scenarios.op_cases import OP_OPTIONS, op_network
 
 
-def together(points: str, seed: int, without: Collection[str] = ()) -> Network:
-    """Return the sum of the losses of every op alone, at one set of points.
+def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
+    """Return the sum of the losses of every op case at one set of points.
 
-    without: names in ALONE of those that are left out. Names are "gelu.x1", "gelu.y", ...
+    unsupported: ops and options that an adapter goes without. Names are "gelu.x1", "gelu.y", ...
     """
     g = Builder(np.random.default_rng(seed))
+    without = lacking(unsupported)
     losses = []
-    for name in ALONE:
-        if name in without or points not in ALONE[name].points:
+    for name in OP_OPTIONS:
+        if name in without or points not in OP_OPTIONS[name].points:
             continue
-        alone = alone_network(name, points, seed)
-        for leaf, array in alone.inputs.items():
+        one = op_network(name, points, seed)
+        for leaf, array in one.inputs.items():
             g.input(f"{name}.{leaf}", array)
-        for node in alone.nodes:
+        for node in one.nodes:
             inputs = (f"{name}.{k}" for k in node.inputs)
             g.node(f"{name}.{node.name}", node.op, *inputs, **node.options)
         losses.append(f"{name}.E")
@@ -30,3 +31,12 @@ def together(points: str, seed: int, without: Collection[str] = ()) -> Network:
     for n, loss in enumerate(losses[1:], start=1):
         total = g.node(f"total{n}", "add", total, loss)
     return g.network(f"every-op/{points}")
+
+
+def lacking(unsupported: Collection[str]) -> list[str]:
+    """Return the op cases that an adapter goes without: their op, or an option of theirs."""
+    return [
+        name
+        for name, one in OP_OPTIONS.items()
+        if {one.op, *(f"{one.op} {option}" for option in one.options)} & {*unsupported}
+    ]

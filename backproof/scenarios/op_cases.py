@@ -1,8 +1,8 @@
-"""Every op alone, with every option, at ordinary points and at special ones."""
+"""Op cases: every op by itself, with every option, at ordinary points and at special ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
+from backproof.scenarios.scenario import Extent, Scenario, seeded, table
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
 """Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
@@ -32,7 +33,7 @@ OFFSET = 1e4
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class OpOptions:
     """One op with one set of options.
 
     op:      a key of OPS.
@@ -57,37 +58,37 @@ class Alone:
         return ("ordinary", "special", "equal", *(("offset",) if self.offset else ()))
 
 
-def filled(alone: Alone, points: str, rng: np.random.Generator) -> list[Array]:
+def filled(one: OpOptions, points: str, rng: np.random.Generator) -> list[Array]:
     """Return the op's inputs at a set of points."""
     return [
-        FILL[kind](rng, shape, points, alone)
-        for kind, shape in zip(alone.kinds, alone.shapes, strict=True)
+        FILL[kind](rng, shape, points, one)
+        for kind, shape in zip(one.kinds, one.shapes, strict=True)
     ]
 
 
-def _points(rng: np.random.Generator, shape: tuple[int, ...], points: str, alone: Alone) -> Array:
+def _points(rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions) -> Array:
     if points == "equal":
         return np.full(shape, 0.5)
     if points == "special":
         size = int(np.prod(shape))
-        limited = np.clip(SPECIAL, -LARGEST, LARGEST) if alone.squares else SPECIAL
+        limited = np.clip(SPECIAL, -LARGEST, LARGEST) if one.squares else SPECIAL
         return rng.permutation(np.resize(limited, size)).reshape(shape)
     return rng.standard_normal(shape) + (OFFSET if points == "offset" else 0)
 
 
-def _weights(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
     return np.full(shape, 0.25) if points == "equal" else rng.standard_normal(shape)
 
 
 def _probabilities(
-    rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions
 ) -> Array:
     if points == "special":
         return rng.integers(0, 2, shape).astype(float)
     return np.full(shape, 0.5) if points == "equal" else rng.random(shape)
 
 
-def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
     if points == "equal":
         return np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape)
     if points == "special":  # touching, nested, far apart, thin, each with the next
@@ -96,7 +97,7 @@ def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alo
     return np.concatenate([low, low + size], axis=-1)
 
 
-def _targets(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: Alone) -> Array:
+def _targets(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
     """Boxes that share sides with the others, but are not the same."""
     if points == "equal":
         return np.broadcast_to([0.25, 0.25, 1.0, 1.25], shape)
@@ -118,42 +119,42 @@ CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
 
 
-def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> Alone:
+def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> OpOptions:
     shapes = (IMAGE, kernel, (kernel[0],))[: 3 if bias else 2]
-    return Alone("conv2d", shapes, ("x", "w", "w")[: len(shapes)], options)
+    return OpOptions("conv2d", shapes, ("x", "w", "w")[: len(shapes)], options)
 
 
-def _activation(op: str, **options: Any) -> Alone:
-    return Alone(op, VECTOR, ("x",), options)
+def _activation(op: str, **options: Any) -> OpOptions:
+    return OpOptions(op, VECTOR, ("x",), options)
 
 
-def _pool(op: str, **options: Any) -> Alone:
-    return Alone(op, ((2, 2, 6, 7),), ("x",), options)
+def _pool(op: str, **options: Any) -> OpOptions:
+    return OpOptions(op, ((2, 2, 6, 7),), ("x",), options)
 
 
-def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> Alone:
-    return Alone(op, (shape,), ("x",), options)
+def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> OpOptions:
+    return OpOptions(op, (shape,), ("x",), options)
 
 
-def _loss(op: str, kind: str, *, squares: bool = False, **options: Any) -> Alone:
-    return Alone(op, ((5, 6), (5, 6)), ("x", kind), options, squares)
+def _loss(op: str, kind: str, *, squares: bool = False, **options: Any) -> OpOptions:
+    return OpOptions(op, ((5, 6), (5, 6)), ("x", kind), options, squares)
 
 
-def _classes(**options: Any) -> Alone:
-    return Alone("cross_entropy", ((5, 6),), ("x",), {"target": CLASSES, **options})
+def _classes(**options: Any) -> OpOptions:
+    return OpOptions("cross_entropy", ((5, 6),), ("x",), {"target": CLASSES, **options})
 
 
-def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> Alone:
+def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> OpOptions:
     parameters = ("w",) if op == "rms_norm" else ("w", "w")
     shapes = (shape, *((channels,) for _ in parameters))
     offset = op != "rms_norm"  # which subtracts no mean
-    return Alone(op, shapes, ("x", *parameters), options, squares=True, offset=offset)
+    return OpOptions(op, shapes, ("x", *parameters), options, squares=True, offset=offset)
 
 
-ALONE: dict[str, Alone] = {
-    "dense": Alone("dense", ((3, 6), (6, 4), (4,)), ("x", "w", "w")),
-    "dense-one-bias": Alone("dense", ((3, 6), (6, 4), ()), ("x", "w", "w")),
-    "dense-no-bias": Alone("dense", ((2, 3, 6), (6, 4)), ("x", "w")),
+OP_OPTIONS: dict[str, OpOptions] = {
+    "dense": OpOptions("dense", ((3, 6), (6, 4), (4,)), ("x", "w", "w")),
+    "dense-one-bias": OpOptions("dense", ((3, 6), (6, 4), ()), ("x", "w", "w")),
+    "dense-no-bias": OpOptions("dense", ((2, 3, 6), (6, 4)), ("x", "w")),
     "conv2d": _conv((6, 4, 3, 3)),
     "conv2d-no-bias": _conv((3, 4, 1, 1), bias=False),
     "conv2d-stride": _conv((6, 4, 3, 2), stride=2),
@@ -162,7 +163,7 @@ ALONE: dict[str, Alone] = {
     "conv2d-dilation": _conv((6, 4, 3, 2), dilation=2, padding=2),
     "conv2d-groups": _conv((6, 2, 3, 3), groups=2, padding=1),
     "conv2d-depthwise": _conv((4, 1, 3, 3), groups=4, stride=2, padding=2),
-    "embedding": Alone("embedding", ((7, 4),), ("x",), {"index": INDEX}),
+    "embedding": OpOptions("embedding", ((7, 4),), ("x",), {"index": INDEX}),
     "sigmoid": _activation("sigmoid"),
     "tanh": _activation("tanh"),
     "relu": _activation("relu"),
@@ -198,13 +199,15 @@ ALONE: dict[str, Alone] = {
     "upsample-3": _pool("upsample", scale_factor=3),
     "causal_mask": _shaped("causal_mask", (2, 4, 4)),
     "causal_mask-fill": _shaped("causal_mask", (2, 4, 4), fill=-64.0),
-    "attention": Alone("attention", ((2, 2, 5, 4),) * 3, ("w", "w", "x")),
-    "matmul": Alone("matmul", ((2, 3, 7), (2, 7, 4)), ("x", "w")),
-    "add": Alone("add", ((2, 3, 4), (3, 1)), ("x", "w")),
-    "multiply": Alone("multiply", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "attention": OpOptions("attention", ((2, 2, 5, 4),) * 3, ("w", "w", "x")),
+    "matmul": OpOptions("matmul", ((2, 3, 7), (2, 7, 4)), ("x", "w")),
+    "add": OpOptions("add", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "multiply": OpOptions("multiply", ((2, 3, 4), (3, 1)), ("x", "w")),
     "scale": _shaped("scale", (3, 7), factor=0.3),
     "sum": _shaped("sum", (3, 7)),
-    "concatenate": Alone("concatenate", ((2, 3, 4), (2, 1, 4), (2, 2, 4)), ("x",) * 3, {"axis": 1}),
+    "concatenate": OpOptions(
+        "concatenate", ((2, 3, 4), (2, 1, 4), (2, 2, 4)), ("x",) * 3, {"axis": 1}
+    ),
     "reshape": _shaped("reshape", (3, 8), shape=(4, 3, 2)),
     "transpose": _shaped("transpose", (2, 3, 4), axes=(1, 2, 0)),
     "slice": _shaped("slice", (4, 7), index=(slice(1, 3), slice(0, 7, 2))),
@@ -221,22 +224,22 @@ ALONE: dict[str, Alone] = {
     "cross_entropy-smoothed-ignored": _classes(label_smoothing=0.1, ignore_index=4),
     "bce_with_logits": _loss("bce_with_logits", "p"),
     "bce_with_logits-pos_weight": _loss("bce_with_logits", "p", pos_weight=3.7),
-    "complete_iou": Alone("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
-    "complete_iou-equal": Alone("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
+    "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
+    "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }
 """Name -> op with options."""
 
 
-def alone_network(name: str, points: str, seed: int) -> Network:
+def op_network(name: str, points: str, seed: int) -> Network:
     """Return the network of one op: its value, weighted by random numbers and summed up."""
-    alone = ALONE[name]
+    one = OP_OPTIONS[name]
     rng = np.random.default_rng(seed)
-    arrays = filled(alone, points, rng)
+    arrays = filled(one, points, rng)
     leaves = {f"x{i}": array for i, array in enumerate(arrays, start=1)}
     with np.errstate(all="ignore"):
-        y = OPS[alone.op].forward(*arrays, **alone.options)
+        y = OPS[one.op].forward(*arrays, **one.options)
     nodes = (
-        Node("y", alone.op, tuple(leaves), alone.options),
+        Node("y", one.op, tuple(leaves), one.options),
         Node("weighted", "multiply", ("y", "c")),
         Node("E", "sum", ("weighted",)),
     )
@@ -244,22 +247,29 @@ def alone_network(name: str, points: str, seed: int) -> Network:
     return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
 
 
-def asked_alone() -> list[Any]:
-    """Return every case with the precisions that it is tried in, with readable ids.
+def extent(points: str) -> Extent:
+    """Return the precisions in which an op is tried at a set of points.
 
     At the offset, bfloat16 and float16 are 64 and 8 apart: of a variance of one nothing is left.
     """
-    return [
-        pytest.param(case, name, id=f"{case}-{name}")
-        for case in OPS_ALONE
-        for name, p in PRECISIONS.items()
-        if not (case.endswith("/offset") and p.u * OFFSET > 1)
-    ]
+    fine = (name for name, p in PRECISIONS.items() if p.u * OFFSET <= 1)
+    return Extent(tuple(fine if points == "offset" else PRECISIONS))
 
 
-OPS_ALONE: dict[str, Callable[[int], Network]] = {
-    f"{name}/{points}": partial(alone_network, name, points)
-    for name, alone in ALONE.items()
-    for points in alone.points
-}
-"""Name -> network of a seed."""
+OP_CASES = table(
+    *(
+        Scenario(f"{name}/{points}", seeded(op_network, name, points), extent(points))
+        for name, one in OP_OPTIONS.items()
+        for points in one.points
+    )
+)
+"""Name -> scenario."""
+
+
+def parameters(names: Sequence[str], seeds: int) -> Iterator[Any]:
+    """Yield implementation, op case's name, seed and precision, with readable ids."""
+    for case, scenario in OP_CASES.items():
+        # The implementation is innermost: one case's are run together.
+        for precision, seed, name in product(scenario.extent.always, range(seeds), names):
+            readable = f"{case}-{precision}-{seed}-{name}"
+            yield pytest.param(name, case, seed, precision, id=readable)

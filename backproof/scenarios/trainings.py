@@ -1,6 +1,6 @@
-"""What optimizers are certified on: every option of each, and three networks."""
+"""What optimizers are certified on: every option of each, and what is trained."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.reference.article.figures import load
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
+from backproof.scenarios.networks import CASES
+from backproof.scenarios.scenario import BOTH, Scenario, seeded, table
 
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
@@ -125,14 +126,16 @@ def speller() -> Network:
     return replace(network, nodes=(first, *nodes, last))
 
 
-NETWORKS: dict[str, Callable[[], Network]] = {
-    "article": lambda: load().network,
-    "6-8-5": lambda: mlp((6, 8, 5), "tanh", "softmax_cross_entropy", batch=4),
-    "convolutional": convolutional,
-}
-"""Name -> network."""
-SMALL = "6-8-5"
-"""Of the networks, that of every option; the others are for the rules."""
+TRAINED = table(
+    Scenario("article", CASES["article"].recipe, BOTH),
+    Scenario("6-8-5", seeded(mlp, (6, 8, 5), "tanh", "softmax_cross_entropy", batch=4), BOTH),
+    Scenario("convolutional", lambda *_: convolutional(), BOTH),
+    Scenario("gpt", lambda *_: speller(), BOTH),
+)
+"""Name -> scenario."""
+
+SMALL, SENTENCE = "6-8-5", "gpt"
+"""The network of every option, and that of a test of its own; the others are for the rules."""
 
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers; the set of options that bears a rule's own name is its plain form."""
@@ -140,11 +143,11 @@ RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 STEPS = 100
 
 
-def asked_of(*, large: bool) -> Iterator[Any]:
+def parameters(*, large: bool) -> Iterator[Any]:
     """Yield network's name and options' name: every option on one network, each rule on all.
 
     large: every option on all.
     """
-    for network, name in product(NETWORKS, OPTIONS):
+    for network, name in product([name for name in TRAINED if name != SENTENCE], OPTIONS):
         if large or network == SMALL or name in RULES:
             yield pytest.param(network, name, id=f"{network}-{name}")

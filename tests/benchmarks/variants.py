@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from backproof import adapters
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.adapters.training import train
 from backproof.reference.article.figures import load
 from backproof.reference.networks import gpt
@@ -24,10 +26,9 @@ from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.tangents import DualTrace, certify_tangents
 from backproof.reference.verdict.training import certify_training
 from backproof.running.certificates import in_precision, traced
-from backproof.running.implementations import Runs as Implementations
-from backproof.scenarios.derivatives import MODES, drawn
-from backproof.scenarios.trainings import ADAM, NETWORKS, STEPS
-from backproof.scenarios.variants import COMPILED
+from backproof.running.implementations import Implementations
+from backproof.scenarios.derivatives import drawn
+from backproof.scenarios.trainings import ADAM, STEPS, TRAINED
 from tests.benchmarks.__main__ import own_pass
 from tests.benchmarks.clock import seconds
 
@@ -37,21 +38,21 @@ PRECISION = "float32"
 
 def variants() -> str:
     """Return the first table."""
-    runs = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
+    implementations = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
     leaves, shapes = in_precision(NETWORK, PRECISION)
 
-    def certified(variant: str, found: Any) -> Certificate:
+    def certified(column: Column, found: Any) -> Certificate:
         trace, plain = found
         replay = Replay(NETWORK, leaves, trace, PRECISIONS[PRECISION], plain)
-        return certify_passes(replay, compiled=variant in COMPILED)
+        return certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def rows() -> Iterator[list[str]]:
-        for framework, names in adapters.VARIANTS.items():
+        for framework, row in adapters.TABLE.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
-            for variant in (framework, *(f"{framework}.{name}" for name in names)):
-                passes = partial(traced, runs, variant, NETWORK, leaves, shapes)
-                certificate = seconds(partial(certified, variant, passes()))
-                yield [variant, f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
+            for column in (Column(framework, variant) for variant in ("", *row.variants)):
+                passes = partial(traced, implementations, column, NETWORK, leaves, shapes)
+                certificate = seconds(partial(certified, column, passes()))
+                yield [str(column), f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
 
     return table(["of its own pass", "certificate", "both passes"], rows())
 
@@ -62,9 +63,9 @@ def derivatives() -> str:
     direction = drawn(leaves, 0)
 
     def rows() -> Iterator[list[str]]:
-        for framework, methods in MODES.items():
+        for framework, row in adapters.TABLE.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
-            for method in methods:
+            for method in row.methods:
                 along = partial(
                     adapters.load(framework).along, method, NETWORK, leaves, [direction], shapes
                 )
@@ -78,7 +79,7 @@ def derivatives() -> str:
 
 def optimizers() -> str:
     """Return the third table."""
-    network = NETWORKS["6-8-5"]()
+    network = TRAINED["6-8-5"].network()
     leaves = network.leaves(lambda a: np.asarray(a).astype(PRECISION))
     definition = OPTIMIZERS["adam"](**ADAM)
 
@@ -90,7 +91,7 @@ def optimizers() -> str:
                 certifying = partial(
                     certify_training, network.name, definition, training(), PRECISION
                 )
-                yield [name, f"{seconds(certifying) / seconds(training):.2f}"]
+                yield [f"{framework}.{name}", f"{seconds(certifying) / seconds(training):.2f}"]
 
     return table([f"certify / make {STEPS} steps of Adam", "ratio"], rows())
 

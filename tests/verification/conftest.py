@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from backproof.campaign import saved_graphs as stored
+from backproof.adapters import TABLE
+from backproof.adapters.column import Column
+from backproof.campaign import saved_graphs
 from backproof.campaign.campaign import columns
 from backproof.plugin import ADAPTERS, ARTICLE, CELL, FINDINGS, GOLDEN
 from backproof.reference import findings as findings_of
@@ -21,31 +23,31 @@ from backproof.report import cells as report
 from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running import options
 from backproof.running.certificates import Certificates
-from backproof.running.groups import group as group_of
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
+from backproof.running.make_document import group as group_of
 from backproof.running.options import REFERENCE
-from backproof.scenarios import networks as cases
-from backproof.scenarios.op_cases import asked_alone
-from backproof.scenarios.variants import asked_of
+from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
+
+NO_DERIVATIVES = "no framework was asked for that has derivatives of its own"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize by argument name: readable ids, so that -k "torch and float32" works."""
+    """Parametrize by argument name: readable ids, so that -k "float32 and not compile" works."""
     article = metafunc.config.stash[ARTICLE]
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     asked = metafunc.fixturenames
-    if {"case", "alone"} & set(asked):
-        _certified(metafunc, names)
-        return
-    apart = {"framework": _frameworks, "variant": _variants, "column": _columns, "kept": _kept}
-    for argument, parametrize in apart.items():
+    for argument, parametrize in BY_ARGUMENT.items():
         if argument in asked:
-            parametrize(metafunc, names[1:])
+            parametrize(metafunc, names)
             return
+    if "library" in asked:
+        _libraries(metafunc, names)
     if "pair" in asked:
-        alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and makes no pair")
         pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
-        metafunc.parametrize("pair", pairs or [pytest.param((), id="none", marks=alone)])
+        metafunc.parametrize(
+            "pair",
+            pairs or [nothing(f"{REFERENCE} alone was asked for, and makes no pair", "none")],
+        )
     if "implementation" in asked:
         metafunc.parametrize("implementation", names)
     if "precision" in asked:
@@ -63,45 +65,100 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("figure", article.figures, ids=[f.id for f in article.figures])
 
 
-def _certified(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize what is certified: networks, or ops alone, with seeds."""
-    seeds = metafunc.config.getoption("--seeds")
-    if "case" in metafunc.fixturenames:
-        asked = cases.asked_of(names, seeds, large=metafunc.config.getoption("--large"))
-        metafunc.parametrize(("implementation", "case", "seed", "precision"), [*asked])
-        return
-    metafunc.parametrize(("alone", "precision"), asked_alone())
-    metafunc.parametrize("seed", range(seeds))
-    metafunc.parametrize("implementation", names)  # innermost: one case's are run together
+def nothing(reason: str, *values: str) -> Any:
+    """Return the parameters of a test that is skipped, since nothing is there to run it on."""
+    return pytest.param(*values, id="-".join(values), marks=pytest.mark.skip(reason=reason))
+
+
+def _cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize the networks that every implementation is certified on."""
+    seeds, large = (metafunc.config.getoption(flag) for flag in ("--seeds", "--large"))
+    asked = networks.parameters(names, seeds, large=large)
+    metafunc.parametrize(("implementation", "case", "seed", "precision"), [*asked])
+
+
+def _op_cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize every op by itself."""
+    asked = op_cases.parameters(names, metafunc.config.getoption("--seeds"))
+    metafunc.parametrize(("implementation", "op_case", "seed", "precision"), [*asked])
+
+
+def _varied(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize the variants of the frameworks asked for."""
+    found = [*variants.parameters(names, large=metafunc.config.getoption("--large"))]
+    none = nothing("no framework was asked for that has variants", "none", "none", "float64")
+    metafunc.parametrize(("column", "varied", "precision"), found or [none])
+
+
+def _differentiated(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize forward mode and second order of the frameworks asked for."""
+    found = [*derivatives.parameters(names, large=metafunc.config.getoption("--large"))]
+    none = nothing(NO_DERIVATIVES, "none", "none", "float64")
+    metafunc.parametrize(("column", "differentiated", "precision"), found or [none])
+
+
+def _without(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize the op cases that methods go without."""
+    found = [
+        pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
+        for name in TABLE
+        for method, without in TABLE[name].methods.items()
+        for case in without
+        if name in names
+    ]
+    none = nothing(NO_DERIVATIVES, "none", "none")
+    metafunc.parametrize(("column", "without"), found or [none])
+
+
+def _libraries(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+    """Parametrize libraries of optimizers, and what is trained; of what is long, the first."""
+    every = "optimizer" in metafunc.fixturenames
+    columns = [
+        Column(name, library)
+        for name in names
+        if name in TABLE
+        for library in TABLE[name].libraries[: None if every else 1]
+    ]
+    none = nothing("no framework was asked for that optimizers are known of", "none")
+    metafunc.parametrize("library", columns or [none], ids=str)
+    if every:
+        large = metafunc.config.getoption("--large")
+        metafunc.parametrize(("network", "optimizer"), [*trainings.parameters(large=large)])
 
 
 def _frameworks(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize what asks for frameworks, without the reference: all, or those of a mark."""
-    alone = pytest.mark.skip(reason=f"{REFERENCE} alone was asked for, and no framework")
-    metafunc.parametrize("framework", names or [pytest.param("none", marks=alone)])
+    """Parametrize the frameworks asked for, without the reference."""
+    metafunc.parametrize(
+        "framework",
+        names[1:] or [nothing(f"{REFERENCE} alone was asked for, and no framework", "none")],
+    )
 
 
-def _columns(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
+def _random(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     """Parametrize random networks: the columns, and in a campaign a shard for each worker."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     metafunc.parametrize("shard", range(workers if metafunc.config.getoption("--campaign") else 1))
-    metafunc.parametrize("column", columns([REFERENCE, *names]))
+    metafunc.parametrize("column", columns(names), ids=str)
 
 
 def _kept(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
     """Parametrize what campaigns have found."""
-    empty = pytest.mark.skip(reason="no campaign has found anything")
-    kept = [name for name in stored.kept() if name.partition("-")[0] in columns(names)]
-    metafunc.parametrize("kept", kept or [pytest.param("none", marks=empty)])
+    asked = [str(column) for column in columns(names[1:])]
+    kept = [name for name in saved_graphs.kept() if name.partition("-")[0] in asked]
+    metafunc.parametrize("kept", kept or [nothing("no campaign has found anything", "none")])
 
 
-def _variants(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize what asks for the variants of frameworks."""
-    alone = pytest.mark.skip(reason="no framework was asked for that has variants")
-    none = [pytest.param("none", "none", "float64", marks=alone)]
-    large = metafunc.config.getoption("--large")
-    found = [*asked_of(names, large=large)]
-    metafunc.parametrize(("variant", "varied", "precision"), found or none)
+BY_ARGUMENT = {
+    "case": _cases,
+    "op_case": _op_cases,
+    "varied": _varied,
+    "differentiated": _differentiated,
+    "without": _without,
+    "framework": _frameworks,
+    "shard": _random,
+    "kept": _kept,
+}
+"""Argument of a test -> what parametrizes the test, in all of its arguments."""
 
 
 @pytest.fixture(scope="session")
@@ -129,44 +186,48 @@ def findings(article: Article) -> dict[str, Finding]:
 
 
 @pytest.fixture(scope="session")
-def runs(article: Article, pytestconfig: pytest.Config) -> Runs:
+def implementations(article: Article, pytestconfig: pytest.Config) -> Implementations:
     """The numbers of every implementation."""
     limit = pytestconfig.getoption("--time-limit")
-    return Runs(article, pytestconfig.stash[ADAPTERS], limit)
+    return Implementations(article, pytestconfig.stash[ADAPTERS], limit)
 
 
 @pytest.fixture(scope="session")
-def certificates(runs: Runs) -> Certificates:
+def certificates(implementations: Implementations) -> Certificates:
     """The certificates of every implementation."""
-    return Certificates(runs)
+    return Certificates(implementations)
 
 
 @pytest.fixture(scope="session")
-def known(pytestconfig: pytest.Config, runs: Runs) -> tuple[KnownFinding, ...]:
+def known(
+    pytestconfig: pytest.Config, implementations: Implementations
+) -> tuple[KnownFinding, ...]:
     """The recorded findings that are seen on this machine's processor."""
     recorded = pytestconfig.stash[FINDINGS]
-    return findings_of.seen_here(recorded, runs.processor)
+    return findings_of.seen_here(recorded, implementations.processor)
 
 
 @pytest.fixture
-def new_cell(request: pytest.FixtureRequest, runs: Runs) -> Callable[..., Cell]:
+def new_cell(
+    request: pytest.FixtureRequest, implementations: Implementations
+) -> Callable[..., Cell]:
     """Return the function that makes the report's cell of the running test.
 
-    It takes network, adapter ("torch", or a column of its own, "torch.compile"), precision, group
-    and, optionally, iteration (the seed) and quantity.
+    It takes network, column, precision, group and, optionally, iteration (the seed).
     """
 
-    def make(
-        network: str,
-        adapter: str,
-        precision: str,
-        group: str,
-        iteration: int = 0,
-        quantity: str = "every link",
-    ) -> Cell:
-        version = runs.version(adapter.partition(".")[0])
-        against = "its own numbers"
-        found = Cell(network, adapter, against, version, precision, iteration, quantity, group)
+    def make(network: str, column: Column, precision: str, group: str, iteration: int = 0) -> Cell:
+        version = implementations.version(column.framework)
+        found = Cell(
+            network=network,
+            adapter=str(column),
+            against="its own numbers",
+            version=version,
+            precision=precision,
+            iteration=iteration,
+            quantity="every link",
+            group=group,
+        )
         request.node.stash[CELL] = found
         return found
 
@@ -181,13 +242,15 @@ def reproduce(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
+def cell(
+    request: pytest.FixtureRequest, article: Article, implementations: Implementations
+) -> Cell:
     """The report's cell of the running test, made from the test's parameters."""
     asked = request.node.callspec.params
     figure, pair, case = asked.get("figure"), asked.get("pair"), asked.get("case")
-    alone = asked.get("alone")
+    op_case = asked.get("op_case")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if case or alone:
+    if case or op_case:
         group = report.NETWORKS if case else report.OPS_ALONE
         quantity, iteration = "every link", asked["seed"]
         against = "its own numbers"
@@ -197,10 +260,10 @@ def cell(request: pytest.FixtureRequest, article: Article, runs: Runs) -> Cell:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else group_of(article, quantity)
     found = Cell(
-        network=case or alone or article.network.name,
+        network=case or op_case or article.network.name,
         adapter=adapter,
         against=against,
-        version=runs.version(adapter),
+        version=implementations.version(adapter),
         precision=asked["precision"],
         iteration=iteration,
         quantity=quantity,

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from backproof.reference.article.golden import Golden
 from backproof.report.cells import FIVE_DECIMALS, Cell, RefutedError, digits
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 
 
 def test_in_ball(
@@ -12,7 +12,7 @@ def test_in_ball(
     precision: str,
     iteration: int,
     quantity: str,
-    runs: Runs,
+    implementations: Implementations,
     golden: Golden,
     cell: Cell,
 ) -> None:
@@ -20,9 +20,9 @@ def test_in_ball(
 
     The allowance is the radius that the error model gives to the whole computation up to here.
     """
-    value = runs.value(implementation, precision, iteration, quantity)
+    value = implementations.value(implementation, precision, iteration, quantity)
     proven = golden.iterations[iteration - 1][quantity]
-    ball = runs.ball(precision, iteration, quantity)
+    ball = implementations.ball(precision, iteration, quantity)
     cell.value, cell.digits = value, digits(value, proven, precision)
     mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
     proven_inside = abs(Fraction(proven) - mid) <= rad
@@ -35,10 +35,15 @@ def test_in_ball(
 
 
 def test_pair_agrees(
-    pair: tuple[str, str], precision: str, iteration: int, quantity: str, runs: Runs, cell: Cell
+    pair: tuple[str, str],
+    precision: str,
+    iteration: int,
+    quantity: str,
+    implementations: Implementations,
+    cell: Cell,
 ) -> None:
     """Any two implementations agree to five decimals."""
-    one, other = (runs.value(name, precision, iteration, quantity) for name in pair)
+    one, other = (implementations.value(name, precision, iteration, quantity) for name in pair)
     cell.value, cell.digits = one, digits(one, other, precision)
     agree = abs(Fraction(one) - Fraction(other)) <= FIVE_DECIMALS
     if not agree:

@@ -9,7 +9,7 @@ from backproof.reference.article.audit import Finding
 from backproof.reference.article.figures import Figure
 from backproof.reference.numbers.exact import rational, round_half_up
 from backproof.report.cells import FIVE_DECIMALS, Cell, digits
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 
 
 def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def test_figure(
     figure: Figure,
     findings: dict[str, Finding],
     record: dict[str, Any],
-    runs: Runs,
+    implementations: Implementations,
     cell: Cell,
 ) -> None:
     """Each implementation rounds to the figure, or to its correction and not to the figure.
@@ -37,7 +37,7 @@ def test_figure(
     value, where fewer are printed.
     """
     finding, recorded = findings[figure.id], record[figure.id]
-    value = runs.value(implementation, precision, figure.iteration, figure.quantity)
+    value = implementations.value(implementation, precision, figure.iteration, figure.quantity)
     rounded = round_half_up(rational(value), figure.places)
     cell.value, cell.digits = value, digits(value, finding.proven, precision)
     near = abs(Fraction(value) - Fraction(finding.proven)) <= FIVE_DECIMALS

@@ -1,108 +1,31 @@
 """Optimizers: every step of every training, from the framework's own gradient and state."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from backproof import adapters
-from backproof.adapters.training import train
+from backproof.adapters.column import Column
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
-from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.optimizers import OPTIMIZERS
-from backproof.reference.training import Record
-from backproof.reference.verdict.faults.optimizers import named
-from backproof.reference.verdict.training import Steps, certify_training
-from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell, digits
-from backproof.running.implementations import Runs, guarded
-from backproof.running.report_verdict import settle
-from backproof.scenarios.trainings import ADAM, NETWORKS, OPTIONS, STEPS, TEXT, asked_of, speller
-
-COLUMNS = {"torch": ("torch.single", "torch.foreach"), "jax": ("jax.optax",)}
-"""Framework -> its libraries of optimizers, columns of the report."""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize by the libraries of the frameworks asked for."""
-    if "library" in metafunc.fixturenames:
-        asked = metafunc.config.getoption("--frameworks").split(",")
-        known = [COLUMNS[name.strip()] for name in asked if name.strip() in COLUMNS]
-        every = "optimizer" in metafunc.fixturenames  # else, of what is long, the first
-        columns = [column for own in known for column in (own if every else own[:1])]
-        alone = pytest.mark.skip(reason="no framework was asked for that optimizers are known of")
-        metafunc.parametrize("library", columns or [pytest.param("none", marks=alone)])
-    if "optimizer" in metafunc.fixturenames:
-        large = metafunc.config.getoption("--large")
-        metafunc.parametrize(("network", "optimizer"), [*asked_of(large=large)])
-
-
-@dataclass(slots=True)
-class Trainings:
-    """Trains with a library of optimizers, and certifies every step."""
-
-    library: str
-    precision: str
-    runs: Runs
-    known: tuple[KnownFinding, ...]
-    new_cell: Callable[..., Cell]
-    reproduce: str
-
-    def certified(
-        self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
-    ) -> tuple[Record, Cell, Callable[[], None]]:
-        """Return the record, its cell, and what settles it: raises where a step is not right."""
-        framework = self.library.partition(".")[0]
-        adapter = self.runs.adapter(framework)
-        own = adapter.libraries[self.library]
-        cell = self.new_cell(case, self.library, self.precision, GROUP)
-        cell.version = own.version
-        definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
-        of, leaves, gradient = differentiated(framework, network, self.precision)
-        record = guarded(
-            f"{self.library}, {self.precision}, {case}",
-            lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
-        )
-
-        def check() -> None:
-            certificate = certify_training(of.name, definition, record, self.precision)
-
-            def explain() -> str:
-                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
-                    return ""
-                steps = Steps(definition, record, PRECISIONS[self.precision])
-                faults = named(steps, own.claims[optimizer], options)
-                return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
-
-            settle(certificate, cell, self.known, self.reproduce, explain)
-
-        return record, cell, check
+from backproof.running.implementations import Implementations
+from backproof.running.trainings import Trainings
+from backproof.scenarios.trainings import ADAM, OPTIONS, STEPS, TEXT
 
 
 @pytest.fixture
 def trainings(
-    library: str,
+    library: Column,
     precision: str,
-    runs: Runs,
+    implementations: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
     reproduce: str,
 ) -> Trainings:
     """Trainings of one library in one precision."""
-    return Trainings(library, precision, runs, known, new_cell, reproduce)
-
-
-@cache
-def differentiated(framework: str, network: str, precision: str) -> tuple[Any, ...]:
-    """Return a network, its leaves, and a framework's gradient of it, compiled once."""
-    of = speller() if network == "gpt" else NETWORKS[network]()
-    leaves = of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
-    return of, leaves, adapters.load(framework).differentiated(of, leaves)
+    return Trainings(library, precision, implementations, known, new_cell, reproduce)
 
 
 def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:

@@ -5,24 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from backproof.campaign import saved_graphs as stored
-from backproof.campaign.campaign import SHARE, Campaign, judge
-from backproof.campaign.script import script
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
+from backproof.campaign import saved_graphs
+from backproof.campaign.campaign import Campaign, judge
+from backproof.campaign.script import script, shown
 from backproof.reference.findings import KnownFinding
 from backproof.report import cells as report
 from backproof.report.cells import Cell, RefutedError
-from backproof.running.implementations import Runs
-from backproof.running.report_verdict import settle
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script_method`:DeprecationWarning"  # inductor's, of PyTorch's own code
-)
+from backproof.running.implementations import Implementations
+from backproof.running.report_verdict import report_verdict
 
 
 def test_random_networks(
-    column: str,
+    column: Column,
     shard: int,
-    runs: Runs,
+    implementations: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
     pytestconfig: pytest.Config,
@@ -33,16 +31,16 @@ def test_random_networks(
     kept. Each shard begins at a seed of its own.
     """
     cell = new_cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
-    campaign = Campaign(runs, column, known, cell)
+    campaign = Campaign(implementations, column, known, cell)
     seed = pytestconfig.getoption("--seed") + 2**20 * shard
     seconds = pytestconfig.getoption("--campaign")
     if seconds is None:
-        examples = -(-pytestconfig.getoption("--examples") // SHARE.get(column, 1))
+        examples = -(-pytestconfig.getoption("--examples") // traits(column).share)
         found = [one for one in [campaign.round(seed, examples)] if one]
         texts = [shown(one) for one in found]
     else:
         found = list(campaign.rounds(seed, seconds))
-        texts = [f"{shown(one)}\nkept: {stored.keep(one).name}" for one in found]
+        texts = [f"{shown(one)}\nkept: {saved_graphs.keep(one).name}" for one in found]
     if texts:
         cell.known = ()
         raise RefutedError("\n\n".join(texts))
@@ -50,23 +48,18 @@ def test_random_networks(
         pytest.xfail("known: " + "; ".join(cell.known))
 
 
-def shown(found: stored.Found) -> str:
-    """Return what was found, and the script that shows it in the framework alone."""
-    return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
-
-
 def test_kept(
     kept: str,
-    runs: Runs,
+    implementations: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
     reproduce: str,
 ) -> None:
     """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
-    found = stored.load(stored.kept()[kept])
+    found = saved_graphs.load(saved_graphs.kept()[kept])
     case = found.network.name
     cell = new_cell(case, found.column, found.precision, report.NETWORKS)
-    judged = judge(runs, found.column, found.network, found.leaves, ())
+    judged = judge(implementations, found.column, found.network, found.leaves, ())
     decided = [link for link in judged.certificate.links if link not in judged.undecided]
     certificate = replace(judged.certificate, links=tuple(decided))
-    settle(certificate, cell, known, reproduce, lambda: script(found))
+    report_verdict(certificate, cell, known, reproduce, lambda: script(found))

@@ -1,50 +1,42 @@
 """The same adapters under their frameworks' transformations: compiled, mapped, recomputed."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from backproof.reference.backprop import backprop
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.reference.findings import KnownFinding
-from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import VARIANTS, Cell
 from backproof.running.certificates import in_precision, traced
-from backproof.running.implementations import Runs as Implementations
-from backproof.running.report_verdict import settle
-from backproof.scenarios.variants import COMPILED, VARIED
-
-
-def halved(network: Network, leaves: Mapping[str, Array]) -> dict[str, Any]:
-    """Return what a pass over half of every leaf gives: what is compiled runs on that first."""
-    before = {name: a / 2 for name, a in leaves.items()}
-    trace = backprop(network, before)
-    return {**before, **trace.values, **{f"dE/d{k}": g for k, g in trace.gradients.items()}}
+from backproof.running.implementations import Implementations
+from backproof.running.report_verdict import report_verdict
+from backproof.running.variants import halved
+from backproof.scenarios.variants import VARIED
 
 
 def test_variant(
-    variant: str,
+    column: Column,
     varied: str,
     precision: str,
-    runs: Implementations,
+    implementations: Implementations,
     known: tuple[KnownFinding, ...],
     new_cell: Callable[..., Cell],
     reproduce: str,
 ) -> None:
     """Every link is inside, with probes and without."""
-    cell = new_cell(varied, variant, precision, VARIANTS)
-    network = VARIED[varied](runs.adapter(variant).unsupported)
+    cell = new_cell(varied, column, precision, VARIANTS)
+    network = VARIED[varied].network(unsupported=implementations.adapter(column).unsupported)
     leaves, shapes = in_precision(network, precision)
-    trace, plain = traced(runs, variant, network, leaves, shapes)
+    trace, plain = traced(implementations, column, network, leaves, shapes)
     replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
-    certificate = certify_passes(replay, compiled=variant in COMPILED)
+    certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def explain() -> str:
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    settle(certificate, cell, known, reproduce, explain)
+    report_verdict(certificate, cell, known, reproduce, explain)

@@ -10,7 +10,7 @@ from backproof.reference.article import golden as goldens
 from backproof.reference.article.audit import Finding
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from backproof.running.options import TIME_LIMIT
 
 settings.register_profile("backproof", deadline=None, derandomize="CI" in os.environ)
@@ -42,6 +42,6 @@ def findings(article: Article) -> dict[str, Finding]:
 
 
 @pytest.fixture(scope="session")
-def runs(article: Article) -> Runs:
+def implementations(article: Article) -> Implementations:
     """The numbers of both frameworks."""
-    return Runs(article, {"torch": None, "jax": None}, TIME_LIMIT)
+    return Implementations(article, {"torch": None, "jax": None}, TIME_LIMIT)

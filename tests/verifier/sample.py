@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from backproof.reference import findings
-from backproof.reference.article.audit import audit
 from backproof.reference.article.figures import load
 from backproof.reference.article.golden import read
 from backproof.reference.backprop import backprop
 from backproof.reference.verdict.certificate import Certificate, certify
 from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, chain
-from backproof.running.groups import group
-from backproof.running.make_document import make_document
+from backproof.running.make_document import group, make_document
 from backproof.scenarios.networks import CASES
 
 SMALL = ("article", "saturated-tanh")
@@ -55,7 +53,6 @@ def _today() -> dict[str, Any]:
     return {
         "article": article,
         "golden": read(article),
-        "audit": audit(article),
         "recorded": findings.load(),
     }
 
@@ -110,6 +107,6 @@ def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) ->
 
 @cache
 def _certificate(case: str, precision: str) -> Certificate:
-    network = CASES[case](0)
+    network = CASES[case].network()
     leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
     return certify(network, leaves, backprop(network, leaves), precision)

@@ -17,23 +17,23 @@ from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.ops import OPS, Op, boxes
-from backproof.scenarios.op_cases import ALONE, Alone, filled
+from backproof.scenarios.op_cases import OP_OPTIONS, OpOptions, filled
 from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
 from tests.verifier.networks import shared
 
 EDGES = {
-    "dense-one-example": Alone("dense", ((1, 2), (2, 2), ()), ("x", "w", "w")),
-    "dense-one-output": Alone("dense", ((1, 2), (2, 1), (1,)), ("x", "w", "w")),
-    "dense-one-input": Alone("dense", ((5, 1), (1, 3), (1,)), ("x", "w", "w")),
-    "dense-row-bias": Alone("dense", ((2, 3), (3, 3), (1, 3)), ("x", "w", "w")),
-    "sigmoid-one": Alone("sigmoid", ((1, 1),), ("x",)),
-    "half_squared_error-one": Alone("half_squared_error", ((1, 1), (1, 1)), ("x", "w")),
-    "mean_squared_error-one": Alone("mean_squared_error", ((1, 1), (1, 1)), ("x", "w")),
-    "softmax_cross_entropy-one": Alone("softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "p")),
+    "dense-one-example": OpOptions("dense", ((1, 2), (2, 2), ()), ("x", "w", "w")),
+    "dense-one-output": OpOptions("dense", ((1, 2), (2, 1), (1,)), ("x", "w", "w")),
+    "dense-one-input": OpOptions("dense", ((5, 1), (1, 3), (1,)), ("x", "w", "w")),
+    "dense-row-bias": OpOptions("dense", ((2, 3), (3, 3), (1, 3)), ("x", "w", "w")),
+    "sigmoid-one": OpOptions("sigmoid", ((1, 1),), ("x",)),
+    "half_squared_error-one": OpOptions("half_squared_error", ((1, 1), (1, 1)), ("x", "w")),
+    "mean_squared_error-one": OpOptions("mean_squared_error", ((1, 1), (1, 1)), ("x", "w")),
+    "softmax_cross_entropy-one": OpOptions("softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "p")),
 }
 """Axes of one entry, and biases of every shape that they may have."""
 
-TESTED = {**ALONE, **EDGES}
+TESTED = {**OP_OPTIONS, **EDGES}
 """Every op with every option, and the edge cases."""
 
 MOST = 48
@@ -74,11 +74,11 @@ def derivatives(name: str) -> tuple[Derivative, ...]:
 
 def _ordinary(name: str) -> tuple[Op, Any, Any, list[Any], dict[str, Any]]:
     """Return an op, a random cotangent, its value, its inputs and all its options."""
-    alone = TESTED[name]
+    one = TESTED[name]
     rng = np.random.default_rng(3)
-    op = OPS[alone.op]
-    inputs = [exact(a) for a in filled(alone, "ordinary", rng)]
-    bound = signature(op.forward).bind(*inputs, **alone.options)
+    op = OPS[one.op]
+    inputs = [exact(a) for a in filled(one, "ordinary", rng)]
+    bound = signature(op.forward).bind(*inputs, **one.options)
     bound.apply_defaults()
     options = {key: decimal(value) for key, value in bound.kwargs.items()}
     y = op.forward(*inputs, **options)
@@ -114,7 +114,7 @@ def test_a_wrong_derivative_is_seen(name: str, factor: int | str) -> None:
             assert not close(d.quotient, wrong), f"input {i}"
 
 
-FORMS = [(name, form) for name, alone in TESTED.items() for form in OPS[alone.op].forms]
+FORMS = [(name, form) for name, one in TESTED.items() for form in OPS[one.op].forms]
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{name}-{form}" for name, form in FORMS])
@@ -134,7 +134,7 @@ def test_forms_are_equal_on_paper(name: str, form: str) -> None:
 
 def test_every_op_is_tested() -> None:
     """Every op has a case in the table of single ops."""
-    assert set(OPS) == {alone.op for alone in ALONE.values()}
+    assert set(OPS) == {one.op for one in OP_OPTIONS.values()}
 
 
 OPTIONS = [
@@ -152,9 +152,7 @@ def test_every_option_is_tested(op: str, option: str) -> None:
     """Every option has a case away from its default, and backward has it with the same default."""
     default = signature(OPS[op].forward).parameters[option].default
     found = [
-        alone.options[option]
-        for alone in ALONE.values()
-        if alone.op == op and option in alone.options
+        one.options[option] for one in OP_OPTIONS.values() if one.op == op and option in one.options
     ]
 
     assert any(value is not default and (np.ndim(value) or value != default) for value in found)
@@ -164,11 +162,11 @@ def test_every_option_is_tested(op: str, option: str) -> None:
 @pytest.mark.parametrize("name", TESTED)
 def test_dtype_of_an_op_is_kept(name: str, precision: str) -> None:
     """An op over one dtype returns that dtype, forward and backward."""
-    alone, rng = TESTED[name], np.random.default_rng(3)
-    inputs = [a.astype(precision) for a in filled(alone, "ordinary", rng)]
-    y = OPS[alone.op].forward(*inputs, **alone.options)
+    one, rng = TESTED[name], np.random.default_rng(3)
+    inputs = [a.astype(precision) for a in filled(one, "ordinary", rng)]
+    y = OPS[one.op].forward(*inputs, **one.options)
     dy = rng.standard_normal(np.shape(y)).astype(precision)
-    found = OPS[alone.op].backward(dy, y, *inputs, **alone.options)
+    found = OPS[one.op].backward(dy, y, *inputs, **one.options)
 
     assert [np.dtype(precision)] * (1 + len(inputs)) == [np.asarray(a).dtype for a in (y, *found)]
 

@@ -11,7 +11,7 @@ from backproof.reference.article.audit import audit, recorded
 from backproof.reference.article.figures import Article, load
 from backproof.reference.article.golden import GOLDEN, HEADER, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
@@ -193,7 +193,7 @@ def test_adapter(article: Article, tmp_path: Path, adapter: str, message: str) -
     path.write_text(WRAPPED.replace("{adapter}", adapter), encoding="utf-8")
 
     with pytest.raises(AdapterError) as caught:
-        Runs(article, {"bad": path}).value("bad", "float64", 1, "dE_dw6")
+        Implementations(article, {"bad": path}).value("bad", "float64", 1, "dE_dw6")
     assert str(caught.value).startswith(message.format(path=path)) or message in str(caught.value)
 
 
@@ -203,11 +203,13 @@ def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry
     path = tmp_path / "bad.py"
     text = WRAPPED.replace("{adapter}", f"gradients(entry(math.{entry}))")
     path.write_text(text, encoding="utf-8")
-    runs = Runs(article, {"bad": path})
+    implementations = Implementations(article, {"bad": path})
 
-    assert runs.value("bad", "float64", 1, "dE_dw5") == pytest.approx(0.08217, abs=0.00001)
+    assert implementations.value("bad", "float64", 1, "dE_dw5") == pytest.approx(
+        0.08217, abs=0.00001
+    )
     with pytest.raises(AdapterError, match="finite"):
-        runs.value("bad", "float64", 1, "dE_dw6")
+        implementations.value("bad", "float64", 1, "dE_dw6")
 
 
 @pytest.mark.parametrize("what", ["float32", "sigmoid"])
@@ -218,7 +220,7 @@ def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> No
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(Unsupported, match=f"{what}: no such unit"):
-        Runs(article, {"bad": path}).value("bad", "float32", 1, "E")
+        Implementations(article, {"bad": path}).value("bad", "float32", 1, "E")
 
 
 def test_a_bad_adapter_costs_no_other_its_verdict(tmp_path: Path) -> None:

@@ -14,34 +14,34 @@ from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.verdict.custom import OpCertificate, certify_op
 from backproof.reference.verdict.faults import FAULTS
-from backproof.scenarios.op_cases import ALONE, filled
+from backproof.scenarios.op_cases import OP_OPTIONS, filled
 
 
 def verdict(name: str, op: Op, precision: str = "float64") -> OpCertificate:
     """Return the verdict on an op, right or wrong, at the ordinary points of a case."""
-    alone = ALONE[name]
-    arrays = filled(alone, "ordinary", np.random.default_rng(3))
+    one = OP_OPTIONS[name]
+    arrays = filled(one, "ordinary", np.random.default_rng(3))
     inputs = {f"x{i}": a for i, a in enumerate(arrays)}
-    return certify_op(op.forward, op.backward, inputs, options=alone.options, precision=precision)
+    return certify_op(op.forward, op.backward, inputs, options=one.options, precision=precision)
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", OP_OPTIONS)
 def test_right_ops_hold(name: str, precision: str) -> None:
     """The backward function of every op, with every option, is proven to twelve digits."""
-    found = verdict(name, OPS[ALONE[name].op], precision)
+    found = verdict(name, OPS[OP_OPTIONS[name].op], precision)
 
     assert found.holds, str(found)
     assert found.digits > 12
-    assert len(found.links) == 1 + 2 * len(ALONE[name].shapes)
+    assert len(found.links) == 1 + 2 * len(OP_OPTIONS[name].shapes)
 
 
 def wrong_backwards() -> dict[str, list[tuple[str, Op]]]:
     """Return the catalogue's wrong backward functions, at each case of their op."""
     found: dict[str, list[tuple[str, Op]]] = {}
-    for name, alone in ALONE.items():
-        right = OPS[alone.op]
-        for fault in FAULTS[alone.op]():
-            wrong = fault.rules.ops[alone.op].backward
+    for name, one in OP_OPTIONS.items():
+        right = OPS[one.op]
+        for fault in FAULTS[one.op]():
+            wrong = fault.rules.ops[one.op].backward
             if wrong != right.backward:
                 found.setdefault(fault.name, []).append((name, Op(right.forward, wrong)))
     return found

@@ -17,11 +17,11 @@ from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Op, boxes
-from backproof.scenarios.op_cases import ALONE, OPS_ALONE, filled
+from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
 from tests.verifier.proven import outside
 
-FORMS = [(name, form) for name, alone in ALONE.items() for form in ("", *OPS[alone.op].forms)]
+FORMS = [(name, form) for name, one in OP_OPTIONS.items() for form in ("", *OPS[one.op].forms)]
 IDS = ["-".join(filter(None, pair)) for pair in FORMS]
 
 
@@ -51,11 +51,11 @@ def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
 
     The direction in inputs and cotangent is random. Complete IoU's alpha is held constant.
     """
-    alone, rng = ALONE[name], np.random.default_rng(5)
-    op = OPS[alone.op].forms[form] if form else OPS[alone.op]
+    one, rng = OP_OPTIONS[name], np.random.default_rng(5)
+    op = OPS[one.op].forms[form] if form else OPS[one.op]
     with proven_slopes():
-        inputs = [exact(a) for a in filled(alone, "ordinary", rng)]
-        options = on_paper_options(op, inputs, alone.options)
+        inputs = [exact(a) for a in filled(one, "ordinary", rng)]
+        options = on_paper_options(op, inputs, one.options)
         shape = np.shape(op.forward(*inputs, **options))
         operands = [*inputs, exact(rng.standard_normal(shape))[()]]
         along = [exact(rng.standard_normal(np.shape(a)))[()] for a in operands]
@@ -94,7 +94,7 @@ def test_tangents_are_difference_quotients(name: str, form: str) -> None:
             assert close(quotient, found), f"input {i}" if i else "value"
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", OP_OPTIONS)
 def test_a_wrong_tangent_is_seen(name: str) -> None:
     """The quotient refutes a tangent a thousandth too large, unless all of its entries are zero."""
     with proven_slopes():
@@ -103,7 +103,7 @@ def test_a_wrong_tangent_is_seen(name: str) -> None:
             assert zero or not close(quotient, found * exact("1.001")[()])
 
 
-CASE = pytest.mark.parametrize("name", [n for n in OPS_ALONE if not n.endswith("/offset")])
+CASE = pytest.mark.parametrize("name", [n for n in OP_CASES if not n.endswith("/offset")])
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 
 
@@ -111,7 +111,7 @@ EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 @EVERY
 def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
     """Duals of balls hold the Arb balls of values, cotangents, and their tangents."""
-    network, rng = OPS_ALONE[name](0), np.random.default_rng(7)
+    network, rng = OP_CASES[name].network(), np.random.default_rng(7)
     node = network.nodes[0]
     op, options = OPS[node.op], dict(node.options)
     with np.errstate(all="ignore"):
@@ -134,7 +134,7 @@ def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
 @CASE
 def test_forward_and_backward_are_adjoint(name: str) -> None:
     """<dy, J v> = <J^T dy, v>, at kinks and ties too: forward and backward take the same side."""
-    network, rng = OPS_ALONE[name](0), np.random.default_rng(9)
+    network, rng = OP_CASES[name].network(), np.random.default_rng(9)
     node = network.nodes[0]
     with proven_slopes():
         leaves = network.leaves(exact)

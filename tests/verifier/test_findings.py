@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
@@ -14,9 +15,9 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Replay, certify
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents
 from backproof.running.certificates import Certificates
-from backproof.running.implementations import Runs
-from backproof.scenarios.op_cases import OPS_ALONE
-from backproof.verification.test_derivatives import passed
+from backproof.running.derivatives import passed
+from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
 
@@ -59,7 +60,7 @@ def test_reproducers(adapter: str) -> None:
         )
         for finding in FINDINGS
         for one in finding.where
-        if one.cases[0] in OPS_ALONE
+        if one.cases[0] in OP_CASES
     ],
 )
 def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Article) -> None:
@@ -69,7 +70,7 @@ def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Arti
     """
     skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
-    certificates = Certificates(Runs(article, {column: None}))
+    certificates = Certificates(Implementations(article, {column: None}))
     found, plain = certificates.trace(column, case, precision, 0)
     network, leaves, _ = certificates.network(case, precision, 0)
     certificate = certify(network, leaves, found, precision, plain)
@@ -107,8 +108,9 @@ def test_tangents_settled_in_arb(
     """The same holds for a recorded tangent, from the same operands and their tangents."""
     skip_elsewhere(finding)
     column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
-    runs = Runs(article, {column.partition(".")[0]: None})
-    network, leaves, (along, *_) = passed(runs, column, case, precision)
+    tangents = Column.parse(column)
+    implementations = Implementations(article, {tangents.framework: None})
+    network, leaves, (along, *_) = passed(implementations, tangents, case, precision)
     certificate = certify_tangents(network, leaves, *along, precision)
     of_tangents = [link for link in certificate.links if link.quantity.tangent]
     red = [link for link in of_tangents if covers(sighting, link, exactly=True)]

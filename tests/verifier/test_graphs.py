@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
 from backproof.campaign import campaign
-from backproof.campaign.campaign import SHARE, Campaign, Judged, aborts, has_no_bound, leaves_in
+from backproof.campaign.campaign import Campaign, Judged, aborts, columns, has_no_bound, leaves_in
 from backproof.campaign.graphs import STEPS, graphs
 from backproof.campaign.saved_graphs import Found, load, text
 from backproof.campaign.script import script
@@ -28,8 +29,8 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.report.cells import NETWORKS, Cell
 from backproof.running.certificates import traced
-from backproof.running.implementations import Runs
-from backproof.scenarios.op_cases import ALONE, OPS_ALONE
+from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 800
@@ -60,7 +61,7 @@ def drawn() -> list[tuple[Network, str]]:
 def test_every_op_and_option_is_drawn(drawn: list[tuple[Network, str]]) -> None:
     """Every op and every option occurs among the graphs drawn."""
     nodes = [node for network, _ in drawn for node in network.nodes]
-    expected = {(one.op, option) for one in ALONE.values() for option in one.options}
+    expected = {(one.op, option) for one in OP_OPTIONS.values() for option in one.options}
 
     assert OPS.keys() == STEPS.keys()
     assert OPS.keys() - {node.op for node in nodes} == set()
@@ -80,20 +81,20 @@ def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
     assert len({precision for _, precision in drawn}) == 4
 
 
-@pytest.mark.parametrize("tried", ["torch", *SHARE])
-def test_a_round_draws_what_is_asked(tried: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tried", columns(["torch", "jax"]), ids=str)
+def test_a_round_draws_what_is_asked(tried: Column, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round draws a column's share of graphs, at least one, and each seed draws others."""
     seen: list[Network] = []
 
-    def judge(_: Any, __: str, network: Network, *___: Any) -> Judged:
+    def judge(_: Any, __: Column, network: Network, *___: Any) -> Judged:
         seen.append(network)
         return Judged(Certificate("random", "float64", ()), (), (), ())
 
     monkeypatch.setattr(campaign, "judge", judge)
     rounds = 5
     for n in range(rounds):
-        cell = Cell("random", tried, "its own numbers", "1", "any", 0, "every link", NETWORKS)
-        Campaign(Runs(articles.load(), {}), tried, (), cell).round(n, 1)
+        cell = Cell("random", str(tried), "its own numbers", "1", "any", 0, "every link", NETWORKS)
+        Campaign(Implementations(articles.load(), {}), tried, (), cell).round(n, 1)
     graphs = Counter(
         text(Found(tried, "", "float64", Quantity("value", one.loss), (0,), "", one))
         for one in seen
@@ -141,19 +142,19 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_scripts(framework: str, runs: Runs) -> None:
+def test_scripts(framework: str, implementations: Implementations) -> None:
     """A script prints the adapter's gradient of every op, bit for bit.
 
     For some ops it prints the value and the cotangent too.
     """
     expected, scripts = [], []
     # JAX compiles each op for each script, so only some of its ops are tested.
-    for i, name in enumerate([*ALONE][:: 8 if framework == "jax" else 1]):
-        network = OPS_ALONE[f"{name}/ordinary"](0)
+    for i, name in enumerate([*OP_OPTIONS][:: 8 if framework == "jax" else 1]):
+        network = OP_CASES[f"{name}/ordinary"].network()
         leaves = leaves_in(network, "float32")
         shapes = {k: a.shape for k, a in forward(network, leaves).items()}
         try:
-            trace, plain = traced(runs, framework, network, leaves, shapes)
+            trace, plain = traced(implementations, Column(framework), network, leaves, shapes)
         except Unsupported:
             continue
         given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))
@@ -164,7 +165,7 @@ def test_scripts(framework: str, runs: Runs) -> None:
             numbers[Quantity("derivative", "y")] = trace.cotangents["y"]
         for link, seen in numbers.items():
             index = tuple(n // 2 for n in seen.shape)
-            found = Found(framework, "", "float32", link, index, "", same)
+            found = Found(Column(framework), "", "float32", link, index, "", same)
             scripts.append(script(found))
             expected.append(f"{name} {link} {float(seen[index])!r}")
     # One process runs all scripts, each in a namespace of its own.
@@ -185,9 +186,8 @@ def test_scripts(framework: str, runs: Runs) -> None:
 def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: Path) -> None:
     """A file holds a graph's nodes, options and leaves to the last bit."""
     for network, precision in drawn[:100]:
-        found = Found(
-            "torch", "2", precision, Quantity("value", network.nodes[0].name), (0,), "", network
-        )
+        loss = Quantity("value", network.nodes[0].name)
+        found = Found(Column("torch"), "2", precision, loss, (0,), "", network)
         (tmp_path / "one.json").write_text(text(found), encoding="utf-8")
 
         assert text(found) == text(load(tmp_path / "one.json"))
@@ -263,6 +263,6 @@ def test_what_is_not_run(
     x, W = np.ones((1, 1, *sides[:2])), np.ones((1, 1, *sides[2:]))
     nodes = (Node("z", "conv2d", ("x", "W"), options), Node("E", "sum", ("z",)))
 
-    assert aborts(tried, Network("n", {"x": x, "W": W}, {}, nodes, frozenset()), rounded) == (
-        expected
-    )
+    network = Network("n", {"x": x, "W": W}, {}, nodes, frozenset())
+
+    assert bool(aborts(Column.parse(tried), network, rounded)) == expected

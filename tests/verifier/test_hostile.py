@@ -8,7 +8,7 @@ import pytest
 
 from backproof.adapters.protocol import AdapterError
 from backproof.reference.article.figures import Article
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 HOSTILE = """
@@ -60,11 +60,11 @@ def written(path: Path, body: str) -> Path:
 @pytest.mark.parametrize(("body", "message"), BODIES.values(), ids=BODIES)
 def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> None:
     """The error says what the adapter did, on the first call and on any later one."""
-    runs = Runs(article, {"bad": written(tmp_path / "bad.py", body)}, LIMIT)
+    implementations = Implementations(article, {"bad": written(tmp_path / "bad.py", body)}, LIMIT)
 
     for precision in ("float64", "float32"):
         with pytest.raises(AdapterError) as caught:
-            runs.value("bad", precision, 1, "E")
+            implementations.value("bad", precision, 1, "E")
         assert str(caught.value).startswith(f"bad, {precision}, article: ")
         assert message in str(caught.value)
 
@@ -88,7 +88,7 @@ def test_hostile_module(article: Article, tmp_path: Path, text: str, message: st
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(AdapterError) as caught:
-        Runs(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
+        Implementations(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
     assert message in str(caught.value)
 
 
@@ -102,7 +102,7 @@ def test_inputs_are_not_changed(article: Article, tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(AdapterError, match="changed its inputs in place"):
-        Runs(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
+        Implementations(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
 
 
 def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) ->
     )
 
     with pytest.raises(AdapterError, match="changed PyTorch's defaults"):
-        Runs(article, {"bad": path}).value("bad", "float64", 1, "E")
+        Implementations(article, {"bad": path}).value("bad", "float64", 1, "E")
 
 
 def test_no_other_cell_changes(tmp_path: Path) -> None:

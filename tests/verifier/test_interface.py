@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from backproof import adapters
 from backproof.reference.article.figures import Article
 from backproof.report.cells import Cell, digits
 from backproof.report.tables import agreement
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 FEW = ["-k", "in_ball and iteration1 and net_h1"]
@@ -131,6 +132,19 @@ def test_report_json(sandbox: Sandbox) -> None:
     assert all(c["digits"] > 6 for c in cells)
 
 
+@pytest.mark.parametrize("name", adapters.TABLE)
+def test_a_row_says_what_its_adapter_has(name: str) -> None:
+    """Variants, methods and libraries are those of the adapter; what is tried has a dialect."""
+    row = adapters.TABLE[name]
+    adapter, variants = adapters.load(name), import_module(row.module).variants
+
+    assert {*row.variants} == {*variants}
+    assert {*row.methods} == {*adapter.forward_mode, *adapter.second_order}
+    assert {*row.libraries} == {*adapter.libraries}
+    tried = {name for name, traits in row.variants.items() if traits.share}
+    assert tried == {name for name, variant in variants.items() if variant.dialect}
+
+
 def test_collecting_imports_no_framework() -> None:
     """Neither collecting all tests nor the header imports a framework."""
     code = (
@@ -160,10 +174,10 @@ def test_frameworks_are_left_as_found(article: Article) -> None:
         )
 
     before = state()
-    runs = Runs(article, {"torch": None, "jax": None})
+    implementations = Implementations(article, {"torch": None, "jax": None})
     for name in ("torch", "jax"):
         for precision in ("float64", "float32"):
-            runs.value(name, precision, 2, "E")
+            implementations.value(name, precision, 2, "E")
 
     assert before == state()
 

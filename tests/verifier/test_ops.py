@@ -12,10 +12,10 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array, Op
-from backproof.scenarios.op_cases import OPS_ALONE
+from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.proven import outside
 
-CASE = pytest.mark.parametrize("name", OPS_ALONE)
+CASE = pytest.mark.parametrize("name", OP_CASES)
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 FINE = pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
 
@@ -40,7 +40,7 @@ class Operands:
 @cache
 def network(name: str) -> Network:
     """Return the network of one op alone."""
-    return OPS_ALONE[name](0)
+    return OP_CASES[name].network()
 
 
 def operands(name: str, p: Precision) -> Operands:
@@ -102,7 +102,7 @@ def test_computed_values_lie_inside(name: str, p: Precision) -> None:
 
 FORMS = [
     (case, form)
-    for case in OPS_ALONE
+    for case in OP_CASES
     for form in OPS[case.partition("/")[0].partition("-")[0]].forms
 ]
 

@@ -13,7 +13,7 @@ from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
 from backproof.reference.verdict.training import Steps, certify_training
-from backproof.scenarios.trainings import NETWORKS, OPTIONS, RULES, asked_of
+from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, parameters
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
@@ -149,9 +149,10 @@ def test_faults_are_refuted_and_named(name: str) -> None:
 
 def test_nothing_is_left_out() -> None:
     """Every option is run on some network, each rule on all; --large runs all options on all."""
-    asked = {param.values for param in asked_of(large=False)}
-    everything = {(network, name) for network in NETWORKS for name in OPTIONS}
+    asked = {param.values for param in parameters(large=False)}
+    networks = {*TRAINED} - {SENTENCE}
+    everything = {(network, name) for network in networks for name in OPTIONS}
 
     assert {name for _, name in asked} == {*OPTIONS}
-    assert {(network, rule) for network in NETWORKS for rule in RULES} <= asked
-    assert {param.values for param in asked_of(large=True)} == everything
+    assert {(network, rule) for network in networks for rule in RULES} <= asked
+    assert {param.values for param in parameters(large=True)} == everything

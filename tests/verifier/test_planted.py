@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from backproof import adapters
+from backproof.adapters.column import Column
 from backproof.adapters.protocol import Adapter
 from backproof.reference.article.figures import ITERATIONS, Address, Article
 from backproof.reference.article.golden import Golden, prove
 from backproof.reference.numbers.exact import workprec
 from backproof.reference.training import Iteration
 from backproof.report.cells import FIVE_DECIMALS, Cell
-from backproof.running.implementations import REFERENCE, Runs
+from backproof.running.implementations import REFERENCE, Implementations
 from backproof.verification import test_article as checks
 from backproof.verification import test_golden
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
@@ -24,7 +25,7 @@ NAME = COMPLEX_STEP.stem
 CELL = Cell("", "", "", None, "", 1, "", "")
 
 
-class Planted(Runs):
+class Planted(Implementations):
     """Runs in which one number of the adapter is off in its fourth digit."""
 
     def __init__(self, article: Article, iteration: int, address: Address) -> None:
@@ -32,8 +33,9 @@ class Planted(Runs):
         super().__init__(article, {NAME: COMPLEX_STEP})
         self.planted = iteration, address
 
-    def _load(self, name: str) -> Adapter:
-        return adapters.load(name, COMPLEX_STEP)  # 62 processes of their own would be slow
+    def _load(self, column: Column) -> Adapter:
+        # 62 processes of their own would be slow.
+        return adapters.load(column.framework, COMPLEX_STEP)
 
     def _adapted(self, name: str, precision: str) -> list[Iteration]:
         found = super()._adapted(name, precision)
@@ -59,17 +61,19 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
     """Only the planted number's own cells fail: the one against the ball, and its pairs."""
     computed = [q for q, at in article.addresses.items() if at.kind != "leaves"]
     for planted in ((n, q) for n in ITERATIONS for q in computed):
-        runs = Planted(article, planted[0], article.addresses[planted[1]])
+        implementations = Planted(article, planted[0], article.addresses[planted[1]])
         cells = [(n, q) for n in ITERATIONS for q in computed]
         for name in (REFERENCE, NAME):
             red = [
-                c for c in cells if is_red(checks.test_in_ball, name, precision, *c, runs, golden)
+                c
+                for c in cells
+                if is_red(checks.test_in_ball, name, precision, *c, implementations, golden)
             ]
             assert red == ([planted] if name == NAME else []), name
         pairs = [
             c
             for c in cells
-            if is_red(checks.test_pair_agrees, (REFERENCE, NAME), precision, *c, runs)
+            if is_red(checks.test_pair_agrees, (REFERENCE, NAME), precision, *c, implementations)
         ]
         assert pairs == [planted] or is_tiny(golden, *planted)
 
@@ -81,7 +85,7 @@ def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
 
 def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
     """A golden value off in its fourth digit leaves the ball; in its last, it is not proven."""
-    runs = Runs(article, {})
+    implementations = Implementations(article, {})
     with workprec():
         proven = prove(article)
     for at in ((n, q) for n in ITERATIONS for q in article.addresses):
@@ -95,7 +99,9 @@ def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
             with workprec(), pytest.raises(AssertionError):
                 test_golden.test_value(article, changed, proven, *at)
             if i < len(value) - 1:
-                assert is_red(checks.test_in_ball, REFERENCE, "float64", *at, runs, changed), at
+                assert is_red(
+                    checks.test_in_ball, REFERENCE, "float64", *at, implementations, changed
+                ), at
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from backproof.reference.article.figures import load
 from backproof.reference.findings import load as known_findings
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults import catalogue
-from backproof.running.implementations import Runs
+from backproof.running.implementations import Implementations
 from backproof.running.options import OPTIONS
 from tests.benchmarks import detection, faults
 from tests.verifier.documents import blocks, run, shows
@@ -251,10 +251,10 @@ def test_rows_of_the_benchmarks() -> None:
     red = [one for one in planted if one.red]
     kills = [f"{sum(map(check, planted))}/{len(planted)}" for check in faults.CHECKS.values()]
     counts = [sum(one.is_located for one in red), sum(one.is_named for one in red)]
-    runs = Runs(load(), {"torch": None})
+    implementations = Implementations(load(), {"torch": None})
 
     assert in_readme(["article", *kills, *(f"{n}/{len(red)}" for n in counts)])
-    assert in_readme(detection.row(runs, "article", "float64"))
+    assert in_readme(detection.row(implementations, "article", "float64"))
 
 
 def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:

@@ -20,8 +20,8 @@ from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.sensitivity import OTHERWISE, TwoPasses
 from backproof.running.certificates import in_precision
-from backproof.verification.test_examples import explained, replays_of
-from backproof.verification.test_variants import halved
+from backproof.running.examples import explained, replays_of
+from backproof.running.variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
 

@@ -1,0 +1,109 @@
+"""The table of frameworks: what has to be known of each before it is imported."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from backproof.adapters.column import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How a framework or one of its variants runs.
+
+    compiled: what is compiled before it first runs: nothing, each op, or a pass as a whole.
+    share:    of so many random networks one is certified; 0 for none.
+    slow:     whether a random network takes seconds.
+    """
+
+    compiled: Literal["", "ops", "passes"] = ""
+    share: int = 0
+    slow: bool = False
+
+    @property
+    def compiles_passes(self) -> bool:
+        """Whether a pass with probes and one without are two programs."""
+        return self.compiled == "passes"
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """One framework.
+
+    module:        of its adapter.
+    traits:        of its plain gradient.
+    variants:      the same adapter under another of the framework's transformations -> its traits;
+                   "compile" is a key of `variants` in the module.
+    methods:       of forward mode and second order -> the op cases that the adapter goes without.
+    libraries:     of optimizers.
+    process_state: the imported framework -> what it has set for the whole process, by name.
+    """
+
+    module: str
+    traits: Traits
+    variants: Mapping[str, Traits]
+    methods: Mapping[str, tuple[str, ...]]
+    libraries: tuple[str, ...]
+    process_state: Callable[[Any], Mapping[str, Any]]
+
+
+PASSES = Traits(compiled="passes")
+SOFTPLUS = ("softplus-beta", "softplus-threshold", "softplus-beta-threshold")
+
+TABLE = {
+    "torch": Framework(
+        module="backproof.adapters.pytorch_autograd",
+        traits=Traits(share=1),
+        variants={
+            "func": Traits(),
+            "vmap": Traits(),
+            "checkpoint": Traits(),
+            "compile": Traits(compiled="passes", share=100, slow=True),
+        },
+        methods={
+            "jvp": (),
+            "forward-over-reverse": ("huber", "huber-delta"),
+            "reverse-over-forward": (),
+            "reverse-over-reverse": (),
+        },
+        libraries=("single", "foreach"),
+        process_state=lambda torch: {
+            "PyTorch's defaults": (
+                torch.get_default_dtype(),
+                torch.is_grad_enabled(),
+                torch.get_num_threads(),
+            )
+        },
+    ),
+    "jax": Framework(
+        module="backproof.adapters.jax_grad",
+        traits=Traits(compiled="ops", share=20),
+        variants={
+            "jit": Traits(compiled="passes", share=20),
+            "vmap": PASSES,
+            "checkpoint": PASSES,
+            "scan": PASSES,
+        },
+        methods={
+            "jvp": SOFTPLUS,
+            "linearize": SOFTPLUS,
+            "forward-over-reverse": SOFTPLUS,
+            "reverse-over-forward": SOFTPLUS,
+            "reverse-over-reverse": SOFTPLUS,
+        },
+        libraries=("optax",),
+        process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
+    ),
+}
+"""Name, which is also the framework's package -> the framework."""
+
+
+def traits(column: Column) -> Traits:
+    """Return the traits of a column: of a variant, or of its framework.
+
+    The reference and your own adapter compile nothing.
+    """
+    framework = TABLE.get(column.framework)
+    if framework is None:
+        return Traits(share=1)
+    return framework.variants.get(column.variant, framework.traits)

@@ -1,0 +1,34 @@
+"""What random networks need to know of JAX: how scripts are written, what ends the process."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backproof.adapters.dialect import Dialect
+from backproof.reference.network import Node
+
+DIALECT = Dialect(
+    full="jnp.full({shape}, {number}, dtype=jnp.{precision})",
+    array="jnp.array({numbers}, dtype=jnp.{precision})",
+    value="f({leaves})",
+    gradient="jax.grad(f, argnums={place})({leaves})",
+    setup={"float64": 'jax.config.update("jax_enable_x64", True)'},
+)
+JITTED = replace(
+    DIALECT,
+    value="jax.jit(f)({leaves})",
+    gradient="jax.jit(jax.grad(f, argnums={place}))({leaves})",
+)
+
+
+def aborts(node: Node, shapes: Sequence[tuple[int, ...]], precision: str) -> str | None:
+    """Return why a node ends the process; None where it does not."""
+    if node.op != "conv2d":
+        return None
+    options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
+    stride, padding, dilation = (options[k] for k in ("stride", "padding", "dilation"))
+    if stride in shapes[1][2:] and padding == stride - 1 > 0 and dilation == 1:
+        return (
+            "XLA aborts on the gradient of a convolution whose stride is a side of the kernel, and "
+            "whose padding is one less"
+        )
+    return None

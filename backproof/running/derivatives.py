@@ -1,0 +1,29 @@
+"""Forward mode and second order, as a framework computes them."""
+
+from typing import Any
+
+from backproof.adapters.column import Column
+from backproof.reference.verdict.tangents import DualTrace
+from backproof.running.certificates import in_precision
+from backproof.running.implementations import Implementations, guarded
+from backproof.scenarios.derivatives import DIFFERENTIATED, drawn, undifferentiated
+
+
+def passed(
+    implementations: Implementations, column: Column, name: str, precision: str
+) -> tuple[Any, ...]:
+    """Return a network, its leaves, and directions with what a framework computes along them.
+
+    One direction of forward mode, two of second order.
+    """
+    adapter, method = implementations.adapter(Column(column.framework)), column.variant
+    without = undifferentiated(adapter.unsupported, method)
+    network = DIFFERENTIATED[name].network(unsupported=without)
+    leaves, shapes = in_precision(network, precision)
+    seeds = range(2 if method in adapter.second_order else 1)
+    directions = [drawn(leaves, seed) for seed in seeds]
+    found = guarded(
+        f"{column}, {precision}, {name}",
+        lambda: adapter.along(method, network, leaves, directions, shapes),
+    )
+    return network, leaves, [(v, DualTrace(*of)) for v, of in zip(directions, found, strict=True)]

@@ -1,0 +1,80 @@
+"""The gradients of every example of a batch, from one vectorized pass."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from backproof.adapters.column import Column
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.faults.examples import examples
+from backproof.reference.verdict.link import Quantity
+from backproof.running.certificates import in_precision
+from backproof.running.implementations import Implementations, guarded
+
+EXAMPLES = 7
+
+
+def networks() -> tuple[Network, Network]:
+    """Return the network of a batch, and the same of one example; the loss is a sum."""
+    whole, one = (mlp((6, 5, 4), "tanh", batch=n) for n in (EXAMPLES, 1))
+    return whole, one
+
+
+def vectorized(
+    implementations: Implementations, framework: str, precision: str
+) -> tuple[Trace, dict[str, Array]]:
+    """Return the traces of all examples, an axis more on each array, and the batch's leaves."""
+    whole, one = networks()
+    leaves, _ = in_precision(whole, precision)
+    rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
+    shapes, adapter = in_precision(one, precision)[1], implementations.adapter(Column(framework))
+    place = f"{framework}, {precision}, examples of {whole.name}"
+    return guarded(place, lambda: adapter.examples(one, rows, shapes, ("x", "t"))), leaves
+
+
+def each(trace: Trace, change: Callable[[str, str, Array], Array]) -> Trace:
+    """Return a trace with every array changed; `change` is told of the kind and the name."""
+    kinds = ("values", "cotangents", "gradients")
+    return Trace(
+        **{
+            kind: {name: change(kind, name, a) for name, a in getattr(trace, kind).items()}
+            for kind in kinds
+        }
+    )
+
+
+def replays_of(
+    found: Trace, leaves: Mapping[str, Array], one: Network, precision: str
+) -> list[Replay]:
+    """Return the replay of every example by itself.
+
+    leaves: of the batch. one: the network of one example.
+    """
+    return [
+        Replay(
+            one,
+            {**leaves, **{name: leaves[name][n : n + 1] for name in ("x", "t")}},
+            each(found, lambda _, __, a, n=n: a[n]),  # type: ignore[misc]
+            PRECISIONS[precision],
+        )
+        for n in range(len(leaves["x"]))
+    ]
+
+
+def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) -> str:
+    """Return the diagnosis of every example that is not right, a line a finding."""
+    one, p = replays[0].network, replays[0].precision
+    gradients = [
+        {k: replay.ball(Quantity("derivative", k), p) for k in one.parameters} for replay in replays
+    ]
+    faults = [*examples(gradients), *catalogue(one).values()]
+    return "\n".join(
+        f"diagnosis: example {n}: {diagnosis}"
+        for n, (replay, certificate) in enumerate(zip(replays, certificates, strict=True))
+        for diagnosis in diagnose(replay, certificate, faults)
+    )

@@ -1,0 +1,73 @@
+"""Trainings with the libraries of optimizers, every step certified."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from backproof import adapters
+from backproof.adapters.column import Column
+from backproof.adapters.training import train
+from backproof.reference.findings import KnownFinding
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.optimizers import OPTIMIZERS
+from backproof.reference.training import Record
+from backproof.reference.verdict.faults.optimizers import named
+from backproof.reference.verdict.training import Steps, certify_training
+from backproof.report.cells import OPTIMIZERS as GROUP
+from backproof.report.cells import Cell
+from backproof.running.implementations import Implementations, guarded
+from backproof.running.report_verdict import report_verdict
+from backproof.scenarios.trainings import TRAINED
+
+
+@dataclass(slots=True)
+class Trainings:
+    """Trains with a library of optimizers, and certifies every step."""
+
+    library: Column
+    precision: str
+    implementations: Implementations
+    known: tuple[KnownFinding, ...]
+    new_cell: Callable[..., Cell]
+    reproduce: str
+
+    def certified(
+        self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
+    ) -> tuple[Record, Cell, Callable[[], None]]:
+        """Return the record, its cell, and what settles it: raises where a step is not right."""
+        framework = self.library.framework
+        adapter = self.implementations.adapter(Column(framework))
+        own = adapter.libraries[self.library.variant]
+        cell = self.new_cell(case, self.library, self.precision, GROUP)
+        cell.version = own.version
+        definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
+        of, leaves, gradient = differentiated(framework, network, self.precision)
+        record = guarded(
+            f"{self.library}, {self.precision}, {case}",
+            lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
+        )
+
+        def check() -> None:
+            certificate = certify_training(of.name, definition, record, self.precision)
+
+            def explain() -> str:
+                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
+                    return ""
+                steps = Steps(definition, record, PRECISIONS[self.precision])
+                faults = named(steps, own.claims[optimizer], options)
+                return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
+
+            report_verdict(certificate, cell, self.known, self.reproduce, explain)
+
+        return record, cell, check
+
+
+@cache
+def differentiated(framework: str, network: str, precision: str) -> tuple[Any, ...]:
+    """Return a network, its leaves, and a framework's gradient of it, compiled once."""
+    of = TRAINED[network].network()
+    leaves = of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+    return of, leaves, adapters.load(framework).differentiated(of, leaves)

@@ -1,0 +1,15 @@
+"""What a variant that is compiled has seen before: half of every number."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from backproof.reference.backprop import backprop
+from backproof.reference.network import Network
+from backproof.reference.ops import Array
+
+
+def halved(network: Network, leaves: Mapping[str, Array]) -> dict[str, Any]:
+    """Return what a pass over half of every leaf gives: what is compiled runs on that first."""
+    before = {name: a / 2 for name, a in leaves.items()}
+    trace = backprop(network, before)
+    return {**before, **trace.values, **{f"dE/d{k}": g for k, g in trace.gradients.items()}}

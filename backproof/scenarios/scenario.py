@@ -1,0 +1,83 @@
+"""What a scenario is: a network, and the precisions in which each column is certified on it."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
+from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
+
+Recipe = Callable[[int, Collection[str]], Network]
+"""From a seed, and the ops and options that an adapter goes without, to a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Precisions: those of every run, and those of a run with --large."""
+
+    always: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
+
+
+EVERY = Extent(tuple(PRECISIONS))
+BOTH = Extent(("float64", "float32"))
+ONCE = Extent(("float32",))
+NONE = Extent()
+EVERY_IF_LARGE, BOTH_IF_LARGE, ONCE_IF_LARGE = (Extent(large=e.always) for e in (EVERY, BOTH, ONCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One network that implementations are certified on.
+
+    name:       in reports and in the ids of tests.
+    recipe:     makes the network.
+    extent:     the precisions of every column that has no exception.
+    exceptions: kind of column -> its own extent: "eager", "compiled" (compiling takes long), or
+                one variant of these ("compiled vmap").
+    """
+
+    name: str
+    recipe: Recipe
+    extent: Extent = EVERY
+    exceptions: Mapping[str, Extent] = field(default_factory=dict)
+
+    def network(self, seed: int = 0, unsupported: Collection[str] = ()) -> Network:
+        """Return the network of a seed, for an adapter that goes without some ops and options."""
+        return self.recipe(seed, unsupported)
+
+    def precisions(self, column: Column, *, large: bool) -> tuple[str, ...]:
+        """Return the precisions in which a column is certified; large: whether with --large."""
+        kind = "compiled" if traits(column).compiled else "eager"
+        exception = self.exceptions.get(kind, self.extent)
+        extent = self.exceptions.get(f"{kind} {column.variant}", exception)
+        return tuple(dict.fromkeys((*extent.always, *(extent.large if large else ()))))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is certified with --large alone."""
+        return bool(self.extent.large) and not self.extent.always
+
+
+def seeded(network: Callable[..., Network], *sizes: Any, **options: Any) -> Recipe:
+    """Return the recipe of a network that has a seed, of the same ops for every adapter."""
+    return lambda seed, _: network(*sizes, **options, seed=seed)
+
+
+def table(*scenarios: Scenario) -> dict[str, Scenario]:
+    """Return name -> scenario."""
+    return {scenario.name: scenario for scenario in scenarios}
+
+
+def parameters(
+    columns: Iterable[Column], scenarios: Mapping[str, Scenario], *, large: bool
+) -> Iterator[Any]:
+    """Yield column, scenario's name and precision, with readable ids."""
+    for column in columns:
+        for name, scenario in scenarios.items():
+            for precision in scenario.precisions(column, large=large):
+                yield pytest.param(column, name, precision, id=f"{name}-{precision}-{column}")
