@@ -105,18 +105,35 @@ def test_inputs_are_not_changed(article: Article, tmp_path: Path) -> None:
         Implementations(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
 
 
-def test_framework_defaults_are_not_changed(article: Article, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "change", "message"),
+    [
+        (
+            "pytorch_autograd",
+            "import torch; torch.set_default_dtype(torch.float64)",
+            "changed PyTorch's defaults",
+        ),
+        (
+            "jax_grad",
+            "import jax; jax.config.update('jax_debug_nans', True)",
+            "changed JAX's configuration",
+        ),
+    ],
+)
+def test_framework_defaults_are_not_changed(
+    article: Article, tmp_path: Path, module: str, change: str, message: str
+) -> None:
     """An adapter that changes its framework's defaults is refused."""
     path = tmp_path / "bad.py"
     path.write_text(
-        "from dataclasses import replace\nimport torch\n"
-        "from backproof.adapters.pytorch_autograd import adapter as right\n"
-        "def array(a):\n    torch.set_default_dtype(torch.float64)\n    return right.array(a)\n"
+        "from dataclasses import replace\n"
+        f"from backproof.adapters.{module} import adapter as right\n"
+        f"def array(a):\n    {change}\n    return right.array(a)\n"
         "adapter = replace(right, array=array)\n",
         encoding="utf-8",
     )
 
-    with pytest.raises(AdapterError, match="changed PyTorch's defaults"):
+    with pytest.raises(AdapterError, match=message):
         Implementations(article, {"bad": path}).value("bad", "float64", 1, "E")
 
 
