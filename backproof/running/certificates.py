@@ -9,7 +9,6 @@ import numpy as np
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.backprop import Trace, backprop, forward
-from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
@@ -17,10 +16,8 @@ from backproof.reference.verdict.certificate import Certificate, Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
-from backproof.report.cells import Cell
 from backproof.running.implementations import Implementations, guarded
 from backproof.running.options import REFERENCE
-from backproof.running.report_verdict import report_verdict
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
 
@@ -91,28 +88,6 @@ class Certificates:
         """Return the trace, and the gradients of a run without probes."""
         network, leaves, shapes = self.network(case, precision, seed)
         return traced(self.implementations, Column(implementation), network, leaves, shapes)
-
-
-def check_certificate(
-    implementation: str,
-    precision: str,
-    case: str,
-    seed: int,
-    certificates: Certificates,
-    known: tuple[KnownFinding, ...],
-    cell: Cell,
-    reproduce: str,
-) -> None:
-    """Certify a run, with probes and without."""
-    certificate = certificates.of(implementation, case, precision, seed)
-    cell.digits = certificates.digits(implementation, case, precision, seed)
-    report_verdict(
-        certificate,
-        cell,
-        known,
-        reproduce,
-        lambda: certificates.explanation(implementation, case, precision, seed, certificate),
-    )
 
 
 def in_precision(

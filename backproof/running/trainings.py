@@ -10,7 +10,6 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.training import train
-from backproof.reference.findings import KnownFinding
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.training import Record
@@ -18,8 +17,8 @@ from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.training import Steps, certify_training
 from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell
-from backproof.running.implementations import Implementations, guarded
-from backproof.running.report_verdict import report_verdict
+from backproof.running.implementations import guarded
+from backproof.running.judge import Judge
 from backproof.scenarios.trainings import TRAINED
 
 
@@ -29,19 +28,16 @@ class Trainings:
 
     library: Column
     precision: str
-    implementations: Implementations
-    known: tuple[KnownFinding, ...]
-    new_cell: Callable[..., Cell]
-    reproduce: str
+    judge: Judge
 
     def certified(
         self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
     ) -> tuple[Record, Cell, Callable[[], None]]:
         """Return the record, its cell, and what settles it: raises where a step is not right."""
         framework = self.library.framework
-        adapter = self.implementations.adapter(Column(framework))
+        adapter = self.judge.implementations.adapter(Column(framework))
         own = adapter.libraries[self.library.variant]
-        cell = self.new_cell(case, self.library, self.precision, GROUP)
+        cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
         definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
         of, leaves, gradient = differentiated(framework, network, self.precision)
@@ -60,7 +56,7 @@ class Trainings:
                 faults = named(steps, own.claims[optimizer], options)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
-            report_verdict(certificate, cell, self.known, self.reproduce, explain)
+            self.judge.report_verdict(certificate, cell, explain)
 
         return record, cell, check
 

@@ -1,7 +1,8 @@
 """What the verification asks of whom, and the fixtures that its tests share."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +25,7 @@ from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running import options
 from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
 from backproof.running.make_document import group as group_of
 from backproof.running.options import REFERENCE
 from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
@@ -208,59 +210,32 @@ def known(
 
 
 @pytest.fixture
-def new_cell(
-    request: pytest.FixtureRequest, implementations: Implementations
-) -> Callable[..., Cell]:
-    """Return the function that makes the report's cell of the running test.
-
-    It takes network, column, precision, group and, optionally, iteration (the seed).
-    """
-
-    def make(network: str, column: Column, precision: str, group: str, iteration: int = 0) -> Cell:
-        version = implementations.version(column.framework)
-        found = Cell(
-            network=network,
-            adapter=str(column),
-            against="its own numbers",
-            version=version,
-            precision=precision,
-            iteration=iteration,
-            quantity="every link",
-            group=group,
-        )
-        request.node.stash[CELL] = found
-        return found
-
-    return make
-
-
-@pytest.fixture
-def reproduce(request: pytest.FixtureRequest) -> str:
-    """The command that runs the test again, alone."""
+def judge(
+    request: pytest.FixtureRequest,
+    implementations: Implementations,
+    known: tuple[KnownFinding, ...],
+) -> Judge:
+    """The judge of the running test."""
     node: Any = request.node
-    return options.reproduce(node.path, node.name, request.config.getoption)
+    command = options.reproduce(node.path, node.name, request.config.getoption)
+    return Judge(implementations, known, command, partial(node.stash.__setitem__, CELL))
 
 
 @pytest.fixture
 def cell(
     request: pytest.FixtureRequest, article: Article, implementations: Implementations
 ) -> Cell:
-    """The report's cell of the running test, made from the test's parameters."""
+    """The cell of a test of the article, made from the test's parameters."""
     asked = request.node.callspec.params
-    figure, pair, case = asked.get("figure"), asked.get("pair"), asked.get("case")
-    op_case = asked.get("op_case")
+    figure, pair = asked.get("figure"), asked.get("pair")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if case or op_case:
-        group = report.NETWORKS if case else report.OPS_ALONE
-        quantity, iteration = "every link", asked["seed"]
-        against = "its own numbers"
-    elif figure:
+    if figure:
         quantity, iteration, group = figure.quantity, figure.iteration, figure.part
     else:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else group_of(article, quantity)
     found = Cell(
-        network=case or op_case or article.network.name,
+        network=article.network.name,
         adapter=adapter,
         against=against,
         version=implementations.version(adapter),

@@ -1,21 +1,17 @@
 """Forward mode and second order: every tangent, link by link, and two identities."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
-from backproof.reference.findings import KnownFinding
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.tangents import certify_tangents
-from backproof.report.cells import DERIVATIVES, Cell, RefutedError
+from backproof.report.cells import DERIVATIVES, RefutedError
 from backproof.running.certificates import in_precision
 from backproof.running.derivatives import passed
-from backproof.running.implementations import Implementations
-from backproof.running.report_verdict import report_verdict
+from backproof.running.judge import Judge
 from backproof.scenarios.derivatives import drawn, undifferentiated
 from backproof.scenarios.every_op import lacking
 from backproof.scenarios.op_cases import OP_CASES
@@ -25,20 +21,17 @@ def test_tangents(
     column: Column,
     differentiated: str,
     precision: str,
-    implementations: Implementations,
-    known: tuple[KnownFinding, ...],
-    new_cell: Callable[..., Cell],
-    reproduce: str,
+    judge: Judge,
 ) -> None:
     """Every value and every tangent is what its own operands give, in every mode.
 
     Second order at ordinary points also satisfies the identities, but where a finding is known.
     """
-    cell = new_cell(differentiated, column, precision, DERIVATIVES)
-    network, leaves, found = passed(implementations, column, differentiated, precision)
+    cell = judge.cell(differentiated, column, precision, DERIVATIVES)
+    network, leaves, found = passed(judge.implementations, column, differentiated, precision)
     direction, first = found[0]
     certificate = certify_tangents(network, leaves, direction, first, precision)
-    report_verdict(certificate, cell, known, reproduce)
+    judge.report_verdict(certificate, cell)
     if len(found) == 1 or differentiated.endswith("special"):  # where the bounds say nothing
         return
     with np.errstate(all="ignore"):
@@ -52,12 +45,10 @@ def test_tangents(
             raise RefutedError(f"{column}, {differentiated}, {precision}: {name}: {identity}")
 
 
-def test_declared(
-    column: Column, without: str, implementations: Implementations, new_cell: Callable[..., Cell]
-) -> None:
+def test_declared(column: Column, without: str, judge: Judge) -> None:
     """What an adapter goes without is declared, with a reason, and shown; and it is all of it."""
-    new_cell(f"{without}/ordinary", column, "float64", DERIVATIVES)
-    adapter, method = implementations.adapter(Column(column.framework)), column.variant
+    judge.cell(f"{without}/ordinary", column, "float64", DERIVATIVES)
+    adapter, method = judge.implementations.adapter(Column(column.framework)), column.variant
     unsupported = undifferentiated(adapter.unsupported, method)
     assert lacking(unsupported) == [*TABLE[column.framework].methods[method]]
     network = OP_CASES[f"{without}/ordinary"].network()

@@ -1,8 +1,9 @@
 """Certificates: every link of the chain rule, on every op alone and every network."""
 
-from backproof.reference.findings import KnownFinding
-from backproof.report.cells import Cell
-from backproof.running.certificates import Certificates, check_certificate
+from backproof.adapters.column import Column
+from backproof.report.cells import NETWORKS, OPS_ALONE
+from backproof.running.certificates import Certificates
+from backproof.running.judge import Judge
 
 
 def test_op(
@@ -11,14 +12,10 @@ def test_op(
     op_case: str,
     seed: int,
     certificates: Certificates,
-    known: tuple[KnownFinding, ...],
-    cell: Cell,
-    reproduce: str,
+    judge: Judge,
 ) -> None:
     """Every op alone, with every option, is right at ordinary points and at special ones."""
-    check_certificate(
-        implementation, precision, op_case, seed, certificates, known, cell, reproduce
-    )
+    certify((implementation, op_case, precision, seed), OPS_ALONE, certificates, judge)
 
 
 def test_certified(
@@ -27,9 +24,18 @@ def test_certified(
     case: str,
     seed: int,
     certificates: Certificates,
-    known: tuple[KnownFinding, ...],
-    cell: Cell,
-    reproduce: str,
+    judge: Judge,
 ) -> None:
     """Every number lies in the ball that the framework's own numbers before it allow."""
-    check_certificate(implementation, precision, case, seed, certificates, known, cell, reproduce)
+    certify((implementation, case, precision, seed), NETWORKS, certificates, judge)
+
+
+def certify(
+    run: tuple[str, str, str, int], group: str, certificates: Certificates, judge: Judge
+) -> None:
+    """Certify a run, with probes and without: implementation, case, precision and seed."""
+    implementation, case, precision, seed = run
+    cell = judge.cell(case, Column(implementation), precision, group, seed)
+    certificate = certificates.of(*run)
+    cell.digits = certificates.digits(*run)
+    judge.report_verdict(certificate, cell, lambda: certificates.explanation(*run, certificate))

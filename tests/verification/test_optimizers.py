@@ -1,31 +1,21 @@
 """Optimizers: every step of every training, from the framework's own gradient and state."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from backproof.adapters.column import Column
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
-from backproof.reference.findings import KnownFinding
-from backproof.report.cells import Cell, digits
-from backproof.running.implementations import Implementations
+from backproof.report.cells import digits
+from backproof.running.judge import Judge
 from backproof.running.trainings import Trainings
 from backproof.scenarios.trainings import ADAM, OPTIONS, STEPS, TEXT
 
 
 @pytest.fixture
-def trainings(
-    library: Column,
-    precision: str,
-    implementations: Implementations,
-    known: tuple[KnownFinding, ...],
-    new_cell: Callable[..., Cell],
-    reproduce: str,
-) -> Trainings:
+def trainings(library: Column, precision: str, judge: Judge) -> Trainings:
     """Trainings of one library in one precision."""
-    return Trainings(library, precision, implementations, known, new_cell, reproduce)
+    return Trainings(library, precision, judge)
 
 
 def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:

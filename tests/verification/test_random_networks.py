@@ -1,6 +1,5 @@
 """Random networks over all ops: every link inside its ball, or known; and what was found before."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,21 +7,18 @@ import pytest
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.campaign import saved_graphs
-from backproof.campaign.campaign import Campaign, judge
+from backproof.campaign.campaign import Campaign
+from backproof.campaign.campaign import judge as judged_graph
 from backproof.campaign.script import script, shown
-from backproof.reference.findings import KnownFinding
 from backproof.report import cells as report
-from backproof.report.cells import Cell, RefutedError
-from backproof.running.implementations import Implementations
-from backproof.running.report_verdict import report_verdict
+from backproof.report.cells import RefutedError
+from backproof.running.judge import Judge
 
 
 def test_random_networks(
     column: Column,
     shard: int,
-    implementations: Implementations,
-    known: tuple[KnownFinding, ...],
-    new_cell: Callable[..., Cell],
+    judge: Judge,
     pytestconfig: pytest.Config,
 ) -> None:
     """On every network drawn, every link is inside its ball or a recorded finding.
@@ -30,8 +26,8 @@ def test_random_networks(
     So many examples of one seed; with --campaign as many as the time allows, and what is found is
     kept. Each shard begins at a seed of its own.
     """
-    cell = new_cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
-    campaign = Campaign(implementations, column, known, cell)
+    cell = judge.cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
+    campaign = Campaign(judge.implementations, column, judge.known, cell)
     seed = pytestconfig.getoption("--seed") + 2**20 * shard
     seconds = pytestconfig.getoption("--campaign")
     if seconds is None:
@@ -48,18 +44,12 @@ def test_random_networks(
         pytest.xfail("known: " + "; ".join(cell.known))
 
 
-def test_kept(
-    kept: str,
-    implementations: Implementations,
-    known: tuple[KnownFinding, ...],
-    new_cell: Callable[..., Cell],
-    reproduce: str,
-) -> None:
+def test_kept(kept: str, judge: Judge) -> None:
     """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
     found = saved_graphs.load(saved_graphs.kept()[kept])
     case = found.network.name
-    cell = new_cell(case, found.column, found.precision, report.NETWORKS)
-    judged = judge(implementations, found.column, found.network, found.leaves, ())
+    cell = judge.cell(case, found.column, found.precision, report.NETWORKS)
+    judged = judged_graph(judge.implementations, found.column, found.network, found.leaves, ())
     decided = [link for link in judged.certificate.links if link not in judged.undecided]
     certificate = replace(judged.certificate, links=tuple(decided))
-    report_verdict(certificate, cell, known, reproduce, lambda: script(found))
+    judge.report_verdict(certificate, cell, lambda: script(found))

@@ -1,19 +1,15 @@
 """The same adapters under their frameworks' transformations: compiled, mapped, recomputed."""
 
-from collections.abc import Callable
-
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.reference.findings import KnownFinding
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
-from backproof.report.cells import VARIANTS, Cell
+from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision, traced
-from backproof.running.implementations import Implementations
-from backproof.running.report_verdict import report_verdict
+from backproof.running.judge import Judge
 from backproof.running.variants import halved
 from backproof.scenarios.variants import VARIED
 
@@ -22,13 +18,11 @@ def test_variant(
     column: Column,
     varied: str,
     precision: str,
-    implementations: Implementations,
-    known: tuple[KnownFinding, ...],
-    new_cell: Callable[..., Cell],
-    reproduce: str,
+    judge: Judge,
 ) -> None:
     """Every link is inside, with probes and without."""
-    cell = new_cell(varied, column, precision, VARIANTS)
+    implementations = judge.implementations
+    cell = judge.cell(varied, column, precision, VARIANTS)
     network = VARIED[varied].network(unsupported=implementations.adapter(column).unsupported)
     leaves, shapes = in_precision(network, precision)
     trace, plain = traced(implementations, column, network, leaves, shapes)
@@ -39,4 +33,4 @@ def test_variant(
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    report_verdict(certificate, cell, known, reproduce, explain)
+    judge.report_verdict(certificate, cell, explain)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +17,9 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.report import tables
 from backproof.report.cells import NETWORKS, Cell
-from backproof.running.certificates import Certificates, check_certificate
+from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
 from backproof.scenarios import networks
 from backproof.scenarios.derivatives import DIFFERENTIATED
 from backproof.scenarios.networks import CASES
@@ -113,15 +113,12 @@ def test_findings_are_strict(
 ) -> None:
     """The links that are not inside must be those recorded, link by link."""
     certificate = Certificate("article", "float64", tuple(links))
-    stub: Any = SimpleNamespace(
-        of=lambda *_: certificate,
-        digits=lambda *_: None,
-        explanation=lambda *_: "diagnosis",
-    )
+    implementations: Any = None
+    judge = Judge(implementations, known, "this", lambda _: None)
     cell = Cell("article", "a", "its own numbers", "1", "float64", seed, "every link", "networks")
 
     def check() -> None:
-        check_certificate("a", "float64", "article", seed, stub, tuple(known), cell, "this")
+        judge.report_verdict(certificate, cell)
 
     if verdict == "agrees":
         check()

@@ -1,0 +1,83 @@
+"""The judge of one test: its cell, and the verdict on its certificate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from backproof.adapters.column import Column
+from backproof.reference.findings import KnownFinding, compare, covers, recorded_of
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link
+from backproof.report.cells import Cell, RefutedError, chain
+from backproof.running.implementations import Implementations
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Fills the cell of one test.
+
+    implementations: whose numbers are certified.
+    known:           the recorded findings that are seen on this machine's processor.
+    reproduce:       the command that runs the test again, alone.
+    show:            puts the test's cell into the report.
+    """
+
+    implementations: Implementations
+    known: Sequence[KnownFinding]
+    reproduce: str
+    show: Callable[[Cell], None]
+
+    def cell(
+        self, network: str, column: Column, precision: str, group: str, iteration: int = 0
+    ) -> Cell:
+        """Return the test's cell, which the report shows. iteration: the seed."""
+        version = self.implementations.version(column.framework)
+        quantity, against = "every link", "its own numbers"
+        found = Cell(network, str(column), against, version, precision, iteration, quantity, group)
+        self.show(found)
+        return found
+
+    def report_verdict(
+        self, certificate: Certificate, cell: Cell, explain: Callable[[], str] = str
+    ) -> None:
+        """Fill the cell. A link that is not inside must be a recorded finding, and vice versa.
+
+        explain: makes the diagnosis of what is not inside. Raises RefutedError; pytest's xfail
+        where every link that is not inside is known.
+        """
+        cell.links, cell.inside = len(certificate.links), certificate.inside
+        cell.entries, cell.share = certificate.entries, certificate.share
+        cell.properties, cell.chain = certificate.properties, chain(certificate)
+        first_seed = cell.iteration == 0
+        recorded = recorded_of(
+            self.known, cell.adapter, cell.network, cell.precision, everywhere=first_seed
+        )
+        here = [finding for finding in recorded if finding.releases.include(cell.version)]
+        found = compare(here, certificate.links, everywhere=first_seed)
+        if not found.new and not found.vanished:
+            cell.known = tuple(finding.cause for finding in found.known)
+            if cell.known:
+                pytest.xfail("known: " + "; ".join(cell.known))
+            return
+        red = (certificate.refuted, *certificate.degraded, "all links are inside")
+        first = next(str(link) for link in (*found.new, *red) if link)
+        lines = [
+            f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
+            *(f"as recorded for {one.of}: {one.cause}" for one in described(found.new, recorded)),
+            explain(),
+            f"recorded as a finding, and no longer seen: {', '.join(found.vanished)}"
+            if found.vanished
+            else "",
+            f"reproduce: {self.reproduce}",
+        ]
+        raise RefutedError("\n".join(filter(None, lines)))
+
+
+def described(links: Sequence[Link], recorded: Sequence[KnownFinding]) -> list[KnownFinding]:
+    """Return the findings, of whichever releases, that describe links which are not excused."""
+    return [
+        finding
+        for finding in recorded
+        if any(covers(one, link, exactly=False) for one in finding.where for link in links)
+    ]
