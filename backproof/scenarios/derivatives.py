@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
@@ -55,6 +56,14 @@ def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
     """Yield column, scenario's name and precision, with readable ids."""
     columns = [Column(f, m) for f in TABLE if f in frameworks for m in TABLE[f].methods]
     return scenario.parameters(columns, DIFFERENTIATED, large=large)
+
+
+def without(frameworks: Collection[str]) -> Iterator[Any]:
+    """Yield column and op case: what the methods of the frameworks go without."""
+    for name in frameworks:
+        for method, cases in TABLE[name].methods.items() if name in TABLE else ():
+            for case in cases:
+                yield pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
 
 
 def undifferentiated(unsupported: Collection[str], method: str) -> set[str]:

@@ -1,6 +1,6 @@
 """What optimizers are certified on: every option of each, and what is trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.adapters import TABLE
+from backproof.adapters.column import Column
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
@@ -143,11 +145,20 @@ RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 STEPS = 100
 
 
-def parameters(*, large: bool) -> Iterator[Any]:
-    """Yield network's name and options' name: every option on one network, each rule on all.
+def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[Any]:
+    """Yield the columns of optimizers; most: how many of each framework."""
+    for name in frameworks:
+        for library in TABLE[name].libraries[:most] if name in TABLE else ():
+            yield pytest.param(Column(name, library), id=f"{name}.{library}")
 
-    large: every option on all.
+
+def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
+    """Yield library, network's name and options' name.
+
+    Every option runs on one network, each rule on all; large: every option on all.
     """
-    for network, name in product([name for name in TRAINED if name != SENTENCE], OPTIONS):
+    networks = [name for name in TRAINED if name != SENTENCE]
+    for library, network, name in product(libraries(frameworks), networks, OPTIONS):
         if large or network == SMALL or name in RULES:
-            yield pytest.param(network, name, id=f"{network}-{name}")
+            readable = f"{library.id}-{network}-{name}"
+            yield pytest.param(*library.values, network, name, id=readable)

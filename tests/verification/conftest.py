@@ -1,15 +1,13 @@
 """What the verification asks of whom, and the fixtures that its tests share."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import pytest
 
-from backproof.adapters import TABLE
-from backproof.adapters.column import Column
 from backproof.campaign import saved_graphs
 from backproof.campaign.campaign import columns
 from backproof.plugin import ADAPTERS, ARTICLE, CELL, FINDINGS, GOLDEN
@@ -30,137 +28,89 @@ from backproof.running.make_document import group as group_of
 from backproof.running.options import REFERENCE
 from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
 
-NO_DERIVATIVES = "no framework was asked for that has derivatives of its own"
+Option = Callable[[str], Any]
+"""Flag -> what was given."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize by argument name: readable ids, so that -k "float32 and not compile" works."""
-    article = metafunc.config.stash[ARTICLE]
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
-    asked = metafunc.fixturenames
-    for argument, parametrize in BY_ARGUMENT.items():
-        if argument in asked:
-            parametrize(metafunc, names)
-            return
-    if "library" in asked:
-        _libraries(metafunc, names)
-    if "pair" in asked:
-        pairs = [pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2)]
-        metafunc.parametrize(
-            "pair",
-            pairs or [nothing(f"{REFERENCE} alone was asked for, and makes no pair", "none")],
-        )
-    if "implementation" in asked:
-        metafunc.parametrize("implementation", names)
-    if "precision" in asked:
-        # Five decimals are asked of the article, and bfloat16 and float16 have not as many.
-        fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
-        metafunc.parametrize("precision", fine)
-    if "iteration" in asked:
-        metafunc.parametrize("iteration", ITERATIONS, ids=[f"iteration{n}" for n in ITERATIONS])
-    if "quantity" in asked:
-        # What an implementation is given it does not compute.
-        given = ("leaves",) if {"implementation", "pair"} & set(asked) else ()
-        quantities = [q for q, at in article.addresses.items() if at.kind not in given]
-        metafunc.parametrize("quantity", quantities)
-    if "figure" in asked:
-        metafunc.parametrize("figure", article.figures, ids=[f.id for f in article.figures])
+    left = {*metafunc.fixturenames}
+    for arguments, parameters in ASKED.items():
+        if left.issuperset(arguments):
+            found = [*parameters(names, metafunc.config.getoption)]
+            metafunc.parametrize(arguments, found or [nothing(arguments)])
+            left -= {*arguments}
+    article = metafunc.config.stash[ARTICLE]
+    # An implementation does not compute what it is given.
+    given = ("leaves",) if {"implementation", "pair"} & {*metafunc.fixturenames} else ()
+    # The article is held to five decimals, and bfloat16 and float16 do not have as many.
+    fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
+    for argument, values in {
+        "implementation": names,
+        "precision": fine,
+        "iteration": ITERATIONS,
+        "quantity": [q for q, at in article.addresses.items() if at.kind not in given],
+        "figure": article.figures,
+    }.items():
+        if argument in left:
+            metafunc.parametrize(argument, values, ids=IDS.get(argument, str))
 
 
-def nothing(reason: str, *values: str) -> Any:
-    """Return the parameters of a test that is skipped, since nothing is there to run it on."""
-    return pytest.param(*values, id="-".join(values), marks=pytest.mark.skip(reason=reason))
-
-
-def _cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize the networks that every implementation is certified on."""
-    seeds, large = (metafunc.config.getoption(flag) for flag in ("--seeds", "--large"))
-    asked = networks.parameters(names, seeds, large=large)
-    metafunc.parametrize(("implementation", "case", "seed", "precision"), [*asked])
-
-
-def _op_cases(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize every op by itself."""
-    asked = op_cases.parameters(names, metafunc.config.getoption("--seeds"))
-    metafunc.parametrize(("implementation", "op_case", "seed", "precision"), [*asked])
-
-
-def _varied(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize the variants of the frameworks asked for."""
-    found = [*variants.parameters(names, large=metafunc.config.getoption("--large"))]
-    none = nothing("no framework was asked for that has variants", "none", "none", "float64")
-    metafunc.parametrize(("column", "varied", "precision"), found or [none])
-
-
-def _differentiated(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize forward mode and second order of the frameworks asked for."""
-    found = [*derivatives.parameters(names, large=metafunc.config.getoption("--large"))]
-    none = nothing(NO_DERIVATIVES, "none", "none", "float64")
-    metafunc.parametrize(("column", "differentiated", "precision"), found or [none])
-
-
-def _without(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize the op cases that methods go without."""
-    found = [
-        pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
-        for name in TABLE
-        for method, without in TABLE[name].methods.items()
-        for case in without
-        if name in names
-    ]
-    none = nothing(NO_DERIVATIVES, "none", "none")
-    metafunc.parametrize(("column", "without"), found or [none])
-
-
-def _libraries(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize libraries of optimizers, and what is trained; of what is long, the first."""
-    every = "optimizer" in metafunc.fixturenames
-    columns = [
-        Column(name, library)
-        for name in names
-        if name in TABLE
-        for library in TABLE[name].libraries[: None if every else 1]
-    ]
-    none = nothing("no framework was asked for that optimizers are known of", "none")
-    metafunc.parametrize("library", columns or [none], ids=str)
-    if every:
-        large = metafunc.config.getoption("--large")
-        metafunc.parametrize(("network", "optimizer"), [*trainings.parameters(large=large)])
-
-
-def _frameworks(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize the frameworks asked for, without the reference."""
-    metafunc.parametrize(
-        "framework",
-        names[1:] or [nothing(f"{REFERENCE} alone was asked for, and no framework", "none")],
-    )
-
-
-def _random(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize random networks: the columns, and in a campaign a shard for each worker."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    metafunc.parametrize("shard", range(workers if metafunc.config.getoption("--campaign") else 1))
-    metafunc.parametrize("column", columns(names), ids=str)
-
-
-def _kept(metafunc: pytest.Metafunc, names: Sequence[str]) -> None:
-    """Parametrize what campaigns have found."""
-    asked = [str(column) for column in columns(names[1:])]
-    kept = [name for name in saved_graphs.kept() if name.partition("-")[0] in asked]
-    metafunc.parametrize("kept", kept or [nothing("no campaign has found anything", "none")])
-
-
-BY_ARGUMENT = {
-    "case": _cases,
-    "op_case": _op_cases,
-    "varied": _varied,
-    "differentiated": _differentiated,
-    "without": _without,
-    "framework": _frameworks,
-    "shard": _random,
-    "kept": _kept,
+IDS: dict[str, Callable[[Any], str]] = {
+    "iteration": lambda n: f"iteration{n}",
+    "figure": lambda figure: str(figure.id),
 }
-"""Argument of a test -> what parametrizes the test, in all of its arguments."""
+
+
+def nothing(arguments: Sequence[str]) -> Any:
+    """Return the parameters of a test that is skipped: nothing was asked for that it can test."""
+    values = ["float64" if argument == "precision" else "none" for argument in arguments]
+    skip = pytest.mark.skip(reason=f"nothing was asked for that has a {arguments[-1]}")
+    return pytest.param(*values, id="-".join(values), marks=skip)
+
+
+def _pairs(names: Sequence[str], _: Option) -> Iterator[Any]:
+    return (pytest.param(pair, id="-".join(pair)) for pair in combinations(names, 2))
+
+
+def _random(names: Sequence[str], option: Option) -> Iterator[Any]:
+    """Yield the columns of random networks; a campaign has one shard for each worker."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for shard, column in product(range(workers if option("--campaign") else 1), columns(names)):
+        yield pytest.param(shard, column, id=f"{shard}-{column}")
+
+
+def _kept(names: Sequence[str], _: Option) -> Iterator[str]:
+    """Yield what campaigns have kept of the columns."""
+    asked = [str(column) for column in columns(names[1:])]
+    return (name for name in saved_graphs.kept() if name.partition("-")[0] in asked)
+
+
+ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] = {
+    ("implementation", "case", "seed", "precision"): lambda names, option: networks.parameters(
+        names, option("--seeds"), large=option("--large")
+    ),
+    ("implementation", "op_case", "seed", "precision"): lambda names, option: op_cases.parameters(
+        names, option("--seeds")
+    ),
+    ("column", "varied", "precision"): lambda names, option: variants.parameters(
+        names, large=option("--large")
+    ),
+    ("column", "differentiated", "precision"): lambda names, option: derivatives.parameters(
+        names, large=option("--large")
+    ),
+    ("column", "without"): lambda names, _: derivatives.without(names),
+    ("library", "network", "optimizer"): lambda names, option: trainings.parameters(
+        names, large=option("--large")
+    ),
+    ("library",): lambda names, _: trainings.libraries(names, most=1),  # of what is long
+    ("framework",): lambda names, _: names[1:],
+    ("shard", "column"): _random,
+    ("kept",): _kept,
+    ("pair",): _pairs,
+}
+"""Arguments of tests -> their parameters, for the implementations and options asked for."""
 
 
 @pytest.fixture(scope="session")

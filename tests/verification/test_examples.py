@@ -4,7 +4,6 @@ from dataclasses import replace
 from math import prod
 
 import numpy as np
-import pytest
 
 from backproof.adapters.column import Column
 from backproof.reference.ops import Array
@@ -15,7 +14,6 @@ from backproof.running.examples import each, explained, networks, replays_of, ve
 from backproof.running.judge import Judge
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_each_example(precision: str, framework: str, judge: Judge) -> None:
     """What every example is given is right by itself: none sees another."""
     cell = judge.cell("each-example", Column(framework, "vmap"), precision, VARIANTS)
@@ -27,7 +25,6 @@ def test_each_example(precision: str, framework: str, judge: Judge) -> None:
     judge.report_verdict(merged, cell, lambda: explained(replays, certificates))
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_sum_of_examples(precision: str, framework: str, judge: Judge) -> None:
     """The examples' gradients add up to the batch's: together they are a trace of the batch."""
     cell = judge.cell("sum-of-examples", Column(framework, "vmap"), precision, VARIANTS)
