@@ -64,9 +64,9 @@ IDS: dict[str, Callable[[Any], str]] = {
 
 
 def nothing(arguments: Sequence[str]) -> Any:
-    """Return the parameters of a test that is skipped: nothing was asked for that it can test."""
+    """Return the parameters of a test that is skipped: nothing that was asked for has it."""
     values = ["float64" if argument == "precision" else "none" for argument in arguments]
-    skip = pytest.mark.skip(reason=f"nothing was asked for that has a {arguments[-1]}")
+    skip = pytest.mark.skip(reason=f"nothing that was asked for has this: {', '.join(arguments)}")
     return pytest.param(*values, id="-".join(values), marks=skip)
 
 
@@ -81,10 +81,11 @@ def _random(names: Sequence[str], option: Option) -> Iterator[Any]:
         yield pytest.param(shard, column, id=f"{shard}-{column}")
 
 
-def _kept(names: Sequence[str], _: Option) -> Iterator[str]:
-    """Yield what campaigns have kept of the columns."""
+def _kept(names: Sequence[str], _: Option) -> Iterator[Any]:
+    """Yield the graphs that campaigns have kept of the columns."""
     asked = [str(column) for column in columns(names[1:])]
-    return (name for name in saved_graphs.kept() if name.partition("-")[0] in asked)
+    kept = (name for name in saved_graphs.kept() if name.partition("-")[0] in asked)
+    return map(pytest.param, kept)
 
 
 ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] = {
@@ -105,7 +106,7 @@ ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] =
         names, large=option("--large")
     ),
     ("library",): lambda names, _: trainings.libraries(names, most=1),  # of what is long
-    ("framework",): lambda names, _: names[1:],
+    ("framework",): lambda names, _: map(pytest.param, names[1:]),
     ("shard", "column"): _random,
     ("kept",): _kept,
     ("pair",): _pairs,
