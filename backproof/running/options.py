@@ -13,65 +13,66 @@ REFERENCE = "reference"
 TIME_LIMIT = 120.0
 """Seconds: the default of --time-limit."""
 
-REPORTS: dict[str, dict[str, Any]] = {
-    "--report": {
-        "metavar": "FILE",
-        "help": "write the report as a page: one HTML file that needs nothing else",
-    },
-    "--report-md": {
-        "metavar": "FILE",
-        "help": "write the report in short as Markdown: for a GitHub step summary",
-    },
-    "--report-json": {
-        "metavar": "FILE",
-        "help": "write the report as JSON; `backproof compare` reads two of them",
-    },
-}
+Settings = dict[str, Any]
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--frameworks": {
-        "default": ",".join(adapters.TABLE),
-        "metavar": "NAMES",
-        "help": "frameworks to verify, separated by commas (default: %(default)s); "
+
+def _settings(metavar: str, text: str, **others: Any) -> Settings:
+    """Return what argparse and pytest are told of an option that takes a value."""
+    return {"metavar": metavar, "help": text, **others}
+
+
+REPORTS = {
+    "--report": _settings(
+        "FILE", "write the report as a page: one HTML file that needs nothing else"
+    ),
+    "--report-md": _settings(
+        "FILE", "write the report in short as Markdown: for a GitHub step summary"
+    ),
+    "--report-json": _settings(
+        "FILE", "write the report as JSON; `backproof compare` reads two of them"
+    ),
+}
+OPTIONS: dict[str, Settings] = {
+    "--frameworks": _settings(
+        "NAMES",
+        "frameworks to verify, separated by commas (default: %(default)s); "
         f"known: {', '.join(adapters.TABLE)}; {REFERENCE} is always verified",
-    },
-    "--adapter": {
-        "action": "append",
-        "default": [],
-        "metavar": "FILE",
-        "help": "your own adapter, a Python file that defines `adapter`; can be repeated",
-    },
-    "--time-limit": {
-        "type": float,
-        "default": TIME_LIMIT,
-        "metavar": "SECONDS",
-        "help": "how long any one call of your own adapter may take (default: %(default)g)",
-    },
-    "--seeds": {
-        "type": int,
-        "default": 1,
-        "metavar": "N",
-        "help": "how many seeds of each network to certify (default: %(default)s)",
-    },
-    "--examples": {
-        "type": int,
-        "default": 100,
-        "metavar": "N",
-        "help": "how many random networks to certify of each framework; of compiled ones, "
-        "a share of that number (default: %(default)s)",
-    },
-    "--seed": {
-        "type": int,
-        "default": 0,
-        "metavar": "N",
-        "help": "the seed that random networks are drawn from (default: %(default)s)",
-    },
-    "--campaign": {
-        "type": float,
-        "metavar": "SECONDS",
-        "help": "certify random networks for so long, in each framework on each xdist worker, and "
-        "keep what is found in fixtures/campaign/",
-    },
+        default=",".join(adapters.TABLE),
+    ),
+    "--adapter": _settings(
+        "FILE",
+        "your own adapter, a Python file that defines `adapter`; can be repeated",
+        action="append",
+        default=[],
+    ),
+    "--time-limit": _settings(
+        "SECONDS",
+        "how long any one call of your own adapter may take (default: %(default)g)",
+        type=float,
+        default=TIME_LIMIT,
+    ),
+    "--seeds": _settings(
+        "N", "how many seeds of each network to certify (default: %(default)s)", type=int, default=1
+    ),
+    "--examples": _settings(
+        "N",
+        "how many random networks to certify of each framework; of compiled ones, a share of that "
+        "number (default: %(default)s)",
+        type=int,
+        default=100,
+    ),
+    "--seed": _settings(
+        "N",
+        "the seed that random networks are drawn from (default: %(default)s)",
+        type=int,
+        default=0,
+    ),
+    "--campaign": _settings(
+        "SECONDS",
+        "certify random networks for so long, in each framework on each xdist worker, and keep "
+        "what is found in fixtures/campaign/",
+        type=float,
+    ),
     "--large": {
         "action": "store_true",
         "help": "certify larger networks too, and the others in more precisions: this takes "
