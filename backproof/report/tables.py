@@ -176,7 +176,7 @@ def errata(figures: Iterable[Mapping[str, Any]]) -> str:
     """Return one row per figure that does not hold: place, printed, corrected, verdict, why."""
     columns = ("place", "printed", "corrected", "verdict", "why")
     rows = [[one[name] for name in columns] for one in figures if one["verdict"] != "holds"]
-    return table(columns, rows)
+    return table(columns, rows) if rows else ""
 
 
 def unjudged(cells: Iterable[Cell]) -> str:

@@ -186,6 +186,20 @@ def test_the_page_is_the_same_each_time() -> None:
     assert page(sample.report()) == page(sample.report())
 
 
+def test_what_was_not_verified_is_not_shown() -> None:
+    """A report without cells of the article has no article, and none of its readers shows one."""
+    cells = sample.certified(["torch"], "agrees")
+    without = sample.of([cell for cell in cells if cell.network != "article"])
+    text = str([*sections(without)])
+
+    VALID.validate(json.loads(to_json(without)))
+    assert without["article"] is None
+    assert "errata" not in text
+    assert "figures: " not in markdown(without)
+    assert 'id="article"' not in page(without)
+    assert 'id="article"' in page(sample.report())
+
+
 READ = """
 import sys
 from backproof.reference.fixtures import FIXTURES
