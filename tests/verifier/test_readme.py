@@ -103,7 +103,7 @@ def test_what_is_installed_exists() -> None:
     installs = [
         one for text in TEXTS.values() for one in re.findall(r"pip install ([^\n`]+)", text)
     ]
-    extras = {extra for one in installs for extra in re.findall(r"\[([a-z,]+)\]", one)}
+    extras = {extra for one in installs for extra in re.findall(r"(?<=[\[,])[a-z]+(?=[\],])", one)}
 
     assert extras <= set(project["optional-dependencies"])
     assert any("-c constraints.txt" in one for one in installs)
