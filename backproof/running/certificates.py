@@ -50,7 +50,7 @@ class Certificates:
     def explanation(
         self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
     ) -> str:
-        """Return the diagnosis of links that are not inside, one line per finding; "" if all are."""
+        """Return the diagnosis of links that are not inside, one per line; "" if all are."""
         if certificate.inside == len(certificate.links):
             return ""
         replay = self.replay(implementation, case, precision, seed)
