@@ -23,7 +23,7 @@ def forward_over_reverse(grad: Transformation, jvp: Transformation) -> Direction
 
 
 def reverse_over_forward(grad: Transformation, jvp: Transformation) -> Directional:
-    """Return the gradient of E's slope along the directions, and E's gradient with it."""
+    """Return the gradient of E's slope; with respect to the directions it is E's gradient."""
 
     def along(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
         def slope(tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:

@@ -128,7 +128,7 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
             try:
                 pipe.send(answer)
             except Exception as error:  # noqa: BLE001 the answer may be anything
-                unsent = f"returned what cannot be sent: {type(error).__name__}: {error}"
+                unsent = f"returned a value that cannot be sent: {type(error).__name__}: {error}"
                 pipe.send((None, AdapterError(unsent)))
 
 

@@ -100,11 +100,11 @@ libraries = {
                 for name in CLAIMS
             },
             "sgd dampening": "optax.sgd has no dampening",
-            "adagrad lr_decay": "optax.adagrad takes a schedule for it",
+            "adagrad lr_decay": "optax.adagrad decays lr by a schedule only",
             "amsgradw": "optax.amsgrad has no decoupled decay",
             "nadam momentum_decay": "optax.nadam has constant momentum",
             "radam weight_decay": "optax.radam has no decay",
-            "clip_by_norm norm_type": "optax.clip_by_global_norm is of the Euclidean norm",
+            "clip_by_norm norm_type": "optax.clip_by_global_norm has the Euclidean norm only",
         },
     ),
 }

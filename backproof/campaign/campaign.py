@@ -30,8 +30,8 @@ from backproof.running.implementations import Implementations
 from backproof.scenarios.op_cases import OP_CASES
 
 COMPILED_PRECISIONS = ("float64", "float32")
-"""The precisions for columns that compile a whole pass. In narrower ones a compiler
-keeps more digits between the ops that it fuses, and a trace does not show them."""
+"""The precisions for columns that compile a whole pass. In narrower ones a compiler keeps more
+digits between the ops that it fuses, and a trace does not show them."""
 
 SIMPLEST = 1
 """The number of graphs that are not run: hypothesis always draws the simplest graph first."""

@@ -114,7 +114,7 @@ def traced(
     precision = next(iter(leaves.values())).dtype.name
     if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
-            raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
+            raise Unsupported("NumPy has no native matrix product in bfloat16 and float16")
         return backprop(network, leaves), {}
     adapter = implementations.adapter(column)
 

@@ -136,7 +136,7 @@ class Implementations:
 
 
 def guarded(place: str, run: Callable[[], Result]) -> Result:
-    """Return what `run` returns; what it raises, but Unsupported, becomes an AdapterError."""
+    """Return what `run` returns. Any error but Unsupported becomes an AdapterError with `place`."""
     try:
         return run()
     except Unsupported:

@@ -49,7 +49,7 @@ def proven_trajectory(article: Article) -> dict[int, dict[str, str]]:
 def test_trajectory(
     proven_trajectory: dict[int, dict[str, str]], golden: Golden, updates: int
 ) -> None:
-    """Loss and output after some number of updates are proven."""
+    """Loss and output after each kept number of updates are proven."""
     assert proven_trajectory[updates] == golden.trajectory[updates]
 
 
