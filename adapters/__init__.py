@@ -1,4 +1,4 @@
-"""Adapters. Only `load` imports a framework, and only the one asked for."""
+"""Adapters. Only `load` imports a framework, and only the one that is named."""
 
 import importlib
 import importlib.util

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Who computes, and how.
+    """A framework, and how it is run.
 
     framework: a name in `adapters.TABLE`, "reference", or the name of your own adapter.
     variant:   a transformation ("compile"), a method of forward mode or second order ("jvp") or a

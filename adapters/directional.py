@@ -1,8 +1,7 @@
-"""Forward mode and Hessian times vector, of a framework's own `grad` and `jvp`.
+"""Hessian-vector products, from a framework's own `grad` and `jvp`.
 
-Each of the three ways to nest them yields, beside the Hessian times the direction, the values and
-tangents that it computed on the way. `grad` and `jvp` are functions of functions as torch.func
-and JAX have them.
+Each of the three ways to nest them also returns the values and tangents that it computed on the
+way. `grad` and `jvp` are function transformations, as in torch.func and JAX.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ def forward_over_reverse(grad: Transformation, jvp: Transformation) -> Direction
 
 
 def reverse_over_forward(grad: Transformation, jvp: Transformation) -> Directional:
-    """Return the gradient of the slope of E; with respect to the directions it is E's own."""
+    """Return the gradient of E's slope; with respect to the directions it is E's gradient."""
 
     def along(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
         def slope(tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
@@ -40,8 +39,8 @@ def reverse_over_forward(grad: Transformation, jvp: Transformation) -> Direction
 def reverse_over_reverse(grad: Transformation) -> Directional:
     """Return the gradient of <gradient of E, directions>.
 
-    Every node's value is added to E with a weight of zero. <gradient of E, directions> moves with
-    a node's weight by the node's tangent.
+    Every node's value is added to E with a weight of zero. The derivative of <gradient of E,
+    directions> with respect to a node's weight is the node's tangent.
     """
 
     def along(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:

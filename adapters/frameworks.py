@@ -1,4 +1,4 @@
-"""The table of frameworks: what has to be known of each before it is imported."""
+"""The table of frameworks: what must be known about each before it is imported."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from backproof.adapters.column import Column
 class Traits:
     """How a framework or one of its variants runs.
 
-    compiled: what is compiled before it first runs: nothing, each op, or a pass as a whole.
-    share:    of so many random networks one is certified; 0 for none.
+    compiled: what is compiled before its first run: nothing, each op, or a pass as a whole.
+    share:    one of every `share` random networks is certified; 0 for none.
     slow:     whether a random network takes seconds.
     """
 
@@ -30,13 +30,13 @@ class Traits:
 class Framework:
     """One framework.
 
-    module:        of its adapter.
-    traits:        of its plain gradient.
-    variants:      the same adapter under another of the framework's transformations -> its traits;
-                   "compile" is a key of `variants` in the module.
-    methods:       of forward mode and second order -> the op cases that the adapter goes without.
-    libraries:     of optimizers.
-    process_state: the imported framework -> what it has set for the whole process, by name.
+    module:        the module of its adapter.
+    traits:        the traits of its plain gradient.
+    variants:      a transformation of the framework ("compile") -> the traits of the adapter under
+                   it. The module's `variants` has the same keys.
+    methods:       a method of forward mode or second order -> the op cases it does not support.
+    libraries:     the names of its libraries of optimizers.
+    process_state: the imported framework -> its process-wide settings, by name.
     """
 
     module: str
@@ -95,11 +95,11 @@ TABLE = {
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
     ),
 }
-"""Name, which is also the framework's package -> the framework."""
+"""Name of a framework, and of its package -> the framework."""
 
 
 def traits(column: Column) -> Traits:
-    """Return the traits of a column: of a variant, or of its framework.
+    """Return the traits of a column: those of its variant, or else of its framework.
 
     The reference and your own adapter compile nothing.
     """

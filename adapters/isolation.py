@@ -1,8 +1,8 @@
-"""An adapter in a process of its own: whatever it does there costs no other its verdict.
+"""Your own adapter in its own process, where it cannot affect other adapters' verdicts.
 
-For adapters that come from outside. Each call is made twice, under a time limit, and the process
-is looked over after each: an adapter that prints, changes its inputs or what belongs to the whole
-process, answers differently the second time, hangs or dies is an AdapterError that says so.
+Each method is called twice, under a time limit, and the process is checked after it. An adapter
+that prints, changes its inputs or process-wide state, answers differently the second time, hangs
+or dies causes an AdapterError that says so.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ class Isolated:
     """The interface of an Adapter, served by a process that loads it from its file."""
 
     def __init__(self, name: str, path: Path, limit: float) -> None:
-        """Start the process and load the adapter in it. limit: seconds that any call may take.
+        """Start the process and load the adapter in it. limit: seconds that a call may take.
 
         Raises AdapterError.
         """
@@ -76,7 +76,7 @@ class Isolated:
         return found
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """Have the process call a method; an adapter that hung or died stays dead."""
+        """Have the process call a method. After a hang or a crash, every call raises its error."""
         if self.dead is not None:
             raise self.dead.with_traceback(None)
         try:
@@ -100,8 +100,8 @@ class Isolated:
 
 
 def _serve(pipe: Connection, name: str, path: Path) -> None:
-    """Answer calls, in the process of the adapter's own."""
-    from backproof.adapters import load  # noqa: PLC0415 it imports this module
+    """Answer calls, inside the adapter's process."""
+    from backproof.adapters import load  # noqa: PLC0415 for the adapter's process alone
 
     adapter: Adapter | None = None
     untouched = _state()
@@ -115,7 +115,7 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
             try:
                 if adapter is None:
                     adapter = load(name, path)
-                    untouched = {**_state(), **untouched}  # the framework's, as it starts
+                    untouched = {**_state(), **untouched}  # with the framework's initial state
                 result = adapter.version
                 if method != "version":
                     result = _twice(getattr(adapter, method), arguments)
@@ -123,20 +123,20 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
                 answer: tuple[Any, Exception | None] = (result, None)
             except (AdapterError, Unsupported) as error:
                 answer = (None, type(error)(str(error)))
-            except Exception as error:  # noqa: BLE001 whatever it is, it is the adapter's
+            except Exception as error:  # noqa: BLE001 the adapter may raise anything
                 answer = (None, AdapterError(f"raised {type(error).__name__}: {error}"))
             try:
                 pipe.send(answer)
-            except Exception as error:  # noqa: BLE001 an answer that cannot be sent is none
-                unsent = f"returned what cannot be sent: {type(error).__name__}: {error}"
+            except Exception as error:  # noqa: BLE001 the answer may be anything
+                unsent = f"returned a value that cannot be sent: {type(error).__name__}: {error}"
                 pipe.send((None, AdapterError(unsent)))
 
 
 def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return the method's answer, which must be the same both times."""
+    """Call a method twice, and return its answer. Raises AdapterError where the calls differ."""
     given = _contents(arguments)
     first = method(*arguments)
-    before = _random_state()  # a framework's first call may import what draws
+    before = _random_state()  # the first call may import modules that draw
     second = method(*arguments)
     if drawn := [whose for whose, state in _random_state().items() if state != before[whose]]:
         raise AdapterError(f"changed {' and '.join(drawn)}")
@@ -152,7 +152,7 @@ def _contents(nested: Any) -> list[bytes]:
 
 
 def _look_over(untouched: Mapping[str, Any], printed: str) -> None:
-    """Raise AdapterError where the process is not as it was before the adapter came."""
+    """Raise AdapterError where the adapter changed process-wide state or printed."""
     state = _state()
     if changed := [what for what, value in untouched.items() if state[what] != value]:
         raise AdapterError(f"changed {' and '.join(changed)}")
@@ -177,7 +177,7 @@ def _arrays(content: Any) -> Iterator[Array]:
 
 
 def _state() -> dict[str, Any]:
-    """Return what belongs to the whole process, by what it is called."""
+    """Return process-wide state, by name."""
     state: dict[str, Any] = {
         "the working directory": Path.cwd(),
         "NumPy's error state": np.geterr(),
@@ -189,15 +189,15 @@ def _state() -> dict[str, Any]:
 
 
 def _random_state() -> dict[str, Any]:
-    """Return the state of the random generators that all share."""
+    """Return the states of the global random generators, by name."""
     return {
         "Python's random state": random.getstate(),
-        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 that is what is shared
+        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 the global one
     }
 
 
 def _printed(file: Any) -> str:
-    """Return what was printed since the last time."""
+    """Return what was printed since the last call, at most 200 characters."""
     with suppress(ValueError):
         sys.stdout.flush()
     end = file.seek(0, os.SEEK_END)

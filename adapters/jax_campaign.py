@@ -1,4 +1,4 @@
-"""What random networks need to know of JAX: how scripts are written, what ends the process."""
+"""What campaigns need to know about JAX: how scripts are written, which nodes abort the process."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ JITTED = replace(
 
 
 def aborts(node: Node, shapes: Sequence[tuple[int, ...]], precision: str) -> str | None:
-    """Return why a node ends the process; None where it does not."""
+    """Return why a node aborts the process; None if it does not."""
     if node.op != "conv2d":
         return None
     options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}

@@ -1,6 +1,6 @@
-"""JAX: jax.grad, not jitted; and the same under its transformations.
+"""JAX: jax.value_and_grad, not jitted; and the same adapter under JAX's transformations.
 
-What JAX has no function for is composed of those it has.
+An op that JAX does not have is composed of JAX's functions.
 """
 
 import math
@@ -27,7 +27,7 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]
 
 def jitted(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     run = jax.jit(jax.value_and_grad(loss, has_aux=True))
-    run({name: t / 2 for name, t in tensors.items()})  # what it keeps of other numbers would show
+    run({name: t / 2 for name, t in tensors.items()})  # constants kept from this run would show
     (_, values), gradients = run(tensors)
     return values, gradients
 
@@ -42,7 +42,7 @@ def per_example(
 
 
 def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    both = {name: jnp.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    both = {name: jnp.stack([t / 2, t]) for name, t in tensors.items()}  # with other numbers
     return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
 
 

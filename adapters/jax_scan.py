@@ -1,4 +1,4 @@
-"""JAX's scan: layers that are equal but for their numbers, as one loop over stacked leaves."""
+"""JAX's scan: layers that differ only in their numbers, as one loop over stacked leaves."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from backproof.reference.network import Network, Node
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A run of equal layers: each takes what the last node of the one before it gives.
+    """A run of equal layers: each takes the value of the last node of the layer before it.
 
-    entry: the node before the first layer. layers: each one's nodes. leaves: of the first layer,
-    those that each layer has of its own -> their names, layer by layer.
+    entry: the node before the first layer. layers: the nodes of each layer. leaves: leaf of the
+    first layer -> the corresponding leaf of every layer, in order.
     """
 
     entry: str
@@ -33,7 +33,7 @@ def scanned(
 ) -> dict[str, Tensor]:
     """Return every node's value; the longest run of equal layers is one `lax.scan`.
 
-    Raises Unsupported where no two layers are equal; else as `adapters.protocol.walk`.
+    Raises Unsupported where no two layers are equal; otherwise as `adapters.protocol.walk`.
     """
     run = equal_layers(network, {name: leaf.shape for name, leaf in leaves.items()})
     first = run.layers[0]
@@ -62,7 +62,7 @@ def scanned(
 
 
 def equal_layers(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> Layers:
-    """Return the longest run of equal layers, of the shortest ones. Raises Unsupported."""
+    """Return the run that covers the most nodes, of the shortest layers. Raises Unsupported."""
     runs = [run for run in _runs(network, shapes) if len(run.layers) > 1]
     if not runs:
         raise Unsupported("scan: no two layers of this network are equal")
@@ -70,7 +70,7 @@ def equal_layers(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> Lay
 
 
 def _runs(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Layers]:
-    """Yield, of each length and from each start, the run of equal layers there is."""
+    """Yield the run of equal layers of every length, from every start."""
     nodes = network.nodes
     for length in range(1, len(nodes) // 2 + 1):
         for start in range(1, len(nodes) - length + 1):
@@ -99,7 +99,7 @@ def _matched(
     same: Mapping[str, str],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> dict[str, str] | None:
-    """Return the leaves of one layer that stand for those of another; None if they differ."""
+    """Return leaf of one layer -> the other's corresponding leaf; None if the layers differ."""
     leaves: dict[str, str] = {}
     for a, b in zip(one, other, strict=True):
         if a.op != b.op or len(a.inputs) != len(b.inputs) or not _equal(a.options, b.options):

@@ -22,7 +22,7 @@ CLAIMS = {
     "clip_by_norm": "clip_by_norm",
 }
 CALLED = {"lr": "learning_rate", "beta1": "b1", "beta2": "b2", "alpha": "decay"}
-"""What optax calls the options that it calls otherwise."""
+"""Option -> optax's name of it, where that is different."""
 
 STATES = {
     "mu": "m",
@@ -70,7 +70,7 @@ def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, A
 
 
 def made(optimizer: str, options: dict[str, Any]) -> Any:
-    """Return the optimizer; coupled decay is a transformation of its own, before it."""
+    """Return the optimizer; coupled weight decay is a separate transformation before it."""
     decay = options.pop("weight_decay", 0.0)
     if options.pop("decoupled_weight_decay", False):
         optimizer += "w"
@@ -82,7 +82,7 @@ def made(optimizer: str, options: dict[str, Any]) -> Any:
 
 
 def states(state: Any) -> dict[str, Named]:
-    """Return what the parts of a chain remember, by the names of the definitions."""
+    """Return the states of all parts of a chain, under the definitions' names."""
     if isinstance(state, tuple) and not hasattr(state, "_fields"):
         return {name: of for part in state for name, of in states(part).items()}
     fields = getattr(state, "_fields", ())
@@ -100,11 +100,11 @@ libraries = {
                 for name in CLAIMS
             },
             "sgd dampening": "optax.sgd has no dampening",
-            "adagrad lr_decay": "optax.adagrad takes a schedule for it",
+            "adagrad lr_decay": "optax.adagrad decays lr by a schedule only",
             "amsgradw": "optax.amsgrad has no decoupled decay",
             "nadam momentum_decay": "optax.nadam has constant momentum",
             "radam weight_decay": "optax.radam has no decay",
-            "clip_by_norm norm_type": "optax.clip_by_global_norm is of the Euclidean norm",
+            "clip_by_norm norm_type": "optax.clip_by_global_norm has the Euclidean norm only",
         },
     ),
 }

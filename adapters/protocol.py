@@ -1,8 +1,8 @@
-"""What an adapter is, and what everyone shares: one walk over a network, with probes.
+"""What an adapter is, and what all adapters share: one walk over a network, with probes.
 
 Rules: an adapter names its framework's own functions, the ones that its users call, and its
 framework's own gradient; it computes no derivative itself. It may import `reference`'s data
-types and its framework, nothing else. What it cannot do it declares, with a reason.
+types and its framework, nothing else. It declares what it does not support, with a reason.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,59 +20,58 @@ from backproof.reference.ops import Array
 from backproof.reference.optimizers import sgd
 
 if TYPE_CHECKING:
-    from backproof.adapters.training import Library  # which trains adapters
+    from backproof.adapters.training import Library  # it imports this module
 
 Tensor = Any
 """The framework's own array."""
 
 Loss = Callable[[dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
-"""From named tensors to the loss and, beside it, every node's value."""
+"""From named tensors to the loss and every node's value."""
 
 Directional = Callable[[Loss, dict[str, Tensor], dict[str, Tensor]], Any]
-"""From a loss, tensors and their directions to two pairs, of numbers and of their tangents.
+"""From a loss, tensors and their directions to two pairs: of values, and of their tangents.
 
-In forward mode a pair is the loss and the node values; of second order, the node values and the
+In forward mode a pair is the loss and the node values; in second order, the node values and the
 gradients of the tensors.
 """
 
 
 class AdapterError(Exception):
-    """An adapter, or its framework, does not do what an adapter does.
+    """An adapter, or its framework, does not do what `Adapter` requires.
 
     The message names the adapter, the place, and what was expected there.
     """
 
 
 class Unsupported(Exception):
-    """The adapter declares that it goes without this op or precision; the message says why."""
+    """The adapter declares that it does not support something; the message says what, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """One framework.
 
-    version:        the framework's, for reports.
+    version:        the framework's version, for reports.
     ops:            name in `reference.ops.OPS` -> the framework's own function; it is called with
                     the node's options by name.
     array:          a NumPy array -> a tensor of the same dtype and shape; must not share memory.
     numpy:          a tensor -> a NumPy array of the same dtype and shape.
     value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
                     loss, and name -> dE/dtensor for each of the tensors.
-    walk:           computes a network's values; `walk` below, but for a variant that walks it
-                    otherwise (a scan over equal layers).
-    state:          precision -> context in which the framework computes in that precision; it
-                    leaves the framework as it found it.
-    per_example:    as value_and_grad, mapped over a leading axis, the examples, of those tensors
-                    that are named; all that it returns has that axis.
-    processor:      what it may use of the processor, by names: numbers may depend on it.
-    unsupported:    op, "op option", "op method" or precision -> the reason why this adapter goes
-                    without it.
-    dialect:        how a script for the framework alone is written; None where nobody has said.
-    aborts:         (node, the shapes of its inputs, precision) -> why it ends the process, in one
-                    sentence; None where it does not. Such networks are not run.
-    compiled:       makes a function of tensors one that is called many times.
+    walk:           computes a network's values: `walk` below, unless a variant replaces it (by a
+                    scan over equal layers).
+    state:          precision -> context in which the framework computes in that precision; on exit
+                    it restores the framework's state.
+    per_example:    like value_and_grad, mapped over the leading axis (the examples) of the tensors
+                    that are named; every result has that axis.
+    processor:      names of processor features that it may use: its numbers may depend on them.
+    unsupported:    op, "op option", "op method" or precision -> why it is not supported.
+    dialect:        how a script for the framework alone is written; None if scripts are not made.
+    aborts:         (node, the shapes of its inputs, precision) -> why it aborts the process, in one
+                    sentence; None if it does not. A campaign runs no network with such a node.
+    compiled:       compiles a function of tensors that is called many times.
     libraries:      name -> a library of optimizers for the framework.
-    forward_mode:   method ("jvp") -> the framework's own, as `Directional`.
+    forward_mode:   method ("jvp") -> the framework's function.
     second_order:   method ("forward-over-reverse") -> likewise.
     """
 
@@ -103,12 +102,12 @@ class Adapter:
     ) -> Trace:
         """Return the framework's trace of one pass, as NumPy arrays, unchecked.
 
-        leaves: every input and parameter, all of one dtype, which says the precision.
+        leaves: every input and parameter, all of one dtype: the precision.
         shapes: node -> the shape of its value.
 
-        A probe, a zero, is added to each node's value, under the node's name. The gradient of a
-        probe is its node's cotangent, so that the framework's public gradient yields the whole
-        trace. Raises AdapterError, Unsupported.
+        A zero probe is added to each node's value, under the node's name. The gradient of a probe
+        is its node's cotangent, so the framework's public gradient yields the whole trace.
+        Raises AdapterError, Unsupported.
         """
         dtype = next(iter(leaves.values())).dtype
         probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
@@ -122,10 +121,10 @@ class Adapter:
         shapes: Mapping[str, tuple[int, ...]],
         batched: Collection[str],
     ) -> Trace:
-        """Return the traces of several examples, from one pass: all arrays have one more axis.
+        """Return the traces of several examples from one pass: all arrays have a new first axis.
 
-        network: of one example. batched: the leaves that have the axis, as first one; the others
-        are shared by all examples. Raises as `trace`.
+        network: the network of one example. batched: the leaves that have this axis; all examples
+        share the others. Raises as `trace`.
         """
         if (per_example := self.per_example) is None:
             raise Unsupported("per_example: the adapter has none")
@@ -163,13 +162,13 @@ class Adapter:
         directions: Sequence[Mapping[str, Array]],
         shapes: Mapping[str, tuple[int, ...]],
     ) -> list[tuple[Trace, Trace]]:
-        """Return what a method of forward mode or of second order computes, and its tangents.
+        """Return a pair of traces for each direction: of values, and of their tangents.
 
-        A pair for each of `directions`: leaf -> its tangent, in its shape and dtype. leaves,
-        shapes: as of `trace`.
+        method: a key of `forward_mode` or `second_order`. leaves, shapes: as in `trace`.
+        directions: each is leaf -> its tangent, in the leaf's shape and dtype.
 
-        Of second order, a zero probe at each node that moves along nothing makes the tangents of
-        cotangents those of the probes' gradients. Raises AdapterError, Unsupported.
+        In second order every node has a zero probe, whose own tangent is zero. The tangent of the
+        probe's gradient is the tangent of the node's cotangent. Raises AdapterError, Unsupported.
         """
         dtype = next(iter(leaves.values())).dtype
         self._supports(network, dtype.name, method)
@@ -196,7 +195,7 @@ class Adapter:
             return [(trace(values), trace(tangents)) for values, tangents in pairs]
 
     def _supports(self, network: Network, precision: str, method: str = "") -> None:
-        """Raise Unsupported where something is declared so, AdapterError where an op is missing."""
+        """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
         ops = sorted({node.op for node in network.nodes})
         options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
         methods = [f"{op} {method}" for op in ops]
@@ -219,7 +218,7 @@ class Adapter:
     def differentiated(self, network: Network, leaves: Mapping[str, Array]) -> Callable[..., Any]:
         """Return the function from a network's leaves, as tensors, to its values and gradients.
 
-        It can be called many times: compiled, where the framework's users do. Raises as `trace`.
+        It is compiled where the framework's users compile. Raises as `trace`.
         """
         self._supports(network, next(iter(leaves.values())).dtype.name)
         loss = self._loss(network, leaves, ())
@@ -240,7 +239,7 @@ def walk(
 ) -> dict[str, Tensor]:
     """Return every node's value, its probe added where there is one.
 
-    Raises AdapterError, with the node; Unsupported.
+    Raises AdapterError, which names the node; Unsupported.
     """
     known = dict(leaves)
     for node in network.nodes:
@@ -254,7 +253,7 @@ def step(
     known: Mapping[str, Tensor],
     probe: Tensor | None,
 ) -> Tensor:
-    """Return one node's value; `known` holds those of its inputs. Raises as `walk`."""
+    """Return one node's value; `known` holds its inputs' values. Raises as `walk`."""
     place = f"ops[{node.op!r}] at node {node.name}"
     try:
         value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
@@ -265,7 +264,7 @@ def step(
         raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
     if probe is None:
         return value
-    if found != (shape := tuple(probe.shape)):  # asked first, since adding broadcasts
+    if found != (shape := tuple(probe.shape)):  # adding would broadcast
         raise AdapterError(f"{place}: expected shape {shape}, found {found}")
     return value + probe
 
@@ -273,7 +272,7 @@ def step(
 def check(array: Any, expected: Array) -> Array:
     """Return `array` if it is a NumPy array (or scalar) of the expected shape and dtype.
 
-    Raises AdapterError: a wrong shape or dtype is wrong before any comparison of numbers.
+    Raises AdapterError.
     """
     if not isinstance(array, np.ndarray | np.generic):
         raise AdapterError(f"expected a NumPy array, found {type(array).__name__}")
@@ -285,7 +284,7 @@ def check(array: Any, expected: Array) -> Array:
 
 
 def _read_only(array: Array) -> Array:
-    """Return the array so that an adapter that writes to its inputs raises."""
+    """Return a read-only view: an adapter that writes to its inputs raises."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -306,7 +305,7 @@ def _trace(
 
 
 def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:
-    """Return the tensors there are; a missing one is missed where it is used."""
+    """Return the tensors as arrays; a missing one is reported where it is used."""
     if not isinstance(tensors, dict):
         raise AdapterError(
             f"value_and_grad: expected a dict of tensors, found {type(tensors).__name__}"

@@ -1,4 +1,4 @@
-"""PyTorch: eager tensors, torch.autograd; and the same under its transformations."""
+"""PyTorch: eager tensors and torch.autograd; and the same adapter under its transformations."""
 
 import math
 import warnings
@@ -47,8 +47,8 @@ def func_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 def compiled(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     torch.compiler.reset()
     run = torch.compile(loss, fullgraph=True, dynamic=False)
-    with warnings.catch_warnings(action="ignore"):  # of PyTorch's own, about its own code
-        run({name: t / 2 for name, t in tensors.items()})  # numbers kept as constants would show
+    with warnings.catch_warnings(action="ignore"):  # PyTorch's, about its own code
+        run({name: t / 2 for name, t in tensors.items()})  # constants kept from this run would show
         return value_and_grad(run, tensors)
 
 
@@ -57,13 +57,13 @@ def per_example(
 ) -> tuple[Tensor, ...]:
     axes = {name: 0 if name in batched else None for name in tensors}
     gradient = torch.func.grad_and_value(loss, has_aux=True)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it will be slow
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # about slow ops
         gradients, (_, values) = torch.func.vmap(gradient, in_dims=(axes,))(tensors)
     return values, gradients
 
 
 def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    both = {name: torch.stack([t / 2, t]) for name, t in tensors.items()}  # beside other numbers
+    both = {name: torch.stack([t / 2, t]) for name, t in tensors.items()}  # with other numbers
     return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
 
 
@@ -77,7 +77,7 @@ def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -
 
 
 def unfused(method: Directional) -> Directional:
-    """The fused attention has no forward mode and no second derivative: users choose the math."""
+    """Return the method with unfused attention: fused has no forward mode or second derivative."""
 
     def along(*arguments: Any) -> Any:
         with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
@@ -122,7 +122,7 @@ def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float | None = None) -> Te
 
 
 def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
-    """PyTorch has none: from its parts, as torchvision composes it."""
+    """Compose it as torchvision does: PyTorch itself has none."""
     (x1, y1, x2, y2), (X1, Y1, X2, Y2) = p.unbind(-1), t.unbind(-1)
     w, h, wt, ht = x2 - x1, y2 - y1, X2 - X1, Y2 - Y1
     inter = F.relu(torch.minimum(x2, X2) - torch.maximum(x1, X1))

@@ -1,4 +1,4 @@
-"""What random networks need to know of PyTorch: how scripts are written, what ends the process."""
+"""What campaigns need to know about PyTorch: how scripts are written, which nodes abort it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ COMPILED = replace(
 
 
 def aborts(node: Node, shapes: Sequence[tuple[int, ...]], precision: str) -> str | None:
-    """Return why a node ends the process; None where it does not."""
+    """Return why a node aborts the process; None if it does not."""
     if node.op != "conv2d" or precision != "float16":
         return None
     options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}

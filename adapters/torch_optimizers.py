@@ -44,7 +44,7 @@ MOMENTS = {
     "max_exp_avg_sq": "v_max",
     "mu_product": "mu_product",
 }
-"""What PyTorch calls the states -> what the definitions do; of all others."""
+"""PyTorch's name of a state -> the definitions' name, for optimizers that are not in `STATES`."""
 
 
 def start(
@@ -68,7 +68,7 @@ def start(
         for name, w in parameters.items():
             for state, tensor in of.state[w].items():
                 if state in names and tensor is not None:
-                    # A state of one number is that of all entries.
+                    # A state of one number holds for all entries.
                     shown.setdefault(names[state], {})[name] = tensor.to(w.dtype).expand_as(w)
         return shown
 

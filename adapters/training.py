@@ -15,17 +15,17 @@ Named = Mapping[str, Tensor]
 """Parameter -> tensor."""
 
 Step = Callable[[Named], Mapping[str, Named]]
-"""From the gradients to "w" and every state after the step, by the names of the definition."""
+"""From the gradients to "w" and every state after the step, under the definition's names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
     """A library's optimizers.
 
-    version:     of the library, for reports: the framework's own where it belongs to that.
-    claims:      optimizer -> the definition in `reference.optimizers.OPTIMIZERS` that it claims.
+    version:     the library's version, for reports.
+    claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
-    unsupported: optimizer or "optimizer option" -> the reason why the library goes without it.
+    unsupported: optimizer or "optimizer option" -> why the library does not support it.
     """
 
     version: str
@@ -34,7 +34,7 @@ class Library:
     unsupported: Mapping[str, str] = field(default_factory=dict)
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
-        """Return the definition that is claimed. Raises Unsupported."""
+        """Return the name of an optimizer's definition. Raises Unsupported."""
         for name in (optimizer, *(f"{optimizer} {option}" for option in options)):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
@@ -55,11 +55,10 @@ def train(
     steps: int,
     gradient: Gradient | None = None,
 ) -> Record:
-    """Return what a framework and its optimizer do in a number of steps.
+    """Return the record of a training with a framework and one of its optimizers.
 
-    leaves: at the start, all of one dtype, which says the precision. gradient: as the adapter's
-    `differentiated` returns it; given where it is to be compiled once for several trainings.
-    Raises Unsupported.
+    leaves: at the start, all of one dtype: the precision. gradient: the adapter's `differentiated`
+    function, given so that several trainings compile it once. Raises Unsupported.
     """
     library.claimed(optimizer, options)
     gradient = gradient or adapter.differentiated(network, leaves)
@@ -90,10 +89,10 @@ def train(
 
 
 def _copied(adapter: Adapter, tensor: Tensor) -> Array:
-    """Return a tensor's numbers as they are now: a step may write to it in place."""
+    """Return a copy of a tensor's numbers: a step may write to the tensor in place."""
     return np.array(adapter.numpy(tensor))
 
 
 def _stacked(steps: list[dict[str, Array]]) -> dict[str, Array]:
-    """Return name -> its arrays of all steps, one above the other."""
+    """Return name -> its arrays of all steps, stacked."""
     return {name: np.stack([now[name] for now in steps]) for name in steps[-1]}

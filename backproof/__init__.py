@@ -1,6 +1,6 @@
 """backproof: are these gradients right?
 
-The names below are what users import. Each is loaded when it is first asked for, so that
+The names below are what users import. Each is loaded when it is first used, so that
 `import backproof` imports nothing else.
 """
 

@@ -15,14 +15,14 @@ TEST = re.compile(r"test_\w+\.py(::.*)?", re.DOTALL)
 
 
 def main() -> None:
-    """Do what the command line asks, and end with its exit status."""
+    """Run the command line, and exit with its status."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Return the exit status of what is asked.
+    """Run a command, and return its exit status.
 
-    verify passes all of its arguments on to pytest, which knows more options than are listed here.
+    verify passes all its arguments to pytest, which has more options than the parser lists.
     """
     if arguments[:1] == ["verify"] and not {"-h", "--help"} & {*arguments}:
         return verify(arguments[1:])
@@ -32,8 +32,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def verify(arguments: Sequence[str]) -> int:
-    """Run the verification tests: all of them, or those named ("test_article.py")."""
-    import pytest  # noqa: PLC0415 the other commands need none of it
+    """Run the verification tests: all, or the named ones ("test_article.py")."""
+    import pytest  # noqa: PLC0415 for this command alone
 
     named = [str(tests() / one) if TEST.fullmatch(one) else one for one in arguments]
     every = [] if named != list(arguments) else [str(tests())]
@@ -47,13 +47,13 @@ def tests() -> Path:
     """Return the folder of the verification tests."""
     spec = find_spec("backproof.verification")
     if spec is None or spec.origin is None:
-        raise SystemExit("backproof: the verification tests are not installed: `pip install .`")
+        raise SystemExit("backproof: the verification tests are not installed; run `pip install .`")
     return Path(spec.origin).parent
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    from backproof.running.options import OPTIONS  # noqa: PLC0415 NumPy, for what runs alone
+    from backproof.running.options import OPTIONS  # noqa: PLC0415 it imports NumPy
 
     root = argparse.ArgumentParser(prog="backproof", description="Are these gradients right?")
     root.add_argument("--version", action="version", version=f"backproof {backproof.__version__}")
@@ -63,29 +63,29 @@ def parser() -> argparse.ArgumentParser:
         "verify",
         help="verify frameworks, or your own adapter",
         description="Run the verification tests. All of pytest's own options work too: -k, -n, -x.",
-        epilog="exit status: 0 if all is right or known, 1 if something is wrong; else pytest's",
+        epilog="exit status: 0 if nothing new is wrong, 1 if something is; else pytest's",
     )
-    one.add_argument("tests", nargs="*", metavar="TEST", help="test_networks.py, ...; all if none")
+    one.add_argument("tests", nargs="*", metavar="TEST", help="test_networks.py, ...; default: all")
     for flag, settings in OPTIONS.items():
         one.add_argument(flag, **settings)
     one.set_defaults(run=lambda _: 2)
 
     one = commands.add_parser("audit", help="audit every figure that the article prints")
-    one.add_argument("--json", action="store_true", help="print an array of objects")
+    one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
     one.set_defaults(run=_audit)
 
-    one = commands.add_parser("report", help="make a page of a JSON report")
+    one = commands.add_parser("report", help="make an HTML page of a JSON report")
     kinds = one.add_subparsers(metavar="KIND", required=True)
-    page = kinds.add_parser("html", help="make the page of a JSON report")
-    page.add_argument("report", type=Path, help="what `verify --report-json` wrote")
+    page = kinds.add_parser("html", help="make an HTML page of a JSON report")
+    page.add_argument("report", type=Path, help="the JSON file that `verify --report-json` wrote")
     page.add_argument("page", type=Path, help="the HTML file to write")
     page.set_defaults(run=_page)
 
     one = commands.add_parser(
         "compare",
-        help="say what changed from one JSON report to another",
-        epilog="exit status: 0 where nothing got worse, 1 where something did, 2 where a file is "
-        "no report",
+        help="show what changed from one JSON report to another",
+        epilog="exit status: 0 if nothing got worse, 1 if something did, 2 if a file is not "
+        "a report",
     )
     one.add_argument("old", type=Path)
     one.add_argument("new", type=Path)
@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _audit(asked: argparse.Namespace) -> int:
-    """Print the audit of the article: every figure, then how many have each verdict."""
+    """Print the audit of the article: every figure, then the count of each verdict."""
     from backproof.reference.article import audit, figures  # noqa: PLC0415 for this command alone
     from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
 

@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the fixtures and the options; a mistake in them ends the run here."""
     if config.getoption("numprocesses", None):
-        # Workers inherit it before they load NumPy: one per core, whose second thread only waits.
+        # One worker per core: a second thread would only wait. NumPy reads this when it is loaded.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         config.stash[ARTICLE] = articles.load()
@@ -59,13 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for option in REPORTS:
         path = config.getoption(option)
         if path and not Path(path).resolve().parent.is_dir():
-            raise pytest.UsageError(f"{option}: no folder {Path(path).resolve().parent}")
+            raise pytest.UsageError(f"{option}: no folder {Path(path).resolve().parent}; create it")
     if progress.wanted(config):
         config.pluginmanager.register(progress.Progress())
 
 
 def _asked_for(config: pytest.Config) -> dict[str, Path | None]:
-    """Return the adapters asked for: name -> file, or None for those of the table."""
+    """Return the adapters to verify: name -> file, or None for one of `adapters.TABLE`."""
     names = [name.strip() for name in config.getoption("--frameworks").split(",")]
     known = [*adapters.TABLE, REFERENCE]
     if unknown := [name for name in names if name not in known]:
@@ -95,7 +95,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    """Turn a wrong number into one clear failure, and a declared gap into a skip with a reason."""
+    """Turn a wrong number into a failure without traceback, and a declared gap into a skip."""
     try:
         return (yield)
     except (AdapterError, RefutedError) as error:
@@ -136,7 +136,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 
 
 def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> dict[str, Any]:
-    """Return the document of the run, whichever workers made its cells."""
+    """Return the document of the run, with the cells of all workers."""
     stats = terminalreporter.stats
     return make_document(
         [cell for reports in stats.values() for cell in map(_cell, reports) if cell],
@@ -157,7 +157,7 @@ def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> 
 
 
 def _cell(report: Any) -> dict[str, Any] | None:
-    """Return the cell that was sent with a test's report; a file's report has none."""
+    """Return the cell that was sent with a test's report, if there is one."""
     return dict(getattr(report, "user_properties", ())).get("cell")
 
 

@@ -1,1 +1,1 @@
-"""Random networks: grown, certified, and what is found kept."""
+"""Random networks: drawn, certified, reduced to one op, kept."""

@@ -1,4 +1,4 @@
-"""What an adapter's own source says: which function of its framework each op is."""
+"""The source code of an adapter: which function of its framework each op is."""
 
 import ast
 import importlib
@@ -12,12 +12,12 @@ from backproof.reference.network import Node
 class Source:
     """The source of an adapter of `adapters.TABLE`.
 
-    table:   op -> the expression that the adapter's table has for it.
+    table:   op -> its expression in the adapter's `ops`.
     defined: name -> the statement that defines or imports it, in the order of the module.
     """
 
     def __init__(self, framework: str) -> None:
-        """Read it."""
+        """Read the source."""
         name = adapters.TABLE[framework].module
         module = ast.parse(inspect.getsource(importlib.import_module(name)))
         dicts = [node for node in ast.walk(module) if isinstance(node, ast.Dict)]
@@ -67,7 +67,7 @@ def _definitions(statement: ast.stmt) -> Iterable[tuple[str, ast.stmt]]:
 
 
 def _bare(statement: ast.stmt) -> ast.stmt:
-    """Return a statement, a function without its annotations and docstring."""
+    """Return a statement; a function loses its annotations and docstring."""
     if isinstance(statement, ast.FunctionDef):
         statement.returns = None
         spec = statement.args

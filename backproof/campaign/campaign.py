@@ -1,4 +1,4 @@
-"""A campaign of random graphs: each link inside, undecided, known, or found and kept."""
+"""A campaign of random graphs: each link is inside, undecided, known, or a new finding."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,18 +30,18 @@ from backproof.running.implementations import Implementations
 from backproof.scenarios.op_cases import OP_CASES
 
 COMPILED_PRECISIONS = ("float64", "float32")
-"""Of what is compiled as a whole: of narrower numbers a compiler keeps more digits between ops that
-it fuses, and no one sees these."""
+"""The precisions for columns that compile a whole pass. In narrower ones a compiler keeps more
+digits between the ops that it fuses, and a trace does not show them."""
 
 SIMPLEST = 1
-"""hypothesis begins with the simplest graph, always the same: none of those asked for, nor run."""
+"""The number of graphs that are not run: hypothesis always draws the simplest graph first."""
 
 ROUND = 20
-"""How many graphs of a seed, or a share; a campaign looks at the clock after them."""
+"""Graphs per seed, divided by the column's `share`; a campaign checks the time after each seed."""
 
 
 def columns(names: Sequence[str]) -> list[Column]:
-    """Return the columns to try: implementations, and those of their variants that have a share."""
+    """Return the implementations and variants whose `share` of random networks is not zero."""
     own = {name: adapters.TABLE[name].variants for name in names if name in adapters.TABLE}
     every = [Column(name, variant) for name in names for variant in ("", *own.get(name, ()))]
     return [column for column in every if traits(column).share]
@@ -51,10 +51,10 @@ def columns(names: Sequence[str]) -> list[Column]:
 class Judged:
     """One graph in one column.
 
-    certificate: of all links.
-    known:       the causes recorded of what is not inside.
+    certificate: the certificate of all links.
+    known:       the recorded causes of links that are not inside.
     undecided:   links whose ball has no bound: the precision allows any number there.
-    new:         what is left of those that are not inside: findings.
+    new:         all other links that are not inside: new findings.
     """
 
     certificate: Certificate
@@ -67,8 +67,8 @@ class Judged:
 class Campaign:
     """Random graphs in one column.
 
-    cell: of the report, filled as graphs are certified. places: where something was found already.
-    undecided: links that were.
+    cell: the report's cell, filled as graphs are certified. places: the ops that already have a
+    finding. undecided: the number of undecided links.
     """
 
     implementations: Implementations
@@ -79,7 +79,7 @@ class Campaign:
     undecided: int = 0
 
     def rounds(self, seed: int, seconds: float) -> Iterator[Found]:
-        """Yield what is found until the time is over, each place once."""
+        """Yield findings until the time is over, one per place."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := self.round(seed, max(ROUND // traits(self.column).share, 1)):
@@ -88,7 +88,7 @@ class Campaign:
             seed += 1
 
     def round(self, seed: int, examples: int) -> Found | None:
-        """Return the smallest graph with a new finding among so many, if there is one.
+        """Return the smallest of `examples` random graphs that has a new finding, if one has.
 
         Raises AdapterError where a graph makes the adapter raise.
         """
@@ -103,7 +103,7 @@ class Campaign:
             database=None,
             deadline=None,
             report_multiple_bugs=False,
-            # Where each graph takes seconds, only the last step is made: to the op alone.
+            # Where each graph takes seconds, a finding is only reduced to one op.
             phases=[Phase.generate, *([] if own.slow else [Phase.shrink])],
             suppress_health_check=list(HealthCheck),
         )
@@ -137,7 +137,7 @@ class Campaign:
         return None
 
     def as_op_case(self, found: Found) -> Found | None:
-        """Return what was found as one op of the numbers it had there, if it shows so."""
+        """Return the finding as one op on its numbers in the graph, if that shows it."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
         trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
@@ -145,7 +145,7 @@ class Campaign:
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
                 continue
-            # In rows, as they are kept: another layout is kept with what made it.
+            # In C order, as in files: a finding in another layout keeps its whole graph.
             known = {k: np.ascontiguousarray(a) for k, a in {**leaves, **trace.values}.items()}
             operands = {k: known[k] for k in node.inputs}
             last = (Node("weighted", "multiply", (node.name, "c")), Node("E", "sum", ("weighted",)))
@@ -162,14 +162,14 @@ class Campaign:
         return None
 
     def found(self, network: Network, precision: str, link: Link) -> Found:
-        """Return what is to be kept of a graph: its leaves as they were given."""
+        """Return the finding to keep: the graph, with its leaves as they were given."""
         given = network.leaves(lambda a: np.asarray(a).astype(precision).astype(float, order="C"))
         same = Network(network.name, given, {}, network.nodes, frozenset())
         version = str(self.implementations.version(self.column.framework))
         return Found(self.column, version, precision, link.quantity, link.index, str(link), same)
 
     def count(self, judged: Judged) -> None:
-        """Add a graph to the cell. What is undecided is no link held to a ball."""
+        """Add a graph to the cell. Undecided links are not counted: no ball bounds them."""
         certificate = judged.certificate
         self.cell.links += len(certificate.links) - len(judged.undecided)
         self.cell.inside += certificate.inside
@@ -183,7 +183,7 @@ class Campaign:
 
 
 def aborts(column: Column, network: Network, precision: str) -> str | None:
-    """Return why a graph ends the process, in one sentence; None where nothing is known to."""
+    """Return why a graph aborts the process, in one sentence; None if no node is known to."""
     if column.framework not in adapters.TABLE:
         return None
     adapter = adapters.load(str(column))
@@ -197,7 +197,7 @@ def aborts(column: Column, network: Network, precision: str) -> str | None:
 
 
 def leaves_in(network: Network, precision: str) -> dict[str, Array]:
-    """Return the leaves, rounded into a precision, in rows."""
+    """Return the leaves, rounded to a precision, in C order."""
     return network.leaves(lambda a: np.asarray(a, float).astype(precision, order="C"))
 
 
@@ -210,7 +210,7 @@ def judge(
 ) -> Judged:
     """Run a graph and certify it. Raises AdapterError, Unsupported.
 
-    leaves: in the precision asked for. known: the recorded findings.
+    leaves: in the precision to certify. known: the recorded findings.
     """
     precision = next(iter(leaves.values())).dtype.name
     with np.errstate(all="ignore"):
@@ -222,7 +222,7 @@ def judge(
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))
     version = implementations.version(column.framework)
-    names = {column.framework, str(column)}  # a variant's ops are the adapter's own
+    names = {column.framework, str(column)}  # a variant has its adapter's ops
     recorded = [
         (finding.cause, sighting)
         for finding in known
@@ -244,10 +244,10 @@ def judge(
 
 
 def has_no_bound(replay: Replay, link: Link) -> bool:
-    """Return whether the widest ball that an implementation may fill has no bound.
+    """Return whether the widest ball that a link may fill has no bound.
 
-    So it is where a sum may cancel to zero, and is divided by; and if that is anywhere in a
-    network, the bound on how far the pass without probes may be from the one with them has none.
+    It has none where the divisor is a sum that may cancel to zero. If a network has such a
+    divisor, the difference between its passes with and without probes has no bound either.
     """
     if link.is_without_probes and not link.problem and not np.isfinite(link.rad):
         return True
@@ -259,9 +259,9 @@ def has_no_bound(replay: Replay, link: Link) -> bool:
 
 
 def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> bool:
-    """Return whether an op that makes a link is one that a finding was seen at.
+    """Return whether an op that makes a link is one where the finding was seen.
 
-    What is further off than recorded is another finding.
+    False if the link is further off than was recorded: that is another finding.
     """
     grades = [*(p.name for p in LOWER[precision]), "refuted"]
     effective = "refuted" if link.verdict == "refuted" else link.precision
@@ -271,7 +271,7 @@ def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> b
 
 
 def places_of(sighting: Sighting) -> frozenset[Place]:
-    """Return the ops of a sighting, where it is of an op case or of a kept graph."""
+    """Return the ops of a sighting's op cases and kept graphs."""
     found: frozenset[Place] = frozenset()
     for case in (*sighting.cases, *sighting.elsewhere):
         if case in OP_CASES:

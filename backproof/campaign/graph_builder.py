@@ -1,4 +1,4 @@
-"""A graph in the making: values to take as operands, leaves to share, and what they may hold."""
+"""A graph under construction: operands to choose from, leaves to share, and what fills them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ ENTRIES, SIDE = 256, 6
 
 
 class Unfit(Exception):
-    """The step that was drawn has no place here; it is left out."""
+    """The step that was drawn does not fit the graph; it is left out."""
 
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """A graph in the making.
+    """A graph under construction.
 
-    draw: hypothesis's. limit: the largest number. leaves, nodes: as a network has them.
-    values: of leaves and nodes, in float64.
+    draw: hypothesis's function. limit: the largest magnitude. leaves, nodes: as in a network.
+    values: the values of leaves and nodes, in float64.
     """
 
     draw: st.DrawFn
@@ -35,7 +35,7 @@ class GraphBuilder:
     values: dict[str, Array] = field(default_factory=dict)
 
     def node(self, op: str, *inputs: str, **options: Any) -> str:
-        """Add a node. Raises Unfit where its value is too large, in size or in number."""
+        """Add a node. Raises Unfit if its value has too many entries, or too large ones."""
         with np.errstate(all="ignore"):
             y = np.asarray(OPS[op].forward(*(self.values[k] for k in inputs), **options))
         if not y.size <= ENTRIES or not np.all(np.abs(y) <= self.limit):
@@ -56,11 +56,11 @@ class GraphBuilder:
         return self.draw(st.sampled_from(choices))
 
     def options(self, **choices: Sequence[Any]) -> dict[str, Any]:
-        """Draw some options, each left out or one of several."""
+        """Draw options: each is left out, or has one of several values."""
         return {k: self.one(several) for k, several in choices.items() if self.draw(st.booleans())}
 
     def leaf(self, shape: Shape, kind: str = "x") -> str:
-        """Return a leaf: a new one, or one of that shape that is there already."""
+        """Return a leaf: a new one, or an existing one of that shape and kind."""
         old = [k for k, a in self.leaves.items() if a.shape == shape and k.startswith(kind)]
         if (name := self.one([None, *old])) is not None:
             return str(name)
@@ -102,7 +102,7 @@ class GraphBuilder:
         return [node.name for node in reversed(self.nodes) if node.name not in used]
 
     def finish(self) -> None:
-        """Add up what nothing has consumed, weighted if it is no number."""
+        """Add up the nodes that nothing has consumed; arrays are weighted and summed."""
         total = ""
         for name in self.left()[::-1]:
             if self.shape(name):
@@ -140,11 +140,11 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
     },
     "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
 }
-"""Kind of a leaf (of any numbers, probabilities, boxes, the loss's weights) -> what it may hold."""
+"""Kind of a leaf (any numbers, probabilities, boxes, the loss's weights) -> what may fill it."""
 
 
 def is_box(a: Array) -> bool:
-    """Return whether these are boxes, no side of them next to nothing."""
+    """Return whether these are boxes whose sides are all at least 1/16."""
     if a.ndim != 2 or a.shape[-1] != 4 or np.max(np.abs(a)) > LARGEST:
         return False
     return bool(np.all(a[:, 2:] - a[:, :2] >= 1 / 16))
@@ -155,4 +155,4 @@ WITHIN: dict[str, Callable[[Array], bool]] = {
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
     "box": is_box,
 }
-"""Kind -> whether a value is of it."""
+"""Kind -> whether a value is of that kind."""

@@ -1,11 +1,11 @@
 """Random networks over all ops: a hypothesis strategy that grows a graph node by node.
 
-Each step picks an op, and operands among all values there are (so residuals and fan-out arise) or
-among new and old leaves (so weights are shared). Every number is known while the graph grows, so
-an op is asked only for what it is defined on. What nothing consumes goes into the loss.
+Each step draws an op, and operands from all earlier values (so residuals and fan-out arise) or
+from new and old leaves (so weights are shared). Every number is known while the graph grows, so an
+op is applied only where it is defined. Nodes that nothing consumes go into the loss.
 
-Simplest first, since hypothesis shrinks towards what comes first: fewer nodes, options left out,
-equal numbers before random ones.
+The simplest choice comes first, since hypothesis shrinks towards it: fewer nodes, options left
+out, equal numbers before random ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 
 NODES = 12
-"""The most steps."""
+"""The largest number of steps."""
 
 LIMIT = {"float16": 64.0}
-"""The largest value or cotangent, of which no op's square overflows; else `WIDE`."""
+"""The largest value or cotangent, so that no op's square overflows; by default `WIDE`."""
 WIDE = 1e4
 
 
@@ -53,7 +53,7 @@ def square(g: GraphBuilder) -> Shape:
 
 
 def has(*axes: int) -> Callable[[Array], bool]:
-    """Return the test of how many axes an array has."""
+    """Return a function that tests how many axes an array has."""
     return lambda a: a.ndim in axes
 
 
@@ -120,7 +120,7 @@ def _conv2d(g: GraphBuilder) -> Any:
 
 
 def _pool(op: str, **choices: Sequence[Any]) -> Callable[[GraphBuilder], Any]:
-    """Return the step of a pooling; a window is half padding at most."""
+    """Return the step of a pooling; at most half of a window is padding."""
 
     def step(g: GraphBuilder) -> Any:
         x = g.operand(has(4), image)
@@ -198,7 +198,7 @@ def _reshape(g: GraphBuilder) -> Any:
 
 
 def factorizations(size: int, n: int) -> list[Shape]:
-    """Return all shapes of n axes and so many entries."""
+    """Return all shapes with n axes and `size` entries."""
     if n == 1:
         return [(size,)]
     return [
@@ -235,13 +235,13 @@ def _cross_entropy(g: GraphBuilder) -> Any:
     n = prod(batch)
     target = g.draw(st.lists(st.integers(0, O - 1), min_size=n, max_size=n))
     options = g.options(label_smoothing=[0.1], ignore_index=range(O))
-    if set(target) == {options.get("ignore_index")}:  # the mean of nothing
+    if set(target) == {options.get("ignore_index")}:  # a mean over no row
         raise Unfit
     return g.node("cross_entropy", y, target=np.reshape(target, batch), **options)
 
 
 def _complete_iou(g: GraphBuilder) -> Any:
-    """Compare boxes: leaves, or as a detector decodes them, a corner and sides of a sigmoid."""
+    """Compare boxes: leaves, or decoded as in a detector, from a corner and sigmoids of sides."""
     p = g.operand(lambda a: a.ndim == 2 and a.shape[1] == 4, lambda g: (g.side(), 4), "box")
     if not is_box(g.values[p]):
         low = g.node("slice", p, index=(slice(None), slice(0, 2)))
@@ -312,7 +312,7 @@ def graphs(
     try:
         g.finish()
     except Unfit:
-        assume(False)  # noqa: FBT003 hypothesis's own way to say so
+        assume(False)  # noqa: FBT003 hypothesis's signature
     network = Network("random", g.leaves, {}, tuple(g.nodes), frozenset())
     with np.errstate(all="ignore"):
         trace = backprop(network, g.leaves)
@@ -323,7 +323,7 @@ def graphs(
 
 @st.composite
 def step(draw: st.DrawFn, g: GraphBuilder, ops: Sequence[str]) -> None:
-    """Add one op with its operands and options; nothing where it does not fit."""
+    """Add one op with its operands and options; if it does not fit, change nothing."""
     leaves, nodes, values = dict(g.leaves), list(g.nodes), dict(g.values)
     try:
         STEPS[draw(st.sampled_from(ops))](g)

@@ -1,4 +1,4 @@
-"""What campaigns found, kept as data in fixtures/campaign/: one file per graph, digits in hex."""
+"""Findings of campaigns, kept as data in fixtures/campaign/: one file per graph, digits in hex."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.link import Quantity
 
 FOLDER = Path("fixtures", "campaign")
-"""Where a campaign keeps what it finds, from where it is run: in a clone, beside what is there."""
+"""Where a campaign keeps its findings, relative to the working directory."""
 
 Place = tuple[str, str]
 """An op, and "forward" or "backward"."""
@@ -27,7 +27,7 @@ class Found:
     """One graph with a link that was not inside its ball.
 
     column, version: an adapter or a variant of one; the framework's version.
-    precision: by name. quantity: what the link produced. index: of the worst entry.
+    precision: its name. quantity: what the link produced. index: the worst entry's.
     says: the verdict in words: the number seen, the ball allowed.
     network: the graph; its leaves are of that precision.
     """
@@ -47,21 +47,21 @@ class Found:
 
     @property
     def name(self) -> str:
-        """A name for a file: whose it is, at which op, and what tells it from all others."""
+        """The name of its file: column, precision, ops, and a digest of its content."""
         ops = "-".join(sorted({op for op, _ in places(self.network, self.quantity)}))
         digest = sha256(text(self).encode()).hexdigest()[:8]
         return f"{self.column}-{self.precision}-{ops}-{digest}"
 
 
 def places(network: Network, of: Quantity) -> frozenset[Place]:
-    """Return the ops that make a quantity: a value's own; of a derivative, those of its users."""
+    """Return the ops that make a quantity: a value's own op; a derivative's, those of its users."""
     if of.kind == "derivative":
         return frozenset((node.op, "backward") for node in network.nodes if of.of in node.inputs)
     return frozenset((node.op, "forward") for node in network.nodes if node.name == of.of)
 
 
 def quantities(network: Network) -> list[Quantity]:
-    """Return all that a pass with probes and one without compute of a graph."""
+    """Return the quantities that passes over a graph compute, with probes and without."""
     nodes = [node.name for node in network.nodes]
     names = [*network.inputs, *nodes]
     return [
@@ -71,7 +71,7 @@ def quantities(network: Network) -> list[Quantity]:
 
 
 def text(found: Found) -> str:
-    """Return what was found as JSON, one line a leaf and a node."""
+    """Return a finding as JSON, with one line per leaf and per node."""
     head = {
         "column": str(found.column),
         "version": found.version,
@@ -97,7 +97,7 @@ def text(found: Found) -> str:
 
 
 def keep(found: Found) -> Path:
-    """Write what was found to a file of its own."""
+    """Write a finding to its own file, and return the path."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{found.name}.json"
     path.write_text(text(found), encoding="utf-8")
@@ -105,7 +105,7 @@ def keep(found: Found) -> Path:
 
 
 def load(path: Path) -> Found:
-    """Return what a file holds. Raises FixtureError."""
+    """Return the finding of a file. Raises FixtureError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         leaves = {
@@ -125,14 +125,14 @@ def load(path: Path) -> Found:
 
 
 def kept() -> dict[str, Path]:
-    """Return all that is kept: name -> file, those of this package and those kept here."""
+    """Return name -> file of all findings kept in this package and in FOLDER."""
     folders = (FIXTURES / "campaign", FOLDER)
     found = {path.stem: path for folder in folders for path in folder.glob("*.json")}
     return dict(sorted(found.items()))
 
 
 def _written(option: Any) -> Any:
-    """Return an option as JSON has it; slices and arrays under their names."""
+    """Return an option for JSON; slices and arrays under the names of their types."""
     if isinstance(option, slice):
         return {"slice": [option.start, option.stop, option.step]}
     if isinstance(option, np.ndarray):
@@ -141,7 +141,7 @@ def _written(option: Any) -> Any:
 
 
 def _read(option: Any) -> Any:
-    """Return what `_written` wrote."""
+    """Return an option from what `_written` returned."""
     if isinstance(option, Mapping):
         return slice(*option["slice"]) if "slice" in option else np.array(option["array"])
     return tuple(map(_read, option)) if isinstance(option, list) else option

@@ -1,4 +1,4 @@
-"""A link of a graph as a script for the framework alone: what its maintainers can run."""
+"""A finding as a script for the framework alone, which the framework's maintainers can run."""
 
 import ast
 from typing import Any
@@ -14,11 +14,11 @@ from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
 
 PROBE = "probe"
-"""The zero that is added to a node where its cotangent is asked for."""
+"""The name of the zero that is added to a node to get its cotangent."""
 
 
 def script(found: Found) -> str:
-    """Return the lines that print the entry that was found; the nodes where no dialect is known."""
+    """Return a script that prints the worst entry; the graph's nodes if there is no dialect."""
     network, leaves, precision = found.network, found.leaves, found.precision
     framework = found.column.framework
     known = framework in adapters.TABLE
@@ -68,12 +68,12 @@ def script(found: Found) -> str:
 
 
 def shown(found: Found) -> str:
-    """Return what was found, and the script that shows it in the framework alone."""
+    """Return the finding in words, and its script."""
     return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
 
 
 def up_to(network: Network, name: str) -> tuple[Node, ...]:
-    """Return the nodes that a node's value depends on, itself the last."""
+    """Return the nodes that a node's value depends on, with itself as the last."""
     needed = {name}
     for node in reversed(network.nodes):
         if node.name in needed:
@@ -82,17 +82,17 @@ def up_to(network: Network, name: str) -> tuple[Node, ...]:
 
 
 def arguments(node: Node) -> list[str]:
-    """Return the arguments of a node's function, as they are written."""
+    """Return the arguments of a node's function as source code."""
     return [*node.inputs, *(f"{k}={literal(value)}" for k, value in node.options.items())]
 
 
 def literal(value: Any) -> str:
-    """Return an option as it is written."""
+    """Return an option as source code."""
     return f"np.array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
 
 
 def tensor(dialect: Dialect, precision: str, array: Array) -> str:
-    """Return a tensor as it is written, every digit of it."""
+    """Return a tensor as source code, with every digit."""
     numbers = array.astype(float)
     if array.size and len({*map(repr, numbers.ravel().tolist())}) == 1:
         number = numbers.ravel()[0].item()

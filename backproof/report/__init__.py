@@ -1,1 +1,1 @@
-"""What a run found, for people (tables, pages) and for machines (JSON)."""
+"""The results of a run, for people (tables, pages) and for machines (JSON)."""

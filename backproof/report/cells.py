@@ -1,4 +1,4 @@
-"""What a run found: one cell per comparison, as tests make them and reports read them."""
+"""The results of a run: one cell per comparison. Tests make the cells, reports read them."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +22,10 @@ class Cell:
     """One comparison of two numbers.
 
     network:   the network's name.
-    adapter:   the implementation whose number it is; in a pair, the first one.
+    adapter:   the implementation that computed the number; in a pair, the first one.
     against:   what it is compared with: "proven", a printed figure's id, or another adapter.
     version:   the version of the implementation; None where it could not be loaded.
-    precision: its name; "any" in a campaign of random networks.
+    precision: the precision's name; "any" in a campaign of random networks.
     iteration: 1 or 2.
     quantity:  an expression over the trace.
     group:     the row of the matrix.

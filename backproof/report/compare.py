@@ -1,4 +1,4 @@
-"""Two reports compared: what became worse with an upgrade of a framework, and what better."""
+"""Compares two reports: what got worse, and what better, with an upgrade of a framework."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where the loss curve runs on the page: both of its axes are logarithmic."""
+"""The loss curve on the page: both of its axes are logarithmic."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The report of a run as data: what `--report-json` writes, and all that any report is made of.
+"""The report of a run as data: `--report-json` writes it, and all other reports are made of it.
 
 backproof/running/make_document.py makes it, and fixtures/report.schema.json says what is in it. A
 change that readers of earlier versions would misread gets a new VERSION, there and here.

@@ -10,7 +10,7 @@ from backproof.report.cells import Cell
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure as the document has it, and its cell in each column, None where there is none."""
+    """A figure as the document has it, and its cell in each column; None if a column has none."""
 
     figure: Mapping[str, Any]
     cells: Sequence[Cell | None]

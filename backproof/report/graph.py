@@ -37,7 +37,7 @@ def graph(name: str, nodes: Sequence[Node], cells: Sequence[Cell]) -> Drawing:
 
 
 def depths(nodes: Sequence[Node]) -> dict[str, int]:
-    """Return node -> the length of the longest way to it."""
+    """Return node -> the length of the longest path to it."""
     depth: dict[str, int] = {}
     for node in nodes:
         depth[node["name"]] = 1 + max((depth.get(k, -1) for k in node["inputs"]), default=-1)
@@ -81,14 +81,14 @@ def _place(boxes: dict[str, Box], depth: dict[str, int]) -> None:
 
 
 def _down(source: Box, target: Box) -> str:
-    """Return the way from the foot of a box to the head of one in the next layer."""
+    """Return the path from the foot of a box to the head of one in the next layer."""
     x, y = source.x + WIDTH / 2, source.y + source.height
     end, middle = target.x + WIDTH / 2, (y + target.y) / 2
     return f"M{x} {y} C{x} {middle} {end} {middle} {end} {target.y}"
 
 
 def _round(source: Box, target: Box) -> str:
-    """Return the way from the right of a box to the right of one further below."""
+    """Return the path from the right of a box to the right of one further below."""
     x, y = source.x + WIDTH, source.y + HEAD / 2
     right, end = target.x + WIDTH, target.y + HEAD / 2
     out, middle = max(x, right) + min(76, 20 + (end - y) / 20), (y + end) / 2

@@ -59,7 +59,7 @@ class Entry:
 
     @property
     def spoken(self) -> str:
-        """The same in words."""
+        """The text in words."""
         words, number = self.verdict, self.text.partition(" ")[2]
         if not number or number == words:
             return words

@@ -29,7 +29,7 @@ LARGEST = 80
 """The number of nodes of the largest network that is drawn."""
 
 SHOWN = 10
-"""How many of the refuted networks are shown at once; the others stand behind one line."""
+"""How many of the refuted networks are shown at first; one line opens the others."""
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -93,7 +93,7 @@ def seen_in(maps: Sequence[Heatmap]) -> dict[str, list[tuple[int, str]]]:
 class Red:
     """What one implementation does wrong on one network.
 
-    cell: the first one. entry: where it stands in the matrix. also: how many cells more.
+    cell: the first refuted one. entry: its place in the matrix. also: how many more are refuted.
     """
 
     cell: Cell
@@ -121,7 +121,7 @@ def red(cells: Sequence[Cell], maps: Sequence[Heatmap]) -> list[Red]:
 def packed(
     cells: Sequence[Mapping[str, Any]], maps: Sequence[Heatmap], drawings: Sequence[Drawing]
 ) -> str:
-    """Return what the page shows on demand, compressed, in letters that HTML leaves alone."""
+    """Return what the page shows on demand, compressed, in base64, which HTML need not escape."""
     entries = [
         [number for number, _ in entry.cells]
         for one in maps

@@ -106,7 +106,7 @@ def certified(cells: Iterable[Cell]) -> str:
 def grid(cells: Iterable[Cell], group: str) -> str:
     """Return one row per network, or per op with all its points, and one column per adapter.
 
-    An entry says "links inside/links", how many others are known findings, and RED if not all are.
+    An entry says "links inside/links", how many others are known, and RED if a cell is refuted.
     """
     own = [c for c in cells if c.group == group and c.verdict != "unsupported"]
     columns = list(dict.fromkeys(cell.adapter for cell in own))
@@ -180,7 +180,7 @@ def errata(figures: Iterable[Mapping[str, Any]]) -> str:
 
 
 def unjudged(cells: Iterable[Cell]) -> str:
-    """Return what adapters did instead of computing: one row each, and in how many cells."""
+    """Return one row per error of an adapter, with the number of cells that have it."""
     seen: dict[tuple[str, str], int] = {}
     for cell in cells:
         if cell.verdict == "refuted" and cell.digits is None and not cell.links and cell.message:

@@ -1,4 +1,4 @@
-"""The article's network drawn unit by unit, from left to right, each weight at its line."""
+"""The article's network drawn unit by unit, from left to right, each weight on its line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ WIDTH, BETWEEN, BEFORE_LOSS, BELOW = 190, 170, 60, 48
 """Pixels: width of a box, between layers, before the last layer, between boxes."""
 
 AT = 0.3
-"""Where on its line a weight stands, as a part of the line's length."""
+"""Where on its line a weight stands, as a fraction of the line's length."""
 
 Symbols = Mapping[str, Mapping[tuple[int, ...], str]]
 """Array -> index -> the symbol there."""
@@ -19,8 +19,8 @@ Symbols = Mapping[str, Mapping[tuple[int, ...], str]]
 def units(article: Mapping[str, Any], cells: Sequence[Cell]) -> Drawing:
     """Return the drawing: one column of proven numbers, one per implementation and precision.
 
-    article: the part of a document; its quantities say where in the network each number stands.
-    cells:   of all groups.
+    article: the document's article; its quantities say where in the network each number stands.
+    cells:   the cells of all groups.
     """
     quantities = article["quantities"]
     symbols: dict[str, dict[tuple[int, ...], str]] = {}

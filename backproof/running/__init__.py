@@ -1,1 +1,1 @@
-"""Implementations are run, certified, and what becomes of it is said."""
+"""Runs implementations, certifies them, and reports the verdicts."""

@@ -1,4 +1,4 @@
-"""Certificates of every implementation on every case, each run made once."""
+"""Certificates of every implementation on every case. Each run is made once."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,7 +22,7 @@ from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
 
 RECENT = 4
-"""How many traces are kept: of one case, those of the implementations that it is compared with."""
+"""How many traces are kept: those of one case, whose gradients `digits` compares."""
 
 
 class Certificates:
@@ -50,7 +50,7 @@ class Certificates:
     def explanation(
         self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
     ) -> str:
-        """Return the diagnosis of what is not inside, a line a finding; empty where all is."""
+        """Return the diagnosis of links that are not inside, one per line; "" if all are."""
         if certificate.inside == len(certificate.links):
             return ""
         replay = self.replay(implementation, case, precision, seed)
@@ -58,9 +58,9 @@ class Certificates:
         return "\n".join(f"diagnosis: {one}" for one in diagnose(replay, certificate, faults))
 
     def digits(self, implementation: str, case: str, precision: str, seed: int) -> float | None:
-        """Return the digits to which all gradients agree with those of the others before it.
+        """Return to how many digits all gradients agree with those of the implementations before.
 
-        The error of a gradient array is relative to the largest entry. None for the first.
+        The error of a gradient array is relative to the other's largest entry. None for the first.
         """
         names = [REFERENCE, *self.implementations.paths]
         own, _ = self.trace(implementation, case, precision, seed)
@@ -109,12 +109,12 @@ def traced(
 ) -> tuple[Trace, Mapping[str, Array]]:
     """Return a column's trace, and the gradients of a run without probes.
 
-    leaves: in the precision that is asked for. Raises AdapterError, Unsupported.
+    leaves: in the precision to run in. Raises AdapterError, Unsupported.
     """
     precision = next(iter(leaves.values())).dtype.name
     if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
-            raise Unsupported("NumPy has no matrix product of its own in bfloat16 and float16")
+            raise Unsupported("NumPy has no native matrix product in bfloat16 and float16")
         return backprop(network, leaves), {}
     adapter = implementations.adapter(column)
 

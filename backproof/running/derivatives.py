@@ -14,7 +14,7 @@ def passed(
 ) -> tuple[Any, ...]:
     """Return a network, its leaves, and directions with what a framework computes along them.
 
-    One direction of forward mode, two of second order.
+    Forward mode has one direction, second order two.
     """
     adapter, method = implementations.adapter(Column(column.framework)), column.variant
     without = undifferentiated(adapter.unsupported, method)

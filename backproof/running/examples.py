@@ -20,7 +20,7 @@ EXAMPLES = 7
 
 
 def networks() -> tuple[Network, Network]:
-    """Return the network of a batch, and the same of one example; the loss is a sum."""
+    """Return the network of a batch, and that of one example; the loss is a sum."""
     whole, one = (mlp((6, 5, 4), "tanh", batch=n) for n in (EXAMPLES, 1))
     return whole, one
 
@@ -28,7 +28,7 @@ def networks() -> tuple[Network, Network]:
 def vectorized(
     implementations: Implementations, framework: str, precision: str
 ) -> tuple[Trace, dict[str, Array]]:
-    """Return the traces of all examples, an axis more on each array, and the batch's leaves."""
+    """Return the traces of all examples, stacked along a first axis, and the batch's leaves."""
     whole, one = networks()
     leaves, _ = in_precision(whole, precision)
     rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
@@ -38,7 +38,7 @@ def vectorized(
 
 
 def each(trace: Trace, change: Callable[[str, str, Array], Array]) -> Trace:
-    """Return a trace with every array changed; `change` is told of the kind and the name."""
+    """Return a trace with every array changed; `change` takes kind, name and array."""
     kinds = ("values", "cotangents", "gradients")
     return Trace(
         **{
@@ -53,7 +53,7 @@ def replays_of(
 ) -> list[Replay]:
     """Return the replay of every example by itself.
 
-    leaves: of the batch. one: the network of one example.
+    leaves: the batch's. one: the network of one example.
     """
     return [
         Replay(
@@ -67,7 +67,7 @@ def replays_of(
 
 
 def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) -> str:
-    """Return the diagnosis of every example that is not right, a line a finding."""
+    """Return the diagnosis of every wrong example, one line per finding."""
     one, p = replays[0].network, replays[0].precision
     gradients = [
         {k: replay.ball(Quantity("derivative", k), p) for k in one.parameters} for replay in replays

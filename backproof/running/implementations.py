@@ -26,13 +26,13 @@ Result = TypeVar("Result")
 class Implementations:
     """Runs each implementation in each precision once, and hands out single, checked numbers.
 
-    article: what is run.
-    paths:   adapter's name -> its file, or None for one of `adapters.TABLE`. Those from a file
-             run in a process of their own.
-    limit:   seconds that any call of an adapter from a file may take.
+    article: its network is run.
+    paths:   adapter's name -> its file, or None for one of `adapters.TABLE`. An adapter from
+             a file runs in its own process.
+    limit:   seconds that a call of an adapter from a file may take.
 
     An adapter starts every iteration at the reference's float64 weights, and updates them by the
-    reference's gradients: one wrong gradient is one wrong number, not a wrong second iteration.
+    reference's gradients: a wrong gradient does not make the second iteration wrong.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Implementations:
     def value(self, implementation: str, precision: str, iteration: int, quantity: str) -> float:
         """Return a quantity (an expression) as an implementation computes it.
 
-        Raises AdapterError, with adapter, precision, iteration and place; Unsupported.
+        Raises AdapterError, which names adapter, precision, iteration and place; Unsupported.
         """
         model = self._run(REFERENCE, precision)[iteration - 1]
         found = self._run(implementation, precision)[iteration - 1]
@@ -78,16 +78,16 @@ class Implementations:
         return ball
 
     def version(self, implementation: str) -> str | None:
-        """Return the version of what computes, or None where it cannot be loaded."""
+        """Return the version of an implementation; None if it cannot be loaded."""
         if implementation == REFERENCE:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
             adapter: Adapter | Isolated = self.adapter(Column(implementation))
-            return str(adapter.version)  # PyTorch's is a class of its own
+            return str(adapter.version)  # PyTorch's is a subclass of str
         return None
 
     def processor(self, framework: str) -> Collection[str]:
-        """Return what a framework may use of the processor, if it was asked for and says."""
+        """Return the processor features that a framework may use, if it is verified and says so."""
         with suppress(AdapterError):
             if framework in self.paths:
                 return adapters.load(framework).processor
@@ -136,7 +136,7 @@ class Implementations:
 
 
 def guarded(place: str, run: Callable[[], Result]) -> Result:
-    """Return what `run` returns; whatever it raises becomes an AdapterError that names a place."""
+    """Return what `run` returns. Any error but Unsupported becomes an AdapterError with `place`."""
     try:
         return run()
     except Unsupported:
@@ -160,7 +160,7 @@ def _two(endless: Any) -> list[Iteration]:
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its results remembered, what it raised included."""
+    """Return the function with its results and errors remembered."""
 
     @cache
     def once(*arguments: Any) -> tuple[Any, Exception | None]:

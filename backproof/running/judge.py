@@ -43,7 +43,7 @@ class Judge:
     ) -> None:
         """Fill the cell. A link that is not inside must be a recorded finding, and vice versa.
 
-        explain: makes the diagnosis of what is not inside. Raises RefutedError; pytest's xfail
+        explain: diagnoses the links that are not inside. Raises RefutedError; pytest's xfail
         where every link that is not inside is known.
         """
         cell.links, cell.inside = len(certificate.links), certificate.inside
@@ -75,7 +75,7 @@ class Judge:
 
 
 def described(links: Sequence[Link], recorded: Sequence[KnownFinding]) -> list[KnownFinding]:
-    """Return the findings, of whichever releases, that describe links which are not excused."""
+    """Return the findings, for any release, that describe one of the links."""
     return [
         finding
         for finding in recorded

@@ -1,6 +1,6 @@
-"""The document of a run: what the run found, and all that a reader of its report is shown.
+"""The document of a run: its results, and all that its reports show.
 
-The readers in backproof/report/ know the document alone. A page that is made of it later shows the
+The reports in backproof/report/ read the document alone. A page that is made of it later shows the
 article, the networks and the findings as they were on the day of the run.
 """
 
@@ -42,11 +42,11 @@ def make_document(
 ) -> dict[str, Any]:
     """Return the document.
 
-    cells:    as dicts, in any order. article, golden: travel along where cells are of them.
+    cells:    as dicts, in any order. article, golden: included if the article was verified.
     recorded: the known findings, whether they were seen or not.
-    adapters: those that were asked for, without the reference and without variants.
-    command:  what was run. seeds: how many of each network.
-    failed:   the tests that failed and have no cell. complete: whether the run came to its end.
+    adapters: those that were verified, without the reference and without variants.
+    command:  the command line. seeds: the number of seeds of each network.
+    failed:   the tests that failed and have no cell. complete: whether the run was finished.
     """
     cells = in_order(cells, order(article, adapters))
     counts = Counter(cell["verdict"] for cell in cells)
@@ -95,7 +95,7 @@ def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
-    """Return "red", "incomplete", "empty" or "green": the first of them that is so."""
+    """Return "red", "incomplete", "empty" or "green": the first that applies."""
     if counts["refuted"] or failed:
         return "red"
     if not complete:
@@ -104,7 +104,7 @@ def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool
 
 
 def _machine() -> dict[str, str | int | None]:
-    """Return the machine that ran it, without its name."""
+    """Return the machine of the run, without its name."""
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.release()}",

@@ -17,19 +17,15 @@ Settings = dict[str, Any]
 
 
 def _settings(metavar: str, text: str, **others: Any) -> Settings:
-    """Return what argparse and pytest are told of an option that takes a value."""
+    """Return the settings of an option that takes a value."""
     return {"metavar": metavar, "help": text, **others}
 
 
 REPORTS = {
-    "--report": _settings(
-        "FILE", "write the report as a page: one HTML file that needs nothing else"
-    ),
-    "--report-md": _settings(
-        "FILE", "write the report in short as Markdown: for a GitHub step summary"
-    ),
+    "--report": _settings("FILE", "write the report as one HTML file that needs no other file"),
+    "--report-md": _settings("FILE", "write a short Markdown report, for a GitHub step summary"),
     "--report-json": _settings(
-        "FILE", "write the report as JSON; `backproof compare` reads two of them"
+        "FILE", "write the report as JSON; `backproof compare` compares two of them"
     ),
 }
 OPTIONS: dict[str, Settings] = {
@@ -47,7 +43,7 @@ OPTIONS: dict[str, Settings] = {
     ),
     "--time-limit": _settings(
         "SECONDS",
-        "how long any one call of your own adapter may take (default: %(default)g)",
+        "how long a call of your own adapter may take (default: %(default)g)",
         type=float,
         default=TIME_LIMIT,
     ),
@@ -56,8 +52,8 @@ OPTIONS: dict[str, Settings] = {
     ),
     "--examples": _settings(
         "N",
-        "how many random networks to certify of each framework; of compiled ones, a share of that "
-        "number (default: %(default)s)",
+        "how many random networks to certify in each framework; in compiled ones, a fraction of "
+        "that (default: %(default)s)",
         type=int,
         default=100,
     ),
@@ -69,8 +65,8 @@ OPTIONS: dict[str, Settings] = {
     ),
     "--campaign": _settings(
         "SECONDS",
-        "certify random networks for so long, in each framework on each xdist worker, and keep "
-        "what is found in fixtures/campaign/",
+        "certify random networks for this long, in each framework on each xdist worker, and keep "
+        "the findings in fixtures/campaign/",
         type=float,
     ),
     "--large": {
@@ -80,13 +76,13 @@ OPTIONS: dict[str, Settings] = {
     },
     **REPORTS,
 }
-"""Flag -> what argparse and pytest are told of it."""
+"""Flag -> its settings for argparse and pytest."""
 
 
 def reproduce(path: Path, test: str, option: Callable[[str], Any]) -> str:
     """Return the command that runs one test again, from the folder where it was run.
 
-    path: of the test's file. test: its name, with its parameters. option: flag -> what was given.
+    path: the test's file. test: its name, with its parameters. option: flag -> its value.
     """
     words = ["backproof", "verify"]
     for flag, settings in OPTIONS.items():

@@ -33,7 +33,7 @@ class Trainings:
     def certified(
         self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
     ) -> tuple[Record, Cell, Callable[[], None]]:
-        """Return the record, its cell, and what settles it: raises where a step is not right."""
+        """Return the record, its cell, and the check, which raises if a step is wrong."""
         framework = self.library.framework
         adapter = self.judge.implementations.adapter(Column(framework))
         own = adapter.libraries[self.library.variant]
@@ -63,7 +63,7 @@ class Trainings:
 
 @cache
 def differentiated(framework: str, network: str, precision: str) -> tuple[Any, ...]:
-    """Return a network, its leaves, and a framework's gradient of it, compiled once."""
+    """Return a network, its leaves, and a framework's gradient function, compiled once."""
     of = TRAINED[network].network()
     leaves = of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
     return of, leaves, adapters.load(framework).differentiated(of, leaves)

@@ -1,4 +1,4 @@
-"""What forward mode and second order are certified on, and along which directions."""
+"""The scenarios of forward mode and second order, and their directions."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -59,7 +59,7 @@ def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
 
 
 def without(frameworks: Collection[str]) -> Iterator[Any]:
-    """Yield column and op case: what the methods of the frameworks go without."""
+    """Yield column and op case for each op case that a framework's method does not support."""
     for name in frameworks:
         for method, cases in TABLE[name].methods.items() if name in TABLE else ():
             for case in cases:
@@ -67,7 +67,7 @@ def without(frameworks: Collection[str]) -> Iterator[Any]:
 
 
 def undifferentiated(unsupported: Collection[str], method: str) -> set[str]:
-    """Return the ops and options that an adapter goes without in one method."""
+    """Return the ops and options that an adapter does not support in one method."""
     return {*unsupported, *(k.removesuffix(f" {method}") for k in unsupported if method in k)}
 
 

@@ -1,4 +1,4 @@
-"""All ops in one network, each with every option: what is compiled is compiled once."""
+"""All ops in one network, each with every option, so that compilers run once."""
 
 from collections.abc import Collection
 
@@ -10,9 +10,9 @@ from backproof.scenarios.op_cases import OP_OPTIONS, op_network
 
 
 def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
-    """Return the sum of the losses of every op case at one set of points.
+    """Return the network whose loss is the sum of all op cases' losses at one set of points.
 
-    unsupported: ops and options that an adapter goes without. Names are "gelu.x1", "gelu.y", ...
+    unsupported: ops and options to leave out. Names are "gelu.x1", "gelu.y", ...
     """
     g = Builder(np.random.default_rng(seed))
     without = lacking(unsupported)
@@ -34,7 +34,7 @@ def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
 
 
 def lacking(unsupported: Collection[str]) -> list[str]:
-    """Return the op cases that an adapter goes without: their op, or an option of theirs."""
+    """Return the op cases whose op, or one of whose options, is unsupported."""
     return [
         name
         for name, one in OP_OPTIONS.items()

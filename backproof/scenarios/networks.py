@@ -102,7 +102,7 @@ CASES = table(
 def parameters(names: Sequence[str], seeds: int, *, large: bool) -> Iterator[Any]:
     """Yield implementation, scenario's name, seed and precision, with readable ids."""
     for case, seed, precision in product(CASES, range(seeds), PRECISIONS):
-        for name in names:  # innermost: one case's are run together
+        for name in names:  # innermost: one case's runs stand together
             if precision in CASES[case].precisions(Column(name), large=large):
                 readable = f"{case}-{seed}-{precision}-{name}"
                 yield pytest.param(name, case, seed, precision, id=readable)

@@ -23,13 +23,13 @@ SPECIAL = [
 """Where derivatives vanish, saturate, overflow or underflow."""
 
 LARGEST = 50.0
-"""Of the special points whose squares float16 could not hold otherwise."""
+"""The largest special point for ops that square: float16 holds its square."""
 
 CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (50, 50, 51, 52), (0, 0, 64, 0.125)]
-"""Of boxes that touch, lie in each other, far apart, or are thin."""
+"""Corners of boxes that touch, are nested, lie far apart, or are thin."""
 
 OFFSET = 1e4
-"""The mean of numbers of variance one: what is left of them after subtraction is small."""
+"""The mean of numbers of variance one: subtracting it cancels most of their digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class OpOptions:
     """One op with one set of options.
 
     op:      a key of OPS.
-    shapes:  of its inputs.
-    kinds:   of each input: "x" is set to the points, "w" is not (a weight), "p" is a probability,
-             "box" a box, "target" another.
-    options: of the op.
+    shapes:  the shapes of its inputs.
+    kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
+             probability, "box" a box, "target" another.
+    options: the op's options.
     squares: whether it squares its inputs.
     offset:  whether it is also tried at a large mean with variance one.
     """
@@ -250,7 +250,7 @@ def op_network(name: str, points: str, seed: int) -> Network:
 def extent(points: str) -> Extent:
     """Return the precisions in which an op is tried at a set of points.
 
-    At the offset, bfloat16 and float16 are 64 and 8 apart: of a variance of one nothing is left.
+    Near OFFSET, numbers of bfloat16 and float16 are 64 and 8 apart: no variance is left.
     """
     fine = (name for name, p in PRECISIONS.items() if p.u * OFFSET <= 1)
     return Extent(tuple(fine if points == "offset" else PRECISIONS))
@@ -269,7 +269,7 @@ OP_CASES = table(
 def parameters(names: Sequence[str], seeds: int) -> Iterator[Any]:
     """Yield implementation, op case's name, seed and precision, with readable ids."""
     for case, scenario in OP_CASES.items():
-        # The implementation is innermost: one case's are run together.
+        # The implementation is innermost: one case's runs stand together.
         for precision, seed, name in product(scenario.extent.always, range(seeds), names):
             readable = f"{case}-{precision}-{seed}-{name}"
             yield pytest.param(name, case, seed, precision, id=readable)

@@ -1,4 +1,4 @@
-"""What a scenario is: a network, and the precisions in which each column is certified on it."""
+"""A scenario: a network, and the precisions in which each column is certified on it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 
 Recipe = Callable[[int, Collection[str]], Network]
-"""From a seed, and the ops and options that an adapter goes without, to a network."""
+"""From a seed, and the ops and options that an adapter does not support, to a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Precisions: those of every run, and those of a run with --large."""
+    """Precisions: those of every run, and the further ones of a run with --large."""
 
     always: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Scenario:
     exceptions: Mapping[str, Extent] = field(default_factory=dict)
 
     def network(self, seed: int = 0, unsupported: Collection[str] = ()) -> Network:
-        """Return the network of a seed, for an adapter that goes without some ops and options."""
+        """Return the network of a seed, for an adapter with some ops and options unsupported."""
         return self.recipe(seed, unsupported)
 
     def precisions(self, column: Column, *, large: bool) -> tuple[str, ...]:
@@ -59,12 +59,12 @@ class Scenario:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is certified with --large alone."""
+        """Whether it is certified only with --large."""
         return bool(self.extent.large) and not self.extent.always
 
 
 def seeded(network: Callable[..., Network], *sizes: Any, **options: Any) -> Recipe:
-    """Return the recipe of a network that has a seed, of the same ops for every adapter."""
+    """Return the recipe of a network that has a seed, and the same ops for every adapter."""
     return lambda seed, _: network(*sizes, **options, seed=seed)
 
 

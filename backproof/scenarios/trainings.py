@@ -1,4 +1,4 @@
-"""What optimizers are certified on: every option of each, and what is trained."""
+"""The scenarios of optimizers: every option of each, and the networks that are trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -51,7 +51,7 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "rmsprop-bias_correction": ("rmsprop", {**RMSPROP, "bias_correction": True}),
     "rmsprop-centered-bias_correction": (
         "rmsprop",
-        # Corrected, the variance of the first step is zero: eps alone keeps it from being negative.
+        # The first step's corrected variance is zero: eps alone keeps it from being negative.
         {**RMSPROP, "eps": 1e-3, "centered": True, "bias_correction": True},
     ),
     "rmsprop-initial_scale": ("rmsprop", {**RMSPROP, "initial_scale": 0.5}),
@@ -93,7 +93,7 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
     "clip_by_norm-inf": ("clip_by_norm", {**CLIPPED, "norm_type": np.inf}),
 }
-"""Name -> the optimizer, and options that name all that its definitions must agree on."""
+"""Name -> the optimizer and its options, with all that its definitions must agree on."""
 
 
 def convolutional() -> Network:
@@ -111,11 +111,11 @@ def convolutional() -> Network:
 
 
 TEXT = "the chain rule, link by link, is all there is to it. "
-"""What the small GPT is trained on, again and again."""
+"""The text that the small GPT is trained on, repeated."""
 
 
 def speller() -> Network:
-    """Return a GPT of one layer with TEXT to predict, a token a character."""
+    """Return a GPT of one layer that predicts TEXT, with one token per character."""
     alphabet = sorted(set(TEXT))
     batch, context = 4, 16
     network = gpt(1, 2, 16, context=context, vocabulary=len(alphabet), batch=batch)
@@ -137,16 +137,16 @@ TRAINED = table(
 """Name -> scenario."""
 
 SMALL, SENTENCE = "6-8-5", "gpt"
-"""The network of every option, and that of a test of its own; the others are for the rules."""
+"""The network for every option, and the one with its own test; the others are for plain forms."""
 
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
-"""The optimizers; the set of options that bears a rule's own name is its plain form."""
+"""The optimizers. The options named like the optimizer are its plain form."""
 
 STEPS = 100
 
 
 def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[Any]:
-    """Yield the columns of optimizers; most: how many of each framework."""
+    """Yield the columns of libraries of optimizers. most: how many of each framework."""
     for name in frameworks:
         for library in TABLE[name].libraries[:most] if name in TABLE else ():
             yield pytest.param(Column(name, library), id=f"{name}.{library}")
@@ -155,7 +155,7 @@ def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[An
 def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
     """Yield library, network's name and options' name.
 
-    Every option runs on one network, each rule on all; large: every option on all.
+    Every option runs on one network, each plain form on all. large: every option on all.
     """
     networks = [name for name in TRAINED if name != SENTENCE]
     for library, network, name in product(libraries(frameworks), networks, OPTIONS):

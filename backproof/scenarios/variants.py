@@ -1,4 +1,4 @@
-"""What each variant is certified on: what is compiled, on less than what is not."""
+"""The scenarios of each variant. Compiled variants run smaller networks and fewer precisions."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -28,9 +28,9 @@ from backproof.scenarios.scenario import (
 def varied(
     name: str, recipe: Recipe | None = None, *, eager: Extent = NONE, **compiled: Extent
 ) -> Scenario:
-    """Return a scenario with the extent of variants that compile nothing, and of some that do.
+    """Return a scenario with the extents of eager variants and of some compiled ones.
 
-    recipe: that of the network of that name where none is given.
+    recipe: by default, that of the network of that name.
     """
     exceptions = {f"compiled {variant}": extent for variant, extent in compiled.items()}
     return Scenario(name, recipe or CASES[name].recipe, eager, {"compiled": NONE, **exceptions})

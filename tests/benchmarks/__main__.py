@@ -1,4 +1,4 @@
-"""Speed, as ratios of two things timed in one run: `make bench`.
+"""Speed, as ratios of two times measured in one run: `make bench`.
 
 1. Certifying a pass / the framework's own forward and backward pass (JAX: jitted).
 2. gradcheck, in both modes, and check_grads / the same.
@@ -48,12 +48,12 @@ REAL: dict[str, Callable[[], Network]] = {
 
 
 def square(width: int) -> Network:
-    """Return three layers of a width."""
+    """Return three layers of one width."""
     return mlp((width,) * 4, "tanh", "mean_squared_error", batch=BATCH)
 
 
 def deep(depth: int) -> Network:
-    """Return so many layers of 64 neurons."""
+    """Return `depth` layers of 64 neurons."""
     return mlp((64,) * (depth + 1), "tanh", "mean_squared_error", batch=BATCH)
 
 
@@ -63,7 +63,7 @@ def leaves_of(network: Network, precision: str) -> dict[str, Any]:
 
 
 def own_pass(name: str, network: Network, precision: str) -> Callable[[], object]:
-    """Return the framework's forward and backward pass, as its users run it, ready to run."""
+    """Return a function that runs the framework's forward and backward pass, as users do."""
     leaves = leaves_of(network, precision)
     if name == "torch":
         tensors = {k: torch.tensor(a, requires_grad=True) for k, a in leaves.items()}
@@ -81,7 +81,7 @@ def own_pass(name: str, network: Network, precision: str) -> Callable[[], object
 
 
 def certificate_ratio(name: str, network: Network, precision: str) -> float:
-    """Return the time of certifying a pass over that of the pass."""
+    """Return the time of certifying a pass / the time of the pass."""
     leaves = leaves_of(network, precision)
     exactly = leaves_of(network, "float64")
     shapes = {k: np.shape(a) for k, a in forward(network, exactly).items()}
@@ -173,7 +173,7 @@ def collection() -> str:
 
 
 def memory() -> str:
-    """Return the fifth table, measured in a process of its own."""
+    """Return the fifth table, measured in a separate process."""
     code = "from tests.benchmarks.__main__ import peak; peak()"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

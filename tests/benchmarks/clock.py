@@ -1,4 +1,4 @@
-"""Times of two things in one run, as a ratio; never seconds alone."""
+"""Times a function. Benchmarks report only ratios of two times from one run."""
 
 from collections.abc import Callable
 from statistics import median

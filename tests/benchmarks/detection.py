@@ -1,9 +1,9 @@
-"""The detection floor: the smallest relative error in one entry of one gradient that is seen.
+"""The detection floor: the smallest relative error in one entry of one gradient that is refuted.
 
 `python -m tests.benchmarks.detection` prints, for each case and precision, the median over
 entries and seeds of the smallest error that a certificate refutes, beside the largest that
 `torch.autograd.gradcheck` (both modes) and `jax.test_util.check_grads` let through at their
-defaults: a custom function whose derivative is off by that factor in one entry.
+defaults. They check a custom function whose derivative has that error in one entry.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ ENTRIES = 64
 ERRORS = 2.0 ** np.arange(-60, 21)
 """The relative errors planted, from the smallest to the largest."""
 SLOW, LARGE = 10_000, 200_000
-"""Parameters beyond which gradcheck's slow mode, which perturbs each, and seeds are cut down."""
+"""The most parameters for gradcheck's slow mode; for fast_mode, check_grads and five seeds."""
 
 
 def floors(
@@ -79,7 +79,7 @@ def walk(network: Network, ops: Mapping[str, Any], known: dict[str, Any]) -> Any
 
 
 def of_torch(network: Network, planted: str, index: tuple[int, ...], *, fast: bool) -> str:
-    """Return what gradcheck lets through, float64."""
+    """Return the largest error that gradcheck lets through in float64."""
     import torch  # noqa: PLC0415 a framework is imported where it is used
 
     from backproof.adapters.pytorch_autograd import adapter  # noqa: PLC0415 likewise
@@ -118,7 +118,7 @@ def of_torch(network: Network, planted: str, index: tuple[int, ...], *, fast: bo
 
 
 def of_jax(network: Network, planted: str, index: tuple[int, ...], precision: str) -> str:
-    """Return what check_grads lets through."""
+    """Return the largest error that check_grads lets through."""
     import jax  # noqa: PLC0415 a framework is imported where it is used
     from jax.test_util import check_grads  # noqa: PLC0415 likewise
 
@@ -150,7 +150,7 @@ def of_jax(network: Network, planted: str, index: tuple[int, ...], precision: st
 
 
 def row(implementations: Implementations, case: str, precision: str) -> list[str]:
-    """Return one line of the table."""
+    """Return one row of the table."""
     size = sum(np.size(a) for a in CASES[case].network().parameters.values())
     seeds = range(1 if size > LARGE else 5)
     found = [

@@ -1,10 +1,10 @@
 """How many of the catalogue's faults each kind of check kills.
 
 `python -m tests.benchmarks.faults` plants every fault on thirteen small networks, and prints
-kills / planted for certificates beside what others kill of the same at their defaults: agreement
-with the right numbers to five decimals, `numpy.testing.assert_allclose`,
-`torch.testing.assert_close` (these three are given the right loss and gradients to compare with,
-as certificates are not), `torch.autograd.gradcheck` and `jax.test_util.check_grads`.
+kills / planted for certificates beside those of other checks at their defaults: agreement with the
+right numbers to five decimals, `numpy.testing.assert_allclose`, `torch.testing.assert_close` (these
+three are given the right loss and gradients; certificates are not), `torch.autograd.gradcheck` and
+`jax.test_util.check_grads`.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ CHECKS: dict[str, Callable[[Planted], bool]] = {
 
 
 def main() -> None:
-    """Print the table, then what the diagnosis made of the same."""
+    """Print the table and its legend."""
     rows = []
     for name in NETWORKS:
         planted = plant_all(name)
@@ -147,8 +147,8 @@ def main() -> None:
         rows.append([name, *kills, f"{located}/{len(visible)}", f"{named}/{len(visible)}"])
     print(table(["kills / planted", *CHECKS, "located", "named"], rows))
     print(
-        "\nWhat a certificate does not kill is proven invisible: on that network the fault changes"
-        "\nnothing (tests/verifier/test_faults.py). Located: the first refuted link is the fault's."
+        "\nA fault that a certificate does not kill is proven invisible: it changes nothing on that"
+        "\nnetwork (tests/verifier/test_faults.py). Located: the first refuted link is the fault's."
         "\nNamed: the fault is among the first two that the diagnosis names."
     )
 

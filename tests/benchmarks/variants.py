@@ -1,9 +1,9 @@
-"""The cost of certifying what is transformed, as ratios of two things timed in one run.
+"""The cost of certifying variants, as ratios of two times measured in one run.
 
-1. Of each variant: its certificate, and all of its test (two passes, compiled where it is, and
-   the certificate) / the framework's own forward and backward pass.
-2. Of each method of forward mode and second order: the same.
-3. Of each library of optimizers: certifying a hundred steps / making them.
+1. Each variant: its certificate, and its passes with probes and without (compilation included) /
+   the framework's own forward and backward pass.
+2. Each method of forward mode and second order: its certificate, and its pass / the same.
+3. Each library of optimizers: certifying a hundred steps / making them.
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def variants() -> str:
                 certificate = seconds(partial(certified, column, passes()))
                 yield [str(column), f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
 
-    return table(["of its own pass", "certificate", "both passes"], rows())
+    return table(["time / own pass", "certificate", "both passes"], rows())
 
 
 def derivatives() -> str:
@@ -74,7 +74,7 @@ def derivatives() -> str:
                 ratios = seconds(certifying) / own, seconds(along) / own
                 yield [f"{framework}.{method}", *(f"{ratio:,.0f}" for ratio in ratios)]
 
-    return table(["of its own pass", "certificate", "pass along a direction"], rows())
+    return table(["time / own pass", "certificate", "pass along a direction"], rows())
 
 
 def optimizers() -> str:

@@ -1,4 +1,4 @@
-"""What the verification asks of whom, and the fixtures that its tests share."""
+"""The parameters of the verification tests, and the fixtures that they share."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,11 +29,11 @@ from backproof.running.options import REFERENCE
 from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
 
 Option = Callable[[str], Any]
-"""Flag -> what was given."""
+"""Flag -> its value."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize by argument name: readable ids, so that -k "float32 and not compile" works."""
+    """Parametrize by argument name, with readable ids for -k "float32 and not compile"."""
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     left = {*metafunc.fixturenames}
     for arguments, parameters in ASKED.items():
@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(arguments, found or [nothing(arguments)])
             left -= {*arguments}
     article = metafunc.config.stash[ARTICLE]
-    # An implementation does not compute what it is given.
+    # Leaves are given to an implementation, which does not compute them.
     given = ("leaves",) if {"implementation", "pair"} & {*metafunc.fixturenames} else ()
     # The article is held to five decimals, and bfloat16 and float16 do not have as many.
     fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
@@ -64,9 +64,9 @@ IDS: dict[str, Callable[[Any], str]] = {
 
 
 def nothing(arguments: Sequence[str]) -> Any:
-    """Return the parameters of a test that is skipped: nothing that was asked for has it."""
+    """Return parameters with which a test is skipped, since this run has none for it."""
     values = ["float64" if argument == "precision" else "none" for argument in arguments]
-    skip = pytest.mark.skip(reason=f"nothing that was asked for has this: {', '.join(arguments)}")
+    skip = pytest.mark.skip(reason=f"this run has no {', '.join(arguments)}")
     return pytest.param(*values, id="-".join(values), marks=skip)
 
 
@@ -82,7 +82,7 @@ def _random(names: Sequence[str], option: Option) -> Iterator[Any]:
 
 
 def _kept(names: Sequence[str], _: Option) -> Iterator[Any]:
-    """Yield the graphs that campaigns have kept of the columns."""
+    """Yield the kept graphs of the columns."""
     asked = [str(column) for column in columns(names[1:])]
     kept = (name for name in saved_graphs.kept() if name.partition("-")[0] in asked)
     return map(pytest.param, kept)
@@ -105,13 +105,13 @@ ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] =
     ("library", "network", "optimizer"): lambda names, option: trainings.parameters(
         names, large=option("--large")
     ),
-    ("library",): lambda names, _: trainings.libraries(names, most=1),  # of what is long
+    ("library",): lambda names, _: trainings.libraries(names, most=1),  # for long tests
     ("framework",): lambda names, _: map(pytest.param, names[1:]),
     ("shard", "column"): _random,
     ("kept",): _kept,
     ("pair",): _pairs,
 }
-"""Arguments of tests -> their parameters, for the implementations and options asked for."""
+"""Arguments of tests -> their parameters, for the adapters and options of this run."""
 
 
 @pytest.fixture(scope="session")

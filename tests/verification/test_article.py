@@ -16,9 +16,9 @@ def test_in_ball(
     golden: Golden,
     cell: Cell,
 ) -> None:
-    """The number and the proven value lie where any correct evaluation in its precision does.
+    """The number and the proven value lie in the ball of all correct evaluations in the precision.
 
-    The allowance is the radius that the error model gives to the whole computation up to here.
+    The ball's radius is what the error model allows the whole computation up to this quantity.
     """
     value = implementations.value(implementation, precision, iteration, quantity)
     proven = golden.iterations[iteration - 1][quantity]

@@ -23,16 +23,16 @@ def test_tangents(
     precision: str,
     judge: Judge,
 ) -> None:
-    """Every value and every tangent is what its own operands give, in every mode.
+    """Every value and every tangent lies in the ball that its own operands allow, in every mode.
 
-    Second order at ordinary points also satisfies the identities, but where a finding is known.
+    Second order at ordinary points also satisfies the identities, unless a finding is known.
     """
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
     direction, first = found[0]
     certificate = certify_tangents(network, leaves, direction, first, precision)
     judge.report_verdict(certificate, cell)
-    if len(found) == 1 or differentiated.endswith("special"):  # where the bounds say nothing
+    if len(found) == 1 or differentiated.endswith("special"):  # where the bounds prove nothing
         return
     with np.errstate(all="ignore"):
         identities = {
@@ -40,13 +40,13 @@ def test_tangents(
             "<u, H v> = <v, H u>": symmetry(network, leaves, found[0], found[1], precision),
         }
     for name, identity in identities.items():
-        # An identity with a bound wider than the numbers says nothing.
+        # An identity with a bound wider than the numbers proves nothing.
         if not identity.holds or identity.relative >= 1:
             raise RefutedError(f"{column}, {differentiated}, {precision}: {name}: {identity}")
 
 
 def test_declared(column: Column, without: str, judge: Judge) -> None:
-    """What an adapter goes without is declared, with a reason, and shown; and it is all of it."""
+    """A method supports all op cases but those of the table; these are declared, with a reason."""
     judge.cell(f"{without}/ordinary", column, "float64", DERIVATIVES)
     adapter, method = judge.implementations.adapter(Column(column.framework)), column.variant
     unsupported = undifferentiated(adapter.unsupported, method)

@@ -15,7 +15,7 @@ from backproof.running.judge import Judge
 
 
 def test_each_example(precision: str, framework: str, judge: Judge) -> None:
-    """What every example is given is right by itself: none sees another."""
+    """The gradients of every example are right for that example alone."""
     cell = judge.cell("each-example", Column(framework, "vmap"), precision, VARIANTS)
     found, leaves = vectorized(judge.implementations, framework, precision)
     replays = replays_of(found, leaves, networks()[1], precision)
@@ -33,7 +33,7 @@ def test_sum_of_examples(precision: str, framework: str, judge: Judge) -> None:
     shapes = {**{k: a.shape for k, a in leaves.items()}, **in_precision(whole, precision)[1]}
 
     def folded(kind: str, name: str, a: Array) -> Array:
-        if kind == "cotangents" and name == whole.loss:  # one, of every example
+        if kind == "cotangents" and name == whole.loss:  # it is 1 for every example
             return a[0]
         if a.size == prod(shapes[name]):
             return a.reshape(shapes[name])

@@ -1,4 +1,4 @@
-"""The article's printed figures: what the audit says of them, what implementations compute."""
+"""The article's printed figures: what the audit says, and what implementations compute."""
 
 from dataclasses import asdict
 from decimal import Decimal
@@ -13,7 +13,7 @@ from backproof.running.implementations import Implementations
 
 
 def test_verdict(figure: Figure, findings: dict[str, Finding], record: dict[str, Any]) -> None:
-    """The audit finds of each figure what it found when it was recorded."""
+    """The audit of each figure is the recorded one."""
     assert record.get(figure.id) == asdict(findings[figure.id])
 
 
@@ -33,8 +33,8 @@ def test_figure(
 ) -> None:
     """Each implementation rounds to the figure, or to its correction and not to the figure.
 
-    Which of the two, the recorded audit says. And it lies within five decimals of the proven
-    value, where fewer are printed.
+    The recorded audit says which of the two. The number also lies within five decimals of the
+    proven value, even where fewer are printed.
     """
     finding, recorded = findings[figure.id], record[figure.id]
     value = implementations.value(implementation, precision, figure.iteration, figure.quantity)

@@ -49,7 +49,7 @@ def proven_trajectory(article: Article) -> dict[int, dict[str, str]]:
 def test_trajectory(
     proven_trajectory: dict[int, dict[str, str]], golden: Golden, updates: int
 ) -> None:
-    """Loss and output after so many updates are proven."""
+    """Loss and output after each kept number of updates are proven."""
     assert proven_trajectory[updates] == golden.trajectory[updates]
 
 
@@ -63,7 +63,7 @@ def test_trajectory(
 def test_after_thousands_of_updates(
     proven_trajectory: dict[int, dict[str, str]], updates: int, loss: str, output: str
 ) -> None:
-    """The loss approaches zero and the output 0.01: after updates counted, not iterations."""
+    """The loss approaches zero and the output 0.01. Updates are counted, not iterations."""
     found = proven_trajectory[updates]
 
     assert rounded_to(rational(found["E"]), loss) == loss

@@ -33,7 +33,7 @@ def test_certified(
 def certify(
     run: tuple[str, str, str, int], group: str, certificates: Certificates, judge: Judge
 ) -> None:
-    """Certify a run, with probes and without: implementation, case, precision and seed."""
+    """Certify a run, with probes and without. run: implementation, case, precision and seed."""
     implementation, case, precision, seed = run
     cell = judge.cell(case, Column(implementation), precision, group, seed)
     certificate = certificates.of(*run)

@@ -29,7 +29,7 @@ def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:
 def test_the_article_in_10_000_steps(
     trainings: Trainings, article: Article, golden: Golden
 ) -> None:
-    """Every update is right; the cell says to how many digits the losses are the proven ones."""
+    """Every update is right. The cell's digits are the losses' agreement with the proven ones."""
     options = {"lr": float(article.eta)}
     steps = max(golden.trajectory) + 1
     record, cell, check = trainings.certified(
@@ -44,7 +44,7 @@ def test_the_article_in_10_000_steps(
 
 
 def test_a_gpt_learns_a_sentence(trainings: Trainings) -> None:
-    """Every step of AdamW is right, and the loss falls: below its start, and below a guess."""
+    """Every AdamW step is right; the loss falls below its start and that of a uniform guess."""
     options = {**ADAM, "weight_decay": 0.01}
     record, _, check = trainings.certified("gpt", "gpt", "adamw", options, STEPS)
 

@@ -1,4 +1,4 @@
-"""Random networks over all ops: every link inside its ball, or known; and what was found before."""
+"""Random networks over all ops, and campaigns' kept graphs: every link is inside or known."""
 
 from dataclasses import replace
 
@@ -21,10 +21,10 @@ def test_random_networks(
     judge: Judge,
     pytestconfig: pytest.Config,
 ) -> None:
-    """On every network drawn, every link is inside its ball or a recorded finding.
+    """Every link of every drawn network is inside its ball or a recorded finding.
 
-    So many examples of one seed; with --campaign as many as the time allows, and what is found is
-    kept. Each shard begins at a seed of its own.
+    --examples networks are drawn from one seed; with --campaign as many as the time allows, and
+    findings are kept. Each shard starts at its own seed.
     """
     cell = judge.cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
     campaign = Campaign(judge.implementations, column, judge.known, cell)
@@ -45,7 +45,7 @@ def test_random_networks(
 
 
 def test_kept(kept: str, judge: Judge) -> None:
-    """What a campaign found is right by now, or a recorded finding of the case "campaign/..."."""
+    """A campaign's finding is right by now, or a recorded finding of the case "campaign/..."."""
     found = saved_graphs.load(saved_graphs.kept()[kept])
     case = found.network.name
     cell = judge.cell(case, found.column, found.precision, report.NETWORKS)

@@ -110,7 +110,7 @@ for (const choice of document.querySelectorAll("select[data-drawing]")) {
   });
 }
 
-// One stop of the tab key a table; from there on arrows.
+// One tab stop per table; arrow keys move inside it.
 for (const one of document.querySelectorAll(".matrix")) {
   const rows = [...one.tBodies[0].rows];
   [...one.querySelectorAll("td a")].slice(1).forEach((a) => { a.tabIndex = -1; });
