@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: verify test wheel-test bench install links golden clean
 
 verify: install  ## set up, verify the article in all implementations, print the matrix
-	$(BIN)/backproof verify -n auto --dist worksteal
+	$(BIN)/backproof verify --frameworks torch,jax -n auto --dist worksteal
 
 test: install links wheel-test  ## set up, lint, check types, run the whole suite
 	$(BIN)/ruff check .

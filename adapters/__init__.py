@@ -8,7 +8,7 @@ from typing import Any
 
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import TABLE
-from backproof.adapters.protocol import Adapter, AdapterError
+from backproof.adapters.protocol import Adapter, AdapterError, raised
 
 __all__ = ["TABLE", "load"]
 
@@ -27,12 +27,10 @@ def load(name: str, path: Path | None = None) -> Adapter:
     except ImportError as error:
         raise AdapterError(
             f"adapter {name}: was asked for and cannot be imported: {error}; "
-            f"install it, or leave it out with --frameworks"
+            f"install it, or leave it out with {'--adapter' if path else '--frameworks'}"
         ) from error
     except Exception as error:
-        raise AdapterError(
-            f"adapter {name}: its module raised {type(error).__name__}: {error}"
-        ) from error
+        raise AdapterError(f"adapter {name}: its module {raised(error)}") from error
     if column.variant:
         adapter = module.variants[column.variant]
     else:

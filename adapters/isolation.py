@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from backproof.adapters.frameworks import TABLE
-from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, raised
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
@@ -124,7 +124,7 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
             except (AdapterError, Unsupported) as error:
                 answer = (None, type(error)(str(error)))
             except Exception as error:  # noqa: BLE001 the adapter may raise anything
-                answer = (None, AdapterError(f"raised {type(error).__name__}: {error}"))
+                answer = (None, AdapterError(raised(error)))
             try:
                 pipe.send(answer)
             except Exception as error:  # noqa: BLE001 the answer may be anything

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,8 @@ import numpy as np
 from backproof.adapters.dialect import Dialect
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network, Node
-from backproof.reference.ops import Array
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import OPS, Array
 from backproof.reference.optimizers import sgd
 
 if TYPE_CHECKING:
@@ -93,6 +96,13 @@ class Adapter:
     libraries: Mapping[str, "Library"] = field(default_factory=dict)
     forward_mode: Mapping[str, Directional] = field(default_factory=dict)
     second_order: Mapping[str, Directional] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = {"ops": self.ops, "unsupported": [name.split()[0] for name in self.unsupported]}
+        known = {"ops": [*OPS], "unsupported": [*OPS, *PRECISIONS]}
+        for what, names in named.items():
+            if unknown := [name for name in names if name not in known[what]]:
+                raise ValueError(f"{what}: unknown {unknown}; known: {', '.join(known[what])}")
 
     def trace(
         self,
@@ -261,12 +271,20 @@ def step(
     except Unsupported:
         raise
     except Exception as error:
-        raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
+        raise AdapterError(f"{place}: {raised(error)}") from error
     if probe is None:
         return value
     if found != (shape := tuple(probe.shape)):  # adding would broadcast
         raise AdapterError(f"{place}: expected shape {shape}, found {found}")
     return value + probe
+
+
+def raised(error: Exception) -> str:
+    """Return what was raised, and the innermost line of the user's own code that raised it."""
+    frames = extract_tb(error.__traceback__)
+    own = [f for f in frames if "site-packages" not in f.filename and f.filename[0] != "<"]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"raised {type(error).__name__}: {error}{place}"
 
 
 def check(array: Any, expected: Array) -> Array:

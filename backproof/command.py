@@ -1,6 +1,7 @@
 """The command `backproof`: verify, audit, report, compare."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,13 +11,22 @@ from pathlib import Path
 import backproof
 
 CONFIGURATION = Path(__file__).parent / "pytest.toml"
-TEST = re.compile(r"test_\w+\.py(::.*)?", re.DOTALL)
+TEST = re.compile(r"(test_\w+\.py)(::.*)?", re.DOTALL)
 """A file of the verification tests, or one of its tests, as `verify` takes it."""
+
+VALUED = ("-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W")
+"""pytest's options whose value is the next argument."""
 
 
 def main() -> None:
     """Run the command line, and exit with its status."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -35,12 +45,21 @@ def verify(arguments: Sequence[str]) -> int:
     """Run the verification tests: all, or the named ones ("test_article.py")."""
     import pytest  # noqa: PLC0415 for this command alone
 
-    named = [str(tests() / one) if TEST.fullmatch(one) else one for one in arguments]
-    every = [] if named != list(arguments) else [str(tests())]
+    from backproof.running.options import OPTIONS  # noqa: PLC0415 it imports NumPy
+
+    valued = {*VALUED, *(flag for flag, one in OPTIONS.items() if "metavar" in one)}
+    named: list[str] = []
+    others: list[str] = []
+    for before, one in zip(["", *arguments], arguments, strict=False):
+        test = None if before in valued else TEST.fullmatch(one)
+        if test and test[1] not in files():
+            return _refuse(f"no test file {test[1]}; there are {', '.join(files())}")
+        (named if test else others).append(str(tests() / one) if test else one)
     settings = [f"--config-file={CONFIGURATION}", f"--rootdir={tests()}"]
     if "no:cacheprovider" not in arguments:
         settings += ["-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
-    return int(pytest.main(["-p", "backproof.plugin", *settings, *named, *every]))
+    folder = [] if named else [str(tests())]
+    return int(pytest.main(["-p", "backproof.plugin", *settings, *folder, *named, *others]))
 
 
 def tests() -> Path:
@@ -49,6 +68,11 @@ def tests() -> Path:
     if spec is None or spec.origin is None:
         raise SystemExit("backproof: the verification tests are not installed; run `pip install .`")
     return Path(spec.origin).parent
+
+
+def files() -> list[str]:
+    """Return the names of the verification tests' files."""
+    return sorted(path.name for path in tests().glob("test_*.py"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,10 +86,12 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "verify",
         help="verify frameworks, or your own adapter",
-        description="Run the verification tests. All of pytest's own options work too: -k, -n, -x.",
+        description="Run the verification tests. All of pytest's own options work too: -k, -x, -n.",
         epilog="exit status: 0 if nothing new is wrong, 1 if something is; else pytest's",
     )
-    one.add_argument("tests", nargs="*", metavar="TEST", help="test_networks.py, ...; default: all")
+    one.add_argument(
+        "tests", nargs="*", metavar="TEST", help=f"default: all of {', '.join(files())}"
+    )
     for flag, settings in OPTIONS.items():
         one.add_argument(flag, **settings)
     one.set_defaults(run=lambda _: 2)
@@ -111,6 +137,8 @@ def _page(asked: argparse.Namespace) -> int:
     from backproof.report.document import ReportError, read  # noqa: PLC0415 for this command alone
     from backproof.report.page import page  # noqa: PLC0415 likewise
 
+    if asked.page.resolve() == asked.report.resolve():
+        return _refuse(f"{asked.page}: the page would replace the report; name another file")
     try:
         asked.page.write_text(page(read(asked.report)), encoding="utf-8")
     except (ReportError, OSError) as error:
@@ -132,7 +160,7 @@ def _compare(asked: argparse.Namespace) -> int:
     return 1 if changes.keys() & set(WORSE) else 0
 
 
-def _refuse(error: Exception) -> int:
+def _refuse(error: object) -> int:
     """Print what is wrong with the input, and return the exit status of bad input."""
     sys.stderr.write(f"backproof: {error}\n")
     return 2

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Generator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[FINDINGS] = findings_of.load()
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[ADAPTERS] = _asked_for(config)
+    config.stash[ADAPTERS] = asked_for(config)
     for option in REPORTS:
-        path = config.getoption(option)
-        if path and not Path(path).resolve().parent.is_dir():
-            raise pytest.UsageError(f"{option}: no folder {Path(path).resolve().parent}; create it")
+        if path := config.getoption(option):
+            folder = Path(path).resolve().parent
+            if not folder.is_dir():
+                raise pytest.UsageError(f"{option}: no folder {folder}; create it")
+            if not os.access(folder, os.W_OK):
+                raise pytest.UsageError(f"{option}: {folder} cannot be written to; name another")
     if progress.wanted(config):
         config.pluginmanager.register(progress.Progress())
 
 
-def _asked_for(config: pytest.Config) -> dict[str, Path | None]:
+def asked_for(config: pytest.Config) -> dict[str, Path | None]:
     """Return the adapters to verify: name -> file, or None for one of `adapters.TABLE`."""
     names = [name.strip() for name in config.getoption("--frameworks").split(",")]
     known = [*adapters.TABLE, REFERENCE]
@@ -72,13 +76,22 @@ def _asked_for(config: pytest.Config) -> dict[str, Path | None]:
         raise pytest.UsageError(
             f"--frameworks: unknown {', '.join(map(repr, unknown))}; known: {', '.join(known)}"
         )
+    if missing := [name for name in names if name != REFERENCE and not find_spec(name)]:
+        raise pytest.UsageError(
+            f"--frameworks: {', '.join(missing)} not installed; "
+            f"`pip install 'backproof[{','.join(missing)}]'`, or leave it out"
+        )
     paths: dict[str, Path | None] = {name: None for name in names if name != REFERENCE}
     for text in config.getoption("--adapter"):
         path = config.invocation_params.dir / text
+        if not path.exists():
+            raise pytest.UsageError(f"--adapter: there is no file {text}")
         if path.suffix != ".py" or not path.is_file():
             raise pytest.UsageError(f"--adapter: {text} is not a Python file")
         if path.stem in (*known, *paths):
-            raise pytest.UsageError(f"--adapter: {text}: the name {path.stem!r} is taken")
+            raise pytest.UsageError(
+                f"--adapter: {text}: the name {path.stem!r} is taken; rename the file"
+            )
         paths[path.stem] = path
     return paths
 
@@ -90,6 +103,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     ]
     for name, path in config.stash[ADAPTERS].items():
         versions.append(f"{name} ({path})" if path else f"{name} {installed(name)}")
+    if missing := [name for name in adapters.TABLE if not find_spec(name)]:
+        versions.append(f"not installed: {', '.join(missing)}")
     return f"backproof: {', '.join(versions)}; {', '.join(PRECISIONS)}"
 
 

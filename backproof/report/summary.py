@@ -12,7 +12,11 @@ def sections(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield title and text of each table that has rows; nothing where nothing was compared."""
     if not (cells := cells_of(report)):
         return
-    article = report["article"] or {"counts": "", "figures": ()}
+    audit = (
+        ""
+        if report["article"] is None
+        else f"{report['article']['counts']} List: `backproof audit`"
+    )
     for title, text in (
         ("agreeing / total, fewest significant digits of agreement", tables.matrix(cells)),
         ("pairs, to five decimals", tables.pairs(cells)),
@@ -26,7 +30,7 @@ def sections(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("new findings, one per adapter and network", tables.findings(cells)),
         ("adapters that could not be judged", tables.unjudged(cells)),
         ("what implementations do not support", tables.unsupported(cells)),
-        (f"errata of the article ({article['counts']})", tables.errata(article["figures"])),
+        ("the article's printed figures", audit),
     ):
         if text:
             yield f"backproof: {title}", text

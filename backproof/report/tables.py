@@ -4,7 +4,6 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from backproof.reference.table import table
 from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
@@ -170,13 +169,6 @@ def known(findings: Iterable[Mapping[str, str]]) -> str:
         + textwrap.indent(one["reproducer"], "  | ")
         for one in findings
     )
-
-
-def errata(figures: Iterable[Mapping[str, Any]]) -> str:
-    """Return one row per figure that does not hold: place, printed, corrected, verdict, why."""
-    columns = ("place", "printed", "corrected", "verdict", "why")
-    rows = [[one[name] for name in columns] for one in figures if one["verdict"] != "holds"]
-    return table(columns, rows) if rows else ""
 
 
 def unjudged(cells: Iterable[Cell]) -> str:

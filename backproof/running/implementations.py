@@ -13,7 +13,7 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.isolation import Isolated
-from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, check
+from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, check, raised
 from backproof.reference.article.figures import Address, Article
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS
@@ -144,7 +144,7 @@ def guarded(place: str, run: Callable[[], Result]) -> Result:
     except AdapterError as error:
         raise AdapterError(f"{place}: {error}") from error
     except Exception as error:
-        raise AdapterError(f"{place}: raised {type(error).__name__}: {error}") from error
+        raise AdapterError(f"{place}: {raised(error)}") from error
 
 
 def installed(package: str) -> str:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ REPORTS = {
 OPTIONS: dict[str, Settings] = {
     "--frameworks": _settings(
         "NAMES",
-        "frameworks to verify, separated by commas (default: %(default)s); "
+        "frameworks to verify, separated by commas (default: all that are installed); "
         f"known: {', '.join(adapters.TABLE)}; {REFERENCE} is always verified",
-        default=",".join(adapters.TABLE),
+        default=",".join(filter(find_spec, adapters.TABLE)) or REFERENCE,
     ),
     "--adapter": _settings(
         "FILE",

@@ -114,6 +114,9 @@ class Ball(NDArrayOperatorsMixin):
         rad = self.rad if self.is_exact else self.rad.reshape(*shape)
         return Ball(self.mid.reshape(*shape), rad, self.precision)
 
+    def __bool__(self) -> bool:
+        raise TypeError("a ball has no truth value; write np.where(x > 0, a, b) for `if x > 0`")
+
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
 

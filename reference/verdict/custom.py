@@ -46,6 +46,10 @@ class OpCertificate(Certificate):
         """Whether every link is inside its own precision's ball."""
         return self.inside == len(self.links) > 0
 
+    def __bool__(self) -> bool:
+        """Return whether it holds, so that `assert certify_op(...)` does what it says."""
+        return self.holds
+
     def __str__(self) -> str:
         if wrong := next((link for link in self.links if link.verdict != "inside"), None):
             return f"{self.network}, {self.precision}: wrong: {wrong}"
@@ -87,8 +91,8 @@ def certify_op(
     name = getattr(forward, "__name__", "op")
     if precision not in PRECISIONS:
         raise ValueError(f"{name}: unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    if not inputs:
-        raise ValueError(f"{name}: has no inputs")
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise ValueError(f"{name}: inputs: expected name -> array, found {_kind(inputs)}")
     given = options or {}
     own = Custom(
         name,
@@ -252,6 +256,8 @@ def _float(place: str, values: Any) -> Array:
 
 
 def _finite(place: str, array: Array) -> Array:
+    if not array.size:
+        raise ValueError(f"{place}: has no entries")
     if not np.isfinite(array).all():
         index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
         raise ValueError(f"{place}{index}: expected a finite number, found {array[tuple(index)]}")

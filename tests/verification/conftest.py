@@ -34,6 +34,8 @@ Option = Callable[[str], Any]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize by argument name, with readable ids for -k "float32 and not compile"."""
+    if ADAPTERS not in metafunc.config.stash:
+        pytest.fail("run these tests with `backproof verify`, or `pytest -p backproof.plugin`")
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
     left = {*metafunc.fixturenames}
     for arguments, parameters in ASKED.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backproof import command
 from backproof.report.cells import Cell
 from backproof.report.compare import KEY, WORSE, compare, said
 from backproof.report.document import ReportError, to_json
@@ -117,3 +118,13 @@ def run(folder: Path, *reports: str) -> tuple[int, str]:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
+
+
+def test_a_page_replaces_no_report(tmp_path: Path) -> None:
+    """The page of a report is not written over the report."""
+    path = tmp_path / "report.json"
+    path.write_text(to_json(sample.report()), encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+
+    assert command.run(["report", "html", str(path), str(path)]) == 2
+    assert before == path.read_text(encoding="utf-8")

@@ -265,13 +265,31 @@ def test_options_are_handed_on() -> None:
     assert not certify_op(gated, ignores, inputs, options={"power": 3.0}).holds
 
 
+def test_a_certificate_is_as_true_as_it_holds() -> None:
+    """`assert certify_op(...)` fails for a wrong backward function."""
+    assert certify_op(swish, swish_backward, {"z": X})
+    assert not certify_op(swish, lambda dy, _, __: (dy,), {"z": X})
+
+
+def test_a_branch_on_the_data_is_refused() -> None:
+    """A function that asks `if z > 0` gets an error that says what to write instead."""
+
+    def branches(z: Any) -> Any:
+        return z if z[0, 0] > 0 else -z
+
+    with pytest.raises(ValueError, match=r"a ball has no truth value; write np\.where"):
+        certify_op(branches, lambda dy, *_: (dy,), {"z": X})
+
+
 def raises(*_: Any) -> Any:
     """Raise."""
     raise KeyError("no")
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "no inputs": ({"inputs": {}}, "swish: has no inputs"),
+    "no inputs": ({"inputs": {}}, "swish: inputs: expected name -> array, found dict"),
+    "no names": ({"inputs": [1.0]}, "swish: inputs: expected name -> array, found list"),
+    "no entries": ({"inputs": {"z": []}}, "swish: input z: has no entries"),
     "a string": ({"inputs": {"z": ["a"]}}, "swish: input z: expected an array of real numbers,"),
     "complex numbers": ({"inputs": {"z": [1j]}}, "found dtype complex128"),
     "a mask": ({"inputs": {"z": [True]}}, "found dtype bool"),

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from backproof import adapters
+from backproof import adapters, plugin
 from backproof.reference.article.figures import Article
 from backproof.report.cells import Cell, digits
 from backproof.report.tables import agreement
@@ -31,7 +33,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     [
         (["--frameworks", "torhc"], "--frameworks: unknown 'torhc'; known: torch, jax, reference"),
         (["--frameworks", ""], "--frameworks: unknown ''; known: torch, jax, reference"),
-        (["--adapter", "gone.py"], "--adapter: gone.py is not a Python file"),
+        (["--adapter", "gone.py"], "--adapter: there is no file gone.py"),
         (["--adapter", "mine"], "--adapter: mine is not a Python file"),
         (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),
         (["--report", "no/such/folder.html"], "--report: no folder "),
@@ -47,6 +49,39 @@ def test_usage_error(sandbox: Sandbox, options: list[str], message: str) -> None
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
     assert outcome.text.startswith(f"ERROR: {message}")
     assert "\n" not in outcome.text.strip()
+
+
+def test_an_unknown_test_is_named(sandbox: Sandbox) -> None:
+    """A file of tests that does not exist is refused with the names of those that do."""
+    outcome = sandbox.run("test_ops.py")
+
+    assert outcome.status == 2
+    assert outcome.text.startswith("backproof: no test file test_ops.py; there are test_article.py")
+
+
+def test_the_value_of_an_option_is_no_test(sandbox: Sandbox) -> None:
+    """A report named as a test is written to where the command runs, not over the test."""
+    name = "test_article.py"
+    test = sandbox.path(f"tests/verification/{name}").read_text(encoding="utf-8")
+    outcome = sandbox.run(*FEW, "--frameworks", "reference", "--report-md", name)
+
+    assert outcome.status == pytest.ExitCode.OK
+    assert test == sandbox.path(f"tests/verification/{name}").read_text(encoding="utf-8")
+    assert (sandbox.folder / name).read_text(encoding="utf-8").startswith("# ")
+
+
+def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked for by name it ends the run with the command that installs it; the header names it."""
+    monkeypatch.setattr(plugin, "find_spec", lambda name: None if name == "jax" else name)
+    given = {"--frameworks": "torch,jax", "--adapter": []}
+    config: Any = SimpleNamespace(
+        getoption=given.get, invocation_params=SimpleNamespace(dir=tmp_path)
+    )
+
+    with pytest.raises(pytest.UsageError, match=r"jax not installed; `pip install 'backproof\[jax"):
+        plugin.asked_for(config)
+    config.stash = {plugin.ADAPTERS: {"torch": None}}
+    assert "not installed: jax" in plugin.pytest_report_header(config)
 
 
 def test_a_missing_framework_fails(sandbox: Sandbox) -> None:

@@ -269,7 +269,7 @@ def test_a_report_shows_the_article_of_its_day(report: dict[str, Any]) -> None:
         assert text in html, text
         assert text not in page(report), text
     assert "132 figures." in shown
-    assert "0.4711" in dict(sections(old))["backproof: errata of the article (132 figures.)"]
+    assert "132 figures." in dict(sections(old))["backproof: the article's printed figures"]
 
 
 def _row(html: str, figure: str) -> str:
