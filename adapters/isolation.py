@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
@@ -25,6 +25,11 @@ from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, rais
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
+
+
+def served(method: str) -> Callable[..., Any]:
+    """Return the method that has an adapter's process call its method of that name."""
+    return lambda self, *arguments: self._call(method, *arguments)
 
 
 class Isolated:
@@ -44,36 +49,10 @@ class Isolated:
         there.close()
         self.version: str = self._call("version")
 
-    def trace(
-        self,
-        network: Network,
-        leaves: Mapping[str, Array],
-        shapes: Mapping[str, tuple[int, ...]],
-    ) -> Trace:
-        """Return what `Adapter.trace` returns."""
-        found: Trace = self._call("trace", network, leaves, shapes)
-        return found
-
-    def examples(
-        self,
-        network: Network,
-        leaves: Mapping[str, Array],
-        shapes: Mapping[str, tuple[int, ...]],
-        batched: Collection[str],
-    ) -> Trace:
-        """Return what `Adapter.examples` returns."""
-        found: Trace = self._call("examples", network, leaves, shapes, batched)
-        return found
-
-    def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
-        """Return what `Adapter.gradients` returns."""
-        found: dict[str, Array] = self._call("gradients", network, leaves)
-        return found
-
-    def update(self, w: Array, gradient: Array, eta: float) -> Array:
-        """Return what `Adapter.update` returns."""
-        found: Array = self._call("update", w, gradient, eta)
-        return found
+    trace = served("trace")
+    examples = served("examples")
+    gradients = served("gradients")
+    update = served("update")
 
     def _call(self, method: str, *arguments: Any) -> Any:
         """Have the process call a method. After a hang or a crash, every call raises its error."""

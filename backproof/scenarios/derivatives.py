@@ -14,15 +14,7 @@ from backproof.reference.ops import Array
 from backproof.scenarios import scenario
 from backproof.scenarios.every_op import every_op
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.scenario import (
-    BOTH,
-    NONE,
-    ONCE,
-    ONCE_IF_LARGE,
-    Scenario,
-    seeded,
-    table,
-)
+from backproof.scenarios.scenario import BOTH, NONE, ONCE, ONCE_IF_LARGE, Scenario, seeded, table
 
 COMPILED = {"compiled": ONCE}
 LONGEST = {"compiled": ONCE, "compiled reverse-over-reverse": ONCE_IF_LARGE}

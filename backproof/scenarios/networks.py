@@ -1,6 +1,7 @@
 """The networks that every framework is certified on."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,15 +14,7 @@ from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.scenarios.scenario import (
-    BOTH,
-    EVERY,
-    EVERY_IF_LARGE,
-    Extent,
-    Scenario,
-    seeded,
-    table,
-)
+from backproof.scenarios.scenario import BOTH, EVERY, EVERY_IF_LARGE, ONCE, Scenario, seeded, table
 
 SPECIAL = [0.0, 1e-8, -1e-8, 20.0, -20.0, 100.0, -100.0]
 """Deliberately extreme inputs: where derivatives vanish, saturate or underflow."""
@@ -54,8 +47,8 @@ def special(activation: str, seed: int) -> Network:
     return mlp(sizes, activation, loss, seed=seed, weights=identity, inputs=x)
 
 
-LESS = {"compiled": Extent(BOTH.always, EVERY.always)}
-LEAST = {"compiled": Extent(("float32",), EVERY.always)}
+LESS = {"compiled": replace(BOTH, large=EVERY.always)}
+LEAST = {"compiled": replace(ONCE, large=EVERY.always)}
 """Where compiling takes long: fewer precisions, and all of them with --large."""
 
 CASES = table(

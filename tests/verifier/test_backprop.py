@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.reference.article import formulas
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import prove
 from backproof.reference.backprop import Trace, backprop, forward
@@ -18,6 +17,7 @@ from backproof.reference.networks import mlp
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.ops import OPS, Op, boxes
 from backproof.scenarios.op_cases import OP_OPTIONS, OpOptions, filled
+from tests.verifier import formulas
 from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
 from tests.verifier.networks import shared
 
