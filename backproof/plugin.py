@@ -28,7 +28,7 @@ from backproof.report.markdown import markdown
 from backproof.report.summary import sections
 from backproof.running.implementations import installed
 from backproof.running.make_document import make_document
-from backproof.running.options import OPTIONS, REFERENCE, REPORTS
+from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -57,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = asked_for(config)
+    for option in ABOVE_ZERO:
+        number = config.getoption(option)
+        if number is not None and not number > 0:  # nor NaN
+            raise pytest.UsageError(f"{option}: {number:g} is not above zero")
     for option in REPORTS:
         if path := config.getoption(option):
             folder = Path(path).resolve().parent

@@ -49,7 +49,10 @@ OPTIONS: dict[str, Settings] = {
         default=TIME_LIMIT,
     ),
     "--seeds": _settings(
-        "N", "how many seeds of each network to certify (default: %(default)s)", type=int, default=1
+        "N",
+        "how many seeds of each network to certify (default: %(default)s)",
+        type=int,
+        default=1,
     ),
     "--examples": _settings(
         "N",
@@ -78,6 +81,9 @@ OPTIONS: dict[str, Settings] = {
     **REPORTS,
 }
 """Flag -> its settings for argparse and pytest."""
+
+ABOVE_ZERO = ("--time-limit", "--seeds", "--examples", "--campaign")
+"""Options whose value must be above zero: of nothing, nothing would be wrong."""
 
 
 def reproduce(path: Path, test: str, option: Callable[[str], Any]) -> str:

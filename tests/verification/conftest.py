@@ -41,7 +41,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for arguments, parameters in ASKED.items():
         if left.issuperset(arguments):
             found = [*parameters(names, metafunc.config.getoption)]
-            metafunc.parametrize(arguments, found or [nothing(arguments)])
+            # The reference is always an implementation: without parameters, collecting fails.
+            may_be_empty = "implementation" not in arguments
+            metafunc.parametrize(arguments, found or [nothing(arguments)] * may_be_empty)
             left -= {*arguments}
     article = metafunc.config.stash[ARTICLE]
     # Leaves are given to an implementation, which does not compute them.
