@@ -15,7 +15,7 @@ def sections(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     audit = (
         ""
         if report["article"] is None
-        else f"{report['article']['counts']} List: `backproof audit`"
+        else f"{report['article']['counts']} `backproof audit` lists them."
     )
     for title, text in (
         ("agreeing / total, fewest significant digits of agreement", tables.matrix(cells)),
