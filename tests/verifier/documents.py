@@ -51,7 +51,9 @@ def blocks(name: str) -> list[Block]:
 
 
 def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Return a command's exit status and what it prints, in a folder, on 80 columns.
+    """Return a command's exit status and what it prints, in a folder, on 200 columns.
+
+    A narrow terminal would break a line after a long path, and paths depend on the clone.
 
     variables: environment variables in addition to our own.
     """
@@ -60,7 +62,7 @@ def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) 
         command,
         shell=True,
         cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "80", **(variables or {})},
+        env={**os.environ, "PATH": path, "COLUMNS": "200", **(variables or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
