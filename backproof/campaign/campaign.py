@@ -21,9 +21,10 @@ from backproof.reference.findings import KnownFinding, Sighting
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import LOWER, PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import traced
 from backproof.running.implementations import Implementations

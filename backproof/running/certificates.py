@@ -12,10 +12,11 @@ from backproof.reference.backprop import Trace, backprop, forward
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.running.implementations import Implementations, guarded
 from backproof.running.options import REFERENCE
 from backproof.scenarios.networks import CASES
@@ -115,11 +116,12 @@ def traced(
     if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
             raise Unsupported("NumPy has no native matrix product in bfloat16 and float16")
-        return backprop(network, leaves), {}
+        return backprop(network, leaves), None
     adapter = implementations.adapter(column)
 
     def both() -> tuple[Trace, Mapping[str, Array]]:
-        return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
+        values, gradients = adapter._run(network, leaves, {})
+        return adapter.trace(network, leaves, shapes), Trace(values, {}, gradients)
 
     return guarded(f"{column}, {precision}, {network.name}", both)
 

@@ -8,11 +8,12 @@ from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.faults.examples import examples
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import in_precision
 from backproof.running.implementations import Implementations, guarded
 

@@ -19,7 +19,7 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.table import table
-from backproof.reference.verdict.certificate import Replay
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import traced
 from backproof.running.implementations import Implementations
 from backproof.scenarios.networks import CASES

@@ -21,8 +21,9 @@ from backproof.reference.networks import gpt
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.table import table
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import DualTrace, certify_tangents
 from backproof.reference.verdict.training import certify_training
 from backproof.running.certificates import in_precision, traced

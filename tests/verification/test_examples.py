@@ -7,7 +7,7 @@ import numpy as np
 
 from backproof.adapters.column import Column
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import certify
+from backproof.reference.verdict.passes import certify
 from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision
 from backproof.running.examples import each, explained, networks, replays_of, vectorized

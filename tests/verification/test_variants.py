@@ -3,10 +3,10 @@
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision, traced
 from backproof.running.judge import Judge

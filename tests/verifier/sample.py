@@ -12,7 +12,8 @@ from backproof.reference import findings
 from backproof.reference.article.figures import load
 from backproof.reference.article.golden import read
 from backproof.reference.backprop import backprop
-from backproof.reference.verdict.certificate import Certificate, certify
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.passes import certify
 from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, chain
 from backproof.running.make_document import group, make_document
 from backproof.scenarios.networks import CASES

@@ -12,7 +12,8 @@ from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Replay, certify
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents
 from backproof.running.certificates import Certificates
 from backproof.running.derivatives import passed
