@@ -11,6 +11,7 @@ from backproof.reference.backprop import Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
 from tests.verifier.networks import shared
@@ -220,7 +221,7 @@ def test_gradients_without_probes_are_held_too() -> None:
 
 
 def flushed(rows: Array) -> Certificate:
-    """Return the certificate of a trace without subnormal gradients; rows: factors of the inputs."""
+    """Return the certificate of a trace without subnormals; rows: factors of the inputs."""
     tiny = mlp((2, 3, 1), batch=2)
     parameters = {
         k: np.asarray(a) * 2.0**-70 if k == "W2" else a for k, a in tiny.parameters.items()
