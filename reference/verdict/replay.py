@@ -188,7 +188,8 @@ class Replay:
     def terms(self, quantity: Quantity, form: Form) -> Array:
         """Return for each entry the sum of the magnitudes of the terms that are added up."""
         counting = replace(self, number=as_terms, balls={})
-        found: Any = counting.ways(quantity)[form](self.precision)
+        in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
+        found: Any = counting.ways(quantity)[in_one_sum](self.precision)
         return np.asarray(found.total)
 
     def ball(
