@@ -112,9 +112,10 @@ def held(
     quantity: Quantity, seen: Array, asked: Precision, ways: Ways, terms: Callable[[Form], Array]
 ) -> Iterator[Link]:
     """Yield a link for each way whose ball holds an array: inside, or undecided."""
+    sharpest, *_ = freedoms(asked)
     for freedom in freedoms(asked):
         # A sum of zero whose terms were rounded once is at most u times their magnitudes.
-        noise = asked.u if freedom.is_narrow else np.inf
+        noise = np.inf if freedom == sharpest else asked.u
         for form, make in ways.items():
             ball = make(freedom.precision)
             link = measured(quantity, asked.name, seen, ball)

@@ -271,3 +271,42 @@ def forward_from(
         if node.name not in found:
             found[node.name] = np.float32(RIGHT.value(node, found))
     return {name: np.asarray(found[name], np.float32) for name in values}
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
+def test_a_kink_between_two_passes(slope: float) -> None:
+    """A sum that is 0 with probes and 2^-24 without, in another order, has two right slopes."""
+    nodes = (
+        Node("z", "dense", ("x", "W", "b")),
+        Node("r", "relu", ("z",)),
+        Node("w", "multiply", ("r", "c")),
+        Node("E", "sum", ("w",)),
+    )
+    x, W, b, c = (np.array(a, np.float32) for a in ([[1, 2**-24]], [[1], [1]], [-1], [[3]]))
+    network = network_of(*nodes, x=x, W=W, b=b, c=c)
+    leaves = {"x": x, "W": W, "b": b, "c": c}
+    with_probes = backprop(network, leaves)
+    z = np.array([[2**-24]], np.float32)
+    values = {**with_probes.values, "z": z, "r": z, "w": 3 * z, "E": np.float32(3 * z[0, 0])}
+    dz = np.array([[3 * slope]], np.float32)
+    gradients = {"x": dz @ W.T, "W": x.T @ dz, "b": dz[0], "c": z}
+    plain = Trace(values, {}, gradients)
+    wrong = certify(network, leaves, with_probes, "float32", plain).wrong
+
+    assert with_probes.values["z"] == 0
+    assert bool(wrong) == (slope != 1)
+
+
+def test_small_numbers_do_not_cancel() -> None:
+    """Numbers that are small beside their terms, but no noise, are not zeros by cancellation."""
+    n, u = 64, PRECISIONS["float16"].u
+    rng = np.random.default_rng(0)
+    a = np.concatenate([rng.random((1, n)), np.ones((1, n))])
+    b = np.concatenate([np.ones((n // 2, 1)), -np.ones((n // 2, 1))]) * 2.0**-14
+    nodes = (Node("y", "matmul", ("a", "b")), Node("E", "sum", ("y",)))
+    network = network_of(*nodes, a=a, b=b)
+    leaves, trace = rounded(network, "float16")
+    zeros = changed(trace, "values", "y", np.zeros_like(trace.values["y"]))
+
+    assert abs(float(trace.values["y"][0, 0])) > u * n * 2.0**-14
+    assert link(certify(network, leaves, zeros, "float16"), "y").verdict != "inside"
