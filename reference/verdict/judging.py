@@ -1,7 +1,7 @@
 """The verdict on one array: in which ball does it lie, and does that ball decide?
 
-A ball decides where its radii are smaller than its midpoints, ||rad|| < ||mid|| in the 2-norm over
-the array's entries. Otherwise zeros lie inside as well, and so does the negative of nearly every
+A ball decides where it is smaller than the exact numbers, ||rad|| < ||mid|| in the 2-norm over the
+array's entries. Otherwise zeros lie inside as well, and so does the negative of nearly every
 array: such a ball proves nothing. Two kinds of zero are decided all the same:
 
 - exact zeros, whose balls have no radius: what is multiplied by zero is zero;
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import LOWER, Precision
+from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 
@@ -91,70 +91,79 @@ def judged(
     own = asked.name
     if problem := problem_of(seen, ball.shape, asked):
         return Link(quantity, "refuted", own, problem=problem)
-    first = measured(quantity, own, seen, ball)
-    if first.share <= 1 and (found := decided(first, ball, lambda: terms(()))):
+    first = measured(quantity, own, seen, ball, ball.mid)
+    if first.share <= 1 and (found := decided(first, ball, ball.mid, lambda: terms(()))):
         return found
     if not np.all(np.isfinite(seen)):
         index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
         problem = f"expected a finite number, found {seen[index]}"
         return replace(first, verdict="refuted", index=index, problem=problem)
     undecided = replace(first, verdict="undecided") if first.share <= 1 else None
-    for link in held(quantity, seen, asked, ways(), terms):
+    for link in held(first, seen, ways(), terms):
         if link.verdict == "inside":
             return link
         undecided = undecided or link
     outside = int(np.sum(~ball.contains(seen)))
     refuted = replace(first, verdict="refuted")
-    return undecided or replace(lower(refuted, seen, ways()) or refuted, outside=outside)
+    return undecided or replace(lower(refuted, seen, ball.mid, ways()) or refuted, outside=outside)
 
 
-def held(
-    quantity: Quantity, seen: Array, asked: Precision, ways: Ways, terms: Callable[[Form], Array]
-) -> Iterator[Link]:
-    """Yield a link for each way whose ball holds an array: inside, or undecided."""
+def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:
+    """Yield a link for each way whose ball holds an array: inside, or undecided.
+
+    first: the link in the ball that was tried first.
+    """
+    asked = PRECISIONS[first.precision]
     sharpest, *_ = freedoms(asked)
+    # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
+    # forms are different conventions, and each has its own.
+    exact = {form: make(sharpest.precision).mid for form, make in ways.items()}
     for freedom in freedoms(asked):
         # A sum of zero whose terms were rounded once is at most u times their magnitudes.
         noise = np.inf if freedom == sharpest else asked.u
         for form, make in ways.items():
             ball = make(freedom.precision)
-            link = measured(quantity, asked.name, seen, ball)
+            link = measured(first.quantity, asked.name, seen, ball, exact[form])
             if not link.share <= 1:
                 continue
-            if found := decided(link, ball, partial(terms, form), noise):
+            if found := decided(link, ball, exact[form], partial(terms, form), noise):
                 yield replace(found, properties=(*form, *freedom.properties))
             elif not freedom.is_narrow:
                 yield replace(link, verdict="undecided")
 
 
-def lower(refuted: Link, seen: Array, ways: Ways) -> Link | None:
+def lower(refuted: Link, seen: Array, exact: Array, ways: Ways) -> Link | None:
     """Return the link as degraded to the best lower precision whose ball holds it; None if none."""
     for p in LOWER[refuted.precision] if ways else ():
-        link = measured(refuted.quantity, p.name, seen, ways[()](p.narrow().flushing()))
+        ball = ways[()](p.narrow().flushing())
+        link = measured(refuted.quantity, p.name, seen, ball, exact)
         if link.share <= 1 and link.resolution < 1:
             return replace(link, verdict="degraded")
     return None
 
 
 def decided(
-    link: Link, ball: Ball, terms: Callable[[], Array], noise: float = np.inf
+    link: Link, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float = np.inf
 ) -> Link | None:
     """Return a link that lies inside a ball, if the ball decides; else None.
 
-    terms: makes the sums of the magnitudes of each entry's terms. noise: how large midpoints may
-    be, relative to these sums, if they are zeros by cancellation.
+    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each entry's terms. noise: how
+    large `exact` may be, relative to these sums, if it is zero by cancellation.
     """
     if link.resolution < 1:
         return link
     size = norm(terms())
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
-    if norm(radii(ball)) < size / 2 and norm(ball.mid) <= noise * size:
+    if norm(reach(ball, exact)) < size / 2 and norm(exact) <= noise * size:
         return replace(link, cancels=True)
     return None
 
 
-def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball) -> Link:
-    """Return a link with the entry that uses most of its ball, NaN before all others."""
+def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:
+    """Return a link with the entry that uses most of its ball, NaN before all others.
+
+    exact: the midpoints of the sharpest ball.
+    """
     if not seen.size:
         return Link(quantity, "inside", precision, share=0.0, resolution=0.0)
     shares = ball.shares(seen)
@@ -167,7 +176,7 @@ def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball) -> Lin
         precision,
         entries=seen.size,
         share=float(shares[index]),
-        resolution=resolution(ball),
+        resolution=resolution(ball, exact),
         index=index,
         seen=float(seen[index]),
         mid=float(ball.mid[index]),
@@ -175,12 +184,23 @@ def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball) -> Lin
     )
 
 
-def resolution(ball: Ball) -> float:
-    """Return ||rad|| / ||mid||, 0 where nothing is rounded, infinity where nothing is known."""
-    if ball.is_exact or not (rad := norm(ball.rad)):
+def resolution(ball: Ball, exact: Array) -> float:
+    """Return how far numbers in a ball may be from exact ones, relative to these, in the 2-norm.
+
+    It is 0 where nothing is rounded, and infinity where nothing is known.
+    """
+    far = norm(reach(ball, exact))
+    if far == 0:
         return 0.0
-    mid = norm(ball.mid)
-    return rad / mid if 0 < mid < np.inf and rad < np.inf else np.inf
+    size = norm(exact)
+    return far / size if 0 < size < np.inf and far < np.inf else np.inf
+
+
+def reach(ball: Ball, exact: Array) -> Array:
+    """Return how far the numbers of a ball may be from exact ones, entry by entry."""
+    if ball.mid is exact:
+        return radii(ball)
+    return radii(ball) + np.abs(ball.mid - exact)
 
 
 def radii(ball: Ball) -> Array:

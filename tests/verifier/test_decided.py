@@ -82,7 +82,7 @@ def test_undecided_is_not_green() -> None:
     )
 
     assert found.verdict == "undecided"
-    assert found.resolution == resolution(ball) > 1
+    assert found.resolution == resolution(ball, ball.mid) > 1
     assert found.digits == 0
     assert not Certificate("one", "float32", (found,)).holds
     assert "holds 1.0, and zeros as well" in str(found) or "holds -2.0" in str(found)
@@ -297,16 +297,12 @@ def test_a_kink_between_two_passes(slope: float) -> None:
     assert bool(wrong) == (slope != 1)
 
 
-def test_small_numbers_do_not_cancel() -> None:
-    """Numbers that are small beside their terms, but no noise, are not zeros by cancellation."""
-    n, u = 64, PRECISIONS["float16"].u
-    rng = np.random.default_rng(0)
-    a = np.concatenate([rng.random((1, n)), np.ones((1, n))])
-    b = np.concatenate([np.ones((n // 2, 1)), -np.ones((n // 2, 1))]) * 2.0**-14
-    nodes = (Node("y", "matmul", ("a", "b")), Node("E", "sum", ("y",)))
-    network = network_of(*nodes, a=a, b=b)
+def test_operands_read_as_zero_decide_nothing() -> None:
+    """Zeros computed from subnormal operands that were read as zero are no exact zeros."""
+    nodes = (Node("y", "multiply", ("a", "b")), Node("E", "sum", ("y",)))
+    network = network_of(*nodes, a=np.full((2, 3), 2.0**-16), b=np.ones((2, 3)))
     leaves, trace = rounded(network, "float16")
     zeros = changed(trace, "values", "y", np.zeros_like(trace.values["y"]))
 
-    assert abs(float(trace.values["y"][0, 0])) > u * n * 2.0**-14
-    assert link(certify(network, leaves, zeros, "float16"), "y").verdict != "inside"
+    assert certify(network, leaves, trace, "float16").holds
+    assert link(certify(network, leaves, zeros, "float16"), "y").verdict == "undecided"
