@@ -147,8 +147,9 @@ def decided(
 ) -> Link | None:
     """Return a link that lies inside a ball, if the ball decides; else None.
 
-    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each entry's terms. noise: how
-    large `exact` may be, relative to these sums, if it is zero by cancellation.
+    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each
+    entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
+    cancellation.
     """
     if link.resolution < 1:
         return link
