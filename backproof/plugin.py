@@ -132,7 +132,7 @@ def pytest_runtest_makereport(
     result = yield
     cell = item.stash.get(CELL, None)
     if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
-        cell.verdict = "known" if cell.known else VERDICTS[result.outcome]
+        cell.verdict = "known" if cell.known else VERDICTS.get(result.outcome, cell.verdict)
         cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
         result.user_properties.append(("cell", as_dict(cell)))
     return result

@@ -9,7 +9,7 @@ from backproof.adapters.column import Column
 from backproof.reference.findings import KnownFinding, compare, covers, recorded_of
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link
-from backproof.report.cells import Cell, RefutedError, chain
+from backproof.report.cells import Cell, RefutedError, fill
 from backproof.running.implementations import Implementations
 
 
@@ -41,27 +41,29 @@ class Judge:
     def report_verdict(
         self, certificate: Certificate, cell: Cell, explain: Callable[[], str] = str
     ) -> None:
-        """Fill the cell. A link that is not inside must be a recorded finding, and vice versa.
+        """Fill the cell. What is wrong must be a recorded finding, and vice versa.
 
-        explain: diagnoses the links that are not inside. Raises RefutedError; pytest's xfail
-        where every link that is not inside is known.
+        explain: diagnoses the links that are not inside. Raises RefutedError, also where nothing is
+        certified or a link is undecided; pytest's xfail where all that is wrong is known.
         """
-        cell.links, cell.inside = len(certificate.links), certificate.inside
-        cell.entries, cell.share = certificate.entries, certificate.share
-        cell.properties, cell.chain = certificate.properties, chain(certificate)
+        fill(cell, certificate)
         first_seed = cell.iteration == 0
         recorded = recorded_of(
             self.known, cell.adapter, cell.network, cell.precision, everywhere=first_seed
         )
         here = [finding for finding in recorded if finding.releases.include(cell.version)]
-        found = compare(here, certificate.links, everywhere=first_seed)
-        if not found.new and not found.vanished:
+        found = compare(here, certificate.wrong, everywhere=first_seed)
+        if certificate.links and not found.new and not found.vanished:
             cell.known = tuple(finding.cause for finding in found.known)
             if cell.known:
                 pytest.xfail("known: " + "; ".join(cell.known))
             return
-        red = (certificate.refuted, *certificate.degraded, "all links are inside")
-        first = next(str(link) for link in (*found.new, *red) if link)
+        # What is refuted comes first: of what is undecided, nothing is known to be wrong.
+        red = sorted(found.new or certificate.wrong, key=lambda link: link.verdict == "undecided")
+        if red and red[0].verdict == "undecided" and not found.vanished:
+            cell.verdict = "undecided"
+        others = "all links are inside" if certificate.links else "nothing is certified"
+        first = certificate.said(red[0]) if red else others
         lines = [
             f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
             *(f"as recorded for {one.of}: {one.cause}" for one in described(found.new, recorded)),

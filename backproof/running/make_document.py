@@ -17,7 +17,7 @@ from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, in_order
+from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, RED, in_order
 from backproof.report.document import OUTCOMES, SCHEMA, VERSION
 from backproof.running.implementations import installed
 from backproof.running.options import REFERENCE
@@ -96,7 +96,7 @@ def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
 
 def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
     """Return "red", "incomplete", "empty" or "green": the first that applies."""
-    if counts["refuted"] or failed:
+    if any(counts[verdict] for verdict in RED) or failed:
         return "red"
     if not complete:
         return "incomplete"

@@ -19,6 +19,7 @@ Beside the links, every gradient is held to the reference's own backward sweep, 
 from dataclasses import dataclass
 
 from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.undecided import remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +28,33 @@ class Certificate:
 
     network: the network's name. precision: the name of the one asked for. links: all of them.
     end_to_end: the verdicts on the loss and on every gradient, as whole sweeps.
+    scale: the loss scale of the passes.
     """
 
     network: str
     precision: str
     links: tuple[Link, ...]
     end_to_end: tuple[Link, ...] = ()
+    scale: float = 1.0
 
     def __str__(self) -> str:
         """Return one line: all that holds, or the first link that does not."""
         place = f"{self.network}, {self.precision}"
         if self.wrong:
             others = f"; so are {n} other links" if (n := len(self.wrong) - 1) else ""
-            return f"{place}: {self.wrong[0]}{others}"
+            return f"{place}: {self.said(self.wrong[0])}{others}"
         if self.worst is None:
             return f"{place}: nothing is certified"
         return (
             f"{place}: holds: {len(self.links)} links, {self.entries:,} numbers, proven to "
             f"{self.worst.digits:.1f} digits or more (the fewest: {self.worst.name})"
         )
+
+    def said(self, link: Link) -> str:
+        """Return the sentence about a link; of an undecided one also what to do about it."""
+        if link.verdict != "undecided" or link.problem or link.quantity.end_to_end:
+            return str(link)
+        return f"{link}. {remedy(link, self.scale)}"
 
     @property
     def holds(self) -> bool:

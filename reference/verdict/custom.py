@@ -52,8 +52,10 @@ class OpCertificate(Certificate):
         return self.holds
 
     def __str__(self) -> str:
-        if wrong := next((link for link in self.links if link.verdict != "inside"), None):
-            return f"{self.network}, {self.precision}: wrong: {wrong}"
+        if self.wrong:
+            first = self.refuted or self.wrong[0]
+            found = "undecided" if first.verdict == "undecided" else "wrong"
+            return f"{self.network}, {self.precision}: {found}: {first}"
         return (
             f"{self.network}, {self.precision}: right: backward is the derivative of forward to "
             f"{self.proof:.1f} digits; all {self.entries} numbers are inside, the worst using "

@@ -48,7 +48,7 @@ def diagnose(
     replay: of the certified trace. faults: those that can occur on its network.
     """
     faults = list(faults)
-    red = [link for link in certificate.links if link.verdict != "inside"]
+    red = [link for link in certificate.links if link.verdict in ("degraded", "refuted")]
     while red:
         first = red[0]
         candidates = []

@@ -23,6 +23,9 @@ NAMES: dict[Kind, str] = {
 WITHOUT_PROBES = " without probes"
 """The end of the name of a quantity that the pass without probes computed."""
 
+END_TO_END = " end to end"
+"""The end of the name of a quantity that is held to the reference's own sweep."""
+
 OTHER_DTYPE = "expected dtype"
 """The start of the one problem that leaves usable numbers: other links are replayed from them."""
 
@@ -49,7 +52,7 @@ class Quantity:
     def __str__(self) -> str:
         """Return its name: "net1", "dE/dW1", "dE/dW1 without probes", "W1 updated"."""
         start = "tangent of " if self.tangent else ""
-        end = ("" if self.probes else WITHOUT_PROBES) + (" end to end" if self.end_to_end else "")
+        end = ("" if self.probes else WITHOUT_PROBES) + (END_TO_END if self.end_to_end else "")
         return f"{start}{NAMES[self.kind].format(self.of)}{end}"
 
 
@@ -123,10 +126,17 @@ class Link:
                 f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
                 f"{self.seen!r}, {self.share:.3g} radii off"
             )
+        if self.verdict == "undecided" and self.quantity.end_to_end:
+            return (
+                f"{place}: undecided: the bound of the whole sweep is {self.resolution:.3g} times "
+                "as large as the numbers, so that their links alone prove them"
+            )
         if self.verdict == "undecided":
+            times = f"{self.resolution:.3g} times as large as"
+            size = times if np.isfinite(self.resolution) else "larger than"
             return (
                 f"{place}: undecided: {ball} ({self.precision}) holds {self.seen!r}, and zeros as "
-                f"well: the radii are {self.resolution:.3g} times as large as the numbers"
+                f"well: the radii are {size} the numbers"
             )
         if self.verdict == "degraded":
             return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"

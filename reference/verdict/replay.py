@@ -66,7 +66,8 @@ class Replay:
 
     def certificate(self) -> Certificate:
         """Return the verdicts on all links."""
-        return Certificate(self.network.name, self.precision.name, tuple(self.links()))
+        links = tuple(self.links())
+        return Certificate(self.network.name, self.precision.name, links, scale=self.scale)
 
     @property
     def own(self) -> Precision:

@@ -1,5 +1,6 @@
 """The suite's verdicts on networks: a wrong adapter is refuted, and findings are strict."""
 
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -60,6 +61,7 @@ DEGRADED = replace(
     INSIDE, quantity=Quantity("derivative", "net1"), verdict="degraded", precision="float32"
 )
 REFUTED = replace(DEGRADED, verdict="refuted")
+UNDECIDED = replace(DEGRADED, verdict="undecided", precision="float64", rad=1.0)
 SEEN = Sighting(
     columns=("a",),
     cases=("article",),
@@ -102,6 +104,9 @@ SOMETIMES = replace(KNOWN, sometimes=True)
         ([INSIDE, DEGRADED], [recorded(links=("dE/d*", "net1"))], 0, "red"),
         ([INSIDE, REFUTED], [KNOWN], 0, "red"),
         ([INSIDE, REFUTED], [recorded(effective="refuted")], 0, "known"),
+        ([INSIDE, UNDECIDED], [], 0, "red"),
+        ([INSIDE, UNDECIDED], [KNOWN], 0, "red"),
+        ([], [], 0, "red"),
         ([INSIDE], [SOMETIMES], 0, "agrees"),
         ([INSIDE, DEGRADED], [SOMETIMES], 0, "known"),
         ([INSIDE, REFUTED], [SOMETIMES], 0, "known"),  # unwritten memory may hold anything
@@ -129,6 +134,65 @@ def test_findings_are_strict(
         with pytest.raises(AssertionError, match=f"a, article, float64, seed {seed}"):
             check()
     assert (verdict == "known") == bool(cell.known)
+
+
+END_TO_END = replace(REFUTED.quantity, end_to_end=True)
+
+
+@pytest.mark.parametrize(
+    ("links", "proof", "verdict", "said"),
+    [
+        ([INSIDE, UNDECIDED], "inside", "undecided", "dE/dnet1: undecided: nan +- 1"),
+        ([UNDECIDED, REFUTED], "inside", "refuted", "dE/dnet1: refuted: 0 of 1"),
+        ([INSIDE], "refuted", "refuted", "dE/dnet1 end to end: refuted: 0 of 1"),
+        ([], "inside", "refuted", "nothing is certified"),
+    ],
+)
+def test_what_fails_a_run(links: list[Link], proof: Any, verdict: str, said: str) -> None:
+    """An undecided link fails, refuted ones come before it; so do a refuted proof, and no link."""
+    proofs = (replace(REFUTED, quantity=END_TO_END, verdict=proof),)
+    certificate = Certificate("article", "float64", tuple(links), proofs)
+    implementations: Any = None
+    cell = Cell("article", "a", "its own numbers", "1", "float64", 0, "every link", "networks")
+    with pytest.raises(AssertionError, match=re.escape(f"a, article, float64, seed 0: {said}")):
+        Judge(implementations, (), "this", lambda _: None).report_verdict(certificate, cell)
+
+    assert verdict == cell.verdict
+
+
+def test_an_undecided_proof_is_reported_alone() -> None:
+    """An end-to-end bound that proves nothing leaves the certificate as it is, and is counted."""
+    proofs = [replace(INSIDE, quantity=END_TO_END, verdict=v) for v in ("inside", "undecided")]
+    certificate = Certificate("article", "float64", (INSIDE,), tuple(proofs))
+    implementations: Any = None
+    cell = Cell("article", "a", "its own numbers", "1", "float64", 0, "every link", "networks")
+    Judge(implementations, (), "this", lambda _: None).report_verdict(certificate, cell)
+
+    assert (cell.decided, cell.end_to_end) == (1, 2)
+    assert [link[:2] for link in cell.chain] == [
+        ["net1", "inside"],
+        ["dE/dnet1 end to end", "inside"],
+        ["dE/dnet1 end to end", "undecided"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("link", "scale", "said"),
+    [
+        (replace(UNDECIDED, rad=1e-7, precision="float16"), 1, "Certify it under a loss scale"),
+        (replace(UNDECIDED, rad=1e-7, precision="float16"), 64, "under a loss scale of 64 too"),
+        (replace(UNDECIDED, rad=0.5, precision="float16"), 64, "Rounding to float16 may be as"),
+        (replace(UNDECIDED, rad=1e-41, precision="bfloat16"), 1, "The true numbers underflow: "),
+        (replace(UNDECIDED, rad=1e-7, precision="float32"), 1, "Rounding to float32 may be as"),
+        (replace(INSIDE, rad=1e-7, precision="float16", verdict="undecided"), 1, "underflow: "),
+    ],
+)
+def test_what_to_do_about_an_undecided_link(link: Link, scale: float, said: str) -> None:
+    """The message says that a loss scale is missing, or that the numbers underflow or cancel."""
+    certificate = Certificate("one", link.precision, (link,), scale=scale)
+
+    assert said in str(certificate)
+    assert "\n" not in str(certificate)
 
 
 OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
@@ -180,16 +244,30 @@ def test_recorded_findings_are_of_cases() -> None:
 
 
 def test_a_line_a_network() -> None:
-    """A network's row has links, RED if wrong, numbers, worst share and fewest digits."""
+    """A network's row has links, RED if it fails, links not inside, worst share, proven digits."""
+    cell = Cell("n", "torch", "its own numbers", "1", "", 0, "every link", NETWORKS, "agrees",
+                links=4, inside=4, entries=10, properties=["flushes"], end_to_end=3)  # fmt: skip
     cells = [
-        Cell("n", "torch", "its own numbers", "1", p, 0, "every link", NETWORKS, "agrees",
-             digits, None, 4, 4, 10, share, ["flushes"])
-        for p, digits, share in (("float64", 15.07, 0.5), ("float32", 6.51, 0.25))
-    ]  # fmt: skip
-    red = [replace(cells[0], verdict="refuted", inside=3), cells[1]]
+        replace(cell, precision=p, digits=digits, proven=proven, share=share, decided=decided)
+        for p, digits, proven, share, decided in (
+            ("float64", 15.07, 12.38, 0.5, 3),
+            ("float32", 6.51, 4.0, 0.25, 2),
+        )
+    ]
+    red, undecided, known = (
+        [replace(cells[0], verdict=verdict, inside=3, undecided=n), cells[1]]
+        for verdict, n in (("refuted", 0), ("undecided", 1), ("known", 0))
+    )
+    end = ["20", "0.50", "12.3", "4.0"]
 
-    assert last(tables.networks(cells)) == ["n", "8/8", "-", "20", "0.50", "15.0", "6.5"]
-    assert last(tables.networks(red)) == ["n", "7/8", "RED", "-", "20", "0.50", "15.0", "6.5"]
+    assert last(tables.networks(cells)) == ["n", "8/8", "-", "-", *end]
+    assert last(tables.networks(red)) == ["n", "7/8", "RED", "-", "-", *end]
+    assert last(tables.networks(undecided)) == ["n", "7/8", "RED", "1", "-", *end]
+    assert last(tables.networks(known)) == ["n", "7/8", "-", "1", *end]
+    assert last(tables.grid(undecided, NETWORKS)) == ["n", "7/8", "1", "undecided", "RED"]
+    assert last(tables.grid(known, NETWORKS)) == ["n", "7/8", "1", "known"]
+    assert last(tables.end_to_end(cells)) == ["n", "3/3", "15.0", "2/3", "6.5"]
+    assert tables.end_to_end([replace(cell, precision="float64", end_to_end=0)]) == ""
     assert last(tables.properties(cells)) == ["torch", "flushes", "n", "f64,", "n", "f32"]
     assert tables.networks([]) == tables.properties([]) == ""
 
@@ -198,11 +276,12 @@ def test_a_paragraph_a_finding() -> None:
     """An adapter that is wrong on a network gets one paragraph for all precisions."""
     cells = [
         Cell("n", "a", "its own numbers", "1", p, 0, "every link", NETWORKS, "refuted",
-             None, f"{p} is wrong", 4, 3)
+             None, f"{p} is wrong", links=4, inside=3)
         for p in ("float64", "float32")
     ]  # fmt: skip
 
     assert tables.findings(cells) == "float64 is wrong\nalso in float32"
+    assert tables.findings(cells, "undecided") == tables.undecided(cells) == ""
     assert tables.findings([replace(cell, verdict="agrees") for cell in cells]) == ""
 
 
