@@ -119,11 +119,6 @@ def real(x: str | float) -> Real:
     return Real(rational(x))
 
 
-def on_balls(function: Callable[[Any], Any]) -> Callable[[Number], flint.arb]:
-    """Return the function, applied to a ball: its value at a rational is seldom rational."""
-    return lambda x: function(flint.arb(x))
-
-
 def exact(values: Any) -> Array:
     """Return an object array of Arb balls, in the shape of `values` (decimal strings, floats)."""
     return _entries(values, lambda x: flint.arb(rational(x)))
