@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.reference.article.audit import audit, recorded
+from backproof.reference.article.audit import recorded
 from backproof.reference.article.figures import Article, load
 from backproof.reference.article.golden import GOLDEN, HEADER, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
@@ -15,6 +15,8 @@ from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
+LINE = 'line = "exp(-0.3775)"'
+THREE = "\N{ARABIC-INDIC DIGIT THREE}"
 WHERE = "article.toml: step 1.1: figure 5"
 
 
@@ -25,9 +27,11 @@ WHERE = "article.toml: step 1.1: figure 5"
         ('title = "', 'titel = "', "article.toml: lacks 'title', expected a str"),
         ('eta = "0.50"\n', "", "article.toml: [network.given]: lacks 'eta'"),
         ('w5 = "0.40"\n', "", "article.toml: [network.given]: lacks ['w5'], which W_o holds"),
+        ('x = [["x1", "x2"]]', 'x = ["x1", "x2"]', "article.toml: the program does not run on this network: "),
         ('w5 = "0.40"', 'w5 = "0,40"', "[network.given]: w5 = '0,40': not a number"),
         ('w5 = "0.40"', "w5 = 0.40", "[network.given]: w5 = 0.4: expected a str"),
         ('[["w5"], ["w6"]]', '[["w5"], []]', "W_o = [['w5'], []]: expected rows of equal length"),
+        ('trained = ["W_h", "W_o"]', 'trained = ["W_h", ["W_o"]]', "trained names no parameter"),
         ('op = "sigmoid", inputs = ["net_o"]', 'op = "sine", inputs = ["net_o"]', "node out_o: unknown op 'sine'"),
         ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{WHERE}: printed = '0.6856x': not a number; expected digits, as printed"),
@@ -37,8 +41,26 @@ WHERE = "article.toml: step 1.1: figure 5"
         (FIGURE, FIGURE.replace("1.1-exp", "1.1-b_h"), f"{WHERE} (1.1-b_h): this id is used twice"),
         (FIGURE, FIGURE.replace("net_h1)", "net_h7)"), f"{WHERE} (1.1-exp): quantity = 'exp(-net_h7)': no quantity ['net_h7'] in the trace"),
         (FIGURE, FIGURE.replace("exp(-net_h1)", "exp(-net_h1"), f"{WHERE} (1.1-exp): 'exp(-net_h1': not an expression"),
-        ('line = "exp(-0.3775)"', 'line = "exp(-net_h1)"', f"{WHERE} (1.1-exp): line = 'exp(-net_h1)': ['net_h1'] are no printed numbers"),
-        ('line = "exp(-0.3775)"', 'line = "exp(-0.3776)"', f"{WHERE} (1.1-exp): operand '-0.3775' does not stand in line"),
+        (LINE, 'line = "exp(-net_h1)"', f"{WHERE} (1.1-exp): line = 'exp(-net_h1)': ['net_h1'] are no printed numbers"),
+        (LINE, 'line = "exp(-0.3776)"', f"{WHERE} (1.1-exp): operand '-0.3775' does not stand in line"),
+        (LINE, 'line = ""', f"{WHERE} (1.1-exp): '': not an expression"),
+        (LINE, 'line = "exp(-0x1)"', f"{WHERE} (1.1-exp): 'exp(-0x1)': cannot read '0x1'"),
+        (LINE, 'line = "exp(-True)"', f"{WHERE} (1.1-exp): 'exp(-True)': cannot read 'True'"),
+        (LINE, 'line = "exp(-1e999)"', f"{WHERE} (1.1-exp): 'exp(-1e999)': cannot read '1e999'"),
+        (LINE, 'line = "exp(-nan)"', f"{WHERE} (1.1-exp): line = 'exp(-nan)': ['nan'] are no printed numbers"),
+        (LINE, f'line = "exp(-{THREE})"', f"{WHERE} (1.1-exp): 'exp(-{THREE})': not an expression (invalid character"),
+        (LINE, 'line = "-0.3775 / 0"', f"{WHERE} (1.1-exp): line = '-0.3775 / 0': fmpq division by zero"),
+        (LINE, 'line = "-0.3775 / (exp(0) - 1)"', f"{WHERE} (1.1-exp): line = '-0.3775 / (exp(0) - 1)': nan is not finite"),
+        (LINE, 'line = "9 ** 9 ** 9"', f"{WHERE} (1.1-exp): '9 ** 9 ** 9': cannot read '9 ** 9 ** 9'"),
+        (LINE, 'line = "-0.3775 ** 999999999"', f"{WHERE} (1.1-exp): line = '-0.3775 ** 999999999': ["),
+        (LINE, f'line = "{"(" * 300}-0.3775{")" * 300}"', f"{WHERE} (1.1-exp): '(((((((((((((((((((('...: longer than 500 characters"),
+        (LINE, f'line = "{"(" * 240}-0.3775{")" * 240}"', "not an expression (too many nested parentheses)"),
+        (LINE, 'line = "exp(-0.3775) * 2"', f"{WHERE} (1.1-exp): line = 'exp(-0.3775) * 2': '2' is no operand and no constant"),
+        (LINE, LINE + ', constants = ["2"]', f"{WHERE} (1.1-exp): operand '2' does not stand in line 'exp(-0.3775)'"),
+        (LINE, LINE + ", program = true", f"{WHERE} (1.1-exp): has a line and program = true, expected one of them"),
+        (FIGURE, FIGURE.replace("exp(-net_h1)", "log(net_h1)"), f"{WHERE} (1.1-exp): 'log(net_h1)': cannot read 'log(net_h1)'"),
+        (FIGURE, FIGURE.replace("0.68566", THREE), f"{WHERE}: printed = '{THREE}': not a number; expected digits, as printed"),
+        (FIGURE, FIGURE.replace("0.68566", "9" * 5000), "not a number; expected digits, as printed"),
         ('{ "-0.3775" = "1.1-net_h1" }', '{ "-0.3775" = "9-net" }', f"{WHERE} (1.1-exp): operand '-0.3775' repeats '9-net', no earlier figure's id"),
         ('name = "1.1"\npart = "Part 1, forward pass"\niteration = 1', 'name = "1.1"\npart = "Part 1, forward pass"\niteration = 3', "article.toml: step 1.1: iteration = 3: expected one of (1, 2)"),
     ],
@@ -63,13 +85,13 @@ def test_no_article(tmp_path: Path) -> None:
 
 
 def test_program_output_is_counted(tmp_path: Path) -> None:
-    """If a figure of the program's output is lacking, that is found before any is compared."""
+    """If a figure of the program's output is lacking, that is found as the article is loaded."""
     text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
     path = tmp_path / "article.toml"
     path.write_text(text.replace(", program = true", "", 1), encoding="utf-8")
 
     with pytest.raises(FixtureError, match=r"12 figures have program = true, but the .* prints 13"):
-        audit(load(path))
+        load(path)
 
 
 def _set(content: Any, *keys: Any, value: Any) -> None:
