@@ -109,6 +109,7 @@ class Replay:
 
     network, leaves, trace, plain, update: as in `certify`. precision: the one asked for.
     balls: the operands that were made so far, each made once. nodes: the network's, by name.
+    scale: the loss scale, which is the cotangent of the loss.
     """
 
     network: Network
@@ -119,6 +120,7 @@ class Replay:
     update: Update | None = None
     balls: dict[tuple[Quantity, Precision], Ball] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         self.nodes = {node.name: node for node in self.network.nodes}
@@ -211,7 +213,7 @@ class Replay:
         return ball.into(self.precision) if wider else ball
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
-        """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
+        """Return the ball of what a node or leaf receives from its consumers (the loss: scale)."""
         received = [
             d
             for node in reversed(self.network.nodes)
@@ -220,7 +222,7 @@ class Replay:
             if user == name
         ]
         if name == self.network.loss:
-            received = [Ball.exact(np.ones(self.trace.values[name].shape), p)]
+            received = [Ball.exact(np.full(self.trace.values[name].shape, self.scale), p)]
         ball: Ball = rules.receive(name, received)
         return ball
 

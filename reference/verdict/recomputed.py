@@ -58,6 +58,7 @@ def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
         once.precision,
         once.plain,
         once.update,
+        scale=once.scale,
         once=once,
         held=frozenset(held),
     )

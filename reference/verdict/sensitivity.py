@@ -73,7 +73,7 @@ class TwoPasses:
         tangents = along(self.replay.network, exactly, u).tangents
         total = 0.0
         for name, radii in self.values.items():
-            total += _moved(tangents.cotangents[name], radii)
+            total += _moved(self.replay.scale * tangents.cotangents[name], radii)
         for name, radii in self.received.items():
             moved = u[name] if name in u else tangents.values[name]
             total += _moved(moved, radii)

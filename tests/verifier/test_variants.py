@@ -152,7 +152,7 @@ def runs() -> Callable[[Callable[[Array], Array]], Certificate]:
     small = gpt(1, 2, 16, context=8, vocabulary=32)
     jit = adapters.load("jax.jit")
     leaves, shapes = in_precision(small, "float32")
-    trace, plain = jit.trace(small, leaves, shapes), jit.gradients(small, leaves)
+    trace, plain = jit.trace(small, leaves, shapes), jit.plain(small, leaves).gradients
 
     def both(change: Callable[[Array], Array]) -> Certificate:
         name = "qkv1.weight"
