@@ -26,8 +26,9 @@ from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell, RefutedError
-from backproof.running.certificates import traced
+from backproof.running.certificates import replayed, traced
 from backproof.running.implementations import Implementations
+from backproof.running.loss_scale import loss_scale
 from backproof.scenarios.op_cases import OP_CASES
 
 COMPILED_PRECISIONS = ("float64", "float32")
@@ -141,7 +142,8 @@ class Campaign:
         """Return the finding as one op on its numbers in the graph, if that shows it."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
-        trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
+        scale = loss_scale(network, leaves)
+        trace, _ = traced(self.implementations, self.column, network, leaves, shapes, scale)
         name, backward = found.quantity.of, found.quantity.kind == "derivative"
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
@@ -217,8 +219,9 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        trace, plain = traced(implementations, column, network, leaves, shapes)
-        replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+        scale = loss_scale(network, leaves)
+        trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+        replay = replayed(network, leaves, trace, plain, scale)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
         red = [link for link in certificate.links if link.verdict != "inside"]
         undecided = tuple(link for link in red if has_no_bound(replay, link))

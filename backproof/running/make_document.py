@@ -49,6 +49,7 @@ def make_document(
     failed:   the tests that failed and have no cell. complete: whether the run was finished.
     """
     cells = in_order(cells, order(article, adapters))
+    failed = [*failed, *certify_nothing(cells, adapters)]
     counts = Counter(cell["verdict"] for cell in cells)
     seen = {cause for cell in cells for cause in cell["known"]}
     verified = any(cell["network"] == article.network.name for cell in cells)
@@ -64,12 +65,26 @@ def make_document(
         "versions": {**{name: installed(name) for name in PACKAGES}, **versions},
         "verdict": _verdict(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
-        "failed": list(failed),
+        "failed": failed,
         "findings": [_finding(one) for one in recorded if one.cause in seen],
         "article": _article(article, golden) if verified else None,
         "networks": _networks(cells),
         "cells": cells,
     }
+
+
+def certify_nothing(cells: Sequence[Mapping[str, Any]], adapters: Iterable[str]) -> list[str]:
+    """Return a sentence about each adapter that has results, all of them "unsupported".
+
+    cells: as dicts. adapters: those that were asked for; the results of variants are theirs too.
+    """
+    found = []
+    for name in adapters:
+        own = [c["verdict"] for c in cells if f"{c['adapter']}.".startswith(f"{name}.")]
+        if {*own} == {"unsupported"}:
+            what = f"all {len(own)} of its results are declared unsupported"
+            found.append(f"adapter {name}: certifies nothing: {what}")
+    return found
 
 
 def group(article: Article, quantity: str) -> str:

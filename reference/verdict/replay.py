@@ -124,7 +124,8 @@ class Replay:
             operands = [Quantity("derivative", node.name)]
             operands += [Quantity("value", name) for name in (node.name, *node.inputs)]
             usable = not self.cause(operands)
-            balls = self.hands_on(node, self.own, RIGHT) if usable else node.inputs
+            nothing: tuple[Any, ...] = node.inputs
+            balls = self.hands_on(node, self.own, RIGHT) if usable else nothing
             for name, d in zip(node.inputs, balls, strict=True):
                 needed[name] += operands
                 handed_on[name].append(d)

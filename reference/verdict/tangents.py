@@ -127,11 +127,9 @@ class TangentReplay(Replay):
     def ways_forward(self, name: str) -> Ways:
         """Return the ways of computing a tangent by the backward function of the node's op."""
         op = self.nodes[name].op
-        forms = {(form,): Rules(ops={op: one}) for form, one in OPS[op].forms.items()}
-        return {
-            form: partial(self.handed_forward, name, rules=rules)
-            for form, rules in {(): RIGHT, **forms}.items()
-        }
+        rules: dict[Form, Rules] = {(): RIGHT}
+        rules |= {(form,): Rules(ops={op: one}) for form, one in OPS[op].forms.items()}
+        return {k: partial(self.handed_forward, name, rules=one) for k, one in rules.items()}
 
     def is_symmetric(self, quantity: Quantity) -> bool:
         """Return whether a quantity is the value of a node whose Jacobian is its own transpose."""

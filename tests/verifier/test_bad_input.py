@@ -1,6 +1,7 @@
 """Bad input of every kind gets one error that names the problem, its place and what is expected."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from backproof.reference.article.figures import Article, load
 from backproof.reference.article.golden import GOLDEN, HEADER, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.running.implementations import Implementations
-from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
+from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
 LINE = 'line = "exp(-0.3775)"'
@@ -189,6 +190,9 @@ adapter = {adapter}
         ("1 / 0", "adapter bad: its module raised ZeroDivisionError"),
         ("replace(right, ops={**right.ops, 'sigmoidd': abs})", "adapter bad: its module raised ValueError: ops: unknown ['sigmoidd']; known: dense, "),
         ("replace(right, unsupported={'flaot16': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['flaot16']; known: dense, "),
+        ("replace(right, unsupported={'sigmoid flaot16': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['sigmoid flaot16']; known: dense, "),
+        ("replace(right, unsupported={'softplus thresold': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['softplus thresold']; known: dense, "),
+        ("replace(right, unsupported={'sigmoid jvp': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['sigmoid jvp']; known: dense, "),
         ("replace(right, ops={**right.ops, 'sigmoid': lambda z: 1 / 0})", "raised ZeroDivisionError: division by zero (bad.py:20)"),
         ("replace(right, numpy=None)", "bad, float64, article: raised TypeError: 'NoneType' object is not callable"),
         ("replace(right, ops={})", "bad, float64, article: ops: lacks ['dense', 'half_squared_error', 'sigmoid'], and does not declare"),
@@ -202,6 +206,7 @@ adapter = {adapter}
         ("replace(right, array=lambda a: a.__setitem__(..., 0))", "bad, float64, article: raised ValueError: assignment destination is read-only"),
         ("gradients(lambda found: found.update(W_9=1))", "value_and_grad: returned unknown names ['W_9']"),
         ("gradients(lambda found: found.pop('W_o'))", "bad, float64, iteration 1, W_o: gradients lacks it"),
+        ("gradients(lambda found: found.update(W_o=None))", "bad, float64, iteration 1, W_o: gradients lacks it"),
         ("gradients(lambda found: found.update(W_o=found['W_o'].T))",
          "bad, float64, iteration 1, W_o, gradients: expected shape (2, 1), found (1, 2)"),
         ("gradients(lambda found: found.update(W_o=found['W_o'].astype('complex64')))",
@@ -237,15 +242,64 @@ def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry
         implementations.value("bad", "float64", 1, "dE_dw6")
 
 
-@pytest.mark.parametrize("what", ["float32", "sigmoid"])
+@pytest.mark.parametrize("what", ["float32", "sigmoid", "sigmoid float32"])
 def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> None:
-    """A precision or op that an adapter declares unsupported is not compared; the reason is given."""
+    """What an adapter declares unsupported is not compared, and the reason is given.
+
+    That is a precision, an op, or an op in a precision.
+    """
     path = tmp_path / "bad.py"
     text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(Unsupported, match=f"{what}: no such unit"):
         Implementations(article, {"bad": path}).value("bad", "float32", 1, "E")
+
+
+@pytest.mark.parametrize("what", ["float32", "sigmoid float32", "tanh", "softplus beta"])
+def test_nothing_else_is_unsupported(article: Article, tmp_path: Path, what: str) -> None:
+    """What is declared unsupported elsewhere is compared here."""
+    path = tmp_path / "bad.py"
+    text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
+    path.write_text(text, encoding="utf-8")
+    found = Implementations(article, {"bad": path}).value("bad", "float64", 1, "E")
+
+    assert found == pytest.approx(0.27481, abs=0.00001)
+
+
+SPOILT = {
+    "missing": "found.pop('W_o')",
+    "none": "found.update(W_o=None)",
+    "transposed": "found.update(W_o=found['W_o'].T)",
+    "lists": "found.update(W_o=found['W_o'].astype(object))",
+    "without": "found.clear()",
+}
+
+
+def test_what_is_missing_costs_no_other_its_verdict(tmp_path: Path) -> None:
+    """The certificate of a right adapter does not depend on the gradients of those before it."""
+    sandbox = Sandbox(tmp_path)
+    test = "tests/verification/test_networks.py"
+    shutil.copy(ROOT / test, sandbox.path(test))
+    sandbox.write("tests/verifier/__init__.py", "")
+    sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    options: list[str | Path] = ["--frameworks", "reference", "-k", "certified and article"]
+    for name, change in SPOILT.items():
+        adapter = f"gradients(lambda found: {change})"
+        path = sandbox.write(f"{name}.py", WRAPPED.replace("{adapter}", adapter))
+        options += ["--adapter", path]
+    options += ["--adapter", sandbox.write("right.py", WRAPPED.replace("{adapter}", "right"))]
+    outcome = sandbox.run("test_networks.py", *options)
+    verdicts = {c["adapter"]: c["verdict"] for c in outcome.cells if c["precision"] == "float64"}
+
+    assert verdicts == {
+        "reference": "agrees",
+        **dict.fromkeys(SPOILT, "refuted"),
+        "right": "agrees",
+    }
+    assert "Traceback" not in outcome.text
+    assert "missing, article, float64, seed 0: dE/dW_o: refuted: is missing" in outcome.text
+    assert "none, article, float64, seed 0: dE/dW_o: refuted: is missing" in outcome.text
 
 
 def test_a_bad_adapter_costs_no_other_its_verdict(tmp_path: Path) -> None:

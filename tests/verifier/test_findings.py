@@ -12,10 +12,8 @@ from backproof.reference.article.figures import Article
 from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.passes import certify
-from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents
-from backproof.running.certificates import Certificates
+from backproof.running.certificates import Certificates, replayed
 from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
 from backproof.scenarios.op_cases import OP_CASES
@@ -74,15 +72,16 @@ def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Arti
     certificates = Certificates(Implementations(article, {column: None}))
     found, plain = certificates.trace(column, case, precision, 0)
     network, leaves, _ = certificates.network(case, precision, 0)
-    certificate = certify(network, leaves, found, precision, plain)
+    scale = certificates.scale(case, precision, 0)
+    replay = replayed(network, leaves, found, plain, scale)
+    certificate = replay.certificate()
     outside = [link for link in certificate.links if link.verdict != "inside"]
     red = [link for link in outside if covers(sighting, link, exactly=True)]
     assert red
     for link in red:
-        replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
         ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
         with workprec():
-            exactly = OverBalls(network, leaves, found, replay.precision, plain).ball(
+            exactly = OverBalls(network, leaves, found, replay.precision, scale=scale).ball(
                 link.quantity, replay.precision
             )
             proven = exactly[link.index] - exact(ball.mid)[link.index]

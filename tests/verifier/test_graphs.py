@@ -154,7 +154,7 @@ def test_scripts(framework: str, implementations: Implementations) -> None:
         leaves = leaves_in(network, "float32")
         shapes = {k: a.shape for k, a in forward(network, leaves).items()}
         try:
-            trace, plain = traced(implementations, Column(framework), network, leaves, shapes)
+            trace, plain = traced(implementations, Column(framework), network, leaves, shapes, 1.0)
         except Unsupported:
             continue
         given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))
