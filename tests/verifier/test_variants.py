@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backproof import adapters
-from backproof.adapters.protocol import Adapter, Loss
+from backproof.adapters.protocol import Adapter, AdapterError, Loss
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.networks import gpt, mlp
@@ -21,7 +22,7 @@ from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import OTHERWISE, certify, certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import in_precision
-from backproof.running.examples import explained, replays_of
+from backproof.running.examples import explained, replays_of, vectorized
 from backproof.running.variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
@@ -145,6 +146,37 @@ def test_examples(name: str, fault: str) -> None:
     assert f"diagnosis: example 2: dE/dW2: {fault}: " in diagnosis(
         replace(right, per_example=wrong)
     )
+
+
+SHAPES = {
+    "gradients, W1: expected shape (7, 6, 5), found (6, 5)": lambda found: found.update(
+        W1=found["W1"].sum(0)
+    ),
+    "gradients, W1: expected a NumPy array, found NoneType": lambda found: found.pop("W1"),
+    "cotangents, net2: expected shape (7, 1, 4), found ()": lambda found: found.update(
+        net2=found["net2"].sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("message", SHAPES)
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_examples_without_their_axis(name: str, message: str) -> None:
+    """A gradient that is missing, or has no axis of examples, is an error that names it."""
+    right = adapters.load(name)
+
+    def wrong(loss: Loss, tensors: dict[str, Any], batched: Collection[str]) -> Any:
+        assert right.per_example is not None
+        values, found = right.per_example(loss, tensors, batched)
+        SHAPES[message](found)
+        return values, found
+
+    adapter = replace(right, per_example=wrong)
+    implementations: Any = SimpleNamespace(adapter=lambda _: adapter)
+
+    with pytest.raises(AdapterError) as caught:
+        vectorized(implementations, name, "float64")
+    assert message in str(caught.value)
 
 
 @pytest.fixture(scope="module")
