@@ -57,7 +57,7 @@ def page(report: Mapping[str, Any]) -> str:
         curve=loss_curve(article["losses"]) if article else None,
         marked=MARKED,
         red=red(cells, maps),
-        undecided=tables.UNDECIDED if any(cell.undecided for cell in cells) else None,
+        undecided=tables.UNDECIDED if any(c.undecided and c.is_red for c in cells) else None,
         seen_in=seen_in(maps),
         shown=SHOWN,
         properties=tables.properties(cells),

@@ -339,3 +339,27 @@ def test_an_undecided_link_is_a_cell_of_its_own_verdict(tmp_path: Path) -> None:
     assert "net_h[0, 0]: undecided: " in cell["message"]
     assert "Rounding to float64 may be as large as the numbers" in cell["message"]
     assert "diagnosis" not in cell["message"]
+
+
+def test_a_refuted_proof_is_shown() -> None:
+    """A gradient that is refuted end to end alone is marked in its entry and in its drawing."""
+    cell = next(sample.certified(["torch"], "agrees"))
+    *others, last = cell.chain
+    name, _, _, _, n, _ = last
+    said = [name, "refuted", 9.5, None, n, "0.5", f"{name}: refuted"]
+    found = page(sample.of([replace(cell, verdict="refuted", chain=[*others, said])]))
+
+    assert name == "dE/db_o end to end"
+    assert 'aria-label="refuted, 1 of 1">✗ 1/1</a>' in found
+    assert 'data-key="dE/db_o" class="refuted">✗ 0.5 · 9.50 ← first refuted</tspan>' in found
+
+
+def test_entries_say_what_is_proven() -> None:
+    """An entry of the matrix has the share of the ball and the digits proven, and says so aloud."""
+    cells = list(sample.certified(["torch"], "agrees"))
+    html = page(sample.of([replace(cells[1], share=0.678, proven=6.29)]))
+
+    assert 'aria-label="agrees, 0.67 of the ball, 6.2 digits proven">✓ 0.67 6.2</a>' in html
+    assert 'aria-label="undecided, 16 of 16">? 16/16</a>' in page(
+        sample.of([sample.spoiled(cells[0], "undecided")])
+    )
