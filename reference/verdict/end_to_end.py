@@ -224,10 +224,12 @@ class Sweep:
         leaves = {leaf: self.values[leaf] for leaf in self.replay.leaves}
         with np.errstate(all="ignore"):
             exact = np.asarray(forward(self.replay.network, leaves)[name])
-        moved = sum(_moved(self.exact[node], rad) for node, rad in self.errors.items())
-        bound, seen = 2 * moved / scale * self.both, self.values[name]
-        size = float(np.sum(np.abs(exact)))
-        share = _share(float(np.sum(np.abs(seen - exact))), bound)
+        seen = self.values[name]
+        distance, size = float(np.sum(np.abs(seen - exact))), float(np.sum(np.abs(exact)))
+        bound = self.moved(self.exact) / scale
+        if distance > bound:  # at a kink, the slopes on its other side count as well
+            bound = self.moved(self.slopes()) / scale
+        share = _share(distance, bound)
         decided = bound < size or not bound
         return Link(
             Quantity("value", name, end_to_end=True),
@@ -240,6 +242,24 @@ class Sweep:
             mid=float(exact),
             rad=bound,
         )
+
+    def moved(self, slopes: Named) -> float:
+        """Return how far errors of all values may move the loss. slopes: node -> dE/d(node)."""
+        total = sum(_moved(slopes[node], rad) for node, rad in self.errors.items())
+        return 2 * total * self.both
+
+    def slopes(self) -> dict[str, Array]:
+        """Return node -> the largest magnitude of dE/d(node) over all that values may be."""
+        network, p, found = self.replay.network, self.replay.own, {}
+        values = {k: Ball(a, 2 * self.errors.get(k, 0.0), p) for k, a in self.values.items()}
+        one = Ball.exact(np.full(values[network.loss].shape, self.replay.scale), p)
+        handed_on: dict[str, list[Ball]] = {network.loss: [one]}
+        for node in reversed(network.nodes):
+            dy: Ball = RIGHT.receive(node.name, handed_on.pop(node.name))
+            found[node.name] = np.abs(dy.mid) + radii(dy)
+            for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, values), strict=True):
+                handed_on.setdefault(name, []).append(d)
+        return found
 
     def terms(self, name: str) -> float:
         """Return the sum of the magnitudes of all terms that are added up for a gradient."""
