@@ -50,7 +50,8 @@ class Trainings:
             certificate = certify_training(of.name, definition, record, self.precision)
 
             def explain() -> str:
-                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
+                red = certificate.refuted or certificate.degraded
+                if not red or certificate.links[-1].problem:
                     return ""
                 steps = Steps(definition, record, PRECISIONS[self.precision])
                 faults = named(steps, own.claims[optimizer], options)
