@@ -61,7 +61,8 @@ class Trainings:
             )
 
             def explain() -> str:
-                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
+                red = certificate.refuted or certificate.degraded
+                if not red or certificate.links[-1].problem:
                     return ""
                 steps = Steps(definition, record, PRECISIONS[self.precision])
                 faults = named(steps, own.claims[optimizer], options)
