@@ -275,7 +275,7 @@ def judged(
         index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
         problem = f"expected a finite number, found {seen[index]}"
         return replace(link, verdict="refuted", index=index, problem=problem)
-    for p, properties in _freedoms(asked):
+    for p, properties in freedoms(asked):
         for form in forms:
             wider = _link(quantity, "inside", own, seen, again(p, form))
             if wider.share <= 1:
@@ -298,7 +298,7 @@ def rules_of(form: str) -> Rules:
     return Rules(ops={name: op.forms.get(form, op) for name, op in OPS.items()}) if form else RIGHT
 
 
-def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
+def freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
     """Yield each way in which an implementation may work in a precision, and its properties.
 
     The way that widens the ball least comes first. In float16 flushing widens it more than a narrow

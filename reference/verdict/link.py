@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["value", "derivative", "update", "state", "proof"]
-Verdict = Literal["inside", "degraded", "refuted"]
+Verdict = Literal["inside", "degraded", "refuted", "undecided"]
 
 NAMES: dict[Kind, str] = {
     "value": "{}",
@@ -22,6 +22,9 @@ WITHOUT_PROBES = " without probes"
 
 OTHER_DTYPE = "expected dtype"
 """The start of the one problem that leaves usable numbers: other links are replayed from them."""
+
+NOT_JUDGED = "not judged"
+"""The start of the problem of a link whose operand is not finite: it says nothing of the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Link:
     """The verdict on one link, and its worst entry.
 
     quantity:   the array that the link produced.
-    verdict:    inside, degraded or refuted.
+    verdict:    inside, degraded, refuted or undecided.
     precision:  the name of the effective precision; of a refuted link, of the one asked for.
     properties: the freedoms of an implementation that were seen here: "rounds every step to ...".
     entries:    how many numbers the link produced.
@@ -86,6 +89,11 @@ class Link:
     def is_no_operand(self) -> bool:
         """Whether the problem leaves no numbers from which another link could be replayed."""
         return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
+
+    @property
+    def is_not_judged(self) -> bool:
+        """Whether nothing is known of it: an earlier link left no operand."""
+        return self.problem is not None and self.problem.startswith(NOT_JUDGED)
 
     @property
     def is_without_probes(self) -> bool:

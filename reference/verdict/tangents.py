@@ -87,16 +87,25 @@ def certify_tangents(
     leaves, directions: every input and parameter, and its tangent, as the framework was given them.
     precision: "float64", "float32", "bfloat16" or "float16".
     """
-    p = PRECISIONS[precision]
-    values = Replay(network, leaves, found.values, p)
-    tangents = TangentReplay(network, leaves, found.values, p, directions=directions, along=found)
     links: list[Link] = []
-    for replay in (values, tangents):
+    for replay in replays(network, leaves, directions, found, precision):
         count = None if found.is_second_order else len(network.nodes)  # the values come first
         links += islice(replay.links(), count)
         if links[-1].is_no_operand:
             break
     return Certificate(network.name, precision, tuple(links))
+
+
+def replays(
+    network: Network,
+    leaves: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    found: DualTrace,
+    precision: str,
+) -> tuple[Replay, "TangentReplay"]:
+    """Return what replays the values, and what replays the tangents. Arguments: as above."""
+    of = (network, leaves, found.values, PRECISIONS[precision])
+    return Replay(*of), TangentReplay(*of, directions=directions, along=found)
 
 
 @dataclass

@@ -24,6 +24,9 @@ from backproof.reference.verdict.link import Link, Quantity
 NARROW = "scalars in the precision itself"
 """A property: most implementations compute corrections, rates and schedules in float64."""
 
+AFTER = " after step "
+"""What stands between the name of a link and the step of its worst entry."""
+
 
 def certify_training(
     name: str, optimizer: Optimizer, record: Record, precision: str
@@ -60,7 +63,7 @@ class Steps:
         ]
         for line in shown:
             for parameter in self.record.start:
-                seen = self.seen(line, parameter)
+                seen = self.shown(line, parameter)
                 shape = self.record.gradients[parameter].shape
                 if problem := problem_of(seen, shape, self.precision):
                     quantity = Quantity("state", f"{line} of {parameter}")
@@ -84,9 +87,13 @@ class Steps:
         narrow = {f"{form}, {NARROW}" if form else NARROW: (form, True) for form in own}
         return {**own, **narrow}
 
-    def seen(self, line: str, parameter: str) -> Any:
+    def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
         return self.record.after.get(line, {}).get(parameter)
+
+    def seen(self, quantity: Quantity) -> Any:
+        """Return the framework's result of a link, of all steps."""
+        return self.shown(*self.place(quantity))
 
     def judge(self, line: str, parameter: str) -> Link:
         """Return the verdict on all steps of one line for one parameter."""
@@ -98,13 +105,13 @@ class Steps:
                 self.made[p, form] = self.balls(p, lines, narrow=narrow)
             return self.part(self.made[p, form][line], parameter)
 
-        seen, first = self.seen(line, parameter), ball(self.precision, "")
+        seen, first = self.shown(line, parameter), ball(self.precision, "")
         quantity = Quantity("state", f"{line} of {parameter}")
         link = judged(quantity, seen, self.precision, first, list(forms), ball)
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
-        after = replace(quantity, of=f"{quantity.of} after step {step + 1}")
+        after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
         return replace(link, quantity=after, index=tuple(index))
 
     def balls(
@@ -130,6 +137,25 @@ class Steps:
             return result
 
         return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+
+    def ball(
+        self,
+        quantity: Quantity,
+        p: Precision,
+        form: str = "",
+        *,
+        narrow: bool = False,
+        of: Optimizer | None = None,
+    ) -> Ball:
+        """Return the ball of all steps of one line for one parameter. Arguments: as of `balls`."""
+        line, parameter = self.place(quantity)
+        return self.part(self.balls(p, form, narrow=narrow, of=of)[line], parameter)
+
+    def place(self, quantity: Quantity) -> tuple[str, str]:
+        """Return the line and the parameter of a link, whichever step it names."""
+        lines = (*self.states, *self.record.after)
+        every = {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
+        return every[quantity.of.partition(AFTER)[0]]
 
     def explains(self, other: Optimizer) -> tuple[str, ...]:
         """Return the shown lines of which every number is inside another optimizer's balls."""

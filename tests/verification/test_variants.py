@@ -6,6 +6,7 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision, traced
@@ -33,4 +34,4 @@ def test_variant(
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    judge.report_verdict(certificate, cell, explain)
+    judge.report_verdict(certificate, cell, Witness(replay), explain=explain)
