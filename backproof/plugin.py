@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])
         audits.recorded()
         config.stash[FINDINGS] = findings_of.load()
+        findings_of.load_underflows()
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = asked_for(config)

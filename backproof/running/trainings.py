@@ -15,6 +15,7 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.training import Steps, certify_training
 from backproof.reference.verdict.training_passes import certify_steps
 from backproof.report.cells import OPTIMIZERS as GROUP
@@ -59,16 +60,16 @@ class Trainings:
                 links=(*passes.links, *certificate.links),
                 end_to_end=passes.end_to_end,
             )
+            replay = Steps(definition, record, PRECISIONS[self.precision])
 
             def explain() -> str:
                 red = certificate.refuted or certificate.degraded
                 if not red or certificate.links[-1].problem:
                     return ""
-                steps = Steps(definition, record, PRECISIONS[self.precision])
-                faults = named(steps, own.claims[optimizer], options)
+                faults = named(replay, own.claims[optimizer], options)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
-            self.judge.report_verdict(certificate, cell, explain)
+            self.judge.report_verdict(certificate, cell, Witness(replay), explain=explain)
 
         return record, cell, check
 

@@ -29,6 +29,9 @@ END_TO_END = " end to end"
 OTHER_DTYPE = "expected dtype"
 """The start of the one problem that leaves usable numbers: other links are replayed from them."""
 
+NOT_JUDGED = "not judged"
+"""The start of the problem of a link whose operand is not finite: it says nothing of the link."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -109,6 +112,11 @@ class Link:
     def is_no_operand(self) -> bool:
         """Whether the problem leaves no numbers from which another link could be replayed."""
         return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
+
+    @property
+    def is_not_judged(self) -> bool:
+        """Whether nothing is known of it: an earlier link left no operand."""
+        return self.problem is not None and self.problem.startswith(NOT_JUDGED)
 
     @property
     def is_without_probes(self) -> bool:

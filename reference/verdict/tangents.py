@@ -90,12 +90,22 @@ def certify_tangents(
     leaves, directions: every input and parameter, and its tangent, as the framework was given them.
     precision: "float64", "float32", "bfloat16" or "float16".
     """
-    p = PRECISIONS[precision]
-    values = Replay(network, leaves, found.values, p)
-    tangents = TangentReplay(network, leaves, found.values, p, directions=directions, along=found)
     count = None if found.is_second_order else len(network.nodes)  # the values come first
-    links = [link for replay in (values, tangents) for link in islice(replay.links(), count)]
+    both = replays(network, leaves, directions, found, precision)
+    links = [link for replay in both for link in islice(replay.links(), count)]
     return Certificate(network.name, precision, tuple(links))
+
+
+def replays(
+    network: Network,
+    leaves: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    found: DualTrace,
+    precision: str,
+) -> tuple[Replay, "TangentReplay"]:
+    """Return what replays the values, and what replays the tangents. Arguments: as above."""
+    of = (network, leaves, found.values, PRECISIONS[precision])
+    return Replay(*of), TangentReplay(*of, directions=directions, along=found)
 
 
 @dataclass

@@ -27,6 +27,9 @@ from backproof.reference.verdict.replay import as_read
 NARROW = "scalars in the precision itself"
 """A property: most implementations compute corrections, rates and schedules in float64."""
 
+AFTER = " after step "
+"""What stands between the name of a link and the step of its worst entry."""
+
 
 def certify_training(
     name: str, optimizer: Optimizer, record: Record, precision: str
@@ -63,7 +66,7 @@ class Steps:
         ]
         for line in shown:
             for parameter in self.record.start:
-                seen = self.seen(line, parameter)
+                seen = self.shown(line, parameter)
                 shape = self.record.gradients[parameter].shape
                 if problem := problem_of(seen, shape, self.precision):
                     quantity = Quantity("state", f"{line} of {parameter}")
@@ -87,9 +90,13 @@ class Steps:
             return own
         return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
 
-    def seen(self, line: str, parameter: str) -> Any:
+    def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
         return self.record.after.get(line, {}).get(parameter)
+
+    def seen(self, quantity: Quantity) -> Any:
+        """Return the framework's result of a link, of all steps."""
+        return self.shown(*self.place(quantity))
 
     def judge(self, line: str, parameter: str) -> Link:
         """Return the verdict on all steps of one line for one parameter."""
@@ -100,14 +107,14 @@ class Steps:
                 self.made[p, form] = self.balls(p, lines, narrow=narrow)
             return self.part(self.made[p, form][line], parameter)
 
-        seen, quantity = self.seen(line, parameter), Quantity("state", f"{line} of {parameter}")
+        seen, quantity = self.shown(line, parameter), Quantity("state", f"{line} of {parameter}")
         ways = {form: partial(ball, form) for form in self.forms}
         first = ball((), self.precision)
         link = judged(quantity, seen, self.precision, first, lambda: ways, no_terms)
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
-        after = replace(quantity, of=f"{quantity.of} after step {step + 1}")
+        after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
         return replace(link, quantity=after, index=tuple(index))
 
     def balls(
@@ -133,6 +140,25 @@ class Steps:
             return result
 
         return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+
+    def ball(
+        self,
+        quantity: Quantity,
+        p: Precision,
+        form: str = "",
+        *,
+        narrow: bool = False,
+        of: Optimizer | None = None,
+    ) -> Ball:
+        """Return the ball of all steps of one line for one parameter. Arguments: as of `balls`."""
+        line, parameter = self.place(quantity)
+        return self.part(self.balls(p, form, narrow=narrow, of=of)[line], parameter)
+
+    def place(self, quantity: Quantity) -> tuple[str, str]:
+        """Return the line and the parameter of a link, whichever step it names."""
+        lines = (*self.states, *self.record.after)
+        every = {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
+        return every[quantity.of.partition(AFTER)[0]]
 
     def explains(self, other: Optimizer) -> tuple[str, ...]:
         """Return the shown lines of which every number is inside another optimizer's balls."""

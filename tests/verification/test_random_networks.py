@@ -11,6 +11,7 @@ from backproof.campaign import saved_graphs
 from backproof.campaign.campaign import Campaign
 from backproof.campaign.campaign import judge as judged_graph
 from backproof.campaign.script import script, shown
+from backproof.reference.verdict.known.predict import Witness
 from backproof.report import cells as report
 from backproof.report.cells import RefutedError
 from backproof.running.judge import Judge
@@ -55,4 +56,4 @@ def test_kept(kept: str, judge: Judge) -> None:
     judged = judged_graph(judge.implementations, found.column, found.network, found.leaves, ())
     decided = [link for link in judged.certificate.links if link not in judged.undecided]
     certificate = replace(judged.certificate, links=tuple(decided))
-    judge.report_verdict(certificate, cell, lambda: script(found))
+    judge.report_verdict(certificate, cell, Witness(judged.replay), explain=lambda: script(found))

@@ -4,6 +4,7 @@ from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision, replayed, traced
@@ -33,4 +34,4 @@ def test_variant(
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    judge.report_verdict(certificate, cell, explain)
+    judge.report_verdict(certificate, cell, Witness(replay), explain=explain)

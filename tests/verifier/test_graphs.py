@@ -88,7 +88,8 @@ def test_a_round_draws_what_is_asked(tried: Column, monkeypatch: pytest.MonkeyPa
 
     def judge(_: Any, __: Column, network: Network, *___: Any) -> Judged:
         seen.append(network)
-        return Judged(Certificate("random", "float64", ()), (), (), ())
+        replay: Any = None
+        return Judged(Certificate("random", "float64", ()), (), (), (), replay)
 
     monkeypatch.setattr(campaign, "judge", judge)
     rounds = 5
