@@ -48,6 +48,7 @@ VARIED = table(
     varied("every-op/special", partial(every_op, "special"), eager=BOTH),
     varied("article", eager=BOTH, compile=BOTH, jit=BOTH, vmap=BOTH, checkpoint=BOTH),
     varied("32-64-64-10", compile=ONCE, jit=BOTH, checkpoint=BOTH),
+    varied("conv-used-twice", eager=BOTH, compile=BOTH, jit=BOTH),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
     varied("gpt", eager=BOTH, jit=ONCE, scan=ONCE),
     varied("resnet-20", eager=BOTH, jit=ONCE_IF_LARGE),
