@@ -48,7 +48,15 @@ class Framework:
 
 
 PASSES = Traits(compiled="passes")
-SOFTPLUS = ("softplus-beta", "softplus-threshold", "softplus-beta-threshold")
+SOFTPLUS = (
+    "softplus-beta",
+    "softplus-negative-beta",
+    "softplus-threshold",
+    "softplus-threshold-1",
+    "softplus-threshold-3",
+    "softplus-beta-threshold",
+)
+WEIGHT_NORM = ("weight_norm", "weight_norm-last", "weight_norm-middle")
 
 TABLE = {
     "torch": Framework(
@@ -63,9 +71,9 @@ TABLE = {
             "compile_threads": PASSES,
         },
         methods={
-            "jvp": (),
-            "forward-over-reverse": ("huber", "huber-delta"),
-            "reverse-over-forward": (),
+            "jvp": WEIGHT_NORM,
+            "forward-over-reverse": (*WEIGHT_NORM, "huber", "huber-delta"),
+            "reverse-over-forward": WEIGHT_NORM,
             "reverse-over-reverse": (),
         },
         libraries=("single", "foreach"),

@@ -88,6 +88,10 @@ def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -
     return torch.func.jvp(loss, (tensors,), (directions,))
 
 
+FORWARD = ("jvp", "forward-over-reverse", "reverse-over-forward")
+"""The methods that use forward mode."""
+
+
 def unfused(method: Directional) -> Directional:
     """Return the method with unfused attention: fused has no forward mode or second derivative."""
 
@@ -113,6 +117,10 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
 
 def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
     return F.rms_norm(x, x.shape[-1:], gamma, eps)
+
+
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    return torch._weight_norm(v, g, dim)  # noqa: SLF001 what torch.nn.utils.parametrizations calls
 
 
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
@@ -168,6 +176,7 @@ adapter = Adapter(
         "batch_norm": batch_norm,
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
+        "weight_norm": weight_norm,
         "max_pool": F.max_pool2d,
         "average_pool": F.avg_pool2d,
         "upsample": F.interpolate,
@@ -200,6 +209,9 @@ adapter = Adapter(
     aborts=aborts,
     unsupported={
         "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+        **dict.fromkeys(
+            (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
+        ),
     },
     forward_mode={"jvp": unfused(jvp)},
     second_order={

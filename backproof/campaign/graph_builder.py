@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backproof.reference.network import Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import LARGEST, SPECIAL
+from backproof.scenarios.op_cases import LARGEST, SPECIAL, distributions
 
 Shape = tuple[int, ...]
 ENTRIES, SIDE = 256, 6
@@ -133,6 +133,10 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
         "mask": lambda rng, shape: rng.integers(0, 2, shape),
         "random": lambda rng, shape: rng.random(shape),
     },
+    "distribution": {
+        "one-hot": lambda rng, shape: np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])],
+        "random": distributions,
+    },
     "box": {
         "equal": lambda _, shape: np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape),
         "ties": lambda rng, shape: _boxes(rng, shape, ties=True),
@@ -140,7 +144,7 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
     },
     "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
 }
-"""Kind of a leaf (any numbers, probabilities, boxes, the loss's weights) -> what may fill it."""
+"""Kind of a leaf (numbers, probabilities, distributions, boxes, weights) -> what may fill it."""
 
 
 def is_box(a: Array) -> bool:
@@ -150,9 +154,15 @@ def is_box(a: Array) -> bool:
     return bool(np.all(a[:, 2:] - a[:, :2] >= 1 / 16))
 
 
+def is_distribution(a: Array) -> bool:
+    """Return whether rows are probabilities whose sum is 1 in every precision."""
+    return bool(np.all((a >= 0) & (64 * a % 1 == 0)) and np.all(np.sum(a, axis=-1) == 1))
+
+
 WITHIN: dict[str, Callable[[Array], bool]] = {
     "x": lambda _: True,
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
+    "distribution": is_distribution,
     "box": is_box,
 }
 """Kind -> whether a value is of that kind."""

@@ -26,6 +26,9 @@ from backproof.reference.ops import Array
 NODES = 12
 """The largest number of steps."""
 
+SHORTEST = 2.0**-6
+"""The smallest length of a weight: in float16 too, its square is a normal number."""
+
 LIMIT = {"float16": 64.0}
 """The largest value or cotangent, so that no op's square overflows; by default `WIDE`."""
 WIDE = 1e4
@@ -152,6 +155,19 @@ def _norm(op: str) -> Callable[[GraphBuilder], Any]:
     return step
 
 
+def _weight_norm(g: GraphBuilder) -> Any:
+    """Normalize numbers along an axis; every length is large enough for its square."""
+    v = g.operand(has(2, 3, 4), sequence)
+    shape = g.shape(v)
+    options = g.options(dim=range(1, len(shape)))
+    dim = options.get("dim", 0)
+    others = tuple(axis for axis in range(len(shape)) if axis != dim)
+    if np.min(np.max(np.abs(g.values[v]), axis=others)) < SHORTEST:
+        raise Unfit
+    gains = tuple(n if axis == dim else 1 for axis, n in enumerate(shape))
+    return g.node("weight_norm", v, g.weight(*gains), **options)
+
+
 def _embedding(g: GraphBuilder) -> Any:
     W = g.operand(has(2), rows)
     index = g.draw(st.lists(st.integers(0, g.shape(W)[0] - 1), min_size=1, max_size=6))
@@ -172,8 +188,10 @@ def _attention(g: GraphBuilder) -> Any:
 def _matmul(g: GraphBuilder) -> Any:
     a = g.operand(has(2, 3, 4), sequence)
     *batch, _, n = g.shape(a)
+    axes = [tuple(batch), (), tuple(1 for _ in batch)]  # those before the last two broadcast
     b = g.operand(
-        lambda x: x.ndim >= 2 and x.shape[:-1] == (*batch, n), lambda g: (*batch, n, g.side())
+        lambda x: x.ndim >= 2 and x.shape[-2] == n and _broadcasts(x.shape[:-2], tuple(batch)),
+        lambda g: (*g.one(axes), n, g.side()),
     )
     return g.node("matmul", a, b)
 
@@ -185,7 +203,7 @@ def _scale(g: GraphBuilder) -> Any:
 
 def _concatenate(g: GraphBuilder) -> Any:
     x = g.operand(ANY, sequence)
-    axis = g.one(range(len(g.shape(x))))
+    axis = g.one([*range(len(g.shape(x))), -1])
     parts = [x, *(g.like(x) for _ in range(g.side(2)))]
     return g.node("concatenate", *parts, axis=axis)
 
@@ -211,7 +229,9 @@ def factorizations(size: int, n: int) -> list[Shape]:
 
 def _transpose(g: GraphBuilder) -> Any:
     x = g.operand(has(2, 3, 4), sequence)
-    return g.node("transpose", x, axes=g.one(list(permutations(range(len(g.shape(x)))))[::-1]))
+    n = len(g.shape(x))
+    axes = g.one(list(permutations(range(n)))[::-1])
+    return g.node("transpose", x, axes=g.one([axes, tuple(axis - n for axis in axes)]))
 
 
 def _slice(g: GraphBuilder) -> Any:
@@ -271,7 +291,7 @@ STEPS: dict[str, Callable[[GraphBuilder], Any]] = {
     "tanh": _unary("tanh"),
     "elu": _unary("elu", alpha=[0.7]),
     "silu": _unary("silu"),
-    "softplus": _unary("softplus", beta=[0.6, 3.0], threshold=[10.0, 20.0]),
+    "softplus": _unary("softplus", beta=[0.6, 3.0, -0.6], threshold=[10.0, 20.0, 1.0]),
     "gelu": _unary("gelu", approximate=["tanh"]),
     "softmax": _unary("softmax"),
     "log_softmax": _unary("log_softmax"),
@@ -284,10 +304,13 @@ STEPS: dict[str, Callable[[GraphBuilder], Any]] = {
     "layer_norm": _norm("layer_norm"),
     "rms_norm": _norm("rms_norm"),
     "batch_norm": _norm("batch_norm"),
+    "weight_norm": _weight_norm,
     "half_squared_error": _distance("half_squared_error"),
     "mean_squared_error": _distance("mean_squared_error"),
     "huber": _distance("huber", delta=[0.3]),
-    "softmax_cross_entropy": _distance("softmax_cross_entropy", "p", label_smoothing=[0.1]),
+    "softmax_cross_entropy": _distance(
+        "softmax_cross_entropy", "distribution", label_smoothing=[0.1]
+    ),
     "cross_entropy": _cross_entropy,
     "bce_with_logits": _distance("bce_with_logits", "p", pos_weight=[3.7]),
     "complete_iou": _complete_iou,

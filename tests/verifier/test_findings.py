@@ -21,12 +21,13 @@ from backproof.reference.findings import load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import OfDtype
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
 from backproof.report.cells import RefutedError
 from backproof.running.certificates import in_precision, traced

@@ -110,11 +110,13 @@ TORCH = ("--frameworks", "torch")
 
 POOL = '"max_pool": F.max_pool2d'
 ALL_TIES = (
-    '"max_pool": lambda x, kernel_size, stride, padding=0: torch.nn.functional.pad('
+    '"max_pool": lambda x, kernel_size, stride, padding=0: (lambda w, m: m + '
+    "torch.where(w == m[..., None, None], w - m[..., None, None], 0).sum((4, 5)))"
+    "(*(lambda w: (w, w.amax((4, 5)).detach()))(torch.nn.functional.pad("
     "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
-    ".unfold(3, kernel_size, stride).amax((4, 5))"
+    ".unfold(3, kernel_size, stride)))"
 )
-"""The entry of the adapter's table, and a wrong one: equal maxima share the gradient."""
+"""The entry of the adapter's table, and a wrong one: equal maxima receive the whole gradient."""
 
 
 def test_a_wrong_adapter(tmp_path: Path) -> None:

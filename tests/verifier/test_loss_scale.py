@@ -21,9 +21,9 @@ from backproof.reference.backprop import Trace, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import Certificates, in_precision, replayed, traced
 from backproof.running.implementations import Implementations
 from backproof.running.loss_scale import loss_scale

@@ -65,7 +65,7 @@ class Instead(Formula):
         """Yield the ball by these ops."""
         yield evidence.ball(quantity, p, self.rules)
         if is_handed_forward(evidence, quantity):
-            yield evidence.handed_forward(quantity.of, p, self.rules)
+            yield evidence.handed_forward(quantity.of, p, rules=self.rules)
 
     @property
     def rules(self) -> Rules:
