@@ -170,8 +170,8 @@ class Custom:
             return self.rounded(_ball(result(lambda a: as_read(a, self.precision, p))))
 
         def terms(_: Form) -> Array:
-            found = result(Terms.exact)
-            return np.asarray(found.total if isinstance(found, Terms) else found)
+            found = result(Terms.of)
+            return np.asarray(found.magnitude if isinstance(found, Terms) else found)
 
         own = self.precision.accumulator or self.precision
         return judged(quantity, seen, self.precision, ball(own), lambda: {(): ball}, terms)
@@ -183,7 +183,7 @@ class Custom:
     def rounded(self, ball: Ball) -> Ball:
         """Return the op's result, rounded once if its steps used a wider precision."""
         wider = ball.precision.digits > self.precision.digits
-        return ball.into(self.precision) if wider else ball
+        return ball.into(self.precision) if wider else ball.read()
 
     def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
         """Return y and the gradients as `run` computes them, from copies of the inputs."""

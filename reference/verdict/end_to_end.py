@@ -266,10 +266,10 @@ class Sweep:
         total = 0.0
         for node in self.replay.network.nodes:
             if name in node.inputs:
-                known = {k: Terms.exact(self.values[k]) for k in (node.name, *node.inputs)}
-                dy = Terms.exact(self.exact[node.name])
+                known = {k: Terms.of(self.values[k]) for k in (node.name, *node.inputs)}
+                dy = Terms.of(self.exact[node.name])
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
-                    total += float(np.sum(d.total)) if user == name else 0.0
+                    total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
 
 

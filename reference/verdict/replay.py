@@ -192,7 +192,7 @@ class Replay:
         counting = replace(self, number=as_terms, balls={})
         in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
         found: Any = counting.ways(quantity)[in_one_sum](self.precision)
-        return np.asarray(found.total)
+        return np.asarray(found.magnitude)
 
     def ball(
         self, quantity: Quantity, p: Precision, rules: Rules = RIGHT, update: Any = sgd
@@ -236,9 +236,10 @@ class Replay:
 
     def rounded(self, result: Any) -> Any:
         """Return an op's result, rounded once into the precision if its steps used a wider one."""
-        if isinstance(result, Ball) and result.precision.digits > self.precision.digits:
-            return result.into(self.precision)
-        return result
+        if not isinstance(result, Ball):
+            return result
+        wider = result.precision.digits > self.precision.digits
+        return result.into(self.precision) if wider else result.read()
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
@@ -284,7 +285,7 @@ def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
 
 def as_terms(array: Array, *_: Precision) -> Terms:
     """Return numbers as the sums of one term each."""
-    return Terms.exact(array)
+    return Terms.of(array)
 
 
 MIXED = "adds up the terms of several uses in one sum"

@@ -129,7 +129,7 @@ class TangentReplay(Replay):
 
         def terms(form: Form) -> Array:
             counting: Any = replace(self, number=as_terms, balls={})
-            return np.asarray(counting.ways_forward(quantity.of)[form](own).total)
+            return np.asarray(counting.ways_forward(quantity.of)[form](own).magnitude)
 
         other = judged(tangent, seen, own, ways[()](self.own), lambda: ways, terms)
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link

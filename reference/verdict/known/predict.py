@@ -77,7 +77,7 @@ def cancels(ball: Ball, evidence: Evidence, quantity: Quantity, formula: Formula
         return False
     counting = replace(evidence, number=as_terms, balls={})
     terms: Any = next(formula.balls(counting, quantity, evidence.precision))
-    return norm(ball.rad) < norm(terms.total) / 2
+    return norm(ball.rad) < norm(terms.magnitude) / 2
 
 
 def holds(ball: Ball, seen: Array) -> Array:
