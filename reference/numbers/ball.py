@@ -526,6 +526,8 @@ def _accumulated(
     wide = p.accumulator or p
     terms = n * (size > 0 if some is None else some)
     rad, share = size, gamma(n, _unit(wide))
+    if p.in_parts:
+        share += gamma((n - 1).bit_length(), p.u)
     if isfinite(share):
         rad *= share  # in place: the largest array of all is touched as seldom as possible
     else:

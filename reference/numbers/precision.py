@@ -35,6 +35,7 @@ class Precision:
     accumulator: the precision of sums and inner products, if it is wider.
     flushes:     whether subnormals may become zero, as operands and as results of ops.
     zeroes:      whether all subnormal operands are read as zero.
+    in_parts:    whether sums are made in two and two, or a few and a few, of parts that are rounded.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -47,6 +48,7 @@ class Precision:
     accumulator: Optional["Precision"] = None
     flushes: bool = False
     zeroes: bool = False
+    in_parts: bool = False
     divide_ulp: float = 2.5
     exp_ulp: float = 3
     expm1_ulp: float = 3
@@ -95,6 +97,13 @@ class Precision:
     def zeroing(self) -> "Precision":
         """Return this precision without subnormals; all subnormal operands are read as zero."""
         return replace(self.flushing(), zeroes=True)
+
+    def summing_in_parts(self) -> "Precision":
+        """Return this precision with partial sums that are rounded to it, as threads hand them on.
+
+        A sum of n terms is made of log2 n layers of partial sums at most.
+        """
+        return replace(self, in_parts=True)
 
     def narrow(self) -> "Precision":
         """Return this precision with itself as the accumulator."""

@@ -42,8 +42,8 @@ class Freedom:
 
     precision:  the rounding of the steps inside an op.
     properties: what it is called.
-    is_narrow:  whether sums are accumulated in the precision itself, though a wider accumulator is
-                usual.
+    is_narrow:  whether sums are rounded to the precision itself on the way, though a wider
+                accumulator is usual.
     """
 
     precision: Precision
@@ -70,6 +70,7 @@ def freedoms(p: Precision) -> tuple[Freedom, ...]:
         Freedom(p, (steps,)),
         Freedom(p.flushing(), (steps, *flushes)),
         Freedom(p.zeroing(), (steps, *flushes)),
+        Freedom(p.summing_in_parts(), (f"rounds partial sums to {p.name}",), is_narrow=True),
         Freedom(p.narrow(), (narrow,), is_narrow=True),
     )
 
