@@ -28,7 +28,8 @@ class Stepwise(np.ndarray[Any, Any]):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         dtype = next(x.dtype for x in inputs if isinstance(x, Stepwise))
         arrays = [np.asarray(x, dtype if isinstance(x, int | float) else None) for x in inputs]
-        return Stepwise.of(getattr(ufunc, method)(*arrays, **kwargs))
+        with np.errstate(all="ignore"):
+            return Stepwise.of(getattr(ufunc, method)(*arrays, **kwargs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if rule := RULES.get(func):

@@ -97,8 +97,7 @@ class InSteps(Instead):
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the numbers, whatever p."""
         steps = OverSteps(evidence.network, evidence.leaves, evidence.trace, evidence.precision)
-        with np.errstate(all="ignore"):
-            numbers: Any = steps.ball(quantity, p, self.rules)
+        numbers: Any = steps.ball(quantity, p, self.rules)
         yield Ball.exact(np.asarray(numbers), evidence.precision)
 
 
