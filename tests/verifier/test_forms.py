@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from backproof.reference.network import Network
-from backproof.reference.ops import Array
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
+from backproof.reference.ops import OPS, Array
 from tests.verifier.one_op import network_of, verdict_on
 
 FINE = pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -88,3 +90,18 @@ def test_softmaxes_from_the_input(op: str, backward: Any) -> None:
 
     assert link.verdict == "inside", str(link)
     assert link.properties == (f"{op.replace('_', ' ')}' from the input",)
+
+
+BOTH = [(p, z) for p in (FLOAT64, FLOAT32) for z in (20.0, 100.0, 700.0, 1e13)]
+
+
+@pytest.mark.parametrize(("p", "z"), [*BOTH, *((FLOAT64, z) for z in (1e75, 1e103, 1e300))])
+def test_gelu_far_from_zero(p: Precision, z: float) -> None:
+    """Where tanh is one, GELU's tanh form is z, and its slope is one: one percent more is wrong."""
+    op, x, dy = OPS["gelu"], Ball.exact([z], p), Ball.exact([1.0], p)
+    value = op.forward(x, approximate="tanh")
+    (slope,) = op.backward(dy, value, x, approximate="tanh")
+
+    for ball, exactly in ((value, z), (slope, 1.0)):
+        assert ball.contains([exactly]).all()
+        assert not ball.contains([1.01 * exactly]).any()

@@ -6,7 +6,6 @@ from typing import Any
 
 import flint
 import numpy as np
-import pytest
 
 from backproof.reference.network import Network
 from backproof.reference.numbers.ball import Ball
@@ -15,23 +14,10 @@ from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, 
 from backproof.reference.ops import OPS, Array, Op
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.difference import decimal, on_paper
+from tests.verifier.op_case_marks import op_cases
 from tests.verifier.proven import outside
 
-
-def cases(*precisions: Precision) -> Any:
-    """Return the mark of a test of every op case, in those precisions that it is tried in."""
-    return pytest.mark.parametrize(
-        ("name", "p"),
-        [
-            pytest.param(name, p, id=f"{name}-{p.name}")
-            for name, case in OP_CASES.items()
-            for p in precisions
-            if p.name in case.extent.always
-        ],
-    )
-
-
-EVERY, FINE = cases(*PRECISIONS.values()), cases(FLOAT64, FLOAT32)
+EVERY, FINE = op_cases(*PRECISIONS.values()), op_cases(FLOAT64, FLOAT32)
 
 
 @dataclass(frozen=True, slots=True)
