@@ -23,7 +23,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
 
 
@@ -127,6 +127,11 @@ class Ball(NDArrayOperatorsMixin):
         size = np.abs(self.mid) + self.rad
         rad = _up(_rounding(size, _unit(self.precision), self.precision))
         return Ball(np.zeros(self.shape), rad, self.precision)
+
+    def stored(self) -> "Ball":
+        """Return these balls rounded once into the precision in which arrays are stored."""
+        p = self.precision
+        return Ball(self.mid, self.into(PRECISIONS[p.stored]).rad, p) if p.stored else self
 
     def read(self) -> "Ball":
         """Return an op's operands or results: if the precision flushes, subnormals may be zero."""

@@ -66,7 +66,7 @@ def freedoms(p: Precision) -> tuple[Freedom, ...]:
         return tuple(own)
     steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
     return (
-        Freedom(p.accumulator),
+        Freedom(p.steps),
         Freedom(p, (steps,)),
         Freedom(p.flushing(), (steps, *flushes)),
         Freedom(p.zeroing(), (steps, *flushes)),

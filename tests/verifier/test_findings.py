@@ -131,7 +131,7 @@ def test_settled_in_arb(cell: tuple[Any, ...]) -> None:
     for link, replay in found:
         if isinstance(FORMULAS[cell[1]], OfDtype):
             continue  # of another dtype: there is nothing to settle in Arb
-        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
+        ball = replay.ball(link.quantity, replay.precision.steps)
         with workprec():
             exactly = over_arb(replay).ball(link.quantity, replay.precision)
             proven = exactly - exact(ball.mid)
