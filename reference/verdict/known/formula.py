@@ -90,10 +90,6 @@ def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentRep
 class InSteps(Instead):
     """Ops of which each step is known, so that the numbers are predicted exactly."""
 
-    def changes(self, evidence: Replay, quantity: Quantity) -> bool:
-        """Return whether an op that makes a quantity is one of them."""
-        return any(node.op in self.ops for node in makers(evidence.network, quantity))
-
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the numbers, whatever p."""
         steps = OverSteps(evidence.network, evidence.leaves, evidence.trace, evidence.precision)
