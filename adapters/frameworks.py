@@ -67,6 +67,8 @@ TABLE = {
             "vmap": Traits(),
             "checkpoint": Traits(),
             "compile": Traits(compiled="passes", share=100, slow=True),
+            "threads": Traits(),
+            "compile_threads": PASSES,
         },
         methods={
             "jvp": WEIGHT_NORM,

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +71,17 @@ def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
 def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     with set_checkpoint_early_stop(False):
         return value_and_grad(lambda t: checkpoint(loss, t, use_reentrant=False), tensors)
+
+
+@contextmanager
+def two_threads(precision: str) -> Iterator[None]:
+    """Compute with two threads, as users do: tests that run side by side have one each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
@@ -211,4 +223,6 @@ variants = {
     "compile": replace(adapter, value_and_grad=compiled, dialect=COMPILED),
     "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
     "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
+    "threads": replace(adapter, state=two_threads, dialect=None),
+    "compile_threads": replace(adapter, value_and_grad=compiled, state=two_threads, dialect=None),
 }

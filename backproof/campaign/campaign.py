@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,21 +12,22 @@ from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.campaign import saved_graphs
 from backproof.campaign.graphs import graphs
-from backproof.campaign.saved_graphs import Found, Place, places, quantities
+from backproof.campaign.saved_graphs import Found, Place, places
 from backproof.reference.backprop import forward
-from backproof.reference.findings import KnownFinding, Sighting
+from backproof.reference.findings import KnownFinding, Site, compare
 from backproof.reference.network import Network, Node
-from backproof.reference.numbers.precision import LOWER, PRECISIONS
+from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell, RefutedError
-from backproof.running.certificates import traced
+from backproof.running.certificates import replayed, traced
 from backproof.running.implementations import Implementations
-from backproof.scenarios.op_cases import OP_CASES
+from backproof.running.loss_scale import loss_scale
 
 COMPILED_PRECISIONS = ("float64", "float32")
 """The precisions for columns that compile a whole pass. In narrower ones a compiler keeps more
@@ -55,12 +55,14 @@ class Judged:
     known:       the recorded causes of links that are not inside.
     undecided:   links whose ball has no bound: the precision allows any number there.
     new:         all other links that are not inside: new findings.
+    replay:      of its passes.
     """
 
     certificate: Certificate
     known: tuple[str, ...]
     undecided: tuple[Link, ...]
     new: tuple[Link, ...]
+    replay: Replay
 
 
 @dataclass(slots=True)
@@ -140,7 +142,8 @@ class Campaign:
         """Return the finding as one op on its numbers in the graph, if that shows it."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
-        trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
+        scale = loss_scale(network, leaves)
+        trace, _ = traced(self.implementations, self.column, network, leaves, shapes, scale)
         name, backward = found.quantity.of, found.quantity.kind == "derivative"
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
@@ -216,72 +219,14 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        trace, plain = traced(implementations, column, network, leaves, shapes)
-        replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+        scale = loss_scale(network, leaves)
+        trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+        replay = replayed(network, leaves, trace, plain, scale)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
-        red = [link for link in certificate.links if link.verdict != "inside"]
-        undecided = tuple(link for link in red if has_no_bound(replay, link))
     version = implementations.version(column.framework)
-    names = {column.framework, str(column)}  # a variant has its adapter's ops
-    recorded = [
-        (finding.cause, sighting)
-        for finding in known
-        if finding.releases.include(version)
-        for sighting in finding.where
-        if names & {*sighting.columns} and precision in sighting.precisions
-    ]
-    left = [link for link in red if link not in undecided]
-    causes = [
-        [cause for cause, sighting in recorded if is_of(sighting, network, link, precision)]
-        for link in left
-    ]
-    return Judged(
-        certificate,
-        tuple(dict.fromkeys(cause for several in causes for cause in several)),
-        undecided,
-        tuple(link for link, several in zip(left, causes, strict=True) if not several),
-    )
-
-
-def has_no_bound(replay: Replay, link: Link) -> bool:
-    """Return whether the widest ball that a link may fill has no bound.
-
-    It has none where the divisor is a sum that may cancel to zero. If a network has such a
-    divisor, the difference between its passes with and without probes has no bound either.
-    """
-    if link.is_without_probes and not link.problem and not np.isfinite(link.rad):
-        return True
-    seen = replay.seen(link.quantity)
-    if not isinstance(seen, np.ndarray | np.generic):
-        return False
-    ball = replay.ball(link.quantity, replay.precision.narrow().flushing())
-    return ball.shape == seen.shape and not np.all(np.isfinite(ball.rad))
-
-
-def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> bool:
-    """Return whether an op that makes a link is one where the finding was seen.
-
-    False if the link is further off than was recorded: that is another finding.
-    """
-    grades = [*(p.name for p in LOWER[precision]), "refuted"]
-    effective = "refuted" if link.verdict == "refuted" else link.precision
-    if grades.index(effective) > grades.index(sighting.effective):
-        return False
-    return bool(places(network, link.quantity) & places_of(sighting))
-
-
-def places_of(sighting: Sighting) -> frozenset[Place]:
-    """Return the ops of a sighting's op cases and kept graphs."""
-    found: frozenset[Place] = frozenset()
-    for case in (*sighting.cases, *sighting.elsewhere):
-        if case in OP_CASES:
-            network = OP_CASES[case].network()
-        elif case.startswith("campaign/"):
-            network = saved_graphs.load(saved_graphs.kept()[case.removeprefix("campaign/")]).network
-        else:
-            continue
-        matched = [
-            q for q in quantities(network) if any(fnmatchcase(str(q), p) for p in sighting.links)
-        ]
-        found = found.union(*(places(network, quantity) for quantity in matched))
-    return found
+    here = [finding for finding in known if finding.releases.include(version)]
+    site = Site((str(column), column.framework), network.name, precision, is_strict=False)
+    undecided = tuple(link for link in certificate.undecided if not link.problem)
+    left = [link for link in certificate.wrong if link not in undecided]
+    found = compare(here, left, Witness(replay), site)
+    return Judged(certificate, found.known, undecided, found.new, replay)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.faults import Fault
 from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def diagnose(
     replay: of the certified trace. faults: those that can occur on its network.
     """
     faults = list(faults)
-    red = [link for link in certificate.links if link.verdict != "inside"]
+    red = [link for link in certificate.links if link.verdict in ("degraded", "refuted")]
     while red:
         first = red[0]
         candidates = []

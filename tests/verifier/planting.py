@@ -13,10 +13,12 @@ from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.training import iterations
-from backproof.reference.verdict.certificate import Certificate, Replay, Update, certify
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import Replay, Update
 from tests.verifier import small
 from tests.verifier.networks import shared
 

@@ -31,7 +31,7 @@ def test_right_ops_hold(name: str, precision: str) -> None:
     found = verdict(name, OPS[OP_OPTIONS[name].op], precision)
 
     assert found.holds, str(found)
-    assert found.digits > 12
+    assert found.proof > 12
     assert len(found.links) == 1 + 2 * len(OP_OPTIONS[name].shapes)
 
 
@@ -142,7 +142,7 @@ def test_a_factor_is_refuted_anywhere(
     """
     name, inputs = point
     forward, backward, _ = MINE[name]
-    assume(abs(factor - 1) > 2 * 10 ** -certify_op(forward, backward, inputs).digits)
+    assume(abs(factor - 1) > 2 * 10 ** -certify_op(forward, backward, inputs).proof)
     wrong = data.draw(st.integers(0, len(inputs) - 1))
 
     def planted(*arguments: Any) -> list[Any]:
