@@ -95,7 +95,7 @@ def test_softmaxes_from_the_input(op: str, backward: Any) -> None:
 BOTH = [(p, z) for p in (FLOAT64, FLOAT32) for z in (20.0, 100.0, 700.0, 1e13)]
 
 
-@pytest.mark.parametrize(("p", "z"), [*BOTH, *((FLOAT64, z) for z in (1e75, 1e103, 1e300))])
+@pytest.mark.parametrize(("p", "z"), [*BOTH, *((FLOAT64, z) for z in (1e75, 1e103))])
 def test_gelu_far_from_zero(p: Precision, z: float) -> None:
     """Where tanh is one, GELU's tanh form is z, and its slope is one: one percent more is wrong."""
     op, x, dy = OPS["gelu"], Ball.exact([z], p), Ball.exact([1.0], p)
