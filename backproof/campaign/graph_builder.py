@@ -13,6 +13,9 @@ from backproof.reference.ops import OPS, Array
 from backproof.scenarios.op_cases import LARGEST, OP_OPTIONS, SPECIAL, distributions
 
 Shape = tuple[int, ...]
+Fits = Callable[[Any, dict[str, Any]], bool]
+"""Whether a value of an option fits the options before it."""
+
 ENTRIES, SIDE = 256, 6
 """The most entries of a value, the longest side of a leaf."""
 
@@ -89,7 +92,7 @@ class GraphBuilder:
         """Draw the length of a side."""
         return least + self.whole(max(largest - least, 0))
 
-    def options(self, **fits: Callable[[Any, dict[str, Any]], bool]) -> dict[str, Any]:
+    def options(self, **fits: Fits) -> dict[str, Any]:
         """Draw the options of the step's op; each that has a default may be left out.
 
         fits: option -> whether a value fits the options before it. Raises Unfit where none does.
@@ -99,7 +102,8 @@ class GraphBuilder:
         for option, values in option_values(self.op).items():
             if f"{self.op} {option}" in self.without:
                 continue
-            choices = [value for value in values if fits.get(option, always)(value, found)]
+            suits: Fits = fits.get(option, always)
+            choices = [value for value in values if suits(value, found)]
             if parameters[option].default is not Parameter.empty:
                 choices = [None, *choices]
             value = self.one(choices, [(self.op, option, value) for value in choices])
@@ -142,12 +146,15 @@ class GraphBuilder:
 
     def like(self, x: str, kind: str = "x") -> str:
         """Return an operand of the shape of x."""
-        shape = self.shape(x)
-        return self.operand(lambda a: a.shape == shape and WITHIN[kind](a), lambda _: shape, kind)
+        return self.shaped(self.shape(x), kind)
 
     def weight(self, *shape: int) -> str:
         """Return an operand of a shape."""
-        return self.operand(lambda a: a.shape == shape, lambda _: shape)
+        return self.shaped(shape)
+
+    def shaped(self, shape: Shape, kind: str = "x") -> str:
+        """Return an operand of a shape and kind."""
+        return self.operand(lambda a: a.shape == shape and WITHIN[kind](a), lambda _: shape, kind)
 
     def left(self) -> list[str]:
         """Return the nodes that nothing has consumed, the newest first."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.campaign.graph_builder import WITHIN, GraphBuilder, Shape, Unfit, is_box
+from backproof.campaign.graph_builder import GraphBuilder, Shape, Unfit, is_box
 from backproof.reference.ops import OPS, Array
 from backproof.scenarios.op_cases import OP_OPTIONS
 
@@ -277,12 +277,8 @@ def as_in_op_cases(g: GraphBuilder) -> Any:
     """Add an op as one of its op cases has it: operands of the same shapes, the same options."""
     cases = {name: one for name, one in OP_OPTIONS.items() if one.op == g.op}
     one = cases[g.one([*cases], [(g.op, name) for name in cases])]
-    inputs = []
-    for shape, kind in zip(one.shapes, (KIND.get(k, k) for k in one.kinds), strict=True):
-        fits = WITHIN[kind]
-        inputs.append(
-            g.operand(lambda a, s=shape, f=fits: a.shape == s and f(a), lambda _, s=shape: s, kind)
-        )
+    kinds = (KIND.get(kind, kind) for kind in one.kinds)
+    inputs = [g.shaped(shape, kind) for shape, kind in zip(one.shapes, kinds, strict=True)]
     return g.node(g.op, *inputs, **one.options)
 
 
