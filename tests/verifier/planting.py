@@ -61,8 +61,9 @@ class Planted:
 
     @property
     def red(self) -> list[Quantity]:
-        """The quantities of the links that are not inside."""
-        return [link.quantity for link in self.certificate.links if link.verdict != "inside"]
+        """The quantities of the links that are judged and not inside."""
+        wrong = (link for link in self.certificate.links if link.verdict != "inside")
+        return [link.quantity for link in wrong if not link.is_not_judged]
 
     @property
     def is_located(self) -> bool:
@@ -108,6 +109,6 @@ def plant(
     }
     update = Update(updated, ETA)
     certificate = certify(network, leaves, trace, "float64", None, update)
-    replay = Replay(network, leaves, trace, FLOAT64, {}, update)
+    replay = Replay(network, leaves, trace, FLOAT64, None, update)
     found = list(diagnose(replay, certificate, faults.values()))
     return Planted(fault, replay, certificate, found)

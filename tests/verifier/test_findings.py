@@ -19,7 +19,6 @@ from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace
 from backproof.reference.findings import load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
@@ -30,10 +29,11 @@ from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
 from backproof.report.cells import RefutedError
-from backproof.running.certificates import in_precision, traced
+from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
+from backproof.running.loss_scale import loss_scale
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
@@ -79,8 +79,9 @@ def certified(column: str, case: str, precision: str) -> tuple[Certificate, Witn
         return certify_tangents(*given), Witness(*replays(*given))
     network = OP_CASES[case].network()
     leaves, shapes = in_precision(network, precision)
-    trace, plain = traced(implementations, of, network, leaves, shapes)
-    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, of, network, leaves, shapes, scale)
+    replay = replayed(network, leaves, trace, plain, scale)
     return certify_passes(replay), Witness(replay)
 
 
@@ -243,8 +244,8 @@ def test_a_recorded_cell_excuses_no_other_number() -> None:
     planted, case = Planted(with_12345, ["x1"]), "gelu/special"
     network = OP_CASES[case].network()
     leaves, shapes = in_precision(network, "float32")
-    trace, plain = traced(planted, Column("torch"), network, leaves, shapes)
-    replay = Replay(network, leaves, trace, PRECISIONS["float32"], plain)
+    trace, plain = traced(planted, Column("torch"), network, leaves, shapes, 1.0)
+    replay = replayed(network, leaves, trace, plain, 1.0)
     judge = Judge(planted, seen_here(FINDINGS, processor), "this", lambda _: None)
     cell = judge.cell(case, Column("torch"), "float32", "ops")
 
