@@ -8,8 +8,8 @@ import numpy as np
 from backproof.reference.backprop import RIGHT, Rules, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.verdict.passes import certify
 from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.passes import certify
 
 
 def network_of(op: str, inputs: Sequence[Any], **options: Any) -> Network:
