@@ -38,9 +38,8 @@ def max_pool_backward_last(
     dy: Array, y: Array, x: Array, *, kernel_size: int, stride: int, padding: int = 0
 ) -> tuple[Array]:
     """Return dx where the last of a window's equal largest entries receives all."""
-    backwards = flat_windows(x, kernel_size, stride, padding)[..., ::-1]
-    last = kernel_size * kernel_size - 1 - np.argmax(backwards, axis=-1)
-    return (to_one(dy, last, x, kernel_size, stride, padding),)
+    seen = flat_windows(x, kernel_size, stride, padding)
+    return (to_one(dy, last_largest(seen), x, kernel_size, stride, padding),)
 
 
 def max_pool_backward_shared(
@@ -53,7 +52,9 @@ def max_pool_backward_shared(
     seen = flat_windows(x, kernel_size, stride, padding)
     is_less = seen < np.max(seen, axis=-1, keepdims=True)
     count = np.sum(np.where(is_less, 0, np.ones_like(seen)), axis=-1, keepdims=True)
-    shares = np.where(is_less, 0, dy[..., None] / count)
+    is_alone = np.argmax(seen, axis=-1) == last_largest(seen)  # it receives dy itself, unrounded
+    share = np.where(is_alone[..., None], dy[..., None], dy[..., None] / count)
+    shares = np.where(is_less, 0, share)
     return (scattered(shares.reshape(*dy.shape, kernel_size, -1), x, stride, padding),)
 
 
@@ -61,6 +62,11 @@ def flat_windows(x: Array, kernel_size: int, stride: int, padding: int) -> Array
     """Return the entries of every window in reading order, (N, C, P, Q, K K), padded with -inf."""
     seen = windows(pad(x, padding, -np.inf), (kernel_size, kernel_size), stride)
     return seen.reshape(*seen.shape[:4], kernel_size * kernel_size)
+
+
+def last_largest(seen: Array) -> Array:
+    """Return the place of the last of each window's equal largest entries, (N, C, P, Q)."""
+    return seen.shape[-1] - 1 - np.argmax(seen[..., ::-1], axis=-1)
 
 
 def to_one(dy: Array, place: Array, x: Array, kernel_size: int, stride: int, padding: int) -> Array:
