@@ -28,6 +28,7 @@ class Precision:
     digits:      bits of the significand, the leading one included.
     exponent:    of the smallest normal number, 2^exponent.
     accumulator: the precision of sums and inner products, if it is wider.
+    products:    the precision that matrix products round their operands to, if it is a lower one.
     flushes:     whether subnormals may become zero, as operands and as results.
     zeroes:      whether all subnormal operands are read as zero.
 
@@ -40,6 +41,7 @@ class Precision:
     digits: int
     exponent: int
     accumulator: Optional["Precision"] = None
+    products: Optional["Precision"] = None
     flushes: bool = False
     zeroes: bool = False
     divide_ulp: float = 2.5

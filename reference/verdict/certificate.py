@@ -10,7 +10,8 @@ that link.
 A link has an effective precision, the highest one whose ball holds the framework's result:
 
     inside    the precision that was asked for.
-    degraded  a lower one, as of float64 numbers that only float32's ball holds.
+    degraded  a lower one, as of float64 numbers that only float32's ball holds, and that are
+              float32's by the evidence (`reference.verdict.evidence`).
     refuted   none.
 """
 
@@ -27,6 +28,7 @@ from backproof.reference.numbers.ball import Ball, in_any_order
 from backproof.reference.numbers.precision import FLOAT32, LOWER, PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array
 from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.evidence import is_of
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity, Verdict
 
 
@@ -281,9 +283,9 @@ def judged(
             if wider.share <= 1:
                 return replace(wider, properties=tuple(filter(None, (form, *properties))))
     outside = int(np.sum(~ball.contains(seen)))
-    for p in LOWER[own] if forms else ():
-        lower = _link(quantity, "degraded", p.name, seen, again(p.narrow().flushing(), ""))
-        if lower.share <= 1:
+    for p, lower_ball in _lower(ball, asked, again) if forms else ():
+        lower = _link(quantity, "degraded", p.name, seen, lower_ball)
+        if lower.share <= 1 and is_of(p, seen, ball, lower_ball):
             return replace(lower, outside=outside)
     return replace(link, verdict="refuted", outside=outside)
 
@@ -318,6 +320,22 @@ def _freedoms(p: Precision) -> Iterator[tuple[Precision, tuple[str, ...]]]:
     yield p.zeroing(), (steps, flushes)
     yield p.narrow().flushing(), (narrow, flushes)
     yield p.narrow().zeroing(), (narrow, flushes)
+
+
+def _lower(
+    ball: Ball, asked: Precision, again: Callable[[Precision, str], Ball]
+) -> Iterator[tuple[Precision, Ball]]:
+    """Yield the balls of lower precisions, the sharpest first.
+
+    Of each: that of matrix products whose operands are rounded to it; that of the result rounded
+    to it; those of every step rounded to it. ball, asked, again: as in `judged`.
+    """
+    for p in LOWER[asked.name]:
+        own = asked.accumulator or asked
+        yield p, again(replace(own, accumulator=p.accumulator, products=p), "")
+        yield p, ball.into(p)
+        for steps in dict.fromkeys((p, p.narrow())):
+            yield p, again(steps.flushing(), "")
 
 
 def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
