@@ -142,6 +142,21 @@ class Ball(NDArrayOperatorsMixin):
         rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
         return Ball(self.mid, _up(rounding + self.rad), precision)
 
+    def nearest(self, precision: Precision) -> "Ball":
+        """Return these balls rounded to nearest in a precision, ties to even.
+
+        Rounding is monotone, so the ends are rounded: a ball that is narrow for that precision
+        becomes one number, or two neighbours.
+        """
+        low, high = (_nearest(end, precision) for end in _ends(self))
+        if self.is_exact:
+            return Ball.exact(low, self.precision)
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
+            mid = np.where(low == high, low, low / 2 + high / 2)
+            rad = np.where(low == high, 0, _up((high - low) / 2 + FLOAT64.u * np.abs(mid)))
+        known = np.isfinite(mid)
+        return Ball(np.where(known, mid, self.mid), np.where(known, rad, np.inf), self.precision)
+
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         ball = values if isinstance(values, Ball) else Ball.exact(values, self.precision)
@@ -226,6 +241,12 @@ def _up(rad: Array, n: int = 1) -> Array:
     if np.isnan(np.max(rad, initial=0)):  # zero times infinity: nothing is known
         rad = np.where(np.isnan(rad), np.inf, rad)
     return rad
+
+
+def _nearest(x: Array, p: Precision) -> Array:
+    """Return float64 numbers rounded to p; those of size 2^e are multiples of 2^(e - digits)."""
+    last = np.maximum(np.frexp(x)[1], p.exponent + 1) - p.digits
+    return np.asarray(np.ldexp(np.rint(np.ldexp(x, -last)), last))
 
 
 def _read(a: Ball) -> Ball:
@@ -545,6 +566,8 @@ def _accumulated(
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
+    if p.products:
+        a, b = (ball.nearest(p.products) for ball in (a, b))
     n = a.shape[-1]
     spread = 0.0
     if not (a.is_exact and b.is_exact):

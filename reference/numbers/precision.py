@@ -33,6 +33,7 @@ class Precision:
     digits:      bits of the significand, the leading one included.
     exponent:    of the smallest normal number, 2^exponent.
     accumulator: the precision of sums and inner products, if it is wider.
+    products:    the precision that matrix products round their operands to, if it is a lower one.
     flushes:     whether subnormals may become zero, as operands and as results of ops.
     zeroes:      whether all subnormal operands are read as zero.
     in_parts:    whether sums are made of partial sums that are rounded.
@@ -47,6 +48,7 @@ class Precision:
     digits: int
     exponent: int
     accumulator: Optional["Precision"] = None
+    products: Optional["Precision"] = None
     flushes: bool = False
     zeroes: bool = False
     in_parts: bool = False
