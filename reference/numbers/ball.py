@@ -431,14 +431,64 @@ _sqrt = _function(
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
 )
-# arctan' = 1 / (1 + x^2), largest at the end nearest to zero; tanh' <= 1 and erf' <= 2 / sqrt(pi).
+# arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
     np.arctan,
     "arctan_ulp",
     lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
 )
-_tanh = _function(np.tanh, "tanh_ulp", lambda a, _: a.rad)
-_erf = _function(erf, "erf_ulp", lambda a, _: a.rad * (2 / np.sqrt(np.pi)))
+
+
+def _saturating(
+    f: Any,
+    ulp: str,
+    slope: Callable[[Array], Array],
+    rest: Callable[[Array], Array],
+    units: int = 0,
+) -> Callable[..., Ball]:
+    """Return the rule of a function that is odd, grows, and stays between -1 and 1.
+
+    ulp:   as in `_function`.
+    slope: x >= 0 -> f'(x), which falls.
+    rest:  x >= 0 -> a bound of 1 - f(x).
+    units: how many unit roundoffs an implementation may be off 1 where f is 1 to all digits.
+
+    1. Over a ball f moves by the radius times the slope at the end nearest to zero, and by no more
+       than takes it to the other one of -1 and 1.
+    2. Where f is nearer to 1 than u^2, so that not even twice the digits tell them apart, every
+       implementation returns 1, and is off by the rest alone.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        nearest = np.fmax(np.abs(a.mid) - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
+        rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
+        size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
+        rad += _rounding(size, 0, p)
+        for q in (p, FLOAT64):
+            rad += np.where(left <= q.u**2, left + units * q.u, q.ulps(getattr(q, ulp)) * size)
+        return Ball(mid, _up(rad), p)
+
+    return rule
+
+
+# tanh' = 1 / cosh^2 = 4 e / (1 + e)^2 and 1 - tanh = 2 e / (1 + e), where e = e^(-2x).
+_tanh = _saturating(
+    np.tanh,
+    "tanh_ulp",
+    lambda x: 4 * np.exp(-2 * x) / (1 + np.exp(-2 * x)) ** 2,
+    lambda x: 2 * np.exp(-2 * x),
+)
+# erf' = 2 / sqrt(pi) e^(-x^2), and 1 - erf = 2 / sqrt(pi) times the integral over all t > 0 of
+# e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). PyTorch's float32 GELU', which is
+# 1/2 (1 + erf) + z P', is off far below zero by as much as an error of erf of one unit.
+_erf = _saturating(
+    erf,
+    "erf_ulp",
+    lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x),
+    lambda x: np.exp(-x * x),
+    units=1,
+)
 
 
 # Sums: any order, in the accumulator.

@@ -220,7 +220,7 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.log1p: _function(np.log1p, lambda x, _: 1 / (1 + x)),
     np.arctan: _function(arctan, lambda x, _: 1 / (1 + x * x)),
     np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
-    np.tanh: _function(np.tanh, lambda _, y: 1 - y * y),
+    np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
 }
 
