@@ -570,6 +570,16 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
         target.rad = spread
 
 
+MOVES = (
+    np.transpose,
+    np.swapaxes,
+    np.repeat,
+    np.broadcast_to,
+    sliding_window_view,
+    np.reshape,
+)
+"""The functions that move and repeat entries, and compute nothing."""
+
 _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.negative: _negative,
     np.absolute: _absolute,
@@ -601,12 +611,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _zeros_like,
     np.argmax: _argmax,
     np.pad: _pad,
-    np.transpose: _moved(np.transpose),
-    np.swapaxes: _moved(np.swapaxes),
-    np.repeat: _moved(np.repeat),
-    np.broadcast_to: _moved(np.broadcast_to),
-    sliding_window_view: _moved(sliding_window_view),
-    np.reshape: _moved(np.reshape),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
+    **{move: _moved(move) for move in MOVES},
 }

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
+from backproof.reference.numbers.ball import MOVES
 from backproof.reference.ops.functions import arctan, erf, rounding
 
 ERF_SLOPE = 2 / np.pi**0.5
@@ -286,12 +286,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.argmax: lambda a, axis=None: np.argmax(a.value, axis=axis),
     np.pad: _pad,
     np.sum: _moved(np.sum),
-    np.transpose: _moved(np.transpose),
-    np.swapaxes: _moved(np.swapaxes),
-    np.repeat: _moved(np.repeat),
-    np.broadcast_to: _moved(np.broadcast_to),
-    sliding_window_view: _moved(sliding_window_view),
-    np.reshape: _moved(np.reshape),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
+    **{move: _moved(move) for move in MOVES},
 }
