@@ -8,6 +8,7 @@ in any order:
     radius = (what the operands' radii cause) + (one operation's rounding, bounded by the
              largest magnitude that the result can have) + (underflow)
 
+What is exactly zero, such as the product of zero and a number, is not rounded, and cannot underflow.
 Midpoints are computed in float64, so float64's own rounding is part of every radius, on top of
 the modelled precision's: below, a unit is always the sum u + u64 of the two unit roundoffs.
 """
@@ -60,9 +61,11 @@ class Ball(NDArrayOperatorsMixin):
         """
         a = np.asarray(values)
         if a.dtype.kind == "U":
-            a = np.array([float(Fraction(x)) for x in a.ravel().tolist()]).reshape(a.shape)
+            fractions = [Fraction(x) for x in a.ravel().tolist()]
+            a = np.array(fractions, dtype=object).reshape(a.shape)
         mid = a.astype(np.float64)
-        return cls(mid, _rounding(np.abs(mid), _unit(precision), precision), precision)
+        rad = _rounding(np.abs(mid), _unit(precision), precision, a != 0)
+        return cls(mid, rad, precision)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -98,12 +101,12 @@ class Ball(NDArrayOperatorsMixin):
         """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
 
         It is for bounds of products, which cost half as much in float32 as in float64. Scaling by s
-        keeps B in float32's range.
+        keeps B in float32's range. Where an entry is not finite, all of B is NaN.
         """
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
         largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
         if not np.isfinite(largest):
-            return np.full(self.shape, np.inf, np.float32), 1.0
+            return np.full(self.shape, np.nan, np.float32), 1.0
         scale = 2.0 ** max(np.frexp(largest)[1] - 1, FLOAT64.exponent) if largest else 1.0
         bound = np.empty(self.shape, np.float32)
         np.multiply(size, 1 / scale, out=bound, casting="same_kind")
@@ -191,8 +194,24 @@ def _unit(p: Precision) -> float:
     return p.u + FLOAT64.u
 
 
-def _rounding(magnitude: Array, relative: float, p: Precision) -> Array:
-    return relative * magnitude + (p.underflow + FLOAT64.underflow)
+def _rounding(size: Array, relative: Any, p: Precision, nonzero: Any = None) -> Array:
+    """Return a bound of what one rounding changes; an exact zero is not rounded.
+
+    size:    a bound of the magnitude. relative: of the relative error.
+    nonzero: where the number is not exactly zero. None: wherever the size is not; that will not do
+             where the size itself may have underflowed in float64.
+    """
+    lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
+    nonzero = size > 0 if nonzero is None else nonzero
+    return relative * size + (lost if np.all(nonzero) else np.where(nonzero, lost, 0))
+
+
+def _nonzero(a: Ball) -> Array:
+    """Return where numbers are not exactly zero."""
+    nonzero = a.mid != 0
+    if not a.is_exact:
+        nonzero |= a.rad != 0
+    return np.asarray(nonzero)
 
 
 def _up(rad: Array, n: int = 1) -> Array:
@@ -360,11 +379,12 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.asarray(a.mid * b.mid)
+    nonzero = True if np.all(mid) else _nonzero(a) & _nonzero(b)
     if a.is_exact and b.is_exact:
-        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p)), p)
+        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p, nonzero)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
     rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
-    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p)), p)
+    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p, nonzero)), p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -373,7 +393,7 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     smallest = size - b.rad
     rad = (np.abs(mid) * b.rad + a.rad) / smallest
     relative = p.ulps(p.divide_ulp) + FLOAT64.u
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, _nonzero(a)))
     return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
 
 
@@ -388,7 +408,8 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
         mid = np.asarray(f(a.mid))
         rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
-        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p)), p)
+        nonzero = True if f is np.exp else None  # e^x is never zero
+        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero)), p)
 
     return rule
 
@@ -399,7 +420,7 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
     relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=True))
     return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
 
 
@@ -494,16 +515,24 @@ _erf = _saturating(
 # Sums: any order, in the accumulator.
 
 
-def _accumulated(mid: Array, size: Array, spread: Any, n: int, p: Precision) -> Ball:
+def _accumulated(
+    mid: Array, size: Array, spread: Any, n: int, p: Precision, nonzero: Any = None
+) -> Ball:
     """Return the ball of n accumulated terms and the rounding of their sum.
 
-    size: sum of the terms' largest magnitudes. spread: what the operands' radii cause.
+    size:    sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii
+             cause.
+    nonzero: where not all terms are exactly zero. None: wherever the size is not.
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
-    rad = size  # overwritten: the largest array of all is touched as seldom as possible
-    rad *= gamma(n, _unit(wide))
-    rad += 2 * n * (wide.underflow + FLOAT64.underflow)
+    terms = n * (size > 0 if nonzero is None else nonzero)
+    rad, share = size, gamma(n, _unit(wide))
+    if isfinite(share):
+        rad *= share  # in place: the largest array of all is touched as seldom as possible
+    else:
+        rad = np.where(size == 0, 0, np.inf)
+    rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
         rad += _rounding(np.abs(mid) + rad, p.u, p)
@@ -517,20 +546,33 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
         zero = np.zeros(())
         rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
         spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
-    return _accumulated(a.mid @ b.mid, _product_of_bounds(a, b), spread, n, p)
+    size, nonzero = _product_of_bounds(a, b)
+    return _accumulated(a.mid @ b.mid, size, spread, n, p, nonzero)
 
 
-def _product_of_bounds(a: Ball, b: Ball) -> Array:
-    """Return an array that is at least (|a| + rad_a) (|b| + rad_b), computed in float32."""
-    n = a.shape[-1]
+def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
+    """Return a bound of (|a| + rad_a) (|b| + rad_b), and where not all terms are exactly zero.
+
+    It is computed in float32, unless an entry is so small that underflow matters there: in each of
+    n terms either factor, the product or the sum may underflow, 8 n minimum32 in all.
+    """
+    n, nonzero = a.shape[-1], np.True_
     (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
-    size = (bound_a @ bound_b).astype(np.float64)
-    # Rounded n + 6 times; in each of n terms either factor, the product or the sum may underflow.
-    size *= 1 + gamma(n + 6, FLOAT32.u)
-    size += 8 * n * FLOAT32.minimum
-    size *= scale_a
-    size *= scale_b
-    return np.asarray(size)
+    product = bound_a @ bound_b
+    small = 8 * n * FLOAT32.minimum / FLOAT32.u
+    fits = np.min(product, initial=np.inf) >= small  # NaN does not
+    if not fits:  # except for the rows and the columns of zeros
+        rows, columns = np.any(_nonzero(a), axis=-1), np.any(_nonzero(b), axis=-2)
+        nonzero = rows[..., :, None] & columns[..., None, :]
+        fits = np.min(product, initial=np.inf, where=nonzero) >= small
+    if fits:
+        size = product.astype(np.float64)
+        size *= 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow
+        size *= scale_a
+        size *= scale_b
+        return np.asarray(size), nonzero
+    terms = _nonzero(a).astype(np.float32) @ _nonzero(b).astype(np.float32)
+    return (np.abs(a.mid) + a.rad) @ (np.abs(b.mid) + b.rad), terms > 0
 
 
 def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
