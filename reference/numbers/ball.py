@@ -130,8 +130,8 @@ class Ball(NDArrayOperatorsMixin):
         return Ball(np.zeros(self.shape), rad, self.precision)
 
     def read(self) -> "Ball":
-        """Return these balls as the precision may read them: if it flushes, subnormals as zero."""
-        return _read(self)
+        """Return an op's operands or results: if the precision flushes, subnormals may be zero."""
+        return _flushed(self) if self.precision.flushes else self
 
     def into(self, precision: Precision) -> "Ball":
         """Return these balls rounded once, into a precision."""
@@ -226,13 +226,15 @@ def _up(rad: Array, n: int = 1) -> Array:
 
 
 def _read(a: Ball) -> Ball:
-    """Return the operand as the precision may read it: subnormals as zero, if it flushes."""
-    p = a.precision
-    if not p.flushes:
-        return a
-    size = np.abs(a.mid)
-    subnormal = (size < p.minimum) & (size > 0)
-    return Ball(a.mid, a.rad + np.where(subnormal, size, 0), p) if subnormal.any() else a
+    """Return the operand of a step as the precision may read it."""
+    return _flushed(a) if a.precision.flushes_steps else a
+
+
+def _flushed(a: Ball) -> Ball:
+    """Return the balls with zero in every one that has a subnormal number in it."""
+    p, size = a.precision, np.abs(a.mid)
+    subnormal = (size - a.rad < p.minimum) & (size > a.rad)
+    return Ball(a.mid, np.where(subnormal, size, a.rad), p) if subnormal.any() else a
 
 
 def _constant(x: Any, p: Precision) -> Ball:

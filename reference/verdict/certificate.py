@@ -208,7 +208,7 @@ class Replay:
     def rounded(self, ball: Ball) -> Ball:
         """Return an op's result, rounded once into the precision if its steps used a wider one."""
         wider = ball.precision.digits > self.precision.digits
-        return ball.into(self.precision) if wider else ball
+        return ball.into(self.precision) if wider else ball.read()
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""

@@ -171,7 +171,7 @@ class Custom:
     def rounded(self, ball: Ball) -> Ball:
         """Return the op's result, rounded once if its steps used a wider precision."""
         wider = ball.precision.digits > self.precision.digits
-        return ball.into(self.precision) if wider else ball
+        return ball.into(self.precision) if wider else ball.read()
 
     def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
         """Return y and the gradients as `run` computes them, from copies of the inputs."""
