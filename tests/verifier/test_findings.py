@@ -183,8 +183,9 @@ def with_other(replay: Any, quantity: Quantity, array: Array) -> Any:
     """Return the replay of a run that gave another array of a quantity."""
     name = quantity.of
     if not quantity.probes:
-        gradients = {**replay.plain.gradients, name: array}
-        return replace(replay, plain=replace(replay.plain, gradients=gradients), balls={})
+        kind = "values" if quantity.kind == "value" else "gradients"
+        arrays = {**getattr(replay.plain, kind), name: array}
+        return replace(replay, plain=replace(replay.plain, **{kind: arrays}), balls={})
     of_node = "cotangents" if name in replay.trace.values else "gradients"
     kind = "values" if quantity.kind == "value" else of_node
 
