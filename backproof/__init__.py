@@ -37,8 +37,9 @@ _HOMES = {
     "reference.backprop": ("Trace", "backprop"),
     "reference.network": ("Network", "Node"),
     "reference.ops": ("OPS",),
-    "reference.verdict.certificate": ("Certificate", "certify"),
+    "reference.verdict.certificate": ("Certificate",),
     "reference.verdict.custom": ("OpCertificate", "certify_op"),
+    "reference.verdict.passes": ("certify",),
 }
 """Module -> the public names that it defines."""
 

@@ -177,7 +177,7 @@ def test_your_own_adapter(installed: Installed, command: list[str]) -> None:
     text = installed.run(*command, *options)
 
     assert "mine f64" in text
-    assert "article  38/38" in text
+    assert "article  43/43" in text
 
 
 def test_reproduce(installed: Installed) -> None:
