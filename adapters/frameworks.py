@@ -87,9 +87,9 @@ TABLE = {
     ),
     "jax": Framework(
         module="backproof.adapters.jax_grad",
-        traits=Traits(compiled="ops", share=20),
+        traits=Traits(compiled="ops", share=25),
         variants={
-            "jit": Traits(compiled="passes", share=20),
+            "jit": Traits(compiled="passes", share=25),
             "vmap": PASSES,
             "checkpoint": PASSES,
             "scan": PASSES,

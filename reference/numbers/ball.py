@@ -23,7 +23,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
 
 
@@ -128,6 +128,11 @@ class Ball(NDArrayOperatorsMixin):
         rad = _up(_rounding(size, _unit(self.precision), self.precision))
         return Ball(np.zeros(self.shape), rad, self.precision)
 
+    def stored(self) -> "Ball":
+        """Return these balls rounded once into the precision in which arrays are stored."""
+        p = self.precision
+        return Ball(self.mid, self.into(PRECISIONS[p.stored]).rad, p) if p.stored else self
+
     def read(self) -> "Ball":
         """Return an op's operands or results: if the precision flushes, subnormals may be zero."""
         return _flushed(self) if self.precision.flushes else self
@@ -136,6 +141,21 @@ class Ball(NDArrayOperatorsMixin):
         """Return these balls rounded once, into a precision."""
         rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
         return Ball(self.mid, _up(rounding + self.rad), precision)
+
+    def nearest(self, precision: Precision) -> "Ball":
+        """Return these balls rounded to nearest in a precision, ties to even.
+
+        Rounding is monotone, so the ends are rounded: a ball that is narrow for that precision
+        becomes one number, or two neighbours.
+        """
+        low, high = (_nearest(end, precision) for end in _ends(self))
+        if self.is_exact:
+            return Ball.exact(low, self.precision)
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
+            mid = np.where(low == high, low, low / 2 + high / 2)
+            rad = np.where(low == high, 0, _up((high - low) / 2 + FLOAT64.u * np.abs(mid)))
+        known = np.isfinite(mid)
+        return Ball(np.where(known, mid, self.mid), np.where(known, rad, np.inf), self.precision)
 
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
@@ -221,6 +241,12 @@ def _up(rad: Array, n: int = 1) -> Array:
     if np.isnan(np.max(rad, initial=0)):  # zero times infinity: nothing is known
         rad = np.where(np.isnan(rad), np.inf, rad)
     return rad
+
+
+def _nearest(x: Array, p: Precision) -> Array:
+    """Return float64 numbers rounded to p; those of size 2^e are multiples of 2^(e - digits)."""
+    last = np.maximum(np.frexp(x)[1], p.exponent + 1) - p.digits
+    return np.asarray(np.ldexp(np.rint(np.ldexp(x, -last)), last))
 
 
 def _read(a: Ball) -> Ball:
@@ -526,6 +552,8 @@ def _accumulated(
     wide = p.accumulator or p
     terms = n * (size > 0 if some is None else some)
     rad, share = size, gamma(n, _unit(wide))
+    if p.in_parts:
+        share += gamma((n - 1).bit_length(), p.u)
     if isfinite(share):
         rad *= share  # in place: the largest array of all is touched as seldom as possible
     else:
@@ -538,6 +566,8 @@ def _accumulated(
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
+    if p.products:
+        a, b = (ball.nearest(p.products) for ball in (a, b))
     n = a.shape[-1]
     spread = 0.0
     if not (a.is_exact and b.is_exact):

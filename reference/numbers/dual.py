@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
-from backproof.reference.ops.functions import arctan, erf, rounding
+from backproof.reference.ops.functions import arctan, erf, rounding, stored
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -70,6 +70,10 @@ class Dual(NDArrayOperatorsMixin):
     def rounding(self) -> "Dual":
         """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
         return Dual(rounding(self.value), _linear(rounding, self.tangent))
+
+    def stored(self) -> "Dual":
+        """Return both as they are stored between two kernels."""
+        return Dual(stored(self.value), _linear(stored, self.tangent))
 
     def whole_tangent(self) -> Any:
         """Return the tangent as an array, also where it is zero."""

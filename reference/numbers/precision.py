@@ -33,8 +33,11 @@ class Precision:
     digits:      bits of the significand, the leading one included.
     exponent:    of the smallest normal number, 2^exponent.
     accumulator: the precision of sums and inner products, if it is wider.
+    products:    the precision that matrix products round their operands to, if it is a lower one.
     flushes:     whether subnormals may become zero, as operands and as results of ops.
     zeroes:      whether all subnormal operands are read as zero.
+    in_parts:    whether sums are made of partial sums that are rounded.
+    stored:      the name of the precision that arrays are stored in, if ops compute in a wider one.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -45,8 +48,11 @@ class Precision:
     digits: int
     exponent: int
     accumulator: Optional["Precision"] = None
+    products: Optional["Precision"] = None
     flushes: bool = False
     zeroes: bool = False
+    in_parts: bool = False
+    stored: str = ""
     divide_ulp: float = 2.5
     exp_ulp: float = 3
     expm1_ulp: float = 3
@@ -95,6 +101,18 @@ class Precision:
     def zeroing(self) -> "Precision":
         """Return this precision without subnormals; all subnormal operands are read as zero."""
         return replace(self.flushing(), zeroes=True)
+
+    @property
+    def steps(self) -> "Precision":
+        """The precision of the steps inside an op: the accumulator's, where there is one."""
+        return replace(self.accumulator, stored=self.name) if self.accumulator else self
+
+    def summing_in_parts(self) -> "Precision":
+        """Return this precision with partial sums that are rounded to it, as threads hand them on.
+
+        A sum of n terms is made of log2 n layers of partial sums at most.
+        """
+        return replace(self, in_parts=True)
 
     def narrow(self) -> "Precision":
         """Return this precision with itself as the accumulator."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
-from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
+from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array
 
 
@@ -28,7 +29,8 @@ class Stepwise(np.ndarray[Any, Any]):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         dtype = next(x.dtype for x in inputs if isinstance(x, Stepwise))
         arrays = [np.asarray(x, dtype if isinstance(x, int | float) else None) for x in inputs]
-        return Stepwise.of(getattr(ufunc, method)(*arrays, **kwargs))
+        with np.errstate(all="ignore"):
+            return Stepwise.of(getattr(ufunc, method)(*arrays, **kwargs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if rule := RULES.get(func):
@@ -57,7 +59,12 @@ RULES: dict[Any, Callable[..., Stepwise]] = {np.sum: _in_turn, np.where: _where}
 
 
 def cast(x: Any, p: Precision) -> Any:
-    """Return numbers of any kind in another precision: rounded once if it is a narrower one."""
+    """Return numbers of any kind in another precision: rounded once if it is a narrower one.
+
+    `Terms` are in no precision, and stay as they are.
+    """
+    if isinstance(x, Terms):
+        return x
     if isinstance(x, Dual):
         return _of_both(x, lambda part: cast(part, p))
     if isinstance(x, Ball):
@@ -68,9 +75,9 @@ def cast(x: Any, p: Precision) -> Any:
 def wide(x: Any) -> Any:
     """Return numbers in the precision in which they are accumulated.
 
-    `Ball` accumulates so by itself.
+    `Ball` accumulates so by itself, and `Terms` are not rounded.
     """
-    if isinstance(x, Dual | Ball):
+    if isinstance(x, Dual | Ball | Terms):
         return x
     p = PRECISIONS[x.dtype.name]
     return cast(x, p.accumulator or p)
@@ -84,6 +91,8 @@ def like(x: Any, other: Any) -> Any:
 def _precision(x: Any) -> Precision:
     if isinstance(x, Dual):
         return _precision(x.value)
+    if isinstance(x, Terms):
+        return FLOAT64
     return x.precision if isinstance(x, Ball) else PRECISIONS[x.dtype.name]
 
 

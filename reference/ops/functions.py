@@ -34,6 +34,11 @@ def rounding(x: Array) -> Any:
     return x.rounding() if hasattr(x, "rounding") else 0.0
 
 
+def stored(x: Array) -> Array:
+    """Return x as it is stored between two kernels; over `Ball`, with the error of rounding it."""
+    return x.stored() if hasattr(x, "stored") else x
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):

@@ -173,7 +173,7 @@ class Custom:
             found = result(Terms.of)
             return np.asarray(found.magnitude if isinstance(found, Terms) else found)
 
-        own = self.precision.accumulator or self.precision
+        own = self.precision.steps
         return judged(quantity, seen, self.precision, ball(own), lambda: {(): ball}, terms)
 
     def operands(self, arrays: Sequence[Array], make: Number) -> list[Any]:

@@ -1,20 +1,23 @@
 """Diagnosis: which classical mistake explains a refuted link?
 
-Every fault of the catalogue that can occur at the link predicts its own ball from the
-framework's own numbers. The faults whose ball holds the framework's result are named; those that
-explain most of the other refuted links come first. Where no fault does, simple relations are
-tried, and where no relation holds either, the diagnosis says so. One fault makes one finding,
-which all links that it explains belong to.
+Every fault of the catalogue that can occur at the link predicts its own ball from the framework's
+own numbers. A fault is named if its ball holds all numbers seen and would not hold the right ones
+as well. Those that explain most of the other refuted links come first, then those whose ball is
+the sharpest. Where no fault does, simple relations are tried in the same way, and where no relation
+holds either, the diagnosis says so. One fault makes one finding, which all links that it explains
+belong to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import Precision
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.evidence import DIGIT, are_rounded_to, sharpness
 from backproof.reference.verdict.faults import Fault
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.replay import Replay
@@ -51,54 +54,84 @@ def diagnose(
     red = [link for link in certificate.links if link.verdict in ("degraded", "refuted")]
     while red:
         first = red[0]
-        candidates = []
-        for fault in faults:
-            if explains(replay, fault, first):
-                own = tuple(link.name for link in red if explains(replay, fault, link))
-                candidates.append((fault, own))
-        candidates.sort(key=lambda candidate: -len(candidate[1]))
-        if candidates:
-            fault, explained = candidates[0]
-            evidence = f"{first.name} is {fault.gives}: {_all(first)}"
-            if len(explained) > 1:
-                evidence += f", and likewise {', '.join(explained[1:])}"
-        else:
-            explained, evidence = (first.name,), relation(replay, first)
+        found = [(fault, explained_by(replay, fault, red)) for fault in faults]
+        candidates = [(fault, own) for fault, own in found if first.name in own]
+        candidates.sort(key=lambda candidate: (-len(candidate[1]), candidate[1][first.name]))
+        fault, own = candidates[0] if candidates else (None, {first.name: np.inf})
+        explained = tuple(own)
+        evidence = (
+            f"{first.name} is {fault.gives}: {_all(first)}" if fault else relation(replay, first)
+        )
+        if len(explained) > 1:
+            evidence += f", and likewise {', '.join(explained[1:])}"
         yield Diagnosis(first, tuple(fault.name for fault, _ in candidates), evidence, explained)
         red = [link for link in red if link.name not in explained]
 
 
-def explains(replay: Replay, fault: Fault, link: Link) -> bool:
-    """Return whether a fault's own ball holds all of the framework's numbers at a link."""
-    if not fault.changes(replay.network, link.quantity):
-        return False
+def explained_by(replay: Replay, fault: Fault, red: Sequence[Link]) -> dict[str, float]:
+    """Return the links that a fault explains, by name, and how sharply; see `sharpness`.
+
+    Empty unless the first of them is among them, and one of them to a digit at least: nothing that
+    is a tenth of the way off has that fault's name. A fault that rounds must have rounded them all.
+    """
+    if not sharpness_of(replay, fault, red[0]) < 1:
+        return {}
+    sharp = {link: sharpness_of(replay, fault, link) for link in red}
+    explained = [link for link in red if sharp[link] < 1]
+    if min(sharp.values()) > DIGIT:
+        return {}
+    if fault.rounds:
+        p, quantities = replay.precision, [link.quantity for link in explained]
+        pairs = [(replay.seen(quantity), replay.ball(quantity, p)) for quantity in quantities]
+        if not are_rounded_to(fault.rounds, pairs):
+            return {}
+    return {link.name: sharp[link] for link in explained}
+
+
+def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
+    """Return how sharply a fault's own ball explains a link, in the best of all ways."""
     seen = replay.seen(link.quantity)
-    ball = replay.ball(link.quantity, replay.precision, fault.rules, fault.update)
-    if not isinstance(seen, np.ndarray | np.generic) or seen.shape != ball.shape:
-        return False
-    numbers = np.asarray(seen, dtype=np.float64)
-    if link.problem:  # NaN and infinity: the same in the same places
-        return bool(np.array_equal(numbers, ball.mid, equal_nan=True))
-    return bool(np.all(np.isfinite(ball.rad)) and ball.contains(numbers).all())
+    is_array = isinstance(seen, np.ndarray | np.generic)
+    if not is_array or not fault.changes(replay.network, link.quantity):
+        return np.inf
+    found = []
+    for p in ways(replay):
+        own = replay.ball(link.quantity, p, fault.rules, fault.update)
+        if not link.problem:
+            found.append(sharpness(seen, replay.ball(link.quantity, p), own))
+        elif np.array_equal(seen.astype(np.float64), own.mid, equal_nan=True):
+            found.append(0.0)  # NaN and infinity: the same in the same places
+    return min(found, default=np.inf)
+
+
+def ways(replay: Replay) -> tuple[Precision, ...]:
+    """Return the precisions that the steps of a link may be computed in, the sharpest first."""
+    p = replay.precision
+    return (p.accumulator, p) if p.accumulator else (p,)
 
 
 def relation(replay: Replay, link: Link) -> str:
     """Return in simple terms how the framework's numbers are related to the expected ones."""
     if link.problem:
         return link.problem
+    if link.verdict == "degraded":
+        return f"its numbers are {link.precision}'s: {link}"
     seen = np.asarray(replay.seen(link.quantity), dtype=np.float64)
-    ball = replay.ball(link.quantity, replay.precision)
-    for said, expected in _relations(seen, ball):
-        if expected.shape == seen.shape and expected.contains(seen).all():
-            return f"{link.name} is {said}: {_all(link)}"
-    outside = np.argwhere(~ball.contains(seen))
-    if len(outside) < seen.size:
-        places = ", ".join(str(index.tolist()) for index in outside[:3])
-        return f"only {len(outside)} of {seen.size} entries are wrong, at {places}: {link}"
-    return f"no known fault and no simple relation explains it: {link}"
+    for p in ways(replay):
+        right = replay.ball(link.quantity, p)
+        outside = ~right.contains(seen)
+        if np.unique(np.abs(right.mid[outside])).size > 1:  # one number has no relation
+            for said, own in _relations(seen, right, outside):
+                if sharpness(seen, right, own) <= DIGIT:
+                    return f"{link.name} is {said}: {_all(link)}"
+    places = ", ".join(str(index.tolist()) for index in np.argwhere(outside)[:3])
+    if 0 < (n := int(outside.sum())) < seen.size:
+        are = "is" if n == 1 else "are"
+        return f"only {n} of {seen.size} entries {are} wrong, at {places}: {link}"
+    return f"no simple relation explains it: {link}"
 
 
-def _relations(seen: Any, ball: Ball) -> Iterator[tuple[str, Ball]]:
+def _relations(seen: Any, ball: Ball, outside: Any) -> Iterator[tuple[str, Ball]]:
     """Yield each relation's name, with the ball that is expected under it."""
     p = ball.precision
     yield "what was expected, negated", -ball
@@ -106,15 +139,26 @@ def _relations(seen: Any, ball: Ball) -> Iterator[tuple[str, Ball]]:
         yield "what was expected, transposed", ball.T
         yield "what was expected, rows reversed", ball[::-1]
         yield "what was expected, columns reversed", ball[:, ::-1]
-    at = np.unravel_index(int(np.argmax(np.abs(ball.mid))), ball.shape)
-    if ball.mid[at]:
+    size = np.where(outside, np.abs(ball.mid), 0)
+    at = np.unravel_index(int(np.argmax(size)), ball.shape)
+    with np.errstate(all="ignore"):
         factor = float(seen[at] / ball.mid[at])
-        power = 2.0 ** np.round(np.log2(abs(factor))) * np.sign(factor) if factor else 0.0
+        # The factor is known no better than the largest entry that is wrong.
+        known = abs(factor) * float(ball[at].rad / size[at] + 2 * p.u)
+    if factor and np.isfinite(factor) and np.isfinite(known):
+        power = np.sign(factor) * 2.0 ** np.round(np.log2(abs(factor)))
         yield f"{power:g} times what was expected", ball * power
-        # The factor itself is known no better than the largest entry.
-        known = abs(factor) * (ball[at].rad / abs(ball.mid[at]) + 2 * p.u)
-        yield f"{factor:.6g} times what was expected", ball * Ball(factor, known, p)
+        yield f"{_number(factor, known)} times what was expected", ball * Ball(factor, known, p)
+
+
+def _number(factor: float, known: float) -> str:
+    """Return a number with as many digits as are known of it; known: its radius."""
+    written = (f"{factor:.{digits}g}" for digits in range(1, 18))
+    return next(number for number in written if abs(float(number) - factor) <= known)
 
 
 def _all(link: Link) -> str:
-    return f"all {link.entries} of {link.entries} entries" if link.entries else "every entry"
+    if not link.entries:
+        return "every entry"
+    wrong = "" if link.outside == link.entries else f", of which {link.outside} are wrong"
+    return f"all {link.entries} of {link.entries} entries{wrong}"

@@ -41,7 +41,7 @@ from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS, Array
-from backproof.reference.verdict.judging import radii, widest
+from backproof.reference.verdict.judging import FLUSHES, radii, widest
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay
@@ -73,7 +73,10 @@ class Sweep:
     def __post_init__(self) -> None:
         """Sweep forward for the errors, then back."""
         network, seen = self.replay.network, {**self.replay.leaves, **self.replay.trace.values}
-        self.values = {name: np.asarray(a, np.float64) for name, a in seen.items()}
+        flushes = any(FLUSHES in properties for properties in self.properties.values())
+        lost = self.replay.precision.minimum if flushes else 0.0
+        exactly = {name: np.asarray(a, np.float64) for name, a in seen.items()}
+        self.values = {name: np.where(np.abs(a) < lost, 0, a) for name, a in exactly.items()}
         self.exact, self.errors, self.received = {}, {}, {}
         for node in network.nodes:
             p, ways = self.way(node, Quantity("value", node.name))

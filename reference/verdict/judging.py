@@ -22,6 +22,7 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
+from backproof.reference.verdict.evidence import is_of
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 
 Form = tuple[str, ...]
@@ -42,8 +43,8 @@ class Freedom:
 
     precision:  the rounding of the steps inside an op.
     properties: what it is called.
-    is_narrow:  whether sums are accumulated in the precision itself, though a wider accumulator is
-                usual.
+    is_narrow:  whether sums are rounded to the precision itself on the way, though a wider
+                accumulator is usual.
     """
 
     precision: Precision
@@ -66,10 +67,11 @@ def freedoms(p: Precision) -> tuple[Freedom, ...]:
         return tuple(own)
     steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
     return (
-        Freedom(p.accumulator),
+        Freedom(p.steps),
         Freedom(p, (steps,)),
         Freedom(p.flushing(), (steps, *flushes)),
         Freedom(p.zeroing(), (steps, *flushes)),
+        Freedom(p.summing_in_parts(), (f"rounds partial sums to {p.name}",), is_narrow=True),
         Freedom(p.narrow(), (narrow,), is_narrow=True),
     )
 
@@ -105,7 +107,7 @@ def judged(
         undecided = undecided or link
     outside = int(np.sum(~ball.contains(seen)))
     refuted = replace(first, verdict="refuted")
-    return undecided or replace(lower(refuted, seen, ball.mid, ways()) or refuted, outside=outside)
+    return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
 
 
 def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:
@@ -132,13 +134,22 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
                 yield replace(link, verdict="undecided")
 
 
-def lower(refuted: Link, seen: Array, exact: Array, ways: Ways) -> Link | None:
-    """Return the link as degraded to the best lower precision whose ball holds it; None if none."""
+def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
+    """Return the link as degraded to a lower precision, if there is evidence of it; else None.
+
+    first: the ball that was tried first. The sharpest ball of each lower precision is tried first:
+    of matrix products whose operands are rounded to it; of the result rounded to it; of every step
+    rounded to it.
+    """
+    asked = PRECISIONS[refuted.precision]
     for p in LOWER[refuted.precision] if ways else ():
-        ball = ways[()](p.narrow().flushing())
-        link = measured(refuted.quantity, p.name, seen, ball, exact)
-        if link.share <= 1 and link.resolution < 1:
-            return replace(link, verdict="degraded")
+        products = replace(asked.accumulator or asked, accumulator=p.accumulator, products=p)
+        makes = [partial(ways[()], products), partial(first.into, p)]
+        makes += [partial(ways[()], steps.flushing()) for steps in dict.fromkeys((p, p.narrow()))]
+        for ball in (make() for make in makes):
+            link = measured(refuted.quantity, p.name, seen, ball, first.mid)
+            if link.share <= 1 and link.resolution < 1 and is_of(p, seen, first, ball):
+                return replace(link, verdict="degraded")
     return None
 
 

@@ -79,7 +79,9 @@ def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate
     again = {}
     for link in others:
         held = sweep.gradient(link.quantity)
-        again[link.quantity] = replace(held, properties=(OTHERWISE,) * (held.verdict == "inside"))
+        if held.verdict != "refuted":  # else the ball of the link itself is the sharper one
+            properties = (OTHERWISE,) if held.verdict == "inside" else ()
+            again[link.quantity] = replace(held, properties=properties)
     links = tuple(again.get(link.quantity, link) for link in certificate.links)
     return replace(certificate, links=links)
 

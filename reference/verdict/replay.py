@@ -72,7 +72,7 @@ class Replay:
     @property
     def own(self) -> Precision:
         """The precision in which the steps of an op are tried first."""
-        return self.precision.accumulator or self.precision
+        return self.precision.steps
 
     def links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule."""

@@ -20,6 +20,7 @@ from backproof.reference.ops import Array
 from backproof.reference.optimizers import Optimizer
 from backproof.reference.training import Record
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.evidence import sharpness
 from backproof.reference.verdict.judging import Form, judged, no_terms, problem_of
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import as_read
@@ -160,14 +161,21 @@ class Steps:
         every = {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
         return every[quantity.of.partition(AFTER)[0]]
 
-    def explains(self, other: Optimizer) -> tuple[str, ...]:
-        """Return the shown lines of which every number is inside another optimizer's balls."""
-        balls = self.balls(self.precision, of=other)
-        return tuple(
-            line
-            for line in self.record.after
-            if balls[line].contains(self.flat(self.record.after[line])).all()
-        )
+    def sharpness(self, other: Optimizer) -> float:
+        """Return how sharply another optimizer explains the training; see `evidence.sharpness`.
+
+        Its balls must hold every number shown, of every line; infinite where they do not, or where
+        a line that is wrong is no better explained than it is by the right optimizer.
+        """
+        right, balls = (self.balls(self.precision, of=of) for of in (self.optimizer, other))
+        found = []
+        for line, after in self.record.after.items():
+            seen = self.flat(after)
+            if not right[line].contains(seen).all():
+                found.append(sharpness(seen, right[line], balls[line]))
+            elif not balls[line].contains(seen).all():
+                return np.inf
+        return min(found, default=np.inf) if max(found, default=np.inf) < 1 else np.inf
 
     def before(self, name: str) -> Array:
         """Return a state or w before each step, (S, N)."""

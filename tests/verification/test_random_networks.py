@@ -1,6 +1,8 @@
 """Random networks over all ops, and campaigns' kept graphs: every link is inside or known."""
 
+import time
 from dataclasses import replace
+from itertools import islice, takewhile
 
 import pytest
 
@@ -26,18 +28,18 @@ def test_random_networks(
     """Every link of every drawn network is inside its ball or a recorded finding.
 
     --examples networks are drawn from one seed; with --campaign as many as the time allows, and
-    findings are kept. Each shard starts at its own seed.
+    findings are kept. Each shard has its own seed.
     """
     cell = judge.cell(report.RANDOM, column, "any", report.NETWORKS, iteration=shard)
     campaign = Campaign(judge.implementations, column, judge.known, cell)
-    seed = pytestconfig.getoption("--seed") + 2**20 * shard
+    drawn = campaign.graphs(pytestconfig.getoption("--seed") + 2**20 * shard)
     seconds = pytestconfig.getoption("--campaign")
     if seconds is None:
         examples = -(-pytestconfig.getoption("--examples") // traits(column).share)
-        found = [one for one in [campaign.round(seed, examples)] if one]
-        texts = [shown(one) for one in found]
+        texts = [shown(one) for one in campaign.findings(islice(drawn, examples))]
     else:
-        found = list(campaign.rounds(seed, seconds))
+        end = time.monotonic() + seconds
+        found = campaign.findings(takewhile(lambda _: time.monotonic() < end, drawn))
         texts = [f"{shown(one)}\nkept: {saved_graphs.keep(one).name}" for one in found]
     if texts:
         cell.known = ()

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.article.figures import load
-from backproof.reference.backprop import backprop
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
-from backproof.reference.numbers.precision import FLOAT64
-from backproof.reference.training import iterations
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array, Op
+from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
@@ -61,8 +62,9 @@ class Planted:
 
     @property
     def red(self) -> list[Quantity]:
-        """The quantities of the links that are not inside."""
-        return [link.quantity for link in self.certificate.links if link.verdict != "inside"]
+        """The quantities of the links that are judged and not inside."""
+        wrong = (link for link in self.certificate.links if link.verdict != "inside")
+        return [link.quantity for link in wrong if not link.is_not_judged]
 
     @property
     def is_located(self) -> bool:
@@ -83,31 +85,70 @@ class Planted:
 
 
 @cache
-def plant_all(name: str) -> list[Planted]:
+def plant_all(name: str, precision: str = "float64") -> list[Planted]:
     """Return every fault of the catalogue, planted in the reference posing as a framework.
 
-    name: of the network, a key of NETWORKS.
+    name: of the network, a key of NETWORKS. precision: the name of the one it computes in.
     """
     network = NETWORKS[name]
-    leaves = network.leaves(lambda a: np.asarray(a).astype(float))
-    first = next(iterations(network, leaves, ETA))
-    gradients = {f"dE/d{name}": g for name, g in first.trace.gradients.items()}
-    faults = catalogue(network, {**first.leaves, **first.trace.values, **gradients})
-    second = {**first.leaves, **first.updated}
-    return [plant(network, second, fault, faults) for fault in faults.values()]
+    leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+    first, updated = run(network, leaves, precision)
+    gradients = {f"dE/d{name}": g for name, g in first.gradients.items()}
+    faults = catalogue(network, {**leaves, **first.values, **gradients})
+    second = {**leaves, **updated}
+    return [plant(network, second, fault, faults, precision) for fault in faults.values()]
 
 
 def plant(
-    network: Network, leaves: Mapping[str, Any], fault: Fault, faults: Mapping[str, Fault]
+    network: Network,
+    leaves: Mapping[str, Any],
+    fault: Fault,
+    faults: Mapping[str, Fault],
+    precision: str,
 ) -> Planted:
     """Plant one fault, certify, diagnose."""
-    trace = backprop(network, leaves, fault.rules)
-    updated = {
-        name: fault.update(leaves[name], trace.gradients[name], ETA)
-        for name in sorted(network.trained)
-    }
+    trace, updated = run(network, leaves, precision, fault.rules, fault.update)
     update = Update(updated, ETA)
-    certificate = certify(network, leaves, trace, "float64", None, update)
-    replay = Replay(network, leaves, trace, FLOAT64, {}, update)
+    certificate = certify(network, leaves, trace, precision, None, update)
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], None, update)
     found = list(diagnose(replay, certificate, faults.values()))
     return Planted(fault, replay, certificate, found)
+
+
+def run(
+    network: Network,
+    leaves: Mapping[str, Any],
+    precision: str,
+    rules: Rules = RIGHT,
+    update: Any = sgd,
+) -> tuple[Trace, dict[str, Array]]:
+    """Return the reference's trace and its updated parameters, as computed in a precision.
+
+    In bfloat16 and float16 every op is computed in float32, and its result rounded once.
+    """
+    p = PRECISIONS[precision]
+    wide = (p.accumulator or p).dtype
+
+    def widened(arrays: Any) -> Any:
+        return (np.asarray(a).astype(wide) for a in arrays)
+
+    def narrowed(a: Any) -> Array:
+        return np.asarray(a).astype(p.dtype)
+
+    def rounding(op: Op) -> Op:
+        return Op(
+            lambda *x, **o: narrowed(op.forward(*widened(x), **o)),
+            lambda *a, **o: tuple(map(narrowed, op.backward(*widened(a), **o))),
+        )
+
+    with np.errstate(all="ignore"):
+        ops = {name: rounding(op) for name, op in rules.ops.items()}
+        own = replace(
+            rules, ops=ops, receive=lambda name, d: narrowed(rules.receive(name, list(widened(d))))
+        )
+        trace = backprop(network, leaves, own)
+        updated = {
+            name: narrowed(update(*widened([leaves[name], trace.gradients[name]]), ETA))
+            for name in sorted(network.trained)
+        }
+    return trace, updated

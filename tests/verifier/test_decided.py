@@ -306,3 +306,19 @@ def test_operands_read_as_zero_decide_nothing() -> None:
 
     assert certify(network, leaves, trace, "float16").holds
     assert link(certify(network, leaves, zeros, "float16"), "y").verdict == "undecided"
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_partial_sums_may_be_rounded(wrong: str) -> None:
+    """A bfloat16 sum whose parts were rounded is inside, as PyTorch's gradients of biases are."""
+    rng = np.random.default_rng(0)
+    leaves, trace = rounded(network_of(Node("E", "sum", ("x",)), x=rng.random(60)), "bfloat16")
+    network = network_of(Node("E", "sum", ("x",)), x=rng.random(60))
+    parts = leaves["x"].astype(float).reshape(6, 10).sum(axis=1).astype("bfloat16")
+    E = np.asarray(parts.astype(float).sum()).astype("bfloat16")
+    found = link(certify(network, leaves, changed(trace, "values", "E", E), "bfloat16"), "E")
+    others = np.asarray(WRONG[wrong](E[None])[0] if wrong != "swapped" else 1.5 * E)
+    planted = changed(trace, "values", "E", others.astype("bfloat16"))
+
+    assert found.verdict == "inside"
+    assert link(certify(network, leaves, planted, "bfloat16"), "E").verdict == "refuted"

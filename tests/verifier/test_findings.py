@@ -19,7 +19,6 @@ from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace
 from backproof.reference.findings import load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
@@ -30,10 +29,11 @@ from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
 from backproof.report.cells import RefutedError
-from backproof.running.certificates import in_precision, traced
+from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
+from backproof.running.loss_scale import loss_scale
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
@@ -79,8 +79,9 @@ def certified(column: str, case: str, precision: str) -> tuple[Certificate, Witn
         return certify_tangents(*given), Witness(*replays(*given))
     network = OP_CASES[case].network()
     leaves, shapes = in_precision(network, precision)
-    trace, plain = traced(implementations, of, network, leaves, shapes)
-    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, of, network, leaves, shapes, scale)
+    replay = replayed(network, leaves, trace, plain, scale)
     return certify_passes(replay), Witness(replay)
 
 
@@ -131,7 +132,7 @@ def test_settled_in_arb(cell: tuple[Any, ...]) -> None:
     for link, replay in found:
         if isinstance(FORMULAS[cell[1]], OfDtype):
             continue  # of another dtype: there is nothing to settle in Arb
-        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
+        ball = replay.ball(link.quantity, replay.precision.steps)
         with workprec():
             exactly = over_arb(replay).ball(link.quantity, replay.precision)
             proven = exactly - exact(ball.mid)
@@ -182,7 +183,9 @@ def with_other(replay: Any, quantity: Quantity, array: Array) -> Any:
     """Return the replay of a run that gave another array of a quantity."""
     name = quantity.of
     if not quantity.probes:
-        return replace(replay, plain={**replay.plain, name: array}, balls={})
+        kind = "values" if quantity.kind == "value" else "gradients"
+        arrays = {**getattr(replay.plain, kind), name: array}
+        return replace(replay, plain=replace(replay.plain, **{kind: arrays}), balls={})
     of_node = "cotangents" if name in replay.trace.values else "gradients"
     kind = "values" if quantity.kind == "value" else of_node
 
@@ -243,8 +246,8 @@ def test_a_recorded_cell_excuses_no_other_number() -> None:
     planted, case = Planted(with_12345, ["x1"]), "gelu/special"
     network = OP_CASES[case].network()
     leaves, shapes = in_precision(network, "float32")
-    trace, plain = traced(planted, Column("torch"), network, leaves, shapes)
-    replay = Replay(network, leaves, trace, PRECISIONS["float32"], plain)
+    trace, plain = traced(planted, Column("torch"), network, leaves, shapes, 1.0)
+    replay = replayed(network, leaves, trace, plain, 1.0)
     judge = Judge(planted, seen_here(FINDINGS, processor), "this", lambda _: None)
     cell = judge.cell(case, Column("torch"), "float32", "ops")
 

@@ -209,17 +209,19 @@ def test_the_bound_between_two_passes_is_scaled(article: Article) -> None:
         found = traced(implementations, Column("torch"), NETWORK, leaves, shapes, scale)
         replay = replayed(NETWORK, leaves, *found, scale)
         # ten units in the last place
-        moved = {k: (a * (1 + 10 * 2.0**-10)).astype(a.dtype) for k, a in replay.plain.items()}
+        assert replay.plain is not None
+        gradients = replay.plain.gradients
+        moved = {k: (a * (1 + 10 * 2.0**-10)).astype(a.dtype) for k, a in gradients.items()}
         links = certify_passes(replace_plain(replay, moved)).links
         return {ln.name: ln.share for ln in links if ln.is_without_probes}
 
     assert verdict(2.0**6) == pytest.approx(verdict(2.0**4), rel=0.2)
 
 
-def replace_plain(replay: Replay, plain: Mapping[str, Array]) -> Replay:
+def replace_plain(replay: Replay, gradients: dict[str, Array]) -> Replay:
     """Return the replay with other gradients without probes."""
-    r = replay
-    return Replay(r.network, r.leaves, r.trace, r.precision, plain, scale=r.scale)
+    assert replay.plain is not None
+    return replace(replay, plain=replace(replay.plain, gradients=gradients))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -146,7 +146,6 @@ def test_faults_are_refuted_and_named(name: str) -> None:
         planted += 1
         if not any(link.problem for link in certificate.links):
             steps = Steps(right, record, PRECISIONS["float64"])
-            assert set(steps.explains(wrong)) >= set(steps.explains(right)), (definition, options)
             assert name in named(steps, definition, options), (definition, options)
 
     assert planted

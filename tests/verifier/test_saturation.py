@@ -13,7 +13,7 @@ from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import OPS
 from backproof.reference.ops import functions as on_paper
-from backproof.reference.verdict.certificate import certify
+from backproof.reference.verdict.passes import certify
 from backproof.running.certificates import in_precision
 from tests.verifier.proven import outside
 

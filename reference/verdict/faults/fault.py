@@ -6,6 +6,7 @@ from typing import Any
 
 from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.network import Network, Node
+from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import OPS, Op
 from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.link import Quantity
@@ -24,6 +25,7 @@ class Fault:
     update:   how a parameter is updated with it.
     op:       the op that it is a fault of; "" of the sweep, an optimizer, or any op.
     changes:  (network, what a link produces) -> whether it is computed otherwise than it should be.
+    rounds:   the precision that it rounds to, if that is all it does.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Fault:
     rules: Rules = RIGHT
     update: Callable[..., Any] = sgd
     op: str = ""
+    rounds: Precision | None = None
 
 
 def in_forward(
@@ -153,17 +156,18 @@ def in_sweep(
     source: str,
     receive: Callable[[str, list[Any]], Any],
     of: Callable[[Network, str], bool],
+    rounds: Precision | None = None,
 ) -> Fault:
     """Return the fault of what nodes or leaves receive.
 
-    of: (network, name of a node or leaf) -> whether it receives wrongly.
+    of: (network, name of a node or leaf) -> whether it receives wrongly. rounds: as of a fault.
     """
 
     def changes(network: Network, quantity: Quantity) -> bool:
         name = received(quantity)
         return name is not None and of(network, name)
 
-    return Fault(name, gives, source, changes, Rules(receive=receive))
+    return Fault(name, gives, source, changes, Rules(receive=receive), rounds=rounds)
 
 
 def received(quantity: Quantity) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.verdict.evidence import DIGIT
 from backproof.reference.verdict.faults.fault import COMMON
 from backproof.reference.verdict.training import Steps
 
@@ -39,14 +40,11 @@ def optimizer_faults() -> Iterator[OptimizerFault]:
 
 
 def named(steps: Steps, definition: str, options: Options) -> list[str]:
-    """Return the faults that explain a training: their balls hold every number that is shown."""
+    """Return the faults that explain a training to a digit at least, the sharpest first."""
     ends = tuple(accumulate(array.size for array in steps.record.start.values()))
     wrong = {fault.name: fault.of(definition, options, ends) for fault in optimizer_faults()}
-    return [
-        name
-        for name, other in wrong.items()
-        if other and len(steps.explains(other)) == len(steps.record.after)
-    ]
+    found = {name: steps.sharpness(other) for name, other in wrong.items() if other}
+    return sorted((name for name in found if found[name] <= DIGIT), key=found.__getitem__)
 
 
 def right(definition: str, options: Options) -> Optimizer:

@@ -1,6 +1,7 @@
 """Classical mistakes of the sweep as a whole: what nodes and leaves receive, and when."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,7 @@ def first_entry(g: Any, factor: float) -> Any:
 def rounded(g: Any, p: Precision) -> Any:
     """Return a gradient rounded to a precision."""
     if isinstance(g, Ball):
-        size = np.abs(g.mid) + g.rad
-        return Ball(g.mid, g.rad + p.u * size + p.underflow, g.precision)
+        return g.nearest(p)
     floats = np.asarray(g).astype(np.float64)
     return floats.astype(p.dtype).astype(np.float64).astype(np.asarray(g).dtype)
 
@@ -52,18 +52,13 @@ GRADIENTS: Mapping[tuple[str, str], tuple[Callable[[Any], Any], str]] = {
         lambda g: -np.maximum(-np.maximum(g, -CLIP), -CLIP),
         "Pascanu, Mikolov and Bengio (2013), left on",
     ),
-    ("gradient rounded to float32", "the gradient rounded to float32"): (
-        lambda g: rounded(g, FLOAT32),
-        "a cast on the way",
-    ),
-    ("gradient rounded to bfloat16", "the gradient rounded to bfloat16"): (
-        lambda g: rounded(g, BFLOAT16),
-        "mixed precision left on",
-    ),
     ("NaN returned", "NaN"): (lambda g: g * np.nan, COMMON),
     ("infinity returned", "infinity"): (lambda g: g * 0 + np.inf, COMMON),
 }
 """(Name, what it gives) -> the change of every parameter's gradient, source."""
+
+ROUNDED = {FLOAT32: "a cast on the way", BFLOAT16: "mixed precision left on"}
+"""What every parameter's gradient is rounded to -> source."""
 
 
 def sweep(network: Network) -> Iterator[Fault]:
@@ -91,6 +86,10 @@ def sweep(network: Network) -> Iterator[Fault]:
     )
     for (name, gives), (change, source) in GRADIENTS.items():
         yield in_sweep(name, gives, source, receiving(network.parameters, change), is_parameter)
+    for p, source in ROUNDED.items():
+        name = f"gradient rounded to {p.name}"
+        to_p = receiving(network.parameters, partial(rounded, p=p))
+        yield in_sweep(name, f"the {name}", source, to_p, is_parameter, rounds=p)
 
 
 def receiving(names: Collection[str], change: Callable[[Any], Any]) -> Callable[..., Any]:

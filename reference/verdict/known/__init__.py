@@ -6,9 +6,9 @@ op, in plain NumPy that runs over `Ball`, and names no framework.
 
 from collections.abc import Mapping
 
-from backproof.reference.ops import OPS
 from backproof.reference.verdict.known.activations import (
     elu_of_difference,
+    gelu_in_steps,
     gelu_of_5_terms,
     gelu_slope_of_5_terms,
     softplus_with_threshold,
@@ -65,7 +65,7 @@ FORMULAS: Mapping[str, Formula] = {
     "E[x^2] - E[x]^2 in steps": InSteps(difference_in_steps()),
     "sums in turn": InSteps({**difference_in_steps(), **biases_in_turn()}),
     "sums in lanes": InSteps(shifts_in_lanes()),
-    "GELU in steps": InSteps({"gelu": OPS["gelu"]}),
+    "GELU in steps": InSteps(gelu_in_steps()),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),
     "tangents in float64": OfDtype("float64"),

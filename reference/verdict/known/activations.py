@@ -9,6 +9,7 @@ from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.gelu import CUBIC, inner
 from backproof.reference.verdict.faults.fault import with_options
 
 THRESHOLD = 20.0
@@ -57,6 +58,29 @@ def gelu_slope_of_5_terms() -> dict[str, Op]:
             return right.backward(dout, out, z, approximate=approximate)
         density = np.exp(-0.5 * (z * z)) * sqrt(0.5 / pi)
         return (dout * (0.5 * (1 + erf_of_5_terms(z * sqrt(0.5))) + z * density),)
+
+    return {"gelu": replace(right, backward=backward)}
+
+
+def gelu_in_steps() -> dict[str, Op]:
+    """Return GELU in the tanh form whose derivative is multiplied out, step by step.
+
+    z^2 and z^3 overflow where the slope of tanh is zero: zero times infinity is NaN.
+    """
+    right = OPS["gelu"]
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, approximate: str = "none"
+    ) -> tuple[Array, ...]:
+        if approximate != "tanh":
+            return right.backward(dout, out, z, approximate=approximate)
+        # 1. out = z P, P = (1 + t) / 2, t = tanh u, u = c inner, inner = z + CUBIC z^3.
+        t, c = np.tanh(inner(z)), sqrt(2 / pi)
+        # 2. dt, then du, with tanh' as (1 + t)(1 - t), then dinner.
+        dt = dout * z * 0.5
+        dinner = (dt + dt * t) * (1 - t) * c
+        # 3. dz of P's factor z, of z in inner, and of z^3.
+        return (dout * (0.5 * (1 + t)) + dinner + (dinner * CUBIC) * (3 * (z * z)),)
 
     return {"gelu": replace(right, backward=backward)}
 

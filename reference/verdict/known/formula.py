@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from backproof.reference.backprop import Rules
-from backproof.reference.network import Network, Node
+from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.numbers.stepwise import Stepwise
@@ -50,11 +50,7 @@ class Instead(Formula):
 
     def changes(self, evidence: Replay, quantity: Quantity) -> bool:
         """Return whether the function that makes a quantity is another one."""
-        found = [
-            name
-            for name in {node.op for node in makers(evidence.network, quantity)}
-            if name in self.ops
-        ]
+        found = {node.op for node in makers(evidence, quantity)} & {*self.ops}
         forward = any(self.ops[k].forward is not OPS[k].forward for k in found)
         backward = any(self.ops[k].backward is not OPS[k].backward for k in found)
         if quantity.kind == "derivative":
@@ -73,12 +69,12 @@ class Instead(Formula):
         return Rules(ops={**OPS, **self.ops})
 
 
-def makers(network: Network, quantity: Quantity) -> list[Node]:
+def makers(evidence: Evidence, quantity: Quantity) -> list[Node]:
     """Return the nodes that make a quantity: a value's own node, a derivative's consumers."""
-    name = quantity.of
+    nodes, name = evidence.network.nodes if isinstance(evidence, Replay) else (), quantity.of
     if quantity.kind == "derivative":
-        return [node for node in network.nodes if name in node.inputs]
-    return [node for node in network.nodes if quantity.kind == "value" and node.name == name]
+        return [node for node in nodes if name in node.inputs]
+    return [node for node in nodes if quantity.kind == "value" and node.name == name]
 
 
 def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentReplay]:
@@ -90,15 +86,10 @@ def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentRep
 class InSteps(Instead):
     """Ops of which each step is known, so that the numbers are predicted exactly."""
 
-    def changes(self, evidence: Replay, quantity: Quantity) -> bool:
-        """Return whether an op that makes a quantity is one of them."""
-        return any(node.op in self.ops for node in makers(evidence.network, quantity))
-
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the numbers, whatever p."""
         steps = OverSteps(evidence.network, evidence.leaves, evidence.trace, evidence.precision)
-        with np.errstate(all="ignore"):
-            numbers: Any = steps.ball(quantity, p, self.rules)
+        numbers: Any = steps.ball(quantity, p, self.rules)
         yield Ball.exact(np.asarray(numbers), evidence.precision)
 
 
@@ -192,7 +183,7 @@ class OfDtype(Formula):
         """Return whether a quantity is the tangent of a scalar, or follows from such a tangent."""
         if not quantity.tangent:
             return False
-        operands = [name for node in makers(evidence.network, quantity) for name in node.inputs]
+        operands = [name for node in makers(evidence, quantity) for name in node.inputs]
         tangents = (evidence.seen(Quantity("value", name, tangent=True)) for name in operands)
         return np.shape(evidence.seen(quantity)) == () or any(
             isinstance(t, np.ndarray | np.generic) and t.dtype.name == self.name for t in tangents
