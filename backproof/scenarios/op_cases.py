@@ -26,10 +26,11 @@ SPECIAL = [
 LARGEST = 50.0
 """The largest special point for ops that square: float16 holds its square."""
 
-CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (50, 50, 51, 52), (0, 0, 32, 0.25)]
+CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (8, 8, 9, 10), (0, 0, 8, 0.0625)]
 """Corners of boxes that touch, are nested, lie far apart, or are thin.
 
-float16 holds the square of their sides' ratio, which arctan' takes.
+float16 holds the squares that derivatives take: of the ratio of their sides, and of the squared
+diagonal of the box around two of them.
 """
 
 OFFSET = 1e4
