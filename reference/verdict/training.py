@@ -133,12 +133,16 @@ class Steps:
         return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
 
     def sharpness(self, other: Optimizer) -> float:
-        """Return how sharply another optimizer explains the training; see `evidence.sharpness`.
+        """Return how sharply another optimizer explains the training, in the best of its forms.
 
-        Its balls must hold every number shown, of every line; infinite where they do not, or where
-        a line that is wrong is no better explained than it is by the right optimizer.
+        See `evidence.sharpness`. Every line must be explained, and not only some.
         """
-        right, balls = (self.balls(self.precision, of=of) for of in (self.optimizer, other))
+        forms = [by for by in self.forms.values() if by[0] in ("", *other.forms)]
+        return min(self._sharpness(other, form, narrow=narrow) for form, narrow in forms)
+
+    def _sharpness(self, other: Optimizer, form: str, *, narrow: bool) -> float:
+        both = (self.optimizer, other)
+        right, balls = (self.balls(self.precision, form, narrow=narrow, of=of) for of in both)
         found = []
         for line, after in self.record.after.items():
             seen = self.flat(after)
@@ -146,7 +150,7 @@ class Steps:
                 found.append(sharpness(seen, right[line], balls[line]))
             elif not balls[line].contains(seen).all():
                 return np.inf
-        return min(found, default=np.inf) if max(found, default=np.inf) < 1 else np.inf
+        return min(found) if found and max(found) < 1 else np.inf
 
     def before(self, name: str) -> Array:
         """Return a state or w before each step, (S, N)."""
