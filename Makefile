@@ -30,6 +30,7 @@ bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks.variants
 	$(BIN)/python -m tests.benchmarks.detection
 	$(BIN)/python -m tests.benchmarks.faults
+	$(BIN)/python -m tests.benchmarks.power
 
 install: clean
 	$(PYTHON) -m venv .venv

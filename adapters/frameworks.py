@@ -48,7 +48,15 @@ class Framework:
 
 
 PASSES = Traits(compiled="passes")
-SOFTPLUS = ("softplus-beta", "softplus-threshold", "softplus-beta-threshold")
+SOFTPLUS = (
+    "softplus-beta",
+    "softplus-negative-beta",
+    "softplus-threshold",
+    "softplus-threshold-1",
+    "softplus-threshold-3",
+    "softplus-beta-threshold",
+)
+WEIGHT_NORM = ("weight_norm", "weight_norm-last", "weight_norm-middle")
 
 TABLE = {
     "torch": Framework(
@@ -59,11 +67,13 @@ TABLE = {
             "vmap": Traits(),
             "checkpoint": Traits(),
             "compile": Traits(compiled="passes", share=100, slow=True),
+            "threads": Traits(),
+            "compile_threads": PASSES,
         },
         methods={
-            "jvp": (),
-            "forward-over-reverse": ("huber", "huber-delta"),
-            "reverse-over-forward": (),
+            "jvp": WEIGHT_NORM,
+            "forward-over-reverse": (*WEIGHT_NORM, "huber", "huber-delta"),
+            "reverse-over-forward": WEIGHT_NORM,
             "reverse-over-reverse": (),
         },
         libraries=("single", "foreach"),
@@ -77,9 +87,9 @@ TABLE = {
     ),
     "jax": Framework(
         module="backproof.adapters.jax_grad",
-        traits=Traits(compiled="ops", share=20),
+        traits=Traits(compiled="ops", share=25),
         variants={
-            "jit": Traits(compiled="passes", share=20),
+            "jit": Traits(compiled="passes", share=25),
             "vmap": PASSES,
             "checkpoint": PASSES,
             "scan": PASSES,

@@ -51,7 +51,7 @@ class Isolated:
 
     trace = served("trace")
     examples = served("examples")
-    gradients = served("gradients")
+    plain = served("plain")
     update = served("update")
 
     def _call(self, method: str, *arguments: Any) -> Any:

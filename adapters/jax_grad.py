@@ -97,6 +97,12 @@ def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
     return x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * gamma
 
 
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """Compose it as Flax's WeightNorm does: JAX itself has none."""
+    axes = tuple(axis for axis in range(v.ndim) if axis != dim)
+    return v * lax.rsqrt(jnp.sum(jnp.square(v), axes, keepdims=True)) * g
+
+
 def max_pool(x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Tensor:
     return pooled(x, -jnp.inf, lax.max, kernel_size, stride, padding)
 
@@ -192,6 +198,7 @@ adapter = Adapter(
         "batch_norm": batch_norm,
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
+        "weight_norm": weight_norm,
         "max_pool": max_pool,
         "average_pool": average_pool,
         "upsample": upsample,

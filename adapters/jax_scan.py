@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from backproof.adapters.protocol import Tensor, Unsupported, step
+from backproof.adapters.protocol import AdapterError, Tensor, step
 from backproof.reference.network import Network, Node
 
 
@@ -33,7 +33,7 @@ def scanned(
 ) -> dict[str, Tensor]:
     """Return every node's value; the longest run of equal layers is one `lax.scan`.
 
-    Raises Unsupported where no two layers are equal; otherwise as `adapters.protocol.walk`.
+    Raises AdapterError where no two layers are equal, and as `adapters.protocol.walk`.
     """
     run = equal_layers(network, {name: leaf.shape for name, leaf in leaves.items()})
     first = run.layers[0]
@@ -62,10 +62,10 @@ def scanned(
 
 
 def equal_layers(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> Layers:
-    """Return the run that covers the most nodes, of the shortest layers. Raises Unsupported."""
+    """Return the run that covers the most nodes, of the shortest layers. Raises AdapterError."""
     runs = [run for run in _runs(network, shapes) if len(run.layers) > 1]
     if not runs:
-        raise Unsupported("scan: no two layers of this network are equal")
+        raise AdapterError("scan: no two layers of this network are equal")
     return max(runs, key=lambda run: len(run.layers) * len(run.layers[0]))
 
 

@@ -5,10 +5,11 @@ framework's own gradient; it computes no derivative itself. It may import `refer
 types and its framework, nothing else. It declares what it does not support, with a reason.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,11 @@ In forward mode a pair is the loss and the node values; in second order, the nod
 gradients of the tensors.
 """
 
+OPTIONS = frozenset(
+    f"{op} {name}" for op, one in OPS.items() for name in signature(one.forward).parameters
+)
+"""The options of all ops: "huber delta". The names of inputs are among them, and do no harm."""
+
 
 class AdapterError(Exception):
     """An adapter, or its framework, does not do what `Adapter` requires.
@@ -47,7 +53,10 @@ class AdapterError(Exception):
 
 
 class Unsupported(Exception):
-    """The adapter declares that it does not support something; the message says what, and why."""
+    """The adapter declares that it does not support something; the message says what, and why.
+
+    It is declared before a run. One that is raised in a run is an error (`running`).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class Adapter:
     per_example:    like value_and_grad, mapped over the leading axis (the examples) of the tensors
                     that are named; every result has that axis.
     processor:      names of processor features that it may use: its numbers may depend on them.
-    unsupported:    op, "op option", "op method" or precision -> why it is not supported.
+    unsupported:    op, precision, "op option", "op precision" or "op method" -> why it is not
+                    supported.
     dialect:        how a script for the framework alone is written; None if scripts are not made.
     aborts:         (node, the shapes of its inputs, precision) -> why it aborts the process, in one
                     sentence; None if it does not. A campaign runs no network with such a node.
@@ -76,6 +86,9 @@ class Adapter:
     libraries:      name -> a library of optimizers for the framework.
     forward_mode:   method ("jvp") -> the framework's function.
     second_order:   method ("forward-over-reverse") -> likewise.
+
+    Tensors are added to each other, since probes are. In float16 the loss is multiplied by a loss
+    scale, so there `number * tensor` must be differentiable, and keep the dtype.
     """
 
     version: str
@@ -98,22 +111,31 @@ class Adapter:
     second_order: Mapping[str, Directional] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = {"ops": self.ops, "unsupported": [name.split()[0] for name in self.unsupported]}
-        known = {"ops": [*OPS], "unsupported": [*OPS, *PRECISIONS]}
-        for what, names in named.items():
-            if unknown := [name for name in names if name not in known[what]]:
-                raise ValueError(f"{what}: unknown {unknown}; known: {', '.join(known[what])}")
+        ways = (*PRECISIONS, *self.forward_mode, *self.second_order)
+        parts = {f"{op} {way}" for op in OPS for way in ways}
+        declared = {*OPS, *PRECISIONS, *OPTIONS, *parts}
+        also = (
+            f", {', '.join(PRECISIONS)}, and an op with one of its options, a precision or a method"
+        )
+        for what, names, known, more in (
+            ("ops", self.ops, {*OPS}, ""),
+            ("unsupported", self.unsupported, declared, also),
+        ):
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"{what}: unknown {unknown}; known: {', '.join(OPS)}{more}")
 
     def trace(
         self,
         network: Network,
         leaves: Mapping[str, Array],
         shapes: Mapping[str, tuple[int, ...]],
+        scale: float = 1.0,
     ) -> Trace:
         """Return the framework's trace of one pass, as NumPy arrays, unchecked.
 
         leaves: every input and parameter, all of one dtype: the precision.
         shapes: node -> the shape of its value.
+        scale:  the loss scale: the loss times `scale` is differentiated. Values are not scaled.
 
         A zero probe is added to each node's value, under the node's name. The gradient of a probe
         is its node's cotangent, so the framework's public gradient yields the whole trace.
@@ -121,8 +143,14 @@ class Adapter:
         """
         dtype = next(iter(leaves.values())).dtype
         probes = {node.name: np.zeros(shapes[node.name], dtype) for node in network.nodes}
-        values, gradients = self._run(network, leaves, probes)
-        return _trace(values, gradients, leaves, probes)
+        return self._run(network, leaves, probes, scale)
+
+    def plain(self, network: Network, leaves: Mapping[str, Array], scale: float = 1.0) -> Trace:
+        """Return the trace of a pass without probes, as users run it: it has no cotangents.
+
+        leaves, scale: as in `trace`. Raises as `trace`.
+        """
+        return self._run(network, leaves, {}, scale)
 
     def examples(
         self,
@@ -147,22 +175,23 @@ class Adapter:
         stacked = {name: (count, *shape) for name, shape in shapes.items()}
         return replace(self, value_and_grad=value_and_grad).trace(network, leaves, stacked)
 
-    def gradients(self, network: Network, leaves: Mapping[str, Array]) -> dict[str, Array]:
-        """Return leaf -> gradient of a pass without probes, as users run it; else like `trace`."""
-        return self._run(network, leaves, {})[1]
-
     def _run(
-        self, network: Network, leaves: Mapping[str, Array], probes: Mapping[str, Array]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        self,
+        network: Network,
+        leaves: Mapping[str, Array],
+        probes: Mapping[str, Array],
+        scale: float,
+    ) -> Trace:
         """Return every node's value, and the gradient of every leaf and probe."""
         precision = next(iter(leaves.values())).dtype.name
         self._supports(network, precision)
-        loss = self._loss(network, leaves, probes)
-        with self.state(precision):
+        loss = self._loss(network, leaves, probes, scale)
+        with running(), self.state(precision):
             tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
             values, found = self.value_and_grad(loss, tensors)
             nodes = [node.name for node in network.nodes]
-            return _numpy(self, values, nodes), _numpy(self, found, tensors)
+            known = _numpy(self, values, nodes), _numpy(self, found, tensors)
+            return _trace(*known, leaves, probes)
 
     def along(
         self,
@@ -200,7 +229,7 @@ class Adapter:
             known = _numpy(self, values, nodes), _numpy(self, gradients, [*leaves, *probes])
             return _trace(*known, leaves, probes)
 
-        with self.state(dtype.name):
+        with running(), self.state(dtype.name):
             pairs = [run(tensors(leaves), tensors(direction)) for direction in directions]
             return [(trace(values), trace(tangents)) for values, tangents in pairs]
 
@@ -208,20 +237,27 @@ class Adapter:
         """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
         ops = sorted({node.op for node in network.nodes})
         options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
-        methods = [f"{op} {method}" for op in ops]
-        for name in (precision, *ops, *sorted(options), *methods):
+        both = [f"{op} {how}" for op in ops for how in (precision, method)]
+        for name in (precision, *ops, *sorted(options), *both):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         if missing := [op for op in ops if op not in self.ops]:
             raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
 
-    def _loss(self, network: Network, leaves: Collection[str], probes: Collection[str]) -> Loss:
-        """Return the function from tensors, by the names of leaves and probes, to the loss."""
+    def _loss(
+        self,
+        network: Network,
+        leaves: Collection[str],
+        probes: Collection[str],
+        scale: float = 1.0,
+    ) -> Loss:
+        """Return the function from tensors, by the names of leaves and probes, to scaled loss."""
 
         def loss(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
             known = {name: tensors[name] for name in leaves}
             values = self.walk(self.ops, network, known, {name: tensors[name] for name in probes})
-            return values[network.loss], values
+            E = values[network.loss]
+            return (E if scale == 1 else scale * E), values
 
         return loss
 
@@ -232,11 +268,11 @@ class Adapter:
         """
         self._supports(network, next(iter(leaves.values())).dtype.name)
         loss = self._loss(network, leaves, ())
-        return self.compiled(lambda tensors: self.value_and_grad(loss, tensors))
+        return running()(self.compiled(lambda tensors: self.value_and_grad(loss, tensors)))
 
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
         """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
-        with self.state(w.dtype.name):
+        with running(), self.state(w.dtype.name):
             w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
             return self.numpy(sgd(w, gradient, eta))
 
@@ -249,7 +285,7 @@ def walk(
 ) -> dict[str, Tensor]:
     """Return every node's value, its probe added where there is one.
 
-    Raises AdapterError, which names the node; Unsupported.
+    Raises AdapterError, which names the node.
     """
     known = dict(leaves)
     for node in network.nodes:
@@ -268,8 +304,8 @@ def step(
     try:
         value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
         found = tuple(value.shape)
-    except Unsupported:
-        raise
+    except Unsupported as error:
+        raise AdapterError(f"{place}: {undeclared(error)}") from error
     except Exception as error:
         raise AdapterError(f"{place}: {raised(error)}") from error
     if probe is None:
@@ -277,6 +313,21 @@ def step(
     if found != (shape := tuple(probe.shape)):  # adding would broadcast
         raise AdapterError(f"{place}: expected shape {shape}, found {found}")
     return value + probe
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Turn Unsupported, raised while the adapter's own code runs, into an AdapterError."""
+    try:
+        yield
+    except Unsupported as error:
+        raise AdapterError(undeclared(error)) from error
+
+
+def undeclared(error: Unsupported) -> str:
+    """Return what is wrong with an Unsupported that was raised in a run."""
+    late = "in the middle of a pass; declare it under `unsupported`"
+    return raised(error).replace("Unsupported:", f"Unsupported {late}:", 1)
 
 
 def raised(error: Exception) -> str:
@@ -323,11 +374,12 @@ def _trace(
 
 
 def _numpy(adapter: Adapter, tensors: Any, known: Collection[str]) -> dict[str, Array]:
-    """Return the tensors as arrays; a missing one is reported where it is used."""
+    """Return the tensors as arrays; what is missing, or None, is reported where it is used."""
     if not isinstance(tensors, dict):
         raise AdapterError(
             f"value_and_grad: expected a dict of tensors, found {type(tensors).__name__}"
         )
     if unknown := sorted(str(name) for name in tensors if name not in known):
         raise AdapterError(f"value_and_grad: returned unknown names {unknown}")
-    return {name: adapter.numpy(tensors[name]) for name in known if name in tensors}
+    there = {name: tensors[name] for name in known if tensors.get(name) is not None}
+    return {name: adapter.numpy(tensor) for name, tensor in there.items()}

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -72,8 +73,23 @@ def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
         return value_and_grad(lambda t: checkpoint(loss, t, use_reentrant=False), tensors)
 
 
+@contextmanager
+def two_threads(precision: str) -> Iterator[None]:
+    """Compute with two threads, as users do: tests that run side by side have one each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Tensor:
     return torch.func.jvp(loss, (tensors,), (directions,))
+
+
+FORWARD = ("jvp", "forward-over-reverse", "reverse-over-forward")
+"""The methods that use forward mode."""
 
 
 def unfused(method: Directional) -> Directional:
@@ -101,6 +117,10 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
 
 def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
     return F.rms_norm(x, x.shape[-1:], gamma, eps)
+
+
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    return torch._weight_norm(v, g, dim)  # noqa: SLF001 what torch.nn.utils.parametrizations calls
 
 
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
@@ -156,6 +176,7 @@ adapter = Adapter(
         "batch_norm": batch_norm,
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
+        "weight_norm": weight_norm,
         "max_pool": F.max_pool2d,
         "average_pool": F.avg_pool2d,
         "upsample": F.interpolate,
@@ -188,6 +209,9 @@ adapter = Adapter(
     aborts=aborts,
     unsupported={
         "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+        **dict.fromkeys(
+            (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
+        ),
     },
     forward_mode={"jvp": unfused(jvp)},
     second_order={
@@ -199,4 +223,6 @@ variants = {
     "compile": replace(adapter, value_and_grad=compiled, dialect=COMPILED),
     "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
     "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
+    "threads": replace(adapter, state=two_threads, dialect=None),
+    "compile_threads": replace(adapter, value_and_grad=compiled, state=two_threads, dialect=None),
 }

@@ -64,13 +64,13 @@ def train(
     gradient = gradient or adapter.differentiated(network, leaves)
     trained = sorted(network.trained)
     start = {name: np.array(leaves[name]) for name in trained}
-    gradients, after, losses = [], [], []
+    seen, gradients, after = [], [], []
     with adapter.state(next(iter(start.values())).dtype.name):
         tensors = {name: adapter.array(a) for name, a in leaves.items()}
         step = library.start(optimizer, {name: tensors[name] for name in trained}, options)
         for _ in range(steps):
             values, found = gradient(tensors)
-            losses.append(_copied(adapter, values[network.loss]))
+            seen.append({name: _copied(adapter, value) for name, value in values.items()})
             gradients.append({name: _copied(adapter, found[name]) for name in trained})
             shown = step({name: found[name] for name in trained})
             after.append(
@@ -80,11 +80,14 @@ def train(
                 }
             )
             tensors.update(shown["w"])
+    values = _stacked(seen)
     return Record(
+        leaves={name: np.array(a) for name, a in leaves.items()},
         start=start,
+        values=values,
         gradients=_stacked(gradients),
         after={line: _stacked([now[line] for now in after]) for line in after[-1]},
-        losses=np.array(losses),
+        losses=values[network.loss],
     )
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from backproof.reference.backprop import Trace, backprop
     from backproof.reference.network import Network, Node
     from backproof.reference.ops import OPS
-    from backproof.reference.verdict.certificate import Certificate, certify
+    from backproof.reference.verdict.certificate import Certificate
     from backproof.reference.verdict.custom import OpCertificate, certify_op
+    from backproof.reference.verdict.passes import certify
 
 __all__ = [
     "OPS",

@@ -27,7 +27,7 @@ from backproof.report.document import to_json
 from backproof.report.markdown import markdown
 from backproof.report.summary import sections
 from backproof.running.implementations import installed
-from backproof.running.make_document import make_document
+from backproof.running.make_document import certify_nothing, make_document
 from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS
 
 ARTICLE = pytest.StashKey[Article]()
@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])
         audits.recorded()
         config.stash[FINDINGS] = findings_of.load()
+        findings_of.load_underflows()
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = asked_for(config)
@@ -92,6 +93,11 @@ def asked_for(config: pytest.Config) -> dict[str, Path | None]:
             raise pytest.UsageError(f"--adapter: there is no file {text}")
         if path.suffix != ".py" or not path.is_file():
             raise pytest.UsageError(f"--adapter: {text} is not a Python file")
+        if "." in path.stem:
+            raise pytest.UsageError(
+                f"--adapter: {text}: the name {path.stem!r} has a dot, as variants have; "
+                "rename the file"
+            )
         if path.stem in (*known, *paths):
             raise pytest.UsageError(
                 f"--adapter: {text}: the name {path.stem!r} is taken; rename the file"
@@ -132,10 +138,17 @@ def pytest_runtest_makereport(
     result = yield
     cell = item.stash.get(CELL, None)
     if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
-        cell.verdict = "known" if cell.known else VERDICTS[result.outcome]
+        cell.verdict = "known" if cell.known else VERDICTS.get(result.outcome, cell.verdict)
         cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
         result.user_properties.append(("cell", as_dict(cell)))
     return result
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which an adapter that was asked for certifies nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # none in a worker
+    if reporter and session.exitstatus == pytest.ExitCode.OK and _idle(reporter, session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -152,13 +165,27 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     for title, text in sections(found):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+    if idle := _idle(terminalreporter, config):
+        terminalreporter.section("backproof: adapters that certify nothing")
+        terminalreporter.write_line("\n".join(idle), red=True)
+
+
+def _idle(terminalreporter: Any, config: pytest.Config) -> list[str]:
+    """Return a sentence about each adapter that was asked for and certifies nothing."""
+    return certify_nothing(_cells(terminalreporter), [*config.stash[ADAPTERS]])
+
+
+def _cells(terminalreporter: Any) -> list[dict[str, Any]]:
+    """Return the cells of all workers."""
+    reports = terminalreporter.stats.values()
+    return [cell for several in reports for cell in map(_cell, several) if cell]
 
 
 def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> dict[str, Any]:
     """Return the document of the run, with the cells of all workers."""
     stats = terminalreporter.stats
     return make_document(
-        [cell for reports in stats.values() for cell in map(_cell, reports) if cell],
+        _cells(terminalreporter),
         article=config.stash[ARTICLE],
         golden=config.stash[GOLDEN],
         recorded=config.stash[FINDINGS],

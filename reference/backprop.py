@@ -71,13 +71,19 @@ def forward(
     return {node.name: known[node.name] for node in network.nodes}
 
 
-def backprop(network: Network, leaves: Mapping[str, Array], rules: Rules = RIGHT) -> Trace:
-    """Return the trace of one pass; `leaves` holds every input and parameter."""
+def backprop(
+    network: Network, leaves: Mapping[str, Array], rules: Rules = RIGHT, scale: float = 1.0
+) -> Trace:
+    """Return the trace of one pass; `leaves` holds every input and parameter.
+
+    scale: the loss scale, a power of two. All cotangents and gradients are multiplied by it.
+    """
     values = forward(network, leaves, rules)
     known = {**leaves, **values}
     # 1. The loss moves one for one with itself.
     handed_on: dict[str, list[Array]] = {name: [] for name in known}
-    handed_on[network.loss] = [np.ones_like(values[network.loss])]
+    seed = np.ones_like(values[network.loss])
+    handed_on[network.loss] = [seed if scale == 1 else scale * seed]
     # 2. From the last node to the first: what a node receives, its backward function hands on.
     cotangents = {}
     for node in reversed(network.nodes):

@@ -1,42 +1,53 @@
 """Recorded findings: where today's frameworks are known to leave their balls.
 
-fixtures/findings.toml keeps them, each with its evidence and a reproducer. A link that a finding
-covers is reported as `known` and does not fail the run. Findings are strict: in the releases of a
-finding, the run fails if the finding is no longer seen, just as it fails for a deviation that is
-not recorded. In any other release a link that the finding covers fails the run, and the message
-says that it is as recorded.
+fixtures/findings.toml keeps them, each with its evidence, a reproducer and the formula that is
+computed instead. A link is known where the formula of a finding predicts its numbers: it is
+reported as `known` and does not fail the run. All other numbers at the same place are new. Findings
+are strict: in the releases of a finding, the run fails if the finding is no longer seen where it is
+recorded. In any other release a link with the predicted numbers fails the run, and the message says
+that it is as recorded.
 """
 
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.reference.releases import Releases
-from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.known import FORMULAS
+from backproof.reference.verdict.link import Link, Quantity
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Where a finding is seen.
+    """Where a finding is seen, and what it predicts there.
 
+    formula:    the name of what is computed instead, in `reference.verdict.known`.
     columns:    the columns of the report: the adapter and its variants ("jax", "jax.jit").
-    cases:      the networks, or single ops, where it is seen.
-    elsewhere:  the cases where it is seen only with some seeds other than the recorded one.
+    cases:      the networks, or single ops, where it is seen with the recorded seed.
     precisions: the precisions in which it is seen.
-    links:      names of links, or patterns of names (`*` for anything).
-    effective:  "refuted", or the lower precision whose ball holds those links.
+
+    Every column is seen in every precision on every case, wherever the three are run together.
     """
 
+    formula: str
     columns: tuple[str, ...]
     cases: tuple[str, ...]
-    elsewhere: tuple[str, ...]
     precisions: tuple[str, ...]
-    links: tuple[str, ...]
-    effective: str
+
+    def is_of(self, columns: Collection[str], precision: str) -> bool:
+        """Return whether it may be seen in a column, whatever the case.
+
+        columns: the column, and its adapter's: a variant has its adapter's ops.
+        """
+        return precision in self.precisions and bool({*columns} & {*self.columns})
+
+    def is_recorded(self, column: str, case: str, precision: str) -> bool:
+        """Return whether it must be seen."""
+        return column in self.columns and case in self.cases and precision in self.precisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ class KnownFinding:
     cause:      what the framework does, in one sentence.
     point, seen, proven: one place where it shows, the framework's number there, the proven one.
     reproducer: a few lines of the framework alone that print the number seen.
-    where:      the links where it is seen.
+    where:      where it is seen, and what it predicts.
     package:    the package that the releases are of; if empty, the adapter's framework.
     processors: the processor features with which it is seen, in the adapter's words; if empty, all.
     sometimes:  whether it may be absent, as where a framework reads memory that nobody wrote.
@@ -79,17 +90,145 @@ class KnownFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The findings recorded of one certificate, compared with what is seen.
+class Underflow:
+    """Where the true numbers are below the smallest number of a precision: nothing can be decided.
 
-    known:    the findings that are seen.
-    new:      links that are not inside, and that no finding covers.
-    vanished: patterns of links that are recorded and not seen.
+    columns, cases, precisions: as in `Sighting`. first: the name of the first undecided link.
     """
 
-    known: tuple[KnownFinding, ...]
+    columns: tuple[str, ...]
+    cases: tuple[str, ...]
+    precisions: tuple[str, ...]
+    first: str
+
+    def is_recorded(self, column: str, case: str, precision: str) -> bool:
+        """Return whether it must be seen."""
+        return column in self.columns and case in self.cases and precision in self.precisions
+
+    def __str__(self) -> str:
+        return f"the true numbers underflow, from {self.first} on"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cell of the report.
+
+    columns:   the column, and its adapter's: a variant has its adapter's ops.
+    case, precision: the cell's.
+    is_strict: whether the numbers are those of the recorded seed, so that findings must be seen.
+    """
+
+    columns: tuple[str, ...]
+    case: str
+    precision: str
+    is_strict: bool = True
+
+    def of(self, findings: Iterable[KnownFinding]) -> Sequence[KnownFinding]:
+        """Return the findings that may be seen here, with their sightings."""
+        found = (
+            replace(x, where=tuple(w for w in x.where if w.is_of(self.columns, self.precision)))
+            for x in findings
+        )
+        return [one for one in found if one.where]
+
+    def records(self, one: Sighting | Underflow) -> bool:
+        """Return whether something is recorded here."""
+        return one.is_recorded(self.columns[0], self.case, self.precision)
+
+
+class Tried(Protocol):
+    """What tries formulas on the links of a certificate: `reference.verdict.known.predict`."""
+
+    def concerns(self, formula: str, quantity: Quantity) -> bool:
+        """Return whether a quantity is computed by a formula."""
+
+    def missed(self, formula: str, quantity: Quantity) -> str | None:
+        """Return where numbers are not as a formula predicts, in words; None where all are."""
+
+
+class _Nothing:
+    """Where no formula is tried, nothing is predicted, and every link that is not inside is new."""
+
+    def concerns(self, formula: str, quantity: Quantity) -> bool:  # noqa: ARG002 whatever they are
+        """Return False."""
+        return False
+
+    def missed(self, formula: str, quantity: Quantity) -> str | None:  # noqa: ARG002 as above
+        """Return that nothing is predicted, in words."""
+        return "predicts no number"
+
+
+NOTHING_TRIED: Tried = _Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The links of one certificate, compared with what is known.
+
+    known:    the causes of the findings that are seen, and the underflows that are declared.
+    new:      links that are not inside, and whose numbers nothing predicts.
+    vanished: the causes of what is recorded here and not seen.
+    """
+
+    known: tuple[str, ...]
     new: tuple[Link, ...]
     vanished: tuple[str, ...]
+
+
+def compare(
+    findings: Iterable[KnownFinding],
+    links: Iterable[Link],
+    tried: Tried,
+    site: Site,
+    underflows: Iterable[Underflow] = (),
+) -> Comparison:
+    """Compare the links of a certificate with the findings and underflows of its release."""
+    red = [link for link in links if link.verdict != "inside"]
+    if red and not red[0].is_not_judged:  # the others have their cause in it
+        red = [link for link in red if not link.is_not_judged]
+    declared = {one: starts(one, red) for one in underflows if site.records(one)}
+    if any(declared.values()):
+        red = [link for link in red if link.verdict != "undecided"]
+    missing = cache(tried.missed)
+    here = site.of(findings)
+    seen: dict[KnownFinding, None] = {}
+    new = []
+    for link in red:
+        by = [x for x in here if any(not missing(w.formula, link.quantity) for w in x.where)]
+        own = [x for x in by if any(map(site.records, x.where))]
+        seen |= dict.fromkeys(own or by[:1])
+        new += [] if by else [link]
+    strict = [x for x in here if site.is_strict and not x.sometimes]
+    gone = [x.cause for x in strict if any(map(site.records, x.where)) and x not in seen]
+    gone += [str(one) for one, starts_so in declared.items() if site.is_strict and not starts_so]
+    known = [x.cause for x in seen] + [str(one) for one, found in declared.items() if found]
+    return Comparison(tuple(dict.fromkeys(known)), tuple(new), tuple(gone))
+
+
+def starts(one: Underflow, red: Iterable[Link]) -> bool:
+    """Return whether the first undecided link is the one that is declared."""
+    first = next((link for link in red if link.verdict == "undecided"), None)
+    return first is not None and str(first.quantity) == one.first
+
+
+def described(
+    findings: Iterable[KnownFinding], links: Iterable[Link], tried: Tried, site: Site
+) -> Iterator[str]:
+    """Yield what the findings, of any release, say of links that are new."""
+    links = list(links)
+    for finding in site.of(findings):
+        told = [
+            (w.formula, link.quantity)
+            for link in links
+            for w in finding.where
+            if tried.concerns(w.formula, link.quantity)
+        ]
+        missed = [tried.missed(*one) for one in told]
+        about = f"recorded for {finding.of}: {finding.cause}"
+        if None in missed:
+            yield f"as {about}"
+        elif missed:
+            yield f"not as {about}; it {missed[0]}"
 
 
 def seen_here(
@@ -104,74 +243,30 @@ def seen_here(
     )
 
 
-def compare(
-    recorded: Iterable[KnownFinding], links: Iterable[Link], *, everywhere: bool
-) -> Comparison:
-    """Compare the links of a certificate with the findings recorded of it.
-
-    everywhere: whether a finding must be seen exactly as recorded. With a seed other than the
-    recorded one, fewer links may show it, and their effective precision may differ.
-    """
-    red = [link for link in links if link.verdict != "inside"]
-    recorded = tuple(recorded)
-    strict = {one: everywhere and not x.sometimes for x in recorded for one in x.where}
-    covered = {
-        sighting: [link for link in red if covers(sighting, link, exactly=exactly)]
-        for sighting, exactly in strict.items()
-    }
-    new = [link for link in red if not any(link in seen for seen in covered.values())]
-    vanished = [
-        f"{pattern} ({sighting.effective})"
-        for sighting, seen in covered.items()
-        for pattern in sighting.links
-        if strict[sighting] and not any(fnmatchcase(_name(link), pattern) for link in seen)
-    ]
-    known = tuple(finding for finding in recorded if any(covered[one] for one in finding.where))
-    return Comparison(known, tuple(new), tuple(vanished))
-
-
-def covers(sighting: Sighting, link: Link, *, exactly: bool) -> bool:
-    """Return whether a sighting covers a link that is not inside.
-
-    exactly: whether the effective precision must be the recorded one.
-    """
-    effective = "refuted" if link.verdict == "refuted" else link.precision
-    if exactly and effective != sighting.effective:
-        return False
-    return any(fnmatchcase(_name(link), pattern) for pattern in sighting.links)
-
-
-def _name(link: Link) -> str:
-    """Return the name of a link's quantity, the same for the passes with and without probes."""
-    return str(replace(link.quantity, probes=True))
-
-
-def recorded_of(
-    findings: Iterable[KnownFinding], column: str, case: str, precision: str, *, everywhere: bool
-) -> Sequence[KnownFinding]:
-    """Return the findings of a column, in any release, as seen on a case in a precision.
-
-    everywhere: as in `compare`.
-    """
-
-    def is_there(one: Sighting) -> bool:
-        cases = one.cases if everywhere else (*one.cases, *one.elsewhere)
-        return column in one.columns and case in cases and precision in one.precisions
-
-    seen = [replace(one, where=tuple(filter(is_there, one.where))) for one in findings]
-    return [finding for finding in seen if finding.where]
-
-
 def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
     """Return the findings recorded. Raises FixtureError."""
+    found = _content(path).get("finding", [])
+    return tuple(_finding(f"{path.name}: finding {i}", x) for i, x in enumerate(found, start=1))
+
+
+def load_underflows(path: Path = FIXTURES / "findings.toml") -> tuple[Underflow, ...]:
+    """Return the underflows declared. Raises FixtureError."""
+    found = _content(path).get("underflow", [])
+    places = (f"{path.name}: underflow {i}" for i in range(1, len(found) + 1))
+    return tuple(
+        Underflow(**_entry(place, x, Underflow)) for place, x in zip(places, found, strict=True)
+    )
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """Return the tables of the file."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise FixtureError(f"{path.name}: {error}") from None
-    if unknown := [key for key in content if key != "finding"]:
+    if unknown := [key for key in content if key not in ("finding", "underflow")]:
         raise FixtureError(f"{path.name}: unknown keys {unknown}")
-    found = content.get("finding", [])
-    return tuple(_finding(f"{path.name}: finding {i}", x) for i, x in enumerate(found, start=1))
+    return content
 
 
 def _finding(place: str, entry: object) -> KnownFinding:
@@ -181,6 +276,8 @@ def _finding(place: str, entry: object) -> KnownFinding:
         Sighting(**_entry(f"{place}: where {i}", x, Sighting))
         for i, x in enumerate(content["where"], start=1)
     ]
+    if unknown := [w.formula for w in sightings if w.formula not in FORMULAS]:
+        raise FixtureError(f"{place}: unknown formulas {unknown}")
     found = KnownFinding(**{**content, "where": tuple(sightings)})
     try:
         str(found.releases)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+NUMBER = re.compile(r"[+-]?[0-9]{1,99}(\.[0-9]{1,99})?")
 """A number as fixtures write it: a string of digits, as printed, never a float."""
 
 

@@ -28,14 +28,18 @@ class Iteration:
 class Record:
     """The parameters, gradients and states of an optimizer over S steps of a training.
 
-    start:     parameter -> its value before the first step.
-    gradients: parameter -> (S, *shape), its gradient in each step.
+    leaves:    every input and parameter before the first step.
+    start:     trained parameter -> its value before the first step.
+    values:    node -> (S, *shape), its value in each step.
+    gradients: trained parameter -> (S, *shape), its gradient in each step.
     after:     state, "w", or an intermediate that is shown -> parameter -> (S, *shape), its value
                after each step.
     losses:    (S,), before each step.
     """
 
+    leaves: Mapping[str, Array]
     start: Mapping[str, Array]
+    values: Mapping[str, Array]
     gradients: Mapping[str, Array]
     after: Mapping[str, Mapping[str, Array]]
     losses: Array

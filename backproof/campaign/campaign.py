@@ -1,43 +1,43 @@
 """A campaign of random graphs: each link is inside, undecided, known, or a new finding."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import seed as seeded
 
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.campaign import saved_graphs
-from backproof.campaign.graphs import graphs
-from backproof.campaign.saved_graphs import Found, Place, places, quantities
+from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+from backproof.campaign.choices import Choices, Places, reduced
+from backproof.campaign.coverage import Coverage, few
+from backproof.campaign.graphs import Graph, graph, graphs
+from backproof.campaign.saved_graphs import Found, Place, places
 from backproof.reference.backprop import forward
-from backproof.reference.findings import KnownFinding, Sighting
+from backproof.reference.findings import KnownFinding, Site, compare
 from backproof.reference.network import Network, Node
-from backproof.reference.numbers.precision import LOWER, PRECISIONS
+from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import problem_of
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
-from backproof.report.cells import Cell, RefutedError
-from backproof.running.certificates import traced
+from backproof.reference.verdict.replay import Replay
+from backproof.report.cells import Cell
+from backproof.running.certificates import replayed, traced
 from backproof.running.implementations import Implementations
-from backproof.scenarios.op_cases import OP_CASES
+from backproof.running.loss_scale import loss_scale
+from backproof.running.options import REFERENCE
 
-COMPILED_PRECISIONS = ("float64", "float32")
-"""The precisions for columns that compile a whole pass. In narrower ones a compiler keeps more
-digits between the ops that it fuses, and a trace does not show them."""
+WIDE = tuple(name for name, p in PRECISIONS.items() if not p.accumulator)
+"""The precisions for the reference, since NumPy has no native matrix product in narrower ones, and
+for columns that compile a whole pass: in narrower ones a compiler keeps more digits between the ops
+that it fuses, and a trace does not show them."""
 
-SIMPLEST = 1
-"""The number of graphs that are not run: hypothesis always draws the simplest graph first."""
-
-ROUND = 20
-"""Graphs per seed, divided by the column's `share`; a campaign checks the time after each seed."""
+TRIES = 300
+"""How many simpler graphs are run at most to reduce a finding."""
 
 
 def columns(names: Sequence[str]) -> list[Column]:
@@ -53,22 +53,27 @@ class Judged:
 
     certificate: the certificate of all links.
     known:       the recorded causes of links that are not inside.
-    undecided:   links whose ball has no bound: the precision allows any number there.
+    undecided:   links whose ball proves nothing: it holds zeros as well, or has no bound.
     new:         all other links that are not inside: new findings.
+    replay:      of its passes.
     """
 
     certificate: Certificate
     known: tuple[str, ...]
     undecided: tuple[Link, ...]
     new: tuple[Link, ...]
+    replay: Replay
 
 
 @dataclass(slots=True)
 class Campaign:
     """Random graphs in one column.
 
-    cell: the report's cell, filled as graphs are certified. places: the ops that already have a
-    finding. undecided: the number of undecided links.
+    cell:      the report's cell, filled as graphs are certified.
+    places:    the ops that already have a finding.
+    coverage:  what the certified graphs have reached.
+    undecided: where a graph is undecided -> how many are.
+    left_out:  why a graph is not run -> how many are not.
     """
 
     implementations: Implementations
@@ -76,71 +81,90 @@ class Campaign:
     known: Sequence[KnownFinding]
     cell: Cell
     places: frozenset[Place] = frozenset()
-    undecided: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
+    undecided: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
-    def rounds(self, seed: int, seconds: float) -> Iterator[Found]:
-        """Yield findings until the time is over, one per place."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if found := self.round(seed, max(ROUND // traits(self.column).share, 1)):
-                self.places |= places(found.network, found.quantity)
-                yield found
-            seed += 1
+    def graphs(self, seed: int) -> Iterator[Graph]:
+        """Yield random graphs of what the column supports. Raises AdapterError."""
+        if self.column.framework == REFERENCE:
+            return graphs(seed, WIDE)
+        adapter = self.implementations.adapter(self.column)
+        without = adapter.unsupported if isinstance(adapter, Adapter) else {}
+        every = WIDE if traits(self.column).compiles_passes else PRECISIONS
+        return graphs(seed, [name for name in every if name not in without], without)
 
-    def round(self, seed: int, examples: int) -> Found | None:
-        """Return the smallest of `examples` random graphs that has a new finding, if one has.
+    def findings(self, drawn: Iterable[Graph]) -> Iterator[Found]:
+        """Certify graphs, and yield their new findings, each reduced, one per place.
 
         Raises AdapterError where a graph makes the adapter raise.
         """
-        own = traits(self.column)
-        precisions = COMPILED_PRECISIONS if own.compiles_passes else tuple(PRECISIONS)
-        last: list[Found] = []
-        drawn_before: list[Network] = []
+        for one in drawn:
+            judged = self.judged(one)
+            if judged:
+                self.count(one, judged)
+            self.cell.properties = self.lines()
+            new = self.new(one, judged) if judged else None
+            if new:
+                found = self.reduced(one, new)
+                self.places |= places(one.network, new.quantity)
+                self.places |= places(found.network, found.quantity)
+                yield found
 
-        @seeded(seed)
-        @settings(
-            max_examples=SIMPLEST + examples,
-            database=None,
-            deadline=None,
-            report_multiple_bugs=False,
-            # Where each graph takes seconds, a finding is only reduced to one op.
-            phases=[Phase.generate, *([] if own.slow else [Phase.shrink])],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(graphs(precisions=precisions))
-        def every_link_is_inside(drawn: tuple[Network, str]) -> None:
-            network, precision = drawn
-            drawn_before.append(network)
-            if len(drawn_before) <= SIMPLEST:
-                return
-            leaves = leaves_in(network, precision)
-            if cause := aborts(self.column, network, precision):
-                self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
-                return
+    def judged(self, one: Graph) -> Judged | None:
+        """Run and certify a graph; None, and counted, if it cannot be run. Raises AdapterError."""
+        network = one.network
+        if cause := aborts(self.column, network, one.precision):
+            self.cell.known = tuple(dict.fromkeys((*self.cell.known, cause)))
+            self.left_out[cause] += 1
+            return None
+        leaves = leaves_in(network, one.precision)
+        try:
+            return judge(self.implementations, self.column, network, leaves, self.known)
+        except Unsupported as cause:
+            self.left_out[str(cause)] += 1
+            return None
+        except AdapterError as error:
+            raise AdapterError(f"{error}\n" + "\n".join(map(str, network.nodes))) from error
+
+    def new(self, one: Graph, judged: Judged) -> Link | None:
+        """Return the first new finding of a graph at a place that has none yet."""
+        found = (x for x in judged.new if not places(one.network, x.quantity) & self.places)
+        return next(found, None)
+
+    def reduced(self, one: Graph, link: Link) -> Found:
+        """Return a graph's finding on a simpler graph, if possible one op alone.
+
+        Where each graph takes seconds, a finding is only reduced to one op.
+        """
+        of = places(one.network, link.quantity)
+        found = {one.places: self.found(one.network, one.precision, link)}
+
+        def again(given: Places) -> Places | None:
+            simpler = graph(Choices(given=given), one.precision)
+            if simpler is None or aborts(self.column, simpler.network, one.precision):
+                return None
+            network, leaves = simpler.network, leaves_in(simpler.network, one.precision)
             try:
                 judged = judge(self.implementations, self.column, network, leaves, self.known)
-            except Unsupported:
-                return
-            except AdapterError as error:
-                raise AdapterError(f"{error}\n" + "\n".join(map(str, network.nodes))) from error
-            new = [x for x in judged.new if not places(network, x.quantity) & self.places]
-            if not last:
-                self.count(judged)
-            if new:
-                last[:] = [self.found(network, precision, new[0])]
-                raise RefutedError(str(new[0]))
+            except (Unsupported, AdapterError):
+                return None
+            same = [x for x in judged.new if places(network, x.quantity) & of]
+            if not same:
+                return None
+            found[simpler.places] = self.found(network, one.precision, same[0])
+            return simpler.places
 
-        try:
-            every_link_is_inside()
-        except RefutedError:
-            return self.as_op_case(last[0]) or last[0]
-        return None
+        tries = 0 if traits(self.column).slow else TRIES
+        smallest = found[reduced(one.places, again, tries)]
+        return self.as_op_case(smallest) or smallest
 
     def as_op_case(self, found: Found) -> Found | None:
         """Return the finding as one op on its numbers in the graph, if that shows it."""
         network, leaves = found.network, found.leaves
         shapes = {name: a.shape for name, a in forward(network, network.inputs).items()}
-        trace, _ = traced(self.implementations, self.column, network, leaves, shapes)
+        scale = loss_scale(network, leaves)
+        trace, _ = traced(self.implementations, self.column, network, leaves, shapes, scale)
         name, backward = found.quantity.of, found.quantity.kind == "derivative"
         for node in network.nodes:
             if name not in (node.inputs if backward else (node.name,)):
@@ -168,18 +192,40 @@ class Campaign:
         version = str(self.implementations.version(self.column.framework))
         return Found(self.column, version, precision, link.quantity, link.index, str(link), same)
 
-    def count(self, judged: Judged) -> None:
-        """Add a graph to the cell. Undecided links are not counted: no ball bounds them."""
+    def count(self, one: Graph, judged: Judged) -> None:
+        """Add a graph to the cell."""
         certificate = judged.certificate
-        self.cell.links += len(certificate.links) - len(judged.undecided)
+        self.cell.links += len(certificate.links)
         self.cell.inside += certificate.inside
+        self.cell.undecided += len(judged.undecided)
         self.cell.entries += certificate.entries
         decided = [x.share for x in certificate.links if x.verdict == "inside"]
         self.cell.share = max([self.cell.share or 0.0, *decided])
         self.cell.known = tuple(dict.fromkeys((*self.cell.known, *judged.known)))
-        self.undecided += len(judged.undecided)
-        if self.undecided:
-            self.cell.properties = [f"{self.undecided} links undecided: their balls have no bound"]
+        self.coverage.add(one)
+        if judged.undecided:
+            self.undecided[where(one, judged.undecided[0])] += 1
+
+    def lines(self) -> list[str]:
+        """Return what was reached, what is undecided, and what was not run."""
+        found = self.coverage.lines()
+        if total := self.undecided.total():
+            found.append(f"{total} networks undecided at {few(counted(self.undecided))}")
+        if total := self.left_out.total():
+            found.append(f"{total} networks not run: {few(counted(self.left_out))}")
+        return found
+
+
+def where(one: Graph, link: Link) -> str:
+    """Return where a graph is undecided: the ops of the link, and the precision."""
+    ops = " and ".join(sorted(f"{op} {way}" for op, way in places(one.network, link.quantity)))
+    passes = " without probes" if link.is_without_probes else ""
+    return f"{ops}{passes} in {one.precision}"
+
+
+def counted(causes: Counter[str]) -> list[str]:
+    """Return causes with their counts, the most common first."""
+    return [f"{cause} ({count})" for cause, count in causes.most_common()]
 
 
 def aborts(column: Column, network: Network, precision: str) -> str | None:
@@ -216,72 +262,40 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        trace, plain = traced(implementations, column, network, leaves, shapes)
-        replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+        scale = loss_scale(network, leaves)
+        trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+        replay = replayed(network, leaves, trace, plain, scale)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
-        red = [link for link in certificate.links if link.verdict != "inside"]
-        undecided = tuple(link for link in red if has_no_bound(replay, link))
     version = implementations.version(column.framework)
-    names = {column.framework, str(column)}  # a variant has its adapter's ops
-    recorded = [
-        (finding.cause, sighting)
-        for finding in known
-        if finding.releases.include(version)
-        for sighting in finding.where
-        if names & {*sighting.columns} and precision in sighting.precisions
-    ]
-    left = [link for link in red if link not in undecided]
-    causes = [
-        [cause for cause, sighting in recorded if is_of(sighting, network, link, precision)]
-        for link in left
-    ]
-    return Judged(
-        certificate,
-        tuple(dict.fromkeys(cause for several in causes for cause in several)),
-        undecided,
-        tuple(link for link, several in zip(left, causes, strict=True) if not several),
+    here = [finding for finding in known if finding.releases.include(version)]
+    site = Site((str(column), column.framework), network.name, precision, is_strict=False)
+    with np.errstate(all="ignore"):
+        unbounded = {x.quantity for x in certificate.wrong if has_no_bound(replay, x)}
+    undecided = tuple(
+        link
+        for link in certificate.wrong
+        if (link.verdict == "undecided" and not link.problem)
+        or unbounded & {link.quantity, link.cause}
     )
+    left = [link for link in certificate.wrong if link not in undecided]
+    found = compare(here, left, Witness(replay), site)
+    return Judged(certificate, found.known, undecided, found.new, replay)
 
 
 def has_no_bound(replay: Replay, link: Link) -> bool:
-    """Return whether the widest ball that a link may fill has no bound.
+    """Return whether a link is refuted only where the reference itself gives no number.
 
-    It has none where the divisor is a sum that may cancel to zero. If a network has such a
-    divisor, the difference between its passes with and without probes has no bound either.
+    There the widest ball that rounding explains has no bound, or no finite midpoint: the divisor is
+    a sum that may cancel to zero, or 0/0 on paper.
     """
-    if link.is_without_probes and not link.problem and not np.isfinite(link.rad):
+    if link.verdict != "refuted":
+        return False
+    is_swept = link.is_without_probes or link.quantity.end_to_end
+    if is_swept and not link.problem and not np.isfinite(link.rad):
         return True
     seen = replay.seen(link.quantity)
-    if not isinstance(seen, np.ndarray | np.generic):
-        return False
     ball = replay.ball(link.quantity, replay.precision.narrow().flushing())
-    return ball.shape == seen.shape and not np.all(np.isfinite(ball.rad))
-
-
-def is_of(sighting: Sighting, network: Network, link: Link, precision: str) -> bool:
-    """Return whether an op that makes a link is one where the finding was seen.
-
-    False if the link is further off than was recorded: that is another finding.
-    """
-    grades = [*(p.name for p in LOWER[precision]), "refuted"]
-    effective = "refuted" if link.verdict == "refuted" else link.precision
-    if grades.index(effective) > grades.index(sighting.effective):
+    if problem_of(seen, ball.shape, replay.precision):
         return False
-    return bool(places(network, link.quantity) & places_of(sighting))
-
-
-def places_of(sighting: Sighting) -> frozenset[Place]:
-    """Return the ops of a sighting's op cases and kept graphs."""
-    found: frozenset[Place] = frozenset()
-    for case in (*sighting.cases, *sighting.elsewhere):
-        if case in OP_CASES:
-            network = OP_CASES[case].network()
-        elif case.startswith("campaign/"):
-            network = saved_graphs.load(saved_graphs.kept()[case.removeprefix("campaign/")]).network
-        else:
-            continue
-        matched = [
-            q for q in quantities(network) if any(fnmatchcase(str(q), p) for p in sighting.links)
-        ]
-        found = found.union(*(places(network, quantity) for quantity in matched))
-    return found
+    unbounded = ~np.isfinite(ball.mid + ball.rad)
+    return bool(np.any(unbounded) and np.all(unbounded | ball.contains(seen)))

@@ -1,19 +1,26 @@
 """A graph under construction: operands to choose from, leaves to share, and what fills them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
-from backproof.reference.network import Node
+from backproof.campaign.choices import Choices
+from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import LARGEST, SPECIAL
+from backproof.scenarios.op_cases import LARGEST, OP_OPTIONS, SPECIAL, distributions
 
 Shape = tuple[int, ...]
+Fits = Callable[[Any, dict[str, Any]], bool]
+"""Whether a value of an option fits the options before it."""
+
 ENTRIES, SIDE = 256, 6
 """The most entries of a value, the longest side of a leaf."""
+
+ALIKE = 8
+"""One of so many operands may be one that its node has already."""
 
 
 class Unfit(Exception):
@@ -24,15 +31,37 @@ class Unfit(Exception):
 class GraphBuilder:
     """A graph under construction.
 
-    draw: hypothesis's function. limit: the largest magnitude. leaves, nodes: as in a network.
-    values: the values of leaves and nodes, in float64.
+    choices: where everything is drawn from. limit: the largest magnitude.
+    without: ops, and "op option", that are not drawn.
+    leaves, nodes: as in a network. values: the values of leaves and nodes, in float64.
+    op, operands: of the step that is being made.
     """
 
-    draw: st.DrawFn
+    choices: Choices
     limit: float
+    without: Collection[str] = ()
     leaves: dict[str, Array] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     values: dict[str, Array] = field(default_factory=dict)
+    op: str = ""
+    operands: list[str] = field(default_factory=list)
+
+    def after(self, op: str, step: Callable[["GraphBuilder"], Any]) -> "GraphBuilder":
+        """Return the graph after one more step; the graph as it is if the step does not fit."""
+        grown = replace(
+            self,
+            choices=self.choices.branch(),
+            leaves={**self.leaves},
+            nodes=[*self.nodes],
+            values={**self.values},
+            op=op,
+            operands=[],
+        )
+        try:
+            step(grown)
+        except Unfit:
+            return self
+        return grown
 
     def node(self, op: str, *inputs: str, **options: Any) -> str:
         """Add a node. Raises Unfit if its value has too many entries, or too large ones."""
@@ -49,23 +78,43 @@ class GraphBuilder:
         """Return the shape of a value."""
         return tuple(self.values[name].shape)
 
-    def one(self, choices: Sequence[Any]) -> Any:
-        """Draw one of several. Raises Unfit where there is none."""
+    def one(self, choices: Sequence[Any], keys: Sequence[Hashable] = ()) -> Any:
+        """Draw one of several, by need if they have keys. Raises Unfit where there is none."""
         if not choices:
             raise Unfit
-        return self.draw(st.sampled_from(choices))
+        return choices[self.choices.place(len(choices), keys)]
 
-    def options(self, **choices: Sequence[Any]) -> dict[str, Any]:
-        """Draw options: each is left out, or has one of several values."""
-        return {k: self.one(several) for k, several in choices.items() if self.draw(st.booleans())}
+    def whole(self, largest: int) -> int:
+        """Draw a whole number from 0 to the largest."""
+        return self.choices.place(largest + 1)
+
+    def side(self, largest: int = SIDE, least: int = 1) -> int:
+        """Draw the length of a side."""
+        return least + self.whole(max(largest - least, 0))
+
+    def options(self, **fits: Fits) -> dict[str, Any]:
+        """Draw the options of the step's op; each that has a default may be left out.
+
+        fits: option -> whether a value fits the options before it. Raises Unfit where none does.
+        """
+        found: dict[str, Any] = {}
+        parameters = signature(OPS[self.op].forward).parameters
+        for option, values in option_values(self.op).items():
+            if f"{self.op} {option}" in self.without:
+                continue
+            suits: Fits = fits.get(option, always)
+            choices = [value for value in values if suits(value, found)]
+            if parameters[option].default is not Parameter.empty:
+                choices = [None, *choices]
+            value = self.one(choices, [(self.op, option, value) for value in choices])
+            if value is not None:
+                found[option] = value
+        return found
 
     def leaf(self, shape: Shape, kind: str = "x") -> str:
-        """Return a leaf: a new one, or an existing one of that shape and kind."""
-        old = [k for k, a in self.leaves.items() if a.shape == shape and k.startswith(kind)]
-        if (name := self.one([None, *old])) is not None:
-            return str(name)
+        """Return a new leaf of a shape and kind."""
         content = self.one(list(FILL[kind]))
-        rng = np.random.default_rng(self.draw(st.integers(0, 2**16)))
+        rng = np.random.default_rng(self.whole(2**16))
         name = f"{kind}{len(self.leaves) + 1}"
         array = np.asarray(FILL[kind][content](rng, shape), float)
         self.leaves[name] = self.values[name] = np.clip(array, -self.limit, self.limit)
@@ -77,38 +126,90 @@ class GraphBuilder:
         shapes: Callable[["GraphBuilder"], Shape],
         kind: str = "x",
     ) -> str:
-        """Return a value that fits, the newest first, or a leaf of a shape."""
+        """Return a node that fits, or the newest leaf that fits, or a new leaf of a shape.
+
+        It differs from the step's other operands, but for one in `ALIKE`.
+        """
         fitting = [name for name in reversed(self.values) if fits(self.values[name])]
-        left = [name for name in self.left() if name in fitting]  # likelier than the others
-        name = self.one([*left, *fitting, None])
-        return self.leaf(shapes(self), kind) if name is None else str(name)
+        if self.whole(ALIKE - 1) < ALIKE - 1:
+            fitting = [name for name in fitting if name not in self.operands]
+        ops = {node.name: node.op for node in self.nodes}
+        nodes = [name for name in fitting if name in ops]
+        if nodes and self.whole(7):
+            among = [name for name in self.left() if name in nodes] or nodes
+            name = self.one(among, [(ops[name], self.op) for name in among])
+        else:
+            old = [name for name in fitting if name in self.leaves][:1]
+            name = self.one([None, *old]) or self.leaf(shapes(self), kind)
+        self.operands.append(str(name))
+        return str(name)
 
     def like(self, x: str, kind: str = "x") -> str:
         """Return an operand of the shape of x."""
-        shape = self.shape(x)
-        return self.operand(lambda a: a.shape == shape and WITHIN[kind](a), lambda _: shape, kind)
+        return self.shaped(self.shape(x), kind)
 
     def weight(self, *shape: int) -> str:
         """Return an operand of a shape."""
-        return self.operand(lambda a: a.shape == shape, lambda _: shape)
+        return self.shaped(shape)
 
-    def side(self, largest: int = SIDE) -> int:
-        """Draw the length of a side."""
-        return self.draw(st.integers(1, largest))
+    def shaped(self, shape: Shape, kind: str = "x") -> str:
+        """Return an operand of a shape and kind."""
+        return self.operand(lambda a: a.shape == shape and WITHIN[kind](a), lambda _: shape, kind)
 
     def left(self) -> list[str]:
         """Return the nodes that nothing has consumed, the newest first."""
         used = {name for node in self.nodes for name in node.inputs}
         return [node.name for node in reversed(self.nodes) if node.name not in used]
 
-    def finish(self) -> None:
-        """Add up the nodes that nothing has consumed; arrays are weighted and summed."""
+    def network(self) -> Network:
+        """Return the graph as a network: the nodes that nothing has consumed are added up.
+
+        Arrays are weighted and summed. Raises Unfit.
+        """
+        if not self.nodes:
+            raise Unfit
         total = ""
         for name in self.left()[::-1]:
             if self.shape(name):
                 weight = self.leaf(self.shape(name), "c")
                 name = self.node("sum", self.node("multiply", name, weight))  # noqa: PLW2901 it
             total = self.node("add", total, name) if total else name
+        return Network("random", self.leaves, {}, tuple(self.nodes), frozenset())
+
+
+def always(*_: Any) -> bool:
+    """Return True."""
+    return True
+
+
+FURTHER: dict[str, dict[str, Sequence[Any]]] = {
+    "scale": {"factor": [2.0, -1.0, 0.0, 1e-3]},
+    "concatenate": {"axis": [0, 2, 3, -1]},
+    "causal_mask": {"fill": [0.0]},
+    "conv2d": {"stride": [3], "groups": [3]},
+    "max_pool": {"kernel_size": [1], "stride": [3]},
+    "average_pool": {"kernel_size": [1], "stride": [3]},
+    "layer_norm": {"eps": [1e-3]},
+    "rms_norm": {"eps": [1e-3]},
+    "batch_norm": {"eps": [1e-3]},
+    "weight_norm": {"dim": [2, 3]},
+    "cross_entropy": {"ignore_index": range(SIDE)},
+}
+"""Op -> option -> values that graphs have beside those of the op cases."""
+
+
+def option_values(op: str) -> dict[str, list[Any]]:
+    """Return option -> its values in the op cases, and further ones; of single values alone."""
+    cases = [one.options for one in OP_OPTIONS.values() if one.op == op]
+    found: dict[str, list[Any]] = {}
+    for options in (
+        *cases,
+        *({k: v} for k, several in FURTHER.get(op, {}).items() for v in several),
+    ):
+        for option, value in options.items():
+            if isinstance(value, bool | int | float | str) and value not in found.get(option, ()):
+                found.setdefault(option, []).append(value)
+    return found
 
 
 def _boxes(rng: np.random.Generator, shape: Shape, *, ties: bool) -> Array:
@@ -133,6 +234,10 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
         "mask": lambda rng, shape: rng.integers(0, 2, shape),
         "random": lambda rng, shape: rng.random(shape),
     },
+    "distribution": {
+        "one-hot": lambda rng, shape: np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])],
+        "random": distributions,
+    },
     "box": {
         "equal": lambda _, shape: np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape),
         "ties": lambda rng, shape: _boxes(rng, shape, ties=True),
@@ -140,7 +245,7 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
     },
     "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
 }
-"""Kind of a leaf (any numbers, probabilities, boxes, the loss's weights) -> what may fill it."""
+"""Kind of a leaf (numbers, probabilities, distributions, boxes, weights) -> what may fill it."""
 
 
 def is_box(a: Array) -> bool:
@@ -150,9 +255,15 @@ def is_box(a: Array) -> bool:
     return bool(np.all(a[:, 2:] - a[:, :2] >= 1 / 16))
 
 
+def is_distribution(a: Array) -> bool:
+    """Return whether rows are probabilities whose sum is 1 in every precision."""
+    return bool(np.all((a >= 0) & (64 * a % 1 == 0)) and np.all(np.sum(a, axis=-1) == 1))
+
+
 WITHIN: dict[str, Callable[[Array], bool]] = {
     "x": lambda _: True,
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
+    "distribution": is_distribution,
     "box": is_box,
 }
 """Kind -> whether a value is of that kind."""

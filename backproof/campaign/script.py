@@ -12,6 +12,7 @@ from backproof.campaign.saved_graphs import Found
 from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
+from backproof.running.loss_scale import loss_scale
 
 PROBE = "probe"
 """The name of the zero that is added to a node to get its cotangent."""
@@ -27,6 +28,7 @@ def script(found: Found) -> str:
         return "\n".join(map(str, network.nodes))
     source, backward = Source(framework), found.quantity.kind == "derivative"
     name = found.quantity.of
+    scale = loss_scale(network, leaves) if backward else 1
     nodes = network.nodes if backward else up_to(network, name)
     given = {k: a for k, a in leaves.items() if any(k in node.inputs for node in nodes)}
     probed = name if backward and name not in leaves else None
@@ -47,7 +49,7 @@ def script(found: Found) -> str:
     lines = [
         f"def f({', '.join(given)}):",
         *body,
-        f"    return {nodes[-1].name}",
+        f"    return {'' if scale == 1 else f'{scale} * '}{nodes[-1].name}",
         "",
         *tensors,
         f"print({ask}{list(found.index) or ''}.item())",

@@ -8,6 +8,7 @@ from typing import Any
 
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link
 
 FIVE_DECIMALS = Fraction(1, 2 * 10**5)
 """Half a unit of the fifth decimal: how closely any two implementations must agree."""
@@ -29,7 +30,8 @@ class Cell:
     iteration: 1 or 2.
     quantity:  an expression over the trace.
     group:     the row of the matrix.
-    verdict:   "agrees", "refuted", "known" (refuted, and a recorded finding), or "unsupported".
+    verdict:   "agrees", "refuted", "undecided" (nothing is refuted, but a ball proves nothing),
+               "known" (a recorded finding), or "unsupported".
     digits:    significant decimal digits of agreement, at most as many as the precision can hold;
                None where there was no number.
     message:   why the verdict is not "agrees"; None where it is.
@@ -38,11 +40,16 @@ class Cell:
     The cell of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement
     of all gradients with those of the implementations before it) has more:
 
-    links, inside, entries: the number of links, of links inside their balls, of compared numbers.
+    links, inside, undecided, entries: the number of links, of links inside their balls, of links
+                whose balls prove nothing, of compared numbers.
     share:      the largest share of a ball that was used.
+    proven:     how many decimal digits every link inside proves, or more; None where none is.
+    fewest:     the name of the link that proves no more than that.
+    end_to_end, decided: how many arrays (the loss and every gradient) were held to the reference's
+                own sweep, and for how many of them its bound decides.
     properties: what the implementation was seen to do.
     known:      the causes of the recorded findings that were seen.
-    chain:      every link, as `chain` writes it.
+    chain:      every link, then every end-to-end proof, as `chain` writes them.
     """
 
     network: str
@@ -58,12 +65,27 @@ class Cell:
     message: str | None = None
     links: int = 0
     inside: int = 0
+    undecided: int = 0
     entries: int = 0
     share: float | None = None
+    proven: float | None = None
+    fewest: str | None = None
+    end_to_end: int = 0
+    decided: int = 0
     properties: Sequence[str] = ()
     known: Sequence[str] = ()
     value: float | None = None
     chain: Sequence[Sequence[Any]] = ()
+
+    @property
+    def outside(self) -> int:
+        """The number of links that are degraded or refuted."""
+        return self.links - self.inside - self.undecided
+
+    @property
+    def is_red(self) -> bool:
+        """Whether it fails the run."""
+        return self.verdict in RED
 
 
 PAIRS = "pairs"
@@ -74,7 +96,11 @@ DERIVATIVES = "forward mode and second order"
 OPTIMIZERS = "optimizers"
 CERTIFIED = (OPS_ALONE, NETWORKS, VARIANTS, DERIVATIVES, OPTIMIZERS)
 RANDOM = "random networks"
-VERDICTS = {"passed": "agrees", "failed": "refuted", "skipped": "unsupported"}
+RED = ("refuted", "undecided")
+"""The verdicts that fail a run."""
+
+VERDICTS = {"passed": "agrees", "skipped": "unsupported"}
+"""Outcome of a test -> the verdict of its cell; a failure leaves the cell's own."""
 
 
 def digits(value: float, expected: str | float, precision: str) -> float:
@@ -88,22 +114,43 @@ def digits(value: float, expected: str | float, precision: str) -> float:
     return -math.log10(max(float(error), PRECISIONS[precision].u))
 
 
-def chain(certificate: Certificate) -> list[list[Any]]:
-    """Return for each link: name, verdict, share of the ball used, entries, the worst entry.
+def fill(cell: Cell, certificate: Certificate) -> None:
+    """Fill a cell with what a certificate says."""
+    cell.links, cell.inside = len(certificate.links), certificate.inside
+    cell.undecided, cell.entries = len(certificate.undecided), certificate.entries
+    cell.share, cell.properties = certificate.share, certificate.properties
+    if worst := certificate.worst:
+        cell.proven, cell.fewest = worst.digits, worst.name
+    proofs = certificate.end_to_end
+    cell.end_to_end, cell.decided = len(proofs), sum(x.verdict != "undecided" for x in proofs)
+    cell.chain = chain(certificate)
 
-    A link that is not inside also has the sentence about it. An infinite share is None.
+
+def chain(certificate: Certificate) -> list[list[Any]]:
+    """Return for each link: name, verdict, share of the ball used, proof, entries, worst entry.
+
+    The proof is what a link inside proves: a number of digits, or "cancels"; None of any other. An
+    infinite share is None, and the worst entry "" where none is known. A link that is not inside
+    also has the sentence about it.
     """
     return [
         [
             link.name,
             link.verdict,
             float(f"{link.share:.3g}") if math.isfinite(link.share) else None,
+            _proof(link),
             link.entries,
-            f"{link.seen:.9g}",
-            *([] if link.verdict == "inside" else [str(link)]),
+            "" if math.isnan(link.seen) and link.verdict == "inside" else f"{link.seen:.9g}",
+            *([] if link.verdict == "inside" else [certificate.said(link)]),
         ]
-        for link in certificate.links
+        for link in (*certificate.links, *certificate.end_to_end)
     ]
+
+
+def _proof(link: Link) -> float | str | None:
+    if link.verdict != "inside":
+        return None
+    return "cancels" if link.cancels else math.floor(link.digits * 10) / 10
 
 
 def as_dict(cell: Cell) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Compares two reports: what got worse, and what better, with an upgrade of a framework."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backproof.reference.table import table
@@ -11,18 +11,28 @@ from backproof.report.document import ReportError, cells_of
 KEY = ("group", "network", "adapter", "against", "precision", "iteration", "quantity")
 """The fields by which a cell of one report is found in the other."""
 
+SIZES: Mapping[tuple[str, str], Callable[[Cell], float]] = {
+    ("more links outside", "fewer links outside"): lambda cell: cell.outside,
+    ("more links undecided", "fewer links undecided"): lambda cell: cell.undecided,
+    ("fewer decided end to end", "more decided end to end"): lambda cell: -cell.decided,
+    ("lost digits", "won digits"): lambda cell: -shown(cell.digits),
+    ("proves fewer digits", "proves more digits"): lambda cell: -shown(cell.proven),
+}
+"""What happened to a cell of the same verdict if a size grew, and if it fell -> the size."""
+
 WORSE = (
     "turned red",
+    "turned undecided",
     "turned known",
     "no longer supported",
-    "more links outside",
-    "lost digits",
+    *(worse for worse, _ in SIZES),
     "appeared red",
+    "appeared undecided",
     "vanished",
     "another test fails",  # a test without a cell
 )
 NEITHER = ("appeared known", "appeared unsupported")
-BETTER = ("turned green", "now supported", "fewer links outside", "won digits", "appeared")
+BETTER = ("turned green", "now supported", *(better for _, better in SIZES), "appeared")
 Key = tuple[Any, ...]
 
 
@@ -63,13 +73,14 @@ def change(old: Cell | None, new: Cell | None) -> str | None:
         return {
             "refuted": "turned red",
             "agrees": "now supported" if old.verdict == "unsupported" else "turned green",
-            "known": "turned known" if old.verdict != "refuted" else None,
+            "undecided": "turned undecided" if old.verdict != "refuted" else None,
+            "known": None if old.is_red else "turned known",
             "unsupported": "no longer supported",
         }[new.verdict]
-    if outside := (new.links - new.inside) - (old.links - old.inside):
-        return "more links outside" if outside > 0 else "fewer links outside"
-    lost = shown(old.digits) - shown(new.digits)
-    return ("lost digits" if lost > 0 else "won digits") if lost else None
+    grown = {names: size(new) - size(old) for names, size in SIZES.items()}
+    worse = [name for (name, _), by in grown.items() if by > 0]
+    better = [name for (_, name), by in grown.items() if by < 0]
+    return next(iter([*worse, *better]), None)
 
 
 def shown(digits: float | None) -> int:
@@ -100,6 +111,10 @@ def said(old: Mapping[str, Any], new: Mapping[str, Any], changes: Mapping[str, l
 def _state(cell: Cell | None) -> str:
     if cell is None:
         return "-"
-    digits = "" if cell.digits is None else f" {shown(cell.digits) / 10:.1f}"
-    links = f" {cell.inside}/{cell.links}" if cell.links else ""
-    return f"{cell.verdict}{links}{digits}"
+    found = [cell.verdict]
+    found += [f"{cell.inside}/{cell.links}"] if cell.links else []
+    found += [f"{cell.undecided} undecided"] if cell.undecided else []
+    found += [f"end to end {cell.decided}/{cell.end_to_end}"] if cell.end_to_end else []
+    found += [] if cell.digits is None else [f"{shown(cell.digits) / 10:.1f}"]
+    found += [] if cell.proven is None else [f"proves {shown(cell.proven) / 10:.1f}"]
+    return " ".join(found)

@@ -11,11 +11,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from backproof.report.cells import Cell
+from backproof.report.cells import RED, Cell
 
 SCHEMA = "backproof/report.schema.json"
-VERSION = 2
-OUTCOMES = ("agrees", "known", "refuted", "unsupported")
+VERSION = 3
+OUTCOMES = ("agrees", "known", "refuted", "undecided", "unsupported")
 """The verdicts of a cell, in the order in which they are counted."""
 
 FIELDS = frozenset(field.name for field in fields(Cell))
@@ -83,9 +83,11 @@ def headline(report: Mapping[str, Any]) -> str:
             "empty": "… Nothing was verified",
         }
         return f"{start[report['verdict']]}: {', '.join(each)}"
-    whose = Counter(cell["adapter"] for cell in report["cells"] if cell["verdict"] == "refuted")
-    by = ", ".join(f"{name} {count:,}" for name, count in whose.most_common())
-    red = [f"{counts['refuted']:,} of {total:,} cells refuted ({by})"] if by else []
+    red = []
+    for verdict in RED:
+        whose = Counter(cell["adapter"] for cell in report["cells"] if cell["verdict"] == verdict)
+        by = ", ".join(f"{name} {count:,}" for name, count in whose.most_common())
+        red += [f"{counts[verdict]:,} of {total:,} cells {verdict} ({by})"] if by else []
     if failed := len(report["failed"]):
         red.append(f"{failed} other {'test' if failed == 1 else 'tests'} failed")
     return f"✗ Red: {' and '.join(red)}"

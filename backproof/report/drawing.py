@@ -7,6 +7,8 @@ implementation in a precision is one column of numbers; the same drawing serves 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from backproof.report.cells import RED
+
 HEAD, LINE, FOOT = 30, 17, 6
 """Pixels: height of a box's head, of a line of text, space below the last line."""
 
@@ -52,7 +54,7 @@ class Drawing:
     name:    the network's name.
     right:   pixels that lines need on the right of all boxes.
     columns: name -> its numbers.
-    first:   column -> key of the first link that is refuted.
+    first:   column -> key of the first link that is refuted or, where none is, undecided.
     verdict: the worst verdict of its cells.
     """
 
@@ -67,14 +69,15 @@ class Drawing:
     def fill(self, column: str, numbers: Numbers, verdict: str) -> None:
         """Add a column of numbers, in the order of the chain rule, and its verdict."""
         self.columns[column] = numbers
-        if red := [key for key, (_, found) in numbers.items() if found == "refuted"]:
-            self.first[column] = red[0]
-        order = ("agrees", "known", "refuted")
+        for red in RED:
+            for key in [key for key, (_, found) in numbers.items() if found == red][:1]:
+                self.first.setdefault(column, key)
+        order = ("agrees", "known", "undecided", "refuted")
         self.verdict = max(self.verdict, verdict, key=order.index)
 
     @property
     def shown(self) -> str:
-        """The column that is shown first: the first one with a refuted number, if there is any."""
+        """The column that is shown first: the first one with a first link, if there is any."""
         return next(iter([*self.first, *self.columns]))
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from backproof.reference.verdict.link import WITHOUT_PROBES
+from backproof.reference.verdict.link import END_TO_END, WITHOUT_PROBES
 from backproof.report.cells import Cell
 from backproof.report.drawing import HEAD, MARGIN, Box, Drawing, Edge, Numbers
 
@@ -47,11 +47,13 @@ def depths(nodes: Sequence[Node]) -> dict[str, int]:
 def numbers(cell: Cell) -> Numbers:
     """Return what a certificate says about each link: worst entry, share of the ball, verdict."""
     found: Numbers = {}
-    for name, verdict, share, _, seen, *_ in cell.chain:
-        key = name.removesuffix(WITHOUT_PROBES)  # shown only where it alone is not inside
+    refuted = [proof for proof in cell.chain[cell.links :] if proof[1] == "refuted"]
+    for name, verdict, share, _, _, seen, *_ in [*cell.chain[: cell.links], *refuted]:
+        # Shown only where it alone is not inside:
+        key = name.removesuffix(WITHOUT_PROBES).removesuffix(END_TO_END)
         if key not in found or verdict != "inside":
             used = "" if share is None else f" · {share:.2f}" if share < 10 else f" · {share:.1e}"
-            found[key] = (f"{float(seen):.5g}{used}", verdict)
+            found[key] = (f"{float(seen):.5g}{used}" if seen else "", verdict)
     return found
 
 

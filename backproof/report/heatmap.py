@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, RANDOM, Cell
+from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, RANDOM, RED, Cell
 from backproof.report.tables import ABBREVIATED
 
 ARTICLE = "the article"
 WARMTHS = 5
-SIGNS = {"agrees": "✓", "known": "◆", "refuted": "✗", "unsupported": "-"}
+SIGNS = {"refuted": "✗", "undecided": "?", "known": "◆", "agrees": "✓", "unsupported": "-"}
+"""Verdict -> its sign, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Entry:
     def verdict(self) -> str:
         """The worst verdict of its cells; unsupported only where all of them are."""
         found = {cell.verdict for _, cell in self.cells}
-        return next(v for v in ("refuted", "known", "agrees", "unsupported") if v in found)
+        return next(verdict for verdict in SIGNS if verdict in found)
 
     @property
     def share(self) -> float | None:
@@ -40,32 +41,37 @@ class Entry:
         return min((c.digits for _, c in self.cells if c.digits is not None), default=None)
 
     @property
+    def proven(self) -> float | None:
+        """The fewest digits that are proven."""
+        return min((c.proven for _, c in self.cells if c.proven is not None), default=None)
+
+    @property
+    def numbers(self) -> list[tuple[str, str]]:
+        """What it says beside its verdict: each number, and what it is in words."""
+        cells, verdict = [cell for _, cell in self.cells], self.verdict
+        if verdict in RED:
+            links = sum(c.links for c in cells)
+            wrong = sum(c.undecided if verdict == "undecided" else c.outside for c in cells)
+            if not wrong:
+                wrong, links = sum(c.verdict == verdict for c in cells), len(cells)
+            return [(f"{wrong}/{links}", f"{wrong} of {links}")]
+        if verdict != "agrees":
+            return []
+        if self.share is None:
+            return [] if self.digits is None else [_said(self.digits, 1, "digits")]
+        proven = [] if self.proven is None else [_said(self.proven, 1, "digits proven")]
+        return [_said(self.share, 2, "of the ball"), *proven]
+
+    @property
     def text(self) -> str:
-        """Sign and number."""
-        sign = SIGNS[self.verdict]
-        if self.verdict == "known":
-            return f"{sign} known"
-        if self.verdict == "unsupported":
-            return sign
-        if self.verdict == "refuted":
-            links = sum(c.links for _, c in self.cells)
-            inside = sum(c.inside for _, c in self.cells)
-            if links:
-                return f"{sign} {links - inside}/{links}"
-            return f"{sign} {sum(c.verdict == 'refuted' for _, c in self.cells)}/{len(self.cells)}"
-        if self.share is not None:
-            return f"{sign} {math.floor(self.share * 100) / 100:.2f}"
-        return sign if self.digits is None else f"{sign} {math.floor(self.digits * 10) / 10:.1f}"
+        """Sign and numbers."""
+        numbers = ["known"] if self.verdict == "known" else [shown for shown, _ in self.numbers]
+        return " ".join([SIGNS[self.verdict], *numbers])
 
     @property
     def spoken(self) -> str:
         """The text in words."""
-        words, number = self.verdict, self.text.partition(" ")[2]
-        if not number or number == words:
-            return words
-        if self.verdict == "refuted":
-            return f"{words}, {number.replace('/', ' of ')}"
-        return f"{words}, {number} {'of the ball' if self.share is not None else 'digits'}"
+        return ", ".join([self.verdict, *(words for _, words in self.numbers)])
 
     @property
     def warmth(self) -> int:
@@ -77,12 +83,19 @@ class Entry:
         return max(0, min(WARMTHS - 1, int((part or 0.0) * WARMTHS)))
 
 
+def _said(number: float, decimals: int, of: str) -> tuple[str, str]:
+    """Return a number, rounded down, and the same in words."""
+    shown = f"{math.floor(number * 10**decimals) / 10**decimals:.{decimals}f}"
+    return shown, f"{shown} {of}"
+
+
 @dataclass(frozen=True, slots=True)
 class Heatmap:
     """One table of the matrix.
 
     title:     the group.
-    certified: whether its numbers are shares of a ball; otherwise they are digits.
+    certified: whether its numbers are shares of a ball and digits proven; otherwise they are
+               digits of agreement.
     columns:   adapter -> its precisions.
     rows:      name -> entries, None where there is no cell.
     """

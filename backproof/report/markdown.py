@@ -9,7 +9,7 @@ from backproof.report.cells import DERIVATIVES, OPTIMIZERS, VARIANTS, Cell
 from backproof.report.document import OUTCOMES, cells_of, headline
 
 GROUPS = (VARIANTS, DERIVATIVES, OPTIMIZERS)
-OPEN = ("New findings", "Could not be judged", "Other tests that failed")
+OPEN = ("New findings", "Undecided", "Could not be judged", "Other tests that failed")
 """The sections that say what failed; the others are folded."""
 
 
@@ -20,9 +20,11 @@ def markdown(report: Mapping[str, Any]) -> str:
     for title, text in (
         ("Article: agreeing / total, fewest digits", tables.matrix(cells)),
         ("Networks: links inside", tables.networks(cells)),
+        ("Networks end to end: decided / all, fewest digits", tables.end_to_end(cells)),
         ("Ops alone: links inside", tables.ops_alone(cells)),
         *((f"{g.capitalize()}: links inside", tables.grid(cells, g)) for g in GROUPS),
         ("New findings", tables.findings(cells)),
+        ("Undecided", tables.undecided(cells)),
         ("Could not be judged", tables.unjudged(cells)),
         ("Other tests that failed", "\n".join(report["failed"])),
         ("Known findings", "\n".join(_known(report))),
@@ -46,7 +48,10 @@ def by_implementation(cells: Sequence[Cell]) -> str:
         f"| {name} | {' | '.join(f'{verdicts[v]:,}' for v in OUTCOMES)} |"
         for name, verdicts in found.items()
     ]
-    head = ["| | agree | known | ✗ refuted | unsupported |", "|---|--:|--:|--:|--:|"]
+    head = [
+        "| | agree | known | ✗ refuted | ? undecided | unsupported |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     return "\n".join(head + lines)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backproof.report import tables
-from backproof.report.cells import NETWORKS, Cell
+from backproof.report.cells import NETWORKS, RED, Cell
 from backproof.report.curve import MARKED, loss_curve
 from backproof.report.document import cells_of, headline
 from backproof.report.drawing import Drawing
@@ -29,7 +29,7 @@ LARGEST = 80
 """The number of nodes of the largest network that is drawn."""
 
 SHOWN = 10
-"""How many of the refuted networks are shown at first; one line opens the others."""
+"""How many of the networks that fail are shown at first; one line opens the others."""
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -57,6 +57,7 @@ def page(report: Mapping[str, Any]) -> str:
         curve=loss_curve(article["losses"]) if article else None,
         marked=MARKED,
         red=red(cells, maps),
+        undecided=tables.UNDECIDED if any(c.undecided and c.is_red for c in cells) else None,
         seen_in=seen_in(maps),
         shown=SHOWN,
         properties=tables.properties(cells),
@@ -91,9 +92,9 @@ def seen_in(maps: Sequence[Heatmap]) -> dict[str, list[tuple[int, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class Red:
-    """What one implementation does wrong on one network.
+    """What one implementation does wrong on one network, or leaves undecided.
 
-    cell: the first refuted one. entry: its place in the matrix. also: how many more are refuted.
+    cell: the first one. entry: its place in the matrix. also: how many more there are.
     """
 
     cell: Cell
@@ -102,7 +103,7 @@ class Red:
 
 
 def red(cells: Sequence[Cell], maps: Sequence[Heatmap]) -> list[Red]:
-    """Return what is refuted, one entry per implementation and network."""
+    """Return what fails, one entry per implementation, network and verdict, refuted ones first."""
     entry_of = {
         number: entry.number
         for one in maps
@@ -112,9 +113,11 @@ def red(cells: Sequence[Cell], maps: Sequence[Heatmap]) -> list[Red]:
         for number, _ in entry.cells
     }
     groups: dict[tuple[str, ...], list[int]] = {}
-    for number, cell in enumerate(cells):
-        if cell.verdict == "refuted":
-            groups.setdefault((cell.adapter, cell.group, cell.network), []).append(number)
+    for verdict in RED:
+        for number, cell in enumerate(cells):
+            if cell.verdict == verdict:
+                key = (verdict, cell.adapter, cell.group, cell.network)
+                groups.setdefault(key, []).append(number)
     return [Red(cells[ns[0]], entry_of[ns[0]], len(ns) - 1) for ns in groups.values()]
 
 

@@ -8,6 +8,12 @@ from dataclasses import replace
 from backproof.reference.table import table
 from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
 
+UNDECIDED = (
+    "Undecided: the numbers lie in their balls, but zeros would as well. So nothing is proven of "
+    "them, and the run fails."
+)
+"""What the verdict means."""
+
 ABBREVIATED = {"float64": "f64", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -57,7 +63,7 @@ def pairs(cells: Iterable[Cell]) -> str:
 
 
 def networks(cells: Iterable[Cell]) -> str:
-    """Return one row per network: links inside, worst share of a ball, digits of agreement."""
+    """Return one row per network: links inside, worst share of a ball, digits proven."""
     return certified([cell for cell in cells if cell.group == NETWORKS])
 
 
@@ -72,40 +78,51 @@ def ops_alone(cells: Iterable[Cell]) -> str:
 def certified(cells: Iterable[Cell]) -> str:
     """Return one row per network that the cells name."""
     of_links = [cell for cell in cells if cell.verdict != "unsupported"]
-    if not of_links:
-        return ""
     precisions = [p for p in ABBREVIATED if any(c.precision == p for c in of_links)]
     rows = []
     for name in dict.fromkeys(cell.network for cell in of_links):
         own = [cell for cell in of_links if cell.network == name]
         links, inside = sum(c.links for c in own), sum(c.inside for c in own)
-        red = any(c.verdict == "refuted" for c in own)
-        known = sum(c.links - c.inside for c in own if c.verdict == "known")
         rows.append(
             [
                 name,
-                f"{inside}/{links}{' RED' if red else ''}",
-                known or "-",
+                f"{inside}/{links}{' RED' if any(c.is_red for c in own) else ''}",
+                sum(c.undecided for c in own) or "-",
+                sum(c.outside for c in own if c.verdict == "known") or "-",
                 f"{sum(c.entries for c in own):,}",
                 _share(c.share for c in own),
-                *(_fewest(c.digits for c in own if c.precision == p) for p in precisions),
+                *(_fewest(c.proven for c in own if c.precision == p) for p in precisions),
             ]
         )
-    head = [
-        "",
-        "links inside",
-        "known",
-        "numbers",
-        "worst share",
-        *(f"digits {ABBREVIATED[p]}" for p in precisions),
-    ]
-    return table(head, rows)
+    head = ["", "links inside", "undecided", "known", "numbers", "worst share"]
+    return table([*head, *(f"proven {ABBREVIATED[p]}" for p in precisions)], rows) if rows else ""
+
+
+def end_to_end(cells: Iterable[Cell]) -> str:
+    """Return one row per network, one column per precision: "decided/all fewest digits".
+
+    How many losses and gradients are proven end to end, of all, and to how many digits gradients
+    agree with those of the implementations before.
+    """
+    held = [cell for cell in cells if cell.group == NETWORKS and cell.end_to_end]
+    precisions = [p for p in ABBREVIATED if any(c.precision == p for c in held)]
+    rows = []
+    for name in dict.fromkeys(cell.network for cell in held):
+        own = [[c for c in held if (c.network, c.precision) == (name, p)] for p in precisions]
+        rows.append([name, *map(_decided, own)])
+    return table(["", *(ABBREVIATED[p] for p in precisions)], rows) if rows else ""
+
+
+def _decided(cells: Sequence[Cell]) -> str:
+    decided, total = sum(c.decided for c in cells), sum(c.end_to_end for c in cells)
+    return f"{decided}/{total} {_fewest(c.digits for c in cells)}" if cells else "-"
 
 
 def grid(cells: Iterable[Cell], group: str) -> str:
     """Return one row per network, or per op with all its points, and one column per adapter.
 
-    An entry says "links inside/links", how many others are known, and RED if a cell is refuted.
+    An entry says "links inside/links", how many others are undecided and known, and RED if a cell
+    fails the run.
     """
     own = [c for c in cells if c.group == group and c.verdict != "unsupported"]
     columns = list(dict.fromkeys(cell.adapter for cell in own))
@@ -124,9 +141,13 @@ def _inside(cells: Sequence[Cell]) -> str:
     if not cells:
         return "-"
     links, inside = sum(c.links for c in cells), sum(c.inside for c in cells)
-    known = sum(c.links - c.inside for c in cells if c.verdict == "known")
-    red = " RED" if any(c.verdict == "refuted" for c in cells) else ""
-    return f"{inside}/{links}{f' {known} known' if known else ''}{red}"
+    counts = {
+        "undecided": sum(c.undecided for c in cells),
+        "known": sum(c.outside for c in cells if c.verdict == "known"),
+    }
+    others = [f"{count} {name}" for name, count in counts.items() if count]
+    red = ["RED"] if any(c.is_red for c in cells) else []
+    return " ".join([f"{inside}/{links}", *others, *red])
 
 
 def properties(cells: Iterable[Cell]) -> str:
@@ -147,11 +168,11 @@ def _few(names: list[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def findings(cells: Iterable[Cell]) -> str:
-    """Return one paragraph per adapter and network that was refuted, for the first precision."""
+def findings(cells: Iterable[Cell], verdict: str = "refuted") -> str:
+    """Return one paragraph per adapter and network of a verdict, for the first precision."""
     red: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.group in CERTIFIED and cell.verdict == "refuted" and cell.links and cell.message:
+        if cell.group in CERTIFIED and cell.verdict == verdict and cell.links and cell.message:
             red.setdefault((cell.adapter, cell.network), []).append(cell)
     paragraphs = []
     for first, *others in red.values():
@@ -159,6 +180,12 @@ def findings(cells: Iterable[Cell]) -> str:
         more = f"\nalso in {', '.join(also)}" if also else ""
         paragraphs.append(f"{first.message}{more}")
     return "\n\n".join(paragraphs)
+
+
+def undecided(cells: Iterable[Cell]) -> str:
+    """Return what undecided means, and one paragraph per adapter and network that is."""
+    found = findings(cells, "undecided")
+    return f"{UNDECIDED}\n\n{found}" if found else ""
 
 
 def known(findings: Iterable[Mapping[str, str]]) -> str:
@@ -175,7 +202,8 @@ def unjudged(cells: Iterable[Cell]) -> str:
     """Return one row per error of an adapter, with the number of cells that have it."""
     seen: dict[tuple[str, str], int] = {}
     for cell in cells:
-        if cell.verdict == "refuted" and cell.digits is None and not cell.links and cell.message:
+        no_number = cell.digits is None or cell.group in CERTIFIED
+        if cell.verdict == "refuted" and no_number and not cell.links and cell.message:
             finding = (cell.adapter, cell.message.partition(f"{cell.network}: ")[2] or cell.message)
             seen[finding] = seen.get(finding, 0) + 1
     rows = [(adapter, count, message) for (adapter, message), count in seen.items()]

@@ -1,22 +1,25 @@
 """Certificates of every implementation on every case. Each run is made once."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from math import log10
 
 import numpy as np
 
 from backproof.adapters.column import Column
-from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.adapters.protocol import AdapterError, Unsupported, check
 from backproof.reference.backprop import Trace, backprop, forward
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.running.implementations import Implementations, guarded
+from backproof.running.loss_scale import loss_scale
 from backproof.running.options import REFERENCE
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
@@ -32,6 +35,7 @@ class Certificates:
         """Run nothing yet."""
         self.implementations = implementations
         self.network = lru_cache(1)(self._network)
+        self.scale = lru_cache(1)(self._scale)
         self.trace = lru_cache(RECENT)(self._trace)
 
     def of(self, implementation: str, case: str, precision: str, seed: int) -> Certificate:
@@ -45,7 +49,8 @@ class Certificates:
         """Return the replay of a run with probes and one without. Raises as `of`."""
         found, plain = self.trace(implementation, case, precision, seed)
         network, leaves, _ = self.network(case, precision, seed)
-        return Replay(network, leaves, found, PRECISIONS[precision], plain)
+        scale = self.scale(case, precision, seed)
+        return replayed(network, leaves, found, plain, scale)
 
     def explanation(
         self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
@@ -64,15 +69,17 @@ class Certificates:
         """
         names = [REFERENCE, *self.implementations.paths]
         own, _ = self.trace(implementation, case, precision, seed)
+        _, leaves, _ = self.network(case, precision, seed)
         found = []
         for name in names[: names.index(implementation)]:
             try:
                 other, _ = self.trace(name, case, precision, seed)
             except (AdapterError, Unsupported):
                 continue
-            found += [
-                _digits(own.gradients[k], other.gradients[k], precision) for k in own.gradients
-            ]
+            for leaf, array in leaves.items():
+                with suppress(AdapterError):  # its own certificate says what is wrong with it
+                    one, another = (check(of.gradients.get(leaf), array) for of in (own, other))
+                    found.append(_digits(one, another, precision))
         return min(found, default=None)
 
     def _network(
@@ -82,12 +89,18 @@ class Certificates:
         network = {**OP_CASES, **CASES}[case].network(seed)
         return network, *in_precision(network, precision)
 
+    def _scale(self, case: str, precision: str, seed: int) -> float:
+        """Return the loss scale of a case."""
+        network, leaves, _ = self.network(case, precision, seed)
+        return loss_scale(network, leaves)
+
     def _trace(
         self, implementation: str, case: str, precision: str, seed: int
-    ) -> tuple[Trace, Mapping[str, Array]]:
-        """Return the trace, and the gradients of a run without probes."""
+    ) -> tuple[Trace, Trace | None]:
+        """Return the traces of a run with probes and of one without."""
         network, leaves, shapes = self.network(case, precision, seed)
-        return traced(self.implementations, Column(implementation), network, leaves, shapes)
+        scale = self.scale(case, precision, seed)
+        return traced(self.implementations, Column(implementation), network, leaves, shapes, scale)
 
 
 def in_precision(
@@ -106,22 +119,36 @@ def traced(
     network: Network,
     leaves: Mapping[str, Array],
     shapes: Mapping[str, tuple[int, ...]],
-) -> tuple[Trace, Mapping[str, Array]]:
-    """Return a column's trace, and the gradients of a run without probes.
+    scale: float,
+) -> tuple[Trace, Trace | None]:
+    """Return a column's traces of a pass with probes and of one without; the reference has none.
 
-    leaves: in the precision to run in. Raises AdapterError, Unsupported.
+    leaves: in the precision to run in. scale: the loss scale. Raises AdapterError, Unsupported.
     """
     precision = next(iter(leaves.values())).dtype.name
     if column.framework == REFERENCE:
         if PRECISIONS[precision].accumulator:
             raise Unsupported("NumPy has no native matrix product in bfloat16 and float16")
-        return backprop(network, leaves), {}
+        return backprop(network, leaves, scale=scale), None
     adapter = implementations.adapter(column)
 
-    def both() -> tuple[Trace, Mapping[str, Array]]:
-        return adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
+    def both() -> tuple[Trace, Trace]:
+        with_probes = adapter.trace(network, leaves, shapes, scale)
+        return with_probes, adapter.plain(network, leaves, scale)
 
     return guarded(f"{column}, {precision}, {network.name}", both)
+
+
+def replayed(
+    network: Network,
+    leaves: Mapping[str, Array],
+    trace: Trace,
+    plain: Trace | None,
+    scale: float,
+) -> Replay:
+    """Return the replay of what `traced` returned, in the precision of the leaves."""
+    p = PRECISIONS[next(iter(leaves.values())).dtype.name]
+    return Replay(network, leaves, trace, p, plain, scale=scale)
 
 
 def _digits(one: Array, other: Array, precision: str) -> float:

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from backproof.adapters.column import Column
+from backproof.adapters.protocol import AdapterError, check
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.faults.examples import examples
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import in_precision
 from backproof.running.implementations import Implementations, guarded
 
@@ -28,13 +32,29 @@ def networks() -> tuple[Network, Network]:
 def vectorized(
     implementations: Implementations, framework: str, precision: str
 ) -> tuple[Trace, dict[str, Array]]:
-    """Return the traces of all examples, stacked along a first axis, and the batch's leaves."""
+    """Return the traces of all examples, stacked along a first axis, and the batch's leaves.
+
+    Raises AdapterError, also where an array is missing or has no such axis; Unsupported.
+    """
     whole, one = networks()
     leaves, _ = in_precision(whole, precision)
     rows = {**leaves, "x": leaves["x"][:, None], "t": leaves["t"][:, None]}
-    shapes, adapter = in_precision(one, precision)[1], implementations.adapter(Column(framework))
-    place = f"{framework}, {precision}, examples of {whole.name}"
-    return guarded(place, lambda: adapter.examples(one, rows, shapes, ("x", "t"))), leaves
+    own, shapes = in_precision(one, precision)
+    gradients = {name: leaf.shape for name, leaf in own.items()}
+    expected = {"values": shapes, "cotangents": shapes, "gradients": gradients}
+    adapter = implementations.adapter(Column(framework))
+
+    def run() -> Trace:
+        found: Trace = adapter.examples(one, rows, shapes, ("x", "t"))
+        for kind, arrays in expected.items():
+            for name, shape in arrays.items():
+                try:
+                    check(getattr(found, kind).get(name), np.empty((EXAMPLES, *shape), precision))
+                except AdapterError as error:
+                    raise AdapterError(f"per_example, {kind}, {name}: {error}") from error
+        return found
+
+    return guarded(f"{framework}, {precision}, examples of {whole.name}", run), leaves
 
 
 def each(trace: Trace, change: Callable[[str, str, Array], Array]) -> Trace:

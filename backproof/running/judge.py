@@ -6,10 +6,17 @@ from dataclasses import dataclass
 import pytest
 
 from backproof.adapters.column import Column
-from backproof.reference.findings import KnownFinding, compare, covers, recorded_of
+from backproof.reference.findings import (
+    NOTHING_TRIED,
+    KnownFinding,
+    Site,
+    Tried,
+    Underflow,
+    compare,
+    described,
+)
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.link import Link
-from backproof.report.cells import Cell, RefutedError, chain
+from backproof.report.cells import Cell, RefutedError, fill
 from backproof.running.implementations import Implementations
 
 
@@ -21,12 +28,14 @@ class Judge:
     known:           the recorded findings that are seen on this machine's processor.
     reproduce:       the command that runs the test again, alone.
     show:            puts the test's cell into the report.
+    underflows:      where nothing can be decided, as declared.
     """
 
     implementations: Implementations
     known: Sequence[KnownFinding]
     reproduce: str
     show: Callable[[Cell], None]
+    underflows: Sequence[Underflow] = ()
 
     def cell(
         self, network: str, column: Column, precision: str, group: str, iteration: int = 0
@@ -39,32 +48,38 @@ class Judge:
         return found
 
     def report_verdict(
-        self, certificate: Certificate, cell: Cell, explain: Callable[[], str] = str
+        self,
+        certificate: Certificate,
+        cell: Cell,
+        tried: Tried = NOTHING_TRIED,
+        *,
+        explain: Callable[[], str] = str,
     ) -> None:
-        """Fill the cell. A link that is not inside must be a recorded finding, and vice versa.
+        """Fill the cell. What is wrong must be as a finding predicts, and vice versa.
 
-        explain: diagnoses the links that are not inside. Raises RefutedError; pytest's xfail
-        where every link that is not inside is known.
+        tried: tries the findings' formulas. explain: diagnoses what is wrong. Raises RefutedError,
+        also where nothing is certified or a link is undecided; pytest's xfail where all that is
+        wrong is known.
         """
-        cell.links, cell.inside = len(certificate.links), certificate.inside
-        cell.entries, cell.share = certificate.entries, certificate.share
-        cell.properties, cell.chain = certificate.properties, chain(certificate)
-        first_seed = cell.iteration == 0
-        recorded = recorded_of(
-            self.known, cell.adapter, cell.network, cell.precision, everywhere=first_seed
-        )
-        here = [finding for finding in recorded if finding.releases.include(cell.version)]
-        found = compare(here, certificate.links, everywhere=first_seed)
-        if not found.new and not found.vanished:
-            cell.known = tuple(finding.cause for finding in found.known)
+        fill(cell, certificate)
+        columns = (cell.adapter, Column.parse(cell.adapter).framework)
+        site = Site(columns, cell.network, cell.precision, is_strict=cell.iteration == 0)
+        here = [finding for finding in self.known if finding.releases.include(cell.version)]
+        found = compare(here, certificate.wrong, tried, site, self.underflows)
+        if certificate.links and not found.new and not found.vanished:
+            cell.known = found.known
             if cell.known:
                 pytest.xfail("known: " + "; ".join(cell.known))
             return
-        red = (certificate.refuted, *certificate.degraded, "all links are inside")
-        first = next(str(link) for link in (*found.new, *red) if link)
+        # What is refuted comes first: of what is undecided, nothing is known to be wrong.
+        red = sorted(found.new or certificate.wrong, key=lambda link: link.verdict == "undecided")
+        if red and red[0].verdict == "undecided" and not found.vanished:
+            cell.verdict = "undecided"
+        others = "all links are inside" if certificate.links else "nothing is certified"
+        first = certificate.said(red[0]) if red else others
         lines = [
             f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
-            *(f"as recorded for {one.of}: {one.cause}" for one in described(found.new, recorded)),
+            *described(self.known, found.new, tried, site),
             explain(),
             f"recorded as a finding, and no longer seen: {', '.join(found.vanished)}"
             if found.vanished
@@ -72,12 +87,3 @@ class Judge:
             f"reproduce: {self.reproduce}",
         ]
         raise RefutedError("\n".join(filter(None, lines)))
-
-
-def described(links: Sequence[Link], recorded: Sequence[KnownFinding]) -> list[KnownFinding]:
-    """Return the findings, for any release, that describe one of the links."""
-    return [
-        finding
-        for finding in recorded
-        if any(covers(one, link, exactly=False) for one in finding.where for link in links)
-    ]

@@ -17,7 +17,7 @@ from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, in_order
+from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, RED, in_order
 from backproof.report.document import OUTCOMES, SCHEMA, VERSION
 from backproof.running.implementations import installed
 from backproof.running.options import REFERENCE
@@ -49,6 +49,7 @@ def make_document(
     failed:   the tests that failed and have no cell. complete: whether the run was finished.
     """
     cells = in_order(cells, order(article, adapters))
+    failed = [*failed, *certify_nothing(cells, adapters)]
     counts = Counter(cell["verdict"] for cell in cells)
     seen = {cause for cell in cells for cause in cell["known"]}
     verified = any(cell["network"] == article.network.name for cell in cells)
@@ -64,12 +65,26 @@ def make_document(
         "versions": {**{name: installed(name) for name in PACKAGES}, **versions},
         "verdict": _verdict(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
-        "failed": list(failed),
+        "failed": failed,
         "findings": [_finding(one) for one in recorded if one.cause in seen],
         "article": _article(article, golden) if verified else None,
         "networks": _networks(cells),
         "cells": cells,
     }
+
+
+def certify_nothing(cells: Sequence[Mapping[str, Any]], adapters: Iterable[str]) -> list[str]:
+    """Return a sentence about each adapter that has results, all of them "unsupported".
+
+    cells: as dicts. adapters: those that were asked for; the results of variants are theirs too.
+    """
+    found = []
+    for name in adapters:
+        own = [c["verdict"] for c in cells if f"{c['adapter']}.".startswith(f"{name}.")]
+        if {*own} == {"unsupported"}:
+            what = f"all {len(own)} of its results are declared unsupported"
+            found.append(f"adapter {name}: certifies nothing: {what}")
+    return found
 
 
 def group(article: Article, quantity: str) -> str:
@@ -96,7 +111,7 @@ def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
 
 def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
     """Return "red", "incomplete", "empty" or "green": the first that applies."""
-    if counts["refuted"] or failed:
+    if any(counts[verdict] for verdict in RED) or failed:
         return "red"
     if not complete:
         return "incomplete"

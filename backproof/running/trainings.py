@@ -1,7 +1,7 @@
 """Trainings with the libraries of optimizers, every step certified."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -9,12 +9,15 @@ import numpy as np
 
 from backproof import adapters
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.adapters.training import train
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.training import Steps, certify_training
+from backproof.reference.verdict.training_passes import certify_steps
 from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell
 from backproof.running.implementations import guarded
@@ -35,7 +38,8 @@ class Trainings:
     ) -> tuple[Record, Cell, Callable[[], None]]:
         """Return the record, its cell, and the check, which raises if a step is wrong."""
         framework = self.library.framework
-        adapter = self.judge.implementations.adapter(Column(framework))
+        column = Column(framework)
+        adapter = self.judge.implementations.adapter(column)
         own = adapter.libraries[self.library.variant]
         cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
@@ -48,17 +52,35 @@ class Trainings:
 
         def check() -> None:
             certificate = certify_training(of.name, definition, record, self.precision)
+            passes = certify_steps(
+                of, record, self.precision, checked(steps), compiled=bool(traits(column).compiled)
+            )
+            certificate = replace(
+                certificate,
+                links=(*passes.links, *certificate.links),
+                end_to_end=passes.end_to_end,
+            )
+            replay = Steps(definition, record, PRECISIONS[self.precision])
 
             def explain() -> str:
-                if certificate.inside == len(certificate.links) or certificate.links[-1].problem:
+                red = certificate.refuted or certificate.degraded
+                if not red or certificate.links[-1].problem:
                     return ""
-                steps = Steps(definition, record, PRECISIONS[self.precision])
-                faults = named(steps, own.claims[optimizer], options)
+                faults = named(replay, own.claims[optimizer], options)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
-            self.judge.report_verdict(certificate, cell, explain)
+            self.judge.report_verdict(certificate, cell, Witness(replay), explain=explain)
 
         return record, cell, check
+
+
+MOST = 100
+"""The number of steps that are all checked; of longer trainings, the first steps and the last."""
+
+
+def checked(steps: int) -> list[int]:
+    """Return the steps whose passes are certified, numbered from 0."""
+    return [*range(min(steps, MOST)), *([steps - 1] if steps > MOST else [])]
 
 
 @cache

@@ -12,6 +12,7 @@ from backproof.adapters.column import Column
 from backproof.reference.article.figures import load
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp, resnet, yolo
+from backproof.reference.networks.build import Builder
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.scenarios.scenario import BOTH, EVERY, EVERY_IF_LARGE, ONCE, Scenario, seeded, table
@@ -47,6 +48,24 @@ def special(activation: str, seed: int) -> Network:
     return mlp(sizes, activation, loss, seed=seed, weights=identity, inputs=x)
 
 
+def used_twice(*, seed: int) -> Network:
+    """Return a convolution c that two ops use, relu(c) + max_pool(c): a compiler fuses all three.
+
+    Shapes: x (2, 2, 6, 6), c and what follows (2, 3, 6, 6).
+    """
+    g = Builder(np.random.default_rng(seed))
+    x, kernel = (
+        g.input("x", g.rng.standard_normal((2, 2, 6, 6))),
+        g.normal("W", 3, 2, 3, 3, scale=1),
+    )
+    g.node("c", "conv2d", x, kernel, g.near("b", 3), padding=1)
+    g.node("relu", "relu", "c")
+    g.node("pooled", "max_pool", "c", kernel_size=3, stride=1, padding=1)
+    g.node("y", "add", "relu", "pooled")
+    g.node("E", "half_squared_error", "y", g.input("t", g.rng.standard_normal((2, 3, 6, 6))))
+    return g.network("conv-used-twice")
+
+
 LESS = {"compiled": replace(BOTH, large=EVERY.always)}
 LEAST = {"compiled": replace(ONCE, large=EVERY.always)}
 """Where compiling takes long: fewer precisions, and all of them with --large."""
@@ -78,6 +97,7 @@ CASES = table(
     Scenario("gpt-fused-attention", seeded(gpt, 1, attention="fused"), exceptions=LEAST),
     Scenario("resnet-20", seeded(resnet, 3, 8, batch=2), exceptions=LEAST),
     Scenario("yolo", seeded(yolo), exceptions=LEAST),
+    Scenario("conv-used-twice", seeded(used_twice)),
     *(Scenario(f"special-{name}", seeded(special, name)) for name in ("sigmoid", "tanh", "relu")),
     # The same recipes at sizes that take minutes.
     Scenario(

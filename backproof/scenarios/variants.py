@@ -26,14 +26,21 @@ from backproof.scenarios.scenario import (
 
 
 def varied(
-    name: str, recipe: Recipe | None = None, *, eager: Extent = NONE, **compiled: Extent
+    name: str,
+    recipe: Recipe | None = None,
+    *,
+    eager: Extent = NONE,
+    threads: Extent = NONE,
+    **compiled: Extent,
 ) -> Scenario:
     """Return a scenario with the extents of eager variants and of some compiled ones.
 
-    recipe: by default, that of the network of that name.
+    recipe: by default, that of the network of that name. threads: the extent of the eager variant
+    with several threads.
     """
     exceptions = {f"compiled {variant}": extent for variant, extent in compiled.items()}
-    return Scenario(name, recipe or CASES[name].recipe, eager, {"compiled": NONE, **exceptions})
+    exceptions |= {"compiled": NONE, "eager threads": threads}
+    return Scenario(name, recipe or CASES[name].recipe, eager, exceptions)
 
 
 VARIED = table(
@@ -47,16 +54,18 @@ VARIED = table(
     ),
     varied("every-op/special", partial(every_op, "special"), eager=BOTH),
     varied("article", eager=BOTH, compile=BOTH, jit=BOTH, vmap=BOTH, checkpoint=BOTH),
-    varied("32-64-64-10", compile=ONCE, jit=BOTH, checkpoint=BOTH),
+    varied("32-64-64-10", compile=ONCE, compile_threads=ONCE, jit=BOTH, checkpoint=BOTH),
+    varied("784-1024-1024-10", threads=ONCE),
+    varied("conv-used-twice", eager=BOTH, compile=BOTH, compile_threads=ONCE, jit=BOTH),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
     varied("gpt", eager=BOTH, jit=ONCE, scan=ONCE),
-    varied("resnet-20", eager=BOTH, jit=ONCE_IF_LARGE),
+    varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE),
     varied("yolo", eager=BOTH, jit=ONCE_IF_LARGE),
     Scenario(
         "bce_with_logits/special",
         OP_CASES["bce_with_logits/special"].recipe,
         BOTH,
-        {"compiled": NONE, "eager checkpoint": NONE},
+        {"compiled": NONE, "eager checkpoint": NONE, "eager threads": NONE},
     ),
     varied("resnet-8", seeded(resnet, 1, 4, image=8, classes=4, batch=2), jit=ONCE),
     varied(

@@ -1,13 +1,18 @@
 """The audit of the article: does each printed figure hold, and if not, where was it lost?
 
-Two questions are asked of a figure: does the proven value round to it, and do the operands
-printed on its own line give it? The verdict follows from the answers:
+Two questions are asked of a figure: does the proven value round to it, and does its own line give
+it, from the figures that it repeats? The verdict follows from the answers:
 
-    holds     the proven value rounds, half up, to the figure at its own places.
-    rounding  it does not, but the figure follows from its line, whose operands hold or are
-              `rounding` themselves: rounding on the way added up.
-    carried   it follows from its line, but an operand is itself wrong (slip or carried).
-    slip      its own line does not give it.
+    holds      the proven value rounds to the figure, at its own places.
+    rounding   it does not, but the figure follows from its line, whose operands hold or are
+               `rounding` themselves: rounding on the way added up.
+    carried    it follows from its line, but an operand is itself wrong (slip or carried).
+    slip       its own line does not give it, or copies a figure wrongly.
+    undecided  its value has no proven digit, or is too near a tie to be rounded; or so is that of
+               an operand on which the verdict depends.
+
+At a tie, which only a rational value can be proven to be, both neighbours are right roundings:
+0.007 and 0.008 of 0.0075. Where the audit itself rounds one, it rounds half up.
 
 The origin of a carried figure is the first slip met on the way upstream, from line to line. The
 search ends there, since earlier figures do not explain a slip. For a figure of the program's
@@ -16,27 +21,30 @@ output, the program takes the part of the line.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from backproof.reference.article import expression
-from backproof.reference.article.figures import FUNCTIONS, Article, Figure
+from backproof.reference.article.figures import Article, Figure
 from backproof.reference.article.golden import DIGITS, prove
-from backproof.reference.article.program import printed_numbers
 from backproof.reference.fixtures import FIXTURES, FixtureError, places
 from backproof.reference.numbers.exact import (
-    Number,
-    on_balls,
+    Real,
+    nearest,
     rational,
+    real,
     round_half_up,
     significant,
     workprec,
 )
 from backproof.reference.table import table
 
-FigureVerdict = Literal["holds", "rounding", "carried", "slip"]
+FigureVerdict = Literal["holds", "rounding", "carried", "slip", "undecided"]
+
+VERDICTS = get_args(FigureVerdict)
 
 RECORD = FIXTURES / "golden" / "audit.json"
 """The audit's findings as last recorded, for the test that keeps them."""
@@ -49,13 +57,14 @@ class Finding:
     """The verdict on one figure.
 
     id, iteration, step, place, quantity, printed: of the figure.
-    proven:    the quantity's value, proven to 40 digits.
-    verdict:   holds, rounding, carried or slip.
+    proven:    the quantity's value, proven to 40 digits; empty where that is undecided.
+    verdict:   holds, rounding, carried, slip or undecided.
     corrected: the proven value at the printed places, where the figure does not hold.
-    follows:   whether the figure's own line gives it; None where it has none.
+    follows:   whether the figure's own line gives it, from operands that are copied rightly;
+               None where it has no line.
     gives:     what its line gives at the printed places, or what the program prints.
     origin:    the id of the first slip upstream, of a carried figure.
-    why:       one line for people; empty where the figure holds and follows.
+    why:       one line for people; empty where the figure holds and its line gives it.
     """
 
     id: str
@@ -64,108 +73,140 @@ class Finding:
     place: str
     quantity: str
     printed: str
-    proven: str
-    verdict: FigureVerdict
-    corrected: str | None
-    follows: bool | None
-    gives: str | None
-    origin: str | None
-    why: str
+    proven: str = ""
+    verdict: FigureVerdict = "undecided"
+    corrected: str | None = None
+    follows: bool | None = None
+    gives: str | None = None
+    origin: str | None = None
+    why: str = ""
 
 
-class Auditor:
-    """Holds what every verdict needs: the proven iterations and the program's output."""
+class _Auditor:
+    """Holds what every verdict needs: the figures and the proven iterations."""
 
     def __init__(self, article: Article) -> None:
-        """Prove the article's two iterations, and run its program."""
+        """Prove the article's two iterations."""
         self.article = article
         self.figures = {figure.id: figure for figure in article.figures}
-        with workprec():
-            self.proven = prove(article)
-        claimed = [figure.id for figure in article.figures if figure.program]
-        prints = printed_numbers(**_program_arguments(article))
-        if len(prints) != len(claimed):
-            raise FixtureError(
-                f"article.toml: {len(claimed)} figures have program = true, "
-                f"but the program prints {len(prints)} numbers"
-            )
-        self.prints = dict(zip(claimed, prints, strict=True))
-
-    def audit(self) -> list[Finding]:
-        """Return the finding on every figure, in the article's order."""
-        with workprec():
-            return [self.finding(figure) for figure in self.article.figures]
+        self.proven = prove(article)
+        self.verdict = cache(self._verdict)
 
     def finding(self, figure: Figure) -> Finding:
         """Return the finding on one figure."""
-        verdict, origin = self.verdict(figure, figure.printed)
-        gives = self.gives(figure, figure.printed)
-        follows = None if gives is None else _same(gives, figure.printed, text=figure.program)
-        value = self.value(figure)
-        return Finding(
+        finding = Finding(
             id=figure.id,
             iteration=figure.iteration,
             step=figure.step,
             place=f"{figure.step}, {figure.at}",
             quantity=figure.quantity,
             printed=figure.printed,
-            proven=significant(value, DIGITS),
-            verdict=verdict,
-            corrected=None if verdict == "holds" else f"{round_half_up(value, figure.places):f}",
-            follows=follows,
-            gives=gives,
-            origin=origin if verdict == "carried" else None,
-            why=""
-            if verdict == "holds" and follows is not False
-            else _why(figure, verdict, gives, origin),
         )
+        verdict, origin = self.verdict(figure.id, figure.printed)
+        try:
+            value = self.value(figure)
+            follows = self.follows(figure, figure.printed)
+            right = verdict == "holds"
+            return replace(
+                finding,
+                proven=significant(value, DIGITS),
+                verdict=verdict,
+                corrected=None if right else f"{round_half_up(value, figure.places):f}",
+                follows=follows,
+                gives=self.gives(figure),
+                origin=origin if verdict == "carried" else None,
+                why="" if right and follows is not False else self.why(figure, verdict, origin),
+            )
+        except ArithmeticError as error:
+            return replace(finding, why=str(error))
 
-    def value(self, figure: Figure) -> Number:
+    def _verdict(self, id_: str, printed: str) -> tuple[FigureVerdict, str | None]:
+        """Return the verdict on `printed` in a figure's place, and the id of its first slip.
+
+        `printed` is the figure itself, or another line's copy of it: whether a copy is right does
+        not depend on what else is printed.
+        """
+        figure = self.figures[id_]
+        try:
+            if Decimal(printed) in nearest(self.value(figure), places(printed)):
+                return "holds", None
+            if not self.follows(figure, printed):
+                return "slip", id_
+        except ArithmeticError:
+            return "undecided", None
+        found = [self.operand(figure, operand) for operand in figure.operands]
+        if slips := [origin for _, origin in found if origin is not None]:
+            return "carried", min(slips, key=list(self.figures).index)
+        return "undecided" if ("undecided", None) in found else "rounding", None
+
+    def operand(self, figure: Figure, operand: str) -> tuple[FigureVerdict, str | None]:
+        """Return the verdict on an operand of the figure's line, and the id of its first slip.
+
+        An operand that is wrong as it stands may still repeat, up to its sign and at the fewer
+        places of both, what is printed. If it does not, the slip is the figure's own.
+        """
+        id_ = figure.operands[operand]
+        printed = self.figures[id_].printed
+        copy = ("-" if printed.startswith("-") else "") + operand.lstrip("+-")
+        verdict, origin = self.verdict(id_, copy)
+        if verdict != "slip":
+            return verdict, origin
+        fewer = min(places(copy), places(printed))
+        repeats = nearest(rational(copy), fewer) & nearest(rational(printed), fewer)
+        return self.verdict(id_, printed) if repeats else (verdict, figure.id)
+
+    def value(self, figure: Figure) -> Real:
         """Return the proven value of what the figure states."""
         iteration = self.proven[figure.iteration - 1]
-        value: Number = self.article.value(figure.quantity, rational, lambda at: at.of(iteration))
+        value: Real = self.article.value(figure.quantity, real, lambda at: at.of(iteration))
         return value
 
-    def gives(self, figure: Figure, printed: str) -> str | None:
-        """Return what the figure's line gives, half up at the places of `printed`."""
-        if figure.program:
-            return self.prints[figure.id]
+    def gives(self, figure: Figure) -> str | None:
+        """Return what the figure's line gives at its places, or what the program prints."""
         if figure.line is None:
-            return None
-        functions = {name: on_balls(function) for name, function in FUNCTIONS.items()}
-        value = expression.evaluate(figure.line, rational, {**functions, "abs": abs})
-        return f"{round_half_up(value, places(printed)):f}"
+            return self.article.prints.get(figure.id)
+        return f"{round_half_up(expression.evaluate(figure.line, real), figure.places):f}"
 
-    def verdict(self, figure: Figure, printed: str) -> tuple[FigureVerdict, str | None]:
-        """Return the verdict on `printed` in the figure's place, and the id of its first slip.
+    def follows(self, figure: Figure, printed: str) -> bool | None:
+        """Return whether the figure's line, or the program, gives `printed`; None without one."""
+        if figure.line is None:
+            return self.article.prints[figure.id] == printed if figure.program else None
+        value = expression.evaluate(figure.line, real)
+        right = Decimal(printed) in nearest(value, places(printed))
+        return right and not self.miscopied(figure)
 
-        `printed` is the figure itself, or the operand by which another line repeats it. So the
-        verdict on a line depends on the operands as that line prints them, and the verdict on a
-        figure does not depend on copies of it.
-        """
-        if _same(f"{round_half_up(self.value(figure), places(printed)):f}", printed):
-            return "holds", None
-        gives = self.gives(figure, printed)
-        if gives is None or not _same(gives, printed, text=figure.program):
-            return "slip", figure.id
-        operands = [
-            self.verdict(self.figures[repeated], operand)
-            for operand, repeated in figure.operands.items()
-        ]
-        origins = [origin for _, origin in operands if origin is not None]
-        if origins:
-            return "carried", min(origins, key=list(self.figures).index)
-        return "rounding", None
+    def miscopied(self, figure: Figure) -> list[str]:
+        """Return the operands whose slip is the figure's own."""
+        return [one for one in figure.operands if self.operand(figure, one)[1] == figure.id]
+
+    def why(self, figure: Figure, verdict: FigureVerdict, origin: str | None) -> str:
+        """Return one line on a figure that does not hold, or does not follow from its line."""
+        if figure.program:
+            return f"the program prints {self.article.prints[figure.id]}"
+        if figure.line is None:
+            return "not the value given"
+        if wrong := self.miscopied(figure):
+            id_ = figure.operands[wrong[0]]
+            return f"{figure.line} repeats {id_}, {self.figures[id_].printed}, as {wrong[0]}"
+        repeated = figure.operands.get(figure.line)
+        rounded = f"{figure.line} gives it, of operands that were rounded before"
+        return {
+            "carried": f"follows from its line, which carries the slip at {origin}",
+            "rounding": f"repeats {repeated}, rounded on the way" if repeated else rounded,
+            "undecided": "follows from its line, of which an operand is undecided",
+        }.get(verdict, f"{figure.line} gives {self.gives(figure)}")
 
 
 def audit(article: Article) -> list[Finding]:
     """Return the finding on every figure of the article, in its order."""
-    return Auditor(article).audit()
+    with workprec():
+        auditor = _Auditor(article)
+        return [auditor.finding(figure) for figure in article.figures]
 
 
 def errata(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings on figures that do not hold."""
-    return [finding for finding in findings if finding.verdict != "holds"]
+    """Return the findings on figures that are wrong."""
+    return [finding for finding in findings if finding.verdict not in ("holds", "undecided")]
 
 
 def record(findings: Iterable[Finding]) -> str:
@@ -200,43 +241,12 @@ def to_text(findings: Sequence[Finding]) -> str:
 
 
 def counts(findings: Iterable[Finding]) -> str:
-    """Return how many figures have each verdict, in one sentence."""
+    """Return how many figures have each verdict that occurs, in one sentence."""
     verdicts = [finding.verdict for finding in findings]
-    each = ", ".join(f"{verdicts.count(v)} {v}" for v in ("holds", "rounding", "carried", "slip"))
-    return f"{len(verdicts)} figures: {each}."
+    each = [f"{n} {verdict}" for verdict in VERDICTS if (n := verdicts.count(verdict))]
+    return f"{len(verdicts)} figures: {', '.join(each)}."
 
 
 def _row(f: Finding) -> tuple[str, ...]:
     follows = {None: "", True: "yes", False: "no"}[f.follows]
     return f.id, f.place, f.quantity, f.printed, f.proven[:14], f.verdict, follows, f.why
-
-
-def _program_arguments(article: Article) -> dict[str, Any]:
-    leaves = article.network.leaves(lambda a: a.astype(float))
-    return {
-        "x": leaves["x"][0],
-        "t": leaves["t"][0, 0],
-        "eta": float(article.eta),
-        "W_h": leaves["W_h"],
-        "b_h": leaves["b_h"],
-        "W_o": leaves["W_o"][:, 0],
-        "b_o": leaves["b_o"],
-    }
-
-
-def _same(one: str, other: str, *, text: bool = False) -> bool:
-    """Return whether two printed numbers are equal; as `text`, digit by digit."""
-    return one == other if text else Decimal(one) == Decimal(other)
-
-
-def _why(figure: Figure, verdict: FigureVerdict, gives: str | None, origin: str | None) -> str:
-    """Return one line on a figure that does not hold, or does not follow from its line."""
-    if figure.program:
-        return f"the program prints {gives}"
-    if verdict == "carried":
-        return f"follows from its line, which carries the slip at {origin}"
-    if verdict == "rounding" and (repeated := figure.operands.get(figure.line or "")):
-        return f"repeats {repeated}, rounded on the way"
-    if verdict == "rounding":
-        return f"{figure.line} gives it, of operands that were rounded before"
-    return f"{figure.line} gives {gives}" if figure.line else "not the value given"

@@ -9,21 +9,15 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.article import expression
+from backproof.reference.article.program import printed_numbers
 from backproof.reference.fixtures import FIXTURES, NUMBER, FixtureError, places
 from backproof.reference.network import Network, Node
+from backproof.reference.numbers.exact import enclosure, real, workprec
 from backproof.reference.ops import Array
-from backproof.reference.ops.sigmoid import sigmoid_forward
 from backproof.reference.training import Iteration
 
 ITERATIONS = (1, 2)
 """The article's forward and backward passes."""
-
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "abs": abs,
-    "exp": np.exp,
-    "sigmoid": sigmoid_forward,
-}
-"""The functions that a quantity or a line may call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +86,14 @@ class Article:
     eta:       its learning rate, a decimal string.
     addresses: scalar quantity -> where it stands: net_h1, dE_dnet_h1, dE_dw5, w5_new, ...
     figures:   in the article's order.
+    prints:    id of a figure of the program's output -> what the program prints there.
     """
 
     network: Network
     eta: str
     addresses: Mapping[str, Address]
     figures: tuple[Figure, ...]
+    prints: Mapping[str, str]
 
     def value(
         self, quantity: str, number: Callable[[str], Any], at: Callable[[Address], Any]
@@ -110,7 +106,7 @@ class Article:
         def named(name: str) -> Any:
             return number(self.eta) if name == "eta" else at(self.addresses[name])
 
-        return expression.evaluate(quantity, number, FUNCTIONS, named)
+        return expression.evaluate(quantity, number, named)
 
 
 def load(path: Path = FIXTURES / "article.toml") -> Article:
@@ -139,7 +135,7 @@ class _Table:
         value = self.content.pop(key, default)
         if value is None:
             raise self.fail(f"lacks {key!r}, expected a {kind.__name__}")
-        if not isinstance(value, kind):
+        if type(value) is not kind:  # True is no int
             raise self.fail(f"{key} = {value!r}: expected a {kind.__name__}")
         return value
 
@@ -164,7 +160,32 @@ def _article(root: _Table) -> Article:
     root.finished()
     if not figures:
         raise root.fail("has no figures")
-    return Article(network, eta, addresses, tuple(figures))
+    claimed = [figure.id for figure in figures if figure.program]
+    numbers = _printed(root, network, eta) if claimed else []
+    if len(numbers) != len(claimed):
+        raise root.fail(
+            f"{len(claimed)} figures have program = true, "
+            f"but the program prints {len(numbers)} numbers"
+        )
+    prints = dict(zip(claimed, numbers, strict=True))
+    return Article(network, eta, addresses, tuple(figures), prints)
+
+
+def _printed(root: _Table, network: Network, eta: str) -> list[str]:
+    """Return the numbers that the article's program prints on its network."""
+    leaves: dict[str, Any] = network.leaves(lambda a: a.astype(float))
+    try:
+        return printed_numbers(
+            x=leaves["x"][0],
+            t=leaves["t"][0, 0],
+            eta=float(eta),
+            W_h=leaves["W_h"],
+            b_h=leaves["b_h"],
+            W_o=leaves["W_o"][:, 0],
+            b_o=leaves["b_o"],
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise root.fail(f"the program does not run on this network: {error}") from None
 
 
 def _network(table: _Table) -> tuple[Network, str, dict[str, Address]]:
@@ -175,7 +196,7 @@ def _network(table: _Table) -> tuple[Network, str, dict[str, Address]]:
         raise givens.fail("lacks 'eta', expected a number")
     addresses: dict[str, Address] = {}
     leaves: dict[str, dict[str, Array]] = {"inputs": {}, "parameters": {}}
-    trained = frozenset(table.take("trained", list))
+    trained = frozenset(map(str, table.take("trained", list)))
     for role, arrays in leaves.items():
         for name, symbols in table.take(role, dict).items():
             layout = _layout(table, name, symbols)
@@ -236,33 +257,61 @@ def _step(step: _Table, before: list[Figure], known: set[str]) -> list[Figure]:
             iteration=iteration,
             quantity=table.take("quantity", str),
             printed=table.number("printed"),
-            line=table.take("line", str, "") or None,
+            line=table.take("line", str) if "line" in table.content else None,
             operands=table.take("operands", dict, {}),
             program=table.take("program", bool, default=False),
         )
+        constants = table.take("constants", list, [])
         table.finished()
         table.where += f" ({figure.id})"
-        _check(table, figure, [earlier.id for earlier in [*before, *figures]], known)
+        _check(table, figure, constants, [earlier.id for earlier in [*before, *figures]], known)
         figures.append(figure)
     step.finished()
     return figures
 
 
-def _check(table: _Table, figure: Figure, earlier: list[str], known: set[str]) -> None:
-    """Raise FixtureError where a figure refers to something that does not exist."""
+def _check(
+    table: _Table, figure: Figure, constants: list[str], earlier: list[str], known: set[str]
+) -> None:
+    """Raise FixtureError where a figure cannot be read, or refers to something that is not there.
+
+    Every number of a line is an operand or, as the 0.5 of the loss, one of its `constants`.
+    """
     if figure.id in earlier:
         raise table.fail("this id is used twice")
-    line = figure.line or "0"
+    if figure.program and figure.line is not None:
+        raise table.fail("has a line and program = true, expected one of them")
+    names, _ = _parts(table, figure.quantity)
+    if unknown := [name for name in names if name not in known]:
+        raise table.fail(f"quantity = {figure.quantity!r}: no quantity {unknown} in the trace")
+    numbers = [] if figure.line is None else _numbers(table, figure.line)
+    declared = [*figure.operands, *constants]
+    if unknown := [number for number in declared if number not in numbers]:
+        raise table.fail(f"operand {unknown[0]!r} does not stand in line {figure.line!r}")
+    if unknown := [number for number in numbers if number not in declared]:
+        raise table.fail(f"line = {figure.line!r}: {unknown[0]!r} is no operand and no constant")
+    if unknown := [operand for operand, id_ in figure.operands.items() if id_ not in earlier]:
+        operand = unknown[0]
+        raise table.fail(
+            f"operand {operand!r} repeats {figure.operands[operand]!r}, no earlier figure's id"
+        )
+
+
+def _numbers(table: _Table, line: str) -> list[str]:
+    """Return the printed numbers of a line, which has a value and nothing but numbers."""
+    names, numbers = _parts(table, line)
+    if names:
+        raise table.fail(f"line = {line!r}: {names} are no printed numbers")
     try:
-        if unknown := [q for q in expression.quantities(figure.quantity) if q not in known]:
-            raise table.fail(f"quantity = {figure.quantity!r}: no quantity {unknown} in the trace")
-        if names := expression.quantities(line):
-            raise table.fail(f"line = {line!r}: {names} are no printed numbers")
-        printed = expression.literals(line)
+        with workprec():
+            enclosure(expression.evaluate(line, real))
+    except ArithmeticError as error:
+        raise table.fail(f"line = {line!r}: {error}") from None
+    return numbers
+
+
+def _parts(table: _Table, text: str) -> tuple[list[str], list[str]]:
+    try:
+        return expression.parts(text)
     except expression.ExpressionError as error:
         raise table.fail(str(error)) from None
-    for operand, repeated in figure.operands.items():
-        if operand not in printed:
-            raise table.fail(f"operand {operand!r} does not stand in line {line!r}")
-        if repeated not in earlier:
-            raise table.fail(f"operand {operand!r} repeats {repeated!r}, no earlier figure's id")

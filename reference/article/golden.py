@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from backproof.reference.article.figures import ITERATIONS, Article
 from backproof.reference.fixtures import FIXTURES, NUMBER, FixtureError
-from backproof.reference.numbers.exact import BITS, exact, significant, workprec
+from backproof.reference.numbers.exact import BITS, exact, real, reals, significant, workprec
 from backproof.reference.training import Iteration, iterations
 
 DIGITS = 40
@@ -44,21 +44,22 @@ class Golden:
 
 
 def prove(article: Article) -> list[Iteration]:
-    """Return the first two iterations over Arb balls; call it inside `workprec()`."""
-    return list(islice(exact_iterations(article), len(ITERATIONS)))
+    """Return the first two iterations over `Real`s; call it inside `workprec()`.
 
-
-def exact_iterations(article: Article) -> Iterator[Iteration]:
-    """Yield the article's iterations over Arb balls, without end."""
-    return iterations(article.network, article.network.leaves(exact), exact(article.eta)[()])
+    What is rational in them, such as a sum of products of weights and inputs, is exact.
+    """
+    endless = iterations(article.network, article.network.leaves(reals), real(article.eta))
+    return list(islice(endless, len(ITERATIONS)))
 
 
 def trajectory(article: Article, kept: Collection[int] = KEPT) -> dict[int, dict[str, str]]:
     """Return updates made -> the loss and the output of the pass after them, proven."""
     with workprec():
+        leaves, eta = article.network.leaves(exact), exact(article.eta)[()]
+        passes = islice(iterations(article.network, leaves, eta), max(kept) + 1)
         return {
             n: {q: significant(article.addresses[q].of(it), DIGITS) for q in ("E", "out_o1")}
-            for n, it in enumerate(islice(exact_iterations(article), max(kept) + 1))
+            for n, it in enumerate(passes)
             if n in kept
         }
 

@@ -23,7 +23,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
 
 
@@ -60,9 +60,11 @@ class Ball(NDArrayOperatorsMixin):
         """
         a = np.asarray(values)
         if a.dtype.kind == "U":
-            a = np.array([float(Fraction(x)) for x in a.ravel().tolist()]).reshape(a.shape)
+            fractions = [Fraction(x) for x in a.ravel().tolist()]
+            a = np.array(fractions, dtype=object).reshape(a.shape)
         mid = a.astype(np.float64)
-        return cls(mid, _rounding(np.abs(mid), _unit(precision), precision), precision)
+        rad = _rounding(np.abs(mid), _unit(precision), precision, a != 0)
+        return cls(mid, rad, precision)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -98,12 +100,12 @@ class Ball(NDArrayOperatorsMixin):
         """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
 
         It is for bounds of products, which cost half as much in float32 as in float64. Scaling by s
-        keeps B in float32's range.
+        keeps B in float32's range. Where an entry is not finite, all of B is NaN.
         """
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
         largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
         if not np.isfinite(largest):
-            return np.full(self.shape, np.inf, np.float32), 1.0
+            return np.full(self.shape, np.nan, np.float32), 1.0
         scale = 2.0 ** max(np.frexp(largest)[1] - 1, FLOAT64.exponent) if largest else 1.0
         bound = np.empty(self.shape, np.float32)
         np.multiply(size, 1 / scale, out=bound, casting="same_kind")
@@ -126,9 +128,14 @@ class Ball(NDArrayOperatorsMixin):
         rad = _up(_rounding(size, _unit(self.precision), self.precision))
         return Ball(np.zeros(self.shape), rad, self.precision)
 
+    def stored(self) -> "Ball":
+        """Return these balls rounded once into the precision in which arrays are stored."""
+        p = self.precision
+        return Ball(self.mid, self.into(PRECISIONS[p.stored]).rad, p) if p.stored else self
+
     def read(self) -> "Ball":
-        """Return these balls as the precision may read them: if it flushes, subnormals as zero."""
-        return _read(self)
+        """Return an op's operands or results: if the precision flushes, subnormals may be zero."""
+        return _flushed(self) if self.precision.flushes else self
 
     def into(self, precision: Precision) -> "Ball":
         """Return these balls rounded once, into a precision."""
@@ -206,8 +213,23 @@ def _unit(p: Precision) -> float:
     return p.u + FLOAT64.u
 
 
-def _rounding(magnitude: Array, relative: float, p: Precision) -> Array:
-    return relative * magnitude + (p.underflow + FLOAT64.underflow)
+def _rounding(size: Array, relative: Any, p: Precision, some: Any = None) -> Array:
+    """Return a bound of what one rounding changes; an exact zero is not rounded.
+
+    size:     a bound of the magnitude. relative: of the relative error.
+    some:     where the number is not exactly zero, if float64 may have lost it: then size is zero
+              too. None: wherever size is not zero.
+    """
+    lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
+    return relative * size + np.where(size > 0 if some is None else some, lost, 0)
+
+
+def _some(a: Ball) -> Array:
+    """Return where numbers are not exactly zero."""
+    some = a.mid != 0
+    if not a.is_exact:
+        some |= a.rad != 0
+    return np.asarray(some)
 
 
 def _up(rad: Array, n: int = 1) -> Array:
@@ -228,13 +250,15 @@ def _nearest(x: Array, p: Precision) -> Array:
 
 
 def _read(a: Ball) -> Ball:
-    """Return the operand as the precision may read it: subnormals as zero, if it flushes."""
-    p = a.precision
-    if not p.flushes:
-        return a
-    size = np.abs(a.mid)
-    subnormal = (size < p.minimum) & (size > 0)
-    return Ball(a.mid, a.rad + np.where(subnormal, size, 0), p) if subnormal.any() else a
+    """Return the operand of a step as the precision may read it."""
+    return _flushed(a) if a.precision.flushes_steps else a
+
+
+def _flushed(a: Ball) -> Ball:
+    """Return the balls with zero in every one that has a subnormal number in it."""
+    p, size = a.precision, np.abs(a.mid)
+    subnormal = (size - a.rad < p.minimum) & (size > a.rad)
+    return Ball(a.mid, np.where(subnormal, size, a.rad), p) if subnormal.any() else a
 
 
 def _constant(x: Any, p: Precision) -> Ball:
@@ -380,12 +404,12 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
-    mid = np.asarray(a.mid * b.mid)
+    mid, some = np.asarray(a.mid * b.mid), _some(a) & _some(b)
     if a.is_exact and b.is_exact:
-        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p)), p)
+        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p, some)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
     rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
-    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p)), p)
+    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p, some)), p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -394,7 +418,7 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     smallest = size - b.rad
     rad = (np.abs(mid) * b.rad + a.rad) / smallest
     relative = p.ulps(p.divide_ulp) + FLOAT64.u
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, _some(a)))
     return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
 
 
@@ -409,7 +433,8 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
         mid = np.asarray(f(a.mid))
         rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
-        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p)), p)
+        some = True if f is np.exp else None  # e^x is never zero
+        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, some)), p)
 
     return rule
 
@@ -420,7 +445,7 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
     relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, some=True))
     return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
 
 
@@ -452,29 +477,88 @@ _sqrt = _function(
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
 )
-# arctan' = 1 / (1 + x^2), largest at the end nearest to zero; tanh' <= 1 and erf' <= 2 / sqrt(pi).
+# arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
     np.arctan,
     "arctan_ulp",
     lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
 )
-_tanh = _function(np.tanh, "tanh_ulp", lambda a, _: a.rad)
-_erf = _function(erf, "erf_ulp", lambda a, _: a.rad * (2 / np.sqrt(np.pi)))
+
+
+def _saturating(
+    f: Any,
+    ulp: str,
+    slope: Callable[[Array], Array],
+    rest: Callable[[Array], Array],
+    units: int = 0,
+) -> Callable[..., Ball]:
+    """Return the rule of a function that is odd, grows, and stays between -1 and 1.
+
+    ulp:   as in `_function`.
+    slope: x >= 0 -> f'(x), which falls.
+    rest:  x >= 0 -> a bound of 1 - f(x).
+    units: how many unit roundoffs an implementation may be off 1 where f is 1 to all digits.
+
+    1. Over a ball f moves by the radius times the slope at the end nearest to zero, and by no more
+       than takes it to the other one of -1 and 1.
+    2. Where f is nearer to 1 than u^2, so that not even twice the digits tell them apart, every
+       implementation returns 1, and is off by the rest alone.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        nearest = np.fmax(np.abs(a.mid) - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
+        rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
+        size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
+        rad += _rounding(size, 0, p)
+        for q in (p, FLOAT64):
+            rad += np.where(left <= q.u**2, left + units * q.u, q.ulps(getattr(q, ulp)) * size)
+        return Ball(mid, _up(rad), p)
+
+    return rule
+
+
+# tanh' = 1 / cosh^2 = 4 e / (1 + e)^2 and 1 - tanh = 2 e / (1 + e), where e = e^(-2x).
+_tanh = _saturating(
+    np.tanh,
+    "tanh_ulp",
+    lambda x: 4 * np.exp(-2 * x) / (1 + np.exp(-2 * x)) ** 2,
+    lambda x: 2 * np.exp(-2 * x),
+)
+# erf' = 2 / sqrt(pi) e^(-x^2), and 1 - erf = 2 / sqrt(pi) times the integral over all t > 0 of
+# e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). In GELU' = 1/2 (1 + erf) + z P'
+# PyTorch adds the 1 last: that is off by as much as an error of erf of one unit.
+_erf = _saturating(
+    erf,
+    "erf_ulp",
+    lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x),
+    lambda x: np.exp(-x * x),
+    units=1,
+)
 
 
 # Sums: any order, in the accumulator.
 
 
-def _accumulated(mid: Array, size: Array, spread: Any, n: int, p: Precision) -> Ball:
+def _accumulated(
+    mid: Array, size: Array, spread: Any, n: int, p: Precision, some: Any = None
+) -> Ball:
     """Return the ball of n accumulated terms and the rounding of their sum.
 
-    size: sum of the terms' largest magnitudes. spread: what the operands' radii cause.
+    size: sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii cause.
+    some: where not all terms are exactly zero. None: wherever size is not zero.
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
-    rad = size  # overwritten: the largest array of all is touched as seldom as possible
-    rad *= gamma(n, _unit(wide))
-    rad += 2 * n * (wide.underflow + FLOAT64.underflow)
+    terms = n * (size > 0 if some is None else some)
+    rad, share = size, gamma(n, _unit(wide))
+    if p.in_parts:
+        share += gamma((n - 1).bit_length(), p.u)
+    if isfinite(share):
+        rad *= share  # in place: the largest array of all is touched as seldom as possible
+    else:
+        rad = np.where(size > 0, np.inf, 0)
+    rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
         rad += _rounding(np.abs(mid) + rad, p.u, p)
@@ -490,20 +574,27 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
         zero = np.zeros(())
         rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
         spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
-    return _accumulated(a.mid @ b.mid, _product_of_bounds(a, b), spread, n, p)
+    size, some = _product_of_bounds(a, b)
+    return _accumulated(a.mid @ b.mid, size, spread, n, p, some)
 
 
-def _product_of_bounds(a: Ball, b: Ball) -> Array:
-    """Return an array that is at least (|a| + rad_a) (|b| + rad_b), computed in float32."""
+def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
+    """Return a bound of (|a| + rad_a) (|b| + rad_b), and where not all terms are exactly zero.
+
+    It is computed in float32, unless an entry is so small that underflow matters there: in each of
+    n terms either factor, the product or the sum may underflow, 8 n minimum32 in all.
+    """
     n = a.shape[-1]
     (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
-    size = (bound_a @ bound_b).astype(np.float64)
-    # Rounded n + 6 times; in each of n terms either factor, the product or the sum may underflow.
-    size *= 1 + gamma(n + 6, FLOAT32.u)
-    size += 8 * n * FLOAT32.minimum
-    size *= scale_a
-    size *= scale_b
-    return np.asarray(size)
+    product = bound_a @ bound_b
+    if np.min(product, initial=np.inf) >= 8 * n * FLOAT32.minimum / FLOAT32.u:  # NaN is not
+        size = product.astype(np.float64)
+        size *= 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow
+        size *= scale_a
+        size *= scale_b
+        return np.asarray(size), True
+    terms = _some(a).astype(np.float32) @ _some(b).astype(np.float32)
+    return (np.abs(a.mid) + a.rad) @ (np.abs(b.mid) + b.rad), terms > 0
 
 
 def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
@@ -543,6 +634,16 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
         target.rad = spread
 
 
+MOVES = (
+    np.transpose,
+    np.swapaxes,
+    np.repeat,
+    np.broadcast_to,
+    sliding_window_view,
+    np.reshape,
+)
+"""The functions that move and repeat entries, and compute nothing."""
+
 _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.negative: _negative,
     np.absolute: _absolute,
@@ -574,12 +675,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _zeros_like,
     np.argmax: _argmax,
     np.pad: _pad,
-    np.transpose: _moved(np.transpose),
-    np.swapaxes: _moved(np.swapaxes),
-    np.repeat: _moved(np.repeat),
-    np.broadcast_to: _moved(np.broadcast_to),
-    sliding_window_view: _moved(sliding_window_view),
-    np.reshape: _moved(np.reshape),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
+    **{move: _moved(move) for move in MOVES},
 }

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 
-from backproof.reference.ops.functions import arctan, erf, rounding
+from backproof.reference.numbers.ball import MOVES
+from backproof.reference.ops.functions import arctan, erf, rounding, stored
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -70,6 +70,10 @@ class Dual(NDArrayOperatorsMixin):
     def rounding(self) -> "Dual":
         """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
         return Dual(rounding(self.value), _linear(rounding, self.tangent))
+
+    def stored(self) -> "Dual":
+        """Return both as they are stored between two kernels."""
+        return Dual(stored(self.value), _linear(stored, self.tangent))
 
     def whole_tangent(self) -> Any:
         """Return the tangent as an array, also where it is zero."""
@@ -220,7 +224,7 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.log1p: _function(np.log1p, lambda x, _: 1 / (1 + x)),
     np.arctan: _function(arctan, lambda x, _: 1 / (1 + x * x)),
     np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
-    np.tanh: _function(np.tanh, lambda _, y: 1 - y * y),
+    np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
 }
 
@@ -286,12 +290,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.argmax: lambda a, axis=None: np.argmax(a.value, axis=axis),
     np.pad: _pad,
     np.sum: _moved(np.sum),
-    np.transpose: _moved(np.transpose),
-    np.swapaxes: _moved(np.swapaxes),
-    np.repeat: _moved(np.repeat),
-    np.broadcast_to: _moved(np.broadcast_to),
-    sliding_window_view: _moved(sliding_window_view),
-    np.reshape: _moved(np.reshape),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
+    **{move: _moved(move) for move in MOVES},
 }

@@ -6,7 +6,9 @@ Model: fl(a op b) = (a op b)(1 + d) + e, |d| <= u, with e only where the result 
 Two things are left to an implementation, and are properties to report, not errors:
 
 - Underflow. Subnormals keep e below the smallest subnormal; flushing them to zero, as XLA does
-  on CPUs, makes it the smallest normal number, and reads subnormal operands as zero.
+  on CPUs, makes it the smallest normal number, and reads subnormal operands as zero. Units that
+  flush compute in float32 and float64, where subnormals of float16 are normal numbers: there only
+  the operands and the result of a whole op may be flushed, not its steps.
 - The accumulator. Sums and inner products of bfloat16 and float16 are mostly accumulated in
   float32 and rounded once at the end, but may be accumulated in the precision itself. Likewise an
   op of several steps (a norm, a softmax) may run in float32 and be rounded once at the end, or be
@@ -19,6 +21,9 @@ from typing import Any, Optional
 import ml_dtypes  # noqa: F401 registers bfloat16 with NumPy
 import numpy as np
 
+SINGLE = -126
+"""The exponent of the smallest normal number of float32, the narrowest that units compute in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:
@@ -29,8 +34,10 @@ class Precision:
     exponent:    of the smallest normal number, 2^exponent.
     accumulator: the precision of sums and inner products, if it is wider.
     products:    the precision that matrix products round their operands to, if it is a lower one.
-    flushes:     whether subnormals may become zero, as operands and as results.
+    flushes:     whether subnormals may become zero, as operands and as results of ops.
     zeroes:      whether all subnormal operands are read as zero.
+    in_parts:    whether sums are made of partial sums that are rounded.
+    stored:      the name of the precision that arrays are stored in, if ops compute in a wider one.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -44,6 +51,8 @@ class Precision:
     products: Optional["Precision"] = None
     flushes: bool = False
     zeroes: bool = False
+    in_parts: bool = False
+    stored: str = ""
     divide_ulp: float = 2.5
     exp_ulp: float = 3
     expm1_ulp: float = 3
@@ -66,9 +75,14 @@ class Precision:
         return 2.0**self.exponent
 
     @property
+    def flushes_steps(self) -> bool:
+        """Whether subnormals may become zero in every step of an op, not only around it."""
+        return self.flushes and self.exponent <= SINGLE
+
+    @property
     def underflow(self) -> float:
-        """The largest error of a result that underflows."""
-        return self.minimum if self.flushes else self.minimum * 2 * self.u
+        """The largest error of a step whose result underflows."""
+        return self.minimum if self.flushes_steps else self.minimum * 2 * self.u
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -88,15 +102,27 @@ class Precision:
         """Return this precision without subnormals; all subnormal operands are read as zero."""
         return replace(self.flushing(), zeroes=True)
 
+    @property
+    def steps(self) -> "Precision":
+        """The precision of the steps inside an op: the accumulator's, where there is one."""
+        return replace(self.accumulator, stored=self.name) if self.accumulator else self
+
+    def summing_in_parts(self) -> "Precision":
+        """Return this precision with partial sums that are rounded to it, as threads hand them on.
+
+        A sum of n terms is made of log2 n layers of partial sums at most.
+        """
+        return replace(self, in_parts=True)
+
     def narrow(self) -> "Precision":
         """Return this precision with itself as the accumulator."""
         return replace(self, accumulator=None)
 
 
 FLOAT64 = Precision("float64", digits=53, exponent=-1022)
-FLOAT32 = Precision("float32", digits=24, exponent=-126)
-TF32 = Precision("tf32", digits=11, exponent=-126, accumulator=FLOAT32)
-BFLOAT16 = Precision("bfloat16", digits=8, exponent=-126, accumulator=FLOAT32)
+FLOAT32 = Precision("float32", digits=24, exponent=SINGLE)
+TF32 = Precision("tf32", digits=11, exponent=SINGLE, accumulator=FLOAT32)
+BFLOAT16 = Precision("bfloat16", digits=8, exponent=SINGLE, accumulator=FLOAT32)
 FLOAT16 = Precision("float16", digits=11, exponent=-14, accumulator=FLOAT32)
 
 PRECISIONS = {p.name: p for p in (FLOAT64, FLOAT32, BFLOAT16, FLOAT16)}

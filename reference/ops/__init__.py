@@ -19,6 +19,7 @@ from backproof.reference.ops.pooling import average_pool, max_pool, upsample
 from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
+from backproof.reference.ops.weight_norm import weight_norm
 
 __all__ = ["OPS", "Array", "Op"]
 
@@ -39,6 +40,7 @@ OPS: dict[str, Op] = {
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
+    "weight_norm": weight_norm,
     "max_pool": max_pool,
     "average_pool": average_pool,
     "upsample": upsample,

@@ -1,8 +1,10 @@
 """Activations, element by element; the sigmoid and GELU have their own files."""
 
+from functools import partial
+
 import numpy as np
 
-from backproof.reference.ops.functions import stop
+from backproof.reference.ops.functions import either_side, stop
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
@@ -35,17 +37,27 @@ def tanh_backward_through_input(dout: Array, out: Array, z: Array) -> tuple[Arra
     return tanh_backward_factored(dout, y + (dz + dz * y) * (1 - y), z)
 
 
+def tanh_backward_from_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout 4 e^-2|z| / (1 + e^-2|z|)^2, in the shape of z.
+
+    1. cosh z = (e^|z| + e^-|z|) / 2 = e^|z| (1 + e^-2|z|) / 2, and tanh' = 1 / cosh^2.
+    2. Nothing cancels in it, whereas 1 - tanh^2 has no digit left where tanh is rounded to 1.
+    """
+    e = np.exp(-2 * np.abs(z))
+    return (dout * (4 * e / ((1 + e) * (1 + e))),)
+
+
 def relu_forward(z: Array) -> Array:
     """Return max(z, 0), in the shape and dtype of z (Glorot, Bordes and Bengio 2011, sec. 3)."""
     return np.maximum(z, 0)
 
 
-def relu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
-    """Return dz, in the shape of z: dout where z > 0, else 0.
+def relu_backward(dout: Array, out: Array, z: Array, *, share: float = 0.0) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else 0; at z = 0 see `either_side`.
 
-    At z = 0, where ReLU has no derivative, 0 is the convention of PyTorch and JAX alike.
+    0 at z = 0 is the convention of PyTorch and JAX alike.
     """
-    return (np.where(z > 0, dout, 0),)
+    return (either_side(z, dout, np.zeros_like(dout), share),)
 
 
 def leaky_relu_forward(z: Array, *, negative_slope: float = 0.01) -> Array:
@@ -54,17 +66,10 @@ def leaky_relu_forward(z: Array, *, negative_slope: float = 0.01) -> Array:
 
 
 def leaky_relu_backward(
-    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
+    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01, share: float = 0.0
 ) -> tuple[Array]:
-    """Return dz, in the shape of z: dout where z > 0, else negative_slope dout, 0 included."""
-    return (np.where(z > 0, dout, negative_slope * dout),)
-
-
-def leaky_relu_backward_one_at_zero(
-    dout: Array, out: Array, z: Array, *, negative_slope: float = 0.01
-) -> tuple[Array]:
-    """Return dz with dout at z = 0, where leaky ReLU has no derivative: JAX's convention."""
-    return (np.where(z < 0, negative_slope * dout, dout),)
+    """Return dz, in the shape of z: dout where z > 0, else negative_slope dout; see `relu`'s."""
+    return (either_side(z, dout, negative_slope * dout, share),)
 
 
 def elu_forward(z: Array, *, alpha: float = 1.0) -> Array:
@@ -75,9 +80,11 @@ def elu_forward(z: Array, *, alpha: float = 1.0) -> Array:
     return np.where(z > 0, z, alpha * np.expm1(-np.abs(z)))
 
 
-def elu_backward(dout: Array, out: Array, z: Array, *, alpha: float = 1.0) -> tuple[Array]:
-    """Return dz, in the shape of z: dout where z > 0, else dout alpha e^z."""
-    return (np.where(z > 0, dout, dout * (alpha * np.exp(-np.abs(z)))),)
+def elu_backward(
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0, share: float = 0.0
+) -> tuple[Array]:
+    """Return dz, in the shape of z: dout where z > 0, else dout alpha e^z; see `relu`'s."""
+    return (either_side(z, dout, dout * (alpha * np.exp(-np.abs(z))), share),)
 
 
 def elu_backward_from_output(
@@ -114,33 +121,45 @@ def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = N
     """Return log(1 + e^(beta z)) / beta (Glorot, Bordes and Bengio 2011, sec. 3).
 
     threshold: where beta z is above it, z itself is returned; None: nowhere.
-    Computed as max(z, 0) + log(1 + e^-|beta z|) / beta, which cannot overflow.
+    Computed as max(beta z, 0) / beta + log(1 + e^-|beta z|) / beta, which cannot overflow.
     """
-    bz = beta * z
-    out = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(bz))) / beta
+    bz = times(beta, z)
+    linear = np.maximum(z, 0) if beta > 0 else np.minimum(z, 0)
+    out = linear + np.log1p(np.exp(-np.abs(bz))) / beta
     return out if threshold is None else np.where(bz > threshold, z, out)
+
+
+def times(beta: float, z: Array) -> Array:
+    """Return beta z; z itself, unrounded, where beta is 1."""
+    return z if beta == 1 else beta * z
 
 
 def softplus_forward_direct(
     z: Array, *, beta: float = 1.0, threshold: float | None = None
 ) -> Array:
     """Return log(1 + e^(beta z)) / beta as it stands: less sharp above zero, and overflowing."""
-    bz = beta * z
+    bz = times(beta, z)
     out = np.log1p(np.exp(bz)) / beta
     return out if threshold is None else np.where(bz > threshold, z, out)
 
 
 def softplus_backward(
-    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+    dout: Array,
+    out: Array,
+    z: Array,
+    *,
+    beta: float = 1.0,
+    threshold: float | None = None,
+    share: float = 0.0,
 ) -> tuple[Array]:
     """Return dz, in the shape of z.
 
     1. d log(1 + e^(beta z)) / beta / dz = e^(beta z) / (1 + e^(beta z)) = s(beta z).
-    2. Above the threshold the function is z, and its derivative 1.
+    2. Above the threshold the function is z, and its derivative 1; at it, see `either_side`.
     """
-    bz = beta * z
+    bz = times(beta, z)
     dz = dout * sigmoid_forward(bz)
-    return (dz if threshold is None else np.where(bz > threshold, dout, dz),)
+    return (dz if threshold is None else either_side(bz, dout, dz, share, threshold),)
 
 
 def softplus_backward_from_output(
@@ -148,7 +167,7 @@ def softplus_backward_from_output(
 ) -> tuple[Array]:
     """Return dz with s(beta z) as e^(beta (z - out)): less sharp where z is large."""
     dz = dout * np.exp(beta * (z - out))
-    return (dz if threshold is None else np.where(beta * z > threshold, dout, dz),)
+    return (dz if threshold is None else np.where(times(beta, z) > threshold, dout, dz),)
 
 
 tanh = Op(
@@ -156,14 +175,27 @@ tanh = Op(
     tanh_backward,
     forms={
         "tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored),
+        "tanh' from the input": Op(tanh_forward, tanh_backward_from_input),
         "tanh'' from the input's tangent": Op(tanh_forward, tanh_backward_through_input),
     },
 )
-relu = Op(relu_forward, relu_backward)
+relu = Op(
+    relu_forward,
+    relu_backward,
+    forms={
+        "slope 1/2 at zero": Op(relu_forward, partial(relu_backward, share=0.5)),
+        "slope 1 at zero": Op(relu_forward, partial(relu_backward, share=1)),
+    },
+)
 leaky_relu = Op(
     leaky_relu_forward,
     leaky_relu_backward,
-    forms={"slope 1 at zero": Op(leaky_relu_forward, leaky_relu_backward_one_at_zero)},
+    forms={
+        "mean of both slopes at zero": Op(
+            leaky_relu_forward, partial(leaky_relu_backward, share=0.5)
+        ),
+        "slope 1 at zero": Op(leaky_relu_forward, partial(leaky_relu_backward, share=1)),
+    },
 )
 elu = Op(
     elu_forward,
@@ -171,6 +203,8 @@ elu = Op(
     forms={
         "ELU' as y + alpha": Op(elu_forward, elu_backward_from_output),
         "ELU'' 0 at zero": Op(elu_forward, elu_backward_flat_at_zero),
+        "mean of both slopes at zero": Op(elu_forward, partial(elu_backward, share=0.5)),
+        "slope 1 at zero": Op(elu_forward, partial(elu_backward, share=1)),
     },
 )
 silu = Op(silu_forward, silu_backward)
@@ -180,5 +214,6 @@ softplus = Op(
     forms={
         "softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward),
         "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
+        "slope 1 at its threshold": Op(softplus_forward, partial(softplus_backward, share=1)),
     },
 )

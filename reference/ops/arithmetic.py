@@ -39,13 +39,17 @@ def scale_backward(dy: Array, y: Array, x: Array, *, factor: float) -> tuple[Arr
 
 
 def matmul_forward(a: Array, b: Array) -> Array:
-    """Return the matrix products a b, (..., I, O), of a (..., I, K) and b (..., K, O)."""
+    """Return the matrix products a b, (..., I, O), of a (..., I, K) and b (..., K, O).
+
+    The axes before the last two broadcast.
+    """
     return a @ b
 
 
 def matmul_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return da = dy b^T and db = a^T dy (as `dense` derives them), in the shapes of a and b."""
-    return dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy
+    da, db = dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy
+    return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
 def sum_forward(x: Array) -> Array:

@@ -7,7 +7,7 @@ Source: Vaswani et al., Attention Is All You Need (2017), sec. 3.2.1, eq. 1.
 
 import numpy as np
 
-from backproof.reference.ops.functions import stop
+from backproof.reference.ops.functions import stop, stored
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.softmax import softmax_backward, softmax_forward
 
@@ -52,6 +52,28 @@ def attention_backward(
     return ds @ k, np.swapaxes(ds, -1, -2) @ q, dv
 
 
+def attention_forward_stored(q: Array, k: Array, v: Array) -> Array:
+    """Return the same, from weights that are rounded before the product, as fused kernels do.
+
+    Source: Dao et al., FlashAttention (2022), algorithm 2, with the weights in the precision of v.
+    """
+    return stored(weights(q, k)) @ v
+
+
+def attention_backward_stored(
+    dy: Array, y: Array, q: Array, k: Array, v: Array
+) -> tuple[Array, Array, Array]:
+    """Return dq, dk and dv, with rounded weights, and ds from the output (the same, algorithm 4).
+
+    1. sum_j dp[j] p[j] = sum_j <dy, v[j]> p[j] = <dy, y>.
+    """
+    p = weights(q, k)
+    dp, dv = dy @ np.swapaxes(v, -1, -2), np.swapaxes(stored(p), -1, -2) @ dy
+    ds = p * (dp - np.sum(dy * y, axis=-1, keepdims=True))
+    ds = stored(ds / q.shape[-1] ** 0.5)
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, dv
+
+
 def weights(q: Array, k: Array) -> Array:
     """Return the softmax of the scores that are seen, (B, H, T, T).
 
@@ -64,4 +86,8 @@ def weights(q: Array, k: Array) -> Array:
 
 
 causal_mask = Op(causal_mask_forward, causal_mask_backward)
-attention = Op(attention_forward, attention_backward)
+attention = Op(
+    attention_forward,
+    attention_backward,
+    forms={"weights rounded": Op(attention_forward_stored, attention_backward_stored)},
+)

@@ -1,4 +1,4 @@
-"""Elementary functions that NumPy does not call by the same name on every kind of number.
+"""Functions that several ops share, and that NumPy does not have by one name for every number.
 
 `np.exp` on an object array calls each ball's own `exp`. NumPy has no erf, and Arb's arctan is
 called `atan`.
@@ -34,8 +34,27 @@ def rounding(x: Array) -> Any:
     return x.rounding() if hasattr(x, "rounding") else 0.0
 
 
+def stored(x: Array) -> Array:
+    """Return x as it is stored between two kernels; over `Ball`, with the error of rounding it."""
+    return x.stored() if hasattr(x, "stored") else x
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):
         return np.frompyfunc(lambda ball: ball.atan(), 1, 1)(x)
     return np.arctan(x)
+
+
+def either_side(z: Array, above: Array, below: Array, share: float, kink: Any = 0) -> Array:
+    """Return `above` where z > kink, `below` where z < kink, and a share of the way between at it.
+
+    Every slope between those on both sides of a kink is a subgradient, and backpropagation with any
+    of them is right (Bolte and Pauwels, A Mathematical Model for Automatic Differentiation in
+    Machine Learning, NeurIPS 2020).
+    share: 0 for what is below, 1 for what is above, 1/2 for the mean.
+    """
+    between = above if share else below
+    if 0 < share < 1:
+        between = below + share * (above - below)
+    return np.where(z > kink, above, np.where(z < kink, below, between))

@@ -35,14 +35,14 @@ def gelu_backward(dout: Array, out: Array, z: Array, *, approximate: str = "none
     if approximate == "tanh":
         t = np.tanh(inner(z))
         slope = sqrt(2 / pi) * (1 + 3 * CUBIC * (z * z))
-        return (dout * (0.5 * (1 + t) + 0.5 * z * ((1 - t * t) * slope)),)
+        return (dout * (0.5 * (1 + t) + 0.5 * z * ((1 - t) * (1 + t) * slope)),)
     density = np.exp(-0.5 * (z * z)) * sqrt(0.5 / pi)
     return (dout * (0.5 * (1 + erf(z * sqrt(0.5))) + z * density),)
 
 
 def inner(z: Array) -> Array:
     """Return u = sqrt(2 / pi) (z + 0.044715 z^3)."""
-    return sqrt(2 / pi) * (z + CUBIC * (z * z * z))
+    return sqrt(2 / pi) * (z * (1 + CUBIC * (z * z)))
 
 
 gelu = Op(gelu_forward, gelu_backward)

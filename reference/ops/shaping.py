@@ -33,13 +33,16 @@ def reshape_backward(dy: Array, y: Array, x: Array, *, shape: Sequence[int]) -> 
 
 
 def transpose_forward(x: Array, *, axes: Sequence[int]) -> Array:
-    """Return x with its axes in another order: axis i of the result is axis axes[i] of x."""
+    """Return x with its axes in another order: axis i of the result is axis axes[i] of x.
+
+    axes: a negative one counts from the last.
+    """
     return np.transpose(x, axes)
 
 
 def transpose_backward(dy: Array, y: Array, x: Array, *, axes: Sequence[int]) -> tuple[Array]:
     """Return dx: the axes of dy put back."""
-    return (np.transpose(dy, np.argsort(axes)),)
+    return (np.transpose(dy, np.argsort([axis % dy.ndim for axis in axes])),)
 
 
 def slice_forward(x: Array, *, index: tuple[slice, ...]) -> Array:

@@ -28,4 +28,18 @@ def sigmoid_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
     return (dout * sigmoid_derivative(out),)
 
 
-sigmoid = Op(sigmoid_forward, sigmoid_backward)
+def sigmoid_backward_from_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout e^-|z| / (1 + e^-|z|)^2, in the shape of z.
+
+    1. s' = e^-z / (1 + e^-z)^2, step 1 of `sigmoid_derivative`. It is even in z.
+    2. Nothing cancels in it, whereas out (1 - out) has no digit left where out is rounded to 1.
+    """
+    e = np.exp(-np.abs(z))
+    return (dout * (e / ((1 + e) * (1 + e))),)
+
+
+sigmoid = Op(
+    sigmoid_forward,
+    sigmoid_backward,
+    forms={"sigmoid' from the input": Op(sigmoid_forward, sigmoid_backward_from_input)},
+)

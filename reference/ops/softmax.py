@@ -34,6 +34,22 @@ def softmax_backward_expanded(dp: Array, p: Array, y: Array) -> tuple[Array]:
     return (product - p * np.sum(product, axis=-1, keepdims=True),)
 
 
+def softmax_backward_from_input(dp: Array, p: Array, y: Array) -> tuple[Array]:
+    """Return dy from p computed again, and from dp less that of the largest p, d.
+
+    1. The probabilities of a row sum to 1: so dp[k] - sum_o dp[o] p[o] is the same for d.
+    2. At the largest p, which may be rounded to 1, d is zero: nothing of it has to cancel.
+    """
+    again, d = softmax_forward(y), dp - at_largest(y, dp)
+    return (again * (d - np.sum(d * again, axis=-1, keepdims=True)),)
+
+
+def at_largest(y: Array, a: Array) -> Array:
+    """Return the entry of a that stands where y is largest in its row, (B, 1)."""
+    rows = np.indices(y.shape[:-1], sparse=True)
+    return a[(*rows, np.argmax(y, axis=-1))][..., None]
+
+
 def log_softmax_forward(y: Array) -> Array:
     """Return log p = y - log sum e^y over the last axis, (B, O), likewise without overflow."""
     shifted = y - stop(np.max(y, axis=-1, keepdims=True))
@@ -49,9 +65,22 @@ def log_softmax_backward(dlogp: Array, logp: Array, y: Array) -> tuple[Array]:
     return (dlogp - np.exp(logp) * np.sum(dlogp, axis=-1, keepdims=True),)
 
 
+def log_softmax_backward_from_input(dlogp: Array, logp: Array, y: Array) -> tuple[Array]:
+    """Return dy from p computed again: where log p is far below 0, its rounding is much of p."""
+    total = np.sum(dlogp, axis=-1, keepdims=True)
+    return (dlogp - softmax_forward(y) * total,)
+
+
 softmax = Op(
     softmax_forward,
     softmax_backward,
-    forms={"softmax' multiplied out": Op(softmax_forward, softmax_backward_expanded)},
+    forms={
+        "softmax' multiplied out": Op(softmax_forward, softmax_backward_expanded),
+        "softmax' from the input": Op(softmax_forward, softmax_backward_from_input),
+    },
 )
-log_softmax = Op(log_softmax_forward, log_softmax_backward)
+log_softmax = Op(
+    log_softmax_forward,
+    log_softmax_backward,
+    forms={"log softmax' from the input": Op(log_softmax_forward, log_softmax_backward_from_input)},
+)

@@ -13,7 +13,7 @@ Two questions about E = <dy, y>, for a random dy:
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import log10
 from typing import Any
@@ -23,9 +23,15 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, dual_of
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
-from backproof.reference.verdict.certificate import Certificate, as_read, judged
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import Form, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import as_read
+
+Number = Callable[[Array], Any]
+"""From an array to an operand of some kind of number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +41,24 @@ class OpCertificate(Certificate):
     Its links are "backward: dE/dx" of each input, which answer the first question, then, where
     those hold, "y" and "dE/dx" of each input, which answer the second.
 
-    digits: the number of digits to which backward is proven to be the derivative, relative to the
-            largest entry of each input's derivative.
+    proof: to how many digits backward is proven to be the derivative, relative to the largest entry
+           of each input's derivative.
     """
 
-    digits: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether every link is inside its own precision's ball."""
-        return self.inside == len(self.links) > 0
+    proof: float = field(kw_only=True)
 
     def __bool__(self) -> bool:
         """Return whether it holds, so that `assert certify_op(...)` does what it says."""
         return self.holds
 
     def __str__(self) -> str:
-        if wrong := next((link for link in self.links if link.verdict != "inside"), None):
-            return f"{self.network}, {self.precision}: wrong: {wrong}"
+        if self.wrong:
+            first = self.refuted or self.wrong[0]
+            found = "undecided" if first.verdict == "undecided" else "wrong"
+            return f"{self.network}, {self.precision}: {found}: {first}"
         return (
             f"{self.network}, {self.precision}: right: backward is the derivative of forward to "
-            f"{self.digits:.1f} digits; all {self.entries} numbers are inside, the worst using "
+            f"{self.proof:.1f} digits; all {self.entries} numbers are inside, the worst using "
             f"{self.share:.2f} of its ball"
         )
 
@@ -107,7 +110,7 @@ def certify_op(
     links = [link for link, _ in proof]
     if all(link.verdict == "inside" for link in links):
         links += own.judgement(dy, *own.run(run, dy))
-    return OpCertificate(name, precision, tuple(links), min(digits for _, digits in proof))
+    return OpCertificate(name, precision, tuple(links), proof=min(digits for _, digits in proof))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,33 +148,42 @@ class Custom:
     def judgement(self, dy: Array, y: Any, gradients: Sequence[Any]) -> Iterator[Link]:
         """Yield the verdicts on an implementation's value and gradients."""
         inputs = list(self.inputs.values())
-        own = self.precision.accumulator or self.precision
 
-        def value(p: Precision) -> Ball:
-            return self.rounded(self.forward(self.operands(inputs, p)))
+        def value(make: Number) -> Any:
+            return self.forward(self.operands(inputs, make))
 
-        def handed_on(i: int, p: Precision, _: str = "") -> Ball:
-            dy_, y_, *rest = self.operands([dy, y, *inputs], p)
-            return self.rounded(_ball(self.backward(dy_, y_, rest)[i]))
+        def handed_on(i: int, make: Number) -> Any:
+            dy_, y_, *rest = self.operands([dy, y, *inputs], make)
+            return self.backward(dy_, y_, rest)[i]
 
-        link = judged(
-            Quantity("value", "y"), y, self.precision, value(own), [""], lambda p, _: value(p)
-        )
+        link = self.judged(Quantity("value", "y"), y, value)
         yield link
         if link.problem:  # the gradients cannot be replayed from such a value
             return
         for i, (name, seen) in enumerate(zip(self.inputs, gradients, strict=True)):
-            again, quantity = partial(handed_on, i), Quantity("derivative", name)
-            yield judged(quantity, seen, self.precision, again(own), [""], again)
+            yield self.judged(Quantity("derivative", name), seen, partial(handed_on, i))
 
-    def operands(self, arrays: Sequence[Array], p: Precision) -> list[Ball]:
-        """Return numbers of the op's precision, as the precision p reads them."""
-        return [as_read(a, self.precision, p) for a in arrays]
+    def judged(self, quantity: Quantity, seen: Any, result: Callable[[Number], Any]) -> Link:
+        """Return the verdict on an array. result: from what makes the operands to the array."""
+
+        def ball(p: Precision) -> Ball:
+            return self.rounded(_ball(result(lambda a: as_read(a, self.precision, p))))
+
+        def terms(_: Form) -> Array:
+            found = result(Terms.of)
+            return np.asarray(found.magnitude if isinstance(found, Terms) else found)
+
+        own = self.precision.steps
+        return judged(quantity, seen, self.precision, ball(own), lambda: {(): ball}, terms)
+
+    def operands(self, arrays: Sequence[Array], make: Number) -> list[Any]:
+        """Return numbers of the op's precision as operands."""
+        return [make(a) for a in arrays]
 
     def rounded(self, ball: Ball) -> Ball:
         """Return the op's result, rounded once if its steps used a wider precision."""
         wider = ball.precision.digits > self.precision.digits
-        return ball.into(self.precision) if wider else ball
+        return ball.into(self.precision) if wider else ball.read()
 
     def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
         """Return y and the gradients as `run` computes them, from copies of the inputs."""
@@ -220,14 +232,16 @@ def compared(link: Quantity, found: Ball, slope: Ball) -> tuple[Link, float]:
     # `judged` refutes gradients of another shape.
     bound = slope.rad + (found.rad if found.shape == slope.shape else 0)
     both = Ball(slope.mid, bound, FLOAT64)
-    verdict = judged(link, found.mid, FLOAT64, both, (), lambda _, __: both)
+    verdict = judged(link, found.mid, FLOAT64, both, dict, no_terms)
     largest = max(float(np.max(np.abs(slope.mid), initial=0)), FLOAT64.minimum)
     relative = float(np.max(bound, initial=0)) / largest
     digits = abs(log10(min(max(relative, FLOAT64.u), 1)))
-    if verdict.verdict == "inside" and not relative < FLOAT32.u:
-        problem = f"undecided: proven to {digits:.1f} digits only, fewer than float32 has"
-        verdict = replace(verdict, verdict="refuted", problem=problem)
-    return verdict, digits
+    if verdict.verdict == "refuted":
+        return verdict, digits
+    if relative < FLOAT32.u:
+        return replace(verdict, verdict="inside"), digits
+    problem = f"proven to {digits:.1f} digits only, fewer than float32 has"
+    return replace(verdict, verdict="undecided", problem=problem), digits
 
 
 def _ball(found: Any) -> Ball:

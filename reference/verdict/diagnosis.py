@@ -16,10 +16,11 @@ import numpy as np
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import DIGIT, are_rounded_to, sharpness
 from backproof.reference.verdict.faults import Fault
 from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)

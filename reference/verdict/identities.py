@@ -34,8 +34,8 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 
 

@@ -1,12 +1,15 @@
 """A link of the chain rule as data: which array it produced, and the verdict on it."""
 
 from dataclasses import dataclass
+from math import log10
 from typing import Literal
 
 import numpy as np
 
+from backproof.reference.numbers.precision import FLOAT64
+
 Kind = Literal["value", "derivative", "update", "state", "proof"]
-Verdict = Literal["inside", "degraded", "refuted"]
+Verdict = Literal["inside", "undecided", "degraded", "refuted"]
 
 NAMES: dict[Kind, str] = {
     "value": "{}",
@@ -20,8 +23,14 @@ NAMES: dict[Kind, str] = {
 WITHOUT_PROBES = " without probes"
 """The end of the name of a quantity that the pass without probes computed."""
 
+END_TO_END = " end to end"
+"""The end of the name of a quantity that is held to the reference's own sweep."""
+
 OTHER_DTYPE = "expected dtype"
 """The start of the one problem that leaves usable numbers: other links are replayed from them."""
+
+NOT_JUDGED = "not judged"
+"""The start of the problem of a link whose operand is not finite: it says nothing of the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +43,20 @@ class Quantity:
     of:      the node's, leaf's, parameter's or state's name.
     probes:  whether the pass with probes computed it, or the one without.
     tangent: whether it is the tangent of that array along a direction.
+    end_to_end: whether it is held to the reference's own sweep, and not to the numbers before it.
     """
 
     kind: Kind
     of: str
     probes: bool = True
     tangent: bool = False
+    end_to_end: bool = False
 
     def __str__(self) -> str:
         """Return its name: "net1", "dE/dW1", "dE/dW1 without probes", "W1 updated"."""
         start = "tangent of " if self.tangent else ""
-        return f"{start}{NAMES[self.kind].format(self.of)}{'' if self.probes else WITHOUT_PROBES}"
+        end = ("" if self.probes else WITHOUT_PROBES) + (END_TO_END if self.end_to_end else "")
+        return f"{start}{NAMES[self.kind].format(self.of)}{end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +64,22 @@ class Link:
     """The verdict on one link, and its worst entry.
 
     quantity:   the array that the link produced.
-    verdict:    inside, degraded or refuted.
+    verdict:    inside; undecided (in a ball that is too wide to prove anything); degraded; refuted.
     precision:  the name of the effective precision; of a refuted link, of the one asked for.
     properties: the freedoms of an implementation that were seen here: "rounds every step to ...".
     entries:    how many numbers the link produced.
     outside:    how many of them are outside the ball of the precision that was asked for.
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
+    resolution: ||radii|| / ||midpoints|| of the ball, in the 2-norm over all entries: whatever lies
+                inside is right to within this, relative to the array. At 1 or above nothing is
+                proven, since zeros are inside too.
+    cancels:    whether the midpoints are zero by cancellation: so small beside the terms that are
+                added up for them that the array is rounding noise.
     index:      of the worst entry.
     seen:       the framework's number there.
     mid, rad:   the ball there, in the effective precision.
     problem:    what is wrong before any comparison of numbers (shape, dtype, NaN); else None.
+    cause:      the operand whose own problem keeps this link from being judged; else None.
     """
 
     quantity: Quantity
@@ -71,11 +89,19 @@ class Link:
     entries: int = 0
     outside: int = 0
     share: float = np.inf
+    resolution: float = np.inf
+    cancels: bool = False
     index: tuple[int, ...] = ()
     seen: float = np.nan
     mid: float = np.nan
     rad: float = np.nan
     problem: str | None = None
+    cause: Quantity | None = None
+
+    @property
+    def digits(self) -> float:
+        """How many decimal digits of the array the link proves; at most those of float64."""
+        return -log10(min(max(self.resolution, FLOAT64.u), 1))
 
     @property
     def name(self) -> str:
@@ -88,6 +114,11 @@ class Link:
         return self.problem is not None and not self.problem.startswith(OTHER_DTYPE)
 
     @property
+    def is_not_judged(self) -> bool:
+        """Whether nothing is known of it: an earlier link left no operand."""
+        return self.problem is not None and self.problem.startswith(NOT_JUDGED)
+
+    @property
     def is_without_probes(self) -> bool:
         """Whether the pass without probes computed the quantity."""
         return not self.quantity.probes
@@ -95,13 +126,25 @@ class Link:
     def __str__(self) -> str:
         place = self.name + (str(list(self.index)) if self.index else "")
         if self.problem:
-            return f"{place}: refuted: {self.problem}"
+            return f"{place}: {self.verdict}: {self.problem}"
         ball = f"{self.mid!r} +- {self.rad:.3g}"
         outside = f"{self.outside} of {self.entries} entries outside"
         if self.verdict == "refuted":
             return (
                 f"{place}: refuted: {outside}; expected {ball} ({self.precision}), found "
                 f"{self.seen!r}, {self.share:.3g} radii off"
+            )
+        if self.verdict == "undecided" and self.quantity.end_to_end:
+            return (
+                f"{place}: undecided: the bound of the whole sweep is {self.resolution:.3g} times "
+                "as large as the numbers, so that their links alone prove them"
+            )
+        if self.verdict == "undecided":
+            times = f"{self.resolution:.3g} times as large as"
+            size = times if np.isfinite(self.resolution) else "larger than"
+            return (
+                f"{place}: undecided: {ball} ({self.precision}) holds {self.seen!r}, and zeros as "
+                f"well: the radii are {size} the numbers"
             )
         if self.verdict == "degraded":
             return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.replay import Replay
 
 AGAIN = "computes its operands again"
 
@@ -47,6 +49,10 @@ class Recomputed(Replay):
         """Return the values that a node's backward function takes: the framework's own."""
         return self.once.known(node, p)
 
+    def terms(self, quantity: Quantity, form: tuple[str, ...]) -> Array:
+        """Return the sums of the magnitudes of the terms, of the framework's own numbers."""
+        return self.once.terms(quantity, form)
+
 
 def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
     """Return the replay from the balls of the operands of a certified trace."""
@@ -58,6 +64,7 @@ def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
         once.precision,
         once.plain,
         once.update,
+        once.scale,
         once=once,
         held=frozenset(held),
     )
@@ -67,7 +74,7 @@ def recomputed(certificate: Certificate, once: Replay) -> Certificate:
     """Return a compiled pass's certificate, links outside replayed from their operands' balls.
 
     once: the replay of the certified trace. Links that are still not inside are left as they were,
-    and so are gradients without probes (`reference.verdict.sensitivity`).
+    and so are gradients without probes (`reference.verdict.end_to_end`).
     """
     outside = {link.quantity for link in certificate.links if link.verdict != "inside"}
     if not outside:

@@ -12,8 +12,9 @@ and probes, the gradient of <gradient of E, v> and the gradient of the slope of 
 tangents too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -24,9 +25,11 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay, judged, rules_of
+from backproof.reference.ops import OPS, Array
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import Replay, as_terms
 
 SYMMETRIC = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax")
 """Ops whose Jacobian is its own transpose: their backward functions also give tangents."""
@@ -87,16 +90,22 @@ def certify_tangents(
     leaves, directions: every input and parameter, and its tangent, as the framework was given them.
     precision: "float64", "float32", "bfloat16" or "float16".
     """
-    p = PRECISIONS[precision]
-    values = Replay(network, leaves, found.values, p)
-    tangents = TangentReplay(network, leaves, found.values, p, directions=directions, along=found)
-    links: list[Link] = []
-    for replay in (values, tangents):
-        count = None if found.is_second_order else len(network.nodes)  # the values come first
-        links += islice(replay.links(), count)
-        if links[-1].is_no_operand:
-            break
+    count = None if found.is_second_order else len(network.nodes)  # the values come first
+    both = replays(network, leaves, directions, found, precision)
+    links = [link for replay in both for link in islice(replay.links(), count)]
     return Certificate(network.name, precision, tuple(links))
+
+
+def replays(
+    network: Network,
+    leaves: Mapping[str, Array],
+    directions: Mapping[str, Array],
+    found: DualTrace,
+    precision: str,
+) -> tuple[Replay, "TangentReplay"]:
+    """Return what replays the values, and what replays the tangents. Arguments: as above."""
+    of = (network, leaves, found.values, PRECISIONS[precision])
+    return Replay(*of), TangentReplay(*of, directions=directions, along=found)
 
 
 @dataclass
@@ -109,28 +118,34 @@ class TangentReplay(Replay):
     directions: Mapping[str, Array] = field(default_factory=dict)
     along: DualTrace | None = None
 
-    def judge(self, quantity: Quantity, ball: Ball, forms: Sequence[str]) -> Link:
+    def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on the tangent of one link."""
         tangent = replace(quantity, tangent=True)
-        link = super().judge(tangent, ball, forms)
+        link = super().judge(tangent, ball)
         if link.verdict == "inside" or link.problem or not self.is_symmetric(quantity):
             return link
-        own, name = self.precision.accumulator or self.precision, quantity.of
-        other = judged(
-            tangent,
-            self.seen(tangent),
-            self.precision,
-            self.handed_forward(name, own, RIGHT),
-            forms,
-            lambda p, form: self.handed_forward(name, p, rules_of(form)),
-        )
+        ways = self.ways_forward(quantity.of)
+        own, seen = self.precision, self.seen(tangent)
+
+        def terms(form: Form) -> Array:
+            counting: Any = replace(self, number=as_terms, balls={})
+            return np.asarray(counting.ways_forward(quantity.of)[form](own).magnitude)
+
+        other = judged(tangent, seen, own, ways[()](self.own), lambda: ways, terms)
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
+
+    def ways_forward(self, name: str) -> Ways:
+        """Return the ways of computing a tangent by the backward function of the node's op."""
+        op = self.nodes[name].op
+        rules: dict[Form, Rules] = {(): RIGHT}
+        rules |= {(form,): Rules(ops={op: one}) for form, one in OPS[op].forms.items()}
+        return {k: partial(self.handed_forward, name, rules=one) for k, one in rules.items()}
 
     def is_symmetric(self, quantity: Quantity) -> bool:
         """Return whether a quantity is the value of a node whose Jacobian is its own transpose."""
         return quantity.kind == "value" and self.nodes[quantity.of].op in SYMMETRIC
 
-    def handed_forward(self, name: str, p: Precision, rules: Rules) -> Ball:
+    def handed_forward(self, name: str, p: Precision, *, rules: Rules) -> Ball:
         """Return J t = J^T t, computed by the backward function from the framework's output."""
         node = self.nodes[name]
         values = (Quantity("value", k) for k in (name, *node.inputs))

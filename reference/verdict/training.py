@@ -8,6 +8,7 @@ not show a line, the later lines use that line's ball.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -18,12 +19,17 @@ from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import Optimizer
 from backproof.reference.training import Record
-from backproof.reference.verdict.certificate import Certificate, as_read, judged, problem_of
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import sharpness
+from backproof.reference.verdict.judging import Form, judged, no_terms, problem_of
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import as_read
 
 NARROW = "scalars in the precision itself"
 """A property: most implementations compute corrections, rates and schedules in float64."""
+
+AFTER = " after step "
+"""What stands between the name of a link and the step of its worst entry."""
 
 
 def certify_training(
@@ -52,7 +58,7 @@ class Steps:
     optimizer: Optimizer
     record: Record
     precision: Precision
-    made: dict[tuple[Precision, str], dict[str, Ball]] = field(default_factory=dict)
+    made: dict[tuple[Precision, Form], dict[str, Ball]] = field(default_factory=dict)
 
     def links(self) -> Iterator[Link]:
         """Yield the links, line by line."""
@@ -61,7 +67,7 @@ class Steps:
         ]
         for line in shown:
             for parameter in self.record.start:
-                seen = self.seen(line, parameter)
+                seen = self.shown(line, parameter)
                 shape = self.record.gradients[parameter].shape
                 if problem := problem_of(seen, shape, self.precision):
                     quantity = Quantity("state", f"{line} of {parameter}")
@@ -77,35 +83,39 @@ class Steps:
         return (*self.optimizer.start, "w")
 
     @property
-    def forms(self) -> dict[str, tuple[str, bool]]:
-        """Property -> the optimizer's form, and whether its scalars are in the precision itself."""
-        own = {form: (form, False) for form in ("", *self.optimizer.forms)}
+    def forms(self) -> dict[Form, tuple[str, bool]]:
+        """Properties -> the optimizer's form, and whether its scalars are in the precision."""
+        own: dict[Form, tuple[str, bool]] = {(): ("", False)}
+        own |= {(form,): (form, False) for form in self.optimizer.forms}
         if not self.optimizer.scalars or self.precision == FLOAT64:
             return own
-        narrow = {f"{form}, {NARROW}" if form else NARROW: (form, True) for form in own}
-        return {**own, **narrow}
+        return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
 
-    def seen(self, line: str, parameter: str) -> Any:
+    def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
         return self.record.after.get(line, {}).get(parameter)
 
+    def seen(self, quantity: Quantity) -> Any:
+        """Return the framework's result of a link, of all steps."""
+        return self.shown(*self.place(quantity))
+
     def judge(self, line: str, parameter: str) -> Link:
         """Return the verdict on all steps of one line for one parameter."""
-        forms = self.forms
 
-        def ball(p: Precision, form: str) -> Ball:
+        def ball(form: Form, p: Precision) -> Ball:
             if (p, form) not in self.made:
-                lines, narrow = forms[form]
+                lines, narrow = self.forms[form]
                 self.made[p, form] = self.balls(p, lines, narrow=narrow)
             return self.part(self.made[p, form][line], parameter)
 
-        seen, first = self.seen(line, parameter), ball(self.precision, "")
-        quantity = Quantity("state", f"{line} of {parameter}")
-        link = judged(quantity, seen, self.precision, first, list(forms), ball)
+        seen, quantity = self.shown(line, parameter), Quantity("state", f"{line} of {parameter}")
+        ways = {form: partial(ball, form) for form in self.forms}
+        first = ball((), self.precision)
+        link = judged(quantity, seen, self.precision, first, lambda: ways, no_terms)
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
-        after = replace(quantity, of=f"{quantity.of} after step {step + 1}")
+        after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
         return replace(link, quantity=after, index=tuple(index))
 
     def balls(
@@ -131,6 +141,25 @@ class Steps:
             return result
 
         return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+
+    def ball(
+        self,
+        quantity: Quantity,
+        p: Precision,
+        form: str = "",
+        *,
+        narrow: bool = False,
+        of: Optimizer | None = None,
+    ) -> Ball:
+        """Return the ball of all steps of one line for one parameter. Arguments: as of `balls`."""
+        line, parameter = self.place(quantity)
+        return self.part(self.balls(p, form, narrow=narrow, of=of)[line], parameter)
+
+    def place(self, quantity: Quantity) -> tuple[str, str]:
+        """Return the line and the parameter of a link, whichever step it names."""
+        lines = (*self.states, *self.record.after)
+        every = {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
+        return every[quantity.of.partition(AFTER)[0]]
 
     def sharpness(self, other: Optimizer) -> float:
         """Return how sharply another optimizer explains the training, in the best of its forms.

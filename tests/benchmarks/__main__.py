@@ -27,7 +27,7 @@ from backproof.reference.backprop import backprop, forward
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.table import table
-from backproof.reference.verdict.certificate import certify
+from backproof.reference.verdict.passes import certify
 from tests.benchmarks.clock import seconds
 from tests.benchmarks.detection import walk
 

@@ -19,9 +19,9 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.table import table
-from backproof.reference.verdict.certificate import Replay
-from backproof.running.certificates import traced
+from backproof.running.certificates import replayed, traced
 from backproof.running.implementations import Implementations
+from backproof.running.loss_scale import loss_scale
 from backproof.scenarios.networks import CASES
 
 ENTRIES = 64
@@ -42,8 +42,9 @@ def floors(
     leaves = network.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
     exactly = network.leaves(lambda a: np.asarray(a).astype(float))
     shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
-    found, _ = traced(implementations, Column("torch"), network, leaves, shapes)
-    replay = Replay(network, leaves, found, PRECISIONS[precision])
+    scale = loss_scale(network, leaves)
+    found, _ = traced(implementations, Column("torch"), network, leaves, shapes, scale)
+    replay = replayed(network, leaves, found, None, scale)
     rng = np.random.default_rng(seed)
     smallest = []
     for name in network.parameters:

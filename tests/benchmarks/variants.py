@@ -18,14 +18,13 @@ from backproof.adapters.frameworks import traits
 from backproof.adapters.training import train
 from backproof.reference.article.figures import load
 from backproof.reference.networks import gpt
-from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.table import table
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.tangents import DualTrace, certify_tangents
 from backproof.reference.verdict.training import certify_training
-from backproof.running.certificates import in_precision, traced
+from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.implementations import Implementations
 from backproof.scenarios.derivatives import drawn
 from backproof.scenarios.trainings import ADAM, STEPS, TRAINED
@@ -42,15 +41,14 @@ def variants() -> str:
     leaves, shapes = in_precision(NETWORK, PRECISION)
 
     def certified(column: Column, found: Any) -> Certificate:
-        trace, plain = found
-        replay = Replay(NETWORK, leaves, trace, PRECISIONS[PRECISION], plain)
+        replay = replayed(NETWORK, leaves, *found, scale=1.0)
         return certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def rows() -> Iterator[list[str]]:
         for framework, row in adapters.TABLE.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
             for column in (Column(framework, variant) for variant in ("", *row.variants)):
-                passes = partial(traced, implementations, column, NETWORK, leaves, shapes)
+                passes = partial(traced, implementations, column, NETWORK, leaves, shapes, 1.0)
                 certificate = seconds(partial(certified, column, passes()))
                 yield [str(column), f"{certificate / own:.0f}", f"{seconds(passes) / own:,.0f}"]
 

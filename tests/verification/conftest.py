@@ -16,7 +16,7 @@ from backproof.reference.article import audit as audits
 from backproof.reference.article.audit import Finding
 from backproof.reference.article.figures import ITERATIONS, Article
 from backproof.reference.article.golden import Golden
-from backproof.reference.findings import KnownFinding
+from backproof.reference.findings import KnownFinding, Underflow
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report import cells as report
 from backproof.report.cells import FIVE_DECIMALS, Cell
@@ -164,16 +164,24 @@ def known(
     return findings_of.seen_here(recorded, implementations.processor)
 
 
+@pytest.fixture(scope="session")
+def underflows() -> tuple[Underflow, ...]:
+    """The declared underflows."""
+    return findings_of.load_underflows()
+
+
 @pytest.fixture
 def judge(
     request: pytest.FixtureRequest,
     implementations: Implementations,
     known: tuple[KnownFinding, ...],
+    underflows: tuple[Underflow, ...],
 ) -> Judge:
     """The judge of the running test."""
     node: Any = request.node
     command = options.reproduce(node.path, node.name, request.config.getoption)
-    return Judge(implementations, known, command, partial(node.stash.__setitem__, CELL))
+    show = partial(node.stash.__setitem__, CELL)
+    return Judge(implementations, known, command, show, underflows)
 
 
 @pytest.fixture

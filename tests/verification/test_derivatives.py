@@ -7,7 +7,8 @@ from backproof.adapters import TABLE
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
 from backproof.reference.verdict.identities import adjoint, symmetry
-from backproof.reference.verdict.tangents import certify_tangents
+from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.tangents import certify_tangents, replays
 from backproof.report.cells import DERIVATIVES, RefutedError
 from backproof.running.certificates import in_precision
 from backproof.running.derivatives import passed
@@ -30,8 +31,8 @@ def test_tangents(
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
     direction, first = found[0]
-    certificate = certify_tangents(network, leaves, direction, first, precision)
-    judge.report_verdict(certificate, cell)
+    run = (network, leaves, direction, first, precision)
+    judge.report_verdict(certify_tangents(*run), cell, Witness(*replays(*run)))
     if len(found) == 1 or differentiated.endswith("special"):  # where the bounds prove nothing
         return
     with np.errstate(all="ignore"):

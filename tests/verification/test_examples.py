@@ -7,7 +7,7 @@ import numpy as np
 
 from backproof.adapters.column import Column
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import certify
+from backproof.reference.verdict.passes import certify
 from backproof.report.cells import VARIANTS
 from backproof.running.certificates import in_precision
 from backproof.running.examples import each, explained, networks, replays_of, vectorized
@@ -22,7 +22,7 @@ def test_each_example(precision: str, framework: str, judge: Judge) -> None:
     certificates = [replay.certificate() for replay in replays]
     links = tuple(link for certificate in certificates for link in certificate.links)
     merged = replace(certificates[0], links=links)
-    judge.report_verdict(merged, cell, lambda: explained(replays, certificates))
+    judge.report_verdict(merged, cell, explain=lambda: explained(replays, certificates))
 
 
 def test_sum_of_examples(precision: str, framework: str, judge: Judge) -> None:

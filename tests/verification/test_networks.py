@@ -1,6 +1,7 @@
 """Certificates: every link of the chain rule, on every op alone and every network."""
 
 from backproof.adapters.column import Column
+from backproof.reference.verdict.known.predict import Witness
 from backproof.report.cells import NETWORKS, OPS_ALONE
 from backproof.running.certificates import Certificates
 from backproof.running.judge import Judge
@@ -38,4 +39,9 @@ def certify(
     cell = judge.cell(case, Column(implementation), precision, group, seed)
     certificate = certificates.of(*run)
     cell.digits = certificates.digits(*run)
-    judge.report_verdict(certificate, cell, lambda: certificates.explanation(*run, certificate))
+    judge.report_verdict(
+        certificate,
+        cell,
+        Witness(certificates.replay(*run)),
+        explain=lambda: certificates.explanation(*run, certificate),
+    )

@@ -2,14 +2,14 @@
 
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import VARIANTS
-from backproof.running.certificates import in_precision, traced
+from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.judge import Judge
+from backproof.running.loss_scale import loss_scale
 from backproof.running.variants import halved
 from backproof.scenarios.variants import VARIED
 
@@ -25,12 +25,13 @@ def test_variant(
     cell = judge.cell(varied, column, precision, VARIANTS)
     network = VARIED[varied].network(unsupported=implementations.adapter(column).unsupported)
     leaves, shapes = in_precision(network, precision)
-    trace, plain = traced(implementations, column, network, leaves, shapes)
-    replay = Replay(network, leaves, trace, PRECISIONS[precision], plain)
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+    replay = replayed(network, leaves, trace, plain, scale)
     certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def explain() -> str:
         found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
         return "\n".join(f"diagnosis: {one}" for one in found)
 
-    judge.report_verdict(certificate, cell, explain)
+    judge.report_verdict(certificate, cell, Witness(replay), explain=explain)

@@ -16,7 +16,7 @@ import numpy as np
 from backproof.reference.numbers.exact import BITS, exact
 from backproof.reference.ops import Array
 
-GELU = import_module("backproof.reference.ops.gelu")  # `ops.gelu` is the op
+BOXES, GELU = (import_module(f"backproof.reference.ops.{name}") for name in ("boxes", "gelu"))
 
 STEP = flint.arb(2) ** -80
 ERROR = flint.arb(2) ** -100
@@ -25,14 +25,14 @@ ERROR = flint.arb(2) ** -100
 
 @contextmanager
 def on_paper(bits: int = BITS) -> Iterator[None]:
-    """Compute with balls of `bits` bits, with GELU's constants as balls too instead of rounded."""
+    """Compute with balls of `bits` bits, the ops' constants among them, instead of rounded ones."""
     with flint.ctx.workprec(bits):
         constants = {
             "pi": flint.arb.pi(),
             "sqrt": lambda x: flint.arb(x).sqrt(),
             "CUBIC": decimal(GELU.CUBIC),
         }
-        with patch.multiple(GELU, **constants):
+        with patch.multiple(GELU, **constants), patch.object(BOXES, "pi", flint.arb.pi()):
             yield
 
 

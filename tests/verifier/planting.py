@@ -14,10 +14,12 @@ from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array, Op
 from backproof.reference.optimizers import sgd
-from backproof.reference.verdict.certificate import Certificate, Replay, Update, certify
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import Replay, Update
 from tests.verifier import small
 from tests.verifier.networks import shared
 
@@ -60,8 +62,9 @@ class Planted:
 
     @property
     def red(self) -> list[Quantity]:
-        """The quantities of the links that are not inside."""
-        return [link.quantity for link in self.certificate.links if link.verdict != "inside"]
+        """The quantities of the links that are judged and not inside."""
+        wrong = (link for link in self.certificate.links if link.verdict != "inside")
+        return [link.quantity for link in wrong if not link.is_not_judged]
 
     @property
     def is_located(self) -> bool:
@@ -107,7 +110,7 @@ def plant(
     trace, updated = run(network, leaves, precision, fault.rules, fault.update)
     update = Update(updated, ETA)
     certificate = certify(network, leaves, trace, precision, None, update)
-    replay = Replay(network, leaves, trace, PRECISIONS[precision], {}, update)
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], None, update)
     found = list(diagnose(replay, certificate, faults.values()))
     return Planted(fault, replay, certificate, found)
 

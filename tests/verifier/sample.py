@@ -12,8 +12,9 @@ from backproof.reference import findings
 from backproof.reference.article.figures import load
 from backproof.reference.article.golden import read
 from backproof.reference.backprop import backprop
-from backproof.reference.verdict.certificate import Certificate, certify
-from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, chain
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.passes import certify
+from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, fill
 from backproof.running.make_document import group, make_document
 from backproof.scenarios.networks import CASES
 
@@ -84,15 +85,26 @@ def certified(names: Sequence[str], verdict: str) -> Iterator[Cell]:
             for name in names:
                 one = _cell(name, precision, "every link", title, verdict)
                 one.network, one.against, one.iteration = network, "its own numbers", 0
-                one.links, one.entries = len(certificate.links), certificate.entries
-                one.share, one.chain = certificate.share, chain(certificate)
-                one.inside = one.links if verdict == "agrees" else 0
-                if verdict == "refuted":
-                    said = "refuted: 1 of 1 entries outside"
-                    one.chain = [
-                        [k, "refuted", 2e9, n, x, f"{k}: {said}"] for k, _, _, n, x in one.chain
-                    ]
-                yield one
+                fill(one, certificate)
+                yield spoiled(one, verdict)
+
+
+SAID = {"refuted": "1 of 1 entries outside", "undecided": "1.0 +- 2 holds 1.0, and zeros as well"}
+
+
+def spoiled(cell: Cell, verdict: str) -> Cell:
+    """Return the cell of a certificate with a verdict, and all links with it, if links have it."""
+    if verdict == "agrees":
+        return replace(cell, verdict=verdict)
+    none = replace(cell, verdict=verdict, inside=0)
+    none.undecided = cell.links if verdict == "undecided" else 0
+    if verdict not in SAID:
+        return none
+    none.chain = [
+        [name, verdict, 2e9, None, n, seen, f"{name}: {verdict}: {SAID[verdict]}"]
+        for name, _, _, _, n, seen in cell.chain[: cell.links]
+    ]
+    return replace(none, proven=None, fewest=None, end_to_end=0, decided=0)
 
 
 def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) -> Cell:

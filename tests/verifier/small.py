@@ -117,9 +117,14 @@ def arithmetic() -> Network:
 
 
 def detector() -> Network:
-    """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared."""
+    """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared.
+
+    Its weights are normalized.
+    """
     g = builder(15)
-    cells = dense(g, "cells", g.input("x", g.rng.standard_normal((4, 3))), (3, 4))
+    x, v = g.input("x", g.rng.standard_normal((4, 3))), g.normal("v", 3, 4, scale=1.5)
+    W = g.node("W", "weight_norm", v, g.near("gains", 1, 4, mean=0.75), dim=1)
+    cells = g.node("cells", "dense", x, W, g.near("cells.b", 4))
     g.node("assigned", "embedding", cells, index=np.array([1, 3, 0, 3]))
     for name, start in (("xy", 0), ("wh", 2)):
         columns = (slice(None), slice(start, start + 2))

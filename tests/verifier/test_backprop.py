@@ -29,7 +29,9 @@ EDGES = {
     "sigmoid-one": OpOptions("sigmoid", ((1, 1),), ("x",)),
     "half_squared_error-one": OpOptions("half_squared_error", ((1, 1), (1, 1)), ("x", "w")),
     "mean_squared_error-one": OpOptions("mean_squared_error", ((1, 1), (1, 1)), ("x", "w")),
-    "softmax_cross_entropy-one": OpOptions("softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "p")),
+    "softmax_cross_entropy-one": OpOptions(
+        "softmax_cross_entropy", ((1, 2), (1, 2)), ("x", "distribution")
+    ),
 }
 """Axes of one entry, and biases of every shape that they may have."""
 

@@ -1,20 +1,23 @@
 """Bad input of every kind gets one error that names the problem, its place and what is expected."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.reference.article.audit import audit, recorded
+from backproof.reference.article.audit import recorded
 from backproof.reference.article.figures import Article, load
 from backproof.reference.article.golden import GOLDEN, HEADER, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.running.implementations import Implementations
-from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
+from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
+LINE = 'line = "exp(-0.3775)"'
+THREE = "\N{ARABIC-INDIC DIGIT THREE}"
 WHERE = "article.toml: step 1.1: figure 5"
 
 
@@ -25,9 +28,11 @@ WHERE = "article.toml: step 1.1: figure 5"
         ('title = "', 'titel = "', "article.toml: lacks 'title', expected a str"),
         ('eta = "0.50"\n', "", "article.toml: [network.given]: lacks 'eta'"),
         ('w5 = "0.40"\n', "", "article.toml: [network.given]: lacks ['w5'], which W_o holds"),
+        ('x = [["x1", "x2"]]', 'x = ["x1", "x2"]', "article.toml: the program does not run on this network: "),
         ('w5 = "0.40"', 'w5 = "0,40"', "[network.given]: w5 = '0,40': not a number"),
         ('w5 = "0.40"', "w5 = 0.40", "[network.given]: w5 = 0.4: expected a str"),
         ('[["w5"], ["w6"]]', '[["w5"], []]', "W_o = [['w5'], []]: expected rows of equal length"),
+        ('trained = ["W_h", "W_o"]', 'trained = ["W_h", ["W_o"]]', "trained names no parameter"),
         ('op = "sigmoid", inputs = ["net_o"]', 'op = "sine", inputs = ["net_o"]', "node out_o: unknown op 'sine'"),
         ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{WHERE}: printed = '0.6856x': not a number; expected digits, as printed"),
@@ -37,8 +42,26 @@ WHERE = "article.toml: step 1.1: figure 5"
         (FIGURE, FIGURE.replace("1.1-exp", "1.1-b_h"), f"{WHERE} (1.1-b_h): this id is used twice"),
         (FIGURE, FIGURE.replace("net_h1)", "net_h7)"), f"{WHERE} (1.1-exp): quantity = 'exp(-net_h7)': no quantity ['net_h7'] in the trace"),
         (FIGURE, FIGURE.replace("exp(-net_h1)", "exp(-net_h1"), f"{WHERE} (1.1-exp): 'exp(-net_h1': not an expression"),
-        ('line = "exp(-0.3775)"', 'line = "exp(-net_h1)"', f"{WHERE} (1.1-exp): line = 'exp(-net_h1)': ['net_h1'] are no printed numbers"),
-        ('line = "exp(-0.3775)"', 'line = "exp(-0.3776)"', f"{WHERE} (1.1-exp): operand '-0.3775' does not stand in line"),
+        (LINE, 'line = "exp(-net_h1)"', f"{WHERE} (1.1-exp): line = 'exp(-net_h1)': ['net_h1'] are no printed numbers"),
+        (LINE, 'line = "exp(-0.3776)"', f"{WHERE} (1.1-exp): operand '-0.3775' does not stand in line"),
+        (LINE, 'line = ""', f"{WHERE} (1.1-exp): '': not an expression"),
+        (LINE, 'line = "exp(-0x1)"', f"{WHERE} (1.1-exp): 'exp(-0x1)': cannot read '0x1'"),
+        (LINE, 'line = "exp(-True)"', f"{WHERE} (1.1-exp): 'exp(-True)': cannot read 'True'"),
+        (LINE, 'line = "exp(-1e999)"', f"{WHERE} (1.1-exp): 'exp(-1e999)': cannot read '1e999'"),
+        (LINE, 'line = "exp(-nan)"', f"{WHERE} (1.1-exp): line = 'exp(-nan)': ['nan'] are no printed numbers"),
+        (LINE, f'line = "exp(-{THREE})"', f"{WHERE} (1.1-exp): 'exp(-{THREE})': not an expression (invalid character"),
+        (LINE, 'line = "-0.3775 / 0"', f"{WHERE} (1.1-exp): line = '-0.3775 / 0': fmpq division by zero"),
+        (LINE, 'line = "-0.3775 / (exp(0) - 1)"', f"{WHERE} (1.1-exp): line = '-0.3775 / (exp(0) - 1)': nan is not finite"),
+        (LINE, 'line = "9 ** 9 ** 9"', f"{WHERE} (1.1-exp): '9 ** 9 ** 9': cannot read '9 ** 9 ** 9'"),
+        (LINE, 'line = "-0.3775 ** 999999999"', f"{WHERE} (1.1-exp): line = '-0.3775 ** 999999999': ["),
+        (LINE, f'line = "{"(" * 300}-0.3775{")" * 300}"', f"{WHERE} (1.1-exp): '(((((((((((((((((((('...: longer than 500 characters"),
+        (LINE, f'line = "{"(" * 240}-0.3775{")" * 240}"', "not an expression (too many nested parentheses)"),
+        (LINE, 'line = "exp(-0.3775) * 2"', f"{WHERE} (1.1-exp): line = 'exp(-0.3775) * 2': '2' is no operand and no constant"),
+        (LINE, LINE + ', constants = ["2"]', f"{WHERE} (1.1-exp): operand '2' does not stand in line 'exp(-0.3775)'"),
+        (LINE, LINE + ", program = true", f"{WHERE} (1.1-exp): has a line and program = true, expected one of them"),
+        (FIGURE, FIGURE.replace("exp(-net_h1)", "log(net_h1)"), f"{WHERE} (1.1-exp): 'log(net_h1)': cannot read 'log(net_h1)'"),
+        (FIGURE, FIGURE.replace("0.68566", THREE), f"{WHERE}: printed = '{THREE}': not a number; expected digits, as printed"),
+        (FIGURE, FIGURE.replace("0.68566", "9" * 5000), "not a number; expected digits, as printed"),
         ('{ "-0.3775" = "1.1-net_h1" }', '{ "-0.3775" = "9-net" }', f"{WHERE} (1.1-exp): operand '-0.3775' repeats '9-net', no earlier figure's id"),
         ('name = "1.1"\npart = "Part 1, forward pass"\niteration = 1', 'name = "1.1"\npart = "Part 1, forward pass"\niteration = 3', "article.toml: step 1.1: iteration = 3: expected one of (1, 2)"),
     ],
@@ -63,13 +86,13 @@ def test_no_article(tmp_path: Path) -> None:
 
 
 def test_program_output_is_counted(tmp_path: Path) -> None:
-    """If a figure of the program's output is lacking, that is found before any is compared."""
+    """If a figure of the program's output is lacking, that is found as the article is loaded."""
     text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
     path = tmp_path / "article.toml"
     path.write_text(text.replace(", program = true", "", 1), encoding="utf-8")
 
     with pytest.raises(FixtureError, match=r"12 figures have program = true, but the .* prints 13"):
-        audit(load(path))
+        load(path)
 
 
 def _set(content: Any, *keys: Any, value: Any) -> None:
@@ -167,6 +190,9 @@ adapter = {adapter}
         ("1 / 0", "adapter bad: its module raised ZeroDivisionError"),
         ("replace(right, ops={**right.ops, 'sigmoidd': abs})", "adapter bad: its module raised ValueError: ops: unknown ['sigmoidd']; known: dense, "),
         ("replace(right, unsupported={'flaot16': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['flaot16']; known: dense, "),
+        ("replace(right, unsupported={'sigmoid flaot16': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['sigmoid flaot16']; known: dense, "),
+        ("replace(right, unsupported={'softplus thresold': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['softplus thresold']; known: dense, "),
+        ("replace(right, unsupported={'sigmoid jvp': 'no'})", "adapter bad: its module raised ValueError: unsupported: unknown ['sigmoid jvp']; known: dense, "),
         ("replace(right, ops={**right.ops, 'sigmoid': lambda z: 1 / 0})", "raised ZeroDivisionError: division by zero (bad.py:20)"),
         ("replace(right, numpy=None)", "bad, float64, article: raised TypeError: 'NoneType' object is not callable"),
         ("replace(right, ops={})", "bad, float64, article: ops: lacks ['dense', 'half_squared_error', 'sigmoid'], and does not declare"),
@@ -180,6 +206,7 @@ adapter = {adapter}
         ("replace(right, array=lambda a: a.__setitem__(..., 0))", "bad, float64, article: raised ValueError: assignment destination is read-only"),
         ("gradients(lambda found: found.update(W_9=1))", "value_and_grad: returned unknown names ['W_9']"),
         ("gradients(lambda found: found.pop('W_o'))", "bad, float64, iteration 1, W_o: gradients lacks it"),
+        ("gradients(lambda found: found.update(W_o=None))", "bad, float64, iteration 1, W_o: gradients lacks it"),
         ("gradients(lambda found: found.update(W_o=found['W_o'].T))",
          "bad, float64, iteration 1, W_o, gradients: expected shape (2, 1), found (1, 2)"),
         ("gradients(lambda found: found.update(W_o=found['W_o'].astype('complex64')))",
@@ -215,15 +242,64 @@ def test_one_bad_entry_is_one_bad_number(article: Article, tmp_path: Path, entry
         implementations.value("bad", "float64", 1, "dE_dw6")
 
 
-@pytest.mark.parametrize("what", ["float32", "sigmoid"])
+@pytest.mark.parametrize("what", ["float32", "sigmoid", "sigmoid float32"])
 def test_declared_unsupported(article: Article, tmp_path: Path, what: str) -> None:
-    """A precision or op that an adapter declares unsupported is not compared; the reason is given."""
+    """What an adapter declares unsupported is not compared, and the reason is given.
+
+    That is a precision, an op, or an op in a precision.
+    """
     path = tmp_path / "bad.py"
     text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(Unsupported, match=f"{what}: no such unit"):
         Implementations(article, {"bad": path}).value("bad", "float32", 1, "E")
+
+
+@pytest.mark.parametrize("what", ["float32", "sigmoid float32", "tanh", "softplus beta"])
+def test_nothing_else_is_unsupported(article: Article, tmp_path: Path, what: str) -> None:
+    """What is declared unsupported elsewhere is compared here."""
+    path = tmp_path / "bad.py"
+    text = WRAPPED.replace("{adapter}", f"replace(right, unsupported={{'{what}': 'no such unit'}})")
+    path.write_text(text, encoding="utf-8")
+    found = Implementations(article, {"bad": path}).value("bad", "float64", 1, "E")
+
+    assert found == pytest.approx(0.27481, abs=0.00001)
+
+
+SPOILT = {
+    "missing": "found.pop('W_o')",
+    "none": "found.update(W_o=None)",
+    "transposed": "found.update(W_o=found['W_o'].T)",
+    "lists": "found.update(W_o=found['W_o'].astype(object))",
+    "without": "found.clear()",
+}
+
+
+def test_what_is_missing_costs_no_other_its_verdict(tmp_path: Path) -> None:
+    """The certificate of a right adapter does not depend on the gradients of those before it."""
+    sandbox = Sandbox(tmp_path)
+    test = "tests/verification/test_networks.py"
+    shutil.copy(ROOT / test, sandbox.path(test))
+    sandbox.write("tests/verifier/__init__.py", "")
+    sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    options: list[str | Path] = ["--frameworks", "reference", "-k", "certified and article"]
+    for name, change in SPOILT.items():
+        adapter = f"gradients(lambda found: {change})"
+        path = sandbox.write(f"{name}.py", WRAPPED.replace("{adapter}", adapter))
+        options += ["--adapter", path]
+    options += ["--adapter", sandbox.write("right.py", WRAPPED.replace("{adapter}", "right"))]
+    outcome = sandbox.run("test_networks.py", *options)
+    verdicts = {c["adapter"]: c["verdict"] for c in outcome.cells if c["precision"] == "float64"}
+
+    assert verdicts == {
+        "reference": "agrees",
+        **dict.fromkeys(SPOILT, "refuted"),
+        "right": "agrees",
+    }
+    assert "Traceback" not in outcome.text
+    assert "missing, article, float64, seed 0: dE/dW_o: refuted: is missing" in outcome.text
+    assert "none, article, float64, seed 0: dE/dW_o: refuted: is missing" in outcome.text
 
 
 def test_a_bad_adapter_costs_no_other_its_verdict(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.ball import Ball, in_any_order
 from backproof.reference.numbers.exact import enclosure, exact, rational, workprec
 from backproof.reference.numbers.precision import (
     BFLOAT16,
@@ -90,6 +90,7 @@ So they are held to balls with the precision itself as the accumulator.
 """
 
 NAME = attrgetter("__name__")
+NAME_OF = attrgetter("name")
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
 
 
@@ -546,9 +547,93 @@ def test_stacks_of_matrices(p: Precision) -> None:
 def test_what_is_unknown_stays_unknown() -> None:
     """Zero times an unknown number is unknown: the radius is infinite, not NaN."""
     unknown, zero = Ball([[1.0]], [[np.inf]], FLOAT64), Ball([[0.0]], [[0.0]], FLOAT64)
+    infinite = Ball.exact([[np.inf]], FLOAT64)
 
     for ball in (unknown * zero, zero * unknown, zero @ unknown, unknown @ zero, unknown + zero):
         assert ball.rad.tolist() == [[np.inf]]
+    for ball in (infinite * zero, zero @ infinite, zero / zero, zero / Ball([[1.0]], 2, FLOAT64)):
+        assert ball.rad.tolist() == [[np.inf]]
+
+
+def test_an_unknown_number_is_unknown_alone() -> None:
+    """In a matrix product, what is unknown of a row or a column stays in its row or column."""
+    x = Ball([[1.0, 2.0], [3.0, 4.0]], [[0.0, np.inf], [0.0, 0.0]], FLOAT32)
+    one = Ball.exact([[1.0, 0.5], [2.0, -1.0]], FLOAT32)
+
+    assert np.isinf((x @ one).rad).tolist() == [[True, True], [False, False]]
+    assert np.isinf((one @ x).rad).tolist() == [[False, True], [False, True]]
+    assert np.all((x @ one).rad[1] <= 4 * FLOAT32.u * 10)
+
+
+@EVERY
+@pytest.mark.parametrize("rad", [0.0, [[0.0] * 3] * 2], ids=["exact", "radius-zero"])
+def test_zero_times_a_number_is_exactly_zero(p: Precision, rad: Any) -> None:
+    """What is multiplied by zero is zero: nothing is rounded, and nothing underflows."""
+    for q in (p, p.narrow(), p.flushing(), p.narrow().flushing()):
+        zero, x = Ball(np.zeros((2, 3)), rad, q), Ball([[3.0, -2.0, 0.5]] * 2, [[0.25] * 3] * 2, q)
+        added = np.zeros_like(x, shape=(4,))
+        np.add.at(added, (np.array([1, 1]),), zero[:, 0])
+        for ball in (
+            *(zero * x, x * zero, zero / Ball.exact([3.0, -2.0, 0.5], q), zero * 0.1),
+            *(zero + zero, zero - zero, -zero, np.sum(zero * x), np.sum(zero, axis=0)),
+            *(zero @ x.T, x @ zero.T, zero.T @ x, in_any_order([zero, zero * x])),
+            *(added, zero.rounding(), zero.into(p), Ball.rounded(zero.mid, q)),
+            *(np.tanh(zero), erf(zero), arctan(zero)),
+            *(np.sqrt(zero), np.expm1(zero), np.log1p(zero)),
+        ):
+            assert not np.any(ball.mid)
+            assert not np.any(ball.rad)
+
+
+@EVERY
+def test_products_of_which_one_factor_is_zero(p: Precision) -> None:
+    """An entry of a matrix product is exactly zero where every term has a factor that is zero."""
+    n = 400  # more than bfloat16 can add up with any bound
+    a, b = np.zeros((2, n)), np.zeros((n, 2))
+    a[0, ::2], a[1, ::3], b[1::2, 0], b[:, 1] = 3, 1 / 3, 0.1, 1
+    for q in (p, p.narrow(), p.flushing()):
+        for x in (Ball.exact(a, q), Ball(a, np.where(a, 0.25, 0), q)):
+            product = x @ Ball.exact(b, q)
+
+            assert (product.mid[0, 0], product.rad[0, 0]) == (0, 0)
+            assert product.rad[1, 0] > 0
+            assert np.all(product.rad[:, 1] > 0)
+
+
+@EVERY
+def test_cancelling_terms_leave_no_rounding(p: Precision) -> None:
+    """A number minus itself is exactly zero."""
+    x = Ball.exact([0.1, 3.0, p.minimum], p)
+
+    assert not np.any((x - x).rad)
+    assert np.all((x + x).rad > 0)
+
+
+def test_tiny_numbers_are_not_zero() -> None:
+    """A product of numbers that float64 cannot hold is enclosed: it is not zero."""
+    tiny, huge = Ball.exact([[1e-200]], FLOAT64), Ball.exact([[1e200]], FLOAT64)
+    exactly = Fraction(1e-200) ** 2
+    for ball in (tiny * tiny, tiny / huge, tiny @ tiny, np.sum(tiny * tiny, axis=0)):
+        number = Fraction(1e-200) / Fraction(1e200) if ball.ndim == 1 else exactly
+
+        assert ball.mid.ravel().tolist() == [0]
+        assert _inside(0.0, float(ball.rad.ravel()[0]), (number, number))
+        assert 0 < ball.rad.ravel()[0] < 32 * FLOAT64.underflow
+    assert np.exp(Ball.exact([-1e4], FLOAT64)).rad[0] > 0
+    assert Ball.rounded(["1e-400"], FLOAT64).rad[0] > 0
+
+
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=NAME_OF)
+@pytest.mark.parametrize("scale", [1e-52, 1e-30, 1e-300, 1e52])
+def test_rows_of_very_different_sizes(p: Precision, scale: float) -> None:
+    """Every row and column of a product is held to its own size, whatever the largest entry is."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 8)), rng.standard_normal((8, 3))
+    sizes = np.array([1, scale, 1])
+    product = Ball.exact(a * sizes[:, None], p) @ Ball.exact(b * sizes[::-1], p)
+    size = np.abs(a) @ np.abs(b) * np.outer(sizes, sizes[::-1])
+
+    assert np.all(product.rad <= 2 * gamma(8, p.u + FLOAT64.u) * size + 64 * p.underflow)
 
 
 @pytest.mark.parametrize("rad", [2.0**-60, 0.5])

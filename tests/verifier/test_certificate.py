@@ -11,7 +11,9 @@ from backproof.reference.backprop import Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Certificate, certify
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.passes import certify
 from tests.verifier.networks import shared
 
 NETWORKS = {
@@ -208,33 +210,47 @@ def test_gradients_without_probes_are_held_too() -> None:
     """A gradient that is right with probes and wrong without is refuted."""
     network = NETWORKS["unequal"]
     leaves, trace = passed(network, "float64")
-    plain = {**trace.gradients, "W2": trace.gradients["W2"] * 2}
-    right = certify(network, leaves, trace, "float64", trace.gradients)
-    wrong = certify(network, leaves, trace, "float64", plain)
+    right = certify(network, leaves, trace, "float64", replace(trace, cotangents={}))
+    wrong = {**trace.gradients, "W2": trace.gradients["W2"] * 2}
+    plain = Trace(trace.values, {}, wrong)
+    found = certify(network, leaves, trace, "float64", plain)
 
-    assert right.refuted is None
-    assert len(right.links) == len(wrong.links)
-    assert wrong.refuted is not None
-    assert wrong.refuted.name == "dE/dW2 without probes"
+    assert right.holds
+    assert len(right.links) == len(found.links)
+    assert [link.name for link in found.wrong] == ["dE/dW2 without probes"]
 
 
-def test_flushing_is_a_property() -> None:
-    """A trace whose subnormal gradients are set to zero is inside, and has the property."""
+def flushed(rows: Array) -> Certificate:
+    """Return the certificate of a trace without subnormals; rows: factors of the inputs."""
     tiny = mlp((2, 3, 1), batch=2)
     parameters = {
         k: np.asarray(a) * 2.0**-70 if k == "W2" else a for k, a in tiny.parameters.items()
     }
     network = replace(tiny, parameters=parameters)
     leaves = network.leaves(lambda a: np.asarray(a).astype("float32"))
-    leaves["x"] = leaves["x"] * np.float32(2.0**-60)
+    leaves["x"] = leaves["x"] * rows
     trace = backprop(network, leaves)
     minimum = PRECISIONS["float32"].minimum
     for name, a in trace.gradients.items():
         trace.gradients[name] = np.where(np.abs(a) < minimum, np.float32(0), a)
-    found = certify(network, leaves, trace, "float32")
+    return certify(network, leaves, trace, "float32")
+
+
+def test_flushing_is_a_property() -> None:
+    """A trace whose subnormal gradients are set to zero is inside, and has the property."""
+    found = flushed(np.array([1, 2.0**-60], np.float32))
+
+    assert found.holds
+    assert found.properties == ("flushes subnormals to zero",)
+
+
+def test_what_underflows_is_undecided() -> None:
+    """Where all true numbers are subnormal, zeros are neither right nor wrong: nothing is green."""
+    found = flushed(np.full(2, 2.0**-60, np.float32))
 
     assert found.refuted is None
-    assert found.properties == ("flushes subnormals to zero",)
+    assert [link.name for link in found.undecided] == ["dE/dW1"]
+    assert not found.holds
 
 
 def test_zeros_are_refuted() -> None:

@@ -19,6 +19,7 @@ CELL = next(sample.certified(["torch"], "agrees"))
 OTHER = replace(CELL, precision="float32")
 RED = replace(CELL, verdict="refuted", inside=CELL.links - 1)
 KNOWN = replace(RED, verdict="known")
+OPEN = replace(CELL, verdict="undecided", inside=CELL.links - 2, undecided=2)
 NONE = replace(CELL, verdict="unsupported")
 
 CHANGES = {
@@ -27,7 +28,13 @@ CHANGES = {
     "known turned red": (KNOWN, RED, "turned red"),
     "turned known": (CELL, KNOWN, "turned known"),
     "recorded": (RED, KNOWN, None),
+    "turned undecided": (CELL, OPEN, "turned undecided"),
+    "known turned undecided": (KNOWN, OPEN, "turned undecided"),
+    "undecided at least": (RED, OPEN, None),
+    "not even undecided": (OPEN, RED, "turned red"),
+    "undecided recorded": (OPEN, KNOWN, None),
     "turned green": (RED, CELL, "turned green"),
+    "decided": (OPEN, CELL, "turned green"),
     "known turned green": (KNOWN, CELL, "turned green"),
     "no longer supported": (CELL, NONE, "no longer supported"),
     "now supported": (NONE, CELL, "now supported"),
@@ -38,9 +45,28 @@ CHANGES = {
     "won digits": (CELL, replace(CELL, digits=15.6), "won digits"),
     "more links outside": (KNOWN, replace(KNOWN, inside=KNOWN.inside - 1), "more links outside"),
     "fewer links outside": (KNOWN, replace(KNOWN, inside=KNOWN.links), "fewer links outside"),
+    "one refuted link more": (RED, replace(RED, inside=RED.inside - 1), "more links outside"),
+    "more undecided": (OPEN, replace(OPEN, inside=0, undecided=OPEN.links), "more links undecided"),
+    "fewer undecided": (
+        replace(OPEN, inside=0, undecided=OPEN.links),
+        OPEN,
+        "fewer links undecided",
+    ),
+    "refuted no more": (RED, replace(RED, undecided=1), "more links undecided"),
+    "fewer digits proven": (CELL, replace(CELL, proven=10.0), "proves fewer digits"),
+    "no digits proven": (CELL, replace(CELL, proven=None), "proves fewer digits"),
+    "more digits proven": (CELL, replace(CELL, proven=15.9), "proves more digits"),
+    "fewer decided": (CELL, replace(CELL, decided=1), "fewer decided end to end"),
+    "more decided": (replace(CELL, decided=1), CELL, "more decided end to end"),
+    "worse counts more": (
+        OPEN,
+        replace(OPEN, inside=OPEN.links, undecided=0, digits=1.0),
+        "lost digits",
+    ),
     "more links": (CELL, replace(CELL, inside=CELL.inside + 1, links=CELL.links + 1), None),
     "appeared": (None, CELL, "appeared"),
     "appeared red": (None, RED, "appeared red"),
+    "appeared undecided": (None, OPEN, "appeared undecided"),
     "appeared known": (None, KNOWN, "appeared known"),
     "appeared unsupported": (None, NONE, "appeared unsupported"),
     "vanished": (CELL, None, "vanished"),

@@ -9,9 +9,10 @@ import pytest
 from backproof.reference.backprop import backprop
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import FLOAT64
-from backproof.reference.verdict.certificate import Replay, certify
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import Replay
 
 NETWORK = mlp((4, 5, 5, 2), "tanh", "mean_squared_error", batch=3, seed=1)
 

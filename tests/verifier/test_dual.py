@@ -19,6 +19,7 @@ from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Op, boxes
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
+from tests.verifier.op_case_marks import op_cases
 from tests.verifier.proven import outside
 
 FORMS = [(name, form) for name, one in OP_OPTIONS.items() for form in ("", *OPS[one.op].forms)]
@@ -103,11 +104,9 @@ def test_a_wrong_tangent_is_seen(name: str) -> None:
             assert zero or not close(quotient, found * exact("1.001")[()])
 
 
-CASE = pytest.mark.parametrize("name", [n for n in OP_CASES if not n.endswith("/offset")])
-EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
+EVERY = op_cases(*PRECISIONS.values(), without=("/offset",))
 
 
-@CASE
 @EVERY
 def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
     """Duals of balls hold the Arb balls of values, cotangents, and their tangents."""
@@ -131,7 +130,7 @@ def test_proven_tangents_lie_inside(name: str, p: Precision) -> None:
             assert list(outside(ball.whole_tangent(), number.whole_tangent())) == []
 
 
-@CASE
+@pytest.mark.parametrize("name", [n for n in OP_CASES if not n.endswith("/offset")])
 def test_forward_and_backward_are_adjoint(name: str) -> None:
     """<dy, J v> = <J^T dy, v>, at kinks and ties too: forward and backward take the same side."""
     network, rng = OP_CASES[name].network(), np.random.default_rng(9)

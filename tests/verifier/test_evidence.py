@@ -19,7 +19,6 @@ from backproof.reference.numbers.precision import (
     Precision,
 )
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.verdict.certificate import Link, certify
 from backproof.reference.verdict.evidence import (
     are_rounded_to,
     are_spread_by,
@@ -27,6 +26,8 @@ from backproof.reference.verdict.evidence import (
     sharpness,
     significant,
 )
+from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.passes import certify
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.planting import run
 

@@ -9,10 +9,10 @@ from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.ops import OPS
-from backproof.reference.verdict.certificate import Replay
 from backproof.reference.verdict.faults import FAULTS, Fault, catalogue
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.recomputed import recomputed
+from backproof.reference.verdict.replay import Replay
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS, Planted, plant_all
 

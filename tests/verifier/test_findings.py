@@ -1,22 +1,39 @@
-"""Recorded findings are true: their reproducers show them, and Arb proves them."""
+"""Recorded findings are true: reproducers show them, Arb proves them, formulas predict them."""
 
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from typing import Any
 
+import numpy as np
 import pytest
 
 from backproof import adapters
 from backproof.adapters.column import Column
-from backproof.reference.article.figures import Article
-from backproof.reference.findings import KnownFinding, Sighting, covers, load, seen_here
+from backproof.adapters.frameworks import TABLE
+from backproof.campaign import campaign, saved_graphs
+from backproof.reference.article.figures import load as article
+from backproof.reference.backprop import Trace
+from backproof.reference.findings import load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.verdict.certificate import Replay, certify
-from backproof.reference.verdict.tangents import TangentReplay, certify_tangents
-from backproof.running.certificates import Certificates
+from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.known import FORMULAS
+from backproof.reference.verdict.known.formula import OfDtype
+from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.passes import certify_passes
+from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
+from backproof.report.cells import RefutedError
+from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
+from backproof.running.loss_scale import loss_scale
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
@@ -27,12 +44,6 @@ FINDINGS = load()
 def processor(adapter: str) -> Collection[str]:
     """Return the processor features that an adapter may use."""
     return adapters.load(adapter).processor
-
-
-def skip_elsewhere(finding: KnownFinding) -> None:
-    """Skip a finding that is seen only on other processors."""
-    if not seen_here([finding], processor):
-        pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
 
 
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
@@ -52,75 +63,203 @@ def test_reproducers(adapter: str) -> None:
     assert sorted({finding.seen for finding in own}) == sorted({*printed} - {""})
 
 
-@pytest.mark.parametrize(
-    ("finding", "sighting"),
-    [
-        pytest.param(
-            finding, one, id=f"{one.cases[0]}-{one.links[0]}-{one.precisions[0]}-{one.columns[0]}"
-        )
-        for finding in FINDINGS
-        for one in finding.where
-        if one.cases[0] in OP_CASES
-    ],
-)
-def test_settled_in_arb(finding: KnownFinding, sighting: Sighting, article: Article) -> None:
+def test_formulas_are_of_findings() -> None:
+    """Every formula is named by a finding."""
+    assert {*FORMULAS} == {one.formula for finding in FINDINGS for one in finding.where}
+
+
+@cache
+def certified(column: str, case: str, precision: str) -> tuple[Certificate, Witness]:
+    """Return the certificate of a cell, and what replays its links."""
+    of = Column.parse(column)
+    implementations = Implementations(article(), {of.framework: None})
+    if is_method(column):
+        network, leaves, (along, *_) = passed(implementations, of, case, precision)
+        given = (network, leaves, *along, precision)
+        return certify_tangents(*given), Witness(*replays(*given))
+    network = OP_CASES[case].network()
+    leaves, shapes = in_precision(network, precision)
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, of, network, leaves, shapes, scale)
+    replay = replayed(network, leaves, trace, plain, scale)
+    return certify_passes(replay), Witness(replay)
+
+
+def predicted(cell: tuple[Any, ...]) -> list[tuple[Link, Any]]:
+    """Return the links of a recorded cell that the finding predicts, and what replays each."""
+    finding, formula, *where = cell
+    if not seen_here([finding], processor):
+        pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
+    certificate, witness = certified(*where)
+    red = [link.quantity for link in certificate.links if link.verdict != "inside"]
+    held = [q for q in red if witness.missed(formula, q) is None]
+    return [(x, witness.of(x.quantity)) for x in certificate.links if x.quantity in held]
+
+
+def is_method(column: str) -> bool:
+    """Return whether a column is one of forward mode or second order."""
+    of = Column.parse(column)
+    return of.variant in TABLE[of.framework].methods
+
+
+def recorded() -> Iterator[Any]:
+    """Yield one cell of each sighting: an op alone, and every op in a method that shows it."""
+    for finding in FINDINGS:
+        for one in finding.where:
+            alone = [(c, k) for c, k in product(one.columns, one.cases) if k in OP_CASES]
+            along = [
+                (column, case)
+                for column, case in product(reversed(one.columns), one.cases)
+                if is_method(column) and case.startswith("every-op")
+            ]
+            for column, case in (*alone[:1], *along[:1]):
+                precision = one.precisions[0]
+                readable = f"{column}-{case}-{precision}-{one.formula}"
+                yield pytest.param((finding, one.formula, column, case, precision), id=readable)
+
+
+RECORDED = [*recorded()]
+
+
+@pytest.mark.parametrize("cell", RECORDED)
+def test_settled_in_arb(cell: tuple[Any, ...]) -> None:
     """From the same operands, Arb proves a value inside the ball; the framework's is outside.
 
     The ball is that of the accumulator's precision, where there is one, else of the precision.
     """
-    skip_elsewhere(finding)
-    column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
-    certificates = Certificates(Implementations(article, {column: None}))
-    found, plain = certificates.trace(column, case, precision, 0)
-    network, leaves, _ = certificates.network(case, precision, 0)
-    certificate = certify(network, leaves, found, precision, plain)
-    outside = [link for link in certificate.links if link.verdict != "inside"]
-    red = [link for link in outside if covers(sighting, link, exactly=True)]
-    assert red
-    for link in red:
-        replay = Replay(network, leaves, found, PRECISIONS[precision], plain)
-        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
+    found = predicted(cell)
+    assert found
+    for link, replay in found:
+        if isinstance(FORMULAS[cell[1]], OfDtype):
+            continue  # of another dtype: there is nothing to settle in Arb
+        ball = replay.ball(link.quantity, replay.precision.steps)
         with workprec():
-            exactly = OverBalls(network, leaves, found, replay.precision, plain).ball(
-                link.quantity, replay.precision
-            )
-            proven = exactly[link.index] - exact(ball.mid)[link.index]
-            assert abs(proven) < exact(ball.rad)[link.index], link
-        assert not ball.contains(replay.seen(link.quantity))[link.index], link
-
-
-@pytest.mark.parametrize(
-    ("finding", "sighting"),
-    [
-        pytest.param(
-            finding, one, id=f"{one.columns[0]}-{one.links[-1].removeprefix('tangent of ')}"
-        )
-        for finding in FINDINGS
-        for one in finding.where
-        if one.cases[0].startswith("every-op")
-        and one.links[-1].startswith("tangent of ")
-        and one.effective != "refuted"  # of another dtype: there is nothing to settle in Arb
-    ],
-)
-def test_tangents_settled_in_arb(
-    finding: KnownFinding, sighting: Sighting, article: Article
-) -> None:
-    """The same holds for a recorded tangent, from the same operands and their tangents."""
-    skip_elsewhere(finding)
-    column, case, precision = sighting.columns[0], sighting.cases[0], sighting.precisions[0]
-    tangents = Column.parse(column)
-    implementations = Implementations(article, {tangents.framework: None})
-    network, leaves, (along, *_) = passed(implementations, tangents, case, precision)
-    certificate = certify_tangents(network, leaves, *along, precision)
-    of_tangents = [link for link in certificate.links if link.quantity.tangent]
-    red = [link for link in of_tangents if covers(sighting, link, exactly=True)]
-    assert red
-    own = (network, leaves, along[1].values, PRECISIONS[precision])
-    moved = {"directions": along[0], "along": along[1]}
-    replay, exactly = TangentReplay(*own, **moved), TangentsOverBalls(*own, **moved)
-    for link in red:
-        ball = replay.ball(link.quantity, replay.precision.accumulator or replay.precision)
-        with workprec():
-            proven = exactly.ball(link.quantity, replay.precision) - exact(ball.mid)
+            exactly = over_arb(replay).ball(link.quantity, replay.precision)
+            proven = exactly - exact(ball.mid)
             assert abs(proven[link.index]) < exact(ball.rad)[link.index], link
         assert not ball.contains(replay.seen(link.quantity))[link.index], link
+
+
+def over_arb(replay: Any) -> Replay:
+    """Return a replay over Arb balls."""
+    of = (replay.network, replay.leaves, replay.trace, replay.precision)
+    if isinstance(replay, TangentReplay):
+        return TangentsOverBalls(*of, directions=replay.directions, along=replay.along)
+    return OverBalls(*of, replay.plain)
+
+
+WRONG: dict[str, Callable[[Array], Array]] = {
+    "zero": lambda a: 0 * a,
+    "negative": lambda a: -a,
+    "twice": lambda a: 2 * a,
+    "a number": lambda a: np.full_like(a, 1234.5),
+    "one number": lambda a: with_one(a, 4 * np.max(np.abs(a)) + 1),
+    "one NaN": lambda a: with_one(a, np.nan),
+    "another shape": lambda a: np.stack([a, a]),
+}
+
+
+def with_one(a: Array, number: float) -> Array:
+    """Return an array with another first entry."""
+    a = a.copy()
+    a.flat[0] = number
+    return a
+
+
+@pytest.mark.parametrize("cell", RECORDED)
+def test_other_numbers_are_not_predicted(cell: tuple[Any, ...]) -> None:
+    """No other array is predicted in the place of a predicted one: zeros, one entry changed."""
+    for link, replay in predicted(cell):
+        seen = replay.seen(link.quantity)
+        for name, wrong in WRONG.items():
+            other = wrong(np.where(np.isfinite(seen), seen, 0).astype(seen.dtype))
+            if np.array_equal(other, seen, equal_nan=True):
+                continue
+            of = with_other(replay, link.quantity, other)
+            assert Witness(of, of).missed(cell[1], link.quantity), (name, link.name)
+
+
+def with_other(replay: Any, quantity: Quantity, array: Array) -> Any:
+    """Return the replay of a run that gave another array of a quantity."""
+    name = quantity.of
+    if not quantity.probes:
+        kind = "values" if quantity.kind == "value" else "gradients"
+        arrays = {**getattr(replay.plain, kind), name: array}
+        return replace(replay, plain=replace(replay.plain, **{kind: arrays}), balls={})
+    of_node = "cotangents" if name in replay.trace.values else "gradients"
+    kind = "values" if quantity.kind == "value" else of_node
+
+    def changed(trace: Trace) -> Trace:
+        return replace(trace, **{kind: {**getattr(trace, kind), name: array}})
+
+    if quantity.tangent:
+        along = replace(replay.along, tangents=changed(replay.along.tangents))
+        return replace(replay, along=along, balls={})
+    return replace(replay, trace=changed(replay.trace), balls={})
+
+
+class Planted(Implementations):
+    """PyTorch, whose gradients of some leaves are others."""
+
+    def __init__(self, changed: Callable[[Any], Any], leaves: Collection[str]) -> None:
+        """Run nothing yet. changed: a gradient -> what is given for it. leaves: whose."""
+        super().__init__(article(), {"torch": None})
+        right = adapters.load("torch")
+
+        def value_and_grad(loss: Any, tensors: dict[str, Any]) -> tuple[Any, ...]:
+            values, gradients = right.value_and_grad(loss, tensors)
+            given = {k: changed(g) if k in leaves else g for k, g in gradients.items()}
+            return values, given
+
+        self.adapter = lambda _: replace(right, value_and_grad=value_and_grad)
+
+
+NORMS = [name for name in saved_graphs.kept() if name.startswith("torch-") and "norm" in name]
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_gradients_of_a_norm_in_campaigns(name: str) -> None:
+    """In every precision a norm's gradients are known where they are predicted, and only there.
+
+    1234.5 is new in every gradient, and so is one entry that is twice as large.
+    """
+    found = saved_graphs.load(saved_graphs.kept()[name])
+    leaves = ("x", "gamma", "beta")
+
+    def new(changed: Callable[[Any], Any]) -> set[str]:
+        planted = Planted(changed, leaves)
+        graph = (found.column, found.network, found.leaves)
+        return {link.quantity.of for link in campaign.judge(planted, *graph, FINDINGS).new}
+
+    def with_one_twice_as_large(gradient: Any) -> Any:
+        gradient = gradient.clone()
+        gradient.view(-1)[-1] *= 2
+        return gradient
+
+    assert new(lambda gradient: gradient) == set()
+    assert new(lambda gradient: 0 * gradient + 1234.5) == {*leaves}
+    assert new(with_one_twice_as_large) == {*leaves}
+
+
+def test_a_recorded_cell_excuses_no_other_number() -> None:
+    """12345 at the place of a finding fails, and the message says what the finding predicts."""
+    planted, case = Planted(with_12345, ["x1"]), "gelu/special"
+    network = OP_CASES[case].network()
+    leaves, shapes = in_precision(network, "float32")
+    trace, plain = traced(planted, Column("torch"), network, leaves, shapes, 1.0)
+    replay = replayed(network, leaves, trace, plain, 1.0)
+    judge = Judge(planted, seen_here(FINDINGS, processor), "this", lambda _: None)
+    cell = judge.cell(case, Column("torch"), "float32", "ops")
+
+    with pytest.raises(RefutedError) as caught:
+        judge.report_verdict(certify_passes(replay), cell, Witness(replay))
+    assert "not as recorded for torch 2.13.0: the float32 gradient of F.gelu" in str(caught.value)
+    assert "; it predicts " in str(caught.value)
+    assert "found 12345.0" in str(caught.value)
+
+
+def with_12345(gradient: Any) -> Any:
+    """Return a gradient whose first entry is 12345."""
+    gradient = gradient.clone()
+    gradient.view(-1)[0] = 12345
+    return gradient

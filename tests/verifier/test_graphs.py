@@ -6,101 +6,91 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
-from backproof.campaign import campaign
-from backproof.campaign.campaign import Campaign, Judged, aborts, columns, has_no_bound, leaves_in
-from backproof.campaign.graphs import STEPS, graphs
+from backproof.campaign.campaign import aborts, has_no_bound, judge, leaves_in
+from backproof.campaign.choices import Choices, reduced
+from backproof.campaign.coverage import Coverage, options
+from backproof.campaign.graphs import Graph, graph, graphs
 from backproof.campaign.saved_graphs import Found, load, text
 from backproof.campaign.script import script
-from backproof.reference.article import figures as articles
-from backproof.reference.backprop import forward
+from backproof.campaign.steps import steps
+from backproof.reference.backprop import backprop, forward
 from backproof.reference.network import Network, Node
+from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS
-from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.report.cells import NETWORKS, Cell
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import traced
 from backproof.running.implementations import Implementations
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.sandbox import ROOT, Sandbox
 
-DRAWN = 800
+DRAWN = 100
 FANNED_OUT, SHARED = DRAWN / 10, DRAWN / 20
 """The least numbers of graphs in which a value, and a leaf, has several uses."""
 
 
 @pytest.fixture(scope="module")
-def drawn() -> list[tuple[Network, str]]:
+def drawn() -> list[Graph]:
     """Return DRAWN graphs, the same every time."""
-    found = []
-
-    @seed(0)
-    @settings(
-        max_examples=DRAWN,
-        phases=[Phase.generate],
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(graphs())
-    def keep(graph: tuple[Network, str]) -> None:
-        found.append(graph)
-
-    keep()
-    return found
+    return [*islice(graphs(0), DRAWN)]
 
 
-def test_every_op_and_option_is_drawn(drawn: list[tuple[Network, str]]) -> None:
-    """Every op and every option occurs among the graphs drawn."""
-    nodes = [node for network, _ in drawn for node in network.nodes]
-    expected = {(one.op, option) for one in OP_OPTIONS.values() for option in one.options}
+def test_every_op_and_value_is_reached(drawn: list[Graph]) -> None:
+    """The first graphs reach every op and every value of an option in the op cases."""
+    reached = Coverage()
+    for one in drawn:
+        nodes = one.network.nodes
+        reached.ops |= {node.op for node in nodes}
+        reached.options |= {option for node in nodes for option in options(node)}
 
-    assert OPS.keys() == STEPS.keys()
-    assert OPS.keys() - {node.op for node in nodes} == set()
-    assert expected - {(node.op, option) for node in nodes for option in node.options} == set()
+    assert OPS.keys() == steps().keys()
+    assert reached.missing["ops"] == []
+    assert reached.missing["options"] == []
 
 
-def test_graphs_are_no_chains(drawn: list[tuple[Network, str]]) -> None:
+def test_graphs_are_no_chains(drawn: list[Graph]) -> None:
     """Values fan out, leaves are shared, operands repeat, and every precision is drawn."""
-    uses = [Counter(k for node in network.nodes for k in node.inputs) for network, _ in drawn]
-    nodes = [{node.name for node in network.nodes} for network, _ in drawn]
+    uses = [Counter(k for node in one.network.nodes for k in node.inputs) for one in drawn]
+    nodes = [{node.name for node in one.network.nodes} for one in drawn]
     pairs = list(zip(uses, nodes, strict=True))
 
     fanned_out = sum(any(n > 1 and k in own for k, n in use.items()) for use, own in pairs)
     shared = sum(any(n > 1 and k not in own for k, n in use.items()) for use, own in pairs)
     assert fanned_out > FANNED_OUT
     assert shared > SHARED
-    assert len({precision for _, precision in drawn}) == 4
+    assert len({one.precision for one in drawn}) == 4
 
 
-@pytest.mark.parametrize("tried", columns(["torch", "jax"]), ids=str)
-def test_a_round_draws_what_is_asked(tried: Column, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round draws a column's share of graphs, at least one, and each seed draws others."""
-    seen: list[Network] = []
+def written(one: Graph) -> str:
+    """Return a graph as text, to the last bit."""
+    loss = Quantity("value", one.network.loss)
+    return text(Found(Column("torch"), "", one.precision, loss, (0,), "", one.network))
 
-    def judge(_: Any, __: Column, network: Network, *___: Any) -> Judged:
-        seen.append(network)
-        return Judged(Certificate("random", "float64", ()), (), (), ())
 
-    monkeypatch.setattr(campaign, "judge", judge)
-    rounds = 5
-    for n in range(rounds):
-        cell = Cell("random", str(tried), "its own numbers", "1", "any", 0, "every link", NETWORKS)
-        Campaign(Implementations(articles.load(), {}), tried, (), cell).round(n, 1)
-    graphs = Counter(
-        text(Found(tried, "", "float64", Quantity("value", one.loss), (0,), "", one))
-        for one in seen
-    )
+def test_graphs_are_drawn_from_their_seed(drawn: list[Graph]) -> None:
+    """A seed gives the same graphs again, other seeds others, and a graph's places give it."""
+    same, other = ([*map(written, islice(graphs(n), 10))] for n in (0, 1))
+    again = [graph(Choices(given=one.places), one.precision) for one in drawn[:10]]
 
-    assert len(graphs) == rounds
+    assert same == [*map(written, drawn[:10])] == [written(one) for one in again if one]
+    assert not {*same} & {*other}
+
+
+def test_choices_are_reduced() -> None:
+    """What is left of choices is the shortest list with the smallest places that shows the same."""
+    shows: Any = lambda places: places if sum(n >= 3 for n in places) >= 2 else None  # noqa: E731
+
+    assert reduced((5, 0, 1, 7, 2, 2, 9, 4), shows, 1000) == (3, 3)
 
 
 RANDOM = "test_random_networks.py"
@@ -109,11 +99,13 @@ TORCH = ("--frameworks", "torch")
 
 POOL = '"max_pool": F.max_pool2d'
 ALL_TIES = (
-    '"max_pool": lambda x, kernel_size, stride, padding=0: torch.nn.functional.pad('
+    '"max_pool": lambda x, kernel_size, stride, padding=0: (lambda w, m: m + '
+    "torch.where(w == m[..., None, None], w - m[..., None, None], 0).sum((4, 5)))"
+    "(*(lambda w: (w, w.amax((4, 5)).detach()))(torch.nn.functional.pad("
     "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
-    ".unfold(3, kernel_size, stride).amax((4, 5))"
+    ".unfold(3, kernel_size, stride)))"
 )
-"""The entry of the adapter's table, and a wrong one: equal maxima share the gradient."""
+"""The entry of the adapter's table, and a wrong one: equal maxima receive the whole gradient."""
 
 
 def test_a_wrong_adapter(tmp_path: Path) -> None:
@@ -154,12 +146,12 @@ def test_scripts(framework: str, implementations: Implementations) -> None:
         leaves = leaves_in(network, "float32")
         shapes = {k: a.shape for k, a in forward(network, leaves).items()}
         try:
-            trace, plain = traced(implementations, Column(framework), network, leaves, shapes)
+            trace, plain = traced(implementations, Column(framework), network, leaves, shapes, 1.0)
         except Unsupported:
             continue
         given = network.leaves(lambda a: np.asarray(a).astype("float32").astype(float))
         same = Network(name, given, {}, network.nodes, frozenset())
-        numbers = {Quantity("derivative", "x1"): plain["x1"]}
+        numbers = {Quantity("derivative", "x1"): plain.gradients["x1"]}
         if i % 8 == 0:
             numbers[Quantity("value", "y")] = trace.values["y"]
             numbers[Quantity("derivative", "y")] = trace.cotangents["y"]
@@ -183,14 +175,43 @@ def test_scripts(framework: str, implementations: Implementations) -> None:
     assert expected == printed
 
 
-def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: Path) -> None:
+def test_what_is_kept_is_read_back(drawn: list[Graph], tmp_path: Path) -> None:
     """A file holds a graph's nodes, options and leaves to the last bit."""
-    for network, precision in drawn[:100]:
-        loss = Quantity("value", network.nodes[0].name)
-        found = Found(Column("torch"), "2", precision, loss, (0,), "", network)
-        (tmp_path / "one.json").write_text(text(found), encoding="utf-8")
+    for one in drawn:
+        (tmp_path / "one.json").write_text(written(one), encoding="utf-8")
 
-        assert text(found) == text(load(tmp_path / "one.json"))
+        assert written(one) == text(load(tmp_path / "one.json"))
+
+
+def normalized(v: float) -> Network:
+    """Return the sum of a normalized weight whose numbers are all v; of zeros it is 0/0."""
+    nodes = (Node("w", "weight_norm", ("v", "g")), Node("E", "sum", ("w",)))
+    leaves = {"v": np.full((2, 3), v), "g": np.ones((2, 1))}
+    return Network("n", leaves, {}, nodes, frozenset())
+
+
+@pytest.mark.parametrize(("v", "bounded"), [(0.0, False), (1.0, True)])
+def test_what_has_no_number_is_undecided(v: float, *, bounded: bool) -> None:
+    """A NaN is undecided where the reference's ball has no bound, and refuted where it has one."""
+    network = normalized(v)
+    leaves = leaves_in(network, "float32")
+    with np.errstate(all="ignore"):
+        trace = backprop(network, leaves)
+        trace.values["w"] = np.full((2, 3), np.nan, np.float32)
+        replay = Replay(network, leaves, trace, PRECISIONS["float32"])
+        link = replay.certificate().links[0]
+
+        assert link.verdict == "refuted"
+        assert has_no_bound(replay, link) is not bounded
+
+
+def test_what_follows_from_no_number_is_undecided(implementations: Implementations) -> None:
+    """Where the reference has no number either, neither a link nor what follows it is new."""
+    network = normalized(0.0)
+    judged = judge(implementations, Column("torch"), network, leaves_in(network, "float32"), ())
+
+    assert judged.new == ()
+    assert "w" in [link.name for link in judged.undecided]
 
 
 @pytest.mark.parametrize(
@@ -199,12 +220,15 @@ def test_what_is_kept_is_read_back(drawn: list[tuple[Network, str]], tmp_path: P
 )
 def test_undecided_without_probes(rad: float, problem: str | None, *, undecided: bool) -> None:
     """An infinite or NaN bound on two passes decides nothing; a missing gradient is refuted."""
-    link = Link(
-        Quantity("derivative", "x", probes=False), "refuted", "float32", rad=rad, problem=problem
-    )
-    nothing: Any = SimpleNamespace(seen=lambda _: None)
+    quantity = Quantity("derivative", "v", probes=False)
+    link = Link(quantity, "refuted", "float32", rad=rad, problem=problem)
+    network = normalized(1.0)
+    leaves = leaves_in(network, "float32")
+    trace = backprop(network, leaves)
+    without = replace(trace, gradients={} if problem else trace.gradients)
+    replay = Replay(network, leaves, trace, PRECISIONS["float32"], without)
 
-    assert has_no_bound(nothing, link) == undecided
+    assert has_no_bound(replay, link) == undecided
 
 
 XLA_ABORTS = """

@@ -1,20 +1,28 @@
 """Hostile adapters: each gets one finding with its own text, and costs no other its verdict."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from backproof.adapters.protocol import AdapterError
+from backproof.adapters.column import Column
+from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.figures import Article
+from backproof.reference.networks import mlp
+from backproof.running.certificates import in_precision, traced
 from backproof.running.implementations import Implementations
+from backproof.running.options import REFERENCE
+from tests.verifier.complex_step import adapter as right
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 HOSTILE = """
 import os, random, signal, sys, time
 from dataclasses import replace
 import numpy as np
+from backproof import Unsupported
 from tests.verifier.complex_step import adapter as right
 
 calls = []
@@ -46,6 +54,10 @@ BODIES = {
         "calls.append(1); z = z * (1 + len(calls) * 2.0**-20)",
         "answered differently the second time",
     ),
+    "raises Unsupported": (
+        "raise Unsupported('later')",
+        "ops['sigmoid'] at node out_h: raised Unsupported in the middle of a pass; declare it",
+    ),
     "returns None": ("return None", "ops['sigmoid'] at node out_h: raised AttributeError"),
     "returns an object": ("return object()", "ops['sigmoid'] at node out_h: raised AttributeError"),
 }
@@ -67,6 +79,113 @@ def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> N
             implementations.value("bad", precision, 1, "E")
         assert str(caught.value).startswith(f"bad, {precision}, article: ")
         assert message in str(caught.value)
+
+
+LATE = "raised Unsupported in the middle of a pass; declare it under `unsupported`: later"
+
+
+@pytest.mark.parametrize("field", ["value_and_grad", "array", "numpy", "state"])
+def test_unsupported_is_declared_before_a_run(article: Article, tmp_path: Path, field: str) -> None:
+    """Unsupported, raised anywhere in a run, is an error: it would skip what it should fail."""
+    path = written(tmp_path / "bad.py", "pass")
+    late = f"\ndef late(*_): raise Unsupported('later')\nadapter = replace(right, {field}=late)\n"
+    path.write_text(path.read_text(encoding="utf-8") + late, encoding="utf-8")
+
+    with pytest.raises(AdapterError, match=LATE):
+        Implementations(article, {"bad": path}).value("bad", "float64", 1, "E")
+
+
+METHODS = ("trace", "plain", "along", "examples", "update", "differentiated")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_lets_unsupported_out(method: str) -> None:
+    """Every method of an adapter that runs its code turns a late Unsupported into an error."""
+
+    def late(*_: Any) -> Any:
+        raise Unsupported("later")
+
+    def call() -> None:
+        found = getattr(bad, method)(*given[method])
+        found({})  # what `differentiated` returned
+
+    network = mlp((2, 1))
+    leaves = network.leaves(lambda a: np.asarray(a, float))
+    shapes = {node.name: (1, 1) for node in network.nodes}
+    bad = replace(
+        right, array=late, value_and_grad=late, per_example=late, forward_mode={"jvp": late}
+    )
+    given: dict[str, Any] = {
+        "trace": (network, leaves, shapes),
+        "plain": (network, leaves),
+        "along": ("jvp", network, leaves, [leaves], shapes),
+        "examples": (network, leaves, shapes, ("x",)),
+        "update": (np.ones(1), np.ones(1), 0.5),
+        "differentiated": (network, leaves),
+    }
+
+    with pytest.raises(AdapterError, match=LATE):
+        call()
+
+
+PLAIN = """
+from dataclasses import replace
+from tests.verifier.complex_step import adapter as right
+
+def value_and_grad(loss, tensors):
+    values, found = right.value_and_grad(loss, tensors)
+    if "E" not in tensors:  # there are no probes
+        {change}
+    return values, found
+
+adapter = replace(right, value_and_grad=value_and_grad)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "values", "gradients"),
+    [
+        ("pass", {}, {}),
+        ("values['E'] = values['E'] - 1e6", {"E": -1e6}, {}),
+        ("values.pop('E')", {"E": None}, {}),
+        ("found.pop('W_o')", {}, {"W_o": None}),
+        ("found['W_o'] = None", {}, {"W_o": None}),
+        ("found.clear()", {}, dict.fromkeys(["x", "t", "W_h", "W_o", "b_h", "b_o"])),
+    ],
+)
+def test_a_pass_without_probes_is_handed_over(
+    article: Article, tmp_path: Path, change: str, values: Any, gradients: Any
+) -> None:
+    """All values and gradients of the pass without probes arrive, and what is missing is missing.
+
+    values, gradients: name -> what is added to the right array; None where there must be none.
+    """
+    path = tmp_path / "bad.py"
+    path.write_text(PLAIN.format(change=change), encoding="utf-8")
+    network = article.network
+    leaves, shapes = in_precision(network, "float64")
+    implementations = Implementations(article, {"bad": path})
+    trace, plain = traced(implementations, Column("bad"), network, leaves, shapes, 1.0)
+
+    def changed(arrays: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
+        left = {k: a for k, a in arrays.items() if by.get(k, 0) is not None}
+        return {k: np.asarray(a + by.get(k, 0)).tolist() for k, a in left.items()}
+
+    assert plain is not None
+    assert plain.cotangents == {}
+    assert changed(plain.values, {}) == changed(trace.values, values)
+    assert changed(plain.gradients, {}) == changed(trace.gradients, gradients)
+
+
+def test_the_reference_has_no_pass_without_probes(article: Article) -> None:
+    """The reference has no probes, and so no other pass: None, which no adapter can return."""
+    leaves, shapes = in_precision(article.network, "float64")
+    implementations = Implementations(article, {})
+
+    _, plain = traced(
+        implementations, Column(REFERENCE), article.network, leaves, shapes, scale=1.0
+    )
+    assert plain is None
 
 
 @pytest.mark.parametrize(

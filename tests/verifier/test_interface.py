@@ -15,6 +15,8 @@ from backproof.reference.article.figures import Article
 from backproof.report.cells import Cell, digits
 from backproof.report.tables import agreement
 from backproof.running.implementations import Implementations
+from backproof.running.make_document import certify_nothing
+from tests.verifier import sample
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 FEW = ["-k", "in_ball and iteration1 and net_h1"]
@@ -36,6 +38,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
         (["--adapter", "gone.py"], "--adapter: there is no file gone.py"),
         (["--adapter", "mine"], "--adapter: mine is not a Python file"),
         (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),
+        (["--adapter", "mine/a.b.py"], "--adapter: mine/a.b.py: the name 'a.b' has a dot"),
         (["--seeds", "0"], "--seeds: 0 is not above zero"),
         (["--examples", "0"], "--examples: 0 is not above zero"),
         (["--campaign", "0"], "--campaign: 0 is not above zero"),
@@ -48,6 +51,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 def test_usage_error(sandbox: Sandbox, options: list[str], message: str) -> None:
     """A wrong option ends the run with one line that says what is known."""
     sandbox.write("mine/torch.py", "")
+    sandbox.write("mine/a.b.py", "")
     outcome = sandbox.run(*options)
 
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
@@ -123,6 +127,81 @@ def test_an_adapter_without_examples(tmp_path: Path) -> None:
 
     assert {cell["verdict"] for cell in outcome.cells} == {"unsupported"}
     assert "declared unsupported: per_example: the adapter has none" in outcome.text
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED  # in this run it certifies nothing
+
+
+DECLARES = """
+from dataclasses import replace
+from backproof import OPS
+from tests.verifier.complex_step import adapter as right
+adapter = replace(right, unsupported={{{declared}}})
+"""
+ALL = "**dict.fromkeys(OPS, 'not written yet')"
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "certifies"),
+    [
+        (ALL, ["-k", "in_ball"], False),
+        (ALL, ["-k", "in_ball", "-n", "2"], False),
+        (ALL, ["-k", "in_ball and reference"], True),
+        ("'float32': 'no'", ["-k", "in_ball"], True),
+        ("'sigmoid float32': 'no'", ["-k", "in_ball"], True),
+        ("'sigmoid float32': 'no'", ["-k", "in_ball and float32"], False),
+    ],
+)
+def test_an_adapter_that_certifies_nothing(
+    sandbox: Sandbox, declared: str, asked: list[str], *, certifies: bool
+) -> None:
+    """A run fails in which all results of an adapter are unsupported, with a line that says so.
+
+    An adapter without a single result in the run was not asked for.
+    """
+    sandbox.write("tests/verifier/__init__.py", "")
+    sandbox.write("tests/verifier/complex_step.py", COMPLEX_STEP.read_text(encoding="utf-8"))
+    mine = sandbox.write("declares.py", DECLARES.format(declared=declared))
+    outcome = sandbox.run(*asked, "--frameworks", "reference", "--adapter", mine)
+    own = [cell for cell in outcome.cells if cell["adapter"] == "declares"]
+    line = f"adapter declares: certifies nothing: all {len(own)} of its results are declared"
+
+    assert outcome.status == (not certifies)
+    assert (line in outcome.text) == (not certifies)
+    assert {cell["verdict"] for cell in outcome.cells} - {"unsupported"} == {"agrees"}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "idle"),
+    [
+        ({"mine": ["unsupported", "unsupported"]}, ["mine"]),
+        ({"mine": ["unsupported", "agrees"]}, []),
+        ({"mine": ["unsupported", "refuted"]}, []),
+        ({"mine": ["unsupported", "known"]}, []),
+        ({"mine": ["unsupported"], "mine.vmap": ["agrees"]}, []),
+        ({"mine": ["unsupported"], "mine.vmap": ["unsupported"]}, ["mine"]),
+        ({"mine": ["unsupported"], "mines": ["agrees"]}, ["mine"]),
+        ({"other": ["unsupported"]}, []),
+        ({}, []),
+    ],
+)
+def test_what_certifies_nothing(verdicts: dict[str, list[str]], idle: list[str]) -> None:
+    """Of an adapter's results, variants included, one that is not "unsupported" is enough."""
+    cells = [{"adapter": k, "verdict": v} for k, several in verdicts.items() for v in several]
+    said = certify_nothing(cells, ["mine", "mines"])
+
+    assert idle == [line.split(":")[0].removeprefix("adapter ") for line in said]
+
+
+def test_a_report_of_nothing_is_red() -> None:
+    """An adapter that certifies nothing makes the report red, and stands among what failed."""
+    found = sample.report(["reference", "torch"])
+    cells = [
+        Cell(**{**one, "verdict": "unsupported"} if one["adapter"] == "torch" else one)
+        for one in found["cells"]
+    ]
+    said = sample.of(cells)
+
+    assert said["verdict"] == "red"
+    assert said["failed"] == [certify_nothing(said["cells"], ["torch"])[0]]
 
 
 def test_many_workers_tell_the_same(sandbox: Sandbox) -> None:

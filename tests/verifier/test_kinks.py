@@ -40,14 +40,6 @@ def test_at_zero(op: str, options: dict[str, Any], value: float, cotangent: floa
     assert expected == both(op, [3, 3, 3], [-0.0, 0.0, 2.0], **options)
 
 
-def test_leaky_relu_that_is_one_at_zero() -> None:
-    """In its other form, leaky ReLU has the derivative from the right at zero."""
-    z, op = np.array([-1.0, -0.0, 0.0, 1.0]), OPS["leaky_relu"].forms["slope 1 at zero"]
-    (dz,) = op.backward(np.full(4, 3.0), op.forward(z), z, negative_slope=0.25)
-
-    assert dz.tolist() == [0.75, 3, 3, 3]
-
-
 POOLED = {
     "equal": ([[1, 1], [1, 1]], [[5]], 2, 1, 0, [[5, 0], [0, 0]]),
     "first-in-reading-order": ([[0, 2], [2, 1]], [[5]], 2, 1, 0, [[0, 5], [0, 0]]),

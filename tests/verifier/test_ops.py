@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import flint
 import numpy as np
-import pytest
 
 from backproof.reference.network import Network
 from backproof.reference.numbers.ball import Ball
@@ -13,11 +13,11 @@ from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array, Op
 from backproof.scenarios.op_cases import OP_CASES
+from tests.verifier.difference import decimal, on_paper
+from tests.verifier.op_case_marks import op_cases
 from tests.verifier.proven import outside
 
-CASE = pytest.mark.parametrize("name", OP_CASES)
-EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
-FINE = pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+EVERY, FINE = op_cases(*PRECISIONS.values()), op_cases(FLOAT64, FLOAT32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,6 @@ def exactly(found: Operands, op: Op) -> list[Any]:
         return found.both(op, lambda a: exact(a.astype(float)))
 
 
-@CASE
 @EVERY
 def test_exact_values_lie_inside(name: str, p: Precision) -> None:
     """The exact results of an op and its backward function lie inside, whether p flushes or not."""
@@ -76,7 +75,6 @@ def test_exact_values_lie_inside(name: str, p: Precision) -> None:
             assert list(outside(ball, value)) == []
 
 
-@CASE
 @EVERY
 def test_radii_are_finite(name: str, p: Precision) -> None:
     """No radius is NaN; in float64 and float32 none is infinite, so every ball proves something."""
@@ -88,7 +86,6 @@ def test_radii_are_finite(name: str, p: Precision) -> None:
             assert p.accumulator or np.isfinite(ball.mid).all()
 
 
-@CASE
 @FINE
 def test_computed_values_lie_inside(name: str, p: Precision) -> None:
     """The results that NumPy computes lie inside."""
@@ -100,23 +97,50 @@ def test_computed_values_lie_inside(name: str, p: Precision) -> None:
             assert ball.contains(value).all()
 
 
-FORMS = [
-    (case, form)
-    for case in OP_CASES
-    for form in OPS[case.partition("/")[0].partition("-")[0]].forms
-]
-
-
-@pytest.mark.parametrize(("name", "form"), FORMS, ids=[f"{case}-{form}" for case, form in FORMS])
 @EVERY
-def test_other_forms_lie_inside_their_own_balls(name: str, form: str, p: Precision) -> None:
-    """The exact results of another form lie inside its balls, infinite where it overflows."""
+def test_other_forms_lie_inside_their_own_balls(name: str, p: Precision) -> None:
+    """The exact results of other forms lie inside their balls, infinite where one overflows."""
     found = operands(name, p)
-    other = found.op.forms[form]
-    values = exactly(found, other)
-    for q in (p, p.flushing()):
-        for ball, value in zip(balls_of(found, other, q), values, strict=True):
-            assert list(outside(ball, value)) == []
+    for form, other in found.op.forms.items():
+        values = exactly(found, other)
+        for q in (p, p.flushing()):
+            for ball, value in zip(balls_of(found, other, q), values, strict=True):
+                assert list(outside(ball, value)) == [], form
+
+
+@EVERY
+def test_who_is_exact_is_right(name: str, p: Precision) -> None:
+    """The exact value and cotangents, rounded once, are all inside the sharpest ball of one form.
+
+    They are those of the inputs: an op that uses its own rounded output is less exact.
+    """
+    found = operands(name, p)
+    ops, own = [found.op, *found.op.forms.values()], p.accumulator or p
+    balls = zip(*(balls_of(found, op, own) for op in ops), strict=True)
+    for i, (value, of_forms) in enumerate(zip(on_paper_of(found), balls, strict=True)):
+        seen = nearest(value, p)
+        fits = np.isfinite(seen)  # otherwise the precision cannot hold it
+        inside = [np.all(ball.into(p).contains(seen) | ~fits) for ball in of_forms]
+        assert any(inside), f"input {i}" if i else "value"
+
+
+def on_paper_of(found: Operands) -> list[Any]:
+    """Return the exact value and cotangents of the inputs, each as Arb balls.
+
+    Of 1 - s(700), which is e^-700, a thousand bits cancel.
+    """
+    with on_paper(bits=2048):
+        inputs, dy = [exact(a.astype(float)) for a in found.inputs], exact(found.dy.astype(float))
+        options = {key: decimal(option) for key, option in found.options.items()}
+        y = found.op.forward(*inputs, **options)
+        return [y, *found.op.backward(dy[()], y, *inputs, **options)]
+
+
+def nearest(values: Any, p: Precision) -> Array:
+    """Return Arb balls rounded to the nearest numbers of a precision."""
+    mids = [float(x.mid()) if isinstance(x, flint.arb) else float(x) for x in np.ravel(values)]
+    with np.errstate(over="ignore"):
+        return np.reshape(mids, np.shape(values)).astype(p.dtype)
 
 
 def test_attention_of_low_scores() -> None:

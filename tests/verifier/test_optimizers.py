@@ -79,7 +79,12 @@ def trained(
         }
 
     return Record(
-        parts(first), parts(gradients), {k: parts(a) for k, a in after.items()}, np.zeros(STEPS)
+        leaves=parts(first),
+        start=parts(first),
+        values={},
+        gradients=parts(gradients),
+        after={k: parts(a) for k, a in after.items()},
+        losses=np.zeros(STEPS),
     )
 
 

@@ -10,10 +10,11 @@ from backproof.reference.backprop import RIGHT, Trace, backprop
 from backproof.reference.networks import resnet
 from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import WITHOUT_PROBES, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.recomputed import AGAIN
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import in_precision
 
 OPERAND, KERNEL = "3.1b.conv", "3.1b.kernel"
@@ -59,7 +60,8 @@ def certified() -> Callable[[Change], Certificate]:
 
     def of(change: Change, factor: float = 1) -> Certificate:
         trace = change(Replay(network, leaves, right, FLOAT32), right)
-        plain = {**right.gradients, KERNEL: right.gradients[KERNEL] * np.float32(factor)}
+        gradients = {**right.gradients, KERNEL: right.gradients[KERNEL] * np.float32(factor)}
+        plain = Trace(right.values, {}, gradients)
         replay = Replay(network, leaves, trace, FLOAT32, plain)
         return certify_passes(replay, compiled=True)
 

@@ -16,10 +16,11 @@ from backproof.reference.article.audit import audit
 from backproof.reference.article.figures import load
 from backproof.reference.fixtures import FIXTURES
 from backproof.report.cells import Cell
-from backproof.report.document import KEYS, ReportError, headline, read, to_json
+from backproof.report.document import KEYS, OUTCOMES, ReportError, headline, read, to_json
 from backproof.report.markdown import markdown
 from backproof.report.page import page
 from backproof.report.summary import sections
+from backproof.report.tables import UNDECIDED
 from tests.verifier import sample
 from tests.verifier.sandbox import ROOT, Sandbox
 
@@ -53,7 +54,7 @@ def test_a_run_writes_all_three(tmp_path: Path) -> None:
     assert md.read_text(encoding="utf-8").startswith(f"# {headline(found)}\n")
 
 
-@pytest.mark.parametrize("verdict", ["agrees", "known", "refuted", "unsupported"])
+@pytest.mark.parametrize("verdict", OUTCOMES)
 def test_samples_are_valid(verdict: str) -> None:
     """The reports that the other tests are made with are as the schema says."""
     VALID.validate(json.loads(to_json(sample.report(verdict=verdict))))
@@ -63,11 +64,11 @@ def test_samples_are_valid(verdict: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 1},
+        {"version": 2},
         {"verdict": "fine"},
         {"more": 1},
         {"cells": [{}]},
-        {"counts": {"agrees": -1, "known": 0, "refuted": 0, "unsupported": 0}},
+        {"counts": {**dict.fromkeys(OUTCOMES, 0), "agrees": -1}},
         {"seeds": ["0"]},
         {"article": {}},
         {"networks": {"net": []}},
@@ -82,11 +83,16 @@ def test_the_schema_refuses(report: dict[str, Any], change: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(
     "link",
-    [["net", "fine", 0.5, 1, "1"], ["net", "inside", -1, 1, "1"], ["net", "inside", 0.5, 1]],
-    ids=["verdict", "share", "short"],
+    [
+        ["net", "fine", 0.5, 7.2, 1, "1"],
+        ["net", "inside", -1, 7.2, 1, "1"],
+        ["net", "inside", 0.5, "fine", 1, "1"],
+        ["net", "inside", 0.5, 1, "1"],
+    ],
+    ids=["verdict", "share", "proof", "of version 2"],
 )
 def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> None:
-    """The schema refuses a link of an unknown verdict, a negative share, or without worst entry."""
+    """The schema refuses a link of an unknown verdict, a negative share, no proof, or too short."""
     cell = {**report["cells"][0], "chain": [link]}
     with pytest.raises(ValidationError):
         VALID.validate({**report, "cells": [cell]})
@@ -97,9 +103,9 @@ def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> N
     [
         ("{", "not JSON"),
         ("[]", f"not a report: expected schema '{HEAD}'"),
-        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 2"),
-        ({"schema": HEAD, "version": 1}, "a report of version 1; this reads version 2"),
-        ({"schema": HEAD, "version": 2}, "lacks article, cells, command, "),
+        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 3"),
+        ({"schema": HEAD, "version": 2}, "a report of version 2; this reads version 3"),
+        ({"schema": HEAD, "version": 3}, "lacks article, cells, command, "),
         ({"cells": [{"network": "n"}]}, "cell 1: expected exactly adapter, "),
         ({"verdict of a cell": "fine"}, "cell 1: unknown verdict 'fine'"),
     ],
@@ -127,7 +133,8 @@ def test_read_gives_what_was_written(tmp_path: Path, report: dict[str, Any]) -> 
 
 
 CELL = next(sample.certified(["torch"], "agrees"))
-KNOWN, RED, NONE = (replace(CELL, verdict=v) for v in ("known", "refuted", "unsupported"))
+ONE = "1 of 2 cells"
+KNOWN, RED, OPEN, NONE = (replace(CELL, verdict=v) for v in OUTCOMES[1:])
 
 
 @pytest.mark.parametrize(
@@ -136,15 +143,17 @@ KNOWN, RED, NONE = (replace(CELL, verdict=v) for v in ("known", "refuted", "unsu
         ([CELL], {}, "green", "✓ Nothing refuted: 1 of 1 cells agree"),
         ([KNOWN], {}, "green", "✓ Nothing refuted: 0 of 1 cells agree, 1 known"),
         ([CELL, RED], {}, "red", "✗ Red: 1 of 2 cells refuted (torch 1)"),
+        ([CELL, OPEN], {}, "red", "✗ Red: 1 of 2 cells undecided (torch 1)"),
+        ([OPEN, RED], {}, "red", f"✗ Red: {ONE} refuted (torch 1) and {ONE} undecided (torch 1)"),
         ([CELL], {"failed": ["a", "b"]}, "red", "✗ Red: 2 other tests failed"),
         ([CELL], {"complete": False}, "incomplete", "… Not finished: 1 of 1 cells agree"),
         ([], {}, "empty", "… Nothing was verified: 0 of 0 cells agree"),
         ([NONE], {}, "empty", "… Nothing was verified: 0 of 1 cells agree, 1 unsupported"),
     ],
-    ids=["green", "known", "red", "failed", "incomplete", "empty", "unsupported"],
+    ids=["green", "known", "red", "open", "both", "failed", "incomplete", "empty", "unsupported"],
 )  # fmt: skip
 def test_the_verdict(cells: list[Cell], given: dict[str, Any], verdict: str, first: str) -> None:
-    """One refuted cell or one failed test makes a report red; with nothing verified it is empty."""
+    """A refuted or undecided cell or a failed test makes a report red; of nothing it is empty."""
     found = sample.of(cells, **given)
 
     assert verdict == found["verdict"]
@@ -281,8 +290,76 @@ def test_in_short() -> None:
     green, red = sample.report(), sample.report(verdict="refuted")
     jax = sum(cell["adapter"] == "jax" for cell in green["cells"])
 
-    assert f"| jax | {jax} | 0 | 0 | 0 |" in markdown(green)
-    assert f"| jax | 0 | 0 | {jax} | 0 |" in markdown(red)
+    assert f"| jax | {jax} | 0 | 0 | 0 | 0 |" in markdown(green)
+    assert f"| jax | 0 | 0 | {jax} | 0 | 0 |" in markdown(red)
     assert "<details open><summary>New findings" in markdown(red)
     assert "New findings" not in markdown(green)
     assert f"`{green['command']}`, seeds [0]" in markdown(green)
+
+
+def test_undecided_links_are_shown() -> None:
+    """An undecided cell is red, counted apart, and explained in every reader of the document."""
+    cells = [*sample.certified(["torch"], "agrees"), *sample.certified(["jax"], "undecided")]
+    found = sample.of(cells)
+    links = sum(cell.links for cell in cells if cell.network == "article")
+    inside = sum(cell.inside for cell in cells if cell.network == "article")
+    text, html, shown = dict(sections(found)), page(found), markdown(found)
+    row = ["article", f"{inside}/{links}", "RED", f"{links - inside}", "-"]
+    table = text["backproof: certificates, every link of the chain rule"]
+    said = text["backproof: undecided, one per adapter and network"]
+
+    assert found["verdict"] == "red"
+    assert found["counts"]["undecided"] == len(cells) // 2
+    assert next(one.split() for one in table.splitlines() if "article" in one)[:5] == row
+    assert said.count("is undecided") == len(sample.SMALL) + 1
+    assert "\n| jax | 0 | 0 | 0 | 6 | 0 |\n" in shown
+    assert "<details open><summary>Undecided" in shown
+    assert all(UNDECIDED in one for one in (said, shown, html))
+    assert UNDECIDED not in page(sample.report(["torch"]))
+    assert f">? {inside // 2}/{inside // 2}</a>" in html
+    assert "← first undecided" in html
+
+
+def test_an_undecided_link_is_a_cell_of_its_own_verdict(tmp_path: Path) -> None:
+    """Planted: no ball with a radius decides. The run fails and says why, without a diagnosis."""
+    sandbox = Sandbox(tmp_path / "suite")
+    file = "tests/verification/test_networks.py"
+    sandbox.write(file, (ROOT / file).read_text(encoding="utf-8"))
+    sandbox.edit(
+        "reference/verdict/judging.py", "if link.resolution < 1:", "if not link.resolution:"
+    )
+    sandbox.edit("reference/verdict/judging.py", "size / 2 and", "0 and")
+    outcome = sandbox.run("test_networks.py", "--frameworks", "reference", "-k", "article-0-float")
+    (cell,) = (cell for cell in outcome.cells if cell["precision"] == "float64")
+
+    assert outcome.status == 1
+    assert cell["verdict"] == "undecided"
+    assert (cell["links"], cell["undecided"], cell["fewest"]) == (16, 15, "dE/dE")
+    assert "2/32 RED      30" in outcome.text
+    assert "net_h[0, 0]: undecided: " in cell["message"]
+    assert "Rounding to float64 may be as large as the numbers" in cell["message"]
+    assert "diagnosis" not in cell["message"]
+
+
+def test_a_refuted_proof_is_shown() -> None:
+    """A gradient that is refuted end to end alone is marked in its entry and in its drawing."""
+    cell = next(sample.certified(["torch"], "agrees"))
+    *others, last = cell.chain
+    name, _, _, _, n, _ = last
+    said = [name, "refuted", 9.5, None, n, "0.5", f"{name}: refuted"]
+    found = page(sample.of([replace(cell, verdict="refuted", chain=[*others, said])]))
+
+    assert name == "dE/db_o end to end"
+    assert 'aria-label="refuted, 1 of 1">✗ 1/1</a>' in found
+    assert 'data-key="dE/db_o" class="refuted">✗ 0.5 · 9.50 ← first refuted</tspan>' in found
+
+
+def test_entries_say_what_is_proven() -> None:
+    """An entry of the matrix has the share of the ball and the digits proven, and says so aloud."""
+    cells = list(sample.certified(["torch"], "agrees"))
+    html = page(sample.of([replace(cells[1], share=0.678, proven=6.29)]))
+
+    assert 'aria-label="agrees, 0.67 of the ball, 6.2 digits proven">✓ 0.67 6.2</a>' in html
+    assert 'aria-label="undecided, 16 of 16">? 16/16</a>' in page(
+        sample.of([sample.spoiled(cells[0], "undecided")])
+    )

@@ -2,25 +2,27 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backproof import adapters
-from backproof.adapters.protocol import Adapter, Loss
+from backproof.adapters.protocol import Adapter, AdapterError, Loss
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
-from backproof.reference.verdict.certificate import Certificate, Replay, certify
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import catalogue
-from backproof.reference.verdict.passes import certify_passes
-from backproof.reference.verdict.sensitivity import OTHERWISE, TwoPasses
+from backproof.reference.verdict.passes import OTHERWISE, certify, certify_passes
+from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import in_precision
-from backproof.running.examples import explained, replays_of
+from backproof.running.examples import explained, replays_of, vectorized
 from backproof.running.variants import halved
 
 Passes = Callable[[Loss, dict[str, Any]], tuple[dict[str, Any], ...]]
@@ -146,18 +148,51 @@ def test_examples(name: str, fault: str) -> None:
     )
 
 
+SHAPES = {
+    "gradients, W1: expected shape (7, 6, 5), found (6, 5)": lambda found: found.update(
+        W1=found["W1"].sum(0)
+    ),
+    "gradients, W1: expected a NumPy array, found NoneType": lambda found: found.pop("W1"),
+    "cotangents, net2: expected shape (7, 1, 4), found ()": lambda found: found.update(
+        net2=found["net2"].sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("message", SHAPES)
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_examples_without_their_axis(name: str, message: str) -> None:
+    """A gradient that is missing, or has no axis of examples, is an error that names it."""
+    right = adapters.load(name)
+
+    def wrong(loss: Loss, tensors: dict[str, Any], batched: Collection[str]) -> Any:
+        assert right.per_example is not None
+        values, found = right.per_example(loss, tensors, batched)
+        SHAPES[message](found)
+        return values, found
+
+    adapter = replace(right, per_example=wrong)
+    implementations: Any = SimpleNamespace(adapter=lambda _: adapter)
+
+    with pytest.raises(AdapterError) as caught:
+        vectorized(implementations, name, "float64")
+    assert message in str(caught.value)
+
+
 @pytest.fixture(scope="module")
 def runs() -> Callable[[Callable[[Array], Array]], Certificate]:
-    """Return a function that changes a gradient of the run without probes, and certifies both."""
+    """Return a function that changes a gradient of the run without probes, and certifies sweep."""
     small = gpt(1, 2, 16, context=8, vocabulary=32)
     jit = adapters.load("jax.jit")
     leaves, shapes = in_precision(small, "float32")
-    trace, plain = jit.trace(small, leaves, shapes), jit.gradients(small, leaves)
+    trace = jit.trace(small, leaves, shapes)
+    right = jit.plain(small, leaves)
 
     def both(change: Callable[[Array], Array]) -> Certificate:
         name = "qkv1.weight"
-        changed = {**plain, name: change(plain[name].copy())}
-        return certify_passes(Replay(small, leaves, trace, PRECISIONS["float32"], changed))
+        changed = {**right.gradients, name: change(right.gradients[name].copy())}
+        plain = replace(right, gradients=changed)
+        return certify_passes(Replay(small, leaves, trace, PRECISIONS["float32"], plain))
 
     return both
 
@@ -214,13 +249,13 @@ def test_what_is_not_moved_has_no_part_in_the_bound() -> None:
     )
     one = Network("two", {k: np.ones(2) for k in "xctd"}, {}, nodes, frozenset())
     leaves, _ = in_precision(one, "float32")
-    both = TwoPasses(Replay(one, leaves, backprop(one, leaves), PRECISIONS["float32"]))
+    sweep = Sweep(Replay(one, leaves, backprop(one, leaves), PRECISIONS["float32"]))
     along = {k: np.full(2, float(k == "c")) for k in "xctd"}
-    before = both.bound(along)
-    both.received["z"] = np.full(2, np.inf)
+    before = sweep.bound(along)
+    sweep.received["z"] = np.full(2, np.inf)
 
-    assert 0 < both.bound(along) == before
-    assert both.bound({**along, "d": np.ones(2)}) == np.inf
+    assert 0 < sweep.bound(along) == before
+    assert sweep.bound({**along, "d": np.ones(2)}) == np.inf
 
 
 @pytest.mark.parametrize("bound", [0.0, np.inf, np.nan])
@@ -228,7 +263,7 @@ def test_a_bound_that_says_nothing_holds_nothing(
     bound: float, runs: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a bound of zero, infinity or NaN, a gradient that differs is refuted."""
-    monkeypatch.setattr(TwoPasses, "bound", lambda *_: bound)
+    monkeypatch.setattr(Sweep, "bound", lambda *_: bound)
     refuted = [ln.name for ln in runs(one_entry(1 + 2.0**-14)).links if ln.verdict == "refuted"]
 
     assert "dE/dqkv1.weight without probes" in refuted

@@ -10,7 +10,9 @@ function unpack(text) {
   return new Response(stream).json();
 }
 
-const SIGNS = { agrees: "✓", inside: "✓", known: "◆", degraded: "◆", refuted: "✗", unsupported: "-" };
+const SIGNS = {
+  agrees: "✓", inside: "✓", known: "◆", degraded: "◆", undecided: "?", refuted: "✗", unsupported: "-",
+};
 
 function make(tag, text = "", attributes = {}) {
   const element = document.createElement(tag);
@@ -39,20 +41,28 @@ function table(head, rows, caption) {
 const digits = (value) => (value === null ? "" : (Math.floor(value * 10) / 10).toFixed(1));
 const share = (value) => (value === null ? "∞" : value < 10 ? value.toFixed(3) : value.toExponential(1));
 
+const proof = (value) => (typeof value === "number" ? value.toFixed(1) : value);
+
 function links(cell) {
-  const rows = cell.chain.map(([name, verdict, used, entries, seen, said]) => [
-    name, verdict, share(used), entries.toLocaleString("en"), said ?? seen,
-  ]);
-  const order = { refuted: 0, degraded: 1, inside: 2 };
+  const row = ([name, verdict, used, proven, entries, seen, said]) => [
+    name, verdict, share(used), proof(proven), entries.toLocaleString("en"), said ?? seen,
+  ];
+  const order = ["refuted", "degraded", "undecided", "inside"];
+  const own = cell.chain.slice(0, cell.links).map(row);
+  own.sort((a, b) => order.indexOf(a[1]) - order.indexOf(b[1]));
   const first = cell.chain.find(([, verdict]) => verdict === "refuted");
-  rows.sort((a, b) => (order[a[1]] - order[b[1]]));
-  const caption = `${cell.inside} of ${cell.links} links inside` + (first ? `; first refuted: ${first[0]}` : "");
-  return table(["link", "verdict", "share of ball", "numbers", "worst entry"], rows, caption);
+  const parts = [`${cell.inside} of ${cell.links} links inside`];
+  if (cell.undecided) parts.push(`${cell.undecided} undecided`);
+  if (first) parts.push(`first refuted: ${first[0]}`);
+  if (cell.proven !== null) parts.push(`${digits(cell.proven)} digits proven or more (the fewest: ${cell.fewest})`);
+  if (cell.end_to_end) parts.push(`${cell.decided} of ${cell.end_to_end} decided end to end, in the last rows`);
+  const head = ["link", "verdict", "share of ball", "digits proven", "numbers", "worst entry"];
+  return table(head, [...own, ...cell.chain.slice(cell.links).map(row)], parts.join("; "));
 }
 
 function about(cell) {
   const parts = [];
-  const agreed = cell.digits === null ? "" : `, ${digits(cell.digits)} digits`;
+  const agreed = cell.digits === null ? "" : `, ${digits(cell.digits)} digits of agreement`;
   const text = `${SIGNS[cell.verdict]} ${cell.verdict}, seed ${cell.iteration}${agreed}, version ${cell.version}`;
   parts.push(make("p", text));
   for (const one of cell.known) parts.push(make("p", `◆ known: ${one}`));
@@ -102,8 +112,8 @@ for (const choice of document.querySelectorAll("select[data-drawing]")) {
     const svg = choice.closest("p").nextElementSibling;
     for (const at of svg.querySelectorAll("[data-key]")) {
       const [text, verdict] = columns[choice.value][at.dataset.key] ?? ["", ""];
-      const sign = { refuted: "✗ ", degraded: "◆ " }[verdict] ?? "";
-      const mark = first[choice.value] === at.dataset.key ? " ← first refuted" : "";
+      const sign = { refuted: "✗ ", undecided: "? ", degraded: "◆ " }[verdict] ?? "";
+      const mark = first[choice.value] === at.dataset.key ? ` ← first ${verdict}` : "";
       at.textContent = sign + text + mark;
       at.setAttribute("class", verdict);
     }
@@ -137,6 +147,6 @@ filter?.addEventListener("input", () => {
   const [{ value }, { checked }] = filter.elements;
   for (const row of document.querySelectorAll(".matrix tbody tr")) {
     const named = row.cells[0].textContent.includes(value);
-    row.hidden = !named || (checked && !row.querySelector(".known, .refuted"));
+    row.hidden = !named || (checked && !row.querySelector(".known, .undecided, .refuted"));
   }
 });

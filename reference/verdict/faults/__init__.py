@@ -25,6 +25,7 @@ from backproof.reference.verdict.faults import (
     rms_norm,
     shaping,
     softmax,
+    weight_norm,
 )
 from backproof.reference.verdict.faults.families import Table, faults
 from backproof.reference.verdict.faults.fault import Fault
@@ -56,6 +57,7 @@ TABLES: dict[str, Table] = {
     "batch_norm": normalization.BATCH_NORM,
     "layer_norm": normalization.LAYER_NORM,
     "rms_norm": rms_norm.RMS_NORM,
+    "weight_norm": weight_norm.WEIGHT_NORM,
     "max_pool": pooling.MAX_POOL,
     "average_pool": pooling.AVERAGE_POOL,
     "upsample": pooling.UPSAMPLE,

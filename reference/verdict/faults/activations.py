@@ -51,7 +51,6 @@ TANH: Table = {
 
 RELU: Table = {
     ("no derivative", "dout everywhere"): dz.passed_on,
-    ("derivative 1 at zero", "dout also where net = 0"): dz(lambda d, y, z: np.where(-z > 0, 0, d)),
     ("derivative at negatives", "dout where net < 0"): dz(lambda d, y, z: np.where(-z > 0, d, 0)),
     ("leaky", "dout / 100 where net < 0"): dz(lambda d, y, z: np.where(z > 0, d, d / 100)),
     ("its own output for the mask", "dout max(net, 0)"): dz.slope(lambda y, z: y),

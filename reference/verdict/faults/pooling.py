@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops import OPS
+from backproof.reference.ops.pooling import flat_windows, scattered
 from backproof.reference.ops.windows import pad, windows
 from backproof.reference.verdict.faults.families import (
     Cotangent,
@@ -33,28 +34,12 @@ def shared_out(share: Callable[[Any, Any], Any]) -> Wrong:
     def backward(
         dy: Any, y: Any, x: Any, *, kernel_size: int, stride: int, padding: int = 0
     ) -> Any:
-        seen = windows(pad(x, padding, -np.inf), (kernel_size, kernel_size), stride)
-        seen = seen.reshape(*y.shape, -1)
+        seen = flat_windows(x, kernel_size, stride, padding)
         is_largest = np.where(y[..., None] > seen, 0, np.ones_like(dy[..., None]))
         shares = share(dy[..., None], is_largest)
         return scattered(shares.reshape(*y.shape, kernel_size, -1), x, stride, padding)
 
     return dx(backward)
-
-
-def scattered(shares: Any, x: Any, stride: int, padding: int) -> Any:
-    """Return dx: each window's entries (N, C, P, Q, K, K) added up where they were taken from."""
-    dx = np.zeros_like(pad(x, padding))
-    n, c, p, q, row, column = np.indices(shares.shape, sparse=True)
-    np.add.at(dx, (n, c, stride * p + row, stride * q + column), shares)
-    return dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-
-
-def last(largest: Any) -> Any:
-    """Return a one at the last of the largest entries, zeros elsewhere."""
-    n = largest.shape[-1]
-    at = n - 1 - np.argmax(largest[..., ::-1], axis=-1)
-    return np.where(np.arange(n) == at[..., None], 1.0, 0.0)
 
 
 def largest(x: Any, value: float, *, kernel_size: int, stride: int, padding: int = 0) -> Any:
@@ -66,15 +51,6 @@ MAX_POOL: Table = {
     ("all equal entries", "dy for each of a window's equal largest entries"): shared_out(
         lambda d, largest: d * largest
     ).known("a mask x == max(x)"),
-    (
-        "shared among equal entries",
-        "dy shared evenly among a window's equal largest entries",
-    ): shared_out(lambda d, largest: d * largest / np.sum(largest, axis=-1, keepdims=True)).known(
-        "the gradient of torch.amax"
-    ),
-    ("last of equal entries", "dy for the last of a window's equal largest entries"): shared_out(
-        lambda d, largest: d * last(largest)
-    ).known("a comparison >= for >"),
     ("every entry of the window", "dy for all of a window's entries"): shared_out(
         lambda d, largest: d * np.ones_like(largest)
     ).known("no mask"),

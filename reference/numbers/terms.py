@@ -1,0 +1,178 @@
+"""Terms: a number, and the sum of the magnitudes of all terms that were added up for it.
+
+The gradient of a bias before a batch norm is zero on paper, and rounding noise in fact: its terms
+cancel. No relative bound holds for such a number, but its error is small beside its terms. That
+tells it from a number of which nothing is known.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.special import erf
+
+from backproof.reference.numbers.ball import MOVES
+
+if TYPE_CHECKING:
+    from backproof.reference.ops import Array
+
+
+class Terms(NDArrayOperatorsMixin):
+    """An array of numbers with their terms.
+
+    mid:       float64 array, evaluated as NumPy does.
+    magnitude: float64 array of the same shape: of each entry, the sum of the magnitudes of its
+               terms. Unless terms cancel, it is about |mid|.
+
+    A product has the products of both factors' terms. A function of one number has one term, its
+    value.
+    """
+
+    def __init__(self, mid: Any, magnitude: Any) -> None:
+        """Take the arrays as they are; none is copied."""
+        self.mid: Array = np.asarray(mid, dtype=np.float64)
+        self.magnitude: Array = np.asarray(magnitude, dtype=np.float64)
+
+    @classmethod
+    def of(cls, values: Any) -> "Terms":
+        """Return numbers that are one term each."""
+        return cls(values, np.abs(np.asarray(values, dtype=np.float64)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.mid.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.mid.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.mid.size
+
+    @property
+    def T(self) -> "Terms":
+        """The transpose."""
+        return Terms(self.mid.T, self.magnitude.T)
+
+    def reshape(self, *shape: Any) -> "Terms":
+        """Return the same entries in another shape."""
+        return Terms(self.mid.reshape(*shape), self.magnitude.reshape(*shape))
+
+    def __getitem__(self, index: Any) -> "Terms":
+        return Terms(self.mid[index], self.magnitude[index])
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        """Write to an array that `np.zeros_like` has made; other arrays are shared."""
+        terms = _terms(values)
+        self.mid[index], self.magnitude[index] = terms.mid, terms.magnitude
+
+    def __repr__(self) -> str:
+        return f"Terms({self.mid}, of {self.magnitude})"
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.add and method == "at":
+            return _add_at(*inputs)
+        rule = _UFUNCS.get(ufunc)
+        if rule is None or method != "__call__" or kwargs:
+            return NotImplemented
+        with np.errstate(all="ignore"):
+            return rule(*map(_terms, inputs))
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = _FUNCTIONS.get(func)
+        return NotImplemented if rule is None else rule(*args, **kwargs)
+
+
+def _terms(x: Any) -> Terms:
+    return x if isinstance(x, Terms) else Terms.of(x)
+
+
+def _divide(a: Terms, b: Terms) -> Terms:
+    """a/b moves by da/b - a/b db/b: it has the terms of a over b, times those of b over b."""
+    share = b.magnitude / np.abs(b.mid)
+    return Terms(a.mid / b.mid, a.magnitude / np.abs(b.mid) * share)
+
+
+def _function(f: Callable[..., Any]) -> Callable[..., Terms]:
+    """Return the rule of a function of numbers, entry by entry."""
+    return lambda *operands: Terms.of(f(*(a.mid for a in operands)))
+
+
+def _where(mask: Any, a: Any, b: Any) -> Terms:
+    a, b = _terms(a), _terms(b)
+    return Terms(np.where(mask, a.mid, b.mid), np.where(mask, a.magnitude, b.magnitude))
+
+
+def _max(a: Terms, axis: Any = None, *, keepdims: bool = False) -> Terms:
+    """Return the largest entries; of equal ones, the one of most terms."""
+    largest = a.mid == np.max(a.mid, axis=axis, keepdims=True)
+    magnitude = np.max(np.where(largest, a.magnitude, 0), axis=axis, keepdims=keepdims)
+    return Terms(np.max(a.mid, axis=axis, keepdims=keepdims), magnitude)
+
+
+def _concatenate(parts: Sequence[Any], axis: int = 0) -> Terms:
+    every = list(map(_terms, parts))
+    return Terms(
+        np.concatenate([terms.mid for terms in every], axis=axis),
+        np.concatenate([terms.magnitude for terms in every], axis=axis),
+    )
+
+
+def _pad(a: Terms, width: Any, *, constant_values: float = 0) -> Terms:
+    mid = np.pad(a.mid, width, constant_values=constant_values)
+    return Terms(mid, np.pad(a.magnitude, width, constant_values=abs(constant_values)))
+
+
+def _zeros_like(a: Terms, *, shape: tuple[int, ...] | None = None) -> Terms:
+    return Terms.of(np.zeros(a.shape if shape is None else shape))
+
+
+def _linear(f: Callable[..., Any]) -> Callable[..., Terms]:
+    """Return the rule of a function that moves, repeats and adds up entries."""
+
+    def rule(a: Terms, *arguments: Any, **options: Any) -> Terms:
+        return Terms(f(a.mid, *arguments, **options), f(a.magnitude, *arguments, **options))
+
+    return rule
+
+
+def _add_at(target: Terms, index: Any, values: Any) -> None:
+    terms = _terms(values)
+    np.add.at(target.mid, index, terms.mid)
+    np.add.at(target.magnitude, index, terms.magnitude)
+
+
+FUNCTIONS = (np.exp, np.expm1, np.log, np.log1p, np.arctan, np.sqrt, np.power, np.tanh, erf)
+
+_UFUNCS: dict[Any, Callable[..., Any]] = {
+    np.negative: lambda a: Terms(-a.mid, a.magnitude),
+    np.absolute: lambda a: Terms(np.abs(a.mid), a.magnitude),
+    np.maximum: lambda a, b: _where(a.mid >= b.mid, a, b),
+    np.minimum: lambda a, b: _where(a.mid <= b.mid, a, b),
+    np.greater: lambda a, b: a.mid > b.mid,
+    np.less: lambda a, b: a.mid < b.mid,
+    np.add: lambda a, b: Terms(a.mid + b.mid, a.magnitude + b.magnitude),
+    np.subtract: lambda a, b: Terms(a.mid - b.mid, a.magnitude + b.magnitude),
+    np.multiply: lambda a, b: Terms(a.mid * b.mid, a.magnitude * b.magnitude),
+    np.matmul: lambda a, b: Terms(a.mid @ b.mid, a.magnitude @ b.magnitude),
+    np.divide: _divide,
+    **{f: _function(f) for f in FUNCTIONS},
+}
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
+    np.sum: _linear(np.sum),
+    np.max: _max,
+    np.where: _where,
+    np.ones_like: lambda a: Terms.of(np.ones(a.shape)),
+    np.zeros_like: _zeros_like,
+    np.argmax: lambda a, axis=None: np.argmax(a.mid, axis=axis),
+    np.pad: _pad,
+    np.ndim: lambda a: a.ndim,
+    np.shape: lambda a: a.shape,
+    **{move: _linear(move) for move in MOVES},
+}

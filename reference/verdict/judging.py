@@ -1,0 +1,250 @@
+"""The verdict on one array: in which ball does it lie, and does that ball decide?
+
+A ball decides where it is smaller than the exact numbers, ||rad|| < ||mid|| in the 2-norm over the
+array's entries. Otherwise zeros lie inside as well, and so does the negative of nearly every
+array: such a ball proves nothing. Two kinds of zero are decided all the same:
+
+- exact zeros, whose balls have no radius: what is multiplied by zero is zero;
+- zeros by cancellation, such as the gradient of a bias before a batch norm: midpoints that are
+  rounding noise, in balls that are small beside the terms that cancel.
+
+An implementation may work in several ways (`freedoms`) and compute an op in several forms. A way is
+granted only where its ball decides.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.verdict.evidence import is_of
+from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
+
+Form = tuple[str, ...]
+"""The names of the forms of ops in which an array is computed; empty for the reference's own."""
+
+Ways = Mapping[Form, Callable[[Precision], Ball]]
+"""Form -> from a precision to the ball of the result."""
+
+
+def no_terms(_: Form) -> Array:
+    """Return that no terms are added up: no zero of such an array is one by cancellation."""
+    return np.zeros(())
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """One way in which an implementation may work in a precision.
+
+    precision:  the rounding of the steps inside an op.
+    properties: what it is called.
+    is_narrow:  whether sums are rounded to the precision itself on the way, though a wider
+                accumulator is usual.
+    """
+
+    precision: Precision
+    properties: tuple[str, ...] = ()
+    is_narrow: bool = False
+
+
+FLUSHES = "flushes subnormals to zero"
+
+
+def freedoms(p: Precision) -> tuple[Freedom, ...]:
+    """Return the ways of working in a precision; the one that widens a ball least comes first.
+
+    The smallest normal number of float16 is large. Its subnormals are read and written as zero by
+    some implementations, but never lost in the terms of a narrow accumulator.
+    """
+    flushes = (FLUSHES,)
+    if not p.accumulator:
+        own = [Freedom(p), Freedom(p.flushing(), flushes), Freedom(p.zeroing(), flushes)]
+        return tuple(own)
+    steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
+    return (
+        Freedom(p.steps),
+        Freedom(p, (steps,)),
+        Freedom(p.flushing(), (steps, *flushes)),
+        Freedom(p.zeroing(), (steps, *flushes)),
+        Freedom(p.summing_in_parts(), (f"rounds partial sums to {p.name}",), is_narrow=True),
+        Freedom(p.narrow(), (narrow,), is_narrow=True),
+    )
+
+
+def judged(
+    quantity: Quantity,
+    seen: Any,
+    asked: Precision,
+    ball: Ball,
+    ways: Callable[[], Ways],
+    terms: Callable[[Form], Array],
+) -> Link:
+    """Return the verdict on one array.
+
+    seen:  the framework's array. asked: the precision that was asked for.
+    ball:  the one that is tried first. ways: the ways that are tried next; none where nothing is
+    rounded. terms: form -> for each entry the sum of the magnitudes of the terms that are added up.
+    """
+    own = asked.name
+    if problem := problem_of(seen, ball.shape, asked):
+        return Link(quantity, "refuted", own, problem=problem)
+    first = measured(quantity, own, seen, ball, ball.mid)
+    if first.share <= 1 and (found := decided(first, ball, ball.mid, lambda: terms(()))):
+        return found
+    if not np.all(np.isfinite(seen)):
+        index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
+        problem = f"expected a finite number, found {seen[index]}"
+        return replace(first, verdict="refuted", index=index, problem=problem)
+    undecided = replace(first, verdict="undecided") if first.share <= 1 else None
+    for link in held(first, seen, ways(), terms):
+        if link.verdict == "inside":
+            return link
+        undecided = undecided or link
+    outside = int(np.sum(~ball.contains(seen)))
+    refuted = replace(first, verdict="refuted")
+    return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
+
+
+def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:
+    """Yield a link for each way whose ball holds an array: inside, or undecided.
+
+    first: the link in the ball that was tried first.
+    """
+    asked = PRECISIONS[first.precision]
+    sharpest, *_ = freedoms(asked)
+    # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
+    # forms are different conventions, and each has its own.
+    exact = {form: make(sharpest.precision).mid for form, make in ways.items()}
+    for freedom in freedoms(asked):
+        # A sum of zero whose terms were rounded once is at most u times their magnitudes.
+        noise = np.inf if freedom == sharpest else asked.u
+        for form, make in ways.items():
+            ball = make(freedom.precision)
+            link = measured(first.quantity, asked.name, seen, ball, exact[form])
+            if not link.share <= 1:
+                continue
+            if found := decided(link, ball, exact[form], partial(terms, form), noise):
+                yield replace(found, properties=(*form, *freedom.properties))
+            elif not freedom.is_narrow:
+                yield replace(link, verdict="undecided")
+
+
+def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
+    """Return the link as degraded to a lower precision, if there is evidence of it; else None.
+
+    first: the ball that was tried first. The sharpest ball of each lower precision is tried first:
+    of matrix products whose operands are rounded to it; of the result rounded to it; of every step
+    rounded to it.
+    """
+    asked = PRECISIONS[refuted.precision]
+    for p in LOWER[refuted.precision] if ways else ():
+        products = replace(asked.accumulator or asked, accumulator=p.accumulator, products=p)
+        makes = [partial(ways[()], products), partial(first.into, p)]
+        makes += [partial(ways[()], steps.flushing()) for steps in dict.fromkeys((p, p.narrow()))]
+        for ball in (make() for make in makes):
+            link = measured(refuted.quantity, p.name, seen, ball, first.mid)
+            if link.share <= 1 and link.resolution < 1 and is_of(p, seen, first, ball):
+                return replace(link, verdict="degraded")
+    return None
+
+
+def decided(
+    link: Link, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float = np.inf
+) -> Link | None:
+    """Return a link that lies inside a ball, if the ball decides; else None.
+
+    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each
+    entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
+    cancellation.
+    """
+    if link.resolution < 1:
+        return link
+    size = norm(terms())
+    # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
+    if norm(reach(ball, exact)) < size / 2 and norm(exact) <= noise * size:
+        return replace(link, cancels=True)
+    return None
+
+
+def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:
+    """Return a link with the entry that uses most of its ball, NaN before all others.
+
+    exact: the midpoints of the sharpest ball.
+    """
+    if not seen.size:
+        return Link(quantity, "inside", precision, share=0.0, resolution=0.0)
+    shares = ball.shares(seen)
+    if not np.isfinite(np.max(ball.rad)):  # a ball without bound holds everything
+        shares = np.where(np.isfinite(ball.rad), shares, np.inf)
+    index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
+    return Link(
+        quantity,
+        "inside",
+        precision,
+        entries=seen.size,
+        share=float(shares[index]),
+        resolution=resolution(ball, exact),
+        index=index,
+        seen=float(seen[index]),
+        mid=float(ball.mid[index]),
+        rad=float(ball.rad if ball.is_exact else ball.rad[index]),
+    )
+
+
+def resolution(ball: Ball, exact: Array) -> float:
+    """Return how far numbers in a ball may be from exact ones, relative to these, in the 2-norm.
+
+    It is 0 where nothing is rounded, and infinity where nothing is known.
+    """
+    far = norm(reach(ball, exact))
+    if far == 0:
+        return 0.0
+    size = norm(exact)
+    return far / size if 0 < size < np.inf and far < np.inf else np.inf
+
+
+def reach(ball: Ball, exact: Array) -> Array:
+    """Return how far the numbers of a ball may be from exact ones, entry by entry."""
+    if ball.mid is exact:
+        return radii(ball)
+    return radii(ball) + np.abs(ball.mid - exact)
+
+
+def radii(ball: Ball) -> Array:
+    """Return the radius of every entry."""
+    return np.broadcast_to(np.asarray(ball.rad), ball.shape)
+
+
+def norm(a: Array) -> float:
+    """Return the 2-norm over all entries, without overflow or underflow of the squares."""
+    flat = np.ravel(a)
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(np.dot(flat, flat))
+    if np.finfo(float).tiny / np.finfo(float).eps < square < np.inf:
+        return square**0.5
+    largest = float(np.max(np.abs(flat), initial=0))
+    return largest * float(np.linalg.norm(flat / largest)) if 0 < largest < np.inf else largest
+
+
+def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
+    """Return what is wrong with an array before any comparison of its numbers."""
+    if seen is None:
+        return "is missing"
+    if not isinstance(seen, np.ndarray | np.generic):
+        return f"expected a NumPy array, found {type(seen).__name__}"
+    if seen.shape != shape:
+        return f"expected shape {shape}, found {seen.shape}"
+    if seen.dtype != p.dtype:
+        return f"{OTHER_DTYPE} {p.dtype}, found {seen.dtype}"
+    return None
+
+
+def widest(p: Precision, properties: Collection[str]) -> Precision:
+    """Return the rounding of the steps of an implementation that was seen to have properties."""
+    seen = [one.precision for one in freedoms(p) if {*one.properties} <= {*properties}]
+    return seen[-1]

@@ -1,0 +1,73 @@
+"""What frameworks are known to compute instead: formulas by name, which findings name.
+
+A finding excuses the numbers that its formula predicts, and no others. A formula is written like an
+op, in plain NumPy that runs over `Ball`, and names no framework.
+"""
+
+from collections.abc import Mapping
+
+from backproof.reference.verdict.known.activations import (
+    elu_of_difference,
+    gelu_in_steps,
+    gelu_of_5_terms,
+    gelu_slope_of_5_terms,
+    softplus_with_threshold,
+)
+from backproof.reference.verdict.known.attention import softmax_in_float32
+from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
+from backproof.reference.verdict.known.cross_entropy import difference_of_complements
+from backproof.reference.verdict.known.formula import (
+    AsShown,
+    Defined,
+    Either,
+    Formula,
+    Instead,
+    InSteps,
+    OfDtype,
+    Unwritten,
+)
+from backproof.reference.verdict.known.normalization import (
+    channels_mixed_up,
+    constants_in_forward_mode,
+    difference_as_shown,
+    difference_in_steps,
+    difference_of_means,
+    saved_in_bfloat16,
+    shift_in_parts,
+)
+from backproof.reference.verdict.known.optimizers import length_in_float32, product_in_float32
+from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
+
+THREADS = 16
+"""How many threads may share a sum."""
+
+FORMULAS: Mapping[str, Formula] = {
+    "softplus with a threshold of 20": Instead(softplus_with_threshold()),
+    "GELU of five terms": Instead(gelu_of_5_terms()),
+    "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
+    "expm1 as exp - 1": Instead(elu_of_difference()),
+    "softmax in float32": Instead(softmax_in_float32()),
+    "(1 - t) - (1 - s(y))": Instead(difference_of_complements()),
+    "unwritten where all is padding": Unwritten(unwritten_where_all_is_padding()),
+    "statistics saved in bfloat16": Instead(saved_in_bfloat16()),
+    "statistics constant in forward mode": Instead(constants_in_forward_mode()),
+    "channels mixed up": Instead(channels_mixed_up()),
+    "channels mixed up, statistics saved in bfloat16": Instead(
+        channels_mixed_up(saved_in_bfloat16())
+    ),
+    "shift summed by threads": Either(
+        tuple(InSteps(shift_in_parts(parts)) for parts in range(1, THREADS + 1))
+    ),
+    "E[x^2] - E[x]^2": Instead(difference_of_means()),
+    "E[x^2] - E[x]^2 without digits": Either(
+        (AsShown(difference_as_shown(0.0)), AsShown(difference_as_shown(0.5)))
+    ),
+    "E[x^2] - E[x]^2 in steps": InSteps(difference_in_steps()),
+    "sums in turn": InSteps({**difference_in_steps(), **biases_in_turn()}),
+    "sums in lanes": InSteps(shifts_in_lanes()),
+    "GELU in steps": InSteps(gelu_in_steps()),
+    "product in float32": Defined(product_in_float32),
+    "length in float32": Defined(length_in_float32),
+    "tangents in float64": OfDtype("float64"),
+}
+"""Name -> what is computed instead."""

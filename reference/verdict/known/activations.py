@@ -1,0 +1,98 @@
+"""What activations are known to compute instead. Shapes as in `reference.ops`."""
+
+from dataclasses import replace
+from math import pi, sqrt
+
+import numpy as np
+
+from backproof.reference.numbers.precision import FLOAT64
+from backproof.reference.numbers.stepwise import cast, like
+from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.gelu import CUBIC, inner
+from backproof.reference.verdict.faults.fault import with_options
+
+THRESHOLD = 20.0
+"""Where softplus is taken for its input by default."""
+
+
+def softplus_with_threshold() -> dict[str, Op]:
+    """Return softplus that returns its input above a threshold of 20, if it is given none."""
+    return {"softplus": with_options("softplus", lambda given: {"threshold": THRESHOLD, **given})}
+
+
+def erf_of_5_terms(x: Array) -> Array:
+    """Return erf x to within 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+
+    1. t = 1 / (1 + p |x|).
+    2. erf |x| = 1 - (a1 t + a2 t^2 + a3 t^3 + a4 t^4 + a5 t^5) e^(-x^2), which cancels near zero.
+    """
+    t = 1 / (1 + 0.3275911 * np.abs(x))
+    total = 0 * t
+    for a in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        total = (total + a) * t
+    size = 1 - total * np.exp(-(x * x))
+    return np.where(x > 0, size, -size)
+
+
+def gelu_of_5_terms() -> dict[str, Op]:
+    """Return GELU by that approximation; its derivative is the right one."""
+    right = OPS["gelu"]
+
+    def forward(z: Array, *, approximate: str = "none") -> Array:
+        if approximate == "tanh":
+            return right.forward(z, approximate=approximate)
+        return 0.5 * z * (1 + erf_of_5_terms(z * sqrt(0.5)))
+
+    return {"gelu": replace(right, forward=forward)}
+
+
+def gelu_slope_of_5_terms() -> dict[str, Op]:
+    """Return GELU whose derivative P(z) + z P'(z) takes P by that approximation, P' as it is."""
+    right = OPS["gelu"]
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, approximate: str = "none"
+    ) -> tuple[Array, ...]:
+        if approximate == "tanh":
+            return right.backward(dout, out, z, approximate=approximate)
+        density = np.exp(-0.5 * (z * z)) * sqrt(0.5 / pi)
+        return (dout * (0.5 * (1 + erf_of_5_terms(z * sqrt(0.5))) + z * density),)
+
+    return {"gelu": replace(right, backward=backward)}
+
+
+def gelu_in_steps() -> dict[str, Op]:
+    """Return GELU in the tanh form whose derivative is multiplied out, step by step.
+
+    z^2 and z^3 overflow where the slope of tanh is zero: zero times infinity is NaN.
+    """
+    right = OPS["gelu"]
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, approximate: str = "none"
+    ) -> tuple[Array, ...]:
+        if approximate != "tanh":
+            return right.backward(dout, out, z, approximate=approximate)
+        # 1. out = z P, P = (1 + t) / 2, t = tanh u, u = c inner, inner = z + CUBIC z^3.
+        t, c = np.tanh(inner(z)), sqrt(2 / pi)
+        # 2. dt, then du, with tanh' as (1 + t)(1 - t), then dinner.
+        dt = dout * z * 0.5
+        dinner = (dt + dt * t) * (1 - t) * c
+        # 3. dz of P's factor z, of z in inner, and of z^3.
+        return (dout * (0.5 * (1 + t)) + dinner + (dinner * CUBIC) * (3 * (z * z)),)
+
+    return {"gelu": replace(right, backward=backward)}
+
+
+def elu_of_difference() -> dict[str, Op]:
+    """Return ELU that takes e^z - 1 as the rounded e^z, minus 1: it cancels near zero.
+
+    e^z is within one unit in the last place: twice the error of one rounding.
+    """
+
+    def forward(z: Array, *, alpha: float = 1.0) -> Array:
+        e = like(np.exp(cast(-np.abs(z), FLOAT64)), z)
+        return np.where(z > 0, z, alpha * (e + rounding(e) - 1))
+
+    return {"elu": Op(forward, OPS["elu"].backward)}

@@ -1,0 +1,198 @@
+"""What a finding predicts: the numbers that a formula gives from the framework's own operands."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from backproof.reference.backprop import Rules
+from backproof.reference.network import Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.stepwise import Stepwise
+from backproof.reference.ops import OPS, Op
+from backproof.reference.optimizers import Optimizer
+from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.tangents import TangentReplay
+from backproof.reference.verdict.training import Steps
+
+Evidence = Replay | Steps
+"""What replays the links of a certificate: `seen`, and the precision asked for."""
+
+
+class Formula:
+    """What is computed instead, and so the numbers that are predicted."""
+
+    def changes(self, evidence: Any, quantity: Quantity) -> bool:
+        """Return whether a quantity is computed by it."""
+        raise NotImplementedError
+
+    def balls(self, evidence: Any, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the balls of a quantity, as an implementation computes it that works in p.
+
+        Each entry is predicted to be in one of them; where a midpoint is NaN or infinite, to be
+        just that.
+        """
+        raise NotImplementedError
+
+    def precision(self, asked: Precision) -> Precision:
+        """Return the precision whose dtype the numbers have."""
+        return asked
+
+
+@dataclass(frozen=True, slots=True)
+class Instead(Formula):
+    """Other ops in the place of the right ones. ops: the name of an op -> the other one."""
+
+    ops: Mapping[str, Op]
+
+    def changes(self, evidence: Replay, quantity: Quantity) -> bool:
+        """Return whether the function that makes a quantity is another one."""
+        found = {node.op for node in makers(evidence, quantity)} & {*self.ops}
+        forward = any(self.ops[k].forward is not OPS[k].forward for k in found)
+        backward = any(self.ops[k].backward is not OPS[k].backward for k in found)
+        if quantity.kind == "derivative":
+            return backward
+        return forward or (backward and is_handed_forward(evidence, quantity))
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the ball by these ops."""
+        yield evidence.ball(quantity, p, self.rules)
+        if is_handed_forward(evidence, quantity):
+            yield evidence.handed_forward(quantity.of, p, rules=self.rules)
+
+    @property
+    def rules(self) -> Rules:
+        """A sweep with these ops."""
+        return Rules(ops={**OPS, **self.ops})
+
+
+def makers(evidence: Evidence, quantity: Quantity) -> list[Node]:
+    """Return the nodes that make a quantity: a value's own node, a derivative's consumers."""
+    nodes, name = evidence.network.nodes if isinstance(evidence, Replay) else (), quantity.of
+    if quantity.kind == "derivative":
+        return [node for node in nodes if name in node.inputs]
+    return [node for node in nodes if quantity.kind == "value" and node.name == name]
+
+
+def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentReplay]:
+    """Return whether a quantity is a tangent that a backward function may give as well."""
+    return isinstance(evidence, TangentReplay) and evidence.is_symmetric(quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class InSteps(Instead):
+    """Ops of which each step is known, so that the numbers are predicted exactly."""
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the numbers, whatever p."""
+        steps = OverSteps(evidence.network, evidence.leaves, evidence.trace, evidence.precision)
+        numbers: Any = steps.ball(quantity, p, self.rules)
+        yield Ball.exact(np.asarray(numbers), evidence.precision)
+
+
+class OverSteps(Replay):
+    """Replays links in the precision itself, one step after another."""
+
+    def operand(self, quantity: Quantity, p: Precision) -> Any:  # noqa: ARG002 the precision's own
+        """Return a framework's own numbers."""
+        return Stepwise.of(self.seen(quantity))
+
+    def rounded(self, ball: Any) -> Any:
+        """Return an op's result unchanged: each of its steps was rounded."""
+        return ball
+
+
+@dataclass(frozen=True, slots=True)
+class AsShown(Instead):
+    """Other ops whose forward functions see their own output first: forward(y, *inputs)."""
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the ball by these ops."""
+        if quantity.kind != "value":
+            yield evidence.ball(quantity, p, self.rules)
+            return
+        node = evidence.nodes[quantity.of]
+        known = evidence.known(node, p)
+        operands = (known[name] for name in (node.name, *node.inputs))
+        yield evidence.rounded(self.ops[node.op].forward(*operands, **node.options))
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten(Instead):
+    """Other ops that leave entries of an array unwritten, NaN in the formula: any number at all."""
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the ball by these ops, with the numbers seen where nobody wrote."""
+        ball = evidence.ball(quantity, p, self.rules)
+        nobody = np.isnan(ball.mid)
+        seen = np.asarray(evidence.seen(quantity), dtype=np.float64)
+        if seen.shape == ball.shape:
+            yield Ball(np.where(nobody, seen, ball.mid), np.where(nobody, 0, ball.rad), p)
+
+
+@dataclass(frozen=True, slots=True)
+class Defined(Formula):
+    """Another definition of an optimizer. other: the right one -> the one that is computed."""
+
+    other: Callable[[Optimizer], Optimizer]
+
+    def changes(self, evidence: Steps, quantity: Quantity) -> bool:
+        """Return whether a quantity is a state of a training, or its parameters."""
+        return isinstance(evidence, Steps) and quantity.kind == "state"
+
+    def balls(self, evidence: Steps, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the ball of each form, with scalars in float64 and in the precision itself."""
+        try:
+            other = self.other(evidence.optimizer)
+        except KeyError:  # of another optimizer
+            return
+        for form in ("", *other.forms):
+            for narrow in (False, True):
+                yield evidence.ball(quantity, p, form, narrow=narrow, of=other)
+
+
+@dataclass(frozen=True, slots=True)
+class Either(Formula):
+    """Several formulas, of which an entry follows one."""
+
+    formulas: tuple[Formula, ...]
+
+    def changes(self, evidence: Evidence, quantity: Quantity) -> bool:
+        """Return whether a quantity is computed by one of them."""
+        return any(one.changes(evidence, quantity) for one in self.formulas)
+
+    def balls(self, evidence: Evidence, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the balls of all."""
+        for one in self.formulas:
+            yield from one.balls(evidence, quantity, p)
+
+
+@dataclass(frozen=True, slots=True)
+class OfDtype(Formula):
+    """The right numbers, as tangents of another dtype: of scalars, and of what follows from them.
+
+    name: that dtype's.
+    """
+
+    name: str
+
+    def changes(self, evidence: Replay, quantity: Quantity) -> bool:
+        """Return whether a quantity is the tangent of a scalar, or follows from such a tangent."""
+        if not quantity.tangent:
+            return False
+        operands = [name for node in makers(evidence, quantity) for name in node.inputs]
+        tangents = (evidence.seen(Quantity("value", name, tangent=True)) for name in operands)
+        return np.shape(evidence.seen(quantity)) == () or any(
+            isinstance(t, np.ndarray | np.generic) and t.dtype.name == self.name for t in tangents
+        )
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the right ball."""
+        yield evidence.ball(quantity, p)
+
+    def precision(self, asked: Precision) -> Precision:  # noqa: ARG002 whatever was asked for
+        """Return the precision whose dtype the numbers have."""
+        return PRECISIONS[self.name]

@@ -1,0 +1,254 @@
+"""What batch norm and layer norm are known to compute instead.
+
+Shapes as in `reference.ops.normalization`: n entries of x are normalized together, over some axes;
+y = gamma xhat + beta, inv = 1 / sqrt(variance + eps), and d = dE/dxhat = gamma dy.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.numbers.precision import BFLOAT16
+from backproof.reference.numbers.stepwise import cast, like, wide
+from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.functions import rounding, stop
+from backproof.reference.ops.normalization import (
+    mean,
+    normalized,
+    over_batch,
+    through_normalization,
+)
+
+Axes = tuple[int, ...]
+
+
+def over_features(x: Array) -> tuple[Axes, Axes]:
+    """Return the axis that layer norm normalizes over, and the shape in which (C,) broadcasts."""
+    return (x.ndim - 1,), (-1,)
+
+
+OVER = {"batch_norm": over_batch, "layer_norm": over_features}
+"""Op -> the axes that it normalizes over, and the shape in which (C,) broadcasts."""
+
+
+def others(name: str, x: Array) -> Axes:
+    """Return all axes but that of the channels or features."""
+    return over_batch(x)[0] if name == "batch_norm" else tuple(range(x.ndim - 1))
+
+
+def norms(
+    normalize: Callable[[Array, Axes, float], Array],
+    through: Callable[[Array, Array, Axes, float], Array],
+) -> dict[str, Op]:
+    """Return both norms.
+
+    normalize: (x, axes, eps) -> xhat. through: (d, x, axes, eps) -> dx.
+    """
+
+    def norm(name: str) -> Op:
+        def forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
+            axes, column = OVER[name](x)
+            return normalize(x, axes, eps) * gamma.reshape(column) + beta.reshape(column)
+
+        def backward(
+            dy: Array, y: Array, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
+        ) -> tuple[Array, Array, Array]:
+            axes, column = OVER[name](x)
+            dx = through(dy * gamma.reshape(column), x, axes, eps)
+            every = others(name, x)
+            return dx, np.sum(dy * normalize(x, axes, eps), axis=every), np.sum(dy, axis=every)
+
+        return Op(forward, backward)
+
+    return {name: norm(name) for name in OVER}
+
+
+def with_right_values(ops: Mapping[str, Op]) -> dict[str, Op]:
+    """Return ops of which only the backward function is another one."""
+    return {name: replace(op, forward=OPS[name].forward) for name, op in ops.items()}
+
+
+def difference_of_means() -> dict[str, Op]:
+    """Return norms whose variance is max(mean x^2 - (mean x)^2, 0), differentiated as it stands.
+
+    It is the variance on paper, and cancels where the mean is large beside it.
+    """
+
+    def statistics(x: Array, axes: Axes, eps: float) -> tuple[Array, Array, Array]:
+        m = mean(x, axes)
+        v = mean(x * x, axes) - m * m
+        return x - m, v, 1 / np.sqrt(np.maximum(v, 0) + eps)
+
+    def normalize(x: Array, axes: Axes, eps: float) -> Array:
+        c, _, inv = statistics(x, axes, eps)
+        return c * inv
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        c, v, inv = statistics(x, axes, eps)
+        return through_difference(d, x, c, inv, axes, np.where(v > 0, 1, 0))
+
+    return norms(normalize, through)
+
+
+def through_difference(d: Array, x: Array, c: Array, inv: Array, axes: Axes, slope: Any) -> Array:
+    """Return dx where the variance is v = mean x^2 - m^2.
+
+    x - m is c. slope: d max(v, 0) / dv.
+    1. dv/dx[k] = 2 x[k] / n - 2 m / n, two terms that are rounded before they cancel to 2 c[k] / n.
+    2. dinv/dv = -inv^3 / 2, so dE/dv = -n pull / 2, pull = inv^2 mean(d xhat).
+    3. dx = inv (d - mean(d)) - (x pull - m pull).
+    """
+    pull = slope * (inv * inv * mean(d * (c * inv), axes))
+    besides = rounding(x * pull) + rounding((x - c) * pull)
+    return inv * (d - mean(d, axes)) - c * pull + (besides + besides)
+
+
+def difference_in_steps() -> dict[str, Op]:
+    """Return the same in steps, each rounded: only means of x and x^2 are accumulated in float32.
+
+    The maximum of v and 0 has the slope 1/2 where both are equal.
+    """
+
+    def statistics(x: Array, axes: Axes, eps: float) -> tuple[Array, ...]:
+        # 1. The statistics.
+        m = like(mean(wide(x), axes), x)
+        v = like(mean(wide(x) * wide(x), axes), x) - m * m
+        # 2. inv.
+        s = np.maximum(v, 0) + eps
+        inv = like(1 / np.sqrt(wide(s)), x)
+        return m, v, s, inv
+
+    def normalize(x: Array, axes: Axes, eps: float) -> Array:
+        m, _, _, inv = statistics(x, axes, eps)
+        return (x - m) * inv
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        m, v, s, inv = statistics(x, axes, eps)
+        n = x.size // m.size
+        # 1. xhat = c inv.
+        dc, dinv = d * inv, np.sum(d * (x - m), axis=axes, keepdims=True)
+        # 2. inv = s^(-1/2), so dinv/ds = -inv / (2 s). It overflows first.
+        dv = dinv * (-0.5 * (inv / s)) * np.where(v > 0, 1 + 0 * v, np.where(v < 0, 0, 0.5 + 0 * v))
+        # 3. v = mean x^2 - m^2, and c = x - m.
+        dm = wide(np.sum(-dc, axis=axes, keepdims=True)) + wide(-dv * (2 * m))
+        return (dc + dv / n * (2 * x)) + like(dm / n, x)
+
+    return norms(normalize, through)
+
+
+def difference_as_shown(slope: float) -> dict[str, Op]:
+    """Return the same where nothing is left of the variance: it is what the output shows.
+
+    All entries that are normalized together show the same variance. slope: of the maximum of v and
+    0, where the output shows v = 0: 0 or, if v is 0 before the maximum too, 1/2.
+    """
+
+    def shown(name: str, y: Array, x: Array, gamma: Array, beta: Array) -> tuple[Array, Array]:
+        """Return c = x - mean(x) and inv, from y - beta = gamma c inv."""
+        axes, column = OVER[name](x)
+        c = x - mean(x, axes)
+        left, right = y - beta.reshape(column), c * gamma.reshape(column)
+        return c, np.sqrt(mean(left * left, axes) / mean(right * right, axes))
+
+    def norm(name: str) -> Op:
+        def forward(y: Array, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
+            _, column = OVER[name](x)
+            c, inv = shown(name, y, x, gamma, beta)
+            return (c * inv) * gamma.reshape(column) + beta.reshape(column)
+
+        def backward(
+            dy: Array, y: Array, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
+        ) -> tuple[Array, Array, Array]:
+            axes, column = OVER[name](x)
+            c, inv = shown(name, y, x, gamma, beta)
+            v = 1 / (inv * inv) - eps
+            d = dy * gamma.reshape(column)
+            dx = through_difference(d, x, c, inv, axes, np.where(v > eps, 1, slope))
+            every = others(name, x)
+            return dx, np.sum(dy * (c * inv), axis=every), np.sum(dy, axis=every)
+
+        return Op(forward, backward)
+
+    return {name: norm(name) for name in OVER}
+
+
+def saved_in_bfloat16() -> dict[str, Op]:
+    """Return norms that keep the mean and inv for the backward pass rounded to bfloat16."""
+
+    def saved(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+        _, inv = normalized(x, axes, eps)
+        m, inv = (like(cast(a, BFLOAT16), x) for a in (mean(x, axes), inv))
+        return (x - m) * inv, inv
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        return through_normalization(d, *saved(x, axes, eps), axes)
+
+    return with_right_values(norms(lambda *of: saved(*of)[0], through))
+
+
+def constants_in_forward_mode() -> dict[str, Op]:
+    """Return norms whose forward mode takes the mean m and inv for constants, once differentiated.
+
+    v is the tangent of x; the tangent of xhat is (v - mean(v)) inv + (x - m) t,
+    t = -inv^3 mean((v - mean(v)) (x - m)): right as it stands. With m and inv for constants
+    1. <d, (x - m) t> has the gradient d t - inv^3 (v - mean(v)) mean(d (x - m)), and
+    2. <dy, dgamma (x - m) inv>, of the tangent of gamma, has dy dgamma inv.
+    Values, and the tangents that follow from those of dy, are right.
+    """
+
+    def norm(name: str) -> Op:
+        def backward(
+            dy: Array, y: Array, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
+        ) -> tuple[Array, Array, Array]:
+            axes, column = OVER[name](x)
+            gain, fixed = gamma.reshape(column), stop(x)
+            xhat, inv = normalized(fixed, axes, eps)
+            c, cubed = fixed - mean(fixed, axes), inv * inv * inv
+            v, d = x - fixed, dy * stop(gain)
+            from_v = v - mean(v, axes)
+            t = -cubed * mean(from_v * c, axes)
+            dx = (
+                through_normalization(d, xhat, inv, axes)
+                + (stop(d) * t - cubed * from_v * mean(stop(d) * c, axes))
+                + stop(dy) * (gain - stop(gain)) * inv
+            )
+            return (dx, *OPS[name].backward(dy, y, x, gamma, beta, eps=eps)[1:])
+
+        return Op(OPS[name].forward, backward)
+
+    return {name: norm(name) for name in OVER}
+
+
+def channels_mixed_up(ops: Mapping[str, Op] = OPS) -> dict[str, Op]:
+    """Return batch norm that reads one example's dy, channels last in memory, as channels first.
+
+    ops: batch norm as it is otherwise.
+    """
+    norm = ops["batch_norm"]
+
+    def backward(dy: Array, *operands: Array, **options: float) -> tuple[Array, ...]:
+        if dy.shape[0] == 1:
+            dy = np.transpose(dy, (0, *range(2, dy.ndim), 1)).reshape(*dy.shape)
+        return norm.backward(dy, *operands, **options)
+
+    return {"batch_norm": replace(norm, backward=backward)}
+
+
+def shift_in_parts(parts: int) -> dict[str, Op]:
+    """Return layer norm whose dbeta is summed in the precision of dy, by some threads at a time.
+
+    parts: of the rows, one for each thread; the sums of all parts are added up in float32.
+    """
+
+    def backward(
+        dy: Array, y: Array, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
+    ) -> tuple[Array, Array, Array]:
+        rows = dy.reshape(-1, dy.shape[-1])
+        size = -(-len(rows) // parts)
+        sums = [wide(np.sum(rows[i : i + size], axis=0)) for i in range(0, len(rows), size)]
+        dx, dgamma, _ = OPS["layer_norm"].backward(dy, y, x, gamma, beta, eps=eps)
+        return dx, dgamma, like(sum(sums[1:], start=sums[0]), dy)
+
+    return {"layer_norm": Op(OPS["layer_norm"].forward, backward)}

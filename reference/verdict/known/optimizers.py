@@ -1,0 +1,41 @@
+"""What optimizers are known to compute instead: another definition of the one that is claimed."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64
+from backproof.reference.numbers.stepwise import cast, like
+from backproof.reference.optimizers import Optimizer
+
+
+def product_in_float32(right: Optimizer) -> Optimizer:
+    """Return an optimizer that keeps the product of its momenta, NAdam's mu_product, in float32."""
+
+    def product(mu_product: Any, mu: Any) -> Any:
+        return like(cast(mu_product, FLOAT32) * cast(mu, FLOAT32), mu_product)
+
+    return replace(right, lines={**right.lines, "mu_product": product})
+
+
+def length_in_float32(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose rho, the length of RAdam's average, is computed in float32.
+
+    rho = limit - 2 t beta2^t / (1 - beta2^t), limit = 2 / (1 - beta2) - 1.
+    1. beta2^t is a float32 number, and so is beta2. Near 1 little is left of 1 - beta2^t.
+    2. In the first steps nearly all of the difference cancels, and so does rho - 4 in r.
+    """
+    beta2 = 1 - right.scalars["c2"](1.0)
+    limit, base = 2 / (1 - beta2) - 1, float(np.float32(beta2))
+
+    def rho(t: Any) -> Any:
+        power = cast(base ** cast(t, FLOAT64), FLOAT32)
+        return limit - 2 * cast(t, FLOAT32) * power / (1 - power)
+
+    def r(t: Any) -> Any:
+        length = np.maximum(rho(t), 4 + 0 * cast(t, FLOAT32))
+        share = (length - 4) * (length - 2) * limit
+        return np.sqrt(share / ((limit - 4) * (limit - 2) * length))
+
+    return replace(right, scalars={**right.scalars, "rho": rho, "r": r})

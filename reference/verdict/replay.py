@@ -1,0 +1,301 @@
+"""Links replayed by the reference's own ops, from the framework's own numbers."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.backprop import RIGHT, Rules, Trace
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball, in_any_order
+from backproof.reference.numbers.precision import Precision
+from backproof.reference.numbers.terms import Terms
+from backproof.reference.ops import OPS, Array
+from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import Form, Ways, judged
+from backproof.reference.verdict.link import Link, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A framework's parameters after the update that follows the pass.
+
+    updated: every trained parameter -> its next value. eta: the learning rate.
+    """
+
+    updated: Mapping[str, Array]
+    eta: float
+
+
+@dataclass(slots=True)
+class Replay:
+    """Replays links from the framework's own numbers.
+
+    network:   what was run. leaves: every input and parameter, as the framework was given it.
+    trace:     what it computed, in the dtype of the precision.
+    precision: the one asked for.
+    plain:     the trace of a pass without probes, which has no cotangents; None: no such pass was
+               run.
+    update:    the step after the pass, if it is to be certified too.
+    scale:     the loss scale: the derivative of what was differentiated with respect to the loss.
+    number:    (array, precision asked for, precision p) -> the array as an operand in p.
+    balls:     the operands that were made so far, each made once.
+    unusable:  quantities from which no other link can be replayed -> the one that is to blame.
+    nodes:     the network's, by name.
+    """
+
+    network: Network
+    leaves: Mapping[str, Array]
+    trace: Trace
+    precision: Precision
+    plain: Trace | None = None
+    update: Update | None = None
+    scale: float = 1.0
+    number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
+    balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=dict)
+    unusable: dict[Quantity, Quantity] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nodes = {node.name: node for node in self.network.nodes}
+
+    def certificate(self) -> Certificate:
+        """Return the verdicts on all links."""
+        links = tuple(self.links())
+        return Certificate(self.network.name, self.precision.name, links, scale=self.scale)
+
+    @property
+    def own(self) -> Precision:
+        """The precision in which the steps of an op are tried first."""
+        return self.precision.steps
+
+    def links(self) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule."""
+        without = self.without_probes()
+        for node in self.network.nodes:
+            link = self.value_link(node)
+            yield link
+            if without:
+                yield without.value_link_beside(node, self, link)
+        yield from self.backward_links()
+        for name in sorted(self.network.trained) if self.update else ():
+            needed = [Quantity("value", name), Quantity("derivative", name)]
+            yield self.link(Quantity("update", name), needed, partial(self.next, name, self.own))
+
+    def value_link(self, node: Node) -> Link:
+        """Return the verdict on a node's value."""
+        needed = [Quantity("value", name) for name in node.inputs]
+        return self.link(
+            Quantity("value", node.name), needed, partial(self.value, node.name, self.own)
+        )
+
+    def value_link_beside(self, node: Node, other: "Replay", link: Link) -> Link:
+        """Return the verdict on a node's value in a pass without probes.
+
+        other, link: the pass with probes, and its verdict, which is the same for the same numbers.
+        """
+        names = (node.name, *node.inputs)
+        pairs = ((one.seen(Quantity("value", name)) for one in (self, other)) for name in names)
+        same = not link.problem and all(a is b or _equal(a, b) for a, b in pairs)
+        found = link if same else self.value_link(node)
+        return replace(found, quantity=replace(found.quantity, probes=False))
+
+    def without_probes(self) -> "Replay | None":
+        """Return the replay of the pass without probes, which has values and gradients."""
+        if self.plain is None:
+            return None
+        return replace(self, trace=self.plain, plain=None, balls={}, unusable={})
+
+    def backward_links(self) -> Iterator[Link]:
+        """Yield the links of the backward sweep, in which each node hands on once."""
+        network = self.network
+        yield self.link(
+            Quantity("derivative", network.loss), [], partial(self.receives, network.loss, self.own)
+        )
+        left = Counter(name for node in network.nodes for name in node.inputs)
+        handed_on: dict[str, list[Ball]] = {name: [] for name in left}
+        needed: dict[str, list[Quantity]] = {name: [] for name in left}
+        for node in reversed(network.nodes):
+            operands = [Quantity("derivative", node.name)]
+            operands += [Quantity("value", name) for name in (node.name, *node.inputs)]
+            usable = not self.cause(operands)
+            nothing: tuple[Any, ...] = node.inputs
+            balls = self.hands_on(node, self.own, RIGHT) if usable else nothing
+            for name, d in zip(node.inputs, balls, strict=True):
+                needed[name] += operands
+                handed_on[name].append(d)
+                left[name] -= 1
+                if not left[name]:
+                    received = partial(RIGHT.receive, name, handed_on.pop(name))
+                    yield from self.received_links(name, needed[name], received)
+
+    def received_links(
+        self, name: str, needed: Iterable[Quantity], received: Callable[[], Ball]
+    ) -> Iterator[Link]:
+        """Yield the link of what a node or leaf receives, with probes and without."""
+        quantity = Quantity("derivative", name)
+        yield self.link(quantity, needed, received)
+        if self.plain is not None and name in self.leaves:
+            yield self.link(replace(quantity, probes=False), needed, received)
+
+    def link(
+        self, quantity: Quantity, needed: Iterable[Quantity], make: Callable[[], Ball]
+    ) -> Link:
+        """Return the verdict on a link. needed: its operands. make: makes the ball tried first."""
+        if cause := self.cause(needed):
+            problem = f"not judged: {cause} is no operand"
+            self.unusable[quantity] = cause
+            return Link(quantity, "undecided", self.precision.name, problem=problem, cause=cause)
+        link = self.judge(quantity, make())
+        if link.is_no_operand:
+            self.unusable[quantity] = quantity
+        return link
+
+    def cause(self, needed: Iterable[Quantity]) -> Quantity | None:
+        """Return the quantity that keeps a link with some operands from being judged, or None."""
+        return next((self.unusable[q] for q in needed if q in self.unusable), None)
+
+    def judge(self, quantity: Quantity, ball: Ball) -> Link:
+        """Return the verdict on what a link produced. ball: the one that is tried first."""
+        ways, terms = partial(self.ways, quantity), partial(self.terms, quantity)
+        return judged(quantity, self.seen(quantity), self.precision, ball, ways, terms)
+
+    def ways(self, quantity: Quantity) -> Ways:
+        """Return the forms in which a quantity may be computed; each op has its own.
+
+        Where several ops hand on to it, every combination is one.
+        """
+        if quantity.kind == "update":
+            return {(): partial(self.ball, quantity)}
+        if quantity.kind == "value":
+            nodes = [self.nodes[quantity.of]]
+        else:
+            nodes = [node for node in self.network.nodes if quantity.of in node.inputs]
+        ops = list(dict.fromkeys(node.op for node in nodes))
+        uses = sum(node.inputs.count(quantity.of) for node in nodes)
+        orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
+        found = {}
+        for *forms, order in product(*(("", *OPS[op].forms) for op in ops), orders):
+            chosen = {op: OPS[op].forms[form] for op, form in zip(ops, forms, strict=True) if form}
+            rules = replace(in_order(order), ops={**OPS, **chosen})
+            form = tuple(dict.fromkeys(filter(None, (*forms, order))))
+            found[form] = partial(self.ball, quantity, rules=rules)
+        return dict(sorted(found.items(), key=lambda way: len(way[0])))
+
+    def terms(self, quantity: Quantity, form: Form) -> Array:
+        """Return for each entry the sum of the magnitudes of the terms that are added up."""
+        counting = replace(self, number=as_terms, balls={})
+        in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
+        found: Any = counting.ways(quantity)[in_one_sum](self.precision)
+        return np.asarray(found.magnitude)
+
+    def ball(
+        self, quantity: Quantity, p: Precision, rules: Rules = RIGHT, update: Any = sgd
+    ) -> Ball:
+        """Return the ball of a quantity in a precision, by some rules and some update rule."""
+        if quantity.kind == "update":
+            return self.next(quantity.of, p, update)
+        if quantity.kind == "derivative":
+            return self.receives(quantity.of, p, rules)
+        return self.value(quantity.of, p, rules)
+
+    def seen(self, quantity: Quantity) -> Any:
+        """Return the framework's array of a quantity; None where there is none."""
+        name = quantity.of
+        if quantity.kind == "update":
+            return self.update.updated.get(name) if self.update else None
+        trace = self.trace if quantity.probes or self.plain is None else self.plain
+        if quantity.kind == "value":
+            return self.leaves[name] if name in self.leaves else trace.values.get(name)
+        known = trace.cotangents if name in self.nodes else trace.gradients
+        return known.get(name)
+
+    def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return the ball of a node's value."""
+        node = self.nodes[name]
+        return self.rounded(rules.value(node, self.values_of(node.inputs, p)))
+
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
+        """Return the balls of what a node hands on to its inputs, in their order."""
+        dy = self.operand(Quantity("derivative", node.name), p)
+        handed_on = rules.hands_on(node, dy, self.known(node, p))
+        return tuple(map(self.rounded, handed_on))
+
+    def known(self, node: Node, p: Precision) -> dict[str, Ball]:
+        """Return the values that a node's backward function takes: its own, and its inputs'."""
+        return self.values_of((node.name, *node.inputs), p)
+
+    def values_of(self, names: Iterable[str], p: Precision) -> dict[str, Ball]:
+        """Return the values of nodes and leaves, as operands."""
+        return {name: self.operand(Quantity("value", name), p) for name in names}
+
+    def rounded(self, result: Any) -> Any:
+        """Return an op's result, rounded once into the precision if its steps used a wider one."""
+        if not isinstance(result, Ball):
+            return result
+        wider = result.precision.digits > self.precision.digits
+        return result.into(self.precision) if wider else result.read()
+
+    def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
+        if name == self.network.loss:
+            shape = np.shape(self.seen(Quantity("value", name)))
+            return Ball.exact(np.full(shape, self.scale), p)
+        received = [
+            d
+            for node in reversed(self.network.nodes)
+            if name in node.inputs
+            for user, d in zip(node.inputs, self.hands_on(node, p, rules), strict=True)
+            if user == name
+        ]
+        ball: Ball = rules.receive(name, received)
+        return ball
+
+    def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
+        """Return the ball of a parameter after the update."""
+        eta = self.update.eta if self.update else np.nan
+        w, gradient = (self.operand(Quantity(kind, name), p) for kind in ("value", "derivative"))
+        ball: Ball = self.rounded(update(w, gradient, eta))
+        return ball
+
+    def operand(self, quantity: Quantity, p: Precision) -> Any:
+        """Return a framework's array as an operand: itself, or as a lower precision reads it."""
+        array = self.seen(quantity)
+        if p.digits < self.precision.digits or p.zeroes:
+            return self.number(array, self.precision, p)
+        if (quantity, p) not in self.balls:
+            self.balls[quantity, p] = self.number(array, self.precision, p)
+        return self.balls[quantity, p]
+
+
+def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
+    """Return numbers of the precision that was asked for, as the precision p reads them."""
+    if p.digits < asked.digits:
+        return Ball.rounded(array, p)
+    if p.zeroes:
+        size = np.abs(np.asarray(array, dtype=np.float64))
+        return Ball.exact(np.where(size < p.minimum, 0, array), p)
+    return Ball.exact(array, p).read()
+
+
+def as_terms(array: Array, *_: Precision) -> Terms:
+    """Return numbers as the sums of one term each."""
+    return Terms.of(array)
+
+
+MIXED = "adds up the terms of several uses in one sum"
+
+
+def in_order(order: str) -> Rules:
+    """Return the rules of a sweep that adds up what an array receives in some order."""
+    return Rules(receive=lambda _, handed_on: in_any_order(handed_on)) if order else RIGHT
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Return whether two arrays are the same numbers of one dtype; NaN is not the same."""
+    return getattr(a, "dtype", None) == getattr(b, "dtype", None) and np.array_equal(a, b)

@@ -1,0 +1,324 @@
+"""Green means decided: what lies in a ball that would hold zeros as well is not green."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backproof.reference.backprop import RIGHT, Trace, backprop
+from backproof.reference.network import Network, Node
+from backproof.reference.networks import mlp
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import OPS, Array
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import judged, no_terms, resolution
+from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.passes import certify, held_end_to_end
+from backproof.reference.verdict.replay import Replay, Update
+
+FLOAT32 = PRECISIONS["float32"]
+
+
+def network_of(*nodes: Node, **leaves: Array) -> Network:
+    """Return a network without parameters."""
+    return Network("drawn", leaves, {}, nodes, frozenset())
+
+
+def rounded(network: Network, precision: str) -> tuple[dict[str, Array], Trace]:
+    """Return leaves in a precision, and the float64 trace of them, rounded to it."""
+    leaves = network.leaves(lambda a: np.asarray(a, float).astype(precision))
+    exactly = backprop(network, {name: a.astype(float) for name, a in leaves.items()})
+    kinds = (exactly.values, exactly.cotangents, exactly.gradients)
+    return leaves, Trace(
+        *({k: np.asarray(a).astype(precision) for k, a in of.items()} for of in kinds)
+    )
+
+
+def changed(trace: Trace, kind: str, name: str, array: Array) -> Trace:
+    """Return the trace with another array."""
+    return replace(trace, **{kind: {**getattr(trace, kind), name: array}})
+
+
+def link(certificate: Certificate, name: str) -> Link:
+    """Return the link of a name."""
+    return next(link for link in certificate.links if link.name == name)
+
+
+def product(n: int) -> Network:
+    """Return a network of one inner product of n terms of all signs."""
+    rng = np.random.default_rng(0)
+    nodes = (Node("y", "matmul", ("a", "b")), Node("E", "sum", ("y",)))
+    return network_of(*nodes, a=rng.standard_normal((3, n)), b=rng.standard_normal((n, 2)))
+
+
+WRONG = {
+    "zero": lambda a: 0 * a,
+    "negated": lambda a: -a,
+    "tripled": lambda a: 3 * a,
+    "swapped": lambda a: a[::-1].copy(),
+}
+
+
+@pytest.mark.parametrize("n", [100, 150, 300])
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_wide_accumulator_excuses_nothing(precision: str, wrong: str, n: int) -> None:
+    """A product of many terms is right in a narrow accumulator only while that ball decides."""
+    leaves, trace = rounded(product(n), precision)
+    y = np.asarray(WRONG[wrong](trace.values["y"])).astype(precision)
+    found = certify(product(n), leaves, changed(trace, "values", "y", y), precision)
+
+    assert link(certify(product(n), leaves, trace, precision), "y").verdict == "inside"
+    assert link(found, "y").verdict == "refuted"
+
+
+def test_undecided_is_not_green() -> None:
+    """A ball as wide as its numbers leaves a link undecided, and the certificate does not hold."""
+    ball = Ball(np.array([1.0, -2.0]), np.array([1.5, 2.5]), FLOAT32)
+    seen = np.array([1.0, -2.0], np.float32)
+    found = judged(
+        Quantity("value", "y"), seen, FLOAT32, ball, lambda: {(): lambda _: ball}, no_terms
+    )
+
+    assert found.verdict == "undecided"
+    assert found.resolution == resolution(ball, ball.mid) > 1
+    assert found.digits == 0
+    assert not Certificate("one", "float32", (found,)).holds
+    assert "holds 1.0, and zeros as well" in str(found) or "holds -2.0" in str(found)
+
+
+def normalized() -> Network:
+    """Return a network of a bias before a batch norm: its gradient is zero on paper."""
+    rng = np.random.default_rng(1)
+    nodes = (
+        Node("z", "dense", ("x", "W", "b")),
+        Node("y", "batch_norm", ("z", "gain", "shift")),
+        Node("c", "multiply", ("y", "t")),
+        Node("E", "sum", ("c",)),
+    )
+    return network_of(
+        *nodes,
+        x=rng.standard_normal((32, 5)),
+        W=rng.standard_normal((5, 4)),
+        b=rng.standard_normal(4),
+        gain=rng.standard_normal(4),
+        shift=rng.standard_normal(4),
+        t=rng.standard_normal((32, 4)),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_zeros_by_cancellation_are_green(precision: str) -> None:
+    """The gradient of a bias before a batch norm is noise: it is inside, and said to cancel."""
+    network = normalized()
+    leaves = network.leaves(lambda a: np.asarray(a, float).astype(precision))
+    found = certify(network, leaves, backprop(network, leaves), precision)
+
+    assert found.holds, found
+    assert link(found, "dE/db").cancels
+    assert not link(found, "dE/dW").cancels
+
+
+def test_a_wide_ball_does_not_cancel() -> None:
+    """Zeros in a ball that is wide, not small beside its terms, are undecided."""
+    ball = Ball(np.zeros(3), np.full(3, 0.6), FLOAT32)
+
+    def verdict(size: float) -> str:
+        seen, ways = np.zeros(3, np.float32), {(): lambda _: ball}
+        terms = lambda _: np.full(3, size)  # noqa: E731 one line
+        return judged(Quantity("value", "y"), seen, FLOAT32, ball, lambda: ways, terms).verdict
+
+    assert verdict(1.0) == "undecided"
+    assert verdict(100.0) == "inside"
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16", "float16"])
+def test_exact_zeros_are_green(precision: str) -> None:
+    """What is multiplied by zero is zero, without rounding: dead units and masks are decided."""
+    network = mlp(
+        (3, 4, 2), "relu", "mean_squared_error", batch=2, weights=lambda _, s: -np.ones(s)
+    )
+    positive = replace(network, inputs={**network.inputs, "x": np.ones((2, 3))})
+    leaves, trace = rounded(positive, precision)
+    found = certify(positive, leaves, trace, precision)
+
+    assert found.holds, found
+    assert link(found, "dE/dW1").resolution == 0
+
+
+@pytest.mark.parametrize(
+    ("plain", "wrong"),
+    [
+        pytest.param(lambda t: Trace(t.values, {}, {}), "dE/dx without probes", id="no gradients"),
+        pytest.param(lambda t: Trace({}, {}, t.gradients), "net1 without probes", id="no values"),
+        pytest.param(
+            lambda t: Trace({k: a - 1e6 for k, a in t.values.items()}, {}, t.gradients),
+            "net1 without probes",
+            id="other values",
+        ),
+        pytest.param(
+            lambda t: Trace(t.values, {}, {k: 0 * a for k, a in t.gradients.items()}),
+            "dE/dx without probes",
+            id="zero gradients",
+        ),
+    ],
+)
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_a_pass_without_probes_is_held(precision: str, plain: object, wrong: str) -> None:
+    """What the pass without probes lacks, or has wrong, is not green."""
+    network = mlp((3, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, precision)
+    found = certify(network, leaves, trace, precision, plain(trace))  # type: ignore[operator]
+
+    assert certify(
+        network, leaves, trace, precision, Trace(trace.values, {}, trace.gradients)
+    ).holds
+    assert wrong in [link.name for link in found.wrong]
+
+
+def test_every_trained_parameter_is_updated() -> None:
+    """An update that lacks a parameter is refuted."""
+    network = mlp((3, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, "float64")
+    updated = {k: leaves[k] - 0.5 * trace.gradients[k] for k in network.trained}
+    lacking = {name: updated[name] for name in updated if name != "W2"}
+
+    assert certify(network, leaves, trace, "float64", update=Update(updated, 0.5)).holds
+    wrong = certify(network, leaves, trace, "float64", update=Update(lacking, 0.5)).wrong
+    assert [str(link) for link in wrong] == ["W2 updated: refuted: is missing"]
+
+
+def test_after_a_nan_others_are_judged() -> None:
+    """A NaN costs no other link its verdict, but those that are computed from it."""
+    network = mlp((3, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, "float64")
+    trace.gradients["W2"][0, 0] = np.nan
+    trace.gradients["W1"] *= 2
+    trace.cotangents["out1"][:] = np.inf
+    found = certify(network, leaves, trace, "float64")
+    verdicts = {link.name: link.verdict for link in found.links}
+
+    assert verdicts["dE/db2"] == "inside"
+    assert verdicts["dE/dW2"] == verdicts["dE/dout1"] == "refuted"
+    assert str(link(found, "dE/dnet1")).endswith("not judged: dE/dout1 is no operand")
+    assert link(found, "dE/dW1").cause == Quantity("derivative", "out1")
+
+
+def test_each_op_has_its_own_form() -> None:
+    """An array used by two ops, each computed in another form, is inside, with both named."""
+    nodes = (
+        Node("p", "tanh", ("x",)),
+        Node("q", "elu", ("x",)),
+        Node("s", "add", ("p", "q")),
+        Node("w", "multiply", ("s", "c")),
+        Node("E", "sum", ("w",)),
+    )
+    rng = np.random.default_rng(0)
+    x, c = -3 - 22 * rng.random(20), rng.standard_normal(20)
+    network = network_of(*nodes, x=x, c=c)
+    leaves = network.leaves(lambda a: np.asarray(a, np.float32))
+    trace = backprop(network, leaves)
+    forms = ("tanh' as (1 + y)(1 - y)", "ELU' as y + alpha")
+    ops = {op: OPS[op].forms[form] for op, form in zip(("tanh", "elu"), forms, strict=True)}
+    parts = [
+        ops[node.op].backward(trace.cotangents[node.name], trace.values[node.name], leaves["x"])[0]
+        for node in nodes[:2]
+    ]
+    found = certify(network, leaves, changed(trace, "gradients", "x", sum(parts)), "float32")
+
+    assert link(found, "dE/dx").verdict == "inside"
+    assert {*forms} & {*link(found, "dE/dx").properties}
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2, 1.1])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_links_alone_are_not_trusted(precision: str, wrong: float) -> None:
+    """Gradients that are consistently wrong from some node on are refuted end to end."""
+    network = mlp((3, 4, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, precision)
+    right = certify(network, leaves, trace, precision)
+    early = {"x", "W1", "b1"}
+    gradients = {k: a * (wrong if k in early else 1) for k, a in trace.gradients.items()}
+    changed = Trace(trace.values, trace.cotangents, gradients)
+    replay = Replay(network, leaves, changed, PRECISIONS[precision])
+    # As if one link were zero in a ball so wide that it held zeros:
+    found = held_end_to_end(replace(right, end_to_end=()), replay)
+
+    assert {link.verdict for link in right.end_to_end} == {"inside"}
+    assert {link.quantity.of for link in found.wrong} == early
+    assert not found.holds
+
+
+def test_the_loss_is_held_end_to_end() -> None:
+    """A loss that is consistently wrong from some value on is refuted end to end."""
+    network = mlp((3, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, "float32")
+    right = certify(network, leaves, trace, "float32")
+    values = forward_from(network, {**leaves, "out1": 1.1 * trace.values["out1"]}, trace.values)
+    replay = Replay(network, leaves, replace(trace, values=values), FLOAT32)
+    found = held_end_to_end(replace(right, end_to_end=()), replay)
+
+    assert "E end to end" in [link.name for link in found.wrong]
+
+
+def forward_from(
+    network: Network, known: dict[str, Array], values: dict[str, Array]
+) -> dict[str, Array]:
+    """Return the values of a pass in which some values are given."""
+    found = dict(known)
+    for node in network.nodes:
+        if node.name not in found:
+            found[node.name] = np.float32(RIGHT.value(node, found))
+    return {name: np.asarray(found[name], np.float32) for name in values}
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 2.0, -1.0])
+def test_a_kink_between_two_passes(slope: float) -> None:
+    """A sum that is 0 with probes and 2^-24 without, in another order, has two right slopes."""
+    nodes = (
+        Node("z", "dense", ("x", "W", "b")),
+        Node("r", "relu", ("z",)),
+        Node("w", "multiply", ("r", "c")),
+        Node("E", "sum", ("w",)),
+    )
+    x, W, b, c = (np.array(a, np.float32) for a in ([[1, 2**-24]], [[1], [1]], [-1], [[3]]))
+    network = network_of(*nodes, x=x, W=W, b=b, c=c)
+    leaves = {"x": x, "W": W, "b": b, "c": c}
+    with_probes = backprop(network, leaves)
+    z = np.array([[2**-24]], np.float32)
+    values = {**with_probes.values, "z": z, "r": z, "w": 3 * z, "E": np.float32(3 * z[0, 0])}
+    dz = np.array([[3 * slope]], np.float32)
+    gradients = {"x": dz @ W.T, "W": x.T @ dz, "b": dz[0], "c": z}
+    plain = Trace(values, {}, gradients)
+    wrong = certify(network, leaves, with_probes, "float32", plain).wrong
+
+    assert with_probes.values["z"] == 0
+    assert bool(wrong) == (slope not in (0, 1))
+
+
+def test_operands_read_as_zero_decide_nothing() -> None:
+    """Zeros computed from subnormal operands that were read as zero are no exact zeros."""
+    nodes = (Node("y", "multiply", ("a", "b")), Node("E", "sum", ("y",)))
+    network = network_of(*nodes, a=np.full((2, 3), 2.0**-16), b=np.ones((2, 3)))
+    leaves, trace = rounded(network, "float16")
+    zeros = changed(trace, "values", "y", np.zeros_like(trace.values["y"]))
+
+    assert certify(network, leaves, trace, "float16").holds
+    assert link(certify(network, leaves, zeros, "float16"), "y").verdict == "undecided"
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_partial_sums_may_be_rounded(wrong: str) -> None:
+    """A bfloat16 sum whose parts were rounded is inside, as PyTorch's gradients of biases are."""
+    rng = np.random.default_rng(0)
+    leaves, trace = rounded(network_of(Node("E", "sum", ("x",)), x=rng.random(60)), "bfloat16")
+    network = network_of(Node("E", "sum", ("x",)), x=rng.random(60))
+    parts = leaves["x"].astype(float).reshape(6, 10).sum(axis=1).astype("bfloat16")
+    E = np.asarray(parts.astype(float).sum()).astype("bfloat16")
+    found = link(certify(network, leaves, changed(trace, "values", "E", E), "bfloat16"), "E")
+    others = np.asarray(WRONG[wrong](E[None])[0] if wrong != "swapped" else 1.5 * E)
+    planted = changed(trace, "values", "E", others.astype("bfloat16"))
+
+    assert found.verdict == "inside"
+    assert link(certify(network, leaves, planted, "bfloat16"), "E").verdict == "refuted"

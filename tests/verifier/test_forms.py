@@ -1,0 +1,107 @@
+"""Who is more accurate than the textbook's formula is right, and how it was done is named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.reference.network import Network
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
+from backproof.reference.ops import OPS, Array
+from tests.verifier.one_op import network_of, verdict_on
+
+FINE = pytest.mark.parametrize("precision", ["float64", "float32"])
+
+Z = np.concatenate([np.linspace(-20, 20, 41), [30.0, -30.0]])
+
+
+def sigmoid_slope(z: Array) -> Array:
+    """Return s'(z) = s(z) s(-z)."""
+    return 1 / (1 + np.exp(-z)) / (1 + np.exp(z))
+
+
+def tanh_slope(z: Array) -> Array:
+    """Return tanh'(z) = 1 / cosh(z)^2."""
+    return 1 / np.cosh(z) ** 2
+
+
+SLOPES: dict[str, Callable[[Array], Array]] = {"sigmoid": sigmoid_slope, "tanh": tanh_slope}
+
+
+@FINE
+@pytest.mark.parametrize("op", SLOPES)
+def test_a_slope_that_does_not_cancel(op: str, precision: str) -> None:
+    """Slopes computed from the input are right, also where the output is rounded to one."""
+    network = network_of(op, [Z])
+    c, z = (np.asarray(network.inputs[name]).astype(precision) for name in ("c", "x1"))
+    link = verdict_on(network, precision, c * SLOPES[op](z))
+
+    assert link.verdict == "inside", str(link)
+    assert {*link.properties} <= {f"{op}' from the input"}
+
+
+def test_the_sigmoid_at_30() -> None:
+    """The exact c s'(30) is 9.1701835820647458e-15; from the output it is 9.1608e-15."""
+    network = weighted(network_of("sigmoid", [[30.0]]), [0.09799693375766619])
+    link = verdict_on(network, "float64", np.array([9.170183582064748e-15]))
+
+    assert link.verdict == "inside", str(link)
+    assert link.properties == ("sigmoid' from the input",)
+
+
+def weighted(network: Network, c: Any) -> Network:
+    """Return the network with other weights in its loss."""
+    return replace(network, inputs={**network.inputs, "c": np.asarray(c, float)})
+
+
+LOGITS = 40 * np.random.default_rng(0).standard_normal((8, 5))
+
+
+def softmax(y: Array) -> Array:
+    """Return e^y / sum e^y over the last axis."""
+    e = np.exp(y - np.max(y, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def through_softmax(c: Array, y: Array) -> Array:
+    """Return p[k] sum_o p[o] (c[k] - c[o]): where p[k] is near one, nothing cancels."""
+    p = softmax(y)
+    differences = c[..., :, None] - c[..., None, :]
+    return p * np.sum(p[..., None, :] * differences, axis=-1)
+
+
+def through_log_softmax(c: Array, y: Array) -> Array:
+    """Return c - p sum c, with p computed from the logits, not from their rounded logarithms."""
+    return c - softmax(y) * np.sum(c, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("op", "backward"),
+    [("softmax", through_softmax), ("log_softmax", through_log_softmax)],
+)
+def test_softmaxes_from_the_input(op: str, backward: Any) -> None:
+    """Derivatives in float64 of float32 logits are right, also where probabilities are tiny."""
+    network = weighted(network_of(op, [LOGITS]), np.eye(8, 5))
+    c, y = (np.float32(network.inputs[name]).astype(float) for name in ("c", "x1"))
+    link = verdict_on(network, "float32", np.float32(backward(c, y)))
+
+    assert link.verdict == "inside", str(link)
+    assert link.properties == (f"{op.replace('_', ' ')}' from the input",)
+
+
+BOTH = [(p, z) for p in (FLOAT64, FLOAT32) for z in (20.0, 100.0, 700.0, 1e13)]
+
+
+@pytest.mark.parametrize(("p", "z"), [*BOTH, *((FLOAT64, z) for z in (1e75, 1e103))])
+def test_gelu_far_from_zero(p: Precision, z: float) -> None:
+    """Where tanh is one, GELU's tanh form is z, and its slope is one: one percent more is wrong."""
+    op, x, dy = OPS["gelu"], Ball.exact([z], p), Ball.exact([1.0], p)
+    value = op.forward(x, approximate="tanh")
+    (slope,) = op.backward(dy, value, x, approximate="tanh")
+
+    for ball, exactly in ((value, z), (slope, 1.0)):
+        assert ball.contains([exactly]).all()
+        assert not ball.contains([1.01 * exactly]).any()
