@@ -142,6 +142,11 @@ def significant(numbers: Array) -> Array:
 
 
 def norm(a: Array) -> float:
-    """Return the 2-norm, where squares may overflow or underflow too."""
-    largest = float(np.max(np.abs(a), initial=0))
-    return largest * float(np.linalg.norm(a / largest)) if 0 < largest < np.inf else largest
+    """Return the 2-norm over all entries, without overflow or underflow of the squares."""
+    flat = np.ravel(a)
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(np.dot(flat, flat))
+    if np.finfo(float).tiny / np.finfo(float).eps < square < np.inf:
+        return square**0.5
+    largest = float(np.max(np.abs(flat), initial=0))
+    return largest * float(np.linalg.norm(flat / largest)) if 0 < largest < np.inf else largest

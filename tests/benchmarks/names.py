@@ -1,10 +1,9 @@
 """What the diagnosis calls faults that the catalogue does not have: nothing, it should be.
 
-`python -m tests.benchmarks.names` plants a hundred and more invented faults, gross and small, in op
-cases and small networks (`tests/verifier/inventions.py`), in each precision. Printed for each kind:
-how many were planted and seen; how many of these were said to be a multiple or another rearrangement
-of what was expected; how many were taken for a lower precision; and how many were given the name of
-a fault of the catalogue, which is false.
+`python -m tests.benchmarks.names` plants more than a hundred invented faults, gross and small, in
+op cases and small networks (`tests/verifier/inventions.py`), in each precision. For each kind it
+prints how many were planted; how many were seen; and how many of these were said to be related to
+what was expected, were taken for a lower precision, and were named after a fault of the catalogue.
 """
 
 from collections.abc import Iterator
@@ -43,8 +42,8 @@ def main() -> None:
     """Print the table and its legend."""
     print(table(["planted, seen, related, degraded, named", *PRECISIONS], list(rows())))
     print(
-        "\nRelated: said to be a multiple or a rearrangement of what was expected. Degraded: taken for"
-        "\na lower precision. Named: given the name of a fault that it is not."
+        "\nRelated: said to be a multiple or a rearrangement of what was expected. Degraded: taken"
+        "\nfor a lower precision. Named: given the name of a fault that it is not."
     )
 
 

@@ -17,9 +17,11 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.optimizers import sgd
-from backproof.reference.verdict.certificate import Certificate, Replay, Update, certify
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import Replay, Update
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.planting import ETA, NETWORKS, run
 
@@ -252,6 +254,6 @@ def planted(kind: str, scene: str, at: str, rules: Rules, update: Any, precision
     trace, updated = run(network, leaves, precision, rules, update)
     own = Update(updated, ETA)
     certificate = certify(network, leaves, trace, precision, None, own)
-    replay = Replay(network, leaves, trace, PRECISIONS[precision], {}, own)
+    replay = Replay(network, leaves, trace, PRECISIONS[precision], None, own)
     found = list(diagnose(replay, certificate, catalogue(network).values()))
     return Invention(kind, scene, at, certificate, found)
