@@ -315,24 +315,19 @@ def op_network(name: str, points: str, seed: int) -> Network:
     return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
 
 
-def extent(op: str, points: str) -> Extent:
+def extent(points: str) -> Extent:
     """Return the precisions in which an op is tried at a set of points.
 
     Near OFFSET, numbers of bfloat16 and float16 are 64 and 8 apart: no variance is left. float16
-    does not reach LARGE. RMS norm at LARGE is tried in float64 alone, and weight norm far from
-    ordinary numbers not in float16, until what frameworks return there is recorded as findings.
+    does not reach LARGE.
     """
     left_out = {"offset": ("bfloat16", "float16"), "large": ("float16",)}.get(points, ())
-    if (op, points) == ("rms_norm", "large"):
-        left_out = ("float32", "bfloat16", "float16")
-    if op == "weight_norm" and points != "ordinary":
-        left_out = ("float16",)
     return Extent(tuple(name for name in PRECISIONS if name not in left_out))
 
 
 OP_CASES = table(
     *(
-        Scenario(f"{name}/{points}", seeded(op_network, name, points), extent(one.op, points))
+        Scenario(f"{name}/{points}", seeded(op_network, name, points), extent(points))
         for name, one in OP_OPTIONS.items()
         for points in one.points
     )
