@@ -94,13 +94,12 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
 
 
 def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
-    return x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * gamma
+    return x / jnp.sqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * gamma
 
 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """Compose it as Flax's WeightNorm does: JAX itself has none."""
     axes = tuple(axis for axis in range(v.ndim) if axis != dim)
-    return v * lax.rsqrt(jnp.sum(jnp.square(v), axes, keepdims=True)) * g
+    return v / jnp.sqrt(jnp.sum(jnp.square(v), axes, keepdims=True)) * g
 
 
 def max_pool(x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Tensor:

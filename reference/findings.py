@@ -194,7 +194,8 @@ def compare(
     seen: dict[KnownFinding, None] = {}
     new = []
     for link in red:
-        by = [x for x in here if any(not missing(w.formula, link.quantity) for w in x.where)]
+        tries = [] if link.is_not_judged else here
+        by = [x for x in tries if any(not missing(w.formula, link.quantity) for w in x.where)]
         own = [x for x in by if any(map(site.records, x.where))]
         seen |= dict.fromkeys(own or by[:1])
         new += [] if by else [link]
@@ -215,7 +216,7 @@ def described(
     findings: Iterable[KnownFinding], links: Iterable[Link], tried: Tried, site: Site
 ) -> Iterator[str]:
     """Yield what the findings, of any release, say of links that are new."""
-    links = list(links)
+    links = [link for link in links if not link.is_not_judged]
     for finding in site.of(findings):
         told = [
             (w.formula, link.quantity)

@@ -1,1 +1,1 @@
-"""The kinds of numbers over which the same ops run: floats, Arb balls, `Ball`, `Dual`."""
+"""The kinds of numbers over which the same ops run: floats, Arb, `Ball`, `Dual`, `Terms`."""

@@ -8,6 +8,7 @@ in any order:
     radius = (what the operands' radii cause) + (one operation's rounding, bounded by the
              largest magnitude that the result can have) + (underflow)
 
+What is exactly zero, such as the product of zero and a number, is not rounded and cannot underflow.
 Midpoints are computed in float64, so float64's own rounding is part of every radius, on top of
 the modelled precision's: below, a unit is always the sum u + u64 of the two unit roundoffs.
 """
@@ -213,23 +214,24 @@ def _unit(p: Precision) -> float:
     return p.u + FLOAT64.u
 
 
-def _rounding(size: Array, relative: Any, p: Precision, some: Any = None) -> Array:
+def _rounding(size: Array, relative: Any, p: Precision, nonzero: Any = None) -> Array:
     """Return a bound of what one rounding changes; an exact zero is not rounded.
 
-    size:     a bound of the magnitude. relative: of the relative error.
-    some:     where the number is not exactly zero, if float64 may have lost it: then size is zero
-              too. None: wherever size is not zero.
+    size:    a bound of the magnitude. relative: of the relative error.
+    nonzero: where the number is not exactly zero. None: wherever the size is not; that will not do
+             where the size itself may have underflowed in float64.
     """
     lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
-    return relative * size + np.where(size > 0 if some is None else some, lost, 0)
+    nonzero = size > 0 if nonzero is None else nonzero
+    return relative * size + (lost if np.all(nonzero) else np.where(nonzero, lost, 0))
 
 
-def _some(a: Ball) -> Array:
+def _nonzero(a: Ball) -> Array:
     """Return where numbers are not exactly zero."""
-    some = a.mid != 0
+    nonzero = a.mid != 0
     if not a.is_exact:
-        some |= a.rad != 0
-    return np.asarray(some)
+        nonzero |= a.rad != 0
+    return np.asarray(nonzero)
 
 
 def _up(rad: Array, n: int = 1) -> Array:
@@ -404,12 +406,13 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
-    mid, some = np.asarray(a.mid * b.mid), _some(a) & _some(b)
+    mid = np.asarray(a.mid * b.mid)
+    nonzero = True if np.all(mid) else _nonzero(a) & _nonzero(b)
     if a.is_exact and b.is_exact:
-        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p, some)), p)
+        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p, nonzero)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
     rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
-    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p, some)), p)
+    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p, nonzero)), p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -418,7 +421,7 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     smallest = size - b.rad
     rad = (np.abs(mid) * b.rad + a.rad) / smallest
     relative = p.ulps(p.divide_ulp) + FLOAT64.u
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, _some(a)))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, _nonzero(a)))
     return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
 
 
@@ -433,8 +436,8 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
         mid = np.asarray(f(a.mid))
         rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
-        some = True if f is np.exp else None  # e^x is never zero
-        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, some)), p)
+        nonzero = True if f is np.exp else None  # e^x is never zero
+        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero)), p)
 
     return rule
 
@@ -445,7 +448,7 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
     relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, some=True))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=True))
     return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
 
 
@@ -526,8 +529,8 @@ _tanh = _saturating(
     lambda x: 2 * np.exp(-2 * x),
 )
 # erf' = 2 / sqrt(pi) e^(-x^2), and 1 - erf = 2 / sqrt(pi) times the integral over all t > 0 of
-# e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). In GELU' = 1/2 (1 + erf) + z P'
-# PyTorch adds the 1 last: that is off by as much as an error of erf of one unit.
+# e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). PyTorch's float32 GELU', which is
+# 1/2 (1 + erf) + z P', is off far below zero by as much as an error of erf of one unit.
 _erf = _saturating(
     erf,
     "erf_ulp",
@@ -541,23 +544,24 @@ _erf = _saturating(
 
 
 def _accumulated(
-    mid: Array, size: Array, spread: Any, n: int, p: Precision, some: Any = None
+    mid: Array, size: Array, spread: Any, n: int, p: Precision, nonzero: Any = None
 ) -> Ball:
     """Return the ball of n accumulated terms and the rounding of their sum.
 
-    size: sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii cause.
-    some: where not all terms are exactly zero. None: wherever size is not zero.
+    size:    sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii
+             cause.
+    nonzero: where not all terms are exactly zero. None: wherever the size is not.
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
-    terms = n * (size > 0 if some is None else some)
+    terms = n * (size > 0 if nonzero is None else nonzero)
     rad, share = size, gamma(n, _unit(wide))
     if p.in_parts:
         share += gamma((n - 1).bit_length(), p.u)
     if isfinite(share):
         rad *= share  # in place: the largest array of all is touched as seldom as possible
     else:
-        rad = np.where(size > 0, np.inf, 0)
+        rad = np.where(size == 0, 0, np.inf)
     rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
@@ -574,8 +578,8 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
         zero = np.zeros(())
         rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
         spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
-    size, some = _product_of_bounds(a, b)
-    return _accumulated(a.mid @ b.mid, size, spread, n, p, some)
+    size, nonzero = _product_of_bounds(a, b)
+    return _accumulated(a.mid @ b.mid, size, spread, n, p, nonzero)
 
 
 def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
@@ -584,16 +588,22 @@ def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
     It is computed in float32, unless an entry is so small that underflow matters there: in each of
     n terms either factor, the product or the sum may underflow, 8 n minimum32 in all.
     """
-    n = a.shape[-1]
+    n, nonzero = a.shape[-1], np.True_
     (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
     product = bound_a @ bound_b
-    if np.min(product, initial=np.inf) >= 8 * n * FLOAT32.minimum / FLOAT32.u:  # NaN is not
+    small = 8 * n * FLOAT32.minimum / FLOAT32.u
+    fits = np.min(product, initial=np.inf) >= small  # NaN does not
+    if not fits:  # except for the rows and the columns of zeros
+        rows, columns = np.any(_nonzero(a), axis=-1), np.any(_nonzero(b), axis=-2)
+        nonzero = rows[..., :, None] & columns[..., None, :]
+        fits = np.min(product, initial=np.inf, where=nonzero) >= small
+    if fits:
         size = product.astype(np.float64)
         size *= 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow
         size *= scale_a
         size *= scale_b
-        return np.asarray(size), True
-    terms = _some(a).astype(np.float32) @ _some(b).astype(np.float32)
+        return np.asarray(size), nonzero
+    terms = _nonzero(a).astype(np.float32) @ _nonzero(b).astype(np.float32)
     return (np.abs(a.mid) + a.rad) @ (np.abs(b.mid) + b.rad), terms > 0
 
 

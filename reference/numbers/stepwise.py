@@ -72,6 +72,14 @@ def cast(x: Any, p: Precision) -> Any:
     return x.astype(p.dtype)
 
 
+def nearest(x: Any, p: Precision) -> Any:
+    """Return numbers rounded to the nearest ones of a narrower precision, subnormals included."""
+    if isinstance(x, Ball):
+        ball = x.nearest(p)
+        return Ball(ball.mid, ball.rad, p)
+    return cast(x, p)
+
+
 def wide(x: Any) -> Any:
     """Return numbers in the precision in which they are accumulated.
 

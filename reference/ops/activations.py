@@ -14,6 +14,12 @@ def tanh_forward(z: Array) -> Array:
     return np.tanh(z)
 
 
+def tanh_forward_short(z: Array) -> Array:
+    """Return tanh z, which implementations may return short of 1 far out, by three roundings."""
+    out = np.tanh(z)
+    return out + (rounding(out) + rounding(out) + rounding(out))
+
+
 def tanh_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
     """Return dz = dout tanh'(z), in the shape of z.
 
@@ -176,6 +182,7 @@ tanh = Op(
     forms={
         "tanh' as (1 + y)(1 - y)": Op(tanh_forward, tanh_backward_factored),
         "tanh' from the input": Op(tanh_forward, tanh_backward_from_input),
+        "tanh short of 1 far out": Op(tanh_forward_short, tanh_backward),
         "tanh'' from the input's tangent": Op(tanh_forward, tanh_backward_through_input),
     },
 )

@@ -95,7 +95,7 @@ class Certificate:
     @property
     def share(self) -> float:
         """The largest share of a ball used by a link that is inside or degraded."""
-        held = ("inside", "undecided", "degraded")
+        held = ("inside", "degraded")
         return max((ln.share for ln in self.links if ln.verdict in held), default=0.0)
 
     @property

@@ -106,8 +106,7 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
 
 def ways(replay: Replay) -> tuple[Precision, ...]:
     """Return the precisions that the steps of a link may be computed in, the sharpest first."""
-    p = replay.precision
-    return (p.accumulator, p) if p.accumulator else (p,)
+    return tuple(dict.fromkeys((replay.own, replay.precision)))
 
 
 def relation(replay: Replay, link: Link) -> str:

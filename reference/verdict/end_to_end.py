@@ -42,7 +42,7 @@ from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.judging import FLUSHES, radii, widest
-from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay
 
@@ -106,8 +106,8 @@ class Sweep:
         return widest(self.replay.precision, properties), [*seen, RIGHT]
 
     def operand(self, name: str, p: Precision) -> Ball:
-        """Return a value as an operand: as it is seen, or as it may be when computed again."""
-        return Ball(self.values[name], self.errors.get(name, 0.0) if self.again else 0.0, p)
+        """Return a value as an operand."""
+        return Ball.exact(self.values[name], p)
 
     def hands_on(self, node: Node, position: int) -> Ball:
         """Return the ball of what a node hands on to an input, around what float64 gives."""
@@ -115,7 +115,7 @@ class Sweep:
         known = {name: self.operand(name, p) for name in node.inputs}
         # The backward function may use the node's own value, which has an error too.
         known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
-        dy = Ball(self.exact[node.name], self.received[node.name] if self.again else 0.0, p)
+        dy = Ball.exact(self.exact[node.name], p)
         found = [rules.hands_on(node, dy, known)[position] for rules in ways]
         return Ball(found[0].mid, self.off(found), self.replay.precision)
 
@@ -173,13 +173,12 @@ class Sweep:
         share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
         cancels = not whole < size and whole < self.terms(name) / 2
         decided = whole < size or cancels or not whole
-        verdict = "refuted" if not share <= 1 else "inside" if decided else "undecided"
         return Link(
             quantity,
-            verdict,  # type: ignore[arg-type]
+            _verdict(share, whole, decided=decided),
             self.replay.precision.name,
             entries=seen.size,
-            outside=int(np.sum(difference != 0)) if verdict == "refuted" else 0,
+            outside=0 if share <= 1 else int(np.sum(difference != 0)),
             share=share,
             resolution=whole / size if size else np.inf if whole else 0.0,
             cancels=cancels,
@@ -236,7 +235,7 @@ class Sweep:
         decided = bound < size or not bound
         return Link(
             Quantity("value", name, end_to_end=True),
-            "refuted" if not share <= 1 else "inside" if decided else "undecided",
+            _verdict(share, bound, decided=decided),
             self.replay.precision.name,
             entries=seen.size,
             share=share,
@@ -274,6 +273,13 @@ class Sweep:
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                     total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
+
+
+def _verdict(share: float, bound: float, *, decided: bool) -> Verdict:
+    """Return the verdict on a distance, of which a bound allows a share; without one, none."""
+    if not np.isfinite(bound):
+        return "undecided"
+    return "refuted" if not share <= 1 else "inside" if decided else "undecided"
 
 
 def _share(distance: float, bound: float) -> float:

@@ -26,16 +26,16 @@ DIGIT = 1 / 10
 def sharpness(seen: Array, right: Ball, other: Ball) -> float:
     """Return how wide another formula's ball is, relative to how far it is from the right one.
 
-    Both in the 2-norm over the entries that are outside the right ball. Below one the other ball
-    explains them: it holds all numbers seen, and would not hold the right ones as well. Infinite
-    where it does not hold all, or where the right ball does.
+    Both in the 2-norm over the entries that are outside the right ball; where the other ball has no
+    bound, it says nothing. Below one the other ball explains them: it holds all numbers seen, and
+    would not hold the right ones as well. Infinite where it does not hold all, or says nothing.
     """
     if other.shape != np.shape(seen) or not other.contains(seen).all():
         return np.inf
-    outside = ~right.contains(seen)
-    radii = np.broadcast_to(other.rad + right.rad, right.shape)[outside]
-    distance = norm((other.mid - right.mid)[outside])
-    return norm(radii) / distance if distance else np.inf
+    radii = np.broadcast_to(other.rad + right.rad, right.shape)
+    compared = ~right.contains(seen) & np.isfinite(radii)
+    distance = norm((other.mid - right.mid)[compared])
+    return norm(radii[compared]) / distance if distance else np.inf
 
 
 def is_of(lower: Precision, seen: Array, ball: Ball, lower_ball: Ball) -> bool:
@@ -142,6 +142,11 @@ def significant(numbers: Array) -> Array:
 
 
 def norm(a: Array) -> float:
-    """Return the 2-norm, where squares may overflow or underflow too."""
-    largest = float(np.max(np.abs(a), initial=0))
-    return largest * float(np.linalg.norm(a / largest)) if 0 < largest < np.inf else largest
+    """Return the 2-norm over all entries, without overflow or underflow of the squares."""
+    flat = np.ravel(a)
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(np.dot(flat, flat))
+    if np.finfo(float).tiny / np.finfo(float).eps < square < np.inf:
+        return square**0.5
+    largest = float(np.max(np.abs(flat), initial=0))
+    return largest * float(np.linalg.norm(flat / largest)) if 0 < largest < np.inf else largest

@@ -22,7 +22,7 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.evidence import is_of
+from backproof.reference.verdict.evidence import is_of, norm
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 
 Form = tuple[str, ...]
@@ -218,17 +218,6 @@ def reach(ball: Ball, exact: Array) -> Array:
 def radii(ball: Ball) -> Array:
     """Return the radius of every entry."""
     return np.broadcast_to(np.asarray(ball.rad), ball.shape)
-
-
-def norm(a: Array) -> float:
-    """Return the 2-norm over all entries, without overflow or underflow of the squares."""
-    flat = np.ravel(a)
-    with np.errstate(over="ignore", under="ignore"):
-        square = float(np.dot(flat, flat))
-    if np.finfo(float).tiny / np.finfo(float).eps < square < np.inf:
-        return square**0.5
-    largest = float(np.max(np.abs(flat), initial=0))
-    return largest * float(np.linalg.norm(flat / largest)) if 0 < largest < np.inf else largest
 
 
 def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:

@@ -148,13 +148,18 @@ class Replay:
     ) -> Link:
         """Return the verdict on a link. needed: its operands. make: makes the ball tried first."""
         if cause := self.cause(needed):
-            problem = f"not judged: {cause} is no operand"
             self.unusable[quantity] = cause
-            return Link(quantity, "undecided", self.precision.name, problem=problem, cause=cause)
+            of, cause = self.judged_of(quantity), self.judged_of(cause)
+            problem = f"not judged: {cause} is no operand"
+            return Link(of, "undecided", self.precision.name, problem=problem, cause=cause)
         link = self.judge(quantity, make())
         if link.is_no_operand:
             self.unusable[quantity] = quantity
         return link
+
+    def judged_of(self, quantity: Quantity) -> Quantity:
+        """Return what is judged of a quantity: itself."""
+        return quantity
 
     def cause(self, needed: Iterable[Quantity]) -> Quantity | None:
         """Return the quantity that keeps a link with some operands from being judged, or None."""
@@ -166,12 +171,17 @@ class Replay:
         return judged(quantity, self.seen(quantity), self.precision, ball, ways, terms)
 
     def ways(self, quantity: Quantity) -> Ways:
-        """Return the forms in which a quantity may be computed; each op has its own.
+        """Return the forms in which a quantity may be computed, the simplest first."""
+        rules = sorted(self.rules(quantity).items(), key=lambda one: len(one[0]))
+        return {form: partial(self.ball, quantity, rules=one) for form, one in rules}
 
-        Where several ops hand on to it, every combination is one.
+    def rules(self, quantity: Quantity) -> dict[Form, Rules]:
+        """Return the rules of each form: each op has its own.
+
+        Where several ops hand on to a quantity, every combination is one.
         """
         if quantity.kind == "update":
-            return {(): partial(self.ball, quantity)}
+            return {(): RIGHT}
         if quantity.kind == "value":
             nodes = [self.nodes[quantity.of]]
         else:
@@ -184,8 +194,8 @@ class Replay:
             chosen = {op: OPS[op].forms[form] for op, form in zip(ops, forms, strict=True) if form}
             rules = replace(in_order(order), ops={**OPS, **chosen})
             form = tuple(dict.fromkeys(filter(None, (*forms, order))))
-            found[form] = partial(self.ball, quantity, rules=rules)
-        return dict(sorted(found.items(), key=lambda way: len(way[0])))
+            found[form] = rules
+        return found
 
     def terms(self, quantity: Quantity, form: Form) -> Array:
         """Return for each entry the sum of the magnitudes of the terms that are added up."""

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.backprop import RIGHT, Rules, Trace, backprop
-from backproof.reference.network import Network
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop, sum_of
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array
+from backproof.reference.ops.functions import stop
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
@@ -39,6 +40,27 @@ BY_BACKWARD = "tangent by the backward function"
 
 The forward function's own tangent is sharper, since it is computed from the input.
 """
+
+
+BY_OPERAND = "adds up what follows from each operand's tangent"
+"""A form, as reverse-over-reverse computes the derivatives of a function of several operands."""
+
+
+class ByOperand(Rules):
+    """A sweep back over duals that differentiates by one operand after another."""
+
+    def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the same duals, their tangents as the sums of what each operand contributes."""
+        right, fixed = super().hands_on, {name: stop(a) for name, a in known.items()}
+        parts = [right(node, dy, fixed)]
+        parts += [right(node, stop(dy), {**fixed, name: known[name]}) for name in known]
+        tangents = ([d.whole_tangent() for d in of] for of in zip(*parts, strict=True))
+        return tuple(Dual(d.value, sum_of(own)) for d, own in zip(parts[0], tangents, strict=True))
+
+
+def by_operand(rules: Rules) -> Rules:
+    """Return a sweep by the same rules that differentiates by one operand after another."""
+    return ByOperand(rules.ops, rules.forward_input, rules.backward_input, rules.receive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +142,7 @@ class TangentReplay(Replay):
 
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on the tangent of one link."""
-        tangent = replace(quantity, tangent=True)
+        tangent = self.judged_of(quantity)
         link = super().judge(tangent, ball)
         if link.verdict == "inside" or link.problem or not self.is_symmetric(quantity):
             return link
@@ -133,6 +155,17 @@ class TangentReplay(Replay):
 
         other = judged(tangent, seen, own, ways[()](self.own), lambda: ways, terms)
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
+
+    def judged_of(self, quantity: Quantity) -> Quantity:
+        """Return what is judged of a quantity: its tangent."""
+        return replace(quantity, tangent=True)
+
+    def rules(self, quantity: Quantity) -> dict[Form, Rules]:
+        """Return the rules of each form in which a tangent may be computed."""
+        found = super().rules(quantity)
+        if quantity.kind != "derivative":
+            return found
+        return found | {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
 
     def ways_forward(self, name: str) -> Ways:
         """Return the ways of computing a tangent by the backward function of the node's op."""

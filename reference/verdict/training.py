@@ -103,10 +103,7 @@ class Steps:
         """Return the verdict on all steps of one line for one parameter."""
 
         def ball(form: Form, p: Precision) -> Ball:
-            if (p, form) not in self.made:
-                lines, narrow = self.forms[form]
-                self.made[p, form] = self.balls(p, lines, narrow=narrow)
-            return self.part(self.made[p, form][line], parameter)
+            return self.part(self.balls_in(form, p)[line], parameter)
 
         seen, quantity = self.shown(line, parameter), Quantity("state", f"{line} of {parameter}")
         ways = {form: partial(ball, form) for form in self.forms}
@@ -117,6 +114,13 @@ class Steps:
         step, *index = link.index
         after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
         return replace(link, quantity=after, index=tuple(index))
+
+    def balls_in(self, form: Form, p: Precision) -> dict[str, Ball]:
+        """Return line -> the ball of its result in a form; each is made once."""
+        if (p, form) not in self.made:
+            lines, narrow = self.forms[form]
+            self.made[p, form] = self.balls(p, lines, narrow=narrow)
+        return self.made[p, form]
 
     def balls(
         self, p: Precision, form: str = "", *, narrow: bool = False, of: Optimizer | None = None
@@ -162,20 +166,24 @@ class Steps:
         return every[quantity.of.partition(AFTER)[0]]
 
     def sharpness(self, other: Optimizer) -> float:
-        """Return how sharply another optimizer explains the training; see `evidence.sharpness`.
+        """Return how sharply another optimizer explains the training, in the best of its forms.
 
-        Its balls must hold every number shown, of every line; infinite where they do not, or where
-        a line that is wrong is no better explained than it is by the right optimizer.
+        See `evidence.sharpness`. Every line must be explained, and not only some.
         """
-        right, balls = (self.balls(self.precision, of=of) for of in (self.optimizer, other))
-        found = []
-        for line, after in self.record.after.items():
-            seen = self.flat(after)
-            if not right[line].contains(seen).all():
-                found.append(sharpness(seen, right[line], balls[line]))
-            elif not balls[line].contains(seen).all():
-                return np.inf
-        return min(found, default=np.inf) if max(found, default=np.inf) < 1 else np.inf
+        forms = [form for form, (lines, _) in self.forms.items() if lines in ("", *other.forms)]
+        return min(self.sharpness_in(form, other) for form in forms)
+
+    def sharpness_in(self, form: Form, other: Optimizer) -> float:
+        """Return how sharply another optimizer explains the training in a form."""
+        lines, narrow = self.forms[form]
+        seen = {line: self.flat(after) for line, after in self.record.after.items()}
+        balls = self.balls(self.precision, lines, narrow=narrow, of=other)
+        if not all(balls[line].contains(seen[line]).all() for line in seen):
+            return np.inf
+        right = self.balls_in(form, self.precision)
+        wrong = [line for line in seen if not right[line].contains(seen[line]).all()]
+        found = [sharpness(seen[line], right[line], balls[line]) for line in wrong]
+        return min(found) if found and max(found) < 1 else np.inf
 
     def before(self, name: str) -> Array:
         """Return a state or w before each step, (S, N)."""

@@ -224,7 +224,8 @@ def test_underflow(p: Precision, name: str) -> None:
     flush = flushed(operation(flushed(a, p), flushed(b, p)), p)
     narrow = p.narrow()
     sharp = operation(Ball.exact(a, narrow), Ball.exact(b, narrow))
-    wide = operation(Ball.exact(a, narrow.flushing()), Ball.exact(b, narrow.flushing()))
+    read = [Ball.exact(x, narrow.flushing()).read() for x in (a, b)]
+    wide = operation(*read).read()
 
     assert sharp.contains(gradual).all()
     assert not sharp.contains(flush).all()
@@ -512,6 +513,29 @@ def test_read(p: Precision) -> None:
     assert Ball.exact(x[2:], p.flushing()).read().is_exact
 
 
+def test_float16_flushes_around_an_op_not_in_it() -> None:
+    """Operands and results of float16 may be flushed; no product and no step in between is."""
+    x, y = np.full((1, 100), 2.0**-8), np.full((100, 1), 2.0**-7)
+    for p in (FLOAT16.flushing(), FLOAT16.narrow().flushing()):
+        a, b = Ball.exact(x, p), Ball.exact(y, p)
+        product = a[:, :1] * b[:1]
+        for ball in (a @ b, np.sum(a * b.T, axis=1), product * 1024):
+            assert ball.read().contains([ball.mid]).all()
+            assert not ball.read().contains([0.0]).any()
+        assert not product.contains([0.0]).any()
+        assert product.read().contains([0.0, 2.0**-15]).all()
+        assert (a @ (Ball.exact(y * 2.0**-10, p).read())).contains([0.0]).all()
+
+
+def test_a_flushed_ball_holds_zero() -> None:
+    """A ball that reaches below the smallest normal number holds zero too, if subnormals flush."""
+    p, least = FLOAT16.flushing(), FLOAT16.minimum
+    ball = Ball([1.5 * least, -1.5 * least, 3 * least, 0.0], [least, least, least, 0.0], p).read()
+
+    assert ball.contains([0.0] * 4).tolist() == [True, True, False, True]
+    assert ball.rad.tolist() == [1.5 * least, 1.5 * least, least, 0]
+
+
 @EVERY
 def test_sums_over_several_axes(p: Precision) -> None:
     """A sum over several axes holds sums of all terms at once and sums axis after axis."""
@@ -679,7 +703,7 @@ def test_precision_constants(p: Precision) -> None:
     assert p.u == float(info.eps) / 2
     assert p.minimum == float(info.smallest_normal)
     assert p.underflow == float(info.smallest_subnormal)
-    assert p.flushing().underflow == p.minimum
+    assert p.flushing().underflow == (p.underflow if p is FLOAT16 else p.minimum)
 
 
 def test_gamma_is_bounded() -> None:

@@ -10,7 +10,7 @@ import pytest
 from backproof.reference.backprop import Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
-from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.numbers.precision import FLOAT16, PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
@@ -251,6 +251,31 @@ def test_what_underflows_is_undecided() -> None:
     assert found.refuted is None
     assert [link.name for link in found.undecided] == ["dE/dW1"]
     assert not found.holds
+
+
+def test_zeros_of_many_small_terms_are_refuted() -> None:
+    """In float16 the terms of a sum may be subnormal, and the sum is not zero for that."""
+    network = mlp((4, 200, 1), "tanh", "mean_squared_error", batch=2, seed=3)
+    weights = {name: np.abs(np.asarray(a)) / 64 for name, a in network.parameters.items()}
+    trace, leaves = in_float16(replace(network, parameters=weights))
+    assert np.all(np.abs(trace.gradients["x"]) > 4 * FLOAT16.minimum)
+    trace.gradients["x"] = np.zeros_like(trace.gradients["x"])
+    links = certify(network, leaves, trace, "float16").links
+
+    assert [(ln.name, ln.verdict) for ln in links if ln.verdict != "inside"] == [
+        ("dE/dx", "refuted")
+    ]
+
+
+def in_float16(network: Network) -> tuple[Trace, dict[str, Any]]:
+    """Return the reference's trace rounded to float16, and the leaves."""
+    leaves = network.leaves(lambda a: np.asarray(a).astype("float16"))
+    exactly = backprop(network, {name: a.astype(float) for name, a in leaves.items()})
+    rounded = {
+        kind: {name: np.asarray(a).astype("float16") for name, a in getattr(exactly, kind).items()}
+        for kind in exactly.__slots__
+    }
+    return Trace(**rounded), leaves
 
 
 def test_zeros_are_refuted() -> None:

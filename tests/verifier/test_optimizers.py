@@ -1,6 +1,7 @@
 """Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
 from collections.abc import Mapping
+from inspect import signature
 from itertools import accumulate
 from typing import Any
 
@@ -149,6 +150,32 @@ def test_faults_are_refuted_and_named(name: str) -> None:
             assert name in named(steps, definition, options), (definition, options)
 
     assert planted
+
+
+def options_of(definition: str, options: Mapping[str, Any]) -> dict[str, float]:
+    """Return the options that are numbers other than zero, defaults included."""
+    parameters = signature(OPTIMIZERS[definition]).parameters.values()
+    known = {one.name: one.default for one in parameters} | dict(options)
+    return {name: x for name, x in known.items() if isinstance(x, float) and x}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("definition", OPTIMIZERS)
+def test_a_wrong_option_is_given_no_name(definition: str, precision: str) -> None:
+    """An option that is off by a hundredth is no fault, and no lower precision."""
+    options = next(given for name, given in CLAIMED.values() if name == definition)
+    right, seen = OPTIMIZERS[definition](**options), 0
+    for option, value in options_of(definition, options).items():
+        record = trained(
+            OPTIMIZERS[definition](**{**options, option: 0.99 * value}), right, precision
+        )
+        certificate = certify_training("drawn", right, record, precision)
+        if certificate.wrong:
+            seen += 1
+            steps = Steps(right, record, PRECISIONS[precision])
+            assert certificate.degraded == (), option
+            assert named(steps, definition, options) == [], option
+    assert seen
 
 
 FRAMEWORKS = ("torch", "jax")

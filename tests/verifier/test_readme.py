@@ -220,7 +220,15 @@ def anchors(text: str) -> set[str]:
 
 def test_contributing_has_its_recipes() -> None:
     """There is a recipe for each kind of thing that you may add."""
-    wanted = ["An op", "An adapter", "A variant", "A network", "An optimizer", "A fault"]
+    wanted = [
+        "An op",
+        "An adapter",
+        "A finding",
+        "A variant",
+        "A network",
+        "An optimizer",
+        "A fault",
+    ]
     titles = re.findall(r"^## (.*)$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
 
     assert [*wanted, "An article"] == titles

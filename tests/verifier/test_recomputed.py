@@ -115,7 +115,7 @@ def test_room_for_either_run(certified: Callable[..., Certificate]) -> None:
     bounds = [
         next(
             x.rad
-            for x in certified(change, 1.01).links
+            for x in certified(change, 1.0001).links
             if x.name == f"dE/d{KERNEL}{WITHOUT_PROBES}"
         )
         for change in (lambda _, trace: trace, moved(0.9))

@@ -148,7 +148,7 @@ KNOWN, RED, OPEN, NONE = (replace(CELL, verdict=v) for v in OUTCOMES[1:])
         ([CELL], {"failed": ["a", "b"]}, "red", "✗ Red: 2 other tests failed"),
         ([CELL], {"complete": False}, "incomplete", "… Not finished: 1 of 1 cells agree"),
         ([], {}, "empty", "… Nothing was verified: 0 of 0 cells agree"),
-        ([NONE], {}, "empty", "… Nothing was verified: 0 of 1 cells agree, 1 unsupported"),
+        ([NONE], {}, "red", "✗ Red: 1 other test failed"),
     ],
     ids=["green", "known", "red", "open", "both", "failed", "incomplete", "empty", "unsupported"],
 )  # fmt: skip

@@ -123,7 +123,7 @@ def test_frameworks_lie_inside(framework: str, name: str, precision: str) -> Non
     )
     network, adapter = Network(name, inputs, {}, nodes, frozenset()), adapters.load(framework)
     leaves, shapes = in_precision(network, precision)
-    trace, plain = adapter.trace(network, leaves, shapes), adapter.gradients(network, leaves)
+    trace, plain = adapter.trace(network, leaves, shapes), adapter.plain(network, leaves)
     certificate = certify(network, leaves, trace, precision, plain)
 
     assert [str(link) for link in certificate.links if link.verdict != "inside"] == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backproof.reference.backprop import RIGHT, Trace
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT64, Precision
@@ -16,9 +17,11 @@ from backproof.reference.verdict.faults.tangents import tangents
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.tangents import (
+    BY_OPERAND,
     DualTrace,
     TangentReplay,
     along,
+    by_operand,
     certify_tangents,
 )
 from backproof.scenarios.derivatives import drawn
@@ -66,6 +69,23 @@ def test_the_reference_is_inside(name: str) -> None:
     assert adjoint(network, leaves, directions, found, "float64").holds
     assert both.holds
     assert both.relative < OFF  # else the errors planted below would be too small to see
+
+
+@pytest.mark.parametrize("loss", ["huber", "mean_squared_error"])
+def test_operand_by_operand(loss: str) -> None:
+    """Tangents of operands that move almost alike may be rounded each, before they cancel."""
+    rng = np.random.default_rng(0)
+    y, t = (rng.standard_normal((4, 5)).astype("float32") for _ in range(2))
+    network = Network(loss, {"y": y, "t": t}, {}, (Node("E", loss, ("y", "t")),), frozenset())
+    directions = {"y": y, "t": y + np.float32(1e-3) * t}
+    found = along(network, network.inputs, directions, by_operand(RIGHT))
+    links = certify_tangents(network, network.inputs, directions, found, "float32").links
+
+    assert [str(link) for link in links if link.verdict != "inside"] == []
+    assert [link.name for link in links if BY_OPERAND in link.properties] == [
+        "tangent of dE/dy",
+        "tangent of dE/dt",
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -121,15 +141,20 @@ def test_another_dtype() -> None:
     assert len(certificate.links) == len(right.links)
 
 
-def test_what_is_missing_ends_a_certificate() -> None:
-    """A certificate ends at a missing tangent, since nothing can be replayed from it."""
+def test_from_what_is_missing_nothing_is_judged() -> None:
+    """A missing tangent is refuted, and what follows from it is not judged."""
     network, leaves, directions, found = passed("tanh")
     tangents = {**found.tangents.values}
     del tangents["net1"]
     other = replace(found, tangents=replace(found.tangents, values=tangents))
-    last = certify_tangents(network, leaves, directions, other, "float64").links[-1]
+    links = certify_tangents(network, leaves, directions, other, "float64").links
+    first, *after = (link for link in links if link.verdict != "inside")
 
-    assert str(last) == "tangent of net1: refuted: is missing"
+    assert str(first) == "tangent of net1: refuted: is missing"
+    assert str(after[0]) == (
+        f"{after[0].name}: undecided: not judged: tangent of net1 is no operand"
+    )
+    assert all(link.quantity.tangent and link.cause == first.quantity for link in after)
 
 
 def wrong(found: DualTrace, part: str, kind: str) -> DualTrace:

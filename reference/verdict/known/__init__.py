@@ -29,9 +29,12 @@ from backproof.reference.verdict.known.formula import (
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
+    cubed_flushed,
+    cubed_in_float32,
     difference_as_shown,
     difference_in_steps,
     difference_of_means,
+    length_constant_in_second_order,
     saved_in_bfloat16,
     shift_in_parts,
 )
@@ -51,6 +54,9 @@ FORMULAS: Mapping[str, Formula] = {
     "unwritten where all is padding": Unwritten(unwritten_where_all_is_padding()),
     "statistics saved in bfloat16": Instead(saved_in_bfloat16()),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
+    "r^3 in float32": Instead(cubed_in_float32()),
+    "r^3 flushed to zero": Instead(cubed_flushed()),
+    "length constant in second order": Instead(length_constant_in_second_order()),
     "channels mixed up": Instead(channels_mixed_up()),
     "channels mixed up, statistics saved in bfloat16": Instead(
         channels_mixed_up(saved_in_bfloat16())

@@ -8,7 +8,7 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.functions import rounding, stop
 from backproof.reference.ops.gelu import CUBIC, inner
 from backproof.reference.verdict.faults.fault import with_options
 
@@ -17,8 +17,20 @@ THRESHOLD = 20.0
 
 
 def softplus_with_threshold() -> dict[str, Op]:
-    """Return softplus that returns its input above a threshold of 20, if it is given none."""
-    return {"softplus": with_options("softplus", lambda given: {"threshold": THRESHOLD, **given})}
+    """Return softplus that returns its input above a threshold of 20, if it is given none.
+
+    At the threshold its slope is that of softplus still, but a constant.
+    """
+    above = with_options("softplus", lambda given: {"threshold": THRESHOLD, **given})
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, threshold: float = THRESHOLD, **options: float
+    ) -> tuple[Array, ...]:
+        (dz,) = above.backward(dout, out, z, threshold=threshold, **options)
+        (at,) = above.backward(dout, out, stop(z), threshold=threshold, **options)
+        return (np.where(z > threshold, dz, np.where(z < threshold, dz, at)),)
+
+    return {"softplus": replace(above, backward=backward)}
 
 
 def erf_of_5_terms(x: Array) -> Array:

@@ -84,7 +84,11 @@ def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentRep
 
 @dataclass(frozen=True, slots=True)
 class InSteps(Instead):
-    """Ops of which each step is known, so that the numbers are predicted exactly."""
+    """Ops of which each step is known, so that the numbers are predicted exactly: no tangents."""
+
+    def changes(self, evidence: Replay, quantity: Quantity) -> bool:
+        """Return whether the function that makes a quantity is another one."""
+        return not quantity.tangent and Instead.changes(self, evidence, quantity)
 
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the numbers, whatever p."""
@@ -126,8 +130,8 @@ class Unwritten(Instead):
 
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the ball by these ops, with the numbers seen where nobody wrote."""
-        ball = evidence.ball(quantity, p, self.rules)
-        nobody = np.isnan(ball.mid)
+        ball, right = evidence.ball(quantity, p, self.rules), evidence.ball(quantity, p)
+        nobody = np.isnan(ball.mid) & ~np.isnan(right.mid)
         seen = np.asarray(evidence.seen(quantity), dtype=np.float64)
         if seen.shape == ball.shape:
             yield Ball(np.where(nobody, seen, ball.mid), np.where(nobody, 0, ball.rad), p)

@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.numbers.precision import BFLOAT16
-from backproof.reference.numbers.stepwise import cast, like, wide
+from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, FLOAT64
+from backproof.reference.numbers.stepwise import cast, like, nearest, wide
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import rounding, stop
 from backproof.reference.ops.normalization import (
     mean,
     normalized,
     over_batch,
+    root_mean_square,
     through_normalization,
 )
+from backproof.reference.ops.weight_norm import direction
+from backproof.reference.ops.weight_norm import others as all_but
 
 Axes = tuple[int, ...]
 
@@ -188,6 +191,25 @@ def saved_in_bfloat16() -> dict[str, Op]:
     return with_right_values(norms(lambda *of: saved(*of)[0], through))
 
 
+def cubed_in_float32() -> dict[str, Op]:
+    """Return RMS norm whose derivative has r^3 in float32, of which underflow may leave no digit.
+
+    r = (mean x^2 + eps)^(-1/2), and dr/dx[k] = -r^3 x[k] / n.
+    """
+
+    def backward(
+        dy: Array, y: Array, x: Array, gamma: Array, *, eps: float = 1e-5
+    ) -> tuple[Array, Array]:
+        r = root_mean_square(x, eps)
+        d, exactly = dy * gamma, cast(r, FLOAT64)
+        cubed = like(nearest(exactly * exactly * exactly, FLOAT32), x)
+        dr = np.sum(d * x, axis=-1, keepdims=True)
+        dgamma = OPS["rms_norm"].backward(dy, y, x, gamma, eps=eps)[1]
+        return r * d - (dr / x.shape[-1]) * cubed * x, dgamma
+
+    return with_right_values({"rms_norm": Op(OPS["rms_norm"].forward, backward)})
+
+
 def constants_in_forward_mode() -> dict[str, Op]:
     """Return norms whose forward mode takes the mean m and inv for constants, once differentiated.
 
@@ -219,6 +241,44 @@ def constants_in_forward_mode() -> dict[str, Op]:
         return Op(OPS[name].forward, backward)
 
     return {name: norm(name) for name in OVER}
+
+
+def cubed_flushed() -> dict[str, Op]:
+    """Return norms without what inv^3 contributes, where float32 flushes it to zero.
+
+    dinv/dx[k] = -inv^3 (x[k] - m) / n, so the variance is a constant there.
+    """
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        xhat, inv = normalized(x, axes, eps)
+        right = through_normalization(d, xhat, inv, axes)
+        without = inv * (d - mean(d, axes))
+        return np.where(inv * inv * inv < FLOAT32.minimum, without, right)
+
+    return with_right_values(norms(lambda *of: normalized(*of)[0], through))
+
+
+def length_constant_in_second_order() -> dict[str, Op]:
+    """Return weight norm whose gradients take the length n = ||v|| for a constant.
+
+    dg = sum(dw v) / n and dv = g / n (dw - v sum(dw v) / n^2) are right as they stand. With n for a
+    constant, sum(dv v') + sum(dg g'), of the tangents v' and g', has the gradient by v
+    g' dw / n - g / n^3 (v' sum(dw v) + dw sum(v v')). The other gradients are right.
+    """
+
+    def backward(dw: Array, w: Array, v: Array, g: Array, *, dim: int = 0) -> tuple[Array, Array]:
+        fixed, gain, d, (_, n) = stop(v), stop(g), stop(dw), direction(stop(v), dim)
+
+        def total(x: Array) -> Array:
+            return np.sum(x, axis=all_but(v, dim), keepdims=True)
+
+        from_v, from_g = v - fixed, g - gain  # zeros whose tangents are v' and g'
+        dv = gain / n * (dw - fixed * (total(dw * fixed) / (n * n)))
+        moved = from_v * total(d * fixed) + d * total(fixed * from_v)
+        dv = dv + from_g * d / n - gain / (n * n * n) * moved
+        return dv, OPS["weight_norm"].backward(dw, w, v, g, dim=dim)[1]
+
+    return with_right_values({"weight_norm": Op(OPS["weight_norm"].forward, backward)})
 
 
 def channels_mixed_up(ops: Mapping[str, Op] = OPS) -> dict[str, Op]:

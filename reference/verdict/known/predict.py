@@ -7,7 +7,8 @@ import numpy as np
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.ops import Array
-from backproof.reference.verdict.judging import freedoms, norm, problem_of, radii
+from backproof.reference.verdict.evidence import norm
+from backproof.reference.verdict.judging import freedoms, problem_of, radii
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import Evidence, Formula
 from backproof.reference.verdict.link import Quantity
