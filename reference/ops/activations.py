@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, stop
+from backproof.reference.ops.functions import either_side, rounding, stop
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
