@@ -56,8 +56,7 @@ VARIED = table(
     varied("article", eager=BOTH, compile=BOTH, jit=BOTH, vmap=BOTH, checkpoint=BOTH),
     varied("32-64-64-10", compile=ONCE, compile_threads=ONCE, jit=BOTH, checkpoint=BOTH),
     varied("784-1024-1024-10", threads=ONCE),
-    # With two threads torch.compile miscompiles such a network: tests/verifier/test_threads.py.
-    varied("conv-used-twice", eager=BOTH, compile=BOTH, jit=BOTH),
+    varied("conv-used-twice", eager=BOTH, compile=BOTH, compile_threads=ONCE, jit=BOTH),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
     varied("gpt", eager=BOTH, jit=ONCE, scan=ONCE),
     varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE),

@@ -22,7 +22,7 @@ from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
-from backproof.reference.verdict.known.formula import OfDtype
+from backproof.reference.verdict.known.formula import OfDtype, Swept
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
@@ -34,6 +34,7 @@ from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
 from backproof.running.loss_scale import loss_scale
+from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
 from tests.verifier.test_tangents import TangentsOverBalls
@@ -77,7 +78,7 @@ def certified(column: str, case: str, precision: str) -> tuple[Certificate, Witn
         network, leaves, (along, *_) = passed(implementations, of, case, precision)
         given = (network, leaves, *along, precision)
         return certify_tangents(*given), Witness(*replays(*given))
-    network = OP_CASES[case].network()
+    network = {**OP_CASES, **CASES}[case].network()
     leaves, shapes = in_precision(network, precision)
     scale = loss_scale(network, leaves)
     trace, plain = traced(implementations, of, network, leaves, shapes, scale)
@@ -103,10 +104,14 @@ def is_method(column: str) -> bool:
 
 
 def recorded() -> Iterator[Any]:
-    """Yield one cell of each sighting: an op alone, and every op in a method that shows it."""
+    """Yield one cell of each sighting: an op alone, and every op in a method that shows it.
+
+    What concerns a whole sweep is of a network.
+    """
     for finding in FINDINGS:
         for one in finding.where:
-            alone = [(c, k) for c, k in product(one.columns, one.cases) if k in OP_CASES]
+            swept = isinstance(FORMULAS[one.formula], Swept)
+            alone = [(c, k) for c, k in product(one.columns, one.cases) if swept or k in OP_CASES]
             along = [
                 (column, case)
                 for column, case in product(reversed(one.columns), one.cases)

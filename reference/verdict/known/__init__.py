@@ -24,6 +24,7 @@ from backproof.reference.verdict.known.formula import (
     Instead,
     InSteps,
     OfDtype,
+    Swept,
     Unwritten,
 )
 from backproof.reference.verdict.known.normalization import (
@@ -39,7 +40,11 @@ from backproof.reference.verdict.known.normalization import (
     shift_in_parts,
 )
 from backproof.reference.verdict.known.optimizers import length_in_float32, product_in_float32
-from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
+from backproof.reference.verdict.known.sums import (
+    biases_in_turn,
+    pooling_lost,
+    shifts_in_lanes,
+)
 
 THREADS = 16
 """How many threads may share a sum."""
@@ -72,6 +77,7 @@ FORMULAS: Mapping[str, Formula] = {
     "sums in turn": InSteps({**difference_in_steps(), **biases_in_turn()}),
     "sums in lanes": InSteps(shifts_in_lanes()),
     "GELU in steps": InSteps(gelu_in_steps()),
+    "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),
     "tangents in float64": OfDtype("float64"),

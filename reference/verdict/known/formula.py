@@ -6,8 +6,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from backproof.reference.backprop import Rules
-from backproof.reference.network import Node
+from backproof.reference.backprop import Rules, backprop
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.numbers.stepwise import Stepwise
@@ -135,6 +135,30 @@ class Unwritten(Instead):
         seen = np.asarray(evidence.seen(quantity), dtype=np.float64)
         if seen.shape == ball.shape:
             yield Ball(np.where(nobody, seen, ball.mid), np.where(nobody, 0, ball.rad), p)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept(Formula):
+    """Another sweep over the values of the pass without probes, whose cotangents nobody sees.
+
+    rules: from the network, and the values of its nodes, to the rules of the sweep.
+    """
+
+    rules: Callable[[Network, Mapping[str, Ball]], Rules]
+
+    def changes(self, evidence: Evidence, quantity: Quantity) -> bool:
+        """Return whether a quantity is a gradient without probes."""
+        of_gradient = quantity.kind == "derivative" and not quantity.probes
+        return of_gradient and isinstance(evidence, Replay) and evidence.plain is not None
+
+    def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
+        """Yield the ball of the gradient, in which the errors of all cotangents add up."""
+        network, seen = evidence.network, evidence.without_probes()
+        assert seen is not None  # the quantity is one of that pass  # noqa: S101
+        known = seen.values_of([*seen.nodes, *seen.leaves], p)
+        leaves = {name: known[name] for name in seen.leaves}
+        trace: Any = backprop(network, leaves, self.rules(network, known), evidence.scale)
+        yield evidence.rounded(trace.gradients[quantity.of])
 
 
 @dataclass(frozen=True, slots=True)
