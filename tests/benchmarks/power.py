@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.power` replaces every array that a right pass computed, one at a time,
 by six wrong ones, and judges it again: zeros, its negative, twice itself, 1.1 times itself, a
-permutation of its entries, and the array of another seed. It prints for each network and precision
+permutation of its entries, and the array of another seed (if it is no single number, which may be
+the same to all digits that are proven). It prints for each network and precision
 how many arrays there are, how many of them are undecided in the right pass, how many cancel (noise:
 they are counted apart, since nothing is wrong about other noise), and of the rest how many wrong
 arrays of each kind are accepted.
@@ -73,8 +74,8 @@ class Tally(Replay):
         ways = {form: cache(make) for form, make in self.ways(quantity).items()}
         terms = cache(lambda form: self.terms(quantity, form))
         for name, make in WRONG.items():
-            wrong = np.asarray(make(seen, other))
-            if np.array_equal(wrong, seen):
+            wrong = make(seen, other)
+            if np.array_equal(wrong, seen) or (wrong is other and other.size == 1):
                 continue
             link = judged(quantity, wrong, self.precision, ball, lambda: ways, terms)
             if link.verdict == "inside":
