@@ -204,7 +204,8 @@ class Adapter:
         """Return a pair of traces for each direction: of values, and of their tangents.
 
         method: a key of `forward_mode` or `second_order`. leaves, shapes: as in `trace`.
-        directions: each is leaf -> its tangent, in the leaf's shape and dtype.
+        directions: each is leaf -> its tangent, in the leaf's shape and dtype. Before all of them
+        the first one is run over half of every leaf: compiled code is seen with other numbers.
 
         In second order every node has a zero probe, whose own tangent is zero. The tangent of the
         probe's gradient is the tangent of the node's cotangent. Raises AdapterError, Unsupported.
@@ -230,6 +231,7 @@ class Adapter:
             return _trace(*known, leaves, probes)
 
         with running(), self.state(dtype.name):
+            run(tensors({k: np.asarray(a / 2) for k, a in leaves.items()}), tensors(directions[0]))
             pairs = [run(tensors(leaves), tensors(direction)) for direction in directions]
             return [(trace(values), trace(tangents)) for values, tangents in pairs]
 

@@ -43,6 +43,7 @@ class Quantity:
     of:      the node's, leaf's, parameter's or state's name.
     probes:  whether the pass with probes computed it, or the one without.
     tangent: whether it is the tangent of that array along a direction.
+    direction: which of several passes along a direction computed it, from 0.
     end_to_end: whether it is held to the reference's own sweep, and not to the numbers before it.
     """
 
@@ -50,12 +51,14 @@ class Quantity:
     of: str
     probes: bool = True
     tangent: bool = False
+    direction: int = 0
     end_to_end: bool = False
 
     def __str__(self) -> str:
         """Return its name: "net1", "dE/dW1", "dE/dW1 without probes", "W1 updated"."""
         start = "tangent of " if self.tangent else ""
         end = ("" if self.probes else WITHOUT_PROBES) + (END_TO_END if self.end_to_end else "")
+        end += f" in direction {self.direction + 1}" if self.direction else ""
         return f"{start}{NAMES[self.kind].format(self.of)}{end}"
 
 

@@ -12,7 +12,7 @@ and probes, the gradient of <gradient of E, v> and the gradient of the slope of 
 tangents too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -116,6 +116,27 @@ def certify_tangents(
     both = replays(network, leaves, directions, found, precision)
     links = [link for replay in both for link in islice(replay.links(), count)]
     return Certificate(network.name, precision, tuple(links))
+
+
+def certify_directions(
+    network: Network,
+    leaves: Mapping[str, Array],
+    found: Sequence[tuple[Mapping[str, Array], DualTrace]],
+    precision: str,
+) -> Certificate:
+    """Return the certificate of passes along several directions: of one pass after the other.
+
+    found: each direction, and what was found along it. Other arguments: as above.
+    """
+    each = [certify_tangents(network, leaves, *one, precision) for one in found]
+    links = (in_direction(link, i) for i, one in enumerate(each) for link in one.links)
+    return Certificate(network.name, precision, tuple(links))
+
+
+def in_direction(link: Link, direction: int) -> Link:
+    """Return the link as that of a pass along one of several directions."""
+    cause = link.cause and replace(link.cause, direction=direction)
+    return replace(link, quantity=replace(link.quantity, direction=direction), cause=cause)
 
 
 def replays(

@@ -7,8 +7,8 @@ from backproof.adapters import TABLE
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import Unsupported
 from backproof.reference.verdict.identities import adjoint, symmetry
-from backproof.reference.verdict.known.predict import Witness
-from backproof.reference.verdict.tangents import certify_tangents, replays
+from backproof.reference.verdict.known.predict import Witness, Witnesses
+from backproof.reference.verdict.tangents import certify_directions, replays
 from backproof.report.cells import DERIVATIVES, RefutedError
 from backproof.running.certificates import in_precision
 from backproof.running.derivatives import passed
@@ -26,14 +26,16 @@ def test_tangents(
 ) -> None:
     """Every value and every tangent lies in the ball that its own operands allow, in every mode.
 
-    Second order at ordinary points also satisfies the identities, unless a finding is known.
+    That is so along two directions. Second order at ordinary points also satisfies the identities,
+    unless a finding is known.
     """
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
+    each = [Witness(*replays(network, leaves, *one, precision)) for one in found]
+    certificate = certify_directions(network, leaves, found, precision)
+    judge.report_verdict(certificate, cell, Witnesses(each))
     direction, first = found[0]
-    run = (network, leaves, direction, first, precision)
-    judge.report_verdict(certify_tangents(*run), cell, Witness(*replays(*run)))
-    if len(found) == 1 or differentiated.endswith("special"):  # where the bounds prove nothing
+    if not first.is_second_order or differentiated.endswith("special"):  # the bounds prove nothing
         return
     with np.errstate(all="ignore"):
         identities = {

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof import adapters
+from backproof.adapters.column import Column
+from backproof.reference.article.figures import Article
 from backproof.reference.backprop import RIGHT, Trace
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.dual import Dual
@@ -22,8 +25,11 @@ from backproof.reference.verdict.tangents import (
     TangentReplay,
     along,
     by_operand,
+    certify_directions,
     certify_tangents,
 )
+from backproof.running import derivatives
+from backproof.running.implementations import Implementations
 from backproof.scenarios.derivatives import drawn
 from tests.verifier.difference import close
 from tests.verifier.planting import NETWORKS
@@ -124,6 +130,45 @@ def test_every_fault_is_seen(fault: str) -> None:
     certificates = [certify_tangents(*passed(name, fault), "float64") for name in PLANTED]
 
     assert any(certificate.refuted for certificate in certificates)
+
+
+@pytest.mark.parametrize("part", ["values", "tangents"])
+@pytest.mark.parametrize("kind", ["values", "cotangents", "gradients"])
+@pytest.mark.parametrize("name", ["tanh", "gpt"])
+def test_every_direction_is_certified(name: str, kind: str, part: str) -> None:
+    """What a pass along a second direction gets wrong is refuted, and the link says so."""
+    network, leaves, *first = passed(name)
+    _, _, direction, right = passed(name, seed=1)
+    found = [tuple(first), (direction, wrong(right, part, kind))]
+    certificate = certify_directions(network, leaves, found, "float64")
+    red = [link for link in certificate.links if link.verdict != "inside"]
+
+    assert red
+    assert {link.quantity.direction for link in red} == {1}
+    assert red[0].name.endswith(" in direction 2")
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_what_is_kept_of_an_earlier_run_is_seen(precision: str, article: Article) -> None:
+    """A method that keeps the tangents, or the values, of its first run is refuted."""
+    right = adapters.load("torch")
+    for kept in (0, 1):  # the values, the tangents
+        first: list[Any] = []
+
+        def stale(*arguments: Any, kept: int = kept, first: list[Any] = first) -> Any:
+            pairs = [*right.forward_mode["jvp"](*arguments)]
+            first.append(pairs[kept])
+            pairs[kept] = first[0]
+            return tuple(pairs)
+
+        implementations = Implementations(article, {"torch": None})
+        implementations.adapter = lambda _, stale=stale: replace(  # type: ignore[method-assign]
+            right, forward_mode={"jvp": stale}
+        )
+        network, leaves, found = derivatives.passed(
+            implementations, Column("torch", "jvp"), "5-6-3", precision
+        )
+        assert not certify_directions(network, leaves, found, precision).holds
 
 
 def test_another_dtype() -> None:

@@ -1,5 +1,6 @@
 """Whether the numbers seen at a link are those that a formula predicts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,21 @@ class Witness:
     def of(self, quantity: Quantity) -> Evidence:
         """Return what replays a link."""
         return self.tangents if quantity.tangent and self.tangents else self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """The same of passes along several directions. each: of the pass along each direction."""
+
+    each: Sequence[Witness]
+
+    def concerns(self, formula: str, quantity: Quantity) -> bool:
+        """Return whether a quantity is computed by a formula, which is named."""
+        return self.each[quantity.direction].concerns(formula, replace(quantity, direction=0))
+
+    def missed(self, formula: str, quantity: Quantity) -> str | None:
+        """Return where the numbers are not as predicted: see `missed`."""
+        return self.each[quantity.direction].missed(formula, replace(quantity, direction=0))
 
 
 def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | None:
