@@ -65,6 +65,7 @@ TABLE = {
         variants={
             "func": Traits(),
             "vmap": Traits(),
+            "vmap_first": Traits(),
             "checkpoint": Traits(),
             "compile": Traits(compiled="passes", share=100, slow=True),
             "threads": Traits(),
@@ -91,6 +92,7 @@ TABLE = {
         variants={
             "jit": Traits(compiled="passes", share=25),
             "vmap": PASSES,
+            "vmap_first": PASSES,
             "checkpoint": PASSES,
             "scan": PASSES,
         },

@@ -41,9 +41,10 @@ def per_example(
     return values, gradients
 
 
-def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    both = {name: jnp.stack([t / 2, t]) for name, t in tensors.items()}  # with other numbers
-    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+def vmapped(loss: Loss, tensors: dict[str, Tensor], at: int = 1) -> tuple[Tensor, ...]:
+    halves = {name: t / 2 for name, t in tensors.items()}  # another example, of other numbers
+    both = {k: jnp.stack([halves[k], t] if at else [t, halves[k]]) for k, t in tensors.items()}
+    return tuple({k: t[at] for k, t in found.items()} for found in per_example(loss, both, both))
 
 
 def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -240,6 +241,7 @@ adapter = Adapter(
 variants = {
     "jit": replace(adapter, value_and_grad=jitted, dialect=JITTED),
     "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
+    "vmap_first": replace(adapter, value_and_grad=partial(vmapped, at=0), dialect=None),
     "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
     "scan": replace(adapter, value_and_grad=jitted, walk=scanned, dialect=None),
 }

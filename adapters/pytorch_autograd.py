@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,7 +50,8 @@ def compiled(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     torch.compiler.reset()
     run = torch.compile(loss, fullgraph=True, dynamic=False)
     with warnings.catch_warnings(action="ignore"):  # PyTorch's, about its own code
-        run({name: t / 2 for name, t in tensors.items()})  # constants kept from this run would show
+        # Constants kept from this run would show. It has gradients, or the next one compiles anew.
+        value_and_grad(run, {name: t / 2 for name, t in tensors.items()})
         return value_and_grad(run, tensors)
 
 
@@ -63,9 +65,10 @@ def per_example(
     return values, gradients
 
 
-def vmapped(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    both = {name: torch.stack([t / 2, t]) for name, t in tensors.items()}  # with other numbers
-    return tuple({k: t[1] for k, t in found.items()} for found in per_example(loss, both, both))
+def vmapped(loss: Loss, tensors: dict[str, Tensor], at: int = 1) -> tuple[Tensor, ...]:
+    halves = {name: t / 2 for name, t in tensors.items()}  # another example, of other numbers
+    both = {k: torch.stack([halves[k], t] if at else [t, halves[k]]) for k, t in tensors.items()}
+    return tuple({k: t[at] for k, t in found.items()} for found in per_example(loss, both, both))
 
 
 def checkpointed(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -222,6 +225,7 @@ variants = {
     "func": replace(adapter, value_and_grad=func_grad, dialect=None),
     "compile": replace(adapter, value_and_grad=compiled, dialect=COMPILED),
     "vmap": replace(adapter, value_and_grad=vmapped, dialect=None),
+    "vmap_first": replace(adapter, value_and_grad=partial(vmapped, at=0), dialect=None),
     "checkpoint": replace(adapter, value_and_grad=checkpointed, dialect=None),
     "threads": replace(adapter, state=two_threads, dialect=None),
     "compile_threads": replace(adapter, value_and_grad=compiled, state=two_threads, dialect=None),

@@ -31,15 +31,17 @@ def varied(
     *,
     eager: Extent = NONE,
     threads: Extent = NONE,
+    vmap_first: Extent = NONE,
     **compiled: Extent,
 ) -> Scenario:
     """Return a scenario with the extents of eager variants and of some compiled ones.
 
     recipe: by default, that of the network of that name. threads: the extent of the eager variant
-    with several threads.
+    with several threads. vmap_first: that of vmap whose first example is certified, not the second.
     """
     exceptions = {f"compiled {variant}": extent for variant, extent in compiled.items()}
     exceptions |= {"compiled": NONE, "eager threads": threads}
+    exceptions |= {"eager vmap_first": vmap_first, "compiled vmap_first": vmap_first}
     return Scenario(name, recipe or CASES[name].recipe, eager, exceptions)
 
 
@@ -53,7 +55,9 @@ VARIED = table(
         vmap=ONCE_IF_LARGE,
     ),
     varied("every-op/special", partial(every_op, "special"), eager=BOTH),
-    varied("article", eager=BOTH, compile=BOTH, jit=BOTH, vmap=BOTH, checkpoint=BOTH),
+    varied(
+        "article", eager=BOTH, compile=BOTH, jit=BOTH, vmap=BOTH, vmap_first=BOTH, checkpoint=BOTH
+    ),
     varied("32-64-64-10", compile=ONCE, compile_threads=ONCE, jit=BOTH, checkpoint=BOTH),
     varied("784-1024-1024-10", threads=ONCE),
     varied("conv-used-twice", eager=BOTH, compile=BOTH, compile_threads=ONCE, jit=BOTH),
@@ -65,7 +69,10 @@ VARIED = table(
         "bce_with_logits/special",
         OP_CASES["bce_with_logits/special"].recipe,
         BOTH,
-        {"compiled": NONE, "eager checkpoint": NONE, "eager threads": NONE},
+        {
+            "compiled": NONE,
+            **dict.fromkeys(("eager checkpoint", "eager threads", "eager vmap_first"), NONE),
+        },
     ),
     varied("resnet-8", seeded(resnet, 1, 4, image=8, classes=4, batch=2), jit=ONCE),
     varied(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,6 +78,56 @@ def test_stale_constant(adapter: Adapter, network: Network) -> None:
     assert first.faults == ("stale constants",)
     assert {"net1", "net2", "dE/dout1", "dE/dW1"} <= {*first.explained}
     assert others == []
+
+
+def test_a_compiler_that_keeps_a_bias(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant that compiled code keeps from its first run with gradients is refuted."""
+    adapter = adapters.load("torch.compile")
+
+    def keeps(loss: Loss, **_: Any) -> Loss:
+        kept: dict[bool, Any] = {}  # another graph where no gradient is asked for
+
+        def run(tensors: dict[str, Any]) -> Any:
+            b1 = tensors["b1"]
+            first = kept.setdefault(b1.requires_grad, b1.detach().clone())
+            return loss({**tensors, "b1": first + 0 * b1})
+
+        return run
+
+    monkeypatch.setattr("torch.compile", keeps)
+    refuted = certified(adapter, network).refuted
+
+    assert refuted is not None
+    assert refuted.name == "net1"
+
+
+@pytest.mark.parametrize(("wrong", "variant"), [(0, "vmap_first"), (1, "vmap")])
+@pytest.mark.parametrize(
+    ("framework", "module"), [("torch", "pytorch_autograd"), ("jax", "jax_grad")]
+)
+def test_both_mapped_examples_are_certified(
+    framework: str,
+    module: str,
+    wrong: int,
+    variant: str,
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wrong gradients of either example of a mapped batch are refuted by one of the variants."""
+    place = f"backproof.adapters.{module}.per_example"
+    right = import_module(f"backproof.adapters.{module}").per_example
+    stack = import_module({"torch": "torch", "jax": "jax.numpy"}[framework]).stack
+
+    def twice(*arguments: Any) -> tuple[dict[str, Any], ...]:
+        values, gradients = right(*arguments)
+        for name, g in gradients.items():
+            once = [0 * g[0], g[wrong]] if wrong else [g[wrong], 0 * g[1]]
+            gradients[name] = g + stack(once)
+        return values, gradients
+
+    monkeypatch.setattr(place, twice)
+
+    assert certified(adapters.load(f"{framework}.{variant}"), network).refuted is not None
 
 
 def test_another_copy(adapter: Adapter, network: Network) -> None:
