@@ -2,11 +2,11 @@
 
 `python -m tests.benchmarks.power` replaces every array that a right pass computed, one at a time,
 by six wrong ones, and judges it again: zeros, its negative, twice itself, 1.1 times itself, a
-permutation of its entries, and the array of another seed (if it is no single number, which may be
-the same to all digits that are proven). It prints for each network and precision
-how many arrays there are, how many of them are undecided in the right pass, how many cancel (noise:
-they are counted apart, since nothing is wrong about other noise), and of the rest how many wrong
-arrays of each kind are accepted.
+permutation of its entries, and the array of another seed (unless it is a single number, which may
+agree to all digits that are proven). It prints for each network and precision how many arrays there
+are, how many of them are undecided in the right pass, how many cancel (noise: they are counted
+apart, since nothing is wrong about other noise), and of the rest how many wrong arrays of each kind
+are accepted.
 
 Options: names of frameworks, networks or op cases to restrict it to, such as `torch gpt article`.
 """
