@@ -36,7 +36,7 @@ WIDE = tuple(name for name, p in PRECISIONS.items() if not p.accumulator)
 for columns that compile a whole pass: in narrower ones a compiler keeps more digits between the ops
 that it fuses, and a trace does not show them."""
 
-TRIES = 300
+TRIES = 100
 """How many simpler graphs are run at most to reduce a finding."""
 
 

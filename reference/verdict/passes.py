@@ -79,7 +79,8 @@ def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate
     again = {}
     for link in others:
         held = sweep.gradient(link.quantity)
-        if held.verdict != "refuted":  # else the ball of the link itself is the sharper one
+        # Where the sweep refutes, or has no bound, the ball of the link itself is the sharper one.
+        if held.verdict != "refuted" and np.isfinite(held.rad):
             properties = (OTHERWISE,) if held.verdict == "inside" else ()
             again[link.quantity] = replace(held, properties=properties)
     links = tuple(again.get(link.quantity, link) for link in certificate.links)

@@ -118,7 +118,7 @@ def test_a_wrong_adapter(tmp_path: Path) -> None:
     verification = "tests/verification"
     shutil.copy(ROOT / verification / RANDOM, sandbox.path(verification) / RANDOM)
     sandbox.edit(ADAPTER, POOL, ALL_TIES)
-    seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "30")
+    seen = sandbox.run(RANDOM, *TORCH, "-k", "0-torch and not compile", "--campaign", "12")
     (path,) = (tmp_path / "fixtures/campaign").glob("*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     lines = seen.text.partition("import ")[2].partition("\nkept: ")[0]
