@@ -17,7 +17,6 @@ from backproof.scenarios.derivatives import drawn, undifferentiated
 from backproof.scenarios.every_op import lacking
 from backproof.scenarios.op_cases import OP_CASES
 
-
 SHARP = 1 / 1000
 """An identity is asked where its bound is below this share of the numbers."""
 
@@ -35,7 +34,7 @@ def test_tangents(
     """
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
-    each = [Witness(*replays(network, leaves, *one, precision)) for one in found]
+    each = [Witness(*replays(network, leaves, v, of, precision)) for v, of in found]
     certificate = certify_directions(network, leaves, found, precision)
     judge.report_verdict(certificate, cell, Witnesses(each))
     direction, first = found[0]

@@ -155,7 +155,7 @@ class Swept(Formula):
         """Yield the ball of the gradient, in which the errors of all cotangents add up."""
         network, seen = evidence.network, evidence.without_probes()
         assert seen is not None  # the quantity is one of that pass  # noqa: S101
-        known = seen.values_of([*seen.nodes, *seen.leaves], p)
+        known: Any = seen.values_of([*seen.nodes, *seen.leaves], p)
         leaves = {name: known[name] for name in seen.leaves}
         trace: Any = backprop(network, leaves, self.rules(network, known), evidence.scale)
         yield evidence.rounded(trace.gradients[quantity.of])
