@@ -60,7 +60,7 @@ VARIED = table(
     ),
     varied("32-64-64-10", compile=ONCE, compile_threads=ONCE, jit=BOTH, checkpoint=BOTH),
     varied("784-1024-1024-10", threads=ONCE),
-    varied("conv-used-twice", eager=BOTH, compile=BOTH, compile_threads=ONCE, jit=BOTH),
+    varied("conv-used-twice", eager=BOTH, compile=ONCE, compile_threads=ONCE, jit=ONCE),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
     varied("gpt", eager=BOTH, jit=ONCE, scan=ONCE),
     varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE),
@@ -80,7 +80,7 @@ VARIED = table(
         seeded(gpt, 1, 2, 16, context=8, vocabulary=32),
         compile=ONCE_IF_LARGE,
         vmap=ONCE,
-        checkpoint=ONCE,
+        checkpoint=ONCE_IF_LARGE,
     ),
 )
 """Name -> scenario."""
