@@ -74,13 +74,14 @@ class Trainings:
         return record, cell, check
 
 
-MOST = 100
-"""The number of steps that are all checked; of longer trainings, the first steps and the last."""
+ALL, MOST = 10, 100
+"""So many steps at the start are all checked; then every tenth up to MOST, and the last of all."""
 
 
 def checked(steps: int) -> list[int]:
     """Return the steps whose passes are certified, numbered from 0."""
-    return [*range(min(steps, MOST)), *([steps - 1] if steps > MOST else [])]
+    first = (*range(ALL), *range(ALL, MOST, 10), steps - 1)
+    return sorted({step for step in first if step < steps})
 
 
 @cache
