@@ -35,16 +35,13 @@ from backproof.reference.verdict.known.normalization import (
     difference_as_shown,
     difference_in_steps,
     difference_of_means,
-    length_constant_in_second_order,
     saved_in_bfloat16,
     shift_in_parts,
 )
 from backproof.reference.verdict.known.optimizers import length_in_float32, product_in_float32
-from backproof.reference.verdict.known.sums import (
-    biases_in_turn,
-    pooling_lost,
-    shifts_in_lanes,
-)
+from backproof.reference.verdict.known.pooling import pooling_lost
+from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
+from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
 THREADS = 16
 """How many threads may share a sum."""

@@ -1,4 +1,4 @@
-"""What batch norm and layer norm are known to compute instead.
+"""What batch norm, layer norm and RMS norm are known to compute instead.
 
 Shapes as in `reference.ops.normalization`: n entries of x are normalized together, over some axes;
 y = gamma xhat + beta, inv = 1 / sqrt(variance + eps), and d = dE/dxhat = gamma dy.
@@ -21,8 +21,6 @@ from backproof.reference.ops.normalization import (
     root_mean_square,
     through_normalization,
 )
-from backproof.reference.ops.weight_norm import direction
-from backproof.reference.ops.weight_norm import others as all_but
 
 Axes = tuple[int, ...]
 
@@ -207,7 +205,7 @@ def cubed_in_float32() -> dict[str, Op]:
         dgamma = OPS["rms_norm"].backward(dy, y, x, gamma, eps=eps)[1]
         return r * d - (dr / x.shape[-1]) * cubed * x, dgamma
 
-    return with_right_values({"rms_norm": Op(OPS["rms_norm"].forward, backward)})
+    return {"rms_norm": replace(OPS["rms_norm"], backward=backward)}
 
 
 def constants_in_forward_mode() -> dict[str, Op]:
@@ -256,29 +254,6 @@ def cubed_flushed() -> dict[str, Op]:
         return np.where(inv * inv * inv < FLOAT32.minimum, without, right)
 
     return with_right_values(norms(lambda *of: normalized(*of)[0], through))
-
-
-def length_constant_in_second_order() -> dict[str, Op]:
-    """Return weight norm whose gradients take the length n = ||v|| for a constant.
-
-    dg = sum(dw v) / n and dv = g / n (dw - v sum(dw v) / n^2) are right as they stand. With n for a
-    constant, sum(dv v') + sum(dg g'), of the tangents v' and g', has the gradient by v
-    g' dw / n - g / n^3 (v' sum(dw v) + dw sum(v v')). The other gradients are right.
-    """
-
-    def backward(dw: Array, w: Array, v: Array, g: Array, *, dim: int = 0) -> tuple[Array, Array]:
-        fixed, gain, d, (_, n) = stop(v), stop(g), stop(dw), direction(stop(v), dim)
-
-        def total(x: Array) -> Array:
-            return np.sum(x, axis=all_but(v, dim), keepdims=True)
-
-        from_v, from_g = v - fixed, g - gain  # zeros whose tangents are v' and g'
-        dv = gain / n * (dw - fixed * (total(dw * fixed) / (n * n)))
-        moved = from_v * total(d * fixed) + d * total(fixed * from_v)
-        dv = dv + from_g * d / n - gain / (n * n * n) * moved
-        return dv, OPS["weight_norm"].backward(dw, w, v, g, dim=dim)[1]
-
-    return with_right_values({"weight_norm": Op(OPS["weight_norm"].forward, backward)})
 
 
 def channels_mixed_up(ops: Mapping[str, Op] = OPS) -> dict[str, Op]:

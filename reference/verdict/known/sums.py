@@ -1,15 +1,12 @@
 """What is known of sums: in which precision, and in which order, terms are added up."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.backprop import Rules
-from backproof.reference.network import Network, Node
 from backproof.reference.numbers.stepwise import like, wide
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.op import sum_to_shape
@@ -69,22 +66,3 @@ def in_lanes(dy: Array) -> Array:
             sums = sums[:, :half] + sums[:, half:]
         total = sums[:, 0]
     return total
-
-
-def pooling_lost(network: Network, values: Mapping[str, Any]) -> Rules:
-    """Return a sweep over given values in which max pooling hands nothing on to what others use.
-
-    values: node -> its value.
-    """
-    uses = Counter(name for node in network.nodes for name in node.inputs)
-
-    class Lost(Rules):
-        def value(self, node: Node, known: Mapping[str, Any]) -> Any:  # noqa: ARG002 as it is given
-            return values[node.name]
-
-        def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
-            handed_on = super().hands_on(node, dy, known)
-            lost = node.op == "max_pool" and uses[node.inputs[0]] > 1
-            return tuple(0 * d for d in handed_on) if lost else handed_on
-
-    return Lost()
