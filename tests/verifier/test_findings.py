@@ -19,6 +19,7 @@ from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace
 from backproof.reference.findings import load, seen_here
 from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
@@ -268,3 +269,23 @@ def with_12345(gradient: Any) -> Any:
     gradient = gradient.clone()
     gradient.view(-1)[0] = 12345
     return gradient
+
+
+@pytest.mark.parametrize("case", ["32-64-64-10", "conv-used-twice"])
+def test_a_sweep_predicts_only_what_it_changes(case: str) -> None:
+    """A gradient that another sweep leaves as it is is not known: it may be no other number."""
+    network = CASES[case].network()
+    leaves, shapes = in_precision(network, "float32")
+    implementations = Implementations(article(), {"torch": None})
+    found = traced(implementations, Column("torch"), network, leaves, shapes, scale=1.0)
+    replay = replayed(network, leaves, *found, scale=1.0)
+    changed = {"x", "W", "b"} if case == "conv-used-twice" else set()
+    same = [name for name in leaves if name not in changed]
+
+    assert same
+    for name in same:
+        quantity = Quantity("derivative", name, probes=False)
+        ball = replay.ball(quantity, FLOAT32)  # of the link itself, which is narrower
+        wrong = (ball.mid + 2 * ball.rad).astype("float32")
+        of = with_other(replay, quantity, wrong)
+        assert Witness(of, of).missed("max pooling hands nothing on", quantity), name

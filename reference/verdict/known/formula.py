@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from backproof.reference.backprop import Rules, backprop
+from backproof.reference.backprop import RIGHT, Rules, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
@@ -141,10 +141,11 @@ class Unwritten(Instead):
 class Swept(Formula):
     """Another sweep over the values of the pass without probes, whose cotangents nobody sees.
 
-    rules: from the network, and the values of its nodes, to the rules of the sweep.
+    Entries that it leaves as they are have a ball of radius zero: of them it predicts no error.
+    rules: from the network to the rules of the sweep.
     """
 
-    rules: Callable[[Network, Mapping[str, Ball]], Rules]
+    rules: Callable[[Network], Rules]
 
     def changes(self, evidence: Evidence, quantity: Quantity) -> bool:
         """Return whether a quantity is a gradient without probes."""
@@ -153,12 +154,28 @@ class Swept(Formula):
 
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the ball of the gradient, in which the errors of all cotangents add up."""
-        network, seen = evidence.network, evidence.without_probes()
-        assert seen is not None  # the quantity is one of that pass  # noqa: S101
-        known: Any = seen.values_of([*seen.nodes, *seen.leaves], p)
-        leaves = {name: known[name] for name in seen.leaves}
-        trace: Any = backprop(network, leaves, self.rules(network, known), evidence.scale)
-        yield evidence.rounded(trace.gradients[quantity.of])
+        other, right = (
+            evidence.rounded(gradient(evidence, quantity.of, p, rules))
+            for rules in (self.rules(evidence.network), RIGHT)
+        )
+        yield Ball(other.mid, np.where(other.mid == right.mid, 0, other.rad), p)
+
+
+def gradient(evidence: Replay, name: str, p: Precision, rules: Rules) -> Any:
+    """Return the gradient of a leaf by a sweep over the values of the pass without probes."""
+    seen = evidence.without_probes()
+    assert seen is not None  # the gradient is one of that pass  # noqa: S101
+    known: Any = seen.values_of([*seen.nodes, *seen.leaves], p)
+
+    class OverValues(Rules):
+        def value(self, node: Node, _: Mapping[str, Any]) -> Any:
+            return known[node.name]
+
+        def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
+            return rules.hands_on(node, dy, known)
+
+    leaves = {name: known[name] for name in seen.leaves}
+    return backprop(evidence.network, leaves, OverValues(), evidence.scale).gradients[name]
 
 
 @dataclass(frozen=True, slots=True)
