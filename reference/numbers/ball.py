@@ -504,8 +504,8 @@ def _saturating(
 
     1. Over a ball f moves by the radius times the slope at the end nearest to zero, and by no more
        than takes it to the other one of -1 and 1.
-    2. Where f is nearer to 1 than u^2, so that not even twice the digits tell them apart, every
-       implementation returns 1, and is off by the rest alone.
+    2. Where f is nearer to 1 than u^2, so that not even twice the digits tell them apart, it is
+       taken to return 1, off by the rest alone. An op whose implementations return less has a form.
     """
 
     def rule(a: Ball, p: Precision) -> Ball:

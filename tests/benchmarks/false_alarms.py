@@ -2,8 +2,8 @@
 
 `python -m tests.benchmarks.false_alarms` certifies random networks in each framework, in its
 precisions in turn, and prints for each seed how many networks and links there were, how many links
-are undecided, how many networks show a recorded finding, and how many new findings there are, each
-of which is printed, too: either the framework is wrong there, or it is a false alarm.
+are undecided, how many recorded findings were seen, and how many new ones. Each new one is printed,
+too: either the framework is wrong there, or it is a false alarm.
 
 Options: names of frameworks or variants; `seeds=20`; `networks=1000`, the number for each seed.
 """
@@ -46,7 +46,7 @@ def main(options: Sequence[str]) -> None:
     names = [option for option in options if "=" not in option]
     columns = [Column.parse(name) for name in names] or [Column(name) for name in adapters.TABLE]
     counts = int(numbers.get("seeds", 20)), int(numbers.get("networks", 1000))
-    head = ["", "seed", "networks", "links", "undecided links", "known causes", "new findings"]
+    head = ["", "seed", "networks", "links", "undecided links", "known findings", "new findings"]
     print(table(head, list(rows(columns, *counts))))
 
 

@@ -18,7 +18,8 @@ from backproof.scenarios.every_op import lacking
 from backproof.scenarios.op_cases import OP_CASES
 
 SHARP = 1 / 1000
-"""An identity is asked where its bound is below this share of the numbers."""
+"""An identity is asked where its bound is below this share of the numbers: under wider bounds, a
+Hessian that is wrong by a thousandth was seen to pass."""
 
 
 def test_tangents(
@@ -46,7 +47,7 @@ def test_tangents(
             "<u, H v> = <v, H u>": symmetry(network, leaves, found[0], found[1], precision),
         }
     for name, identity in identities.items():
-        asked = identity.relative < SHARP
+        asked = not identity.relative >= SHARP  # of NaN too, which does not hold
         cell.properties = [*cell.properties, f"{name}: {'proven' if asked else 'not asked'}"]
         if asked and not identity.holds:
             raise RefutedError(f"{column}, {differentiated}, {precision}: {name}: {identity}")

@@ -78,6 +78,14 @@ def test_a_saturated_tanh_is_one(p: Precision) -> None:
     assert np.all(((1 - t) * (1 + t)).rad <= 32 * np.exp(-80) + 8 * p.underflow)
 
 
+def test_tanh_may_be_short_of_one_by_three_roundings() -> None:
+    """In float32 the form that is short of 1 holds 1 - 3u far out, and not 1 - 4u."""
+    short = OPS["tanh"].forms["tanh short of 1 far out"].forward(Ball.exact([20.0] * 3, FLOAT32))
+    far_out = 1 - np.array([0, 3, 4]) * FLOAT32.u
+
+    assert short.contains(far_out).tolist() == [True, True, False]
+
+
 DECIDED = [
     *((FLOAT32, z) for z in (20.0, 100.0, 700.0, 1e10)),
     *((FLOAT64, z) for z in (20.0, 100.0, 700.0, 1e10, 1e75, 1e103)),
