@@ -52,6 +52,10 @@ class Freedom:
     is_narrow: bool = False
 
 
+ROUNDED = 8
+"""How often the terms of a sum may have been rounded before they cancel. Each time moves a term by
+u, so that a sum of zero is at most this often u times the terms' magnitudes. One was seen."""
+
 FLUSHES = "flushes subnormals to zero"
 
 
@@ -94,8 +98,10 @@ def judged(
     if problem := problem_of(seen, ball.shape, asked):
         return Link(quantity, "refuted", own, problem=problem)
     first = measured(quantity, own, seen, ball, ball.mid)
-    if first.share <= 1 and (found := decided(first, ball, ball.mid, lambda: terms(()))):
-        return found
+    if first.share <= 1:
+        found = decided(first, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
+        if found:
+            return found
     if not np.all(np.isfinite(seen)):
         index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
         problem = f"expected a finite number, found {seen[index]}"
@@ -121,8 +127,7 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
     # forms are different conventions, and each has its own.
     exact = {form: make(sharpest.precision).mid for form, make in ways.items()}
     for freedom in freedoms(asked):
-        # A sum of zero whose terms were rounded once is at most u times their magnitudes.
-        noise = np.inf if freedom == sharpest else asked.u
+        noise = (ROUNDED if freedom == sharpest else 1) * asked.u
         for form, make in ways.items():
             ball = make(freedom.precision)
             link = measured(first.quantity, asked.name, seen, ball, exact[form])
@@ -154,7 +159,7 @@ def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
 
 
 def decided(
-    link: Link, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float = np.inf
+    link: Link, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float
 ) -> Link | None:
     """Return a link that lies inside a ball, if the ball decides; else None.
 

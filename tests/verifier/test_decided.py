@@ -120,6 +120,17 @@ def test_zeros_by_cancellation_are_green(precision: str) -> None:
     assert not link(found, "dE/dW").cancels
 
 
+def test_zeros_of_a_long_sum_do_not_cancel() -> None:
+    """Of three million terms float32 may lose all digits of their mean: zeros are undecided."""
+    n = 3_000_000
+    rounding = np.sum(Ball.exact(np.ones((n, 1)), FLOAT32), axis=0).rad
+    ball, seen = Ball([n / 8], rounding, FLOAT32), np.zeros(1, np.float32)
+    found = judged(Quantity("value", "y"), seen, FLOAT32, ball, dict, lambda _: np.array([n]))
+
+    assert n / 8 < rounding[0] < n / 2
+    assert found.verdict == "undecided"
+
+
 def test_a_wide_ball_does_not_cancel() -> None:
     """Zeros in a ball that is wide, not small beside its terms, are undecided."""
     ball = Ball(np.zeros(3), np.full(3, 0.6), FLOAT32)
