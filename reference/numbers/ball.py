@@ -16,7 +16,7 @@ the modelled precision's: below, a unit is always the sum u + u64 of the two uni
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from math import frexp, isfinite
+from math import ceil, frexp, isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -556,6 +556,8 @@ def _accumulated(
     wide = p.accumulator or p
     terms = n * (size > 0 if nonzero is None else nonzero)
     rad, share = size, gamma(n, _unit(wide))
+    if p.in_blocks:  # which the midpoints need not be
+        share = min(share, gamma(2 * ceil(sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
     if p.in_parts:
         share += gamma((n - 1).bit_length(), p.u)
     if isfinite(share):

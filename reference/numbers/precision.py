@@ -37,6 +37,7 @@ class Precision:
     flushes:     whether subnormals may become zero, as operands and as results of ops.
     zeroes:      whether all subnormal operands are read as zero.
     in_parts:    whether sums are made of partial sums that are rounded.
+    in_blocks:   whether sums of n terms are made of the sums of blocks of sqrt n.
     stored:      the name of the precision that arrays are stored in, if ops compute in a wider one.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
@@ -52,6 +53,7 @@ class Precision:
     flushes: bool = False
     zeroes: bool = False
     in_parts: bool = False
+    in_blocks: bool = False
     stored: str = ""
     divide_ulp: float = 2.5
     exp_ulp: float = 3
@@ -113,6 +115,13 @@ class Precision:
         A sum of n terms is made of log2 n layers of partial sums at most.
         """
         return replace(self, in_parts=True)
+
+    def summing_in_blocks(self) -> "Precision":
+        """Return this precision with sums of n terms made of the sums of blocks of sqrt n terms.
+
+        No term goes through more than 2 sqrt n roundings then (Higham, sec. 4.2).
+        """
+        return replace(self, in_blocks=True)
 
     def narrow(self) -> "Precision":
         """Return this precision with itself as the accumulator."""

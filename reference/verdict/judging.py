@@ -63,12 +63,13 @@ def freedoms(p: Precision) -> tuple[Freedom, ...]:
     """Return the ways of working in a precision; the one that widens a ball least comes first.
 
     The smallest normal number of float16 is large. Its subnormals are read and written as zero by
-    some implementations, but never lost in the terms of a narrow accumulator.
+    some implementations, but never lost in the terms of a narrow accumulator. The ball of a sum in
+    any order may be too wide to decide where the ball of a sum in blocks is not.
     """
     flushes = (FLUSHES,)
     if not p.accumulator:
-        own = [Freedom(p), Freedom(p.flushing(), flushes), Freedom(p.zeroing(), flushes)]
-        return tuple(own)
+        own = (Freedom(p), Freedom(p.flushing(), flushes), Freedom(p.zeroing(), flushes))
+        return (Freedom(p.summing_in_blocks()), *own)
     steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
     return (
         Freedom(p.steps),

@@ -131,6 +131,22 @@ def test_zeros_of_a_long_sum_do_not_cancel() -> None:
     assert found.verdict == "undecided"
 
 
+def test_a_long_sum_is_decided_where_blocks_decide() -> None:
+    """A sum of a million terms is inside if it is as good as one in blocks, and else undecided."""
+    x = np.random.default_rng(0).standard_normal(1_000_000).astype(np.float32)
+    ways = {(): lambda p: np.sum(Ball.exact(x, p), axis=0, keepdims=True)}
+    ball = ways[()](FLOAT32)
+
+    def verdict(times: float) -> str:
+        seen = np.float32(times) * np.sum(x, keepdims=True)
+        quantity, terms = Quantity("value", "y"), lambda _: np.sum(np.abs(x), keepdims=True)
+        return judged(quantity, seen, FLOAT32, ball, lambda: ways, terms).verdict
+
+    assert ball.rad > abs(ball.mid), "sums in any order decide"
+    assert verdict(1) == "inside"
+    assert [verdict(times) for times in (0, -1, 2)] == ["undecided"] * 3
+
+
 def test_a_wide_ball_does_not_cancel() -> None:
     """Zeros in a ball that is wide, not small beside its terms, are undecided."""
     ball = Ball(np.zeros(3), np.full(3, 0.6), FLOAT32)
