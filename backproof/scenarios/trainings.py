@@ -19,6 +19,12 @@ from backproof.scenarios.scenario import BOTH, Scenario, seeded, table
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 RMSPROP = {"lr": 0.01, "alpha": 0.9, "eps": 1e-8}
+ADADELTA = {"lr": 0.5, "rho": 0.9, "eps": 1e-6}
+ASGD = {"lr": 0.1, "lambd": 0.01}
+ETAS = {"eta_minus": 0.5, "eta_plus": 1.2}
+RPROP = {"lr": 0.01, **ETAS, "min_step_size": 1e-6, "max_step_size": 0.02}
+LAMB = {**ADAM, "eps": 1e-6}
+LION = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95}
 CLIPPED = {"lr": 0.5, "limit": 0.02}
 
 OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -41,6 +47,20 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
         {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
     ),
     "adagrad-maximize": ("adagrad", {"lr": 0.01, "maximize": True}),
+    "adadelta": ("adadelta", ADADELTA),
+    "adadelta-rho": ("adadelta", {**ADADELTA, "rho": 0.7}),
+    "adadelta-eps": ("adadelta", {**ADADELTA, "eps": 1e-3}),
+    "adadelta-weight_decay": ("adadelta", {**ADADELTA, "weight_decay": 0.1}),
+    "adadelta-maximize": ("adadelta", {**ADADELTA, "maximize": True}),
+    "rprop": ("rprop", RPROP),
+    "rprop-etas": ("rprop", {**RPROP, "eta_minus": 0.3, "eta_plus": 1.5}),
+    "rprop-step_sizes": ("rprop", {**RPROP, "min_step_size": 0.008, "max_step_size": 0.015}),
+    "rprop-maximize": ("rprop", {**RPROP, "maximize": True}),
+    "asgd": ("asgd", ASGD),
+    "asgd-alpha": ("asgd", {**ASGD, "alpha": 0.5}),
+    "asgd-t0": ("asgd", {**ASGD, "t0": 10.0}),
+    "asgd-weight_decay": ("asgd", {**ASGD, "weight_decay": 0.1}),
+    "asgd-maximize": ("asgd", {**ASGD, "maximize": True}),
     "rmsprop": ("rmsprop", RMSPROP),
     "rmsprop-eps": ("rmsprop", {**RMSPROP, "eps": 1e-3}),
     "rmsprop-eps_in_sqrt": ("rmsprop", {**RMSPROP, "eps_in_sqrt": False}),
@@ -67,6 +87,12 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "adamw-betas": ("adamw", {**ADAM, **BETAS, "weight_decay": 0.01}),
     "adamw-eps_root": ("adamw", {**ADAM, "eps_root": 1e-6, "weight_decay": 0.1}),
     "adamw-maximize": ("adamw", {**ADAM, "weight_decay": 0.1, "maximize": True}),
+    "adamax": ("adamax", ADAM),
+    "adamax-betas": ("adamax", {**ADAM, **BETAS}),
+    "adamax-eps": ("adamax", {**ADAM, "eps": 1e-3}),
+    "adamax-weight_decay": ("adamax", {**ADAM, "weight_decay": 0.1}),
+    "adamaxw": ("adamax", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "adamax-maximize": ("adamax", {**ADAM, "maximize": True}),
     "amsgrad": ("amsgrad", {**ADAM, **BETAS}),
     "amsgrad-weight_decay": ("amsgrad", {**ADAM, **BETAS, "weight_decay": 0.1}),
     "amsgrad-eps_root": ("amsgrad", {**ADAM, **BETAS, "eps_root": 1e-6}),
@@ -88,6 +114,13 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "radam-weight_decay": ("radam", {**ADAM, "weight_decay": 0.1}),
     "radamw": ("radam", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     "radam-maximize": ("radam", {**ADAM, "maximize": True}),
+    "lion": ("lion", {**LION, "weight_decay": 0.0}),
+    "lion-betas": ("lion", {**LION, **BETAS, "weight_decay": 0.0}),
+    "lion-weight_decay": ("lion", {**LION, "weight_decay": 0.1}),
+    "lamb": ("lamb", LAMB),
+    "lamb-betas": ("lamb", {**LAMB, **BETAS}),
+    "lamb-eps_root": ("lamb", {**LAMB, "eps_root": 1e-6}),
+    "lamb-weight_decay": ("lamb", {**LAMB, "weight_decay": 0.1}),
     "clip_by_value": ("clip_by_value", CLIPPED),
     "clip_by_norm": ("clip_by_norm", CLIPPED),
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),

@@ -302,6 +302,14 @@ def _ends(a: Ball) -> tuple[Array, Array]:
     return a.mid - rad, a.mid + rad
 
 
+def _sign(a: Ball, p: Precision) -> Ball:
+    mid = np.sign(a.mid)
+    if a.is_exact:
+        return Ball.exact(mid, p)
+    low, high = (np.sign(end) for end in _ends(a))
+    return Ball(mid, np.maximum(mid - low, high - mid), p)
+
+
 def _minimum(a: Ball, b: Ball, p: Precision) -> Ball:
     return -_maximum(-a, -b, p)
 
@@ -659,6 +667,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.absolute: _absolute,
     np.maximum: _maximum,
     np.minimum: _minimum,
+    np.sign: _sign,
     np.greater: _greater,
     np.less: _less,
     np.add: _add,

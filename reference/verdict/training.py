@@ -91,6 +91,11 @@ class Steps:
             return own
         return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Where each parameter ends, of all of them side by side."""
+        return tuple(accumulate(array.size for array in self.record.start.values()))
+
     def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
         return self.record.after.get(line, {}).get(parameter)
@@ -136,7 +141,7 @@ class Steps:
         scalars = optimizer.at(Ball.exact(steps, wide))
         if wide != p:
             scalars = {name: scalar.into(p) for name, scalar in scalars.items()}
-        before = {name: self.operand(self.before(name), p) for name in self.states}
+        before = {name: self.operand(self.before(name, optimizer), p) for name in self.states}
         g = self.operand(self.flat(self.record.gradients), p)
 
         def shown(line: str, result: Ball) -> Ball:
@@ -144,7 +149,7 @@ class Steps:
                 return self.operand(self.flat(self.record.after[line]), p)
             return result
 
-        return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+        return optimizer.assign({**before, **scalars, "g": g, "t": steps, "ends": self.ends}, shown)
 
     def ball(
         self,
@@ -185,10 +190,10 @@ class Steps:
         found = [sharpness(seen[line], right[line], balls[line]) for line in wrong]
         return min(found) if found and max(found) < 1 else np.inf
 
-    def before(self, name: str) -> Array:
-        """Return a state or w before each step, (S, N)."""
+    def before(self, name: str, optimizer: Optimizer) -> Array:
+        """Return a state or w before each step, (S, N), if it is the optimizer's that runs."""
         after = self.flat(self.record.after[name])
-        start = np.full_like(after[:1], self.optimizer.start.get(name, 0))
+        start = np.full_like(after[:1], optimizer.start.get(name, 0))
         if name == "w":
             start = np.concatenate([a.ravel() for a in self.record.start.values()])[None]
         return np.concatenate([start, after[:-1]])
@@ -201,10 +206,8 @@ class Steps:
 
     def part(self, ball: Ball, parameter: str) -> Ball:
         """Return the part of a ball that belongs to one parameter: (S, *shape)."""
-        names, sizes = list(self.record.start), [a.size for a in self.record.start.values()]
-        at = names.index(parameter)
-        end = list(accumulate(sizes))[at]
-        part = ball[:, end - sizes[at] : end]
+        end = self.ends[list(self.record.start).index(parameter)]
+        part = ball[:, end - self.record.start[parameter].size : end]
         return part.reshape(*self.record.gradients[parameter].shape)
 
     def operand(self, array: Array, p: Precision) -> Ball:

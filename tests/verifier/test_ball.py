@@ -50,6 +50,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "negative": lambda a, _: -a,
     "absolute": lambda a, _: np.abs(a),
     "maximum": np.maximum,
+    "sign": lambda a, b: np.sign(a * b - b) * b,
     "where": lambda a, b: np.where(a > 0, b, a),
     "max": lambda a, _: np.max(a, axis=1, keepdims=True),
     "exp": lambda a, _: np.exp(-np.abs(a) / 64),

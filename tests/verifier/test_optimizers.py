@@ -18,9 +18,11 @@ from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, par
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
+ENDS = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
 OTHERS = {
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
+    "rprop": ("rprop_of_steps",),
     "amsgrad": ("amsgrad_corrected",),
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
@@ -56,18 +58,19 @@ def trained(
     shown: the optimizer that it poses as, if that is another.
     """
     rng = np.random.default_rng(1)
-    ends = [0, *accumulate(int(np.prod(shape)) for shape in SHAPES.values())]
+    ends = [0, *ENDS]
     w = rng.standard_normal(ends[-1]).astype(precision)
     sizes = 2.0 ** -(np.arange(STEPS)[:, None] % 8)  # of norms above and below every limit
     gradients = (sizes * rng.standard_normal((STEPS, ends[-1])) / 4).astype(precision)
     claimed = shown or optimizer
-    state = {name: np.full_like(w, start) for name, start in claimed.start.items()}
+    start = {**claimed.start, **optimizer.start}
+    state = {name: np.full_like(w, start[name]) for name in claimed.start}
     lines = [line for line in claimed.lines if line in (*claimed.start, "clipped", "w")]
     after: dict[str, list[Any]] = {line: [] for line in lines}
     first = w
     with np.errstate(all="ignore"):
         for t, g in enumerate(gradients, start=1):
-            now = optimizer.step(w, g, state, np.array([t], dtype=precision))
+            now = optimizer.step(w, g, state, np.array([t], dtype=precision), ENDS)
             w, state = now["w"], {name: now.get(name, state[name]) for name in state}
             for line in lines:
                 after[line].append(now.get(line, state.get(line)))
@@ -120,7 +123,7 @@ def test_balls_contain_arb(rule: str, p: Precision) -> None:
 def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
     """Return line -> its exact result from the same numbers."""
     t = exact(np.arange(1.0, STEPS + 1)[:, None])
-    known = {name: exact(steps.before(name)) for name in steps.states}
+    known = {name: exact(steps.before(name, optimizer)) for name in steps.states}
     g = exact(steps.flat(steps.record.gradients))
 
     def shown(line: str, result: Any) -> Any:
@@ -128,7 +131,7 @@ def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
         return exact(steps.flat(after[line])) if line in after else result
 
     plain = np.arange(1, STEPS + 1)[:, None]
-    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain}, shown)
+    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain, "ends": ENDS}, shown)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -136,8 +139,7 @@ def test_faults_are_refuted_and_named(name: str) -> None:
     """A fault, planted in trainings with each option, is refuted, and explains the numbers seen."""
     planted = 0
     for definition, options in CLAIMED.values():
-        ends = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
-        wrong = FAULTS[name].of(definition, options, ends)
+        wrong = FAULTS[name].of(definition, options)
         if wrong is None:
             continue
         right = OPTIMIZERS[definition](**options)

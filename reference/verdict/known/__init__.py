@@ -39,7 +39,12 @@ from backproof.reference.verdict.known.normalization import (
     saved_in_bfloat16,
     shift_in_parts,
 )
-from backproof.reference.verdict.known.optimizers import length_in_float32, product_in_float32
+from backproof.reference.verdict.known.optimizers import (
+    length_in_float32,
+    product_in_float32,
+    rates_in_float32,
+    step_before,
+)
 from backproof.reference.verdict.known.sums import (
     biases_in_turn,
     pooling_lost,
@@ -80,6 +85,8 @@ FORMULAS: Mapping[str, Formula] = {
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),
+    "rates in float32": Defined(rates_in_float32),
+    "step of the gradient before": Defined(step_before),
     "tangents in float64": OfDtype("float64"),
 }
 """Name -> what is computed instead."""
