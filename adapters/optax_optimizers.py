@@ -126,5 +126,7 @@ libraries = {
             "radam weight_decay": "optax.radam has no decay",
             "clip_by_norm norm_type": "optax.clip_by_global_norm has the Euclidean norm only",
         },
+        required={"lr": 1e-3},
+        defaults={"adamw": {"weight_decay": 1e-4}},
     ),
 }

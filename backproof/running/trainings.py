@@ -12,7 +12,6 @@ from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
 from backproof.adapters.training import train
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.known.predict import Witness
@@ -43,7 +42,7 @@ class Trainings:
         own = adapter.libraries[self.library.variant]
         cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
-        definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
+        definition = own.definition(optimizer, options)
         of, leaves, gradient = differentiated(framework, network, self.precision)
         record = guarded(
             f"{self.library}, {self.precision}, {case}",

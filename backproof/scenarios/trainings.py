@@ -126,7 +126,13 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
     "clip_by_norm-inf": ("clip_by_norm", {**CLIPPED, "norm_type": np.inf}),
 }
-"""Name -> the optimizer and its options, with all that its definitions must agree on."""
+RULES = {optimizer for optimizer, _ in OPTIONS.values()}
+"""The optimizers. The options named like the optimizer are its plain form."""
+
+OPTIONS |= {f"{rule}-defaults": (rule, {}) for rule in sorted(RULES) if "clip" not in rule}
+"""Name -> the optimizer and its options, with all that its definitions must agree on.
+
+What is not given has the library's default, and clipping has none."""
 
 
 def convolutional() -> Network:
@@ -141,6 +147,26 @@ def convolutional() -> Network:
     g.node("net2", "dense", "flat", g.normal("W2", 16, 5, scale=0.3), g.near("b2", 5))
     g.node("E", "cross_entropy", "net2", target=np.array([3, 1]))
     return g.network("convolutional")
+
+
+def with_zeros() -> Network:
+    """Return a network with gradients of zero: of W1 and b1 in the first step, of Wd and bd always.
+
+    W2 is zero at the start, so that nothing is sent back. The layer of Wd is dead: its ReLU gets
+    negative numbers only.
+    """
+    g = Builder(np.random.default_rng(3))
+    x = g.input("x", g.rng.standard_normal((4, 6)))
+    g.node("net1", "dense", x, g.normal("W1", 6, 8, scale=0.4), g.near("b1", 8))
+    g.node("out1", "tanh", "net1")
+    g.node("net2", "dense", "out1", g.parameter("W2", np.zeros((8, 5))), g.near("b2", 5))
+    dead = g.parameter("bd", np.full(3, -50.0))
+    g.node("netd", "dense", x, g.normal("Wd", 6, 3, scale=0.4), dead)
+    g.node("outd", "relu", "netd")
+    g.node("net3", "dense", "outd", g.normal("W3", 3, 5, scale=0.4), g.near("b3", 5))
+    g.node("y", "add", "net2", "net3")
+    g.node("E", "cross_entropy", "y", target=np.array([3, 1, 0, 4]))
+    return g.network("zeros")
 
 
 TEXT = "the chain rule, link by link, is all there is to it. "
@@ -165,6 +191,7 @@ TRAINED = table(
     Scenario("article", CASES["article"].recipe, BOTH),
     Scenario("6-8-5", seeded(mlp, (6, 8, 5), "tanh", "softmax_cross_entropy", batch=4), BOTH),
     Scenario("convolutional", lambda *_: convolutional(), BOTH),
+    Scenario("zeros", lambda *_: with_zeros(), BOTH),
     Scenario("gpt", lambda *_: speller(), BOTH),
 )
 """Name -> scenario."""
@@ -172,10 +199,15 @@ TRAINED = table(
 SMALL, SENTENCE = "6-8-5", "gpt"
 """The network for every option, and the one with its own test; the others are for plain forms."""
 
-RULES = {optimizer for optimizer, _ in OPTIONS.values()}
-"""The optimizers. The options named like the optimizer are its plain form."""
-
 STEPS = 100
+
+
+def steps(name: str) -> int:
+    """Return how many steps an optimizer is run for with its options.
+
+    With defaults there are fewer: nothing keeps Rprop's steps from growing.
+    """
+    return 40 if name.endswith("-defaults") else STEPS
 
 
 def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[Any]:
