@@ -128,5 +128,6 @@ libraries = {
         },
         required={"lr": 1e-3},
         defaults={"adamw": {"weight_decay": 1e-4}},
+        narrow=CLAIMS,
     ),
 }

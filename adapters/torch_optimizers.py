@@ -135,6 +135,10 @@ libraries = {
         str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
     ),
     "foreach": Library(
-        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=True), LACKS
+        str(torch.__version__),
+        CLAIMS,
+        lambda *given: start(*given, foreach=True),
+        LACKS,
+        narrow=("asgd",),
     ),
 }

@@ -1,6 +1,6 @@
 """Training: a framework's gradient, then a library's own optimizer, step after step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Library:
     unsupported: optimizer or "optimizer option" -> why the library does not support it.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
+    narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
+                 the precision of the parameters.
     """
 
     version: str
@@ -37,6 +39,7 @@ class Library:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    narrow: Collection[str] = ()
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""

@@ -50,7 +50,10 @@ class Trainings:
         )
 
         def check() -> None:
-            certificate = certify_training(of.name, definition, record, self.precision)
+            narrow = optimizer in own.narrow
+            certificate = certify_training(
+                of.name, definition, record, self.precision, narrow=narrow
+            )
             passes = certify_steps(
                 of, record, self.precision, checked(steps), compiled=bool(traits(column).compiled)
             )
@@ -59,7 +62,7 @@ class Trainings:
                 links=(*passes.links, *certificate.links),
                 end_to_end=passes.end_to_end,
             )
-            replay = Steps(definition, record, PRECISIONS[self.precision])
+            replay = Steps(definition, record, PRECISIONS[self.precision], narrow)
 
             def explain() -> str:
                 red = certificate.refuted or certificate.degraded

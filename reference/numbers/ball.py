@@ -455,8 +455,10 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.asarray(a.mid**b.mid)
     moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
-    relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=True))
+    # x^1 is x, not rounded.
+    is_one = np.asarray((b.mid == 1) & (b.rad == 0))
+    relative = np.where(is_one, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=~is_one))
     return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
 
 

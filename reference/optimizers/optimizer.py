@@ -53,12 +53,6 @@ class Optimizer:
             known[name] = shown(name, results[name])
         return results
 
-    def step(
-        self, w: Any, g: Any, state: Mapping[str, Any], t: Any, ends: tuple[int, ...]
-    ) -> dict[str, Any]:
-        """Return line -> its result in step t, from w, its gradient g and the states before."""
-        return self.assign({"w": w, "g": g, **state, "t": t, **self.at(t), "ends": ends})
-
     def by(self, form: str) -> "Optimizer":
         """Return this optimizer as it is computed in one of its forms; "" is its own."""
         return replace(self, lines={**self.lines, **self.forms[form]}) if form else self

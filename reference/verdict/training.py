@@ -26,21 +26,25 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import as_read
 
 NARROW = "scalars in the precision itself"
-"""A property: most implementations compute corrections, rates and schedules in float64."""
+"""A property: most implementations compute corrections, rates and schedules in float64.
+
+Near 1 a power of beta2 loses its digits, and with it the correction: a ball that holds such scalars
+holds a learning rate that is off by 3e-5 as well.
+"""
 
 AFTER = " after step "
 """What stands between the name of a link and the step of its worst entry."""
 
 
 def certify_training(
-    name: str, optimizer: Optimizer, record: Record, precision: str
+    name: str, optimizer: Optimizer, record: Record, precision: str, *, narrow: bool = False
 ) -> Certificate:
     """Return the certificate of a training: one link for all steps of one state of one parameter.
 
-    name: of the network. precision: "float64" or "float32".
+    name: of the network. precision: "float64" or "float32". narrow: as of `Steps`.
     """
     links: list[Link] = []
-    for link in Steps(optimizer, record, PRECISIONS[precision]).links():
+    for link in Steps(optimizer, record, PRECISIONS[precision], narrow).links():
         links.append(link)
         if link.problem:  # no other step can be replayed from it
             break
@@ -52,12 +56,14 @@ class Steps:
     """Replays every step of a training.
 
     optimizer: the one that the framework is said to run. record: the numbers that it gave.
-    precision: the one asked for. made: the balls that were made so far.
+    precision: the one asked for. narrow: whether scalars may be computed in the precision itself.
+    made: the balls that were made so far.
     """
 
     optimizer: Optimizer
     record: Record
     precision: Precision
+    narrow: bool = False
     made: dict[tuple[Precision, Form], dict[str, Ball]] = field(default_factory=dict)
 
     def links(self) -> Iterator[Link]:
@@ -87,7 +93,7 @@ class Steps:
         """Properties -> the optimizer's form, and whether its scalars are in the precision."""
         own: dict[Form, tuple[str, bool]] = {(): ("", False)}
         own |= {(form,): (form, False) for form in self.optimizer.forms}
-        if not self.optimizer.scalars or self.precision == FLOAT64:
+        if not (self.narrow and self.optimizer.scalars) or self.precision == FLOAT64:
             return own
         return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
 

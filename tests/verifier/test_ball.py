@@ -443,6 +443,17 @@ def test_maximum_and_minimum(a: Any, b: Any, low: float, high: float) -> None:
         assert furthest <= ball.rad[0] <= furthest * (1 + 2.0**-40)
 
 
+@EVERY
+def test_a_first_power_is_exact(p: Precision) -> None:
+    """x^1 is x; a higher power is rounded, and one of a ball is as wide as the ball."""
+    exponents = Ball.exact([1.0, 2.0], p)
+    once, twice = np.power(Ball.exact([0.875, 0.875], p), exponents).rad
+    ball = np.power(Ball([0.875, 0.875], [0.125, 0.125], p), exponents)
+
+    assert once == 0 < twice
+    assert ball.contains([0.75, 0.75**2]).all()
+
+
 def test_an_infinite_padding_is_never_the_maximum() -> None:
     """Padding with -infinity leaves a maximum and its radius as they were; alone it is unknown."""
     for x in (Ball.exact([[3.0, -2.0]], FLOAT32), Ball([[3.0, -2.0]], [[0.5, 0.25]], FLOAT32)):

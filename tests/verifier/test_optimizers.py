@@ -13,7 +13,7 @@ from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, 
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
-from backproof.reference.verdict.training import Steps, certify_training
+from backproof.reference.verdict.training import AFTER, Steps, certify_training
 from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, parameters
 
 STEPS = 30
@@ -70,7 +70,9 @@ def trained(
     first = w
     with np.errstate(all="ignore"):
         for t, g in enumerate(gradients, start=1):
-            now = optimizer.step(w, g, state, np.array([t], dtype=precision), ENDS)
+            scalars = {k: s.astype(precision) for k, s in optimizer.at(np.array([1.0 * t])).items()}
+            known = {"w": w, "g": g, **state, **scalars, "t": t, "ends": ENDS}
+            now = optimizer.assign(known)
             w, state = now["w"], {name: now.get(name, state[name]) for name in state}
             for line in lines:
                 after[line].append(now.get(line, state.get(line)))
@@ -178,6 +180,23 @@ def test_a_wrong_option_is_given_no_name(definition: str, precision: str) -> Non
             assert certificate.degraded == (), option
             assert named(steps, definition, options) == [], option
     assert seen
+
+
+@pytest.mark.parametrize("definition", ["adam", "adamw", "nadam", "lamb"])
+def test_scalars_in_float64_leave_no_room_for_another_rate(definition: str) -> None:
+    """In float32 a learning rate that is off by 1e-5 is refuted in every parameter.
+
+    It is held where scalars may be in float32, too: a power of beta2 has few digits left there.
+    """
+    options = {"lr": 1.0, "beta1": 0.9, "beta2": 0.999}
+    right = OPTIMIZERS[definition](**options)
+    off = trained(OPTIMIZERS[definition](**{**options, "lr": 1 + 1e-5}), right, "float32")
+    certificate = certify_training("drawn", right, off, "float32")
+    outside = [link.quantity.of for link in certificate.links if link.verdict == "refuted"]
+
+    assert certify_training("drawn", right, trained(right, precision="float32"), "float32").holds
+    assert [of.partition(AFTER)[0] for of in outside] == ["w of W", "w of b"]
+    assert certify_training("drawn", right, off, "float32", narrow=True).holds
 
 
 FRAMEWORKS = ("torch", "jax")
