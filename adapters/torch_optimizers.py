@@ -1,6 +1,10 @@
-"""torch.optim and torch.nn.utils.clip_grad: for each tensor alone, or for all at once (foreach)."""
+"""torch.optim and torch.nn.utils.clip_grad, in each of their implementations.
+
+For each tensor alone, for all at once (foreach), or a step as one kernel (fused).
+"""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -67,17 +71,17 @@ PAIRS = {
 
 
 def start(
-    optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], *, foreach: bool
+    optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], **how: bool
 ) -> Step:
     if optimizer.startswith("clip"):
-        return clipped(optimizer, parameters, dict(options), foreach=foreach)
+        return clipped(optimizer, parameters, dict(options), **how)
     given = dict(options)
     for pair, (first, second) in PAIRS.items():
         if first in given:
             given[pair] = given.pop(first), given.pop(second)
     if optimizer.startswith("amsgrad"):
         given["amsgrad"] = True
-    of = CLASSES[optimizer](parameters.values(), **given, foreach=foreach)
+    of = CLASSES[optimizer](parameters.values(), **given, **how)
     names = STATES.get(optimizer, MOMENTS)
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
@@ -130,15 +134,15 @@ LACKS = {
     "radam threshold": "torch.optim.RAdam has its threshold built in",
     "radam nesterov": "torch.optim.RAdam has no look-ahead",
 }
+FUSED = ("sgd", "adagrad", "adam", "adamw", "amsgrad", "amsgradw")
+"""The optimizers that have a fused kernel on CPUs."""
+
+
+UNFUSED = {name: "PyTorch fuses no such step" for name in CLAIMS if name not in FUSED}
+VERSION = str(torch.__version__)
+
 libraries = {
-    "single": Library(
-        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
-    ),
-    "foreach": Library(
-        str(torch.__version__),
-        CLAIMS,
-        lambda *given: start(*given, foreach=True),
-        LACKS,
-        narrow=("asgd",),
-    ),
+    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS),
+    "foreach": Library(VERSION, CLAIMS, partial(start, foreach=True), LACKS, narrow=("asgd",)),
+    "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED),
 }
