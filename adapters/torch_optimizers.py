@@ -11,7 +11,7 @@ import torch
 from torch.nn import utils
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import Library, Named, Step
+from backproof.adapters.training import AS_TENSOR, Library, Named, Step
 
 CLAIMS = {
     "sgd": "sgd",
@@ -139,10 +139,20 @@ FUSED = ("sgd", "adagrad", "adam", "adamw", "amsgrad", "amsgradw")
 
 
 UNFUSED = {name: "PyTorch fuses no such step" for name in CLAIMS if name not in FUSED}
+UNLESS_CAPTURABLE = {
+    f"{name} {AS_TENSOR}": "a foreach step takes no tensor as lr, unless it is capturable"
+    for name in ("adam", "adamw")
+}
 VERSION = str(torch.__version__)
 
 libraries = {
     "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS),
-    "foreach": Library(VERSION, CLAIMS, partial(start, foreach=True), LACKS, narrow=("asgd",)),
+    "foreach": Library(
+        VERSION,
+        CLAIMS,
+        partial(start, foreach=True),
+        LACKS | UNLESS_CAPTURABLE,
+        narrow=("asgd",),
+    ),
     "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED),
 }

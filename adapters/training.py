@@ -19,6 +19,10 @@ Step = Callable[[Named], Mapping[str, Named]]
 """From the gradients to "w" and every state after the step, under the definition's names."""
 
 
+AS_TENSOR = "lr_as_tensor"
+"""An option of how a library is called, which no definition has: lr is given as a tensor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """A library's optimizers.
@@ -51,6 +55,7 @@ class Library:
     def definition(self, optimizer: str, options: Mapping[str, Any]) -> Optimizer:
         """Return what an optimizer is said to compute. Raises Unsupported."""
         given = {**self.defaults.get(optimizer, {}), **self.required, **options}
+        given.pop(AS_TENSOR, None)
         return OPTIMIZERS[self.claimed(optimizer, options)](**given)
 
 
@@ -81,6 +86,10 @@ def train(
     with adapter.state(next(iter(start.values())).dtype.name):
         tensors = {name: adapter.array(a) for name, a in leaves.items()}
         given = {**library.required, **options}
+        if given.pop(AS_TENSOR, False):
+            given["lr"] = adapter.array(
+                np.array(given["lr"], dtype=next(iter(start.values())).dtype)
+            )
         step = library.start(optimizer, {name: tensors[name] for name in trained}, given)
         for _ in range(steps):
             values, found = gradient(tensors)

@@ -10,7 +10,7 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.training import train
+from backproof.adapters.training import AS_TENSOR, train
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
@@ -68,7 +68,8 @@ class Trainings:
                 red = certificate.refuted or certificate.degraded
                 if not red or certificate.links[-1].problem:
                     return ""
-                faults = named(replay, own.claims[optimizer], options)
+                rule = {name: value for name, value in options.items() if name != AS_TENSOR}
+                faults = named(replay, own.claims[optimizer], rule)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
             self.judge.report_verdict(certificate, cell, Witness(replay), explain=explain)

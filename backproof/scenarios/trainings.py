@@ -10,6 +10,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.training import AS_TENSOR
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
@@ -125,6 +126,10 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "clip_by_norm": ("clip_by_norm", CLIPPED),
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
     "clip_by_norm-inf": ("clip_by_norm", {**CLIPPED, "norm_type": np.inf}),
+}
+OPTIONS |= {
+    f"{rule}-{AS_TENSOR}": (rule, {**OPTIONS[rule][1], AS_TENSOR: True})
+    for rule in ("sgd", "adam", "adamw")
 }
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""
