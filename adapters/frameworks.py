@@ -77,7 +77,7 @@ TABLE = {
             "reverse-over-forward": WEIGHT_NORM,
             "reverse-over-reverse": (),
         },
-        libraries=("single", "foreach"),
+        libraries=("single", "foreach", "fused"),
         process_state=lambda torch: {
             "PyTorch's defaults": (
                 torch.get_default_dtype(),

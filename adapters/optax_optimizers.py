@@ -12,12 +12,17 @@ from backproof.adapters.training import Library, Named, Step
 CLAIMS = {
     "sgd": "sgd",
     "adagrad": "adagrad_eps_inside",
+    "adadelta": "adadelta",
     "rmsprop": "rmsprop_of_steps",
+    "rprop": "rprop_of_steps",
     "adam": "adam",
     "adamw": "adamw",
+    "adamax": "adamax",
     "amsgrad": "amsgrad_corrected",
     "nadam": "nadam_constant",
     "radam": "radam_eps_last",
+    "lion": "lion",
+    "lamb": "lamb",
     "clip_by_value": "clip_by_value",
     "clip_by_norm": "clip_by_norm",
 }
@@ -30,18 +35,35 @@ STATES = {
     "nu_max": "v_max",
     "trace": "b",
     "sum_of_squares": "v",
+    "e_g": "v",
+    "e_x": "d",
+    "step_sizes": "size",
+    "prev_updates": "b",
 }
+"""optax's name of a state -> the definitions' name."""
+
+OWN_STATES = {"adamax": {**STATES, "nu": "largest"}}
+"""The same for an optimizer that has another name for a state."""
+
 MAKERS: dict[str, Callable[..., Any]] = {
     "sgd": optax.sgd,
     "adagrad": optax.adagrad,
+    "adadelta": optax.adadelta,
     "rmsprop": optax.rmsprop,
+    "rprop": optax.rprop,
     "adam": optax.adam,
     "adamw": optax.adamw,
+    "adamax": optax.adamax,
+    "adamaxw": optax.adamaxw,
     "amsgrad": optax.amsgrad,
     "nadam": optax.nadam,
     "nadamw": optax.nadamw,
     "radam": optax.radam,
+    "lion": optax.lion,
+    "lamb": optax.lamb,
 }
+DECAY = ("adamw", "adamaxw", "nadamw", "lion", "lamb")
+"""The optimizers that have an option for decoupled weight decay."""
 
 
 def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any]) -> Step:
@@ -64,29 +86,26 @@ def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, A
     def step(gradients: Named) -> dict[str, Named]:
         now["w"], now["state"], clipped = update(gradients, now["w"], now["state"])
         shown = {"w": now["w"], **({"clipped": clipped} if clip else {})}
-        return {**shown, **states(now["state"])}
+        return {**shown, **states(now["state"], OWN_STATES.get(optimizer, STATES))}
 
     return step
 
 
 def made(optimizer: str, options: dict[str, Any]) -> Any:
     """Return the optimizer; coupled weight decay is a separate transformation before it."""
-    decay = options.pop("weight_decay", 0.0)
     if options.pop("decoupled_weight_decay", False):
         optimizer += "w"
-    if optimizer in ("adamw", "nadamw"):
-        options["weight_decay"] = decay
-        decay = 0.0
+    decay = 0.0 if optimizer in DECAY else options.pop("weight_decay", 0.0)
     of = MAKERS[optimizer](**{CALLED.get(name, name): value for name, value in options.items()})
     return optax.chain(optax.add_decayed_weights(decay), of) if decay else of
 
 
-def states(state: Any) -> dict[str, Named]:
+def states(state: Any, names: Mapping[str, str]) -> dict[str, Named]:
     """Return the states of all parts of a chain, under the definitions' names."""
     if isinstance(state, tuple) and not hasattr(state, "_fields"):
-        return {name: of for part in state for name, of in states(part).items()}
+        return {name: of for part in state for name, of in states(part, names).items()}
     fields = getattr(state, "_fields", ())
-    return {STATES[name]: getattr(state, name) for name in fields if name in STATES}
+    return {names[name]: getattr(state, name) for name in fields if name in names}
 
 
 libraries = {
@@ -101,10 +120,14 @@ libraries = {
             },
             "sgd dampening": "optax.sgd has no dampening",
             "adagrad lr_decay": "optax.adagrad decays lr by a schedule only",
+            "asgd": "optax has no averaged SGD",
             "amsgradw": "optax.amsgrad has no decoupled decay",
             "nadam momentum_decay": "optax.nadam has constant momentum",
             "radam weight_decay": "optax.radam has no decay",
             "clip_by_norm norm_type": "optax.clip_by_global_norm has the Euclidean norm only",
         },
+        required={"lr": 1e-3},
+        defaults={"adamw": {"weight_decay": 1e-4}},
+        narrow=CLAIMS,
     ),
 }

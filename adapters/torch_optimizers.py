@@ -1,20 +1,28 @@
-"""torch.optim and torch.nn.utils.clip_grad: for each tensor alone, or for all at once (foreach)."""
+"""torch.optim and torch.nn.utils.clip_grad, in each of their implementations.
+
+For each tensor alone, for all at once (foreach), or a step as one kernel (fused).
+"""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch.nn import utils
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import Library, Named, Step
+from backproof.adapters.training import AS_TENSOR, Library, Named, Step
 
 CLAIMS = {
     "sgd": "sgd",
     "adagrad": "adagrad",
+    "adadelta": "adadelta",
     "rmsprop": "rmsprop",
+    "rprop": "rprop",
+    "asgd": "asgd",
     "adam": "adam",
     "adamw": "adamw",
+    "adamax": "adamax",
     "amsgrad": "amsgrad",
     "amsgradw": "amsgradw",
     "nadam": "nadam",
@@ -25,9 +33,13 @@ CLAIMS = {
 CLASSES = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
     "rmsprop": torch.optim.RMSprop,
+    "rprop": torch.optim.Rprop,
+    "asgd": torch.optim.ASGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax,
     "amsgrad": torch.optim.Adam,
     "amsgradw": torch.optim.AdamW,
     "nadam": torch.optim.NAdam,
@@ -36,6 +48,10 @@ CLASSES = {
 STATES = {
     "sgd": {"momentum_buffer": "b"},
     "adagrad": {"sum": "v"},
+    "adadelta": {"square_avg": "v", "acc_delta": "d"},
+    "rprop": {"prev": "before", "step_size": "size"},
+    "asgd": {"ax": "average", "eta": "eta", "mu": "mu"},
+    "adamax": {"exp_avg": "m", "exp_inf": "largest"},
     "rmsprop": {"square_avg": "v", "grad_avg": "m", "momentum_buffer": "b"},
 }
 MOMENTS = {
@@ -46,18 +62,26 @@ MOMENTS = {
 }
 """PyTorch's name of a state -> the definitions' name, for optimizers that are not in `STATES`."""
 
+PAIRS = {
+    "betas": ("beta1", "beta2"),
+    "etas": ("eta_minus", "eta_plus"),
+    "step_sizes": ("min_step_size", "max_step_size"),
+}
+"""PyTorch's name of two options together -> the options."""
+
 
 def start(
-    optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], *, foreach: bool
+    optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], **how: bool
 ) -> Step:
     if optimizer.startswith("clip"):
-        return clipped(optimizer, parameters, dict(options), foreach=foreach)
-    given = {name: value for name, value in options.items() if not name.startswith("beta")}
-    if "beta1" in options:
-        given["betas"] = options["beta1"], options["beta2"]
+        return clipped(optimizer, parameters, dict(options), **how)
+    given = dict(options)
+    for pair, (first, second) in PAIRS.items():
+        if first in given:
+            given[pair] = given.pop(first), given.pop(second)
     if optimizer.startswith("amsgrad"):
         given["amsgrad"] = True
-    of = CLASSES[optimizer](parameters.values(), **given, foreach=foreach)
+    of = CLASSES[optimizer](parameters.values(), **given, **how)
     names = STATES.get(optimizer, MOMENTS)
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
@@ -102,16 +126,33 @@ LACKS = {
     "amsgrad eps_root": "torch.optim.Adam has no epsilon inside the root",
     "amsgrad bias_correction_mu": "torch.optim.Adam always corrects the bias",
     "amsgrad bias_correction_nu": "torch.optim.Adam always corrects the bias",
+    "adamax decoupled_weight_decay": "torch.optim.Adamax has no decoupled decay",
+    "lion": "torch.optim has no Lion",
+    "lamb": "torch.optim has no LAMB",
     "nadam eps_root": "torch.optim.NAdam has no epsilon inside the root",
     "radam eps_root": "torch.optim.RAdam has no epsilon inside the root",
     "radam threshold": "torch.optim.RAdam has its threshold built in",
     "radam nesterov": "torch.optim.RAdam has no look-ahead",
 }
+FUSED = ("sgd", "adagrad", "adam", "adamw", "amsgrad", "amsgradw")
+"""The optimizers that have a fused kernel on CPUs."""
+
+
+UNFUSED = {name: "PyTorch fuses no such step" for name in CLAIMS if name not in FUSED}
+UNLESS_CAPTURABLE = {
+    f"{name} {AS_TENSOR}": "a foreach step takes no tensor as lr, unless it is capturable"
+    for name in ("adam", "adamw")
+}
+VERSION = str(torch.__version__)
+
 libraries = {
-    "single": Library(
-        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=False), LACKS
-    ),
+    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS),
     "foreach": Library(
-        str(torch.__version__), CLAIMS, lambda *given: start(*given, foreach=True), LACKS
+        VERSION,
+        CLAIMS,
+        partial(start, foreach=True),
+        LACKS | UNLESS_CAPTURABLE,
+        narrow=("asgd",),
     ),
+    "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED),
 }

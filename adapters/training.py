@@ -1,6 +1,6 @@
 """Training: a framework's gradient, then a library's own optimizer, step after step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from backproof.adapters.protocol import Adapter, Tensor, Unsupported
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
+from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.training import Record
 
 Named = Mapping[str, Tensor]
@@ -16,6 +17,10 @@ Named = Mapping[str, Tensor]
 
 Step = Callable[[Named], Mapping[str, Named]]
 """From the gradients to "w" and every state after the step, under the definition's names."""
+
+
+AS_TENSOR = "lr_as_tensor"
+"""An option of how a library is called, which no definition has: lr is given as a tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,19 @@ class Library:
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
     unsupported: optimizer or "optimizer option" -> why the library does not support it.
+    required:    the options that users must give, and what is given where a scenario gives none.
+    defaults:    optimizer -> its defaults that are others than its definition's.
+    narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
+                 the precision of the parameters.
     """
 
     version: str
     claims: Mapping[str, str]
     start: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Step]
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    required: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    narrow: Collection[str] = ()
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
@@ -39,6 +51,12 @@ class Library:
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         return self.claims[optimizer]
+
+    def definition(self, optimizer: str, options: Mapping[str, Any]) -> Optimizer:
+        """Return what an optimizer is said to compute. Raises Unsupported."""
+        given = {**self.defaults.get(optimizer, {}), **self.required, **options}
+        given.pop(AS_TENSOR, None)
+        return OPTIMIZERS[self.claimed(optimizer, options)](**given)
 
 
 Gradient = Callable[[dict[str, Tensor]], tuple[Named, Named]]
@@ -67,7 +85,12 @@ def train(
     seen, gradients, after = [], [], []
     with adapter.state(next(iter(start.values())).dtype.name):
         tensors = {name: adapter.array(a) for name, a in leaves.items()}
-        step = library.start(optimizer, {name: tensors[name] for name in trained}, options)
+        given = {**library.required, **options}
+        if given.pop(AS_TENSOR, False):
+            given["lr"] = adapter.array(
+                np.array(given["lr"], dtype=next(iter(start.values())).dtype)
+            )
+        step = library.start(optimizer, {name: tensors[name] for name in trained}, given)
         for _ in range(steps):
             values, found = gradient(tensors)
             seen.append({name: _copied(adapter, value) for name, value in values.items()})

@@ -10,9 +10,8 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.training import train
+from backproof.adapters.training import AS_TENSOR, train
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.known.predict import Witness
@@ -43,7 +42,7 @@ class Trainings:
         own = adapter.libraries[self.library.variant]
         cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
-        definition = OPTIMIZERS[own.claimed(optimizer, options)](**options)
+        definition = own.definition(optimizer, options)
         of, leaves, gradient = differentiated(framework, network, self.precision)
         record = guarded(
             f"{self.library}, {self.precision}, {case}",
@@ -51,7 +50,10 @@ class Trainings:
         )
 
         def check() -> None:
-            certificate = certify_training(of.name, definition, record, self.precision)
+            narrow = optimizer in own.narrow
+            certificate = certify_training(
+                of.name, definition, record, self.precision, narrow=narrow
+            )
             passes = certify_steps(
                 of, record, self.precision, checked(steps), compiled=bool(traits(column).compiled)
             )
@@ -60,13 +62,14 @@ class Trainings:
                 links=(*passes.links, *certificate.links),
                 end_to_end=passes.end_to_end,
             )
-            replay = Steps(definition, record, PRECISIONS[self.precision])
+            replay = Steps(definition, record, PRECISIONS[self.precision], narrow)
 
             def explain() -> str:
                 red = certificate.refuted or certificate.degraded
                 if not red or certificate.links[-1].problem:
                     return ""
-                faults = named(replay, own.claims[optimizer], options)
+                rule = {name: value for name, value in options.items() if name != AS_TENSOR}
+                faults = named(replay, own.claims[optimizer], rule)
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
             self.judge.report_verdict(certificate, cell, Witness(replay), explain=explain)

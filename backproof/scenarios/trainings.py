@@ -10,6 +10,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.training import AS_TENSOR
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
@@ -19,6 +20,12 @@ from backproof.scenarios.scenario import BOTH, Scenario, seeded, table
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 RMSPROP = {"lr": 0.01, "alpha": 0.9, "eps": 1e-8}
+ADADELTA = {"lr": 0.5, "rho": 0.9, "eps": 1e-6}
+ASGD = {"lr": 0.1, "lambd": 0.01}
+ETAS = {"eta_minus": 0.5, "eta_plus": 1.2}
+RPROP = {"lr": 0.01, **ETAS, "min_step_size": 1e-6, "max_step_size": 0.02}
+LAMB = {**ADAM, "eps": 1e-6}
+LION = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95}
 CLIPPED = {"lr": 0.5, "limit": 0.02}
 
 OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -41,6 +48,20 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
         {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
     ),
     "adagrad-maximize": ("adagrad", {"lr": 0.01, "maximize": True}),
+    "adadelta": ("adadelta", ADADELTA),
+    "adadelta-rho": ("adadelta", {**ADADELTA, "rho": 0.7}),
+    "adadelta-eps": ("adadelta", {**ADADELTA, "eps": 1e-3}),
+    "adadelta-weight_decay": ("adadelta", {**ADADELTA, "weight_decay": 0.1}),
+    "adadelta-maximize": ("adadelta", {**ADADELTA, "maximize": True}),
+    "rprop": ("rprop", RPROP),
+    "rprop-etas": ("rprop", {**RPROP, "eta_minus": 0.3, "eta_plus": 1.5}),
+    "rprop-step_sizes": ("rprop", {**RPROP, "min_step_size": 0.008, "max_step_size": 0.015}),
+    "rprop-maximize": ("rprop", {**RPROP, "maximize": True}),
+    "asgd": ("asgd", ASGD),
+    "asgd-alpha": ("asgd", {**ASGD, "alpha": 0.5}),
+    "asgd-t0": ("asgd", {**ASGD, "t0": 10.0}),
+    "asgd-weight_decay": ("asgd", {**ASGD, "weight_decay": 0.1}),
+    "asgd-maximize": ("asgd", {**ASGD, "maximize": True}),
     "rmsprop": ("rmsprop", RMSPROP),
     "rmsprop-eps": ("rmsprop", {**RMSPROP, "eps": 1e-3}),
     "rmsprop-eps_in_sqrt": ("rmsprop", {**RMSPROP, "eps_in_sqrt": False}),
@@ -67,6 +88,12 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "adamw-betas": ("adamw", {**ADAM, **BETAS, "weight_decay": 0.01}),
     "adamw-eps_root": ("adamw", {**ADAM, "eps_root": 1e-6, "weight_decay": 0.1}),
     "adamw-maximize": ("adamw", {**ADAM, "weight_decay": 0.1, "maximize": True}),
+    "adamax": ("adamax", ADAM),
+    "adamax-betas": ("adamax", {**ADAM, **BETAS}),
+    "adamax-eps": ("adamax", {**ADAM, "eps": 1e-3}),
+    "adamax-weight_decay": ("adamax", {**ADAM, "weight_decay": 0.1}),
+    "adamaxw": ("adamax", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "adamax-maximize": ("adamax", {**ADAM, "maximize": True}),
     "amsgrad": ("amsgrad", {**ADAM, **BETAS}),
     "amsgrad-weight_decay": ("amsgrad", {**ADAM, **BETAS, "weight_decay": 0.1}),
     "amsgrad-eps_root": ("amsgrad", {**ADAM, **BETAS, "eps_root": 1e-6}),
@@ -88,12 +115,29 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "radam-weight_decay": ("radam", {**ADAM, "weight_decay": 0.1}),
     "radamw": ("radam", {**ADAM, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     "radam-maximize": ("radam", {**ADAM, "maximize": True}),
+    "lion": ("lion", {**LION, "weight_decay": 0.0}),
+    "lion-betas": ("lion", {**LION, **BETAS, "weight_decay": 0.0}),
+    "lion-weight_decay": ("lion", {**LION, "weight_decay": 0.1}),
+    "lamb": ("lamb", LAMB),
+    "lamb-betas": ("lamb", {**LAMB, **BETAS}),
+    "lamb-eps_root": ("lamb", {**LAMB, "eps_root": 1e-6}),
+    "lamb-weight_decay": ("lamb", {**LAMB, "weight_decay": 0.1}),
     "clip_by_value": ("clip_by_value", CLIPPED),
     "clip_by_norm": ("clip_by_norm", CLIPPED),
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
     "clip_by_norm-inf": ("clip_by_norm", {**CLIPPED, "norm_type": np.inf}),
 }
-"""Name -> the optimizer and its options, with all that its definitions must agree on."""
+OPTIONS |= {
+    f"{rule}-{AS_TENSOR}": (rule, {**OPTIONS[rule][1], AS_TENSOR: True})
+    for rule in ("sgd", "adam", "adamw")
+}
+RULES = {optimizer for optimizer, _ in OPTIONS.values()}
+"""The optimizers. The options named like the optimizer are its plain form."""
+
+OPTIONS |= {f"{rule}-defaults": (rule, {}) for rule in sorted(RULES) if "clip" not in rule}
+"""Name -> the optimizer and its options, with all that its definitions must agree on.
+
+What is not given has the library's default, and clipping has none."""
 
 
 def convolutional() -> Network:
@@ -108,6 +152,26 @@ def convolutional() -> Network:
     g.node("net2", "dense", "flat", g.normal("W2", 16, 5, scale=0.3), g.near("b2", 5))
     g.node("E", "cross_entropy", "net2", target=np.array([3, 1]))
     return g.network("convolutional")
+
+
+def with_zeros() -> Network:
+    """Return a network with gradients of zero: of W1 and b1 in the first step, of Wd and bd always.
+
+    W2 is zero at the start, so that nothing is sent back. The layer of Wd is dead: its ReLU gets
+    negative numbers only.
+    """
+    g = Builder(np.random.default_rng(3))
+    x = g.input("x", g.rng.standard_normal((4, 6)))
+    g.node("net1", "dense", x, g.normal("W1", 6, 8, scale=0.4), g.near("b1", 8))
+    g.node("out1", "tanh", "net1")
+    g.node("net2", "dense", "out1", g.parameter("W2", np.zeros((8, 5))), g.near("b2", 5))
+    dead = g.parameter("bd", np.full(3, -50.0))
+    g.node("netd", "dense", x, g.normal("Wd", 6, 3, scale=0.4), dead)
+    g.node("outd", "relu", "netd")
+    g.node("net3", "dense", "outd", g.normal("W3", 3, 5, scale=0.4), g.near("b3", 5))
+    g.node("y", "add", "net2", "net3")
+    g.node("E", "cross_entropy", "y", target=np.array([3, 1, 0, 4]))
+    return g.network("zeros")
 
 
 TEXT = "the chain rule, link by link, is all there is to it. "
@@ -132,6 +196,7 @@ TRAINED = table(
     Scenario("article", CASES["article"].recipe, BOTH),
     Scenario("6-8-5", seeded(mlp, (6, 8, 5), "tanh", "softmax_cross_entropy", batch=4), BOTH),
     Scenario("convolutional", lambda *_: convolutional(), BOTH),
+    Scenario("zeros", lambda *_: with_zeros(), BOTH),
     Scenario("gpt", lambda *_: speller(), BOTH),
 )
 """Name -> scenario."""
@@ -139,10 +204,15 @@ TRAINED = table(
 SMALL, SENTENCE = "6-8-5", "gpt"
 """The network for every option, and the one with its own test; the others are for plain forms."""
 
-RULES = {optimizer for optimizer, _ in OPTIONS.values()}
-"""The optimizers. The options named like the optimizer are its plain form."""
-
 STEPS = 100
+
+
+def steps(name: str) -> int:
+    """Return how many steps an optimizer is run for with its options.
+
+    With defaults there are fewer: nothing keeps Rprop's steps from growing.
+    """
+    return 40 if name.endswith("-defaults") else STEPS
 
 
 def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[Any]:

@@ -302,6 +302,14 @@ def _ends(a: Ball) -> tuple[Array, Array]:
     return a.mid - rad, a.mid + rad
 
 
+def _sign(a: Ball, p: Precision) -> Ball:
+    mid = np.sign(a.mid)
+    if a.is_exact:
+        return Ball.exact(mid, p)
+    low, high = (np.sign(end) for end in _ends(a))
+    return Ball(mid, np.maximum(mid - low, high - mid), p)
+
+
 def _minimum(a: Ball, b: Ball, p: Precision) -> Ball:
     return -_maximum(-a, -b, p)
 
@@ -447,8 +455,10 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.asarray(a.mid**b.mid)
     moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
-    relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=True))
+    # x^1 is x, not rounded.
+    is_one = np.asarray((b.mid == 1) & (b.rad == 0))
+    relative = np.where(is_one, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
+    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=~is_one))
     return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
 
 
@@ -661,6 +671,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.absolute: _absolute,
     np.maximum: _maximum,
     np.minimum: _minimum,
+    np.sign: _sign,
     np.greater: _greater,
     np.less: _less,
     np.add: _add,

@@ -5,19 +5,25 @@ Where libraries define a rule differently, each definition stands here under a n
 
 from collections.abc import Callable, Mapping
 
+from backproof.reference.optimizers.adadelta import adadelta
 from backproof.reference.optimizers.adagrad import adagrad, adagrad_eps_inside
 from backproof.reference.optimizers.adam import adam, adamw
+from backproof.reference.optimizers.adamax import adamax
 from backproof.reference.optimizers.amsgrad import amsgrad, amsgrad_corrected, amsgradw
+from backproof.reference.optimizers.asgd import asgd
 from backproof.reference.optimizers.clipping import (
     clip_by_norm,
     clip_by_norm_softened,
     clip_by_value,
 )
 from backproof.reference.optimizers.descent import momentum_descent, sgd
+from backproof.reference.optimizers.lamb import lamb
+from backproof.reference.optimizers.lion import lion
 from backproof.reference.optimizers.nadam import nadam, nadam_constant
 from backproof.reference.optimizers.optimizer import Optimizer
 from backproof.reference.optimizers.radam import radam, radam_eps_last
 from backproof.reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
+from backproof.reference.optimizers.rprop import rprop, rprop_of_steps
 
 __all__ = ["OPTIMIZERS", "Optimizer", "sgd"]
 
@@ -25,10 +31,15 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "sgd": momentum_descent,
     "adagrad": adagrad,
     "adagrad_eps_inside": adagrad_eps_inside,
+    "adadelta": adadelta,
     "rmsprop": rmsprop,
     "rmsprop_of_steps": rmsprop_of_steps,
+    "rprop": rprop,
+    "rprop_of_steps": rprop_of_steps,
+    "asgd": asgd,
     "adam": adam,
     "adamw": adamw,
+    "adamax": adamax,
     "amsgrad": amsgrad,
     "amsgradw": amsgradw,
     "amsgrad_corrected": amsgrad_corrected,
@@ -36,6 +47,8 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "nadam_constant": nadam_constant,
     "radam": radam,
     "radam_eps_last": radam_eps_last,
+    "lion": lion,
+    "lamb": lamb,
     "clip_by_value": clip_by_value,
     "clip_by_norm": clip_by_norm,
     "clip_by_norm_softened": clip_by_norm_softened,

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import signature
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 Formula = Callable[..., Any]
 
@@ -14,15 +17,15 @@ class Optimizer:
 
     lines:   name -> formula. A formula names its arguments: the gradient g, the parameter w, states
              and scalars. Each has its current value: in the line `m`, m is the former one; in
-             later lines it is the new one. The last line is w. A line that is neither w nor a state
-             is an intermediate.
+             later lines it is the new one. A line that is neither w nor a state is an intermediate.
     start:   state -> the number that all its entries start with.
     scalars: name -> f(t), one number per step (a bias correction, a rate); t counts from 1.
     forms:   what implementations are known to do differently -> the lines computed in that way:
              equal on paper, but rounded differently.
 
-    All arrays are of one shape, (parameters,) or (steps, parameters). Every formula is elementwise,
-    except for clipping by norm, which sums over the last axis.
+    All arrays are of one shape, (entries,) or (steps, entries): the parameters lie side by side,
+    and end at `ends`, which a formula may name. Every formula is elementwise, except for norms,
+    which are over the last axis: of all parameters together, or of `each` alone.
     """
 
     lines: Mapping[str, Formula]
@@ -41,18 +44,14 @@ class Optimizer:
     ) -> dict[str, Any]:
         """Return line -> its result.
 
-        known: w, g, every state and every scalar, by name. shown: (line, its result) -> what the
-        lines after it see: a certificate hands them the framework's own number.
+        known: w, g, every state and every scalar, t and ends, by name. shown: (line, its result) ->
+        what the lines after it see: a certificate hands them the framework's own number.
         """
         known, results = dict(known), {}
         for name, line in self.lines.items():
             results[name] = line(**{symbol: known[symbol] for symbol in signature(line).parameters})
             known[name] = shown(name, results[name])
         return results
-
-    def step(self, w: Any, g: Any, state: Mapping[str, Any], t: Any) -> dict[str, Any]:
-        """Return line -> its result in step t, from w, its gradient g and the states before."""
-        return self.assign({"w": w, "g": g, **state, "t": t, **self.at(t)})
 
     def by(self, form: str) -> "Optimizer":
         """Return this optimizer as it is computed in one of its forms; "" is its own."""
@@ -75,3 +74,9 @@ def prepared(weight_decay: float, *, maximize: bool = False) -> dict[str, Formul
 def interpolated(beta: float) -> dict[str, dict[str, Formula]]:
     """Return the form of m <- beta m + (1 - beta) g that interpolates: m + (1 - beta)(g - m)."""
     return {"mean by interpolation": {"m": lambda g, m: m + (1 - beta) * (g - m)}}
+
+
+def each(f: Callable[[Any], Any], a: Any, ends: tuple[int, ...]) -> Any:
+    """Return f of each parameter's entries, side by side; what f gives one of holds for all."""
+    parts = (a[..., start:end] for start, end in pairwise((0, *ends)))
+    return np.concatenate([np.broadcast_to(f(part), part.shape) for part in parts], axis=-1)

@@ -26,21 +26,25 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import as_read
 
 NARROW = "scalars in the precision itself"
-"""A property: most implementations compute corrections, rates and schedules in float64."""
+"""A property: most implementations compute corrections, rates and schedules in float64.
+
+Near 1 a power of beta2 loses its digits, and with it the correction: a ball that holds such scalars
+holds a learning rate that is off by 3e-5 as well.
+"""
 
 AFTER = " after step "
 """What stands between the name of a link and the step of its worst entry."""
 
 
 def certify_training(
-    name: str, optimizer: Optimizer, record: Record, precision: str
+    name: str, optimizer: Optimizer, record: Record, precision: str, *, narrow: bool = False
 ) -> Certificate:
     """Return the certificate of a training: one link for all steps of one state of one parameter.
 
-    name: of the network. precision: "float64" or "float32".
+    name: of the network. precision: "float64" or "float32". narrow: as of `Steps`.
     """
     links: list[Link] = []
-    for link in Steps(optimizer, record, PRECISIONS[precision]).links():
+    for link in Steps(optimizer, record, PRECISIONS[precision], narrow).links():
         links.append(link)
         if link.problem:  # no other step can be replayed from it
             break
@@ -52,12 +56,14 @@ class Steps:
     """Replays every step of a training.
 
     optimizer: the one that the framework is said to run. record: the numbers that it gave.
-    precision: the one asked for. made: the balls that were made so far.
+    precision: the one asked for. narrow: whether scalars may be computed in the precision itself.
+    made: the balls that were made so far.
     """
 
     optimizer: Optimizer
     record: Record
     precision: Precision
+    narrow: bool = False
     made: dict[tuple[Precision, Form], dict[str, Ball]] = field(default_factory=dict)
 
     def links(self) -> Iterator[Link]:
@@ -87,9 +93,14 @@ class Steps:
         """Properties -> the optimizer's form, and whether its scalars are in the precision."""
         own: dict[Form, tuple[str, bool]] = {(): ("", False)}
         own |= {(form,): (form, False) for form in self.optimizer.forms}
-        if not self.optimizer.scalars or self.precision == FLOAT64:
+        if not (self.narrow and self.optimizer.scalars) or self.precision == FLOAT64:
             return own
         return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Where each parameter ends, of all of them side by side."""
+        return tuple(accumulate(array.size for array in self.record.start.values()))
 
     def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
@@ -136,7 +147,7 @@ class Steps:
         scalars = optimizer.at(Ball.exact(steps, wide))
         if wide != p:
             scalars = {name: scalar.into(p) for name, scalar in scalars.items()}
-        before = {name: self.operand(self.before(name), p) for name in self.states}
+        before = {name: self.operand(self.before(name, optimizer), p) for name in self.states}
         g = self.operand(self.flat(self.record.gradients), p)
 
         def shown(line: str, result: Ball) -> Ball:
@@ -144,7 +155,7 @@ class Steps:
                 return self.operand(self.flat(self.record.after[line]), p)
             return result
 
-        return optimizer.assign({**before, **scalars, "g": g, "t": steps}, shown)
+        return optimizer.assign({**before, **scalars, "g": g, "t": steps, "ends": self.ends}, shown)
 
     def ball(
         self,
@@ -185,10 +196,10 @@ class Steps:
         found = [sharpness(seen[line], right[line], balls[line]) for line in wrong]
         return min(found) if found and max(found) < 1 else np.inf
 
-    def before(self, name: str) -> Array:
-        """Return a state or w before each step, (S, N)."""
+    def before(self, name: str, optimizer: Optimizer) -> Array:
+        """Return a state or w before each step, (S, N), if it is the optimizer's that runs."""
         after = self.flat(self.record.after[name])
-        start = np.full_like(after[:1], self.optimizer.start.get(name, 0))
+        start = np.full_like(after[:1], optimizer.start.get(name, 0))
         if name == "w":
             start = np.concatenate([a.ravel() for a in self.record.start.values()])[None]
         return np.concatenate([start, after[:-1]])
@@ -201,10 +212,8 @@ class Steps:
 
     def part(self, ball: Ball, parameter: str) -> Ball:
         """Return the part of a ball that belongs to one parameter: (S, *shape)."""
-        names, sizes = list(self.record.start), [a.size for a in self.record.start.values()]
-        at = names.index(parameter)
-        end = list(accumulate(sizes))[at]
-        part = ball[:, end - sizes[at] : end]
+        end = self.ends[list(self.record.start).index(parameter)]
+        part = ball[:, end - self.record.start[parameter].size : end]
         return part.reshape(*self.record.gradients[parameter].shape)
 
     def operand(self, array: Array, p: Precision) -> Ball:

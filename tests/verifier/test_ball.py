@@ -50,6 +50,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "negative": lambda a, _: -a,
     "absolute": lambda a, _: np.abs(a),
     "maximum": np.maximum,
+    "sign": lambda a, b: np.sign(a * b - b) * b,
     "where": lambda a, b: np.where(a > 0, b, a),
     "max": lambda a, _: np.max(a, axis=1, keepdims=True),
     "exp": lambda a, _: np.exp(-np.abs(a) / 64),
@@ -440,6 +441,17 @@ def test_maximum_and_minimum(a: Any, b: Any, low: float, high: float) -> None:
         assert ball.contains([low]).all()
         assert ball.contains([high]).all()
         assert furthest <= ball.rad[0] <= furthest * (1 + 2.0**-40)
+
+
+@EVERY
+def test_a_first_power_is_exact(p: Precision) -> None:
+    """x^1 is x; a higher power is rounded, and one of a ball is as wide as the ball."""
+    exponents = Ball.exact([1.0, 2.0], p)
+    once, twice = np.power(Ball.exact([0.875, 0.875], p), exponents).rad
+    ball = np.power(Ball([0.875, 0.875], [0.125, 0.125], p), exponents)
+
+    assert once == 0 < twice
+    assert ball.contains([0.75, 0.75**2]).all()
 
 
 def test_an_infinite_padding_is_never_the_maximum() -> None:

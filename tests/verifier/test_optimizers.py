@@ -13,14 +13,16 @@ from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, 
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
-from backproof.reference.verdict.training import Steps, certify_training
+from backproof.reference.verdict.training import AFTER, Steps, certify_training
 from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, parameters
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
+ENDS = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
 OTHERS = {
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
+    "rprop": ("rprop_of_steps",),
     "amsgrad": ("amsgrad_corrected",),
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
@@ -56,18 +58,21 @@ def trained(
     shown: the optimizer that it poses as, if that is another.
     """
     rng = np.random.default_rng(1)
-    ends = [0, *accumulate(int(np.prod(shape)) for shape in SHAPES.values())]
+    ends = [0, *ENDS]
     w = rng.standard_normal(ends[-1]).astype(precision)
     sizes = 2.0 ** -(np.arange(STEPS)[:, None] % 8)  # of norms above and below every limit
     gradients = (sizes * rng.standard_normal((STEPS, ends[-1])) / 4).astype(precision)
     claimed = shown or optimizer
-    state = {name: np.full_like(w, start) for name, start in claimed.start.items()}
+    start = {**claimed.start, **optimizer.start}
+    state = {name: np.full_like(w, start[name]) for name in claimed.start}
     lines = [line for line in claimed.lines if line in (*claimed.start, "clipped", "w")]
     after: dict[str, list[Any]] = {line: [] for line in lines}
     first = w
     with np.errstate(all="ignore"):
         for t, g in enumerate(gradients, start=1):
-            now = optimizer.step(w, g, state, np.array([t], dtype=precision))
+            scalars = {k: s.astype(precision) for k, s in optimizer.at(np.array([1.0 * t])).items()}
+            known = {"w": w, "g": g, **state, **scalars, "t": t, "ends": ENDS}
+            now = optimizer.assign(known)
             w, state = now["w"], {name: now.get(name, state[name]) for name in state}
             for line in lines:
                 after[line].append(now.get(line, state.get(line)))
@@ -120,7 +125,7 @@ def test_balls_contain_arb(rule: str, p: Precision) -> None:
 def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
     """Return line -> its exact result from the same numbers."""
     t = exact(np.arange(1.0, STEPS + 1)[:, None])
-    known = {name: exact(steps.before(name)) for name in steps.states}
+    known = {name: exact(steps.before(name, optimizer)) for name in steps.states}
     g = exact(steps.flat(steps.record.gradients))
 
     def shown(line: str, result: Any) -> Any:
@@ -128,7 +133,7 @@ def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
         return exact(steps.flat(after[line])) if line in after else result
 
     plain = np.arange(1, STEPS + 1)[:, None]
-    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain}, shown)
+    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain, "ends": ENDS}, shown)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -136,8 +141,7 @@ def test_faults_are_refuted_and_named(name: str) -> None:
     """A fault, planted in trainings with each option, is refuted, and explains the numbers seen."""
     planted = 0
     for definition, options in CLAIMED.values():
-        ends = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
-        wrong = FAULTS[name].of(definition, options, ends)
+        wrong = FAULTS[name].of(definition, options)
         if wrong is None:
             continue
         right = OPTIMIZERS[definition](**options)
@@ -176,6 +180,23 @@ def test_a_wrong_option_is_given_no_name(definition: str, precision: str) -> Non
             assert certificate.degraded == (), option
             assert named(steps, definition, options) == [], option
     assert seen
+
+
+@pytest.mark.parametrize("definition", ["adam", "adamw", "nadam", "lamb"])
+def test_scalars_in_float64_leave_no_room_for_another_rate(definition: str) -> None:
+    """In float32 a learning rate that is off by 1e-5 is refuted in every parameter.
+
+    It is held where scalars may be in float32, too: a power of beta2 has few digits left there.
+    """
+    options = {"lr": 1.0, "beta1": 0.9, "beta2": 0.999}
+    right = OPTIMIZERS[definition](**options)
+    off = trained(OPTIMIZERS[definition](**{**options, "lr": 1 + 1e-5}), right, "float32")
+    certificate = certify_training("drawn", right, off, "float32")
+    outside = [link.quantity.of for link in certificate.links if link.verdict == "refuted"]
+
+    assert certify_training("drawn", right, trained(right, precision="float32"), "float32").holds
+    assert [of.partition(AFTER)[0] for of in outside] == ["w of W", "w of b"]
+    assert certify_training("drawn", right, off, "float32", narrow=True).holds
 
 
 FRAMEWORKS = ("torch", "jax")

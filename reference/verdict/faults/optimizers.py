@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.optimizers.optimizer import each
 from backproof.reference.verdict.evidence import DIGIT
 from backproof.reference.verdict.faults.fault import COMMON
 from backproof.reference.verdict.training import Steps
 
 Options = Mapping[str, Any]
 
-Of = Callable[[str, Options, tuple[int, ...]], Optimizer | None]
-"""(Definition, options, ends of the parameters side by side) -> the wrong optimizer, or None where
-the mistake cannot be made."""
+Of = Callable[[str, Options], Optimizer | None]
+"""(Definition, options) -> the wrong optimizer, or None where the mistake cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,7 @@ def optimizer_faults() -> Iterator[OptimizerFault]:
 
 def named(steps: Steps, definition: str, options: Options) -> list[str]:
     """Return the faults that explain a training to a digit at least, the sharpest first."""
-    ends = tuple(accumulate(array.size for array in steps.record.start.values()))
-    wrong = {fault.name: fault.of(definition, options, ends) for fault in optimizer_faults()}
+    wrong = {fault.name: fault.of(definition, options) for fault in optimizer_faults()}
     found = {name: steps.sharpness(other) for name, other in wrong.items() if other}
     return sorted((name for name in found if found[name] <= DIGIT), key=found.__getitem__)
 
@@ -60,11 +58,13 @@ def with_line(optimizer: Optimizer, name: str, wrong: Callable[..., Any]) -> Opt
 def scalars(names: tuple[str, ...], wrong: Callable[..., Any]) -> Of:
     """Compute otherwise what a step has one of: wrong(the right f, t)."""
 
-    def of(definition: str, options: Options, _: Any) -> Optimizer | None:
+    def of(definition: str, options: Options) -> Optimizer | None:
         optimizer = right(definition, options)
-        if names[0] not in optimizer.scalars:
+        changed = {
+            name: partial(wrong, f) for name, f in optimizer.scalars.items() if name in names
+        }
+        if not changed:
             return None
-        changed = {name: partial(wrong, optimizer.scalars[name]) for name in names}
         return replace(optimizer, scalars={**optimizer.scalars, **changed})
 
     return of
@@ -73,7 +73,7 @@ def scalars(names: tuple[str, ...], wrong: Callable[..., Any]) -> Of:
 def option(name: str, wrong: Callable[[Any], Any]) -> Of:
     """Give an option another value, where it was asked for."""
 
-    def of(definition: str, options: Options, _: Any) -> Optimizer | None:
+    def of(definition: str, options: Options) -> Optimizer | None:
         if not options.get(name):
             return None
         return right(definition, {**options, name: wrong(options[name])})
@@ -84,7 +84,7 @@ def option(name: str, wrong: Callable[[Any], Any]) -> Of:
 def instead(claimed: str, other: str) -> Of:
     """Put another definition in the place of the one claimed."""
 
-    def of(definition: str, options: Options, _: Any) -> Optimizer | None:
+    def of(definition: str, options: Options) -> Optimizer | None:
         if definition != claimed or ("adam" in definition and not options.get("weight_decay")):
             return None
         try:
@@ -99,7 +99,7 @@ def instead(claimed: str, other: str) -> Of:
 def line(name: str, wrong: Callable[..., Any], needs: tuple[str, ...] = ()) -> Of:
     """Compute a line otherwise: wrong(options, its operands), where options needed are given."""
 
-    def of(definition: str, options: Options, _: Any) -> Optimizer | None:
+    def of(definition: str, options: Options) -> Optimizer | None:
         optimizer = right(definition, options)
         if name not in optimizer.lines or not all(options.get(need) for need in needs):
             return None
@@ -108,16 +108,27 @@ def line(name: str, wrong: Callable[..., Any], needs: tuple[str, ...] = ()) -> O
     return of
 
 
-def late(definition: str, options: Options, _: Any) -> Optimizer | None:
+def late(definition: str, options: Options) -> Optimizer | None:
     """Return the optimizer whose moments are updated last."""
-    lines = dict(right(definition, options).lines)
+    if definition == "lion":  # there this is right
+        return None
+    lines = right(definition, options).lines
     if not {"m", "u"} <= lines.keys() or {"v_max", "ahead", "m_hat"} & lines.keys():
         return None
-    moments = {name: lines.pop(name) for name in ("m", "v")}
-    return replace(right(definition, options), lines={**lines, **moments})
+    moments = {k: line for k, line in lines.items() if k in ("m", "v", "largest")}
+    others = {k: line for k, line in lines.items() if k not in moments}
+    return replace(right(definition, options), lines={**others, **moments})
 
 
-def exchanged(definition: str, options: Options, _: Any) -> Optimizer | None:
+def early(definition: str, options: Options) -> Optimizer | None:
+    """Return Lion whose momentum is updated first."""
+    if definition != "lion":
+        return None
+    optimizer = right(definition, options)
+    return replace(optimizer, lines={"m": optimizer.lines["m"], **optimizer.lines})
+
+
+def exchanged(definition: str, options: Options) -> Optimizer | None:
     """Return the optimizer of exchanged betas."""
     if "beta1" not in options:
         return None
@@ -125,20 +136,25 @@ def exchanged(definition: str, options: Options, _: Any) -> Optimizer | None:
     return right(definition, {**options, **betas})
 
 
-def apart(definition: str, options: Options, ends: tuple[int, ...]) -> Optimizer | None:
+def apart(definition: str, options: Options) -> Optimizer | None:
     """Return the clip by the norm of each parameter."""
     if not definition.startswith("clip_by_norm"):
         return None
     optimizer = right(definition, options)
     clip = optimizer.lines["clipped"]
-
-    def clipped(g: Any) -> Any:
-        return np.concatenate([clip(g[..., a:b]) for a, b in pairwise((0, *ends))], axis=-1)
-
-    return with_line(optimizer, "clipped", clipped)
+    return with_line(optimizer, "clipped", lambda g, ends: each(clip, g, ends))
 
 
-def scaled_up(definition: str, options: Options, _: Any) -> Optimizer | None:
+def together(definition: str, options: Options) -> Optimizer | None:
+    """Return LAMB with one ratio for all parameters."""
+    if definition != "lamb":
+        return None
+    optimizer = right(definition, options)
+    ratio = optimizer.lines["ratio"]
+    return with_line(optimizer, "ratio", lambda w, u, ends: ratio(w, u, ends[-1:]))
+
+
+def scaled_up(definition: str, options: Options) -> Optimizer | None:
     """Return the clip that brings every gradient to the norm."""
     if not definition.startswith("clip_by_norm") or "norm_type" in options:
         return None
@@ -184,6 +200,24 @@ TABLE: Mapping[tuple[str, str], Of] = {
     ("betas exchanged", "of beta1 for beta2"): exchanged,
     ("each array clipped by its own norm", "clipped array by array"): apart,
     ("scaled up to the norm", "scaled up too, not only down"): scaled_up,
+    ("largest not decayed", "the largest of all |g|"): line(
+        "largest", lambda o, g, largest: np.maximum(largest, np.abs(g) + o["eps"]), ("eps",)
+    ),
+    ("steps without the units of w", "g / sqrt(v + eps) alone"): line(
+        "u", lambda o, g, v: g / np.sqrt(v + o["eps"]), ("rho", "eps")
+    ),
+    ("mean of gradients for that of steps", "a mean of g^2"): line(
+        "d", lambda o, g, d: o["rho"] * d + (1 - o["rho"]) * g * g, ("rho",)
+    ),
+    ("average forgotten", "w itself"): line("average", lambda o, w: 1 * w, ("t0",)),
+    ("rate a step early", "of the rate after the step"): line(
+        "w", lambda o, w, g, rate: w - rate * (g + o["lambd"] * w), ("lambd",)
+    ),
+    ("step where the sign has turned", "g, not zero"): line("before", lambda o, g: 1 * g),
+    ("steps without a bound", "of steps of any size"): option("max_step_size", lambda _: np.inf),
+    ("momentum before the sign", "of the momentum after the step"): early,
+    ("ratio forgotten", "one"): line("ratio", lambda o, u: 1 + 0 * u),
+    ("one ratio for all", "of the norms of all parameters together"): together,
     ("not rectified", "without its rectification"): scalars(("r",), lambda f, t: 1 + 0 * t),
 }
 """(Name, what it gives) -> what makes it."""

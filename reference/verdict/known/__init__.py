@@ -38,7 +38,12 @@ from backproof.reference.verdict.known.normalization import (
     saved_in_bfloat16,
     shift_in_parts,
 )
-from backproof.reference.verdict.known.optimizers import length_in_float32, product_in_float32
+from backproof.reference.verdict.known.optimizers import (
+    length_in_float32,
+    product_in_float32,
+    rates_in_float32,
+    step_before,
+)
 from backproof.reference.verdict.known.pooling import pooling_lost
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
@@ -77,6 +82,8 @@ FORMULAS: Mapping[str, Formula] = {
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),
+    "rates in float32": Defined(rates_in_float32),
+    "step of the gradient before": Defined(step_before),
     "tangents in float64": OfDtype("float64"),
 }
 """Name -> what is computed instead."""

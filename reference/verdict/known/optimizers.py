@@ -1,4 +1,7 @@
-"""What optimizers are known to compute instead: another definition of the one that is claimed."""
+"""What optimizers are known to compute instead: another definition of the one that is claimed.
+
+Each raises KeyError for an optimizer without the lines that it changes.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +19,30 @@ def product_in_float32(right: Optimizer) -> Optimizer:
     def product(mu_product: Any, mu: Any) -> Any:
         return like(cast(mu_product, FLOAT32) * cast(mu, FLOAT32), mu_product)
 
+    if "mu_product" not in right.lines:
+        raise KeyError("mu_product")
     return replace(right, lines={**right.lines, "mu_product": product})
+
+
+def rates_in_float32(right: Optimizer) -> Optimizer:
+    """Return averaged SGD that keeps t, its rate eta and mu in float32."""
+
+    def kept(scalar: Any) -> Any:
+        return lambda t: like(cast(scalar(cast(t, FLOAT32)), FLOAT32), t)
+
+    scalars = {name: kept(right.scalars[name]) for name in ("rate", "share")}
+    start = {**right.start, "eta": float(np.float32(right.start["eta"]))}
+    return replace(right, scalars=scalars, start=start)
+
+
+def step_before(right: Optimizer) -> Optimizer:
+    """Return Rprop whose step is that of the gradient before; the first step is none."""
+
+    def w(w: Any, b: Any, turn: Any) -> Any:
+        return w - np.where(turn < 0, 0, b)
+
+    lines = {name: right.lines[name] for name in ("turn", "size")}
+    return replace(right, lines={**lines, "w": w, "b": right.lines["b"]})
 
 
 def length_in_float32(right: Optimizer) -> Optimizer:
