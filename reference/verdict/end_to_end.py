@@ -41,10 +41,10 @@ from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS, Array
-from backproof.reference.verdict.judging import FLUSHES, radii, widest
+from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
-from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.replay import Replay, as_read
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -73,10 +73,7 @@ class Sweep:
     def __post_init__(self) -> None:
         """Sweep forward for the errors, then back."""
         network, seen = self.replay.network, {**self.replay.leaves, **self.replay.trace.values}
-        flushes = any(FLUSHES in properties for properties in self.properties.values())
-        lost = self.replay.precision.minimum if flushes else 0.0
-        exactly = {name: np.asarray(a, np.float64) for name, a in seen.items()}
-        self.values = {name: np.where(np.abs(a) < lost, 0, a) for name, a in exactly.items()}
+        self.values = {name: np.asarray(a, np.float64) for name, a in seen.items()}
         self.exact, self.errors, self.received = {}, {}, {}
         for node in network.nodes:
             p, ways = self.way(node, Quantity("value", node.name))
@@ -106,8 +103,8 @@ class Sweep:
         return widest(self.replay.precision, properties), [*seen, RIGHT]
 
     def operand(self, name: str, p: Precision) -> Ball:
-        """Return a value as an operand."""
-        return Ball.exact(self.values[name], p)
+        """Return a value as an operand: a subnormal may be zero if the precision flushes."""
+        return Ball.exact(self.values[name], p).read()
 
     def hands_on(self, node: Node, position: int) -> Ball:
         """Return the ball of what a node hands on to an input, around what float64 gives."""
@@ -117,7 +114,12 @@ class Sweep:
         known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
         dy = Ball.exact(self.exact[node.name], p)
         found = [rules.hands_on(node, dy, known)[position] for rules in ways]
-        return Ball(found[0].mid, self.off(found), self.replay.precision)
+        mid, rad = found[0].mid, self.off(found)
+        if p.zeroes:  # At a kink or a tie it matters whether a subnormal number is zero.
+            zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
+            ball = ways[0].hands_on(node, dy, zeroed)[position]
+            rad = np.maximum(rad, np.abs(ball.mid - mid) + self.off([ball]))
+        return Ball(mid, rad, self.replay.precision)
 
     def off(self, ways: Iterable[Ball]) -> Array:
         """Return the largest radius of the balls of one result in several forms."""

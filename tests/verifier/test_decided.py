@@ -349,3 +349,23 @@ def test_partial_sums_may_be_rounded(wrong: str) -> None:
 
     assert found.verdict == "inside"
     assert link(certify(network, leaves, planted, "bfloat16"), "E").verdict == "refuted"
+
+
+def test_one_kernel_that_flushes_says_nothing_of_another() -> None:
+    """A pass that reads one subnormal number as zero, and another one not, is right both times."""
+    nodes = (
+        Node("near", "multiply", ("z", "v")),
+        Node("far", "multiply", ("x", "w")),
+        Node("both", "add", ("near", "far")),
+        Node("E", "sum", ("both",)),
+    )
+    numbers = {"z": (2e-5, 1), "v": (1e3, 1), "x": (3e-5, 3e-5), "w": (1e3, 1e3)}
+    network = network_of(*nodes, **{name: np.array(a) for name, a in numbers.items()})
+    leaves, trace = rounded(network, "float16")
+    near, far = trace.values["near"] * np.float16([0, 1]), trace.values["far"]
+    values = {"near": near, "far": far, "both": near + far, "E": np.sum(near + far)}
+    found = certify(network, leaves, replace(trace, values=values), "float16")
+
+    assert "flushes subnormals to zero" in found.properties
+    assert {str(link) for link in found.end_to_end if link.verdict != "inside"} == set()
+    assert found.holds, found
