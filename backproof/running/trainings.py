@@ -77,14 +77,10 @@ class Trainings:
         return record, cell, check
 
 
-ALL, MOST = 10, 100
-"""So many steps at the start are all checked; then every tenth up to MOST, and the last of all."""
-
-
 def checked(steps: int) -> list[int]:
-    """Return the steps whose passes are certified, numbered from 0."""
-    first = (*range(ALL), *range(ALL, MOST, 10), steps - 1)
-    return sorted({step for step in first if step < steps})
+    """Return the steps whose passes are certified, numbered from 0: 1st, 2nd, 4th, ..., last."""
+    powers = (2**i - 1 for i in range(steps.bit_length()))
+    return sorted({*powers, steps - 1})
 
 
 @cache

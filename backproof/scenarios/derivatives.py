@@ -17,7 +17,13 @@ from backproof.scenarios.networks import CASES
 from backproof.scenarios.scenario import BOTH, NONE, ONCE, ONCE_IF_LARGE, Scenario, seeded, table
 
 COMPILED = {"compiled": ONCE}
-LONGEST = {"compiled": ONCE, "compiled reverse-over-reverse": ONCE_IF_LARGE}
+LONGEST = {
+    "compiled": ONCE,
+    **dict.fromkeys(
+        (f"compiled {m}" for m in ("linearize", "reverse-over-forward", "reverse-over-reverse")),
+        ONCE_IF_LARGE,
+    ),
+}
 """Where compiling takes long: float32 alone, and where it takes longest, only with --large."""
 
 DIFFERENTIATED = table(

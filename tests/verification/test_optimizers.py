@@ -9,7 +9,7 @@ from backproof.reference.article.golden import Golden
 from backproof.report.cells import digits
 from backproof.running.judge import Judge
 from backproof.running.trainings import Trainings
-from backproof.scenarios.trainings import ADAM, OPTIONS, STEPS, TEXT, steps
+from backproof.scenarios.trainings import ADAM, OPTIONS, SENTENCE_STEPS, STEPS, TEXT
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def trainings(library: Column, precision: str, judge: Judge) -> Trainings:
 def test_optimizer(optimizer: str, network: str, trainings: Trainings) -> None:
     """Every state and parameter after each step is what its definition gives."""
     case = f"{optimizer}/{network}"
-    _, _, check = trainings.certified(case, network, *OPTIONS[optimizer], steps(optimizer))
+    _, _, check = trainings.certified(case, network, *OPTIONS[optimizer], STEPS)
 
     check()
 
@@ -46,7 +46,7 @@ def test_the_article_in_10_000_steps(
 def test_a_gpt_learns_a_sentence(trainings: Trainings) -> None:
     """Every AdamW step is right; the loss falls below its start and that of a uniform guess."""
     options = {**ADAM, "weight_decay": 0.01}
-    record, _, check = trainings.certified("gpt", "gpt", "adamw", options, STEPS)
+    record, _, check = trainings.certified("gpt", "gpt", "adamw", options, SENTENCE_STEPS)
 
     check()
     assert np.mean(record.losses[-10:]) < np.mean(record.losses[:10])
