@@ -8,6 +8,7 @@ import optax
 
 from backproof.adapters.protocol import Tensor
 from backproof.adapters.training import Library, Named, Step
+from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
     "sgd": "sgd",
@@ -67,13 +68,15 @@ DECAY = ("adamw", "adamaxw", "nadamw", "lion", "lamb")
 
 
 def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any]) -> Step:
-    clip = None
+    options, clip = dict(options), None
+    if isinstance(options.get("lr"), Schedule):
+        options["lr"] = scheduled(options["lr"])
     if optimizer.startswith("clip"):
         norm = optimizer == "clip_by_norm"
         clip = (optax.clip_by_global_norm if norm else optax.clip)(options["limit"])
         of = optax.sgd(options["lr"])
     else:
-        of = made(optimizer, dict(options))
+        of = made(optimizer, options)
     now = {"w": parameters, "state": of.init(parameters)}
 
     @jax.jit
@@ -89,6 +92,23 @@ def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, A
         return {**shown, **states(now["state"], OWN_STATES.get(optimizer, STATES))}
 
     return step
+
+
+def scheduled(schedule: Schedule) -> Any:
+    """Return optax's schedule, from the number of steps before to the rate."""
+    lr, options = schedule.options["lr"], schedule.options
+    match schedule.name:
+        case "exponential":
+            return optax.exponential_decay(lr, 1, options["gamma"])
+        case "stairs":
+            length = int(options["length"])
+            return optax.exponential_decay(lr, length, options["gamma"], staircase=True)
+        case "cosine":
+            alpha = options["least"] / lr
+            return optax.cosine_decay_schedule(lr, int(options["length"]), alpha)
+        case "warm_up":
+            return optax.linear_schedule(options["first"], lr, int(options["length"]))
+    raise NotImplementedError(schedule.name)
 
 
 def made(optimizer: str, options: dict[str, Any]) -> Any:

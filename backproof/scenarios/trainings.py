@@ -14,6 +14,7 @@ from backproof.adapters.training import AS_TENSOR
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
+from backproof.reference.optimizers.schedules import Schedule
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.scenario import BOTH, Scenario, seeded, table
 
@@ -131,6 +132,17 @@ OPTIONS |= {
     f"{rule}-{AS_TENSOR}": (rule, {**OPTIONS[rule][1], AS_TENSOR: True})
     for rule in ("sgd", "adam", "adamw")
 }
+SCHEDULES = {
+    "exponential": {"lr": 0.5, "gamma": 0.97},
+    "stairs": {"lr": 0.5, "gamma": 0.3, "length": 15},
+    "cosine": {"lr": 0.5, "least": 0.05, "length": 120},
+    "warm_up": {"lr": 0.5, "first": 0.02, "length": 30},
+}
+OPTIONS |= {
+    f"sgd-{name}": ("sgd", {"lr": Schedule(name, options)}) for name, options in SCHEDULES.items()
+}
+DECAYING = Schedule("cosine", {**SCHEDULES["cosine"], "lr": 0.01, "least": 0.0})
+OPTIONS["adamw-cosine"] = ("adamw", {**ADAM, "lr": DECAYING, "weight_decay": 0.1})
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""
 

@@ -1,6 +1,7 @@
 """Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 from itertools import accumulate
 from typing import Any
@@ -11,10 +12,18 @@ import pytest
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.optimizers.schedules import Schedule
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
 from backproof.reference.verdict.training import AFTER, Steps, certify_training
-from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, parameters
+from backproof.scenarios.trainings import (
+    OPTIONS,
+    RULES,
+    SCHEDULES,
+    SENTENCE,
+    TRAINED,
+    parameters,
+)
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
@@ -197,6 +206,28 @@ def test_scalars_in_float64_leave_no_room_for_another_rate(definition: str) -> N
     assert certify_training("drawn", right, trained(right, precision="float32"), "float32").holds
     assert [of.partition(AFTER)[0] for of in outside] == ["w of W", "w of b"]
     assert certify_training("drawn", right, off, "float32", narrow=True).holds
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["closed", "chained"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_leaves_no_room_for_another_rate(
+    name: str, precision: str, *, chained: bool
+) -> None:
+    """A learning rate with a schedule that is off by 1e-5 is refuted, and off by nothing holds."""
+    schedule = Schedule(name, SCHEDULES[name], chained)
+    right = OPTIMIZERS["sgd"](lr=schedule)
+    off = {**right.scalars, "lr": lambda t: (1 + 1e-5) * schedule(t)}
+    seen = trained(replace(right, scalars=off), right, precision)
+
+    assert certify_training("drawn", right, trained(right, None, precision), precision).holds
+    assert certify_training("drawn", right, seen, precision).refuted
+
+
+def test_a_state_that_starts_with_the_rate_has_no_schedule() -> None:
+    """A schedule of an optimizer with a state that starts with the learning rate is refused."""
+    with pytest.raises(ValueError, match="a state starts with the learning rate"):
+        OPTIMIZERS["rprop"](lr=Schedule("exponential", SCHEDULES["exponential"]))
 
 
 FRAMEWORKS = ("torch", "jax")
