@@ -12,7 +12,7 @@ from torch.nn import utils
 from torch.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import AS_TENSOR, Library, Named, Step
+from backproof.adapters.training import AS_TENSOR, Library, Named, Step, in_groups
 from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
@@ -77,7 +77,11 @@ def start(
 ) -> Step:
     if optimizer.startswith("clip"):
         return clipped(optimizer, parameters, dict(options), **how)
-    of = CLASSES[optimizer](parameters.values(), **called(optimizer, options), **how)
+    groups = [
+        {"params": [parameters[name] for name in names], **called(optimizer, given)}
+        for given, names in in_groups(options, parameters)
+    ]
+    of = CLASSES[optimizer](groups, **how)
     schedule = options.get("lr")
     scheduler = scheduled(of, schedule) if isinstance(schedule, Schedule) else None
     names = STATES.get(optimizer, MOMENTS)
@@ -90,7 +94,7 @@ def start(
             scheduler.step()
         shown: dict[str, dict[str, Tensor]] = {"w": parameters}
         for name, w in parameters.items():
-            for state, tensor in of.state[w].items():
+            for state, tensor in of.state.get(w, {}).items():
                 if state in names and tensor is not None:
                     # A state of one number holds for all entries.
                     shown.setdefault(names[state], {})[name] = tensor.to(w.dtype).expand_as(w)

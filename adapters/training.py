@@ -24,6 +24,27 @@ AS_TENSOR = "lr_as_tensor"
 """An option of how a library is called, which no definition has: lr is given as a tensor."""
 
 
+OF_VECTORS = "options_of_vectors"
+"""An option of how a library is called: the options in which the group of all vectors differs.
+
+None puts vectors, which are all parameters of fewer than two axes, into no group.
+"""
+
+Group = tuple[Mapping[str, Any], tuple[str, ...]]
+"""The options of a group, and its parameters."""
+
+
+def in_groups(options: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Group]:
+    """Return the groups: of all parameters (arrays or tensors), or of matrices and of vectors."""
+    given = {name: value for name, value in options.items() if name != OF_VECTORS}
+    if OF_VECTORS not in options:
+        return [(given, tuple(parameters))]
+    vectors = tuple(name for name, a in parameters.items() if a.ndim <= 1)
+    matrices = tuple(name for name in parameters if name not in vectors)
+    others = options[OF_VECTORS]
+    return [(given, matrices), *([] if others is None else [({**given, **others}, vectors)])]
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """A library's optimizers.

@@ -10,7 +10,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
-from backproof.adapters.training import AS_TENSOR
+from backproof.adapters.training import AS_TENSOR, OF_VECTORS
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
@@ -143,6 +143,11 @@ OPTIONS |= {
 }
 DECAYING = Schedule("cosine", {**SCHEDULES["cosine"], "lr": 0.01, "least": 0.0})
 OPTIONS["adamw-cosine"] = ("adamw", {**ADAM, "lr": DECAYING, "weight_decay": 0.1})
+OPTIONS |= {
+    "sgd-groups": ("sgd", {"lr": 0.5, "momentum": 0.9, OF_VECTORS: {"lr": 0.1, "momentum": 0.5}}),
+    "adamw-groups": ("adamw", {**ADAM, "weight_decay": 0.1, OF_VECTORS: {"weight_decay": 0.0}}),
+    "adam-in_no_group": ("adam", {**ADAM, OF_VECTORS: None}),
+}
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""
 
