@@ -1,13 +1,14 @@
 """optax, the library of optimizers for JAX."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import optax
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import Library, Named, Step
+from backproof.adapters.training import OF_VECTORS, Library, Named, Step, in_groups
+from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
     "sgd": "sgd",
@@ -73,7 +74,7 @@ def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, A
         clip = (optax.clip_by_global_norm if norm else optax.clip)(options["limit"])
         of = optax.sgd(options["lr"])
     else:
-        of = made(optimizer, dict(options))
+        of = in_parts(optimizer, options, parameters)
     now = {"w": parameters, "state": of.init(parameters)}
 
     @jax.jit
@@ -86,13 +87,47 @@ def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, A
     def step(gradients: Named) -> dict[str, Named]:
         now["w"], now["state"], clipped = update(gradients, now["w"], now["state"])
         shown = {"w": now["w"], **({"clipped": clipped} if clip else {})}
-        return {**shown, **states(now["state"], OWN_STATES.get(optimizer, STATES))}
+        for line, of in states(now["state"], OWN_STATES.get(optimizer, STATES)):
+            shown[line] = {**shown.get(line, {}), **of}
+        return shown
 
     return step
 
 
+def scheduled(schedule: Schedule) -> Any:
+    """Return optax's schedule, from the number of steps before to the rate."""
+    lr, options = schedule.options["lr"], schedule.options
+    match schedule.name:
+        case "exponential":
+            return optax.exponential_decay(lr, 1, options["gamma"])
+        case "stairs":
+            length = int(options["length"])
+            return optax.exponential_decay(lr, length, options["gamma"], staircase=True)
+        case "cosine":
+            alpha = options["least"] / lr
+            return optax.cosine_decay_schedule(lr, int(options["length"]), alpha)
+        case "warm_up":
+            return optax.linear_schedule(options["first"], lr, int(options["length"]))
+    raise NotImplementedError(schedule.name)
+
+
+def in_parts(optimizer: str, options: Mapping[str, Any], parameters: dict[str, Tensor]) -> Any:
+    """Return the optimizer, or one of each group; a parameter in no group is set to zero."""
+    groups = in_groups(options, parameters)
+    if OF_VECTORS not in options:
+        return made(optimizer, dict(options))
+    labels = {name: str(n) for n, (_, names) in enumerate(groups) for name in names}
+    every = {str(n): made(optimizer, dict(given)) for n, (given, _) in enumerate(groups)}
+    return optax.partition(
+        {**every, "none": optax.set_to_zero()},
+        {name: labels.get(name, "none") for name in parameters},
+    )
+
+
 def made(optimizer: str, options: dict[str, Any]) -> Any:
     """Return the optimizer; coupled weight decay is a separate transformation before it."""
+    if isinstance(options.get("lr"), Schedule):
+        options["lr"] = scheduled(options["lr"])
     if options.pop("decoupled_weight_decay", False):
         optimizer += "w"
     decay = 0.0 if optimizer in DECAY else options.pop("weight_decay", 0.0)
@@ -100,12 +135,22 @@ def made(optimizer: str, options: dict[str, Any]) -> Any:
     return optax.chain(optax.add_decayed_weights(decay), of) if decay else of
 
 
-def states(state: Any, names: Mapping[str, str]) -> dict[str, Named]:
-    """Return the states of all parts of a chain, under the definitions' names."""
-    if isinstance(state, tuple) and not hasattr(state, "_fields"):
-        return {name: of for part in state for name, of in states(part, names).items()}
+def states(state: Any, names: Mapping[str, str]) -> Iterator[tuple[str, Named]]:
+    """Yield the states of all parts of chains and of groups, under the definitions' names."""
     fields = getattr(state, "_fields", ())
-    return {names[name]: getattr(state, name) for name in fields if name in names}
+    if isinstance(state, tuple) and not fields:
+        inner: Iterable[Any] = state
+    elif isinstance(state, optax.transforms.PartitionState):
+        inner = state.inner_states.values()
+    elif isinstance(state, optax.MaskedState):
+        inner = (state.inner_state,)
+    else:
+        inner = ()
+        for name in names.keys() & fields:
+            arrays = getattr(state, name)
+            yield names[name], {k: a for k, a in arrays.items() if isinstance(a, jax.Array)}
+    for part in inner:
+        yield from states(part, names)
 
 
 libraries = {

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 from torch.nn import utils
+from torch.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import AS_TENSOR, Library, Named, Step
+from backproof.adapters.training import AS_TENSOR, Library, Named, Step, in_groups
+from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
     "sgd": "sgd",
@@ -75,28 +77,58 @@ def start(
 ) -> Step:
     if optimizer.startswith("clip"):
         return clipped(optimizer, parameters, dict(options), **how)
-    given = dict(options)
-    for pair, (first, second) in PAIRS.items():
-        if first in given:
-            given[pair] = given.pop(first), given.pop(second)
-    if optimizer.startswith("amsgrad"):
-        given["amsgrad"] = True
-    of = CLASSES[optimizer](parameters.values(), **given, **how)
+    groups = [
+        {"params": [parameters[name] for name in names], **called(optimizer, given)}
+        for given, names in in_groups(options, parameters)
+    ]
+    of = CLASSES[optimizer](groups, **how)
+    schedule = options.get("lr")
+    scheduler = scheduled(of, schedule) if isinstance(schedule, Schedule) else None
     names = STATES.get(optimizer, MOMENTS)
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
         for name, w in parameters.items():
             w.grad = gradients[name]
         of.step()
+        if scheduler:
+            scheduler.step()
         shown: dict[str, dict[str, Tensor]] = {"w": parameters}
         for name, w in parameters.items():
-            for state, tensor in of.state[w].items():
+            for state, tensor in of.state.get(w, {}).items():
                 if state in names and tensor is not None:
                     # A state of one number holds for all entries.
                     shown.setdefault(names[state], {})[name] = tensor.to(w.dtype).expand_as(w)
         return shown
 
     return step
+
+
+def called(optimizer: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options under PyTorch's names; a schedule's rate at its start."""
+    given = dict(options)
+    if isinstance(given.get("lr"), Schedule):
+        given["lr"] = given["lr"].options["lr"]
+    for pair, (first, second) in PAIRS.items():
+        if first in given:
+            given[pair] = given.pop(first), given.pop(second)
+    if optimizer.startswith("amsgrad"):
+        given["amsgrad"] = True
+    return given
+
+
+def scheduled(of: torch.optim.Optimizer, schedule: Schedule) -> lr_scheduler.LRScheduler:
+    lr, options = schedule.options["lr"], schedule.options
+    match schedule.name:
+        case "exponential":
+            return lr_scheduler.ExponentialLR(of, options["gamma"])
+        case "stairs":
+            return lr_scheduler.StepLR(of, int(options["length"]), options["gamma"])
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(of, int(options["length"]), options["least"])
+        case "warm_up":
+            first, length = options["first"] / lr, int(options["length"])
+            return lr_scheduler.LinearLR(of, first, total_iters=length)
+    raise NotImplementedError(schedule.name)
 
 
 def clipped(
@@ -146,13 +178,14 @@ UNLESS_CAPTURABLE = {
 VERSION = str(torch.__version__)
 
 libraries = {
-    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS),
+    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS, chained=True),
     "foreach": Library(
         VERSION,
         CLAIMS,
         partial(start, foreach=True),
         LACKS | UNLESS_CAPTURABLE,
         narrow=("asgd",),
+        chained=True,
     ),
-    "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED),
+    "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED, chained=True),
 }

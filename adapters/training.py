@@ -1,7 +1,7 @@
 """Training: a framework's gradient, then a library's own optimizer, step after step."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from backproof.adapters.protocol import Adapter, Tensor, Unsupported
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.optimizers.schedules import Schedule
 from backproof.reference.training import Record
 
 Named = Mapping[str, Tensor]
@@ -21,6 +22,27 @@ Step = Callable[[Named], Mapping[str, Named]]
 
 AS_TENSOR = "lr_as_tensor"
 """An option of how a library is called, which no definition has: lr is given as a tensor."""
+
+
+OF_VECTORS = "options_of_vectors"
+"""An option of how a library is called: the options in which the group of all vectors differs.
+
+None puts vectors, which are all parameters of fewer than two axes, into no group.
+"""
+
+Group = tuple[Mapping[str, Any], tuple[str, ...]]
+"""The options of a group, and its parameters."""
+
+
+def in_groups(options: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Group]:
+    """Return the groups: of all parameters (arrays or tensors), or of matrices and of vectors."""
+    given = {name: value for name, value in options.items() if name != OF_VECTORS}
+    if OF_VECTORS not in options:
+        return [(given, tuple(parameters))]
+    vectors = tuple(name for name, a in parameters.items() if a.ndim <= 1)
+    matrices = tuple(name for name in parameters if name not in vectors)
+    others = options[OF_VECTORS]
+    return [(given, matrices), *([] if others is None else [({**given, **others}, vectors)])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,7 @@ class Library:
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
                  the precision of the parameters.
+    chained:     whether a schedule computes each rate from the rate before it.
     """
 
     version: str
@@ -44,6 +67,7 @@ class Library:
     required: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     narrow: Collection[str] = ()
+    chained: bool = False
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
@@ -56,6 +80,8 @@ class Library:
         """Return what an optimizer is said to compute. Raises Unsupported."""
         given = {**self.defaults.get(optimizer, {}), **self.required, **options}
         given.pop(AS_TENSOR, None)
+        if isinstance(given.get("lr"), Schedule):
+            given["lr"] = replace(given["lr"], chained=self.chained)
         return OPTIMIZERS[self.claimed(optimizer, options)](**given)
 
 

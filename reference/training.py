@@ -1,7 +1,7 @@
 """Training: one pass and one update after another."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backproof.reference.backprop import Trace, backprop
@@ -43,6 +43,20 @@ class Record:
     gradients: Mapping[str, Array]
     after: Mapping[str, Mapping[str, Array]]
     losses: Array
+
+    def of(self, parameters: Collection[str]) -> "Record":
+        """Return the record of some of the parameters; what is shown of none is left out."""
+
+        def some(arrays: Mapping[str, Array]) -> dict[str, Array]:
+            return {name: a for name, a in arrays.items() if name in parameters}
+
+        after = {line: some(arrays) for line, arrays in self.after.items()}
+        return replace(
+            self,
+            start=some(self.start),
+            gradients=some(self.gradients),
+            after={line: arrays for line, arrays in after.items() if arrays},
+        )
 
 
 def iterations(network: Network, leaves: Mapping[str, Array], eta: Any) -> Iterator[Iteration]:

@@ -10,12 +10,13 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.training import AS_TENSOR, train
+from backproof.adapters.training import AS_TENSOR, in_groups, train
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
-from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.training import Steps, certify_training
+from backproof.reference.verdict.training import in_groups as certified_in
 from backproof.reference.verdict.training_passes import certify_steps
 from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell
@@ -42,8 +43,10 @@ class Trainings:
         own = adapter.libraries[self.library.variant]
         cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
-        definition = own.definition(optimizer, options)
         of, leaves, gradient = differentiated(framework, network, self.precision)
+        trained = {name: leaves[name] for name in sorted(of.trained)}
+        given = in_groups(options, trained)
+        groups = [(own.definition(optimizer, options), names) for options, names in given]
         record = guarded(
             f"{self.library}, {self.precision}, {case}",
             lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
@@ -51,30 +54,39 @@ class Trainings:
 
         def check() -> None:
             narrow = optimizer in own.narrow
-            certificate = certify_training(
-                of.name, definition, record, self.precision, narrow=narrow
-            )
+            parts = certified_in(groups, record)
+            links = [
+                link
+                for definition, part in parts
+                for link in certify_training(
+                    of.name, definition, part, self.precision, narrow=narrow
+                ).links
+            ]
             passes = certify_steps(
                 of, record, self.precision, checked(steps), compiled=bool(traits(column).compiled)
             )
-            certificate = replace(
-                certificate,
-                links=(*passes.links, *certificate.links),
-                end_to_end=passes.end_to_end,
-            )
-            replay = Steps(definition, record, PRECISIONS[self.precision], narrow)
+            certificate = replace(passes, links=(*passes.links, *links))
+            replays = [Steps(*part, PRECISIONS[self.precision], narrow) for part in parts]
 
             def explain() -> str:
                 red = certificate.refuted or certificate.degraded
-                if not red or certificate.links[-1].problem:
+                if not red or any(link.problem for link in links):
                     return ""
-                rule = {name: value for name, value in options.items() if name != AS_TENSOR}
-                faults = named(replay, own.claims[optimizer], rule)
+                faults = [
+                    fault
+                    for replay, (options, _) in zip(replays, given, strict=False)
+                    for fault in named(replay, own.claims[optimizer], without_how(options))
+                ]
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
-            self.judge.report_verdict(certificate, cell, Witness(replay), explain=explain)
+            self.judge.report_verdict(certificate, cell, GroupWitnesses(replays), explain=explain)
 
         return record, cell, check
+
+
+def without_how(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a rule, without those of how a library is called."""
+    return {name: value for name, value in options.items() if name != AS_TENSOR}
 
 
 def checked(steps: int) -> list[int]:

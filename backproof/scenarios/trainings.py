@@ -10,10 +10,11 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
-from backproof.adapters.training import AS_TENSOR
+from backproof.adapters.training import AS_TENSOR, OF_VECTORS
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
+from backproof.reference.optimizers.schedules import Schedule
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.scenario import BOTH, Scenario, seeded, table
 
@@ -130,6 +131,22 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
 OPTIONS |= {
     f"{rule}-{AS_TENSOR}": (rule, {**OPTIONS[rule][1], AS_TENSOR: True})
     for rule in ("sgd", "adam", "adamw")
+}
+SCHEDULES = {
+    "exponential": {"lr": 0.5, "gamma": 0.97},
+    "stairs": {"lr": 0.5, "gamma": 0.3, "length": 15},
+    "cosine": {"lr": 0.5, "least": 0.05, "length": 120},
+    "warm_up": {"lr": 0.5, "first": 0.02, "length": 30},
+}
+OPTIONS |= {
+    f"sgd-{name}": ("sgd", {"lr": Schedule(name, options)}) for name, options in SCHEDULES.items()
+}
+DECAYING = Schedule("cosine", {**SCHEDULES["cosine"], "lr": 0.01, "least": 0.0})
+OPTIONS["adamw-cosine"] = ("adamw", {**ADAM, "lr": DECAYING, "weight_decay": 0.1})
+OPTIONS |= {
+    "sgd-groups": ("sgd", {"lr": 0.5, "momentum": 0.9, OF_VECTORS: {"lr": 0.1, "momentum": 0.5}}),
+    "adamw-groups": ("adamw", {**ADAM, "weight_decay": 0.1, OF_VECTORS: {"weight_decay": 0.0}}),
+    "adam-in_no_group": ("adam", {**ADAM, OF_VECTORS: None}),
 }
 RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""

@@ -302,12 +302,17 @@ def _ends(a: Ball) -> tuple[Array, Array]:
     return a.mid - rad, a.mid + rad
 
 
-def _sign(a: Ball, p: Precision) -> Ball:
-    mid = np.sign(a.mid)
-    if a.is_exact:
-        return Ball.exact(mid, p)
-    low, high = (np.sign(end) for end in _ends(a))
-    return Ball(mid, np.maximum(mid - low, high - mid), p)
+def _in_steps(f: Any) -> Callable[..., Ball]:
+    """Return the rule of a function that grows in steps, and is exact between them."""
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = f(a.mid)
+        if a.is_exact:
+            return Ball.exact(mid, p)
+        low, high = (f(end) for end in _ends(a))
+        return Ball(mid, np.maximum(mid - low, high - mid), p)
+
+    return rule
 
 
 def _minimum(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -490,6 +495,8 @@ _sqrt = _function(
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
 )
+# cos moves by no more than its operand does, and by no more than from -1 to 1.
+_cos = _function(np.cos, "cos_ulp", lambda a, _: np.minimum(a.rad, 2))
 # arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
     np.arctan,
@@ -671,7 +678,8 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.absolute: _absolute,
     np.maximum: _maximum,
     np.minimum: _minimum,
-    np.sign: _sign,
+    np.sign: _in_steps(np.sign),
+    np.floor: _in_steps(np.floor),
     np.greater: _greater,
     np.less: _less,
     np.add: _add,
@@ -684,6 +692,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.log: _log,
     np.log1p: _log1p,
     np.arctan: _arctan,
+    np.cos: _cos,
     np.sqrt: _sqrt,
     np.power: _power,
     np.tanh: _tanh,

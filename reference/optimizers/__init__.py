@@ -24,10 +24,11 @@ from backproof.reference.optimizers.optimizer import Optimizer
 from backproof.reference.optimizers.radam import radam, radam_eps_last
 from backproof.reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
 from backproof.reference.optimizers.rprop import rprop, rprop_of_steps
+from backproof.reference.optimizers.schedules import schedulable
 
 __all__ = ["OPTIMIZERS", "Optimizer", "sgd"]
 
-OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
+DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "sgd": momentum_descent,
     "adagrad": adagrad,
     "adagrad_eps_inside": adagrad_eps_inside,
@@ -53,4 +54,6 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "clip_by_norm": clip_by_norm,
     "clip_by_norm_softened": clip_by_norm_softened,
 }
+
+OPTIMIZERS = {name: schedulable(definition) for name, definition in DEFINITIONS.items()}
 """Name of a definition -> the optimizer with the options that it is given."""

@@ -6,7 +6,8 @@ earlier lines. The framework's result of this line must lie inside the ball. If 
 not show a line, the later lines use that line's ball.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -49,6 +50,25 @@ def certify_training(
         if link.problem:  # no other step can be replayed from it
             break
     return Certificate(name, precision, tuple(links))
+
+
+STILL = Optimizer({"w": lambda w: w})
+"""What a parameter does that is in no group."""
+
+
+def in_groups(
+    groups: Sequence[tuple[Optimizer, Collection[str]]], record: Record
+) -> list[tuple[Optimizer, Record]]:
+    """Return each optimizer with the record of its own parameters, and of those in no group.
+
+    groups: pairs of an optimizer and its parameters. Raises ValueError where a parameter is in two.
+    """
+    counts = Counter(parameter for _, parameters in groups for parameter in parameters)
+    if twice := [parameter for parameter, n in counts.items() if n > 1]:
+        raise ValueError(f"in more than one group: {', '.join(twice)}")
+    still = [parameter for parameter in record.start if parameter not in counts]
+    every = [*groups, (STILL, still)]
+    return [(optimizer, record.of(parameters)) for optimizer, parameters in every if parameters]
 
 
 @dataclass(slots=True)
@@ -108,7 +128,7 @@ class Steps:
 
     def seen(self, quantity: Quantity) -> Any:
         """Return the framework's result of a link, of all steps."""
-        return self.shown(*self.place(quantity))
+        return self.shown(*self.places[unnumbered(quantity)])
 
     def judge(self, line: str, parameter: str) -> Link:
         """Return the verdict on all steps of one line for one parameter."""
@@ -167,14 +187,18 @@ class Steps:
         of: Optimizer | None = None,
     ) -> Ball:
         """Return the ball of all steps of one line for one parameter. Arguments: as of `balls`."""
-        line, parameter = self.place(quantity)
+        line, parameter = self.places[unnumbered(quantity)]
         return self.part(self.balls(p, form, narrow=narrow, of=of)[line], parameter)
 
-    def place(self, quantity: Quantity) -> tuple[str, str]:
-        """Return the line and the parameter of a link, whichever step it names."""
+    def has(self, quantity: Quantity) -> bool:
+        """Return whether a link is one of these."""
+        return quantity.kind == "state" and unnumbered(quantity) in self.places
+
+    @property
+    def places(self) -> dict[str, tuple[str, str]]:
+        """The name of each link -> its line and its parameter."""
         lines = (*self.states, *self.record.after)
-        every = {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
-        return every[quantity.of.partition(AFTER)[0]]
+        return {f"{line} of {k}": (line, k) for line in lines for k in self.record.start}
 
     def sharpness(self, other: Optimizer) -> float:
         """Return how sharply another optimizer explains the training, in the best of its forms.
@@ -219,3 +243,8 @@ class Steps:
     def operand(self, array: Array, p: Precision) -> Ball:
         """Return numbers as operands: themselves, or as a lower precision reads them."""
         return as_read(array, self.precision, p)
+
+
+def unnumbered(quantity: Quantity) -> str:
+    """Return the name of a link without the step that it may name."""
+    return quantity.of.partition(AFTER)[0]

@@ -51,6 +51,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "absolute": lambda a, _: np.abs(a),
     "maximum": np.maximum,
     "sign": lambda a, b: np.sign(a * b - b) * b,
+    "floor": lambda a, b: np.floor(a * b),
+    "cos": lambda a, _: np.cos(a),
     "where": lambda a, b: np.where(a > 0, b, a),
     "max": lambda a, _: np.max(a, axis=1, keepdims=True),
     "exp": lambda a, _: np.exp(-np.abs(a) / 64),

@@ -1,6 +1,8 @@
 """Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 from itertools import accumulate
 from typing import Any
@@ -11,10 +13,26 @@ import pytest
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
+from backproof.reference.optimizers.schedules import Schedule
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
-from backproof.reference.verdict.training import AFTER, Steps, certify_training
-from backproof.scenarios.trainings import OPTIONS, RULES, SENTENCE, TRAINED, parameters
+from backproof.reference.verdict.known.predict import GroupWitnesses
+from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.training import (
+    AFTER,
+    Steps,
+    certify_training,
+    in_groups,
+    unnumbered,
+)
+from backproof.scenarios.trainings import (
+    OPTIONS,
+    RULES,
+    SCHEDULES,
+    SENTENCE,
+    TRAINED,
+    parameters,
+)
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
@@ -197,6 +215,70 @@ def test_scalars_in_float64_leave_no_room_for_another_rate(definition: str) -> N
     assert certify_training("drawn", right, trained(right, precision="float32"), "float32").holds
     assert [of.partition(AFTER)[0] for of in outside] == ["w of W", "w of b"]
     assert certify_training("drawn", right, off, "float32", narrow=True).holds
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["closed", "chained"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_leaves_no_room_for_another_rate(
+    name: str, precision: str, *, chained: bool
+) -> None:
+    """A learning rate with a schedule that is off by 1e-5 is refuted, and off by nothing holds."""
+    schedule = Schedule(name, SCHEDULES[name], chained)
+    right = OPTIMIZERS["sgd"](lr=schedule)
+    off = {**right.scalars, "lr": lambda t: (1 + 1e-5) * schedule(t)}
+    seen = trained(replace(right, scalars=off), right, precision)
+
+    assert certify_training("drawn", right, trained(right, None, precision), precision).holds
+    assert certify_training("drawn", right, seen, precision).refuted
+
+
+def test_a_state_that_starts_with_the_rate_has_no_schedule() -> None:
+    """A schedule of an optimizer with a state that starts with the learning rate is refused."""
+    with pytest.raises(ValueError, match="a state starts with the learning rate"):
+        OPTIMIZERS["rprop"](lr=Schedule("exponential", SCHEDULES["exponential"]))
+
+
+def test_groups() -> None:
+    """Each group holds by its own optimizer; of another's rate, or moved in no group, it does not.
+
+    W and b are trained alike, so that the group of b is right only with the options of W.
+    """
+    right, other = OPTIMIZERS["sgd"](lr=0.5), OPTIMIZERS["sgd"](lr=0.25)
+    record = trained(right)
+
+    def found(*groups: tuple[Optimizer, tuple[str, ...]]) -> dict[str, str]:
+        parts = in_groups(groups, record)
+        every = (certify_training("drawn", *part, "float64").links for part in parts)
+        return {
+            unnumbered(link.quantity): link.verdict for link in itertools.chain.from_iterable(every)
+        }
+
+    inside = {"w of W": "inside", "w of b": "inside"}
+    refuted = {"w of W": "inside", "w of b": "refuted"}
+    assert found((right, ("W",)), (right, ("b",))) == inside
+    assert found((right, ("W",)), (other, ("b",))) == refuted
+    assert found((right, ("W",))) == refuted
+    with pytest.raises(ValueError, match="in more than one group: W"):
+        found((right, ("W",)), (right, ("W", "b")))
+
+
+def test_a_parameter_in_no_group_stays() -> None:
+    """A parameter in no group holds where it does not move."""
+    still = trained(OPTIMIZERS["sgd"](lr=0.0))
+    parts = in_groups([(OPTIMIZERS["sgd"](lr=0.0), ("W",))], still)
+
+    assert all(certify_training("drawn", *part, "float64").holds for part in parts)
+
+
+def test_a_witness_of_groups_replays_each_link_by_its_own_group() -> None:
+    """A link is replayed by the optimizer of its parameter's group."""
+    right, other = OPTIMIZERS["sgd"](lr=0.5), OPTIMIZERS["sgd"](lr=0.25)
+    parts = in_groups([(right, ("W",)), (other, ("b",))], trained(right))
+    witness = GroupWitnesses([Steps(*part, FLOAT64) for part in parts])
+    replayed = [witness.of(Quantity("state", f"w of {name}")).values for name in ("W", "b")]
+
+    assert [steps.optimizer for steps in replayed if isinstance(steps, Steps)] == [right, other]
 
 
 FRAMEWORKS = ("torch", "jax")

@@ -71,10 +71,10 @@ def scalars(names: tuple[str, ...], wrong: Callable[..., Any]) -> Of:
 
 
 def option(name: str, wrong: Callable[[Any], Any]) -> Of:
-    """Give an option another value, where it was asked for."""
+    """Give an option another value, where a number was asked for."""
 
     def of(definition: str, options: Options) -> Optimizer | None:
-        if not options.get(name):
+        if not options.get(name) or not isinstance(options[name], int | float):
             return None
         return right(definition, {**options, name: wrong(options[name])})
 
@@ -218,6 +218,15 @@ TABLE: Mapping[tuple[str, str], Of] = {
     ("momentum before the sign", "of the momentum after the step"): early,
     ("ratio forgotten", "one"): line("ratio", lambda o, u: 1 + 0 * u),
     ("one ratio for all", "of the norms of all parameters together"): together,
+    ("rate a step late", "of the rate of the step before"): scalars(
+        ("lr",), lambda f, t: f(np.maximum(t - 1, 1))
+    ),
+    ("rate of the next step", "of the rate of the step after"): scalars(
+        ("lr",), lambda f, t: f(t + 1)
+    ),
+    ("schedule forgotten", "of the first rate in every step"): scalars(
+        ("lr",), lambda f, t: f(1 + 0 * t)
+    ),
     ("not rectified", "without its rectification"): scalars(("r",), lambda f, t: 1 + 0 * t),
 }
 """(Name, what it gives) -> what makes it."""

@@ -42,6 +42,7 @@ from backproof.reference.verdict.known.optimizers import (
     length_in_float32,
     product_in_float32,
     rates_in_float32,
+    schedule_in_float32,
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
@@ -83,6 +84,7 @@ FORMULAS: Mapping[str, Formula] = {
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),
     "rates in float32": Defined(rates_in_float32),
+    "schedule in float32": Defined(schedule_in_float32),
     "step of the gradient before": Defined(step_before),
     "tangents in float64": OfDtype("float64"),
 }

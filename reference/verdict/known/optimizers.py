@@ -35,6 +35,16 @@ def rates_in_float32(right: Optimizer) -> Optimizer:
     return replace(right, scalars=scalars, start=start)
 
 
+def schedule_in_float32(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose learning rate, which has a schedule, is computed in float32."""
+    schedule = right.scalars["lr"]
+
+    def lr(t: Any) -> Any:
+        return like(cast(schedule(cast(t, FLOAT32)), FLOAT32), t)
+
+    return replace(right, scalars={**right.scalars, "lr": lr})
+
+
 def step_before(right: Optimizer) -> Optimizer:
     """Return Rprop whose step is that of the gradient before; the first step is none."""
 

@@ -15,6 +15,7 @@ from backproof.reference.verdict.known.formula import Evidence, Formula
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
 from backproof.reference.verdict.tangents import TangentReplay
+from backproof.reference.verdict.training import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,25 @@ class Witnesses:
     def missed(self, formula: str, quantity: Quantity) -> str | None:
         """Return where the numbers are not as predicted: see `missed`."""
         return self.each[quantity.direction].missed(formula, replace(quantity, direction=0))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWitnesses:
+    """The same of a training in groups of parameters. each: of each group."""
+
+    each: Sequence[Steps]
+
+    def concerns(self, formula: str, quantity: Quantity) -> bool:
+        """Return whether a quantity is computed by a formula, which is named."""
+        return self.of(quantity).concerns(formula, quantity)
+
+    def missed(self, formula: str, quantity: Quantity) -> str | None:
+        """Return where the numbers are not as predicted: see `missed`."""
+        return self.of(quantity).missed(formula, quantity)
+
+    def of(self, quantity: Quantity) -> Witness:
+        """Return what replays a link: the group of its parameter. A pass is in no group."""
+        return Witness(next((steps for steps in self.each if steps.has(quantity)), self.each[0]))
 
 
 def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | None:
