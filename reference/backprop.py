@@ -45,12 +45,16 @@ class Rules:
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
         inputs = (self.forward_input(node, name, known[name]) for name in node.inputs)
-        return self.ops[node.op].forward(*inputs, **node.options)
+        return self.op(node).forward(*inputs, **node.options)
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what a node hands on to each of its inputs; `known` holds its value and theirs."""
         inputs = (self.backward_input(node, name, known[name]) for name in node.inputs)
-        return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
+        return self.op(node).backward(dy, known[node.name], *inputs, **node.options)
+
+    def op(self, node: Node) -> Op:
+        """Return a node's op by these rules; an op of the node's own is right by all others."""
+        return self.ops.get(node.op) or node.rule
 
 
 def sum_of(handed_on: list[Any]) -> Any:
