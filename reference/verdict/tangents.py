@@ -25,7 +25,7 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import Array
 from backproof.reference.ops.functions import stop
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
