@@ -24,12 +24,14 @@ class Graph:
 
     own:    parameter -> its name.
     tracks: whether a tensor is a function of what is differentiated.
+    made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
     """
 
     own: Mapping[int, str]
     tracks: Callable[[Tensor], bool]
+    made: Callable[[Tensor, str], None] = lambda *_: None
     known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, list[str]] = field(default_factory=dict)
@@ -76,13 +78,19 @@ class Graph:
             return self.constant(t)
         if t.is_leaf and t.requires_grad and not name:
             return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
-        if name:
-            reason = "it was changed in place by way of another tensor"
-        else:
-            reason = "no recorded call made it"
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
-        place = replace(place, function=made, reason=reason)
-        return self.unknown(t, (), place)
+        place = replace(place, function=made, reason="no recorded call made it")
+        if not name:
+            return self.node(t, Node("", made, (), own=UNKNOWN), place)
+        place = replace(place, reason="it was changed in place by way of another tensor")
+        return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+
+    def sharing(self, t: Tensor) -> Iterator[str]:
+        """Yield the names of all tensors that share memory with a tensor."""
+        memory = t.untyped_storage().data_ptr()
+        for other, _, name in self.known.values():
+            if self.tracks(other) and other.untyped_storage().data_ptr() == memory:
+                yield name
 
     @contextmanager
     def before(self, names: Mapping[int, str]) -> Iterator[None]:
@@ -117,6 +125,7 @@ class Graph:
         name = self.new_name(f"{place.module}.{function}" if place.module else function)
         self.places[name] = place
         self.nodes.append(Node(name, node.op, node.inputs, node.options, node.own))
+        self.made(t, name)
         return self.keep(t, name)
 
     def reaching(self, last: str) -> list[Node]:

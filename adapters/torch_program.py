@@ -80,7 +80,7 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """
     trained = parameters_of(model)
     with untouched(model):
-        found = run_back(loss_of(closure, trained), trained)
+        found = run_back(loss_of(closure), trained)
         return {name: array(t) for name, t in found.items()}
 
 
@@ -97,10 +97,10 @@ def record(
     recorder = Recorder(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:
-        again = loss_of(closure, trained)
+        again = loss_of(closure)
         reset()
         with recorder.recording():
-            loss = loss_of(closure, trained)
+            loss = loss_of(closure)
         if not torch.equal(loss.detach(), again.detach()):
             raise NotRecorded(
                 f"the program is not deterministic: with the same random state it gave the losses "
@@ -120,7 +120,7 @@ def record(
     return recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
 
 
-def loss_of(closure: Closure, trained: Mapping[str, Tensor]) -> Tensor:
+def loss_of(closure: Closure) -> Tensor:
     """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
     loss = closure()
     if not isinstance(loss, torch.Tensor):
@@ -129,7 +129,7 @@ def loss_of(closure: Closure, trained: Mapping[str, Tensor]) -> Tensor:
     if loss.shape != ():
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:
-        raise NotRecorded(f"the loss does not depend on any of {', '.join([*trained][:3])}, ...")
+        raise NotRecorded("the loss does not depend on the parameters")
     return loss
 
 
@@ -157,6 +157,8 @@ def recording(
     seen = {k: cotangents.get(k, np.zeros_like(a)) for k, a in values.items()}
     found = {k: array(t) for k, t in gradients.items() if k in leaves}
     others = [k for k in trained if k not in leaves]
+    if len(others) == len(trained):
+        raise NotRecorded("the loss does not depend on the parameters")
     return Recording(
         network,
         leaves,

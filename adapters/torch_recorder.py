@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from inspect import unwrap
 from pathlib import Path
 from types import FunctionType
@@ -66,7 +66,7 @@ class Recorder(TorchFunctionMode):
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
         super().__init__()
-        self.graph = Graph(own, lambda t: t.requires_grad)
+        self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
         self.readers = {one: as_given(described(one), op) for one, op in known.items()}
         self.cotangents: dict[str, Array] = {}
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
@@ -121,14 +121,15 @@ class Recorder(TorchFunctionMode):
         named = kwargs or {}
         operands = [*tensors_of(args, named)]
         graph = self.graph
-        is_tracked = any(map(graph.tracks, operands))
+        recorded = torch.is_grad_enabled() or self.is_inside
+        recorded = recorded and any(map(graph.tracks, operands))
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
-            names = {id(t): graph.name(t, self.place(function)) for t in written if is_tracked}
+            names = {id(t): graph.name(t, self.place(function)) for t in written if recorded}
             for t in written:
                 graph.save(t)
-        if not is_tracked or not (torch.is_grad_enabled() or self.is_inside):
+        if not recorded:
             return function(*args, **named)
         reader = self.readers.get(function) or reader_of(function)
         if reader is None and (body := opened(function)):
@@ -170,12 +171,10 @@ class Recorder(TorchFunctionMode):
                 t = results[i]
                 if calls is None:
                     where = replace(place, reason=reason)
-                    name = self.graph.unknown(t, tensors_of(args, named), where)
+                    self.graph.unknown(t, tensors_of(args, named), where)
                 else:
                     call = calls[i] if isinstance(calls, list) else calls
-                    name = self.graph.add(t, call, place)
-                if t.requires_grad:
-                    t.register_hook(partial(self.receive, name))
+                    self.graph.add(t, call, place)
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
@@ -186,9 +185,13 @@ class Recorder(TorchFunctionMode):
             return False
         return bool(t.requires_grad or self.is_inside)
 
-    def receive(self, name: str, cotangent: Tensor) -> None:
-        """Keep a cotangent: a copy, since whoever receives it may overwrite it."""
-        self.cotangents[name] = np.array(array(cotangent))
+    def hook(self, t: Tensor, name: str) -> None:
+        """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""
+
+        def receive(cotangent: Tensor) -> None:
+            self.cotangents[name] = np.array(array(cotangent))
+
+        t.register_hook(receive)
 
     def place(self, function: Any) -> Place:
         """Return where the program is."""
@@ -252,7 +255,11 @@ class Recorder(TorchFunctionMode):
             leaves = (*network.inputs, *network.parameters)
             operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
             call = Call(self.graph.new_name(f"op {title}"), operands, own=composed(network))
-            name = self.graph.add(t, call, place)
+            if len(nodes) == 1:
+                (node,) = nodes
+                of = dict(zip(leaves, operands, strict=True))
+                call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
+            self.graph.add(t, call, place)
         else:
             reasons = [str(inner.places[n.name]) for n in nodes if not n.is_known]
             reason = (
@@ -261,8 +268,7 @@ class Recorder(TorchFunctionMode):
                 else ("its forward pass was not seen")
             )
             where = replace(place, reason=reason)
-            name = self.graph.unknown(t, tracked, where)
-        t.register_hook(partial(self.receive, name))
+            self.graph.unknown(t, tracked, where)
 
 
 @cache

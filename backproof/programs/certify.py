@@ -8,10 +8,11 @@ import numpy as np
 
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
-from backproof.reference.backprop import Trace
+from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare
-from backproof.reference.network import Network
-from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
@@ -21,12 +22,36 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 
 
+class Failed(Exception):
+    """The reference's op does not take a node's operands: (the node's name, what it raised)."""
+
+
+class Guarded(Replay):
+    """Replays links, and names the node whose op does not take its operands."""
+
+    def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return the ball of a node's value. Raises Failed."""
+        try:
+            return super().value(name, p, rules)
+        except (TypeError, ValueError, LookupError) as error:
+            raise Failed(name, error) from error
+
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
+        """Return the balls of what a node hands on. Raises Failed."""
+        try:
+            return super().hands_on(node, p, rules)
+        except (TypeError, ValueError, LookupError) as error:
+            raise Failed(node.name, error) from error
+
+
 def replay_of(recording: Recording) -> Replay:
     """Return what replays a recorded pass, each array in the precision that it was computed in."""
     arrays = {**recording.leaves, **recording.trace.values}
     precisions = {name: PRECISIONS[a.dtype.name] for name, a in arrays.items()}
     loss = precisions[recording.network.loss]
-    return Replay(recording.network, recording.leaves, recording.trace, loss, precisions=precisions)
+    return Guarded(
+        recording.network, recording.leaves, recording.trace, loss, precisions=precisions
+    )
 
 
 def certify_recording(
@@ -37,9 +62,8 @@ def certify_recording(
     framework: the adapter's name. findings: those of the release that ran. started: when the work
     began, by `perf_counter`.
     """
-    replay = replay_of(recording)
     with np.errstate(all="ignore"):
-        links = tuple(replay.links())
+        recording, replay, links = judged(recording)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -63,6 +87,28 @@ def certify_recording(
             diagnosis=diagnosis(replay, certificate),
             seconds=perf_counter() - started,
         )
+
+
+def judged(recording: Recording) -> tuple[Recording, Replay, tuple[Link, ...]]:
+    """Return the verdicts on all links; a node whose op does not take its operands is unknown."""
+    while True:
+        replay = replay_of(recording)
+        try:
+            return recording, replay, tuple(replay.links())
+        except Failed as failed:
+            name, error = failed.args
+            recording = without(recording, name, f"the reference's op fails: {error}")
+
+
+def without(recording: Recording, name: str, reason: str) -> Recording:
+    """Return the recording with a node that is not known, for a reason."""
+    place, network = recording.places[name], recording.network
+    nodes = (
+        Node(name, place.function, node.inputs, own=UNKNOWN) if node.name == name else node
+        for node in network.nodes
+    )
+    places = {**recording.places, name: replace(place, reason=reason)}
+    return replace(recording, network=replace(network, nodes=(*nodes,)), places=places)
 
 
 def unknown(recording: Recording) -> Iterator[Unknown]:
