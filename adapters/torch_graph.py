@@ -142,7 +142,7 @@ class Graph:
         nodes = self.reaching(last)
         made = {node.name for node in nodes}
         used = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
-        leaves = {leaf: array(self.values[leaf]) for leaf in used}
+        leaves = {leaf: floats(array(self.values[leaf])) for leaf in used}
         parameters = {k: a for k, a in leaves.items() if k in self.own.values()}
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
@@ -152,6 +152,14 @@ class Graph:
 def array(t: Any) -> Array:
     """Return a tensor, or a constant that is an array already, as an array."""
     return numpy(t.cpu()) if isinstance(t, torch.Tensor) else np.asarray(t)
+
+
+def floats(a: Array) -> Array:
+    """Return integers and truth values as float numbers, in the lowest precision that has them."""
+    if a.dtype.kind not in "biu":
+        return a
+    low = a.astype(np.float32)
+    return low if np.array_equal(low, a) else a.astype(np.float64)
 
 
 def refuse(t: Tensor, place: Any) -> None:

@@ -101,10 +101,11 @@ def record(
         reset()
         with recorder.recording():
             loss = loss_of(closure)
-        if not torch.equal(loss.detach(), again.detach()):
+        both = [float(one.detach()) for one in (again, loss)]
+        if not np.array_equal(*both, equal_nan=True):
             raise NotRecorded(
-                f"the program is not deterministic: with the same random state it gave the losses "
-                f"{float(again)!r} and {float(loss)!r}"
+                "the program is not deterministic: with the same random state it gave the losses "
+                f"{both[0]!r} and {both[1]!r}"
             )
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
