@@ -101,8 +101,8 @@ def record(
         reset()
         with recorder.recording():
             loss = loss_of(closure)
-        both = [float(one.detach()) for one in (again, loss)]
-        if not np.array_equal(*both, equal_nan=True):
+        both = tuple(float(one.detach()) for one in (again, loss))
+        if not np.array_equal(both[:1], both[1:], equal_nan=True):
             raise NotRecorded(
                 "the program is not deterministic: with the same random state it gave the losses "
                 f"{both[0]!r} and {both[1]!r}"
