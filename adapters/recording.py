@@ -1,11 +1,11 @@
 """A program as it was recorded: a network, its numbers, and where in the source each node is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
-from backproof.reference.ops import Array
+from backproof.reference.ops import Array, Op
 
 
 class NotRecorded(Exception):
@@ -43,6 +43,7 @@ class Recording:
     parameters: the names of all parameters that require a gradient, in the model's order.
     stray:   those that received a gradient, though no recorded call uses them.
     unused:  those that received none, and that no recorded call uses.
+    derived: op of its own -> the op of the table that it is made of, and how it is made.
     """
 
     network: Network
@@ -52,3 +53,4 @@ class Recording:
     parameters: tuple[str, ...]
     stray: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    derived: Mapping[str, tuple[str, Callable[[Op], Op]]] = field(default_factory=dict)

@@ -186,6 +186,10 @@ def turned(op: Op) -> Op:
 
 LINEAR = turned(dense)
 
+DERIVED = {"linear": ("dense", turned)}
+"""Op of its own -> the op of the table that it is made of, and how: what is known of that one, such
+as its classical mistakes, is known of it as well."""
+
 
 @reads("linear")
 def linear(_: Seen, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Call:  # noqa: A002
@@ -403,6 +407,11 @@ def rms_norm(
     gamma, _ = ones_and_zeros(x, x.shape[-1], weight, None)
     eps = torch.finfo(x.dtype).eps if eps is None else eps
     return Call("rms_norm", (x, gamma), {"eps": eps})
+
+
+@reads("weight_norm")
+def weight_norm(_: Seen, v: Tensor, g: Tensor, dim: int = 0) -> Call:
+    return Call("weight_norm", (v, g), {"dim": dim})
 
 
 @reads("scaled_dot_product_attention")

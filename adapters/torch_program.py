@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from backproof.adapters.recording import NotRecorded, Recording
+from backproof.adapters.torch_functions import DERIVED
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder
 from backproof.reference.backprop import Trace
@@ -168,4 +169,5 @@ def recording(
         trained,
         stray=tuple(k for k in others if k in gradients),
         unused=tuple(k for k in others if k not in gradients),
+        derived=DERIVED,
     )

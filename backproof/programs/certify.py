@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -16,7 +17,7 @@ from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
-from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
@@ -84,7 +85,7 @@ def certify_recording(
         )
         return replace(
             certificate,
-            diagnosis=diagnosis(replay, certificate),
+            diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
 
@@ -147,13 +148,36 @@ def known(
     return found
 
 
-def diagnosis(replay: Replay, certificate: ProgramCertificate) -> str:
+def faults(recording: Recording) -> Iterator[Fault]:
+    """Yield the classical mistakes that can be made on a program, by its derived ops as well."""
+    derived, network = recording.derived, recording.network
+    nodes = (
+        replace(node, op=derived[node.op][0], own=None) if node.op in derived else node
+        for node in network.nodes
+    )
+    plain = replace(network, nodes=(*nodes,))
+    for fault in catalogue(plain).values():
+        ops = fault.rules.ops
+        made = {name: make(ops[of]) for name, (of, make) in derived.items()}
+        yield replace(
+            fault,
+            changes=partial(changes, fault, plain),
+            rules=replace(fault.rules, ops={**ops, **made}),
+        )
+
+
+def changes(fault: Fault, plain: Network, _: Network, quantity: Quantity) -> bool:
+    """Return whether a fault changes a quantity of a network without derived ops."""
+    return fault.changes(plain, quantity)
+
+
+def diagnosis(recording: Recording, replay: Replay, certificate: ProgramCertificate) -> str:
     """Return what explains the first refuted link, in one line; "" if none is refuted."""
     red = [link for link in certificate.wrong if link.verdict in ("degraded", "refuted")]
     if not red:
         return ""
-    faults = catalogue(replay.network).values()
-    first = next(diagnose(replay, replace(certificate, links=(red[0],)), faults))
+    alone = replace(certificate, links=(red[0],))
+    first = next(diagnose(replay, alone, faults(recording)))
     return (
         ", or ".join(first.faults[:2]) + ": " + first.evidence if first.faults else first.evidence
     )

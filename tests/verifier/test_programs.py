@@ -178,6 +178,46 @@ def test_a_factor_lost_in_one_block_is_located(monkeypatch: pytest.MonkeyPatch) 
     assert {"ln_f.weight", "h.1.mlp.2.weight"} <= {*certificate.proven}
 
 
+class Linear(torch.autograd.Function):
+    """A dense layer whose weights' gradient is the mean over the batch, not the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, W: Any) -> Any:
+        """Return x W^T."""
+        ctx.save_for_backward(x, W)
+        return F.linear(x, W)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return dx, which is right, and dW, which is not."""
+        x, W = ctx.saved_tensors
+        return dy @ W, dy.T @ x / len(x)
+
+
+def test_a_classical_mistake_is_named() -> None:
+    """A custom function that makes a mistake of the catalogue is explained by its name."""
+    model, x = nn.Linear(3, 2, bias=False), torch.randn(5, 3)
+    certificate = bt.certify(lambda: torch.tanh(Linear.apply(x, model.weight)).sum(), model)
+
+    assert [link.name for link in certificate.wrong] == ["dE/dweight"]
+    assert certificate.diagnosis.startswith("dense: ")
+    assert "mean" in certificate.diagnosis
+
+
+def test_parameters_may_be_given_from_outside() -> None:
+    """A module that is called with other parameters is certified by their names."""
+    model = nn.Linear(3, 2)
+    weights = {k: torch.randn_like(p).requires_grad_() for k, p in model.named_parameters()}
+
+    def loss() -> Any:
+        return torch.func.functional_call(model, weights, (torch.ones(4, 3),)).sigmoid().sum()
+
+    certificate = bt.certify(loss, weights)
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("weight", "bias")
+
+
 def test_a_hook_that_changes_a_gradient_is_found() -> None:
     """A gradient that a hook halves is no derivative."""
     model, loss = gpt()
