@@ -45,12 +45,16 @@ class Rules:
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
         inputs = (self.forward_input(node, name, known[name]) for name in node.inputs)
-        return self.ops[node.op].forward(*inputs, **node.options)
+        return self.op(node).forward(*inputs, **node.options)
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what a node hands on to each of its inputs; `known` holds its value and theirs."""
         inputs = (self.backward_input(node, name, known[name]) for name in node.inputs)
-        return self.ops[node.op].backward(dy, known[node.name], *inputs, **node.options)
+        return self.op(node).backward(dy, known[node.name], *inputs, **node.options)
+
+    def op(self, node: Node) -> Op:
+        """Return a node's op by these rules; an op of the node's own is right by all others."""
+        return self.ops.get(node.op) or node.rule
 
 
 def sum_of(handed_on: list[Any]) -> Any:
@@ -79,11 +83,21 @@ def backprop(
     scale: the loss scale, a power of two. All cotangents and gradients are multiplied by it.
     """
     values = forward(network, leaves, rules)
-    known = {**leaves, **values}
     # 1. The loss moves one for one with itself.
-    handed_on: dict[str, list[Array]] = {name: [] for name in known}
     seed = np.ones_like(values[network.loss])
-    handed_on[network.loss] = [seed if scale == 1 else scale * seed]
+    seed = seed if scale == 1 else scale * seed
+    return Trace(values, *sweep_back(network, {**leaves, **values}, seed, rules))
+
+
+def sweep_back(
+    network: Network, known: Mapping[str, Array], seed: Array, rules: Rules
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the cotangents of all nodes and the gradients of all leaves, by name.
+
+    known: the value of every leaf and node. seed: the cotangent of the last node.
+    """
+    handed_on: dict[str, list[Array]] = {name: [] for name in known}
+    handed_on[network.loss] = [seed]
     # 2. From the last node to the first: what a node receives, its backward function hands on.
     cotangents = {}
     for node in reversed(network.nodes):
@@ -91,8 +105,7 @@ def backprop(
         for name, d in zip(node.inputs, rules.hands_on(node, dy, known), strict=True):
             handed_on[name].append(d)
     # 3. What is left over has arrived at the leaves.
-    return Trace(
-        values=values,
-        cotangents={name: cotangents[name] for name in values},
-        gradients={name: rules.receive(name, handed_on[name]) for name in leaves},
+    return (
+        {node.name: cotangents[node.name] for node in network.nodes},
+        {name: rules.receive(name, handed_on[name]) for name in known if name not in cotangents},
     )

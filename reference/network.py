@@ -1,11 +1,12 @@
 """A network as data: named nodes over named arrays. It computes nothing itself."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import OPS, Array, Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +14,36 @@ class Node:
     """One application of an op.
 
     name:   of the node, and of its value in the trace.
-    op:     a key of `reference.ops.OPS`.
+    op:     a key of `reference.ops.OPS`, or the name of an op of your own.
     inputs: names of earlier nodes, of inputs or of parameters, in the order the op takes them.
     options: the op's options that are not left at their defaults.
+    own:    the op of your own; None where the table has it.
     """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    own: Op | None = None
+
+    @property
+    def rule(self) -> Op:
+        """The op itself."""
+        return self.own or OPS[self.op]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the reference can compute it."""
+        return self.own is not UNKNOWN
+
+
+def unknown(*_: Any, **__: Any) -> Any:
+    """Raise TypeError: nobody knows what an unknown op computes."""
+    raise TypeError("an unknown op computes nothing")
+
+
+UNKNOWN = Op(unknown, unknown)
+"""The op of a node of which it is only known what it is computed from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +55,7 @@ class Network:
     parameters: weights and biases, likewise.
     nodes:      in an order in which each node uses only earlier ones; the last is the loss.
     trained:    the parameters that an update moves; the others stay as they are.
+    constants:  the inputs with respect to which nothing is differentiated.
 
     Raises ValueError, naming the network and the node, where it is no such graph.
     """
@@ -42,6 +65,7 @@ class Network:
     parameters: Mapping[str, Any]
     nodes: tuple[Node, ...]
     trained: frozenset[str]
+    constants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -49,18 +73,22 @@ class Network:
         if unknown := sorted(self.trained - self.parameters.keys()):
             raise ValueError(f"network {self.name}: trained names no parameter: {unknown}")
         known = [*self.inputs, *self.parameters]
+        before = {*known}
         for node in self.nodes:
             where = f"network {self.name}, node {node.name}"
-            if node.op not in OPS:
+            if (node.op in OPS) == (node.own is not None):
+                if node.own:
+                    raise ValueError(f"{where}: op {node.op!r} is in the table already")
                 raise ValueError(f"{where}: unknown op {node.op!r}; known: {', '.join(OPS)}")
             try:
-                signature(OPS[node.op].forward).bind(*node.inputs, **node.options)
+                signature(node.rule.forward).bind(*node.inputs, **node.options)
             except TypeError as error:
                 raise ValueError(f"{where}, op {node.op!r}: {error}") from None
-            if missing := [name for name in node.inputs if name not in known]:
+            if missing := [name for name in node.inputs if name not in before]:
                 raise ValueError(f"{where}: inputs {missing} do not stand before it")
             known.append(node.name)
-        if twice := sorted({name for name in known if known.count(name) > 1}):
+            before.add(node.name)
+        if twice := sorted(name for name, n in Counter(known).items() if n > 1):
             raise ValueError(f"network {self.name}: names used twice: {twice}")
         used = {name for node in self.nodes for name in node.inputs} | {self.loss}
         if unused := [name for name in known if name not in used]:

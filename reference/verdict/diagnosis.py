@@ -81,8 +81,8 @@ def explained_by(replay: Replay, fault: Fault, red: Sequence[Link]) -> dict[str,
     if min(sharp.values()) > DIGIT:
         return {}
     if fault.rounds:
-        p, quantities = replay.precision, [link.quantity for link in explained]
-        pairs = [(replay.seen(quantity), replay.ball(quantity, p)) for quantity in quantities]
+        quantities = [link.quantity for link in explained]
+        pairs = [(replay.seen(q), replay.ball(q, replay.of(q.of))) for q in quantities]
         if not are_rounded_to(fault.rounds, pairs):
             return {}
     return {link.name: sharp[link] for link in explained}
@@ -95,7 +95,7 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
     if not is_array or not fault.changes(replay.network, link.quantity):
         return np.inf
     found = []
-    for p in ways(replay):
+    for p in ways(replay, link):
         own = replay.ball(link.quantity, p, fault.rules, fault.update)
         if not link.problem:
             found.append(sharpness(seen, replay.ball(link.quantity, p), own))
@@ -104,9 +104,10 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
     return min(found, default=np.inf)
 
 
-def ways(replay: Replay) -> tuple[Precision, ...]:
+def ways(replay: Replay, link: Link) -> tuple[Precision, ...]:
     """Return the precisions that the steps of a link may be computed in, the sharpest first."""
-    return tuple(dict.fromkeys((replay.own, replay.precision)))
+    own = replay.of(link.quantity.of)
+    return tuple(dict.fromkeys((own.steps, own)))
 
 
 def relation(replay: Replay, link: Link) -> str:
@@ -116,7 +117,7 @@ def relation(replay: Replay, link: Link) -> str:
     if link.verdict == "degraded":
         return f"its numbers are {link.precision}'s: {link}"
     seen = np.asarray(replay.seen(link.quantity), dtype=np.float64)
-    for p in ways(replay):
+    for p in ways(replay, link):
         right = replay.ball(link.quantity, p)
         outside = ~right.contains(seen)
         if np.unique(np.abs(right.mid[outside])).size > 1:  # one number has no relation

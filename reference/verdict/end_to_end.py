@@ -40,7 +40,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import Array
 from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
@@ -78,13 +78,16 @@ class Sweep:
         for node in network.nodes:
             p, ways = self.way(node, Quantity("value", node.name))
             operands = {name: self.operand(name, p) for name in node.inputs}
-            self.errors[node.name] = self.off(rules.value(node, operands) for rules in ways)
-        shape, own = self.values[network.loss].shape, self.replay.precision
+            found = (rules.value(node, operands) for rules in ways)
+            own = self.replay.of(node.name)
+            self.errors[node.name] = self.off(self.replay.rounded(ball, own) for ball in found)
+        shape, own = self.values[network.loss].shape, self.replay.of(network.loss)
         handed_on = {network.loss: [Ball.exact(np.full(shape, self.replay.scale), own)]}
         for node in reversed(network.nodes):
             self.receive(node.name, handed_on.pop(node.name))
             for position, name in enumerate(node.inputs):
-                handed_on.setdefault(name, []).append(self.hands_on(node, position))
+                if name not in network.constants:
+                    handed_on.setdefault(name, []).append(self.hands_on(node, position))
         for name, parts in handed_on.items():
             self.receive(name, parts)
 
@@ -98,32 +101,44 @@ class Sweep:
 
         The forms that were seen come first, the reference's own last.
         """
-        properties, forms = self.properties.get(quantity, ()), OPS[node.op].forms
+        properties, forms = self.properties.get(quantity, ()), node.rule.forms
         seen = [Rules(ops={node.op: forms[form]}) for form in forms if form in properties]
-        return widest(self.replay.precision, properties), [*seen, RIGHT]
+        return widest(self.replay.of(quantity.of), properties), [*seen, RIGHT]
 
     def operand(self, name: str, p: Precision) -> Ball:
-        """Return a value as an operand: a subnormal may be zero if the precision flushes."""
+        """Return a value as an operand: a subnormal may be zero if the precision flushes.
+
+        It is rounded where the precision is lower than its own.
+        """
+        if p.digits < self.replay.of(name).digits:
+            return Ball.rounded(self.values[name], p)
         return Ball.exact(self.values[name], p).read()
 
     def hands_on(self, node: Node, position: int) -> Ball:
         """Return the ball of what a node hands on to an input, around what float64 gives."""
-        p, ways = self.way(node, Quantity("derivative", node.inputs[position]))
+        name, replay = node.inputs[position], self.replay
+        p, ways = self.way(node, Quantity("derivative", name))
+        p = replay.steps(node, name, p)
         known = {name: self.operand(name, p) for name in node.inputs}
         # The backward function may use the node's own value, which has an error too.
         known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
         dy = Ball.exact(self.exact[node.name], p)
         found = [rules.hands_on(node, dy, known)[position] for rules in ways]
-        mid, rad = found[0].mid, self.off(found)
+        own, of = replay.of(node.name), replay.of(name)
+
+        def off(balls: Iterable[Ball]) -> Array:
+            return self.off(replay.arrived(d, own, of) for d in balls)
+
+        mid, rad = found[0].mid, off(found)
         if p.zeroes:  # At a kink or a tie it matters whether a subnormal number is zero.
             zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
             ball = ways[0].hands_on(node, dy, zeroed)[position]
-            rad = np.maximum(rad, np.abs(ball.mid - mid) + self.off([ball]))
-        return Ball(mid, rad, self.replay.precision)
+            rad = np.maximum(rad, np.abs(ball.mid - mid) + off([ball]))
+        return Ball(mid, rad, of)
 
     def off(self, ways: Iterable[Ball]) -> Array:
         """Return the largest radius of the balls of one result in several forms."""
-        return np.max([radii(self.replay.rounded(ball)) for ball in ways], axis=0)
+        return np.max([radii(ball) for ball in ways], axis=0)
 
     def receive(self, name: str, parts: list[Ball]) -> None:
         """Add up what a node or leaf receives."""
@@ -141,7 +156,8 @@ class Sweep:
     @property
     def both(self) -> float:
         """The error of the pass and of the float64 sweep together, relative to the pass's own."""
-        return 1 + FLOAT64.u / self.replay.precision.u
+        used = (self.replay.precision, *self.replay.precisions.values())
+        return 1 + FLOAT64.u / min(p.u for p in used)
 
     def tangents(self, u: Named) -> tuple[Named, Named]:
         """Return the tangents along u of all values and, where they are needed, cotangents."""
@@ -254,9 +270,13 @@ class Sweep:
 
     def slopes(self) -> dict[str, Array]:
         """Return node -> the largest magnitude of dE/d(node) over all that values may be."""
-        network, p, found = self.replay.network, self.replay.own, {}
-        values = {k: Ball(a, 2 * self.errors.get(k, 0.0), p) for k, a in self.values.items()}
-        one = Ball.exact(np.full(values[network.loss].shape, self.replay.scale), p)
+        network, replay, found = self.replay.network, self.replay, {}
+        values = {
+            name: Ball(a, 2 * self.errors.get(name, 0.0), replay.own(name))
+            for name, a in self.values.items()
+        }
+        loss = network.loss
+        one = Ball.exact(np.full(values[loss].shape, replay.scale), replay.own(loss))
         handed_on: dict[str, list[Ball]] = {network.loss: [one]}
         for node in reversed(network.nodes):
             dy: Ball = RIGHT.receive(node.name, handed_on.pop(node.name))

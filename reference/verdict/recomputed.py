@@ -65,6 +65,7 @@ def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
         once.plain,
         once.update,
         once.scale,
+        once.precisions,
         once=once,
         held=frozenset(held),
     )

@@ -18,7 +18,7 @@ from backproof.reference.ops import OPS, Array
 from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
-from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Replay:
     network:   what was run. leaves: every input and parameter, as the framework was given it.
     trace:     what it computed, in the dtype of the precision.
     precision: the one asked for.
+    precisions: leaf or node -> its precision, where that is another one.
     plain:     the trace of a pass without probes, which has no cotangents; None: no such pass was
                run.
     update:    the step after the pass, if it is to be certified too.
@@ -47,6 +48,7 @@ class Replay:
     balls:     the operands that were made so far, each made once.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
     nodes:     the network's, by name.
+    consumers: leaf or node -> the nodes that it enters.
     """
 
     network: Network
@@ -56,23 +58,42 @@ class Replay:
     plain: Trace | None = None
     update: Update | None = None
     scale: float = 1.0
+    precisions: Mapping[str, Precision] = field(default_factory=dict)
     number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=dict)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
+    consumers: dict[str, list[Node]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.nodes = {node.name: node for node in self.network.nodes}
+        self.consumers = {}
+        for node in self.network.nodes:
+            for name in dict.fromkeys(node.inputs):
+                self.consumers.setdefault(name, []).append(node)
 
     def certificate(self) -> Certificate:
         """Return the verdicts on all links."""
         links = tuple(self.links())
         return Certificate(self.network.name, self.precision.name, links, scale=self.scale)
 
-    @property
-    def own(self) -> Precision:
-        """The precision in which the steps of an op are tried first."""
-        return self.precision.steps
+    def of(self, name: str) -> Precision:
+        """Return the precision of a leaf or node: of its value, and of what it receives."""
+        return self.precisions.get(name, self.precision)
+
+    def own(self, name: str) -> Precision:
+        """Return the precision in which the steps that make an array are tried first."""
+        return self.of(name).steps
+
+    def steps(self, node: Node, name: str, p: Precision) -> Precision:
+        """Return the precision of a node's steps where those that make an input's array are in p.
+
+        It is p, unless the node computes in another precision than the input is in.
+        """
+        if self.of(node.name) == self.of(name):
+            return p
+        own = self.own(node.name)
+        return own.zeroing() if p.zeroes else own.flushing() if p.flushes else own
 
     def links(self) -> Iterator[Link]:
         """Yield every link in the order of the chain rule."""
@@ -85,14 +106,16 @@ class Replay:
         yield from self.backward_links()
         for name in sorted(self.network.trained) if self.update else ():
             needed = [Quantity("value", name), Quantity("derivative", name)]
-            yield self.link(Quantity("update", name), needed, partial(self.next, name, self.own))
+            make = partial(self.next, name, self.own(name))
+            yield self.link(Quantity("update", name), needed, make)
 
     def value_link(self, node: Node) -> Link:
         """Return the verdict on a node's value."""
+        quantity = Quantity("value", node.name)
+        if not node.is_known:
+            return self.open_link(quantity, node)
         needed = [Quantity("value", name) for name in node.inputs]
-        return self.link(
-            Quantity("value", node.name), needed, partial(self.value, node.name, self.own)
-        )
+        return self.link(quantity, needed, partial(self.value, node.name, self.own(node.name)))
 
     def value_link_beside(self, node: Node, other: "Replay", link: Link) -> Link:
         """Return the verdict on a node's value in a pass without probes.
@@ -114,18 +137,17 @@ class Replay:
     def backward_links(self) -> Iterator[Link]:
         """Yield the links of the backward sweep, in which each node hands on once."""
         network = self.network
-        yield self.link(
-            Quantity("derivative", network.loss), [], partial(self.receives, network.loss, self.own)
-        )
+        seed = partial(self.receives, network.loss, self.own(network.loss))
+        yield self.link(Quantity("derivative", network.loss), [], seed)
         left = Counter(name for node in network.nodes for name in node.inputs)
         handed_on: dict[str, list[Ball]] = {name: [] for name in left}
         needed: dict[str, list[Quantity]] = {name: [] for name in left}
         for node in reversed(network.nodes):
             operands = [Quantity("derivative", node.name)]
             operands += [Quantity("value", name) for name in (node.name, *node.inputs)]
-            usable = not self.cause(operands)
+            usable = node.is_known and not self.cause(operands)
             nothing: tuple[Any, ...] = node.inputs
-            balls = self.hands_on(node, self.own, RIGHT) if usable else nothing
+            balls = self.hands_on(node, self.own(node.name), RIGHT) if usable else nothing
             for name, d in zip(node.inputs, balls, strict=True):
                 needed[name] += operands
                 handed_on[name].append(d)
@@ -139,6 +161,12 @@ class Replay:
     ) -> Iterator[Link]:
         """Yield the link of what a node or leaf receives, with probes and without."""
         quantity = Quantity("derivative", name)
+        if name in self.network.constants:
+            return
+        for node in self.consumers[name]:
+            if not node.is_known:
+                yield self.open_link(quantity, node)
+                return
         yield self.link(quantity, needed, received)
         if self.plain is not None and name in self.leaves:
             yield self.link(replace(quantity, probes=False), needed, received)
@@ -150,12 +178,18 @@ class Replay:
         if cause := self.cause(needed):
             self.unusable[quantity] = cause
             of, cause = self.judged_of(quantity), self.judged_of(cause)
-            problem = f"not judged: {cause} is no operand"
-            return Link(of, "undecided", self.precision.name, problem=problem, cause=cause)
+            problem = f"{NOT_JUDGED}: {cause} is no operand"
+            own = self.of(quantity.of).name
+            return Link(of, "undecided", own, problem=problem, cause=cause)
         link = self.judge(quantity, make())
         if link.is_no_operand:
             self.unusable[quantity] = quantity
         return link
+
+    def open_link(self, quantity: Quantity, node: Node) -> Link:
+        """Return the link of an array that an unknown op makes, or has a part in."""
+        problem = f"{NOT_JUDGED}: {node.op} is not known"
+        return Link(quantity, "undecided", self.of(quantity.of).name, problem=problem)
 
     def judged_of(self, quantity: Quantity) -> Quantity:
         """Return what is judged of a quantity: itself."""
@@ -168,7 +202,7 @@ class Replay:
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on what a link produced. ball: the one that is tried first."""
         ways, terms = partial(self.ways, quantity), partial(self.terms, quantity)
-        return judged(quantity, self.seen(quantity), self.precision, ball, ways, terms)
+        return judged(quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms)
 
     def ways(self, quantity: Quantity) -> Ways:
         """Return the forms in which a quantity may be computed, the simplest first."""
@@ -185,13 +219,14 @@ class Replay:
         if quantity.kind == "value":
             nodes = [self.nodes[quantity.of]]
         else:
-            nodes = [node for node in self.network.nodes if quantity.of in node.inputs]
-        ops = list(dict.fromkeys(node.op for node in nodes))
+            nodes = self.consumers.get(quantity.of, [])
+        ops = {node.op: node.rule for node in nodes}
         uses = sum(node.inputs.count(quantity.of) for node in nodes)
         orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
         found = {}
-        for *forms, order in product(*(("", *OPS[op].forms) for op in ops), orders):
-            chosen = {op: OPS[op].forms[form] for op, form in zip(ops, forms, strict=True) if form}
+        for *forms, order in product(*(("", *op.forms) for op in ops.values()), orders):
+            pairs = zip(ops.items(), forms, strict=True)
+            chosen = {name: op.forms[form] for (name, op), form in pairs if form}
             rules = replace(in_order(order), ops={**OPS, **chosen})
             form = tuple(dict.fromkeys(filter(None, (*forms, order))))
             found[form] = rules
@@ -201,7 +236,7 @@ class Replay:
         """Return for each entry the sum of the magnitudes of the terms that are added up."""
         counting = replace(self, number=as_terms, balls={})
         in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
-        found: Any = counting.ways(quantity)[in_one_sum](self.precision)
+        found: Any = counting.ways(quantity)[in_one_sum](self.of(quantity.of))
         return np.asarray(found.magnitude)
 
     def ball(
@@ -228,13 +263,21 @@ class Replay:
     def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of a node's value."""
         node = self.nodes[name]
-        return self.rounded(rules.value(node, self.values_of(node.inputs, p)))
+        return self.rounded(rules.value(node, self.values_of(node.inputs, p)), self.of(name))
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return the balls of what a node hands on to its inputs, in their order."""
         dy = self.operand(Quantity("derivative", node.name), p)
         handed_on = rules.hands_on(node, dy, self.known(node, p))
-        return tuple(map(self.rounded, handed_on))
+        pairs = zip(node.inputs, handed_on, strict=True)
+        return tuple(self.arrived(d, self.of(node.name), self.of(name)) for name, d in pairs)
+
+    def arrived(self, d: Any, own: Precision, of: Precision) -> Any:
+        """Return what a node of a precision hands on, as an input of another one receives it."""
+        d = self.rounded(d, own)
+        if own == of or not isinstance(d, Ball):
+            return d
+        return d.into(of) if own.digits > of.digits else Ball(d.mid, d.rad, of)
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:
         """Return the values that a node's backward function takes: its own, and its inputs'."""
@@ -244,12 +287,12 @@ class Replay:
         """Return the values of nodes and leaves, as operands."""
         return {name: self.operand(Quantity("value", name), p) for name in names}
 
-    def rounded(self, result: Any) -> Any:
-        """Return an op's result, rounded once into the precision if its steps used a wider one."""
+    def rounded(self, result: Any, own: Precision) -> Any:
+        """Return an op's result, rounded once into its precision if its steps used a wider one."""
         if not isinstance(result, Ball):
             return result
-        wider = result.precision.digits > self.precision.digits
-        return result.into(self.precision) if wider else result.read()
+        wider = result.precision.digits > own.digits
+        return result.into(own) if wider else result.read()
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
@@ -258,9 +301,10 @@ class Replay:
             return Ball.exact(np.full(shape, self.scale), p)
         received = [
             d
-            for node in reversed(self.network.nodes)
-            if name in node.inputs
-            for user, d in zip(node.inputs, self.hands_on(node, p, rules), strict=True)
+            for node in reversed(self.consumers[name])
+            for user, d in zip(
+                node.inputs, self.hands_on(node, self.steps(node, name, p), rules), strict=True
+            )
             if user == name
         ]
         ball: Ball = rules.receive(name, received)
@@ -270,16 +314,16 @@ class Replay:
         """Return the ball of a parameter after the update."""
         eta = self.update.eta if self.update else np.nan
         w, gradient = (self.operand(Quantity(kind, name), p) for kind in ("value", "derivative"))
-        ball: Ball = self.rounded(update(w, gradient, eta))
+        ball: Ball = self.rounded(update(w, gradient, eta), self.of(name))
         return ball
 
     def operand(self, quantity: Quantity, p: Precision) -> Any:
         """Return a framework's array as an operand: itself, or as a lower precision reads it."""
-        array = self.seen(quantity)
-        if p.digits < self.precision.digits or p.zeroes:
-            return self.number(array, self.precision, p)
+        array, own = self.seen(quantity), self.of(quantity.of)
+        if p.digits < own.digits or p.zeroes:
+            return self.number(array, own, p)
         if (quantity, p) not in self.balls:
-            self.balls[quantity, p] = self.number(array, self.precision, p)
+            self.balls[quantity, p] = self.number(array, own, p)
         return self.balls[quantity, p]
 
 

@@ -25,7 +25,7 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import Array
 from backproof.reference.ops.functions import stop
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
@@ -168,13 +168,13 @@ class TangentReplay(Replay):
         if link.verdict == "inside" or link.problem or not self.is_symmetric(quantity):
             return link
         ways = self.ways_forward(quantity.of)
-        own, seen = self.precision, self.seen(tangent)
+        own, seen = self.of(quantity.of), self.seen(tangent)
 
         def terms(form: Form) -> Array:
             counting: Any = replace(self, number=as_terms, balls={})
             return np.asarray(counting.ways_forward(quantity.of)[form](own).magnitude)
 
-        other = judged(tangent, seen, own, ways[()](self.own), lambda: ways, terms)
+        other = judged(tangent, seen, own, ways[()](own.steps), lambda: ways, terms)
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
 
     def judged_of(self, quantity: Quantity) -> Quantity:
@@ -190,9 +190,9 @@ class TangentReplay(Replay):
 
     def ways_forward(self, name: str) -> Ways:
         """Return the ways of computing a tangent by the backward function of the node's op."""
-        op = self.nodes[name].op
+        node = self.nodes[name]
         rules: dict[Form, Rules] = {(): RIGHT}
-        rules |= {(form,): Rules(ops={op: one}) for form, one in OPS[op].forms.items()}
+        rules |= {(form,): Rules(ops={node.op: one}) for form, one in node.rule.forms.items()}
         return {k: partial(self.handed_forward, name, rules=one) for k, one in rules.items()}
 
     def is_symmetric(self, quantity: Quantity) -> bool:
@@ -205,16 +205,16 @@ class TangentReplay(Replay):
         values = (Quantity("value", k) for k in (name, *node.inputs))
         known = {q.of: super(TangentReplay, self).operand(q, p) for q in values}
         t = super().operand(Quantity("value", node.inputs[0], tangent=True), p)
-        return super().rounded(rules.hands_on(node, t, known)[0])
+        return super().rounded(rules.hands_on(node, t, known)[0], self.of(node.inputs[0]))
 
     def operand(self, quantity: Quantity, p: Precision) -> Any:
         """Return a framework's number and its tangent as an operand."""
         tangent = replace(quantity, tangent=True)
         return Dual(super().operand(quantity, p), super().operand(tangent, p))
 
-    def rounded(self, ball: Any) -> Ball:
-        """Return the tangent of an op's result, rounded once into the precision."""
-        return super().rounded(ball.whole_tangent())
+    def rounded(self, ball: Any, own: Precision) -> Ball:
+        """Return the tangent of an op's result, rounded once into its precision."""
+        return super().rounded(ball.whole_tangent(), own)
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of a tangent that is received; zero for the loss, whose dE/dE is 1."""

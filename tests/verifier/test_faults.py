@@ -30,7 +30,7 @@ class OverBalls(Replay):
         """Return a framework's numbers as exact Arb balls."""
         return exact(self.seen(quantity))
 
-    def rounded(self, ball: Any) -> Any:
+    def rounded(self, ball: Any, own: Precision) -> Any:  # noqa: ARG002 exactly
         """Return an op's result unchanged: there is no precision, so nothing is rounded."""
         return ball
 

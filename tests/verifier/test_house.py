@@ -22,7 +22,7 @@ NAMED_IN = ("backproof.adapters", "backproof.reference.verdict.faults")
 FLOORS = (
     {"reference"},
     {"adapters"},
-    {"scenarios"},
+    {"scenarios", "programs"},
     {"report"},
     {"running"},
     {"campaign"},

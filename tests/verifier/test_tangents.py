@@ -58,7 +58,7 @@ class TangentsOverBalls(TangentReplay):
         tangent = replace(quantity, tangent=True)
         return Dual(exact(self.seen(quantity)), exact(self.seen(tangent)))
 
-    def rounded(self, ball: Any) -> Any:
+    def rounded(self, ball: Any, own: Precision) -> Any:  # noqa: ARG002 none
         """Return the tangent of an op's result: there is no precision, so nothing is rounded."""
         return ball.whole_tangent()
 

@@ -104,7 +104,7 @@ class OverSteps(Replay):
         """Return a framework's own numbers."""
         return Stepwise.of(self.seen(quantity))
 
-    def rounded(self, ball: Any) -> Any:
+    def rounded(self, ball: Any, own: Precision) -> Any:  # noqa: ARG002 the precision's own
         """Return an op's result unchanged: each of its steps was rounded."""
         return ball
 
@@ -121,7 +121,8 @@ class AsShown(Instead):
         node = evidence.nodes[quantity.of]
         known = evidence.known(node, p)
         operands = (known[name] for name in (node.name, *node.inputs))
-        yield evidence.rounded(self.ops[node.op].forward(*operands, **node.options))
+        y = self.ops[node.op].forward(*operands, **node.options)
+        yield evidence.rounded(y, evidence.of(node.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Swept(Formula):
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
         """Yield the ball of the gradient, in which the errors of all cotangents add up."""
         other, right = (
-            evidence.rounded(gradient(evidence, quantity.of, p, rules))
+            evidence.rounded(gradient(evidence, quantity.of, p, rules), evidence.precision)
             for rules in (self.rules(evidence.network), RIGHT)
         )
         yield Ball(other.mid, np.where(other.mid == right.mid, 0, other.rad), p)

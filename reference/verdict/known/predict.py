@@ -84,7 +84,8 @@ def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | No
     """
     if not formula.changes(evidence, quantity):
         return "predicts no number"
-    asked, seen = evidence.precision, evidence.seen(quantity)
+    asked = evidence.of(quantity.of) if isinstance(evidence, Replay) else evidence.precision
+    seen = evidence.seen(quantity)
     found = None
     for p in (freedom.precision for freedom in freedoms(asked)):
         balls = [*formula.balls(evidence, quantity, p)]

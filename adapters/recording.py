@@ -1,0 +1,56 @@
+"""A program as it was recorded: a network, its numbers, and where in the source each node is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network
+from backproof.reference.ops import Array, Op
+
+
+class NotRecorded(Exception):
+    """A program cannot be certified at all; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node was computed.
+
+    module: the path of the innermost module, "" outside of all modules.
+    function: the framework's function. file, line: of the innermost code that is not the
+    framework's own.
+    reason: why the function is not known, or is not known with these arguments; else "".
+    """
+
+    module: str
+    function: str
+    file: str
+    line: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        where = f" at {self.module}" if self.module else ""
+        return f"{self.function}{where} ({self.file}:{self.line})"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One pass of a program.
+
+    network: what was computed. leaves: every input and parameter. trace: all values, cotangents
+    and gradients; every array has the dtype that it was computed in.
+    places:  node -> where it was computed.
+    parameters: the names of all parameters that require a gradient, in the model's order.
+    stray:   those that received a gradient, though no recorded call uses them.
+    unused:  those that received none, and that no recorded call uses.
+    derived: op of its own -> the op of the table that it is made of, and how it is made.
+    """
+
+    network: Network
+    leaves: Mapping[str, Array]
+    trace: Trace
+    places: Mapping[str, Place]
+    parameters: tuple[str, ...]
+    stray: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    derived: Mapping[str, tuple[str, Callable[[Op], Op]]] = field(default_factory=dict)

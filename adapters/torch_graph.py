@@ -1,0 +1,186 @@
+"""The graph of a PyTorch program while it is recorded: tensors by name, and their values."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.pytorch_autograd import numpy
+from backproof.adapters.recording import NotRecorded, Place
+from backproof.adapters.torch_functions import Call
+from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.ops import Array
+
+Tensor = Any
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes and leaves, and the value of each as it was when it was computed or first used.
+
+    own:    parameter -> its name.
+    tracks: whether a tensor is a function of what is differentiated.
+    made:   called with every tensor that a node made, and the node's name.
+    known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
+            version, which every write in place counts up; its name.
+    """
+
+    own: Mapping[int, str]
+    tracks: Callable[[Tensor], bool]
+    made: Callable[[Tensor, str], None] = lambda *_: None
+    known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    stored: dict[int, list[str]] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    constants: set[str] = field(default_factory=set)
+    names: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.names.update(self.own.values())
+
+    def new_name(self, start: str) -> str:
+        """Return a name that is not used yet: "mlp.gelu", "mlp.gelu 2"."""
+        while True:
+            self.names[start] += 1
+            name = start if self.names[start] == 1 else f"{start} {self.names[start]}"
+            if name == start or name not in self.names:
+                self.names[name] += name != start
+                return name
+
+    def keep(self, t: Any, name: str) -> str:
+        """Keep the value of a tensor or array under a name, and return the name."""
+        if isinstance(t, torch.Tensor):
+            refuse(t, self.places.get(name, name))
+            self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
+            t = t.detach()
+            self.stored.setdefault(t.untyped_storage().data_ptr(), []).append(name)
+        self.values[name] = t
+        return name
+
+    def save(self, t: Tensor) -> None:
+        """Copy all values that share memory with a tensor that is about to be overwritten."""
+        for name in self.stored.pop(t.untyped_storage().data_ptr(), ()):
+            self.values[name] = self.values[name].clone()
+
+    def name(self, t: Any, place: Place) -> str:
+        """Return the name of an operand, which becomes a leaf where no recorded call made it."""
+        if not isinstance(t, torch.Tensor):
+            return self.constant(t)
+        _, version, name = self.known.get(id(t), (t, -1, ""))
+        if name and version == t._version:  # noqa: SLF001
+            return name
+        if not self.tracks(t):
+            return self.constant(t)
+        if t.is_leaf and t.requires_grad and not name:
+            return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
+        made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
+        place = replace(place, function=made, reason="no recorded call made it")
+        if not name:
+            return self.node(t, Node("", made, (), own=UNKNOWN), place)
+        place = replace(place, reason="it was changed in place by way of another tensor")
+        return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+
+    def sharing(self, t: Tensor) -> Iterator[str]:
+        """Yield the names of all tensors that share memory with a tensor."""
+        memory = t.untyped_storage().data_ptr()
+        for other, _, name in self.known.values():
+            if self.tracks(other) and other.untyped_storage().data_ptr() == memory:
+                yield name
+
+    @contextmanager
+    def before(self, names: Mapping[int, str]) -> Iterator[None]:
+        """Know the operands of a call by the names that they had before it wrote to them."""
+        later = {key: self.known[key] for key in names}
+        for key, (tensor, *_) in later.items():
+            self.known[key] = tensor, tensor._version, names[key]  # noqa: SLF001
+        yield
+        for key, one in later.items():
+            if self.known[key][2] == one[2]:  # it is no result of the call
+                self.known[key] = one
+
+    def constant(self, t: Any) -> str:
+        """Return the name of a new constant."""
+        name = self.keep(t, self.new_name("constant"))
+        self.constants.add(name)
+        return name
+
+    def add(self, t: Tensor, call: Call, place: Place) -> str:
+        """Add the node that made a tensor, and return its name."""
+        inputs = tuple(self.name(operand, place) for operand in call.tensors)
+        return self.node(t, Node("", call.op, inputs, call.options, call.own), place)
+
+    def unknown(self, t: Tensor, operands: Iterable[Tensor], place: Place) -> str:
+        """Add a node of which it is only known what it was computed from."""
+        inputs = tuple(self.name(one, place) for one in operands if self.tracks(one))
+        return self.node(t, Node("", place.function, inputs, own=UNKNOWN), place)
+
+    def node(self, t: Tensor, node: Node, place: Place) -> str:
+        """Add a node under a new name."""
+        function = place.function.rpartition(".")[2].strip("_")
+        name = self.new_name(f"{place.module}.{function}" if place.module else function)
+        self.places[name] = place
+        self.nodes.append(Node(name, node.op, node.inputs, node.options, node.own))
+        self.made(t, name)
+        return self.keep(t, name)
+
+    def reaching(self, last: str) -> list[Node]:
+        """Return the nodes that the last one depends on, and itself, in their order."""
+        needed, found = {last}, []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+                found.append(node)
+        return found[::-1]
+
+    def network(self, name: str, last: str) -> Network:
+        """Return the network of all that a node depends on, with the numbers at its leaves."""
+        nodes = self.reaching(last)
+        made = {node.name for node in nodes}
+        used = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
+        leaves = {leaf: floats(array(self.values[leaf])) for leaf in used}
+        parameters = {k: a for k, a in leaves.items() if k in self.own.values()}
+        inputs = {k: a for k, a in leaves.items() if k not in parameters}
+        constants = self.constants & leaves.keys()
+        return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+
+def array(t: Any) -> Array:
+    """Return a tensor, or a constant that is an array already, as an array."""
+    return numpy(t.cpu()) if isinstance(t, torch.Tensor) else np.asarray(t)
+
+
+def floats(a: Array) -> Array:
+    """Return integers and truth values as float numbers, in the lowest precision that has them."""
+    if a.dtype.kind not in "biu":
+        return a
+    low = a.astype(np.float32)
+    return low if np.array_equal(low, a) else a.astype(np.float64)
+
+
+def refuse(t: Tensor, place: Any) -> None:
+    """Raise NotRecorded for a tensor of a kind that has no certificate."""
+    kinds = {
+        "complex": t.is_complex(),
+        "quantized": t.is_quantized,
+        "nested": t.is_nested,
+        "sparse": t.layout != torch.strided,
+    }
+    for kind, found in kinds.items():
+        if found:
+            raise NotRecorded(f"{kind} tensors are not certified: {place}")
+
+
+def tensors_of(*values: Any) -> Iterator[Tensor]:
+    """Yield all tensors in values, which may be lists and dicts of them."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from tensors_of(*value)
+        elif isinstance(value, dict):
+            yield from tensors_of(*value.values())

@@ -1,0 +1,173 @@
+"""One pass of a user's own PyTorch program, recorded, with everything left as it was."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.recording import NotRecorded, Recording
+from backproof.adapters.torch_functions import DERIVED
+from backproof.adapters.torch_graph import Graph, array, refuse
+from backproof.adapters.torch_recorder import Recorder
+from backproof.reference.backprop import Trace
+from backproof.reference.ops import Array, Op
+
+FRAMEWORK = "torch"
+"""Its name in the tables of adapters and findings."""
+
+Tensor = Any
+Closure = Callable[[], Tensor]
+"""Computes the loss: a tensor of one number."""
+
+
+def parameters_of(model: Any) -> dict[str, Tensor]:
+    """Return the tensors with respect to which a program is differentiated, by name.
+
+    model: a module, or name -> tensor. A tied parameter has its first name.
+    Raises NotRecorded where there is none, or where one is not a tensor of finite numbers.
+    """
+    is_module = isinstance(model, torch.nn.Module)
+    if not is_module and not isinstance(model, Mapping):
+        raise NotRecorded(f"expected a module or name -> tensor, found {type(model).__name__}")
+    named = dict(model.named_parameters() if is_module else model)
+    for name, t in named.items():
+        if not isinstance(t, torch.Tensor):
+            raise NotRecorded(f"{name}: expected a tensor, found {type(t).__name__}")
+        refuse(t, name)
+        if t.is_floating_point() and not torch.isfinite(t.detach()).all():
+            raise NotRecorded(f"parameter {name}: has numbers that are NaN or infinite")
+    trained = {name: t for name, t in named.items() if t.requires_grad}
+    if not trained:
+        raise NotRecorded("no parameter requires a gradient")
+    return trained
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[Callable[[], None]]:
+    """Leave buffers, `.grad` and the random state as they are; what is yielded resets them."""
+    is_module = isinstance(model, torch.nn.Module)
+    tensors = [*(model.parameters() if is_module else model.values())]
+    buffers = [(b, b.detach().clone()) for b in (model.buffers() if is_module else ())]
+    gradients = [(t, t.grad) for t in tensors if t.is_leaf]
+    state = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+
+    def reset() -> None:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
+        for t, gradient in gradients:
+            t.grad = gradient
+        torch.set_rng_state(state[0])
+        random.setstate(state[1])
+        np.random.set_state(state[2])  # noqa: NPY002
+        if devices is not None:
+            torch.cuda.set_rng_state_all(devices)
+
+    try:
+        yield reset
+    finally:
+        reset()
+
+
+def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
+    """Return the gradients of a pass that is not recorded, parameter by parameter.
+
+    Raises NotRecorded, and whatever the closure raises.
+    """
+    trained = parameters_of(model)
+    with untouched(model):
+        found = run_back(loss_of(closure), trained)
+        return {name: array(t) for name, t in found.items()}
+
+
+def record(
+    closure: Closure, model: Any, name: str, known: Mapping[Any, Op] | None = None
+) -> Recording:
+    """Return one pass of a program as it was recorded.
+
+    closure, model, known: as in `backproof.torch.certify`. name: the program's, for messages.
+    Raises NotRecorded, and whatever the closure raises.
+    """
+    trained = parameters_of(model)
+    own = {id(t): key for key, t in reversed(trained.items())}
+    recorder = Recorder(model, own, known or {})
+    graph = recorder.graph
+    with untouched(model) as reset:
+        again = loss_of(closure)
+        reset()
+        with recorder.recording():
+            loss = loss_of(closure)
+        both = tuple(float(one.detach()) for one in (again, loss))
+        if not np.array_equal(both[:1], both[1:], equal_nan=True):
+            raise NotRecorded(
+                "the program is not deterministic: with the same random state it gave the losses "
+                f"{both[0]!r} and {both[1]!r}"
+            )
+        if id(loss) not in graph.known:
+            raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
+        last = graph.known[id(loss)][2]
+        leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
+        leaves |= trained
+        before = {k: t.grad for k, t in leaves.items()}
+        try:
+            gradients = run_back(loss, leaves)
+        finally:
+            for k, t in leaves.items():
+                t.grad = before[k]
+    return recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
+
+
+def loss_of(closure: Closure) -> Tensor:
+    """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
+    loss = closure()
+    if not isinstance(loss, torch.Tensor):
+        raise NotRecorded(f"the loss: expected a tensor, found {type(loss).__name__}")
+    refuse(loss, "the loss")
+    if loss.shape != ():
+        raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
+    if not loss.requires_grad:
+        raise NotRecorded("the loss does not depend on the parameters")
+    return loss
+
+
+def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Run the backward pass, as users run it, and return the gradients of leaves that have one."""
+    for t in leaves.values():
+        t.grad = None
+    loss.backward()
+    return {name: t.grad for name, t in leaves.items() if t.grad is not None}
+
+
+def recording(
+    graph: Graph,
+    last: str,
+    cotangents: Mapping[str, Array],
+    gradients: Mapping[str, Tensor],
+    name: str,
+    trained: tuple[str, ...],
+) -> Recording:
+    """Return what was recorded, as arrays."""
+    network = graph.network(name, last)
+    values = {node.name: array(graph.values[node.name]) for node in network.nodes}
+    leaves = {**network.inputs, **network.parameters}
+    # Where nothing arrives, autograd hands on nothing: zeros.
+    seen = {k: cotangents.get(k, np.zeros_like(a)) for k, a in values.items()}
+    found = {k: array(t) for k, t in gradients.items() if k in leaves}
+    others = [k for k in trained if k not in leaves]
+    if len(others) == len(trained):
+        raise NotRecorded("the loss does not depend on the parameters")
+    return Recording(
+        network,
+        leaves,
+        Trace(values, seen, found),
+        {k: graph.places[k] for k in values},
+        trained,
+        stray=tuple(k for k in others if k in gradients),
+        unused=tuple(k for k in others if k not in gradients),
+        derived=DERIVED,
+    )

@@ -1,0 +1,320 @@
+"""The recorder: a mode that sees every public call of a PyTorch program.
+
+A call whose result requires a gradient becomes a node. Its cotangent is what a hook on the result
+sees in the backward pass, so that the pass is the one that users run.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from inspect import unwrap
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+
+from backproof.adapters.recording import Place
+from backproof.adapters.torch_functions import (
+    Call,
+    NotKnown,
+    Seen,
+    as_given,
+    name_of,
+    reader_of,
+    writes,
+)
+from backproof.adapters.torch_graph import Graph, array, tensors_of
+from backproof.reference.composed import composed
+from backproof.reference.ops import Array, Op
+
+Tensor = Any
+
+INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+"""The folders whose code is not the user's."""
+
+OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
+"""The modules whose functions in Python are made of other public calls."""
+
+CLOSED = ("register_hook", "retain_grad", "backward", "__repr__", "__format__", "__deepcopy__")
+"""Functions in them that compute nothing."""
+
+LOWERED = (
+    *("linear", "matmul", "bmm", "addmm", "baddbmm", "mm", "mv", "scaled_dot_product_attention"),
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+)
+"""The functions whose operands autocast rounds to the lower precision (PyTorch's documentation,
+Automatic Mixed Precision, Autocast Op Reference)."""
+
+
+class Recorder(TorchFunctionMode):
+    """Records the calls that are made while it is on.
+
+    It is made of the model, of parameter -> its name, and of function -> the op that is given.
+
+    graph: what was recorded. readers: of the functions that the user knows.
+    cotangents: node -> its cotangent, once the pass has run back.
+    modules: id of a module -> its path. path: of the modules that are running.
+    lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    """
+
+    def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
+        """Record nothing yet."""
+        super().__init__()
+        self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
+        self.readers = {one: as_given(described(one), op) for one, op in known.items()}
+        self.cotangents: dict[str, Array] = {}
+        modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
+        self.modules = {id(module): name for name, module in modules}
+        self.path: list[str] = []
+        self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
+        self.is_inside = False
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record all calls: of modules, of custom functions, and of PyTorch's functions."""
+        with self.in_modules(), self.in_custom_functions(), self:
+            yield
+
+    @contextmanager
+    def in_modules(self) -> Iterator[None]:
+        """Keep the path of the modules that are running."""
+
+        def entered(module: Any, _: Any) -> None:
+            self.path.append(self.modules.get(id(module), type(module).__name__))
+
+        def left(*_: Any) -> None:
+            self.path.pop()
+
+        before = register_module_forward_pre_hook(entered)
+        after = register_module_forward_hook(left, always_call=True)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
+    @contextmanager
+    def in_custom_functions(self) -> Iterator[None]:
+        """See the custom functions that are applied: no mode does."""
+        functions = torch.autograd.Function
+        apply = functions.__dict__["apply"]
+
+        def applied(function: Any, *arguments: Any, **named: Any) -> Any:
+            return self.applied(function, apply.__get__(None, function), arguments, named)
+
+        functions.apply = classmethod(applied)  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            functions.apply = apply  # type: ignore[method-assign]
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Make a call, and record it if its result is differentiated."""
+        named = kwargs or {}
+        operands = [*tensors_of(args, named)]
+        graph = self.graph
+        recorded = torch.is_grad_enabled() or self.is_inside
+        recorded = recorded and any(map(graph.tracks, operands))
+        names: dict[int, str] = {}
+        if writes(function, named) or "out" in named:
+            written = [*tensors_of(args[:1], named.get("out"))]
+            names = {id(t): graph.name(t, self.place(function)) for t in written if recorded}
+            for t in written:
+                graph.save(t)
+        if not recorded:
+            return function(*args, **named)
+        reader = self.readers.get(function) or reader_of(function)
+        if reader is None and (body := opened(function)):
+            with self:
+                return body(*args, **named)
+        if name_of(function) in LOWERED and lower_dtype(operands):
+            args, named = self.in_lower((args, named), lower_dtype(operands))
+        place = self.place(function)
+        names |= {id(t): graph.name(t, place) for t in operands if graph.tracks(t)}
+        named_too = named
+        if name_of(function).startswith("dropout") and reader:
+            named_too = {**named, "mask": dropped(function, args, named)}
+        result = function(*args, **named)
+        self.record(Seen(function, result), reader, args, named_too, names, place)
+        return result
+
+    def record(
+        self,
+        seen: Seen,
+        reader: Any,
+        args: Any,
+        named: Mapping[str, Any],
+        names: Mapping[int, str],
+        place: Place,
+    ) -> None:
+        """Add the nodes of a call's results. names: of its operands, as they were before."""
+        results = [*tensors_of(seen.result)]
+        new = [i for i, t in enumerate(results) if self.is_new(t)]
+        if not new:
+            return
+        calls, reason = None, ""
+        if reader is not None:
+            try:
+                calls = reader(seen, *args, **named)
+            except (NotKnown, TypeError) as error:
+                reason = str(error)
+        with self.graph.before(names):
+            for i in new:
+                t = results[i]
+                if calls is None:
+                    where = replace(place, reason=reason)
+                    self.graph.unknown(t, tensors_of(args, named), where)
+                else:
+                    call = calls[i] if isinstance(calls, list) else calls
+                    self.graph.add(t, call, place)
+
+    def is_new(self, t: Tensor) -> bool:
+        """Return whether a result is a new number that is differentiated."""
+        if not t.is_floating_point() and not t.is_complex():
+            return False
+        known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
+        if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
+            return False
+        return bool(t.requires_grad or self.is_inside)
+
+    def hook(self, t: Tensor, name: str) -> None:
+        """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""
+
+        def receive(cotangent: Tensor) -> None:
+            self.cotangents[name] = np.array(array(cotangent))
+
+        t.register_hook(receive)
+
+    def place(self, function: Any) -> Place:
+        """Return where the program is."""
+        frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
+        while frame.f_back and frame.f_code.co_filename.startswith(INSIDE):
+            frame = frame.f_back
+        module = self.path[-1] if self.path else ""
+        file = Path(frame.f_code.co_filename).name
+        return Place(module, described(function), file, frame.f_lineno)
+
+    def in_lower(self, values: Any, dtype: Any) -> Any:
+        """Return a call's arguments as autocast rounds them, each by a recorded cast."""
+
+        def lower(t: Any) -> Any:
+            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
+                return t
+            if t.is_leaf and t.requires_grad and id(t) in self.lowered:
+                return self.lowered[id(t)][1]
+            with self:
+                found = t.to(dtype)
+            if t.is_leaf and t.requires_grad:
+                self.lowered[id(t)] = t, found
+            return found
+
+        return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
+
+    def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
+        """Apply a custom function, whose forward pass becomes one node for each of its results."""
+        operands = [t for t in tensors_of(args, named) if t.is_floating_point()]
+        outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
+        if not tracked or self.is_inside or not torch.is_grad_enabled():
+            return apply(*args, **named)
+        place = replace(self.place(function), function=function.__name__)
+        names = {id(t): outer.name(t, place) for t in tracked}
+        if reader := self.readers.get(function):
+            result = apply(*args, **named)
+            self.record(Seen(function, result), reader, args, named, names, place)
+            return result
+        inner = Graph({id(t): names[id(t)] for t in tracked}, lambda t: id(t) in inner.known)
+        for t in tracked:
+            inner.keep(t, names[id(t)])
+        self.graph, self.is_inside = inner, True
+        try:
+            result = apply(*args, **named)
+        finally:
+            self.graph, self.is_inside = outer, False
+        for t in tensors_of(result):
+            if not t.requires_grad or not t.is_floating_point():
+                continue
+            self.node_of(function.__name__, t, inner, tracked, place)
+        return result
+
+    def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
+        """Add the node of a custom function's result, held to its recorded forward pass."""
+        _, version, last = inner.known.get(id(t), (None, -1, ""))
+        nodes = inner.reaching(last)
+        known = nodes and version == t._version and all(node.is_known for node in nodes)  # noqa: SLF001
+        if known:
+            network = inner.network(title, last)
+            own = {inner.own[id(t)]: t for t in tracked}
+            leaves = (*network.inputs, *network.parameters)
+            operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
+            call = Call(self.graph.new_name(f"op {title}"), operands, own=composed(network))
+            if len(nodes) == 1:
+                (node,) = nodes
+                of = dict(zip(leaves, operands, strict=True))
+                call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
+            self.graph.add(t, call, place)
+        else:
+            reasons = [str(inner.places[n.name]) for n in nodes if not n.is_known]
+            reason = (
+                f"in its forward pass {reasons[0]} is not known"
+                if reasons
+                else ("its forward pass was not seen")
+            )
+            where = replace(place, reason=reason)
+            self.graph.unknown(t, tracked, where)
+
+
+@cache
+def opened(function: Any) -> Callable[..., Any] | None:
+    """Return the body of a function that is made of other public calls, so that it is recorded.
+
+    PyTorch's functions in Python first ask whether somebody overrides them. The body is the same
+    code with the answer no.
+    """
+    body = unwrap(function) if callable(function) else function
+    if not isinstance(body, FunctionType) or body.__module__ not in OPENED:
+        return None
+    if body.__name__ in CLOSED:
+        return None
+    answers = {
+        name: lambda *_: False for name in body.__globals__ if name.startswith("has_torch_function")
+    }
+    copy = FunctionType(
+        body.__code__,
+        {**body.__globals__, **answers},
+        body.__name__,
+        body.__defaults__,
+        body.__closure__,
+    )
+    copy.__kwdefaults__ = body.__kwdefaults__
+    return copy
+
+
+def described(function: Any) -> str:
+    """Return what users call a function: "F.gelu", "torch.add"."""
+    name = torch.overrides.resolve_name(function) or getattr(function, "__name__", str(function))
+    return name.replace("torch._C._nn.", "F.").replace("torch.nn.functional.", "F.")
+
+
+def lower_dtype(operands: list[Tensor]) -> Any:
+    """Return the dtype that autocast rounds operands to; None where it is off or changes none."""
+    device = operands[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)
+
+
+def dropped(function: Any, args: Any, named: Mapping[str, Any]) -> Tensor:
+    """Return what a dropout makes of ones, with the random numbers that it is about to draw."""
+    x, *rest = args or (named["input"],)
+    others = {k: v for k, v in named.items() if k not in ("input", "inplace")}
+    devices = [x.device] if x.is_cuda else []
+    with torch.random.fork_rng(devices), torch.no_grad():
+        return function(torch.ones_like(x), *rest[:2], **others)

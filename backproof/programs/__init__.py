@@ -1,0 +1,1 @@
+"""Programs: certificates of what users wrote themselves, recorded as it ran."""

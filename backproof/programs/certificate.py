@@ -1,0 +1,222 @@
+"""The certificate of a recorded program."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from backproof.adapters.recording import Place
+from backproof.reference.network import Network
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.link import Link, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A call that the reference has no op for. reached: the parameters that it depends on."""
+
+    place: Place
+    reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One gradient of a twin, held to the certified program's: how far apart, and how far allowed.
+
+    Both are relative to the gradient, in the 1-norm over its entries.
+    """
+
+    name: str
+    apart: float
+    allowed: float
+    verdict: str
+
+    def __str__(self) -> str:
+        far = f"dE/d{self.name}: {self.apart:.2g} apart, relative to its size"
+        if self.verdict == "inside":
+            return f"{far}; rounding allows {self.allowed:.2g}: the same gradient"
+        if self.verdict == "refuted":
+            return f"{far}; rounding allows only {self.allowed:.2g}: another gradient"
+        return f"{far}; rounding alone may be {self.allowed:.2g}: nobody can tell"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCertificate(Certificate):
+    """The verdict on a program. As text it is one line, or what is wrong first, and where.
+
+    `network` is the program's name, and `precision` the names of all precisions in it.
+
+    program:  the network that was recorded.
+    places:   node -> where it was computed.
+    parameters: the names of all parameters that require a gradient.
+    unknown:  what the reference has no op for.
+    stray:    parameters that received a gradient, though no recorded call uses them.
+    unused:   parameters that neither a recorded call uses nor a gradient reached.
+    known:    link that is not inside -> the recorded finding of the framework that predicts it.
+    diagnosis: what explains the first refuted link, in one line; "" if none is refuted.
+    twin:     the gradients of a twin, if there was one.
+    seconds:  how long it took.
+    """
+
+    program: Network = field(kw_only=True)
+    places: Mapping[str, Place] = field(kw_only=True)
+    parameters: tuple[str, ...] = field(kw_only=True)
+    unknown: tuple[Unknown, ...] = ()
+    stray: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    known: Mapping[Quantity, str] = field(default_factory=dict)
+    diagnosis: str = ""
+    twin: tuple[Compared, ...] = ()
+    seconds: float = 0.0
+
+    def __bool__(self) -> bool:
+        """Return whether it holds, so that `assert certify(...)` does what it says."""
+        return self.holds
+
+    @property
+    def holds(self) -> bool:
+        """Whether all is known, and inside a ball that decides; and the twin, if any, is the same.
+
+        A link that a recorded finding of the framework predicts is not held against the program.
+        """
+        same = all(one.verdict == "inside" for one in self.twin)
+        return bool(self.links) and not (self.wrong or self.unknown or self.stray) and same
+
+    @property
+    def wrong(self) -> tuple[Link, ...]:
+        """All links that are not inside and that no finding predicts."""
+        found = super(ProgramCertificate, self).wrong
+        return tuple(link for link in found if link.quantity not in self.known)
+
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """The parameters whose gradients are proven: every link from the loss to them holds."""
+        wrong = {link.quantity.of for link in self.wrong}
+        proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
+        for node in reversed(self.program.nodes):
+            for name in node.inputs:
+                own = name not in wrong
+                proven[name] = proven.get(name, True) and own and proven[node.name]
+        return tuple(name for name in self.parameters if proven.get(name))
+
+    def place_of(self, link: Link) -> Place | None:
+        """Return where a link was computed: a derivative, at the node that hands it on."""
+        if link.quantity.kind == "value":
+            return self.places.get(link.quantity.of)
+        users = [node.name for node in self.program.nodes if link.quantity.of in node.inputs]
+        return self.places.get(users[0] if users else link.quantity.of)
+
+    def __str__(self) -> str:
+        """Return one line where it holds; else what is wrong, and where."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the text."""
+        head = f"{self.network}, {self.precision}"
+        if self.holds:
+            yield f"{head}: holds: {self.summary()}"
+        else:
+            n = len(self.parameters)
+            yield f"{head}: does not hold: {len(self.proven)} of {n} parameters are proven"
+        refuted = [link for link in self.wrong if link.verdict != "undecided"]
+        undecided = [ln for ln in self.wrong if ln.verdict == "undecided" and not ln.is_not_judged]
+        for kind in filter(None, (refuted, undecided)):
+            yield from self.about(kind[0], len(kind) - 1)
+        for one in self.unknown:
+            reason = f": {one.place.reason}" if one.place.reason else ""
+            reached = f"reached by {len(one.reached)} of {len(self.parameters)} parameters"
+            yield f"not certified: {one.place}{reason}, {reached}"
+        if self.stray:
+            yield f"not certified: no call was seen that uses {', '.join(self.stray)}"
+        if self.unused:
+            yield f"not used: {', '.join(self.unused)}"
+        for cause in dict.fromkeys(self.known.values()):
+            n = sum(cause == one for one in self.known.values())
+            yield f"known of {n} links: {cause}"
+        for compared in self.twin:
+            if compared.verdict != "inside":
+                yield f"twin: {compared}"
+        if self.twin and all(one.verdict == "inside" for one in self.twin):
+            farthest = max(self.twin, key=lambda one: one.apart)
+            yield f"twin: the same {len(self.twin)} gradients; the farthest: {farthest}"
+
+    def summary(self) -> str:
+        """Return what a certificate that holds proves."""
+        digits = f"{self.worst.digits:.1f} digits or more" if self.worst else "their exact values"
+        named, worst = "", self.worst_parameter
+        if worst:
+            named = f" (the fewest of a parameter: {worst.digits:.1f}, {worst.quantity.of})"
+        return (
+            f"{len(self.links):,} links, {self.entries:,} numbers, "
+            f"{len(self.parameters)} parameters, proven to {digits}{named}, {self.seconds:.1f} s"
+        )
+
+    @property
+    def worst_parameter(self) -> Link | None:
+        """The link of the parameter whose gradient is proven to the fewest digits."""
+        own = [
+            link
+            for link in self.links
+            if link.quantity.kind == "derivative"
+            and link.quantity.of in self.program.parameters
+            and link.verdict == "inside"
+            and not link.cancels
+        ]
+        return max(own, key=lambda link: link.resolution, default=None)
+
+    def about(self, link: Link, others: int) -> Iterator[str]:
+        """Yield the lines about a link that is not inside."""
+        entry = str(list(link.index)) if link.index else ""
+        yield f"  {link.name}{entry}: {link.verdict}"
+        if place := self.place_of(link):
+            back = "" if link.quantity.kind == "value" else "the derivative of "
+            yield f"    at        {back}{place}"
+        if link.problem:
+            yield f"    problem   {link.problem}"
+        else:
+            yield f"    expected  {link.mid!r} +- {link.rad:.3g} ({link.precision})"
+            yield f"    found     {link.seen!r}"
+            outside = f"{link.outside:,} of {link.entries:,} entries outside"
+            yield f"    ball      {outside}, {link.share:.3g} radii off"
+        if link.verdict == "undecided":
+            yield f"    remedy    {self.said(link)}"
+        elif self.diagnosis:
+            yield f"    diagnosis {self.diagnosis}"
+        if others:
+            yield f"    others    {others} more links are {link.verdict}"
+
+    def to_json(self) -> str:
+        """Return all of it as JSON, without the arrays."""
+        content: dict[str, Any] = {
+            "program": self.network,
+            "precision": self.precision,
+            "holds": self.holds,
+            "parameters": list(self.parameters),
+            "proven": list(self.proven),
+            "unknown": [asdict(one) for one in self.unknown],
+            "stray": list(self.stray),
+            "unused": list(self.unused),
+            "known": sorted({*self.known.values()}),
+            "diagnosis": self.diagnosis,
+            "twin": [asdict(one) for one in self.twin],
+            "seconds": self.seconds,
+            "places": {name: asdict(place) for name, place in self.places.items()},
+            "links": [{**asdict(link), "name": link.name} for link in self.links],
+        }
+        return json.dumps(content, indent=1)
+
+    def report(self, path: str | Path) -> None:
+        """Write it to a file as a page: its text, and a table of all links."""
+        rows = "".join(
+            f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
+            f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
+            for link in self.links
+        )
+        Path(path).write_text(
+            f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"
+            f"<pre>{escape(str(self))}</pre><table><tr><th>link<th>verdict<th>digits proven"
+            f"<th>numbers<th>where{rows}</table>",
+            encoding="utf-8",
+        )

@@ -1,0 +1,211 @@
+"""From a recording to its certificate."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+
+from backproof.adapters.recording import Recording
+from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
+from backproof.reference.backprop import RIGHT, Rules, Trace
+from backproof.reference.findings import KnownFinding, Site, compare
+from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.end_to_end import Sweep
+from backproof.reference.verdict.faults import Fault, catalogue
+from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import Replay
+
+
+class Failed(Exception):
+    """The reference's op does not take a node's operands: (the node's name, what it raised)."""
+
+
+class Guarded(Replay):
+    """Replays links, and names the node whose op does not take its operands."""
+
+    def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
+        """Return the ball of a node's value. Raises Failed."""
+        try:
+            return super().value(name, p, rules)
+        except (TypeError, ValueError, LookupError) as error:
+            raise Failed(name, error) from error
+
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
+        """Return the balls of what a node hands on. Raises Failed."""
+        try:
+            return super().hands_on(node, p, rules)
+        except (TypeError, ValueError, LookupError) as error:
+            raise Failed(node.name, error) from error
+
+
+def replay_of(recording: Recording) -> Replay:
+    """Return what replays a recorded pass, each array in the precision that it was computed in."""
+    arrays = {**recording.leaves, **recording.trace.values}
+    precisions = {name: PRECISIONS[a.dtype.name] for name, a in arrays.items()}
+    loss = precisions[recording.network.loss]
+    return Guarded(
+        recording.network, recording.leaves, recording.trace, loss, precisions=precisions
+    )
+
+
+def certify_recording(
+    recording: Recording, framework: str, findings: Collection[KnownFinding], started: float
+) -> ProgramCertificate:
+    """Return the certificate of a recorded pass.
+
+    framework: the adapter's name. findings: those of the release that ran. started: when the work
+    began, by `perf_counter`.
+    """
+    with np.errstate(all="ignore"):
+        recording, replay, links = judged(recording)
+        nodes = {node.name for node in recording.network.nodes}
+        used = dict.fromkeys(
+            p.name
+            for name, p in replay.precisions.items()
+            if name in nodes or name in recording.network.parameters
+        )
+        certificate = ProgramCertificate(
+            recording.network.name,
+            ", ".join(used),
+            links,
+            program=recording.network,
+            places=recording.places,
+            parameters=recording.parameters,
+            unknown=tuple(unknown(recording)),
+            stray=recording.stray,
+            unused=recording.unused,
+            known=known(replay, links, framework, findings),
+        )
+        return replace(
+            certificate,
+            diagnosis=diagnosis(recording, replay, certificate),
+            seconds=perf_counter() - started,
+        )
+
+
+def judged(recording: Recording) -> tuple[Recording, Replay, tuple[Link, ...]]:
+    """Return the verdicts on all links; a node whose op does not take its operands is unknown."""
+    while True:
+        replay = replay_of(recording)
+        try:
+            return recording, replay, tuple(replay.links())
+        except Failed as failed:
+            name, error = failed.args
+            recording = without(recording, name, f"the reference's op fails: {error}")
+
+
+def without(recording: Recording, name: str, reason: str) -> Recording:
+    """Return the recording with a node that is not known, for a reason."""
+    place, network = recording.places[name], recording.network
+    nodes = (
+        Node(name, place.function, node.inputs, own=UNKNOWN) if node.name == name else node
+        for node in network.nodes
+    )
+    places = {**recording.places, name: replace(place, reason=reason)}
+    return replace(recording, network=replace(network, nodes=(*nodes,)), places=places)
+
+
+def unknown(recording: Recording) -> Iterator[Unknown]:
+    """Yield the calls that the reference has no op for, each place once."""
+    behind = parameters_behind(recording.network)
+    found: dict[tuple[object, ...], Unknown] = {}
+    for node in recording.network.nodes:
+        if not node.is_known:
+            place = recording.places[node.name]
+            reached = tuple(n for n in recording.parameters if n in behind[node.name])
+            key = (place.module, place.function, place.file, place.line)
+            found.setdefault(key, Unknown(place, reached))
+    yield from found.values()
+
+
+def parameters_behind(network: Network) -> dict[str, frozenset[str]]:
+    """Return node or leaf -> the parameters that it depends on."""
+    found = {name: frozenset([name]) for name in network.parameters}
+    for node in network.nodes:
+        found[node.name] = frozenset().union(*(found.get(i, ()) for i in node.inputs))
+    return found
+
+
+def known(
+    replay: Replay, links: tuple[Link, ...], framework: str, findings: Collection[KnownFinding]
+) -> dict[Quantity, str]:
+    """Return the links outside that a recorded finding predicts, each with its cause."""
+    found = {}
+    for link in links:
+        if link.verdict == "inside" or link.problem:
+            continue
+        site = Site((framework,), "", link.precision, is_strict=False)
+        seen = compare(findings, [link], Witness(replay), site)
+        if not seen.new:
+            found[link.quantity] = seen.known[0]
+    return found
+
+
+def faults(recording: Recording) -> Iterator[Fault]:
+    """Yield the classical mistakes that can be made on a program, by its derived ops as well."""
+    derived, network = recording.derived, recording.network
+    nodes = (
+        replace(node, op=derived[node.op][0], own=None) if node.op in derived else node
+        for node in network.nodes
+    )
+    plain = replace(network, nodes=(*nodes,))
+    for fault in catalogue(plain).values():
+        ops = fault.rules.ops
+        made = {name: make(ops[of]) for name, (of, make) in derived.items()}
+        yield replace(
+            fault,
+            changes=partial(changes, fault, plain),
+            rules=replace(fault.rules, ops={**ops, **made}),
+        )
+
+
+def changes(fault: Fault, plain: Network, _: Network, quantity: Quantity) -> bool:
+    """Return whether a fault changes a quantity of a network without derived ops."""
+    return fault.changes(plain, quantity)
+
+
+def diagnosis(recording: Recording, replay: Replay, certificate: ProgramCertificate) -> str:
+    """Return what explains the first refuted link, in one line; "" if none is refuted."""
+    red = [link for link in certificate.wrong if link.verdict in ("degraded", "refuted")]
+    if not red:
+        return ""
+    alone = replace(certificate, links=(red[0],))
+    first = next(diagnose(replay, alone, faults(recording)))
+    return (
+        ", or ".join(first.faults[:2]) + ": " + first.evidence if first.faults else first.evidence
+    )
+
+
+def against(
+    recording: Recording, certificate: ProgramCertificate, gradients: Mapping[str, Array]
+) -> ProgramCertificate:
+    """Return the certificate with the gradients of a twin held to the program's, end to end.
+
+    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`.
+    """
+    compared = []
+    with np.errstate(all="ignore"):
+        trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
+        sweep = Sweep(
+            replace(replay_of(recording), trace=trace),
+            {link.quantity: link.properties for link in certificate.links},
+        )
+        names = [name for name in recording.network.parameters if name in gradients]
+        for link in sweep.gradients(names):
+            name = link.quantity.of
+            size = float(np.sum(np.abs(sweep.exact[name])))
+            moved = np.asarray(gradients[name], np.float64) - sweep.exact[name]
+            apart = float(np.sum(np.abs(moved)))
+            compared.append(
+                Compared(name, apart / size if size else apart, link.resolution, link.verdict)
+            )
+        missing = [name for name in recording.network.parameters if name not in gradients]
+        compared += [Compared(name, np.inf, 0.0, "refuted") for name in missing]
+    return replace(certificate, twin=tuple(compared))

@@ -1,0 +1,110 @@
+"""Small modules of torch.nn, written as people write them."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+Tensor = Any
+
+
+class MLP(nn.Module):
+    """Two layers, with dropout between them."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(5, 7), activation, nn.Dropout(0.2), nn.Linear(7, 3, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (B, 3), of x (B, 5)."""
+        return self.net(x)
+
+
+class ConvNet(nn.Module):
+    """Convolutions, batch norm, a residual, and ReLU in place."""
+
+    def __init__(self) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.stem = nn.Conv2d(2, 4, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.body = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (B, 3), of x (B, 2, 4, 4)."""
+        x = self.relu(self.norm(self.stem(x)))
+        y = self.body(x)
+        y += x
+        y = F.max_pool2d(self.relu(y), 2)
+        return self.head(torch.flatten(y, 1))
+
+
+class Block(nn.Module):
+    """A block of a transformer."""
+
+    def __init__(self, width: int) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attn = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, (B, T, C), with what attention and the layers after it add."""
+        B, T, C = x.size()
+        parts = self.attn(self.ln_1(x)).split(C, dim=2)
+        q, k, v = (part.view(B, T, 2, C // 2).transpose(1, 2) for part in parts)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.proj(y.transpose(1, 2).contiguous().view(B, T, C))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    """A transformer like nanoGPT, with tied weights."""
+
+    def __init__(self, depth: int = 2, width: int = 8, words: int = 11) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(words, width), nn.Embedding(6, width)
+        self.h = nn.ModuleList(Block(width) for _ in range(depth))
+        self.ln_f = nn.LayerNorm(width)
+        self.lm_head = nn.Linear(width, words, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of ids and targets, (B, T)."""
+        x = self.wte(ids) + self.wpe(torch.arange(ids.size(1)))
+        for block in self.h:
+            x = block(x)
+        logits = self.lm_head(self.ln_f(x))
+        return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1))
+
+
+def mlp(activation: nn.Module) -> tuple[nn.Module, Any]:
+    """Return the model, and what computes its loss."""
+    model = MLP(activation)
+    x, y = torch.randn(4, 5), torch.randint(0, 3, (4,))
+    return model, lambda: F.cross_entropy(model(x.to(model.net[0].weight.dtype)), y)
+
+
+def conv_net() -> tuple[nn.Module, Any]:
+    """Return the model, and what computes its loss."""
+    model = ConvNet()
+    x, y = torch.randn(3, 2, 4, 4), torch.randint(0, 3, (3,))
+    return model, lambda: F.cross_entropy(model(x.to(model.head.weight.dtype)), y)
+
+
+def gpt() -> tuple[nn.Module, Any]:
+    """Return the model, and what computes its loss."""
+    model = GPT()
+    ids, targets = torch.randint(0, 11, (2, 2, 6))
+    return model, lambda: model(ids, targets)

@@ -1,0 +1,411 @@
+"""Certificates of PyTorch programs: right ones hold; wrong ones are located; nothing is left."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
+
+import backproof.torch as bt  # noqa: E402
+from backproof.reference.ops import Op  # noqa: E402
+from tests.verifier.models import conv_net, gpt, mlp  # noqa: E402
+
+MODELS: dict[str, Callable[[], tuple[nn.Module, Any]]] = {
+    "mlp of ReLU": lambda: mlp(nn.ReLU()),
+    "mlp of tanh": lambda: mlp(nn.Tanh()),
+    "mlp of SiLU": lambda: mlp(nn.SiLU()),
+    "conv net": conv_net,
+    "transformer": gpt,
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(2))
+def test_right_programs_hold(name: str, dtype: Any, seed: int) -> None:
+    """Every gradient of a right program is proven, whatever the precision."""
+    torch.manual_seed(seed)
+    model, loss = MODELS[name]()
+    certificate = bt.certify(loss, model.to(dtype))
+    refuted = [link for link in certificate.wrong if link.verdict != "undecided"]
+
+    assert (refuted, certificate.unknown, certificate.stray) == ([], (), ())
+    if dtype is not torch.bfloat16:  # where some sums have no digits
+        assert certificate.holds, certificate
+        assert certificate.proven == tuple(name for name, _ in model.named_parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision_holds(name: str) -> None:
+    """Under autocast each link is judged in the precision that it was computed in."""
+    torch.manual_seed(0)
+    model, loss = MODELS[name]()
+
+    def lower() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss()
+
+    certificate = bt.certify(lower, model)
+
+    assert {link.precision for link in certificate.links} == {"float32", "bfloat16"}
+    assert [link for link in certificate.wrong if link.verdict != "undecided"] == []
+
+
+def test_casts_are_ops() -> None:
+    """A program that casts by hand holds, and a wrong gradient behind the cast does not."""
+    w = torch.randn(4, 3, requires_grad=True)
+    x = torch.randn(5, 4, dtype=torch.float64)
+
+    def loss() -> Any:
+        y = x.float() @ w
+        z = y.double().sigmoid().to(torch.bfloat16)
+        return (z.float() * y).sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds, certificate
+    assert certificate.precision == "float32, float64, bfloat16"
+
+
+def test_nothing_is_left_behind() -> None:
+    """Gradients, buffers, the random states and PyTorch's own functions are as they were."""
+    model, loss = conv_net()
+    model.head.weight.grad = kept = torch.ones_like(model.head.weight)
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    apply = torch.autograd.Function.__dict__["apply"]
+
+    bt.certify(loss, model)
+
+    assert model.head.weight.grad is kept
+    assert torch.equal(kept, torch.ones_like(kept))
+    assert model.stem.weight.grad is None
+    assert all(torch.equal(b, buffers[name]) for name, b in model.named_buffers())
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert np.array_equal(np.random.get_state()[1], states[2])  # noqa: NPY002
+    assert torch.autograd.Function.__dict__["apply"] is apply
+    assert not torch.nn.modules.module._global_forward_hooks  # noqa: SLF001
+    assert not torch.overrides._get_current_function_mode_stack()  # noqa: SLF001
+
+
+class Square(torch.autograd.Function):
+    """x^2, whose derivative is right or lacks x."""
+
+    right = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x + 0 * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x * dy if Square.right else 2 * dy
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_a_custom_function_is_held_to_its_forward_pass(
+    right: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A custom function is held to the derivative of its own calls, and located if it is wrong."""
+    monkeypatch.setattr(Square, "right", right)
+    w = torch.randn(3, requires_grad=True)
+    certificate = bt.certify(lambda: Square.apply(torch.sigmoid(w)).sum(), {"w": w})
+
+    assert certificate.holds == right
+    if not right:
+        (link,) = certificate.wrong
+        place = certificate.place_of(link)
+        assert (link.name, place.function) == ("dE/dsigmoid", "Square")
+        assert place.file == Path(__file__).name
+
+
+def wrong_gelu(factor: float) -> Any:
+    """Return GELU with its gradient multiplied by a factor."""
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return torch._C._nn.gelu(x)  # noqa: SLF001 F.gelu is patched
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                (dx,) = torch.autograd.grad(torch._C._nn.gelu(x), x, dy)  # noqa: SLF001
+            return factor * dx
+
+    return lambda x, approximate="none": Wrong.apply(x)  # noqa: ARG005
+
+
+def test_a_factor_lost_in_one_block_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GELU whose gradient lost a factor is refuted at its module, its line and by name."""
+    torch.manual_seed(0)
+    model, loss = gpt()
+    right, calls = F.gelu, []
+
+    def patched(x: Any, approximate: str = "none") -> Any:
+        calls.append(x)
+        gelu = wrong_gelu(0.5) if len(calls) % len(model.h) == 0 else right
+        return gelu(x, approximate=approximate)
+
+    monkeypatch.setattr(F, "gelu", patched)
+    certificate = bt.certify(loss, model)
+    link = certificate.refuted
+    place = certificate.place_of(link)
+
+    assert not certificate.holds
+    assert link.name == "dE/dh.1.mlp.0.linear"
+    assert (place.module, place.file) == ("h.1.mlp.1", Path(__file__).name)
+    assert "0.5 times what was expected" in certificate.diagnosis
+    assert {"wte.weight", "h.1.mlp.0.weight"}.isdisjoint(certificate.proven)
+    assert {"ln_f.weight", "h.1.mlp.2.weight"} <= {*certificate.proven}
+
+
+class Linear(torch.autograd.Function):
+    """A dense layer whose weights' gradient is the mean over the batch, not the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, W: Any) -> Any:
+        """Return x W^T."""
+        ctx.save_for_backward(x, W)
+        return F.linear(x, W)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return dx, which is right, and dW, which is not."""
+        x, W = ctx.saved_tensors
+        return dy @ W, dy.T @ x / len(x)
+
+
+def test_a_classical_mistake_is_named() -> None:
+    """A custom function that makes a mistake of the catalogue is explained by its name."""
+    model, x = nn.Linear(3, 2, bias=False), torch.randn(5, 3)
+    certificate = bt.certify(lambda: torch.tanh(Linear.apply(x, model.weight)).sum(), model)
+
+    assert [link.name for link in certificate.wrong] == ["dE/dweight"]
+    assert certificate.diagnosis.startswith("dense: ")
+    assert "mean" in certificate.diagnosis
+
+
+def test_parameters_may_be_given_from_outside() -> None:
+    """A module that is called with other parameters is certified by their names."""
+    model = nn.Linear(3, 2)
+    weights = {k: torch.randn_like(p).requires_grad_() for k, p in model.named_parameters()}
+
+    def loss() -> Any:
+        return torch.func.functional_call(model, weights, (torch.ones(4, 3),)).sigmoid().sum()
+
+    certificate = bt.certify(loss, weights)
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("weight", "bias")
+
+
+def test_a_hook_that_changes_a_gradient_is_found() -> None:
+    """A gradient that a hook halves is no derivative."""
+    model, loss = gpt()
+    handle = model.wte.weight.register_hook(lambda gradient: gradient / 2)
+    certificate = bt.certify(loss, model)
+    handle.remove()
+
+    assert [link.name for link in certificate.wrong] == ["dE/dwte.weight"]
+
+
+def test_a_twin_is_the_same_or_another() -> None:
+    """A checkpointed twin has the same gradients; one with a tied weight counted once has not."""
+    torch.manual_seed(0)
+    model, loss = gpt()
+    ids, targets = torch.randint(0, 11, (2, 2, 6))
+
+    def walked(tied: Any, *, detached: bool = False) -> Any:
+        x = model.wte(ids) + model.wpe(torch.arange(6))
+        for block in model.h:
+            y = checkpoint(block, x, use_reentrant=False)
+            x = x.detach() + (y - x) if detached else y
+        return F.cross_entropy(F.linear(model.ln_f(x), tied).flatten(0, 1), targets.flatten())
+
+    weight = model.wte.weight
+
+    def against(twin: Any) -> dict[str, str]:
+        found = bt.certify(lambda: model(ids, targets), model, against=twin)
+        return {one.name: one.verdict for one in found.twin}
+
+    right = against(lambda: walked(weight))
+    once = against(lambda: walked(weight.detach()))
+    residual = against(lambda: walked(weight, detached=True))
+
+    assert {*right.values()} == {"inside"}
+    assert [name for name, verdict in once.items() if verdict == "refuted"] == ["wte.weight"]
+    assert "refuted" in residual.values()
+    assert loss
+
+
+def test_what_is_not_known_is_said() -> None:
+    """A function without an op is named, with its place and the parameters it concerns."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+
+    def loss() -> Any:
+        y = model[0](torch.ones(3, 3))
+        return model[1](torch.linalg.inv(y + torch.eye(3))).sum()
+
+    certificate = bt.certify(loss, model)
+
+    assert not certificate.holds
+    assert certificate.proven == ("1.weight", "1.bias")
+    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
+    assert "not certified: torch.linalg.inv (test_programs.py:" in str(certificate)
+    assert "reached by 2 of 4 parameters" in str(certificate)
+
+
+def expm1(x: Any) -> Any:
+    """Return e^x - 1."""
+    return np.expm1(x)
+
+
+OWN = {
+    "right": (Op(expm1, lambda dy, y, _: (dy * (y + 1),)), True),
+    "wrong": (Op(expm1, lambda dy, y, _: (dy * y,)), False),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_op_of_your_own_makes_it_known(name: str) -> None:
+    """A function is certified by the op that is given for it, and refuted by a wrong one."""
+    w = torch.rand(3, requires_grad=True)
+    op, holds = OWN[name]
+    certificate = bt.certify(lambda: torch.expm1(w).sum(), {"w": w}, known={torch.expm1: op})
+
+    assert (certificate.holds, certificate.unknown) == (holds, ())
+
+
+def test_writes_in_place_keep_what_was_there() -> None:
+    """Values that a later call overwrites are judged as they were."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        total = torch.zeros(3)
+        total += w
+        double = total * 2
+        total.mul_(double)
+        return F.relu(total + double, inplace=True).sum()
+
+    assert bt.certify(loss, {"w": w}).holds
+
+
+def test_a_write_through_a_view_is_not_green() -> None:
+    """What is changed by way of a view is not known, and nothing is refuted for it."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        y = w * 2
+        y[:2].mul_(3)
+        return y.sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert not certificate.holds
+    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
+    assert "by way of another tensor" in str(certificate)
+
+
+def test_constants_are_not_judged() -> None:
+    """Detached and frozen tensors are constants, and unused parameters are named."""
+    model = nn.ModuleDict({k: nn.Linear(2, 2, bias=False) for k in ("a", "frozen", "unused")})
+    model["frozen"].weight.requires_grad_(False)  # noqa: FBT003
+
+    def loss() -> Any:
+        x = model["a"](torch.ones(2, 2))
+        with torch.no_grad():
+            mask = x > 0
+        return (model["frozen"](x) * x.detach() * mask).sum()
+
+    certificate = bt.certify(loss, model)
+
+    assert certificate.holds, certificate
+    assert certificate.unused == ("unused.weight",)
+
+
+BAD = {
+    "no tensor": (lambda _: 1.0, "expected a tensor"),
+    "several numbers": (lambda w: w * 2, "expected one number"),
+    "no gradient": (lambda w: w.detach().sum(), "does not depend on the parameters"),
+    "another leaf": (
+        lambda _: torch.ones(2, requires_grad=True).sum(),
+        "does not depend on the parameters",
+    ),
+    "complex": (lambda w: torch.fft.fft(w).real.sum(), "complex tensors are not certified"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_clear_error(name: str) -> None:
+    """What cannot be certified is refused with the reason."""
+    w = torch.ones(3, requires_grad=True)
+    loss, said = BAD[name]
+
+    with pytest.raises(bt.NotRecorded, match=said):
+        bt.certify(lambda: loss(w), {"w": w})
+
+
+def test_a_program_that_is_not_deterministic_is_refused() -> None:
+    """A loss that differs from call to call is an error that says so."""
+    w, calls = torch.ones(3, requires_grad=True), []
+
+    def loss() -> Any:
+        calls.append(1)
+        return (w * len(calls)).sum()
+
+    with pytest.raises(bt.NotRecorded, match="not deterministic"):
+        bt.certify(loss, {"w": w})
+
+
+def test_nan_in_a_parameter_is_refused() -> None:
+    """A parameter that is not finite is named."""
+    w = torch.full((2,), float("nan"), requires_grad=True)
+
+    with pytest.raises(bt.NotRecorded, match="parameter w: has numbers that are NaN"):
+        bt.certify(w.sum, {"w": w})
+
+
+def test_a_model_that_raises_is_left_as_it_was() -> None:
+    """What the program raises comes through, and modes and hooks are gone."""
+    w = torch.ones(2, requires_grad=True)
+
+    def loss() -> Any:
+        raise KeyError(str((w * 2).sum()))
+
+    with pytest.raises(KeyError):
+        bt.certify(loss, {"w": w})
+    assert not torch.overrides._get_current_function_mode_stack()  # noqa: SLF001
+    assert not torch.nn.modules.module._global_forward_hooks  # noqa: SLF001
+
+
+def test_a_certificate_is_data(tmp_path: Path) -> None:
+    """It is one line where it holds, a page, and JSON."""
+    model, loss = mlp(nn.ReLU())
+    certificate = bt.certify(loss, model)
+    certificate.report(tmp_path / "page.html")
+    content = json.loads(certificate.to_json())
+
+    assert str(certificate).startswith("MLP, float32: holds: ")
+    assert "\n" not in str(certificate)
+    assert "net.0.linear" in (tmp_path / "page.html").read_text()
+    assert content["proven"] == ["net.0.weight", "net.0.bias", "net.3.weight"]
+    assert len(content["links"]) == len(certificate.links)
