@@ -325,6 +325,23 @@ def test_a_write_through_a_view_is_not_green() -> None:
     assert "by way of another tensor" in str(certificate)
 
 
+def test_a_call_that_nobody_sees_is_not_green() -> None:
+    """What a hidden call computes from a parameter is not known, and the parameter is named."""
+    w, v = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 the one way to hide a call
+            y = w * 2
+        return (y * v).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert not certificate.holds
+    assert (certificate.stray, certificate.proven) == (("w",), ("v",))
+    assert "MulBackward0" in str(certificate)
+    assert "no recorded call made it" in str(certificate)
+
+
 def test_constants_are_not_judged() -> None:
     """Detached and frozen tensors are constants, and unused parameters are named."""
     model = nn.ModuleDict({k: nn.Linear(2, 2, bias=False) for k in ("a", "frozen", "unused")})
