@@ -343,14 +343,14 @@ def is_last(dim: int | None, x: Tensor) -> bool:
 
 
 @reads("softmax")
-def softmax(_: Seen, x: Tensor, dim: int | None = None, *__: Any, dtype: Any = None) -> Call:
+def softmax(_: Seen, x: Tensor, dim: int | None = None, *__: Any, **___: Any) -> Call:
     if not is_last(dim, x):
         raise NotKnown(f"dim={dim}")
     return Call("softmax", (x,))
 
 
 @reads("log_softmax")
-def log_softmax(seen: Seen, x: Tensor, dim: int | None = None, *_: Any, dtype: Any = None) -> Call:
+def log_softmax(seen: Seen, x: Tensor, dim: int | None = None, *_: Any, **__: Any) -> Call:
     return replace(softmax(seen, x, dim), op="log_softmax")
 
 

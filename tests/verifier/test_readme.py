@@ -223,6 +223,7 @@ def test_contributing_has_its_recipes() -> None:
     wanted = [
         "An op",
         "An adapter",
+        "A function of PyTorch",
         "A finding",
         "A variant",
         "A network",
