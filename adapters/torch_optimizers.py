@@ -77,11 +77,12 @@ def start(
 ) -> Step:
     if optimizer.startswith("clip"):
         return clipped(optimizer, parameters, dict(options), **how)
-    groups = [
-        {"params": [parameters[name] for name in names], **called(optimizer, given)}
+    every = [
+        (called(optimizer, given), [parameters[name] for name in names])
         for given, names in in_groups(options, parameters)
     ]
-    of = CLASSES[optimizer](groups, **how)
+    groups = [{"params": tensors, **given} for given, tensors in every]
+    of = CLASSES[optimizer](groups, **every[0][0], **how)  # the first group's are the defaults
     schedule = options.get("lr")
     scheduler = scheduled(of, schedule) if isinstance(schedule, Schedule) else None
     names = STATES.get(optimizer, MOMENTS)

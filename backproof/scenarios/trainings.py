@@ -136,7 +136,7 @@ SCHEDULES = {
     "exponential": {"lr": 0.5, "gamma": 0.97},
     "stairs": {"lr": 0.5, "gamma": 0.3, "length": 15},
     "cosine": {"lr": 0.5, "least": 0.05, "length": 120},
-    "warm_up": {"lr": 0.5, "first": 0.02, "length": 30},
+    "warm_up": {"lr": 0.5, "first": 0.03125, "length": 30},
 }
 OPTIONS |= {
     f"sgd-{name}": ("sgd", {"lr": Schedule(name, options)}) for name, options in SCHEDULES.items()

@@ -30,7 +30,7 @@ class Schedule:
         rule = RULES[self.name](**self.options)
         if not self.chained:
             return rule.rate(t - 1)
-        rate, last = rule.rate(0 * t), np.max(getattr(t, "mid", t))  # steps are exact numbers
+        rate, last = rule.rate(0 * t), np.max(getattr(t, "mid", t))  # of a ball, whose t is exact
         step = 1
         while step < last:
             rate = np.where(t > step, rule.following(rate, step + 0 * t), rate)
@@ -62,7 +62,7 @@ def stairs(lr: float, gamma: float, length: float) -> Rule:
     """
 
     def stair(n: Any) -> Any:
-        return np.floor((n + 0.5) / length)
+        return np.floor((n + 0.5) / length) + 0 * n  # of the kind of n, over Arb too
 
     return Rule(
         lambda n: lr * np.power(gamma, stair(n)),

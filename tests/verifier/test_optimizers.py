@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
@@ -231,6 +232,20 @@ def test_a_schedule_leaves_no_room_for_another_rate(
 
     assert certify_training("drawn", right, trained(right, None, precision), precision).holds
     assert certify_training("drawn", right, seen, precision).refuted
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_chained_schedule_is_the_same_schedule(name: str) -> None:
+    """Over Arb both ways of a schedule give the same rates; the balls of both hold them."""
+    ways = [Schedule(name, SCHEDULES[name], chained) for chained in (False, True)]
+    steps = np.arange(1.0, 101)[:, None]
+    with workprec():
+        closed, chained = (0 * exact(steps) + way(exact(steps)) for way in ways)
+        assert all(a.overlaps(b) for a, b in zip(closed.flat, chained.flat, strict=True))
+        assert len({*map(float, closed.flat)}) > 1
+        for way in ways:
+            ball = way(Ball.exact(steps, FLOAT64))
+            assert np.all(np.abs(closed - exact(ball.mid)) <= exact(ball.rad))
 
 
 def test_a_state_that_starts_with_the_rate_has_no_schedule() -> None:
