@@ -228,6 +228,7 @@ def test_contributing_has_its_recipes() -> None:
         "A variant",
         "A network",
         "An optimizer",
+        "A schedule",
         "A fault",
     ]
     titles = re.findall(r"^## (.*)$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
