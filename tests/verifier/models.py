@@ -108,3 +108,57 @@ def gpt() -> tuple[nn.Module, Any]:
     model = GPT()
     ids, targets = torch.randint(0, 11, (2, 2, 6))
     return model, lambda: model(ids, targets)
+
+
+class Square(torch.autograd.Function):
+    """x^2, whose derivative is right or lacks x."""
+
+    right = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x + 0 * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x * dy if Square.right else 2 * dy
+
+
+class Linear(torch.autograd.Function):
+    """A dense layer whose weights' gradient is the mean over the batch, not the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, W: Any) -> Any:
+        """Return x W^T."""
+        ctx.save_for_backward(x, W)
+        return F.linear(x, W)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return dx, which is right, and dW, which is not."""
+        x, W = ctx.saved_tensors
+        return dy @ W, dy.T @ x / len(x)
+
+
+def wrong_gelu(factor: float) -> Any:
+    """Return GELU with its gradient multiplied by a factor."""
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return torch._C._nn.gelu(x)  # noqa: SLF001 F.gelu is patched
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                (dx,) = torch.autograd.grad(torch._C._nn.gelu(x), x, dy)  # noqa: SLF001
+            return factor * dx
+
+    return lambda x, approximate="none": Wrong.apply(x)  # noqa: ARG005
