@@ -1,6 +1,6 @@
 """Trainings with the libraries of optimizers, every step certified."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -34,9 +34,18 @@ class Trainings:
     judge: Judge
 
     def certified(
-        self, case: str, network: str, optimizer: str, options: Mapping[str, Any], steps: int
+        self,
+        case: str,
+        network: str,
+        optimizer: str,
+        options: Mapping[str, Any],
+        steps: int,
+        passes: Collection[int] = (),
     ) -> tuple[Record, Cell, Callable[[], None]]:
-        """Return the record, its cell, and the check, which raises if a step is wrong."""
+        """Return the record, its cell, and the check, which raises if a step is wrong.
+
+        passes: the steps whose passes are certified, too; by default those of `checked`.
+        """
         framework = self.library.framework
         column = Column(framework)
         adapter = self.judge.implementations.adapter(column)
@@ -62,10 +71,14 @@ class Trainings:
                     of.name, definition, part, self.precision, narrow=narrow
                 ).links
             ]
-            passes = certify_steps(
-                of, record, self.precision, checked(steps), compiled=bool(traits(column).compiled)
+            sweeps = certify_steps(
+                of,
+                record,
+                self.precision,
+                passes or checked(steps),
+                compiled=bool(traits(column).compiled),
             )
-            certificate = replace(passes, links=(*passes.links, *links))
+            certificate = replace(sweeps, links=(*sweeps.links, *links))
             replays = [Steps(*part, PRECISIONS[self.precision], narrow) for part in parts]
 
             def explain() -> str:
