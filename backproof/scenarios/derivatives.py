@@ -1,6 +1,7 @@
 """The scenarios of forward mode and second order, and their directions."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,14 +18,16 @@ from backproof.scenarios.networks import CASES
 from backproof.scenarios.scenario import BOTH, NONE, ONCE, ONCE_IF_LARGE, Scenario, seeded, table
 
 COMPILED = {"compiled": ONCE}
+EAGER = {"eager reverse-over-forward": replace(ONCE, large=BOTH.always)}
 LONGEST = {
-    "compiled": ONCE,
+    **EAGER,
+    **COMPILED,
     **dict.fromkeys(
         (f"compiled {m}" for m in ("linearize", "reverse-over-forward", "reverse-over-reverse")),
         ONCE_IF_LARGE,
     ),
 }
-"""Where compiling takes long: float32 alone, and where it takes longest, only with --large."""
+"""Where a pass or compiling it takes long: float32 alone, or nothing, unless with --large."""
 
 DIFFERENTIATED = table(
     Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, LONGEST),
@@ -32,7 +35,7 @@ DIFFERENTIATED = table(
         "every-op/special",
         partial(every_op, "special"),
         BOTH,
-        {"compiled": NONE, "compiled jvp": BOTH},
+        {**EAGER, "compiled": NONE, "compiled jvp": BOTH},
     ),
     Scenario("article", CASES["article"].recipe, BOTH),
     *(
