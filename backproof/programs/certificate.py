@@ -26,14 +26,18 @@ class Compared:
     """One gradient of a twin, held to the certified program's: how far apart, and how far allowed.
 
     Both are relative to the gradient, in the 1-norm over its entries.
+    problem: what is wrong with it before any comparison of numbers.
     """
 
     name: str
     apart: float
     allowed: float
     verdict: str
+    problem: str = ""
 
     def __str__(self) -> str:
+        if self.problem:
+            return f"dE/d{self.name}: {self.problem}"
         far = f"dE/d{self.name}: {self.apart:.2g} apart, relative to its size"
         if self.verdict == "inside":
             return f"{far}; rounding allows {self.allowed:.2g}: the same gradient"

@@ -205,7 +205,19 @@ def against(
             apart = float(np.sum(np.abs(moved)))
             compared.append(
                 Compared(name, apart / size if size else apart, link.resolution, link.verdict)
+                if np.isfinite(apart)
+                else wrong(name, "is not finite")
             )
-        missing = [name for name in recording.network.parameters if name not in gradients]
-        compared += [Compared(name, np.inf, 0.0, "refuted") for name in missing]
+        used = recording.network.parameters
+        compared += [wrong(name, "is missing") for name in used if name not in gradients]
+        compared += [
+            wrong(name, "is not zero, though the program does not use it")
+            for name, gradient in gradients.items()
+            if name not in used and np.any(gradient)
+        ]
     return replace(certificate, twin=tuple(compared))
+
+
+def wrong(name: str, problem: str) -> Compared:
+    """Return the verdict on a gradient of a twin that cannot be compared."""
+    return Compared(name, np.inf, 0.0, "refuted", problem)

@@ -13,7 +13,7 @@ from backproof.reference.ops import Op
 from tests.verifier.lazy import Lazy
 
 torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
-hidden = Lazy("torch._C")
+C = Lazy("torch._C")
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
 
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
@@ -207,6 +207,28 @@ def test_a_twin_is_the_same_or_another() -> None:
     assert loss
 
 
+TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
+    "same": (lambda w, _: torch.tanh(w).sum(), True),
+    "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),
+    "negated": (lambda w, _: -torch.tanh(w).sum(), False),
+    "missing": (lambda w, v: torch.tanh(w.detach()).sum() + v.sum(), False),
+    "NaN": (lambda w, _: torch.tanh(w).sum() * float("nan"), False),
+    "one too many": (lambda w, v: torch.tanh(w).sum() + v.sum(), False),
+    "one of zeros": (lambda w, v: torch.tanh(w).sum() + (0 * v).sum(), True),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_gradient_of_a_twin_is_the_same_or_refuted(name: str) -> None:
+    """Zero, negated, missing, NaN, or of a parameter that the program does not use: each fails."""
+    w, v = (torch.rand(3, requires_grad=True) for _ in range(2))
+    twin, same = TWINS[name]
+    found = bt.certify(lambda: torch.tanh(w).sum(), {"w": w, "v": v}, against=lambda: twin(w, v))
+
+    assert found.holds == same, found
+    assert ("refuted" in {one.verdict for one in found.twin}) != same
+
+
 def test_what_is_not_known_is_said() -> None:
     """A function without an op is named, with its place and the parameters it concerns."""
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
@@ -280,7 +302,7 @@ def test_a_call_that_nobody_sees_is_not_green() -> None:
     w, v = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
 
     def loss() -> Any:
-        with hidden.DisableTorchFunction():  # the one way to hide a call
+        with C.DisableTorchFunction():  # the one way to hide a call
             y = w * 2
         return (y * v).sum()
 
