@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ class ProgramCertificate(Certificate):
             yield f"    others    {others} more links are {link.verdict}"
 
     def to_json(self) -> str:
-        """Return all of it as JSON, without the arrays."""
+        """Return all of it as JSON, without the arrays; numbers that are not finite are null."""
         content: dict[str, Any] = {
             "program": self.network,
             "precision": self.precision,
@@ -209,7 +210,7 @@ class ProgramCertificate(Certificate):
             "places": {name: asdict(place) for name, place in self.places.items()},
             "links": [{**asdict(link), "name": link.name} for link in self.links],
         }
-        return json.dumps(content, indent=1)
+        return json.dumps(_finite(content), indent=1, allow_nan=False)
 
     def report(self, path: str | Path) -> None:
         """Write it to a file as a page: its text, and a table of all links."""
@@ -224,3 +225,12 @@ class ProgramCertificate(Certificate):
             f"<th>numbers<th>where{rows}</table>",
             encoding="utf-8",
         )
+
+
+def _finite(value: Any) -> Any:
+    """Return a value for JSON, which has no infinity and no NaN: None in their places."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

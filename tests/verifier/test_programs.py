@@ -401,6 +401,15 @@ def test_bad_input_is_one_clear_error(name: str) -> None:
         bt.certify(lambda: loss(w), {"w": w})
 
 
+def test_what_is_not_finite_is_null_in_json() -> None:
+    """JSON has no NaN: a twin's, and its distance, are null."""
+    w = torch.rand(3, requires_grad=True)
+    found = bt.certify(w.sum, {"w": w}, against=lambda: w.sum() * float("nan"))
+    (twin,) = json.loads(found.to_json(), parse_constant=pytest.fail)["twin"]
+
+    assert (twin["apart"], twin["problem"]) == (None, "is not finite")
+
+
 def test_a_program_that_is_not_deterministic_is_refused() -> None:
     """A loss that differs from call to call is an error that says so."""
     w, calls = torch.ones(3, requires_grad=True), []
