@@ -139,7 +139,7 @@ class ProgramCertificate(Certificate):
             yield f"not used: {', '.join(self.unused)}"
         for cause in dict.fromkeys(self.known.values()):
             n = sum(cause == one for one in self.known.values())
-            yield f"known of {n} links: {cause}"
+            yield f"known, in {_counted(n, 'link')}: {cause}"
         for compared in self.twin:
             if compared.verdict != "inside":
                 yield f"twin: {compared}"
@@ -154,8 +154,9 @@ class ProgramCertificate(Certificate):
         if worst:
             named = f" (the fewest of a parameter: {worst.digits:.1f}, {worst.quantity.of})"
         return (
-            f"{len(self.links):,} links, {self.entries:,} numbers, "
-            f"{len(self.parameters)} parameters, proven to {digits}{named}, {self.seconds:.1f} s"
+            f"{_counted(len(self.links), 'link')}, {_counted(self.entries, 'number')}, "
+            f"{_counted(len(self.proven), 'parameter')}, proven to {digits}{named}, "
+            f"{self.seconds:.1f} s"
         )
 
     @property
@@ -190,7 +191,7 @@ class ProgramCertificate(Certificate):
         elif self.diagnosis:
             yield f"    diagnosis {self.diagnosis}"
         if others:
-            yield f"    others    {others} more links are {link.verdict}"
+            yield f"    others    {others} more, also {link.verdict}"
 
     def to_json(self) -> str:
         """Return all of it as JSON, without the arrays; numbers that are not finite are null."""
@@ -234,3 +235,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _counted(n: int, noun: str) -> str:
+    """Return "1 link" or "2 links"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -329,6 +329,7 @@ def test_constants_are_not_judged() -> None:
 
     assert certificate.holds, certificate
     assert certificate.unused == ("unused.weight",)
+    assert ", 1 parameter, proven to " in str(certificate)
 
 
 def mixed(x: Any) -> Any:
