@@ -84,6 +84,12 @@ def conv2d(
     return z if b is None else z + b[:, None, None]
 
 
+def embedding(W: Tensor, index: Tensor, padding_index: int | None = None) -> Tensor:
+    if padding_index is not None:
+        W = W.at[padding_index].set(lax.stop_gradient(W[padding_index]))
+    return W[index]
+
+
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     axes = (0, *range(2, x.ndim))
     shape = (-1, *(1 for _ in axes[1:]))
@@ -184,7 +190,7 @@ adapter = Adapter(
     ops={
         "dense": dense,
         "conv2d": conv2d,
-        "embedding": lambda W, index: W[index],
+        "embedding": embedding,
         "sigmoid": jax.nn.sigmoid,
         "tanh": jnp.tanh,
         "relu": jax.nn.relu,
@@ -213,7 +219,12 @@ adapter = Adapter(
         "reshape": jnp.reshape,
         "transpose": jnp.transpose,
         "slice": lambda x, index: x[index],
-        "pad": lambda x, width: jnp.pad(x, pad_width=width),
+        "pad": lambda x, width, value=0: jnp.pad(x, pad_width=width, constant_values=value),
+        "stack": lambda *parts, axis: jnp.stack(parts, axis),
+        "expand": jnp.broadcast_to,
+        "add_at": lambda x, source, index: x.at[index].add(source),
+        "put": lambda x, values, index: x.at[index].set(values),
+        "masked_fill": lambda x, mask, value: jnp.where(mask, value, x),
         "half_squared_error": lambda y, t: 0.5 * jnp.sum(jnp.square(t - y)),
         "mean_squared_error": lambda y, t: jnp.mean(jnp.square(t - y)),
         "huber": huber,

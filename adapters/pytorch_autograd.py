@@ -126,6 +126,20 @@ def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return torch._weight_norm(v, g, dim)  # noqa: SLF001 what torch.nn.utils.parametrizations calls
 
 
+def embedding(W: Tensor, index: Tensor, padding_index: int | None = None) -> Tensor:
+    return F.embedding(torch.tensor(index), W, padding_index)
+
+
+def pad(x: Tensor, width: Tensor, value: float = 0) -> Tensor:
+    return F.pad(x, [n for pair in reversed(width) for n in pair], value=value)
+
+
+def put(x: Tensor, values: Tensor, index: Tensor) -> Tensor:
+    y = x.clone()
+    y[index] = values
+    return y
+
+
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
     return scores.masked_fill(later, fill)
@@ -165,7 +179,7 @@ adapter = Adapter(
     ops={
         "dense": dense,
         "conv2d": F.conv2d,
-        "embedding": lambda W, index: F.embedding(torch.tensor(index), W),
+        "embedding": embedding,
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "relu": F.relu,
@@ -194,7 +208,14 @@ adapter = Adapter(
         "reshape": torch.reshape,
         "transpose": lambda x, axes: x.permute(axes),
         "slice": lambda x, index: x[index],
-        "pad": lambda x, width: F.pad(x, [n for pair in reversed(width) for n in pair]),
+        "pad": pad,
+        "stack": lambda *parts, axis: torch.stack(parts, axis),
+        "expand": lambda x, shape: x.expand(shape),
+        "add_at": lambda x, source, index: x.index_put(
+            (torch.tensor(index),), source, accumulate=True
+        ),
+        "put": put,
+        "masked_fill": lambda x, mask, value: x.masked_fill(torch.tensor(mask), value),
         "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
         "mean_squared_error": F.mse_loss,
         "huber": F.huber_loss,

@@ -161,7 +161,8 @@ def embedding(g: GraphBuilder) -> Any:
     W = g.operand(has(2), rows)
     index = [g.whole(g.shape(W)[0] - 1) for _ in range(g.side())]
     shape = g.one([(-1,), *([(2, -1)] if len(index) % 2 == 0 else [])])
-    return g.node(g.op, W, index=np.reshape(index, shape), **g.options())
+    options = g.options(padding_index=lambda n, _: n < g.shape(W)[0])
+    return g.node(g.op, W, index=np.reshape(index, shape), **options)
 
 
 def causal_mask(g: GraphBuilder) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
+from backproof.reference.ops.indexing import moved
 from backproof.scenarios.scenario import Extent, Scenario, seeded, table
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
@@ -149,6 +150,9 @@ PAIR = ((3, 9), (3, 9))
 IMAGE = (2, 4, 6, 5)
 CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
+TAKEN = np.array([[3, 0, 3], [4, 3, 0]])
+MASK = np.array([True, False, True, True, False, False, True])
+REFLECTED = partial(np.pad, pad_width=((0, 0), (2, 1)), mode="reflect")
 
 
 def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> OpOptions:
@@ -222,6 +226,7 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "conv2d-groups": _conv((6, 2, 3, 3), groups=2, padding=1),
     "conv2d-depthwise": _conv((4, 1, 3, 3), groups=4, stride=2, padding=2),
     "embedding": OpOptions("embedding", ((7, 4),), ("x",), {"index": INDEX}),
+    "embedding-padding": _shaped("embedding", (7, 4), index=INDEX, padding_index=3),
     "sigmoid": _activation("sigmoid"),
     "tanh": _activation("tanh"),
     "relu": _activation("relu"),
@@ -280,6 +285,16 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "transpose-negative": _shaped("transpose", (2, 3, 4), axes=(-1, 0, -2)),
     "slice": _shaped("slice", (4, 7), index=(slice(1, 3), slice(0, 7, 2))),
     "pad": _shaped("pad", (3, 7), width=((1, 0), (2, 3))),
+    "pad-value": _shaped("pad", (3, 7), width=((0, 1), (2, 0)), value=0.3),
+    "slice-any": _shaped("slice", (4, 3, 5), index=(1, ..., None, slice(0, 5, 2))),
+    "slice-mask": _shaped("slice", (2, 7), index=(..., MASK)),
+    "slice-repeated": _shaped("slice", (5, 4), index=(TAKEN, slice(1, 3))),
+    "slice-reflected": _shaped("slice", (3, 4), index=moved((3, 4), REFLECTED)),
+    "stack": OpOptions("stack", ((2, 3), (2, 3)), ("x", "x"), {"axis": 1}),
+    "expand": _shaped("expand", (3, 1, 4), shape=(2, 3, 5, 4)),
+    "add_at": OpOptions("add_at", ((5, 4), (2, 3, 4)), ("x", "w"), {"index": TAKEN}),
+    "put": OpOptions("put", ((7, 3), (4, 3)), ("x", "w"), {"index": MASK}),
+    "masked_fill": _shaped("masked_fill", (3, 7), mask=MASK, value=-0.3),
     "half_squared_error": _distance("half_squared_error", squares=True),
     "mean_squared_error": _distance("mean_squared_error", squares=True),
     "huber": _distance("huber"),

@@ -12,11 +12,12 @@ from backproof.reference.ops.cross_entropy import (
 )
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.gelu import gelu
+from backproof.reference.ops.indexing import add_at, embedding, masked_fill, put, slice_
 from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.pooling import average_pool, max_pool, upsample
-from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
+from backproof.reference.ops.shaping import concatenate, expand, pad, reshape, stack, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
 from backproof.reference.ops.weight_norm import weight_norm
@@ -56,6 +57,11 @@ OPS: dict[str, Op] = {
     "transpose": transpose,
     "slice": slice_,
     "pad": pad,
+    "stack": stack,
+    "expand": expand,
+    "add_at": add_at,
+    "put": put,
+    "masked_fill": masked_fill,
     "half_squared_error": half_squared_error,
     "mean_squared_error": mean_squared_error,
     "huber": huber,

@@ -116,6 +116,23 @@ def arithmetic() -> Network:
     return g.network("arithmetic")
 
 
+def moves() -> Network:
+    """Return what moves entries: taken twice, added up, written over, filled, stacked, padded."""
+    g = builder(16)
+    taken = np.array([[3, 0, 3], [1, 3, 0]])
+    table = g.node("table", "embedding", g.near("rows", 4, 3), index=taken, padding_index=0)
+    table = g.node("again", "embedding", g.near("more", 4, 3), index=taken)
+    x = g.node("stacked", "stack", "table", table, axis=1)
+    x = g.node("wide", "expand", x, shape=(2, 2, 2, 3, 3))
+    x = g.node("taken", "slice", x, index=(1, ..., np.array([2, 0, 2, 1])))
+    x = g.node("added", "add_at", x, g.near("source", 3, 3), index=(..., taken[1] // 2, slice(3)))
+    x = g.node("written", "put", x, g.near("values", 2), index=(slice(None), 1, slice(None), 0))
+    x = g.node("filled", "masked_fill", x, mask=np.arange(3) == 2, value=-0.5)
+    x = g.node("around", "pad", x, width=((0, 0), (1, 0), (0, 1), (0, 0)), value=0.75)
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((4, 3, 3, 3))))
+    return g.network("moves")
+
+
 def detector() -> Network:
     """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared.
 

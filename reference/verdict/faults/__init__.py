@@ -19,6 +19,7 @@ from backproof.reference.verdict.faults import (
     cross_entropy,
     dense,
     gelu,
+    indexing,
     losses,
     normalization,
     pooling,
@@ -71,9 +72,14 @@ TABLES: dict[str, Table] = {
     "concatenate": shaping.CONCATENATE,
     "reshape": shaping.RESHAPE,
     "transpose": shaping.TRANSPOSE,
-    "slice": shaping.SLICE,
+    "slice": indexing.SLICE,
     "pad": shaping.PAD,
-    "embedding": shaping.EMBEDDING,
+    "stack": shaping.STACK,
+    "expand": shaping.EXPAND,
+    "add_at": indexing.ADD_AT,
+    "put": indexing.PUT,
+    "masked_fill": indexing.MASKED_FILL,
+    "embedding": indexing.EMBEDDING,
 }
 """Op -> the table of its faults."""
 
