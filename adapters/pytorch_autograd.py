@@ -110,6 +110,42 @@ def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     return F.linear(x, W.T, b if b is None else b.expand(W.shape[1]))
 
 
+def around(x: Tensor, padding: Any, value: float = 0.0) -> tuple[Tensor, Any]:
+    """Return x and what padding is left; PyTorch's own is the same before and after."""
+    if isinstance(padding, int) or all(isinstance(n, int) for n in padding):
+        return x, padding
+    return F.pad(x, [n for pair in reversed(padding) for n in pair], value=value), 0
+
+
+def conv(x: Tensor, W: Tensor, b: Tensor | None = None, padding: Any = 0, **o: Any) -> Tensor:
+    x, padding = around(x, padding)
+    return {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[x.ndim](x, W, b, padding=padding, **o)
+
+
+def conv_transpose(x: Tensor, *leaves: Tensor, **options: Any) -> Tensor:
+    functions = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+    return functions[x.ndim](x, *leaves, **options)
+
+
+def max_pool(x: Tensor, padding: Any = 0, **o: Any) -> Tensor:
+    x, padding = around(x, padding, -math.inf)
+    return {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim](x, padding=padding, **o)
+
+
+def average_pool(x: Tensor, **options: Any) -> Tensor:
+    return {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}[x.ndim](x, **options)
+
+
+def adaptive_average_pool(x: Tensor, output_size: Any) -> Tensor:
+    functions = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
+    return functions[x.ndim](x, output_size)
+
+
+def adaptive_max_pool(x: Tensor, output_size: Any) -> Tensor:
+    functions = {3: F.adaptive_max_pool1d, 4: F.adaptive_max_pool2d, 5: F.adaptive_max_pool3d}
+    return functions[x.ndim](x, output_size)
+
+
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     return F.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
 
@@ -145,6 +181,23 @@ def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     return scores.masked_fill(later, fill)
 
 
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bias: Tensor | None = None,
+    seen: Tensor | None = None,
+    scale: float | None = None,
+    *,
+    causal: bool = True,
+) -> Tensor:
+    mask = bias if seen is None else torch.tensor(seen)
+    few = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(
+        q, k, v, mask, is_causal=causal, scale=scale, enable_gqa=few
+    )
+
+
 def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
     return F.softplus(z, beta, **threshold)
 
@@ -178,7 +231,8 @@ adapter = Adapter(
     processor=processor(),
     ops={
         "dense": dense,
-        "conv2d": F.conv2d,
+        "conv": conv,
+        "conv_transpose": conv_transpose,
         "embedding": embedding,
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
@@ -194,11 +248,13 @@ adapter = Adapter(
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
         "weight_norm": weight_norm,
-        "max_pool": F.max_pool2d,
-        "average_pool": F.avg_pool2d,
+        "max_pool": max_pool,
+        "average_pool": average_pool,
+        "adaptive_average_pool": adaptive_average_pool,
+        "adaptive_max_pool": adaptive_max_pool,
         "upsample": F.interpolate,
         "causal_mask": causal_mask,
-        "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        "attention": attention,
         "matmul": torch.matmul,
         "add": torch.add,
         "multiply": torch.mul,

@@ -45,6 +45,8 @@ NETWORKS = {
     "pools": small.pools(),
     "activations": small.activations(),
     "arithmetic": small.arithmetic(),
+    "adaptive": small.adaptive(),
+    "grouped": small.grouped(),
     "moves": small.moves(),
     "detector": small.detector(),
     "gpt": small.transformer("composed"),

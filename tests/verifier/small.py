@@ -50,7 +50,7 @@ def convolution(
     leaves = [g.normal(f"{name}.W", *shape, scale=(shape[1] * shape[2] * shape[3]) ** -0.5)]
     if bias:
         leaves.append(g.near(f"{name}.b", shape[0]))
-    return g.node(name, "conv2d", x, *leaves, **options)
+    return g.node(name, "conv", x, *leaves, **options)
 
 
 def images() -> Network:
@@ -82,6 +82,32 @@ def pools() -> Network:
     t = g.input("t", g.rng.standard_normal((2, 4, 4, 2)))
     g.node("E", "huber", x, t, delta=0.5)
     return g.network("pools")
+
+
+def adaptive() -> Network:
+    """Return transposed convolution and adaptive pooling, of the mean and of the largest entry."""
+    g = builder(17)
+    x = g.input("x", g.rng.standard_normal((2, 4, 3, 2)))
+    leaves = g.normal("W", 4, 3, 2, 3, scale=0.3), g.near("b", 3)
+    x = g.node("spread", "conv_transpose", x, *leaves, stride=2, padding=1, output_padding=1)
+    mean = g.node("mean", "adaptive_average_pool", x, output_size=(3, 2))
+    largest = g.node("largest", "adaptive_max_pool", x, output_size=(3, 2))
+    both = g.node("both", "concatenate", mean, largest, axis=1)
+    g.node("E", "huber", both, g.input("t", g.rng.standard_normal((2, 6, 3, 2))), delta=0.5)
+    return g.network("adaptive")
+
+
+def grouped() -> Network:
+    """Return attention with a bias and a scale, whose heads share two of keys and values."""
+    g = builder(18)
+    q, k, v = (
+        g.normal(name, 1, heads, 3, 2, scale=1) for name, heads in (("q", 4), ("k", 2), ("v", 2))
+    )
+    y = g.node(
+        "y", "attention", q, k, v, g.normal("bias", 4, 3, 3, scale=1), causal=False, scale=0.5
+    )
+    g.node("E", "mean_squared_error", y, g.input("t", g.rng.standard_normal((1, 4, 3, 2))))
+    return g.network("grouped")
 
 
 def activations() -> Network:
