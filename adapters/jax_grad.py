@@ -263,6 +263,8 @@ adapter = Adapter(
         "causal_mask": causal_mask,
         "attention": attention,
         "matmul": jnp.matmul,
+        "einsum": lambda *operands, equation: jnp.einsum(equation, *operands),
+        "addmm": lambda c, a, b, alpha=1, beta=1: beta * c + alpha * (a @ b),
         "add": jnp.add,
         "multiply": jnp.multiply,
         "scale": lambda x, factor: factor * x,

@@ -198,6 +198,11 @@ def attention(
     )
 
 
+def addmm(c: Tensor, a: Tensor, b: Tensor, **scales: float) -> Tensor:
+    function: Any = torch.addmm if a.ndim == len("IK") else torch.baddbmm
+    return function(c, a, b, **scales)
+
+
 def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
     return F.softplus(z, beta, **threshold)
 
@@ -256,6 +261,8 @@ adapter = Adapter(
         "causal_mask": causal_mask,
         "attention": attention,
         "matmul": torch.matmul,
+        "einsum": lambda *operands, equation: torch.einsum(equation, *operands),
+        "addmm": addmm,
         "add": torch.add,
         "multiply": torch.mul,
         "scale": lambda x, factor: factor * x,

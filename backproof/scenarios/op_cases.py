@@ -291,7 +291,7 @@ OP_OPTIONS: dict[str, OpOptions] = {
     ),
     "max_pool-1d": _pool("max_pool", 9, kernel_size=3, stride=2, padding=1, dilation=2),
     "max_pool-uneven": _pool(
-        "max_pool", 5, 6, kernel_size=(2, 3), stride=(2, 1), padding=((0, 1), (1, 0))
+        "max_pool", kernel_size=(4, 3), stride=(2, 2), padding=((1, 2), (0, 1))
     ),
     "average_pool-1d": _pool("average_pool", 9, kernel_size=3, stride=2, padding=1),
     "adaptive_average_pool": _pool("adaptive_average_pool", 5, 4, output_size=(3, 2)),
@@ -305,20 +305,19 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "attention": _attention(4),
     "attention-8": _attention(8),
     "attention-5": _attention(5),
-    "attention-bias": OpOptions(
-        "attention",
-        (*((2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4)), (4, 3, 5)),
-        (*"wwxw",),
-        {"causal": False, "scale": 0.3},
-    ),
-    "attention-seen": OpOptions(
-        "attention",
-        ((2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4)),
-        (*"wwx",),
-        {"causal": False, "seen": SEEN},
-    ),
+    "attention-bias": _attends((2, 4, 3, 4), (2, 2, 5, 4), (4, 3, 5), scale=0.3),
+    "attention-seen": _attends((2, 2, 3, 4), (2, 2, 5, 4), seen=SEEN),
     "matmul": OpOptions("matmul", ((2, 3, 7), (2, 7, 4)), ("x", "w")),
     "matmul-broadcast": OpOptions("matmul", ((2, 1, 3, 7), (5, 7, 4)), ("x", "w")),
+    "matmul-vector": OpOptions("matmul", ((2, 3, 7), (7,)), ("x", "w")),
+    "matmul-vectors": OpOptions("matmul", ((7,), (7,)), ("x", "w")),
+    "einsum": OpOptions("einsum", ((2, 3, 4), (2, 5, 4)), ("x", "w"), {"equation": "bij,bkj->kbi"}),
+    "einsum-any": OpOptions("einsum", ((2, 3, 4), (4, 5)), ("x", "w"), {"equation": "...i,io"}),
+    "einsum-one": _shaped("einsum", (2, 3, 4), equation="ijk->ki"),
+    "addmm": OpOptions(
+        "addmm", ((4,), (3, 5), (5, 4)), ("x", "x", "w"), {"alpha": 0.3, "beta": -1.7}
+    ),
+    "addmm-batch": OpOptions("addmm", ((2, 3, 4), (2, 3, 5), (2, 5, 4)), ("x", "x", "w")),
     "add": OpOptions("add", ((2, 3, 4), (3, 1)), ("x", "w")),
     "multiply": OpOptions("multiply", ((2, 3, 4), (3, 1)), ("x", "w")),
     "scale": _shaped("scale", (3, 7), factor=0.3),

@@ -23,6 +23,7 @@ from backproof.reference.ops.pooling import (
     max_pool,
     upsample,
 )
+from backproof.reference.ops.products import addmm, einsum
 from backproof.reference.ops.shaping import concatenate, expand, pad, reshape, stack, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
@@ -57,6 +58,8 @@ OPS: dict[str, Op] = {
     "causal_mask": causal_mask,
     "attention": attention,
     "matmul": matmul,
+    "einsum": einsum,
+    "addmm": addmm,
     "add": add,
     "multiply": multiply,
     "scale": scale,

@@ -98,15 +98,15 @@ def adaptive() -> Network:
 
 
 def grouped() -> Network:
-    """Return attention with a bias and a scale, whose heads share two of keys and values."""
+    """Return attention with a bias, a scale and shared heads, then products along other axes."""
     g = builder(18)
-    q, k, v = (
-        g.normal(name, 1, heads, 3, 2, scale=1) for name, heads in (("q", 4), ("k", 2), ("v", 2))
-    )
-    y = g.node(
-        "y", "attention", q, k, v, g.normal("bias", 4, 3, 3, scale=1), causal=False, scale=0.5
-    )
-    g.node("E", "mean_squared_error", y, g.input("t", g.rng.standard_normal((1, 4, 3, 2))))
+    sizes = {"q": (1, 4, 3, 2), "k": (1, 2, 3, 2), "v": (1, 2, 3, 2), "bias": (4, 3, 3)}
+    leaves = [g.normal(name, *shape, scale=1) for name, shape in sizes.items()]
+    y = g.node("y", "attention", *leaves, causal=False, scale=0.5)
+    y = g.node("merged", "einsum", y, g.normal("W", 4, 2, 3, scale=1), equation="bhtd,hdc->btc")
+    y = g.node("one", "slice", y, index=0)
+    y = g.node("more", "addmm", g.near("b", 2), y, g.normal("V", 3, 2, scale=1), alpha=0.5, beta=3)
+    g.node("E", "mean_squared_error", y, g.input("t", g.rng.standard_normal((3, 2))))
     return g.network("grouped")
 
 
