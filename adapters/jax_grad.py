@@ -93,30 +93,24 @@ def conv(
     return z if b is None else z + b.reshape(-1, *(1 for _ in x.shape[2:]))
 
 
-def conv_transpose(
-    x: Tensor,
-    W: Tensor,
-    b: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
+def conv_transpose(x: Tensor, W: Tensor, *b: Tensor, groups: int = 1, **o: Any) -> Tensor:
     C, O, *K = W.shape  # noqa: E741 as in the op
     W = jnp.flip(W, range(2, W.ndim)).reshape(groups, C // groups, O, *K)
-    reach = [d * (k - 1) for d, k in zip(each(dilation, x), K, strict=True)]
-    more = zip(reach, around(padding, x), each(output_padding, x), strict=True)
+    stride, dilation = (each(o.get(option, 1), x) for option in ("stride", "dilation"))
+    reach = [d * (k - 1) for d, k in zip(dilation, K, strict=True)]
+    more = zip(
+        reach, around(o.get("padding", 0), x), each(o.get("output_padding", 0), x), strict=True
+    )
     z = lax.conv_general_dilated(
         x,
         jnp.swapaxes(W, 1, 2).reshape(groups * O, C // groups, *K),
         window_strides=each(1, x),
         padding=[(e - before, e - after + n) for e, (before, after), n in more],
-        lhs_dilation=each(stride, x),
-        rhs_dilation=each(dilation, x),
+        lhs_dilation=stride,
+        rhs_dilation=dilation,
         feature_group_count=groups,
     )
-    return z if b is None else z + b.reshape(-1, *(1 for _ in x.shape[2:]))
+    return z + b[0].reshape(-1, *(1 for _ in K)) if b else z
 
 
 def embedding(W: Tensor, index: Tensor, padding_index: int | None = None) -> Tensor:
@@ -179,20 +173,12 @@ def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     return jnp.where(jnp.tri(scores.shape[-2], dtype=bool), scores, fill)
 
 
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bias: Tensor | None = None,
-    seen: Tensor | None = None,
-    scale: float | None = None,
-    *,
-    causal: bool = True,
-) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor, *bias: Tensor, **o: Any) -> Tensor:
     q, k, v = (jnp.swapaxes(a, 1, 2) for a in (q, k, v))  # heads last
-    bias, seen = (a if a is None else a.reshape(1, -1, *a.shape[-2:]) for a in (bias, seen))
-    y = jax.nn.dot_product_attention(q, k, v, bias, seen, scale=scale, is_causal=causal)
-    return jnp.swapaxes(y, 1, 2)
+    named = {**({"bias": bias[0]} if bias else {}), **({"mask": o["seen"]} if "seen" in o else {})}
+    masks = {name: a.reshape(1, -1, *a.shape[-2:]) for name, a in named.items()}
+    options = {"scale": o.get("scale"), "is_causal": o.get("causal", True)}
+    return jnp.swapaxes(jax.nn.dot_product_attention(q, k, v, **masks, **options), 1, 2)
 
 
 def huber(y: Tensor, t: Tensor, delta: float = 1.0) -> Tensor:

@@ -170,32 +170,17 @@ def pad(x: Tensor, width: Tensor, value: float = 0) -> Tensor:
     return F.pad(x, [n for pair in reversed(width) for n in pair], value=value)
 
 
-def put(x: Tensor, values: Tensor, index: Tensor) -> Tensor:
-    y = x.clone()
-    y[index] = values
-    return y
-
-
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
     return scores.masked_fill(later, fill)
 
 
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bias: Tensor | None = None,
-    seen: Tensor | None = None,
-    scale: float | None = None,
-    *,
-    causal: bool = True,
-) -> Tensor:
-    mask = bias if seen is None else torch.tensor(seen)
-    few = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(
-        q, k, v, mask, is_causal=causal, scale=scale, enable_gqa=few
-    )
+def attention(q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **options: Any) -> Tensor:
+    causal, seen = options.pop("causal", True), options.pop("seen", None)
+    options |= {} if seen is None else {"attn_mask": torch.tensor(seen)}
+    options |= {"is_causal": causal, "enable_gqa": q.shape[1] != k.shape[1]}
+    attend: Any = F.scaled_dot_product_attention
+    return attend(q, k, v, *mask, **options)
 
 
 def addmm(c: Tensor, a: Tensor, b: Tensor, **scales: float) -> Tensor:
@@ -277,7 +262,7 @@ adapter = Adapter(
         "add_at": lambda x, source, index: x.index_put(
             (torch.tensor(index),), source, accumulate=True
         ),
-        "put": put,
+        "put": lambda x, values, index: x.index_put((torch.tensor(index),), values),
         "masked_fill": lambda x, mask, value: x.masked_fill(torch.tensor(mask), value),
         "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
         "mean_squared_error": F.mse_loss,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops import OPS, Op
-from backproof.reference.ops.attention import earlier, shared, summed, weights
+from backproof.reference.ops.attention import earlier, scaled, shared, summed, weights
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.verdict.faults.families import (
     Cotangent,
@@ -70,7 +70,7 @@ CAUSAL_MASK: Table = {
 
 
 def attending(
-    root: Callable[[Any], float] = lambda q: q.shape[-1] ** 0.5,
+    root: Callable[[Any], float] | None = None,
     mask: Op = OPS["causal_mask"],
     normalize: Op = OPS["softmax"],
     *,
@@ -82,8 +82,11 @@ def attending(
     after: whether what is hidden is zeroed after the softmax as well.
     """
 
+    def divided(scores: Any, q: Any, scale: float | None = None, **_: Any) -> Any:
+        return scores / root(q) if root else scaled(scores, q, scale)
+
     def probabilities(q: Any, k: Any, *bias: Any, **options: Any) -> tuple[Any, Any]:
-        scores = sum(bias, start=(q @ np.swapaxes(k, -1, -2)) / root(q))
+        scores = sum(bias, start=divided(q @ np.swapaxes(k, -1, -2), q, **options))
         if options.get("causal", True):
             scores = mask.forward(scores)
         if options.get("seen") is not None:
@@ -105,7 +108,7 @@ def attending(
         (ds,) = normalize.backward(dp, p, scores)
         if options.get("causal", True):
             (ds,) = mask.backward(ds, None, scores)
-        dqk = ds / root(q)
+        dqk = divided(ds, q, **options)
         dq, dk = dqk @ keys, np.swapaxes(dqk, -1, -2) @ q
         dv = np.swapaxes(hidden(p), -1, -2) @ dy
         found = (dq, summed(dk, k), summed(dv, v))
