@@ -284,6 +284,7 @@ adapter = Adapter(
         **dict.fromkeys(
             (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
         ),
+        **{f"embedding padding_index {way}": "forward mode moves its row" for way in FORWARD},
     },
     forward_mode={"jvp": unfused(jvp)},
     second_order={
