@@ -56,7 +56,7 @@ SOFTPLUS = (
     "softplus-threshold-3",
     "softplus-beta-threshold",
 )
-WEIGHT_NORM = ("weight_norm", "weight_norm-last", "weight_norm-middle")
+NO_FORWARD_MODE = ("embedding-padding", "weight_norm", "weight_norm-last", "weight_norm-middle")
 
 TABLE = {
     "torch": Framework(
@@ -72,9 +72,9 @@ TABLE = {
             "compile_threads": PASSES,
         },
         methods={
-            "jvp": WEIGHT_NORM,
-            "forward-over-reverse": (*WEIGHT_NORM, "huber", "huber-delta"),
-            "reverse-over-forward": WEIGHT_NORM,
+            "jvp": NO_FORWARD_MODE,
+            "forward-over-reverse": (*NO_FORWARD_MODE, "huber", "huber-delta"),
+            "reverse-over-forward": NO_FORWARD_MODE,
             "reverse-over-reverse": (),
         },
         libraries=("single", "foreach", "fused"),

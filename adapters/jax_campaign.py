@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backproof.adapters.dialect import Dialect
 from backproof.reference.network import Node
+from backproof.reference.ops.windows import sliding
 
 DIALECT = Dialect(
     full="jnp.full({shape}, {number}, dtype=jnp.{precision})",
@@ -22,11 +23,16 @@ JITTED = replace(
 
 def aborts(node: Node, shapes: Sequence[tuple[int, ...]], precision: str) -> str | None:
     """Return why a node aborts the process; None if it does not."""
-    if node.op != "conv2d":
+    if node.op != "conv":
         return None
-    options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
-    stride, padding, dilation = (options[k] for k in ("stride", "padding", "dilation"))
-    if stride in shapes[1][2:] and padding == stride - 1 > 0 and dilation == 1:
+    options = {k: v for k, v in node.options.items() if k != "groups"}
+    seen = sliding(shapes[1][2:], **options)
+    if any(
+        stride in seen.size and before == stride - 1 > 0 and dilation == 1
+        for stride, (before, _), dilation in zip(
+            seen.stride, seen.padding, seen.dilation, strict=True
+        )
+    ):
         return (
             "XLA aborts on the gradient of a convolution whose stride is a side of the kernel, and "
             "whose padding is one less"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -64,24 +65,58 @@ def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     return jnp.dot(x, W) if b is None else jnp.dot(x, W) + b
 
 
-def conv2d(
+def each(option: Any, x: Tensor) -> Any:
+    return (option,) * (x.ndim - 2) if isinstance(option, int) else option
+
+
+def around(padding: Any, x: Tensor) -> Any:
+    return [(n, n) if isinstance(n, int) else n for n in each(padding, x)]
+
+
+def conv(
     x: Tensor,
     W: Tensor,
     b: Tensor | None = None,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
     z = lax.conv_general_dilated(
         x,
         W,
-        window_strides=(stride, stride),
-        padding=[(padding, padding)] * 2,
-        rhs_dilation=(dilation, dilation),
+        window_strides=each(stride, x),
+        padding=around(padding, x),
+        rhs_dilation=each(dilation, x),
         feature_group_count=groups,
     )
-    return z if b is None else z + b[:, None, None]
+    return z if b is None else z + b.reshape(-1, *(1 for _ in x.shape[2:]))
+
+
+def conv_transpose(x: Tensor, W: Tensor, *b: Tensor, groups: int = 1, **o: Any) -> Tensor:
+    C, O, *K = W.shape  # noqa: E741 as in the op
+    W = jnp.flip(W, range(2, W.ndim)).reshape(groups, C // groups, O, *K)
+    stride, dilation = (each(o.get(option, 1), x) for option in ("stride", "dilation"))
+    reach = [d * (k - 1) for d, k in zip(dilation, K, strict=True)]
+    more = zip(
+        reach, around(o.get("padding", 0), x), each(o.get("output_padding", 0), x), strict=True
+    )
+    z = lax.conv_general_dilated(
+        x,
+        jnp.swapaxes(W, 1, 2).reshape(groups * O, C // groups, *K),
+        window_strides=each(1, x),
+        padding=[(e - before, e - after + n) for e, (before, after), n in more],
+        lhs_dilation=stride,
+        rhs_dilation=dilation,
+        feature_group_count=groups,
+    )
+    return z + b[0].reshape(-1, *(1 for _ in K)) if b else z
+
+
+def embedding(W: Tensor, index: Tensor, padding_index: int | None = None) -> Tensor:
+    if padding_index is not None:
+        W = W.at[padding_index].set(lax.stop_gradient(W[padding_index]))
+    return W[index]
 
 
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
@@ -103,39 +138,47 @@ def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return v / jnp.sqrt(jnp.sum(jnp.square(v), axes, keepdims=True)) * g
 
 
-def max_pool(x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> Tensor:
-    return pooled(x, -jnp.inf, lax.max, kernel_size, stride, padding)
+def max_pool(
+    x: Tensor, kernel_size: Any, stride: Any, padding: Any = 0, dilation: Any = 1
+) -> Tensor:
+    return pooled(x, -jnp.inf, lax.max, kernel_size, stride, padding, dilation)
 
 
 def average_pool(
-    x: Tensor, kernel_size: int, stride: int, padding: int = 0, *, count_include_pad: bool = True
+    x: Tensor, kernel_size: Any, stride: Any, padding: Any = 0, *, count_include_pad: bool = True
 ) -> Tensor:
     window = (kernel_size, stride, padding)
     total = pooled(x, 0.0, lax.add, *window)
     if count_include_pad:
-        return total / kernel_size**2
+        return total / math.prod(each(kernel_size, x))
     return total / pooled(jnp.ones_like(x), 0.0, lax.add, *window)
 
 
-def pooled(x: Tensor, start: float, combine: Tensor, size: int, stride: int, pad: int) -> Tensor:
-    around = ((0, 0), (0, 0), (pad, pad), (pad, pad))
+def pooled(
+    x: Tensor, start: float, combine: Tensor, size: Any, stride: Any, pad: Any, dilation: Any = 1
+) -> Tensor:
+    size, stride, dilation = ((1, 1, *each(option, x)) for option in (size, stride, dilation))
+    padding = ((0, 0), (0, 0), *around(pad, x))
     return lax.reduce_window(
-        x, x.dtype.type(start), combine, (1, 1, size, size), (1, 1, stride, stride), around
+        x, x.dtype.type(start), combine, size, stride, padding, window_dilation=dilation
     )
 
 
 def upsample(x: Tensor, scale_factor: int) -> Tensor:
-    n, c, h, w = x.shape
-    return jax.image.resize(x, (n, c, scale_factor * h, scale_factor * w), "nearest")
+    sides = (scale_factor * n for n in x.shape[2:])
+    return jax.image.resize(x, (*x.shape[:2], *sides), "nearest")
 
 
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     return jnp.where(jnp.tri(scores.shape[-2], dtype=bool), scores, fill)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    heads_last = (jnp.swapaxes(a, 1, 2) for a in (q, k, v))
-    return jnp.swapaxes(jax.nn.dot_product_attention(*heads_last, is_causal=True), 1, 2)
+def attention(q: Tensor, k: Tensor, v: Tensor, *bias: Tensor, **o: Any) -> Tensor:
+    q, k, v = (jnp.swapaxes(a, 1, 2) for a in (q, k, v))  # heads last
+    named = {**({"bias": bias[0]} if bias else {}), **({"mask": o["seen"]} if "seen" in o else {})}
+    masks = {name: a.reshape(1, -1, *a.shape[-2:]) for name, a in named.items()}
+    options = {"scale": o.get("scale"), "is_causal": o.get("causal", True)}
+    return jnp.swapaxes(jax.nn.dot_product_attention(q, k, v, **masks, **options), 1, 2)
 
 
 def huber(y: Tensor, t: Tensor, delta: float = 1.0) -> Tensor:
@@ -183,8 +226,9 @@ adapter = Adapter(
     version=jax.__version__,
     ops={
         "dense": dense,
-        "conv2d": conv2d,
-        "embedding": lambda W, index: W[index],
+        "conv": conv,
+        "conv_transpose": conv_transpose,
+        "embedding": embedding,
         "sigmoid": jax.nn.sigmoid,
         "tanh": jnp.tanh,
         "relu": jax.nn.relu,
@@ -205,6 +249,8 @@ adapter = Adapter(
         "causal_mask": causal_mask,
         "attention": attention,
         "matmul": jnp.matmul,
+        "einsum": lambda *operands, equation: jnp.einsum(equation, *operands),
+        "addmm": lambda c, a, b, alpha=1, beta=1: beta * c + alpha * (a @ b),
         "add": jnp.add,
         "multiply": jnp.multiply,
         "scale": lambda x, factor: factor * x,
@@ -213,7 +259,12 @@ adapter = Adapter(
         "reshape": jnp.reshape,
         "transpose": jnp.transpose,
         "slice": lambda x, index: x[index],
-        "pad": lambda x, width: jnp.pad(x, pad_width=width),
+        "pad": lambda x, width, value=0: jnp.pad(x, pad_width=width, constant_values=value),
+        "stack": lambda *parts, axis: jnp.stack(parts, axis),
+        "expand": jnp.broadcast_to,
+        "add_at": lambda x, source, index: x.at[index].add(source),
+        "put": lambda x, values, index: x.at[index].set(values),
+        "masked_fill": lambda x, mask, value: jnp.where(mask, value, x),
         "half_squared_error": lambda y, t: 0.5 * jnp.sum(jnp.square(t - y)),
         "mean_squared_error": lambda y, t: jnp.mean(jnp.square(t - y)),
         "huber": huber,
@@ -232,6 +283,9 @@ adapter = Adapter(
     dialect=DIALECT,
     aborts=aborts,
     unsupported={
+        "adaptive_average_pool": "JAX has no adaptive pooling",
+        "adaptive_max_pool": "JAX has no adaptive pooling",
+        "max_pool dilation": "reduce_window's maximum has no gradient where it is dilated",
         "softplus beta": "jax.nn.softplus has no beta",
         "softplus threshold": "jax.nn.softplus has no threshold",
     },

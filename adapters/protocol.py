@@ -77,8 +77,8 @@ class Adapter:
     per_example:    like value_and_grad, mapped over the leading axis (the examples) of the tensors
                     that are named; every result has that axis.
     processor:      names of processor features that it may use: its numbers may depend on them.
-    unsupported:    op, precision, "op option", "op precision" or "op method" -> why it is not
-                    supported.
+    unsupported:    precision, op or "op option", the last two also with a precision or a method ->
+                    why it is not supported.
     dialect:        how a script for the framework alone is written; None if scripts are not made.
     aborts:         (node, the shapes of its inputs, precision) -> why it aborts the process, in one
                     sentence; None if it does not. A campaign runs no network with such a node.
@@ -112,7 +112,7 @@ class Adapter:
 
     def __post_init__(self) -> None:
         ways = (*PRECISIONS, *self.forward_mode, *self.second_order)
-        parts = {f"{op} {way}" for op in OPS for way in ways}
+        parts = {f"{name} {way}" for name in (*OPS, *OPTIONS) for way in ways}
         declared = {*OPS, *PRECISIONS, *OPTIONS, *parts}
         also = (
             f", {', '.join(PRECISIONS)}, and an op with one of its options, a precision or a method"
@@ -239,7 +239,7 @@ class Adapter:
         """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
         ops = sorted({node.op for node in network.nodes})
         options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
-        both = [f"{op} {how}" for op in ops for how in (precision, method)]
+        both = [f"{name} {how}" for name in (*ops, *options) for how in (precision, method)]
         for name in (precision, *ops, *sorted(options), *both):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")

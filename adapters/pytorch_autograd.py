@@ -110,6 +110,42 @@ def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     return F.linear(x, W.T, b if b is None else b.expand(W.shape[1]))
 
 
+def around(x: Tensor, padding: Any, value: float = 0.0) -> tuple[Tensor, Any]:
+    """Return x and what padding is left; PyTorch's own is the same before and after."""
+    if isinstance(padding, int) or all(isinstance(n, int) for n in padding):
+        return x, padding
+    return F.pad(x, [n for pair in reversed(padding) for n in pair], value=value), 0
+
+
+def conv(x: Tensor, W: Tensor, b: Tensor | None = None, padding: Any = 0, **o: Any) -> Tensor:
+    x, padding = around(x, padding)
+    return {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[x.ndim](x, W, b, padding=padding, **o)
+
+
+def conv_transpose(x: Tensor, *leaves: Tensor, **options: Any) -> Tensor:
+    functions = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+    return functions[x.ndim](x, *leaves, **options)
+
+
+def max_pool(x: Tensor, padding: Any = 0, **o: Any) -> Tensor:
+    x, padding = around(x, padding, -math.inf)
+    return {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim](x, padding=padding, **o)
+
+
+def average_pool(x: Tensor, **options: Any) -> Tensor:
+    return {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}[x.ndim](x, **options)
+
+
+def adaptive_average_pool(x: Tensor, output_size: Any) -> Tensor:
+    functions = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
+    return functions[x.ndim](x, output_size)
+
+
+def adaptive_max_pool(x: Tensor, output_size: Any) -> Tensor:
+    functions = {3: F.adaptive_max_pool1d, 4: F.adaptive_max_pool2d, 5: F.adaptive_max_pool3d}
+    return functions[x.ndim](x, output_size)
+
+
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     return F.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
 
@@ -126,9 +162,30 @@ def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return torch._weight_norm(v, g, dim)  # noqa: SLF001 what torch.nn.utils.parametrizations calls
 
 
+def embedding(W: Tensor, index: Tensor, padding_index: int | None = None) -> Tensor:
+    return F.embedding(torch.tensor(index), W, padding_index)
+
+
+def pad(x: Tensor, width: Tensor, value: float = 0) -> Tensor:
+    return F.pad(x, [n for pair in reversed(width) for n in pair], value=value)
+
+
 def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
     later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
     return scores.masked_fill(later, fill)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, *mask: Tensor, **options: Any) -> Tensor:
+    causal, seen = options.pop("causal", True), options.pop("seen", None)
+    options |= {} if seen is None else {"attn_mask": torch.tensor(seen)}
+    options |= {"is_causal": causal, "enable_gqa": q.shape[1] != k.shape[1]}
+    attend: Any = F.scaled_dot_product_attention
+    return attend(q, k, v, *mask, **options)
+
+
+def addmm(c: Tensor, a: Tensor, b: Tensor, **scales: float) -> Tensor:
+    function: Any = torch.addmm if a.ndim == len("IK") else torch.baddbmm
+    return function(c, a, b, **scales)
 
 
 def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
@@ -164,8 +221,9 @@ adapter = Adapter(
     processor=processor(),
     ops={
         "dense": dense,
-        "conv2d": F.conv2d,
-        "embedding": lambda W, index: F.embedding(torch.tensor(index), W),
+        "conv": conv,
+        "conv_transpose": conv_transpose,
+        "embedding": embedding,
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "relu": F.relu,
@@ -180,12 +238,16 @@ adapter = Adapter(
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
         "weight_norm": weight_norm,
-        "max_pool": F.max_pool2d,
-        "average_pool": F.avg_pool2d,
+        "max_pool": max_pool,
+        "average_pool": average_pool,
+        "adaptive_average_pool": adaptive_average_pool,
+        "adaptive_max_pool": adaptive_max_pool,
         "upsample": F.interpolate,
         "causal_mask": causal_mask,
-        "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        "attention": attention,
         "matmul": torch.matmul,
+        "einsum": lambda *operands, equation: torch.einsum(equation, *operands),
+        "addmm": addmm,
         "add": torch.add,
         "multiply": torch.mul,
         "scale": lambda x, factor: factor * x,
@@ -194,7 +256,14 @@ adapter = Adapter(
         "reshape": torch.reshape,
         "transpose": lambda x, axes: x.permute(axes),
         "slice": lambda x, index: x[index],
-        "pad": lambda x, width: F.pad(x, [n for pair in reversed(width) for n in pair]),
+        "pad": pad,
+        "stack": lambda *parts, axis: torch.stack(parts, axis),
+        "expand": lambda x, shape: x.expand(shape),
+        "add_at": lambda x, source, index: x.index_put(
+            (torch.tensor(index),), source, accumulate=True
+        ),
+        "put": lambda x, values, index: x.index_put((torch.tensor(index),), values),
+        "masked_fill": lambda x, mask, value: x.masked_fill(torch.tensor(mask), value),
         "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
         "mean_squared_error": F.mse_loss,
         "huber": F.huber_loss,
@@ -215,6 +284,7 @@ adapter = Adapter(
         **dict.fromkeys(
             (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
         ),
+        **{f"embedding padding_index {way}": "forward mode moves its row" for way in FORWARD},
     },
     forward_mode={"jvp": unfused(jvp)},
     second_order={

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backproof.adapters.dialect import Dialect
 from backproof.reference.network import Node
+from backproof.reference.ops.windows import sliding
 
 DIALECT = Dialect(
     full="torch.full({shape}, {number}, dtype=torch.{precision}, requires_grad=True)",
@@ -21,14 +22,11 @@ COMPILED = replace(
 
 def aborts(node: Node, shapes: Sequence[tuple[int, ...]], precision: str) -> str | None:
     """Return why a node aborts the process; None if it does not."""
-    if node.op != "conv2d" or precision != "float16":
+    if node.op != "conv" or precision != "float16":
         return None
-    options = {"stride": 1, "padding": 0, "dilation": 1, **node.options}
-    width, kernel_width = shapes[0][3], shapes[1][3]
-    if (
-        kernel_width == 1 < options["dilation"]
-        and 0 < options["padding"] <= options["stride"] - width
-    ):
+    seen = sliding(shapes[1][2:], **{k: v for k, v in node.options.items() if k != "groups"})
+    width, (padding, _) = shapes[0][-1], seen.padding[-1]
+    if seen.size[-1] == 1 < seen.dilation[-1] and 0 < padding <= seen.stride[-1] - width:
         return (
             "F.conv2d ends the process in float16 (on processors with AVX512-FP16) where a "
             "dilated kernel is one wide and sees padding alone"

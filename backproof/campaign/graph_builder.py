@@ -186,7 +186,7 @@ FURTHER: dict[str, dict[str, Sequence[Any]]] = {
     "scale": {"factor": [2.0, -1.0, 0.0, 1e-3]},
     "concatenate": {"axis": [0, 2, 3, -1]},
     "causal_mask": {"fill": [0.0]},
-    "conv2d": {"stride": [3], "groups": [3]},
+    "conv": {"stride": [3], "groups": [3]},
     "max_pool": {"kernel_size": [1], "stride": [3]},
     "average_pool": {"kernel_size": [1], "stride": [3]},
     "layer_norm": {"eps": [1e-3]},

@@ -132,16 +132,20 @@ def kept() -> dict[str, Path]:
 
 
 def _written(option: Any) -> Any:
-    """Return an option for JSON; slices and arrays under the names of their types."""
+    """Return an option for JSON; slices, arrays and ... under the names of their types."""
     if isinstance(option, slice):
         return {"slice": [option.start, option.stop, option.step]}
     if isinstance(option, np.ndarray):
         return {"array": option.tolist()}
+    if option is Ellipsis:
+        return {"ellipsis": None}
     return [_written(x) for x in option] if isinstance(option, tuple) else option
 
 
 def _read(option: Any) -> Any:
     """Return an option from what `_written` returned."""
     if isinstance(option, Mapping):
+        if "ellipsis" in option:
+            return ...
         return slice(*option["slice"]) if "slice" in option else np.array(option["array"])
     return tuple(map(_read, option)) if isinstance(option, list) else option

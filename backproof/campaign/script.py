@@ -90,6 +90,8 @@ def arguments(node: Node) -> list[str]:
 
 def literal(value: Any) -> str:
     """Return an option as source code."""
+    if isinstance(value, tuple):
+        return f"({''.join(f'{literal(part)}, ' for part in value)})"
     return f"np.array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
 
 

@@ -96,7 +96,7 @@ def dense(g: GraphBuilder) -> Any:
     return g.node(g.op, x, W, *([] if bias is None else [g.weight(*bias)]), **g.options())
 
 
-def conv2d(g: GraphBuilder) -> Any:
+def conv(g: GraphBuilder) -> Any:
     """Add a convolution with or without bias; its kernel may be as large as the padded image."""
     options = g.options()
     groups, grown = options.get("groups", 1), 2 * options.get("padding", 0)
@@ -161,7 +161,8 @@ def embedding(g: GraphBuilder) -> Any:
     W = g.operand(has(2), rows)
     index = [g.whole(g.shape(W)[0] - 1) for _ in range(g.side())]
     shape = g.one([(-1,), *([(2, -1)] if len(index) % 2 == 0 else [])])
-    return g.node(g.op, W, index=np.reshape(index, shape), **g.options())
+    options = g.options(padding_index=lambda n, _: n < g.shape(W)[0])
+    return g.node(g.op, W, index=np.reshape(index, shape), **options)
 
 
 def causal_mask(g: GraphBuilder) -> Any:
@@ -310,7 +311,7 @@ STEPS: dict[str, Step] = {
     "log_softmax": unary,
     "causal_mask": causal_mask,
     "attention": attention,
-    "conv2d": conv2d,
+    "conv": conv,
     "max_pool": pool,
     "average_pool": pool,
     "upsample": of_images,

@@ -58,7 +58,7 @@ def used_twice(*, seed: int) -> Network:
         g.input("x", g.rng.standard_normal((2, 2, 6, 6))),
         g.normal("W", 3, 2, 3, 3, scale=1),
     )
-    g.node("c", "conv2d", x, kernel, g.near("b", 3), padding=1)
+    g.node("c", "conv", x, kernel, g.near("b", 3), padding=1)
     g.node("relu", "relu", "c")
     g.node("pooled", "max_pool", "c", kernel_size=3, stride=1, padding=1)
     g.node("y", "add", "relu", "pooled")

@@ -12,6 +12,7 @@ import pytest
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
+from backproof.reference.ops.indexing import moved
 from backproof.scenarios.scenario import Extent, Scenario, seeded, table
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
@@ -149,23 +150,43 @@ PAIR = ((3, 9), (3, 9))
 IMAGE = (2, 4, 6, 5)
 CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
+TAKEN = np.array([[3, 0, 3], [4, 3, 0]])
+MASK = np.array([True, False, True, True, False, False, True])
+SEEN = np.array([[1, 1, 0, 0, 1], [0, 1, 0, 1, 1], [0, 0, 0, 0, 1]], bool)
+REFLECTED = partial(np.pad, pad_width=((0, 0), (2, 1)), mode="reflect")
 
 
-def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> OpOptions:
-    shapes = (IMAGE, kernel, (kernel[0],))[: 3 if bias else 2]
-    return OpOptions("conv2d", shapes, ("x", "w", "w")[: len(shapes)], options)
+def _conv(
+    kernel: tuple[int, ...], *, bias: bool = True, image: tuple[int, ...] = IMAGE, **options: Any
+) -> OpOptions:
+    shapes = (image, kernel, (kernel[0],))[: 3 if bias else 2]
+    return OpOptions("conv", shapes, ("x", "w", "w")[: len(shapes)], options)
+
+
+def _conv_transpose(
+    image: tuple[int, ...], kernel: tuple[int, ...], *bias: int, **options: Any
+) -> OpOptions:
+    shapes = (image, kernel, *((n,) for n in bias))
+    return OpOptions("conv_transpose", shapes, ("x", "w", "w")[: len(shapes)], options)
 
 
 def _activation(op: str, **options: Any) -> OpOptions:
     return OpOptions(op, VECTOR, ("x",), options)
 
 
-def _pool(op: str, **options: Any) -> OpOptions:
-    return OpOptions(op, ((2, 2, 6, 7),), ("x",), options)
+def _pool(op: str, *sides: int, **options: Any) -> OpOptions:
+    return OpOptions(op, ((2, 2, *(sides or (6, 7))),), ("x",), options)
 
 
 def _attention(features: int) -> OpOptions:
     return OpOptions("attention", ((2, 2, 5, features),) * 3, ("w", "w", "x"))
+
+
+def _attends(
+    queries: tuple[int, ...], keys: tuple[int, ...], *bias: tuple[int, ...], **options: Any
+) -> OpOptions:
+    shapes, own = (queries, keys, keys, *bias), {"causal": False, **options}
+    return OpOptions("attention", shapes, (*"wwxw",)[: len(shapes)], own)
 
 
 def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> OpOptions:
@@ -213,15 +234,24 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "dense": OpOptions("dense", ((3, 6), (6, 4), (4,)), ("x", "w", "w")),
     "dense-one-bias": OpOptions("dense", ((3, 6), (6, 4), ()), ("x", "w", "w")),
     "dense-no-bias": OpOptions("dense", ((2, 3, 6), (6, 4)), ("x", "w")),
-    "conv2d": _conv((6, 4, 3, 3)),
-    "conv2d-no-bias": _conv((3, 4, 1, 1), bias=False),
-    "conv2d-stride": _conv((6, 4, 3, 2), stride=2),
-    "conv2d-padding": _conv((6, 4, 3, 3), padding=1),
-    "conv2d-stride-padding": _conv((6, 4, 3, 3), stride=2, padding=1),
-    "conv2d-dilation": _conv((6, 4, 3, 2), dilation=2, padding=2),
-    "conv2d-groups": _conv((6, 2, 3, 3), groups=2, padding=1),
-    "conv2d-depthwise": _conv((4, 1, 3, 3), groups=4, stride=2, padding=2),
+    "conv": _conv((6, 4, 3, 3)),
+    "conv-no-bias": _conv((3, 4, 1, 1), bias=False),
+    "conv-stride": _conv((6, 4, 3, 2), stride=2),
+    "conv-padding": _conv((6, 4, 3, 3), padding=1),
+    "conv-stride-padding": _conv((6, 4, 3, 3), stride=2, padding=1),
+    "conv-dilation": _conv((6, 4, 3, 2), dilation=2, padding=2),
+    "conv-groups": _conv((6, 2, 3, 3), groups=2, padding=1),
+    "conv-depthwise": _conv((4, 1, 3, 3), groups=4, stride=2, padding=2),
+    "conv-1d": _conv((4, 2, 3), image=(2, 4, 8), groups=2, padding=1, dilation=2),
+    "conv-3d": _conv((3, 2, 2, 2, 2), image=(2, 2, 3, 3, 4), padding=(1, 0, 1), stride=(2, 1, 2)),
+    "conv-uneven": _conv((3, 4, 3, 2), padding=((0, 1), (2, 0)), stride=(1, 2), dilation=(1, 2)),
+    "conv_transpose": _conv_transpose((2, 4, 3, 4), (4, 3, 3, 2), 3),
+    "conv_transpose-stride": _conv_transpose(
+        (2, 4, 3, 2), (4, 2, 3, 3), 2, stride=2, padding=1, output_padding=1
+    ),
+    "conv_transpose-1d": _conv_transpose((2, 4, 5), (4, 2, 3), groups=2, dilation=2, padding=1),
     "embedding": OpOptions("embedding", ((7, 4),), ("x",), {"index": INDEX}),
+    "embedding-padding": _shaped("embedding", (7, 4), index=INDEX, padding_index=3),
     "sigmoid": _activation("sigmoid"),
     "tanh": _activation("tanh"),
     "relu": _activation("relu"),
@@ -259,6 +289,15 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "average_pool-valid": _pool(
         "average_pool", kernel_size=3, stride=2, padding=1, count_include_pad=False
     ),
+    "max_pool-1d": _pool("max_pool", 9, kernel_size=3, stride=2, padding=1, dilation=2),
+    "max_pool-uneven": _pool(
+        "max_pool", kernel_size=(4, 3), stride=(2, 2), padding=((1, 2), (0, 1))
+    ),
+    "average_pool-1d": _pool("average_pool", 9, kernel_size=3, stride=2, padding=1),
+    "adaptive_average_pool": _pool("adaptive_average_pool", 5, 4, output_size=(3, 2)),
+    "adaptive_average_pool-1": _pool("adaptive_average_pool", 5, 4, output_size=1),
+    "adaptive_max_pool": _pool("adaptive_max_pool", 5, 4, output_size=(3, 2)),
+    "adaptive_max_pool-1d": _pool("adaptive_max_pool", 7, output_size=3),
     "upsample": _pool("upsample", scale_factor=2),
     "upsample-3": _pool("upsample", scale_factor=3),
     "causal_mask": _shaped("causal_mask", (2, 4, 4)),
@@ -266,8 +305,19 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "attention": _attention(4),
     "attention-8": _attention(8),
     "attention-5": _attention(5),
+    "attention-bias": _attends((2, 4, 3, 4), (2, 2, 5, 4), (4, 3, 5), scale=0.3),
+    "attention-seen": _attends((2, 2, 3, 4), (2, 2, 5, 4), seen=SEEN),
     "matmul": OpOptions("matmul", ((2, 3, 7), (2, 7, 4)), ("x", "w")),
     "matmul-broadcast": OpOptions("matmul", ((2, 1, 3, 7), (5, 7, 4)), ("x", "w")),
+    "matmul-vector": OpOptions("matmul", ((2, 3, 7), (7,)), ("x", "w")),
+    "matmul-vectors": OpOptions("matmul", ((7,), (7,)), ("x", "w")),
+    "einsum": OpOptions("einsum", ((2, 3, 4), (2, 5, 4)), ("x", "w"), {"equation": "bij,bkj->kbi"}),
+    "einsum-any": OpOptions("einsum", ((2, 3, 4), (4, 5)), ("x", "w"), {"equation": "...i,io"}),
+    "einsum-one": _shaped("einsum", (2, 3, 4), equation="ijk->ki"),
+    "addmm": OpOptions(
+        "addmm", ((4,), (3, 5), (5, 4)), ("x", "x", "w"), {"alpha": 0.3, "beta": -1.7}
+    ),
+    "addmm-batch": OpOptions("addmm", ((2, 3, 4), (2, 3, 5), (2, 5, 4)), ("x", "x", "w")),
     "add": OpOptions("add", ((2, 3, 4), (3, 1)), ("x", "w")),
     "multiply": OpOptions("multiply", ((2, 3, 4), (3, 1)), ("x", "w")),
     "scale": _shaped("scale", (3, 7), factor=0.3),
@@ -280,6 +330,16 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "transpose-negative": _shaped("transpose", (2, 3, 4), axes=(-1, 0, -2)),
     "slice": _shaped("slice", (4, 7), index=(slice(1, 3), slice(0, 7, 2))),
     "pad": _shaped("pad", (3, 7), width=((1, 0), (2, 3))),
+    "pad-value": _shaped("pad", (3, 7), width=((0, 1), (2, 0)), value=0.3),
+    "slice-any": _shaped("slice", (4, 3, 5), index=(1, ..., None, slice(0, 5, 2))),
+    "slice-mask": _shaped("slice", (2, 7), index=(..., MASK)),
+    "slice-repeated": _shaped("slice", (5, 4), index=(TAKEN, slice(1, 3))),
+    "slice-reflected": _shaped("slice", (3, 4), index=moved((3, 4), REFLECTED)),
+    "stack": OpOptions("stack", ((2, 3), (2, 3)), ("x", "x"), {"axis": 1}),
+    "expand": _shaped("expand", (3, 1, 4), shape=(2, 3, 5, 4)),
+    "add_at": OpOptions("add_at", ((5, 4), (2, 3, 4)), ("x", "w"), {"index": TAKEN}),
+    "put": OpOptions("put", ((7, 3), (4, 3)), ("x", "w"), {"index": MASK}),
+    "masked_fill": _shaped("masked_fill", (3, 7), mask=MASK, value=-0.3),
     "half_squared_error": _distance("half_squared_error", squares=True),
     "mean_squared_error": _distance("mean_squared_error", squares=True),
     "huber": _distance("huber"),

@@ -162,7 +162,7 @@ def convolutional() -> Network:
     g = Builder(np.random.default_rng(2))
     x = g.input("x", g.rng.standard_normal((2, 2, 6, 6)))
     kernel, bias = g.normal("K", 4, 2, 3, 3, scale=0.3), g.near("b1", 4)
-    g.node("net1", "conv2d", x, kernel, bias, stride=1, padding=1)
+    g.node("net1", "conv", x, kernel, bias, stride=1, padding=1)
     g.node("out1", "silu", "net1")
     g.node("pooled", "average_pool", "out1", kernel_size=3, stride=3)
     g.node("flat", "reshape", "pooled", shape=(2, 16))

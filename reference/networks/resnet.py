@@ -77,7 +77,7 @@ def convolution(
     """Add a convolution that keeps the size, or divides it by the stride, and its batch norm."""
     fan_in = shape[1] * shape[2] * shape[3]
     kernel = g.normal(f"{name}.kernel", *shape, scale=sqrt(2 / fan_in))
-    g.node(f"{name}.conv", "conv2d", x, kernel, stride=stride, padding=shape[2] // 2)
+    g.node(f"{name}.conv", "conv", x, kernel, stride=stride, padding=shape[2] // 2)
     gain, bias = g.near(f"{name}.gain", shape[0], mean=1.0), g.near(f"{name}.bias", shape[0])
     return g.node(f"{name}.norm", "batch_norm", f"{name}.conv", gain, bias)
 

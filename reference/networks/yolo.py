@@ -59,7 +59,7 @@ def layer(
     """Add a convolution, batch norm, SiLU."""
     scale = sqrt(2 / (channels * kernel * kernel))
     weight = g.normal(f"{name}.kernel", out, channels, kernel, kernel, scale=scale)
-    g.node(f"{name}.conv", "conv2d", x, weight, stride=stride, padding=kernel // 2)
+    g.node(f"{name}.conv", "conv", x, weight, stride=stride, padding=kernel // 2)
     gain, bias = g.near(f"{name}.gain", out, mean=1.0), g.near(f"{name}.bias", out)
     g.node(f"{name}.norm", "batch_norm", f"{name}.conv", gain, bias)
     return g.node(name, "silu", f"{name}.norm")
@@ -69,7 +69,7 @@ def head(g: Builder, name: str, x: str, channels: tuple[int, int], batch: int, g
     """Add a 1 x 1 convolution, and lay out its cells as rows, (N S S, 5 + K)."""
     inside, out = channels
     kernel = g.normal(f"{name}.kernel", out, inside, 1, 1, scale=1 / sqrt(inside))
-    g.node(f"{name}.map", "conv2d", x, kernel, g.near(f"{name}.bias", out))
+    g.node(f"{name}.map", "conv", x, kernel, g.near(f"{name}.bias", out))
     g.node(f"{name}.last", "transpose", f"{name}.map", axes=(0, 2, 3, 1))
     return g.node(f"{name}.cells", "reshape", f"{name}.last", shape=(batch * grid * grid, out))
 

@@ -388,8 +388,14 @@ def _moved(move: Callable[..., Any]) -> Callable[..., Ball]:
 
 
 def _pad(a: Ball, width: Any, *, constant_values: float = 0) -> Ball:
-    mid = np.pad(a.mid, width, constant_values=constant_values)
-    return Ball(mid, 0.0 if a.is_exact else np.pad(a.rad, width), a.precision)
+    mid, value = (
+        np.pad(a.mid, width, constant_values=constant_values),
+        _constant(constant_values, a.precision),
+    )
+    if a.is_exact and value.is_exact:
+        return Ball.exact(mid, a.precision)
+    rad = np.broadcast_to(a.rad, a.shape)
+    return Ball(mid, np.pad(rad, width, constant_values=value.rad), a.precision)
 
 
 def _argmax(a: Ball, axis: int | None = None) -> Array:

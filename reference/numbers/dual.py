@@ -87,7 +87,7 @@ class Dual(NDArrayOperatorsMixin):
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         dual = dual_of(values)
         self.value[index] = dual.value
-        if not is_zero(dual.tangent):
+        if not (is_zero(self.tangent) and is_zero(dual.tangent)):
             self.tangent = self.whole_tangent()
             self.tangent[index] = dual.tangent
 

@@ -4,7 +4,7 @@ from backproof.reference.ops.activations import elu, leaky_relu, relu, silu, sof
 from backproof.reference.ops.arithmetic import add, matmul, multiply, scale, sum_
 from backproof.reference.ops.attention import attention, causal_mask
 from backproof.reference.ops.boxes import complete_iou
-from backproof.reference.ops.convolution import conv2d
+from backproof.reference.ops.convolution import conv, conv_transpose
 from backproof.reference.ops.cross_entropy import (
     bce_with_logits,
     cross_entropy,
@@ -12,11 +12,19 @@ from backproof.reference.ops.cross_entropy import (
 )
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.gelu import gelu
+from backproof.reference.ops.indexing import add_at, embedding, masked_fill, put, slice_
 from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
-from backproof.reference.ops.pooling import average_pool, max_pool, upsample
-from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
+from backproof.reference.ops.pooling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    max_pool,
+    upsample,
+)
+from backproof.reference.ops.products import addmm, einsum
+from backproof.reference.ops.shaping import concatenate, expand, pad, reshape, stack, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
 from backproof.reference.ops.weight_norm import weight_norm
@@ -25,7 +33,8 @@ __all__ = ["OPS", "Array", "Op"]
 
 OPS: dict[str, Op] = {
     "dense": dense,
-    "conv2d": conv2d,
+    "conv": conv,
+    "conv_transpose": conv_transpose,
     "embedding": embedding,
     "sigmoid": sigmoid,
     "tanh": tanh,
@@ -43,10 +52,14 @@ OPS: dict[str, Op] = {
     "weight_norm": weight_norm,
     "max_pool": max_pool,
     "average_pool": average_pool,
+    "adaptive_average_pool": adaptive_average_pool,
+    "adaptive_max_pool": adaptive_max_pool,
     "upsample": upsample,
     "causal_mask": causal_mask,
     "attention": attention,
     "matmul": matmul,
+    "einsum": einsum,
+    "addmm": addmm,
     "add": add,
     "multiply": multiply,
     "scale": scale,
@@ -56,6 +69,11 @@ OPS: dict[str, Op] = {
     "transpose": transpose,
     "slice": slice_,
     "pad": pad,
+    "stack": stack,
+    "expand": expand,
+    "add_at": add_at,
+    "put": put,
+    "masked_fill": masked_fill,
     "half_squared_error": half_squared_error,
     "mean_squared_error": mean_squared_error,
     "huber": huber,

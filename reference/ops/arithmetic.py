@@ -41,15 +41,33 @@ def scale_backward(dy: Array, y: Array, x: Array, *, factor: float) -> tuple[Arr
 def matmul_forward(a: Array, b: Array) -> Array:
     """Return the matrix products a b, (..., I, O), of a (..., I, K) and b (..., K, O).
 
-    The axes before the last two broadcast.
+    The axes before the last two broadcast. A vector a (K,) is a row, a vector b (K,) a column, and
+    the result has no axis for it.
     """
-    return a @ b
+    y = row(a) @ column(b)
+    columns = b.shape[-1:] if b.ndim > 1 else ()
+    return np.reshape(y, (*y.shape[:-2], *a.shape[-2:-1], *columns))
 
 
 def matmul_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return da = dy b^T and db = a^T dy (as `dense` derives them), in the shapes of a and b."""
-    da, db = dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy
-    return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
+    A, B = row(a), column(b)
+    dy = np.reshape(
+        dy, (*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), A.shape[-2], B.shape[-1])
+    )
+    da, db = dy @ np.swapaxes(B, -1, -2), np.swapaxes(A, -1, -2) @ dy
+    da, db = sum_to_shape(da, A.shape), sum_to_shape(db, B.shape)
+    return da if a.ndim > 1 else da[0], db if b.ndim > 1 else db[:, 0]
+
+
+def row(a: Array) -> Array:
+    """Return a vector as a matrix of one row; matrices as they are."""
+    return a if a.ndim > 1 else a[None]
+
+
+def column(b: Array) -> Array:
+    """Return a vector as a matrix of one column; matrices as they are."""
+    return b if b.ndim > 1 else b[:, None]
 
 
 def sum_forward(x: Array) -> Array:

@@ -1,195 +1,245 @@
-"""2-D convolution (as all frameworks have it: the kernel is not flipped), as one matrix product.
+"""Convolution (as all frameworks have it: the kernel is not flipped), as one matrix product.
 
-Shapes: N images, C channels in, O out, H, W height and width; K, L those of the kernel; P, Q those
-of the output; G groups, each of C/G and O/G channels.
+Shapes: N images, C channels in, O out, S the sides of an image, of any number of axes; K those of
+the kernel; P those of the output; G groups, each of C/G and O/G channels. Indices of places, k and
+p, have one number for each of these axes.
 
 Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016).
 """
 
+from math import prod
+
 import numpy as np
 
 from backproof.reference.ops.op import Array, Op
-from backproof.reference.ops.windows import pad, windows
+from backproof.reference.ops.windows import Each, Padding, Windows, each, inner, sliding
 
 
-def conv2d_forward(
+def conv_forward(
     x: Array,
     W: Array,
     b: Array | None = None,
     *,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
 ) -> Array:
-    """Return z (N, O, P, Q): z[n,o,p,q] = sum_ckl W[o,c,k,l] x[n,c,sp+dk,sq+dl] + b[o].
+    """Return z (N, O, P): z[n,o,p] = sum_ck W[o,c,k] x[n,c,sp+dk] + b[o].
 
-    x: (N, C, H, W); `padding` rows and columns of zeros are added on each side of it. W: (O, C/G,
-    K, L). b: (O,), or left out. s is the stride, d the dilation.
+    x: (N, C, S); `padding` zeros are added on each side of it. W: (O, C/G, K). b: (O,), or left
+    out. s is the stride, d the dilation.
     """
-    z = correlate(pad(x, padding), W, stride, dilation, groups)
-    return z if b is None else z + b.reshape(-1, 1, 1)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    z = correlate(seen.pad(x), W, seen, groups)
+    return z if b is None else z + by_channel(b, z)
 
 
-def conv2d_forward_fused(
+def conv_forward_fused(
     x: Array,
     W: Array,
     b: Array | None = None,
     *,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
 ) -> Array:
     """Return z with the bias as one more term of the inner product, in any order."""
-    return correlate(pad(x, padding), W, stride, dilation, groups, b)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    return correlate(seen.pad(x), W, seen, groups, b)
 
 
-def conv2d_backward(
+def conv_backward(
     dz: Array,
     z: Array,
     x: Array,
     W: Array,
     b: Array | None = None,
     *,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
 ) -> tuple[Array, ...]:
-    """Return dx (N, C, H, W), dW (O, C/G, K, L) and, if there is a b, db (O,), from dz."""
-    dx = input_cotangent(dz, W, x.shape, stride, padding, dilation, groups)
-    dW = weight_gradient(dz, pad(x, padding), W.shape, stride, dilation, groups)
-    if b is None:
-        return dx, dW
-    return dx, dW, np.sum(dz, axis=(0, 2, 3))
+    """Return dx (N, C, S), dW (O, C/G, K) and, if there is a b, db (O,), from dz."""
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    dx = input_cotangent(dz, W, x.shape, seen, groups)
+    dW = weight_gradient(dz, seen.pad(x), W.shape, seen, groups)
+    return (dx, dW) if b is None else (dx, dW, bias_gradient(dz))
 
 
-def conv2d_backward_in_parts(
+def conv_backward_in_parts(
     dz: Array,
     z: Array,
     x: Array,
     W: Array,
     b: Array | None = None,
     *,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
 ) -> tuple[Array, ...]:
     """Return the same, but add up products one by one: dx over columns (col2im), dW over images.
 
-    1. From the place k, l of the kernel x[n,c,sp+dk,sq+dl] receives sum_o W[o,c,k,l] dz[n,o,p,q];
-       dx is the sum over all places.
+    1. From the place k of the kernel x[n,c,sp+dk] receives sum_o W[o,c,k] dz[n,o,p]; dx is the sum
+       over all places.
     2. dW is the sum of every image's own dW.
     """
-    (N, O, P, Q), (C, K, L) = dz.shape, W.shape[1:]  # noqa: E741 as below
-    kernels = W.reshape(groups, O // groups, C, K, L)
-    deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * P * Q)
-    dx = np.zeros_like(pad(x, padding))
-    for k, l in np.ndindex(K, L):  # noqa: E741 K and L are what the kernel's sides are called
-        received = np.swapaxes(kernels[:, :, :, k, l], 1, 2) @ deltas  # (G, C/G, NPQ)
-        place = np.s_[
-            ...,
-            dilation * k : dilation * k + stride * P : stride,
-            dilation * l : dilation * l + stride * Q : stride,
-        ]
-        dx[place] = dx[place] + np.swapaxes(received.reshape(groups * C, N, P, Q), 0, 1)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    images, shared = pad(x, padding), (W.shape, stride, dilation, groups)
-    dW = weight_gradient(dz[:1], images[:1], *shared)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    (N, O, *P), C = dz.shape, W.shape[1]  # noqa: E741 as below
+    kernels = W.reshape(groups, O // groups, C, *seen.size)
+    deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * prod(P))
+    images = seen.pad(x)
+    dx = np.zeros_like(images)
+    for k in np.ndindex(*seen.size):
+        received = np.swapaxes(kernels[inner(k)], 1, 2) @ deltas  # (G, C/G, NP)
+        starts = zip(seen.dilation, k, seen.stride, P, strict=True)
+        place = inner(slice(d * i, d * i + s * n, s) for d, i, s, n in starts)
+        dx[place] = dx[place] + np.swapaxes(received.reshape(groups * C, N, *P), 0, 1)
+    dx = seen.crop(dx, x.shape[2:])
+    dW = weight_gradient(dz[:1], images[:1], W.shape, seen, groups)
     for n in range(1, N):
-        dW = dW + weight_gradient(dz[n : n + 1], images[n : n + 1], *shared)
-    if b is None:
-        return dx, dW
-    return dx, dW, np.sum(dz, axis=(0, 2, 3))
+        dW = dW + weight_gradient(dz[n : n + 1], images[n : n + 1], W.shape, seen, groups)
+    return (dx, dW) if b is None else (dx, dW, bias_gradient(dz))
 
 
-def correlate(
-    x: Array, W: Array, stride: int, dilation: int, groups: int, b: Array | None = None
-) -> Array:
+def correlate(x: Array, W: Array, seen: Windows, groups: int, b: Array | None = None) -> Array:
     """Return the convolution of x, which is padded already: kernels times patches.
 
     b: (O,), or left out. It becomes the last entry of every kernel, and every patch ends in a one.
     """
-    patches = unfolded(x, W.shape, stride, dilation, groups)  # (G, CKL/G, NPQ)
-    kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CKL/G)
+    patches = unfolded(x, seen, groups)  # (G, CK/G, NP)
+    kernels = W.reshape(groups, W.shape[0] // groups, -1)  # (G, O/G, CK/G)
     if b is not None:
         patches = np.concatenate([patches, np.ones_like(patches[:, :1])], axis=1)
         kernels = np.concatenate([kernels, b.reshape(groups, -1, 1)], axis=-1)
-    z = kernels @ patches  # (G, O/G, NPQ)
-    P, Q = outputs(x.shape, W.shape, stride, dilation)
-    return np.swapaxes(z.reshape(W.shape[0], x.shape[0], P, Q), 0, 1)
+    z = kernels @ patches  # (G, O/G, NP)
+    return np.swapaxes(z.reshape(W.shape[0], x.shape[0], *seen.count(x.shape[2:])), 0, 1)
 
 
-def unfolded(x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int) -> Array:
-    """Return every patch of x (N, C, H, W) as a column, (G, CKL/G, NPQ)."""
-    seen = windows(x, (kernel[2], kernel[3]), stride, dilation)  # (N, C, P, Q, K, L)
-    N, C, P, Q, K, L = seen.shape
-    grouped = seen.reshape(N, groups, C // groups, P, Q, K, L) if groups > 1 else seen[:, None]
-    columns = np.transpose(grouped, (1, 2, 5, 6, 0, 3, 4))
-    return columns.reshape(groups, C // groups * K * L, N * P * Q)
+def unfolded(x: Array, seen: Windows, groups: int = 1) -> Array:
+    """Return every patch of x (N, C, S), padded already, as a column, (G, CK/G, NP)."""
+    patches = seen.of(x)  # (N, C, P, K)
+    N, C = x.shape[:2]
+    n = len(seen.size)
+    grouped = patches.reshape(N, groups, C // groups, *patches.shape[2:])
+    columns = np.transpose(grouped, (1, 2, *range(3 + n, 3 + 2 * n), 0, *range(3, 3 + n)))
+    return columns.reshape(groups, C // groups * prod(seen.size), -1)
 
 
 def input_cotangent(
-    dz: Array,
-    W: Array,
-    shape: tuple[int, ...],
-    stride: int,
-    padding: int,
-    dilation: int,
-    groups: int,
+    dz: Array, W: Array, shape: tuple[int, ...], seen: Windows, groups: int
 ) -> Array:
     """Return dx, in the `shape` of x: the transposed convolution.
 
-    1. dz[n,o,p,q]/dx[n,c,i,j] = W[o,c,k,l] where i = sp+dk and j = sq+dl, else 0.
-    2. So dx[n,c,i,j] = sum_okl W[o,c,k,l] dz[n,o,(i-dk)/s,(j-dl)/s] over whole indices.
+    1. dz[n,o,p]/dx[n,c,i] = W[o,c,k] where i = sp+dk, else 0.
+    2. So dx[n,c,i] = sum_ok W[o,c,k] dz[n,o,(i-dk)/s] over whole indices.
     3. With s-1 zeros between the entries of dz, and d(K-1) around them, it is the correlation with
        the kernel flipped, in and out exchanged.
     """
-    N, O = dz.shape[:2]  # noqa: E741 O is what O(utputs) are called everywhere
-    _, C, H, width = shape
-    K, L = W.shape[2:]
-    above, beside = dilation * (K - 1), dilation * (L - 1)
-    rows, columns = H + 2 * padding + above, width + 2 * padding + beside
-    spread = np.zeros_like(dz, shape=(N, O, rows, columns))
-    P, Q = dz.shape[2:]
-    spread[:, :, above : above + stride * P : stride, beside : beside + stride * Q : stride] = dz
-    flipped = W.reshape(groups, O // groups, C // groups, K, L)[..., ::-1, ::-1]
-    exchanged = np.transpose(flipped, (0, 2, 1, 3, 4)).reshape(C, O // groups, K, L)
-    dx = correlate(spread, exchanged, 1, dilation, groups)
-    return dx[:, :, padding : padding + H, padding : padding + width]
+    N, O, *P = dz.shape  # noqa: E741 O is what O(utputs) are called everywhere
+    C, sides = shape[1], shape[2:]
+    around = [reach - 1 for reach in seen.span]
+    whole = [n + a + b + e for n, (a, b), e in zip(sides, seen.padding, around, strict=True)]
+    spread = np.zeros_like(dz, shape=(N, O, *whole))
+    starts = zip(around, seen.stride, P, strict=True)
+    spread[inner(slice(e, e + s * n, s) for e, s, n in starts)] = dz
+    flipped = W.reshape(groups, O // groups, C // groups, *seen.size)[
+        inner(slice(None, None, -1) for _ in seen.size)
+    ]
+    exchanged = np.swapaxes(flipped, 1, 2).reshape(C, O // groups, *seen.size)
+    one = sliding(seen.size, dilation=seen.dilation)
+    return seen.crop(correlate(spread, exchanged, one, groups), sides)
 
 
 def weight_gradient(
-    dz: Array, x: Array, kernel: tuple[int, ...], stride: int, dilation: int, groups: int
+    dz: Array, x: Array, kernel: tuple[int, ...], seen: Windows, groups: int
 ) -> Array:
     """Return dW, in the shape of the kernel; x is padded already.
 
-    1. dz[n,o,p,q]/dW[o,c,k,l] = x[n,c,sp+dk,sq+dl]: the patches again.
+    1. dz[n,o,p]/dW[o,c,k] = x[n,c,sp+dk]: the patches again.
     2. So dW = sum over all places of dz times patch, one matrix product.
     """
-    N, O, P, Q = dz.shape  # noqa: E741 as above
-    patches = unfolded(x, kernel, stride, dilation, groups)  # (G, CKL/G, NPQ)
-    deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * P * Q)
+    patches = unfolded(x, seen, groups)  # (G, CK/G, NP)
+    deltas = np.swapaxes(dz, 0, 1).reshape(groups, dz.shape[1] // groups, -1)  # (G, O/G, NP)
     return np.swapaxes(patches @ np.swapaxes(deltas, 1, 2), 1, 2).reshape(*kernel)
 
 
-def outputs(
-    x: tuple[int, ...], kernel: tuple[int, ...], stride: int, dilation: int
-) -> tuple[int, int]:
-    """Return how many windows fit below and beside each other in x, which is padded already."""
-    P, Q = (
-        (n - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(x[2:], kernel[2:], strict=True)
-    )
-    return P, Q
+def bias_gradient(dz: Array) -> Array:
+    """Return db, (O,): a bias is added at every place of every image."""
+    return np.sum(dz, axis=(0, *range(2, dz.ndim)))
 
 
-conv2d = Op(
-    conv2d_forward,
-    conv2d_backward,
+def by_channel(b: Array, z: Array) -> Array:
+    """Return b (O,) in a shape that broadcasts to z (N, O, P)."""
+    return b.reshape(-1, *(1 for _ in range(2, z.ndim)))
+
+
+def conv_transpose_forward(
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: Each = 1,
+    padding: Padding = 0,
+    output_padding: Each = 0,
+    dilation: Each = 1,
+    groups: int = 1,
+) -> Array:
+    """Return y (N, O, S), what a convolution with kernels W from y to x hands back for x.
+
+    x: (N, C, P). W: (C, O/G, K). b: (O,), or left out. `padding` entries are cut off on each side
+    of y: S = s (P-1) + d (K-1) + 1 - padding + output_padding.
+    """
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    sides = [
+        s * (n - 1) + reach - a - c + extra
+        for n, s, reach, (a, c), extra in zip(
+            x.shape[2:],
+            seen.stride,
+            seen.span,
+            seen.padding,
+            each(output_padding, len(seen.size)),
+            strict=True,
+        )
+    ]
+    y = input_cotangent(x, W, (x.shape[0], groups * W.shape[1], *sides), seen, groups)
+    return y if b is None else y + by_channel(b, y)
+
+
+def conv_transpose_backward(
+    dy: Array,
+    y: Array,
+    x: Array,
+    W: Array,
+    b: Array | None = None,
+    *,
+    stride: Each = 1,
+    padding: Padding = 0,
+    output_padding: Each = 0,
+    dilation: Each = 1,
+    groups: int = 1,
+) -> tuple[Array, ...]:
+    """Return dx (N, C, P), dW (C, O/G, K) and, if there is a b, db (O,), from dy.
+
+    1. y is linear in x, by the transpose of a convolution. So dx is that convolution of dy.
+    2. sum y dy = sum x conv(dy, W): dW is that convolution's, of dy, with x for the cotangent.
+    """
+    seen = sliding(W.shape[2:], stride, padding, dilation)
+    images = seen.pad(dy)
+    dx = correlate(images, W, seen, groups)
+    dW = weight_gradient(x, images, W.shape, seen, groups)
+    return (dx, dW) if b is None else (dx, dW, bias_gradient(dy))
+
+
+conv = Op(
+    conv_forward,
+    conv_backward,
     forms={
-        "sums the bias among the products": Op(conv2d_forward_fused, conv2d_backward),
-        "adds up columns and images one by one": Op(conv2d_forward, conv2d_backward_in_parts),
+        "sums the bias among the products": Op(conv_forward_fused, conv_backward),
+        "adds up columns and images one by one": Op(conv_forward, conv_backward_in_parts),
     },
 )
+conv_transpose = Op(conv_transpose_forward, conv_transpose_backward)

@@ -1,10 +1,11 @@
-"""Moving entries about, which rounds nothing: concatenate, reshape, transpose, slice, embedding."""
+"""Moving whole arrays, which rounds nothing: concatenate, stack, expand, reshape, ... and pad."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
 def concatenate_forward(*parts: Array, axis: int) -> Array:
@@ -45,45 +46,44 @@ def transpose_backward(dy: Array, y: Array, x: Array, *, axes: Sequence[int]) ->
     return (np.transpose(dy, np.argsort([axis % dy.ndim for axis in axes])),)
 
 
-def slice_forward(x: Array, *, index: tuple[slice, ...]) -> Array:
-    """Return x[index], an array of some rows, columns, ...; steps are positive."""
-    return x[index]
+def stack_forward(*parts: Array, axis: int) -> Array:
+    """Return the parts, all of one shape, beside each other along a new axis, the result's axis."""
+    place = axis % (parts[0].ndim + 1)
+    shape = (*parts[0].shape[:place], 1, *parts[0].shape[place:])
+    return np.concatenate([np.reshape(part, shape) for part in parts], axis=place)
 
 
-def slice_backward(dy: Array, y: Array, x: Array, *, index: tuple[slice, ...]) -> tuple[Array]:
-    """Return dx: dy where it was taken from, zero elsewhere."""
-    dx = np.zeros_like(x)
-    dx[index] = dy
-    return (dx,)
+def stack_backward(dy: Array, y: Array, *parts: Array, axis: int) -> tuple[Array, ...]:
+    """Return what stands at each part's place along the axis of dy."""
+    before: tuple[Any, ...] = (slice(None),) * (axis % dy.ndim)
+    return tuple(dy[(*before, i)] for i in range(len(parts)))
 
 
-def pad_forward(x: Array, *, width: Sequence[tuple[int, int]]) -> Array:
-    """Return x with zeros around it: width[i] says how many before and after it along axis i."""
-    return np.pad(x, width)
+def expand_forward(x: Array, *, shape: Sequence[int]) -> Array:
+    """Return x repeated along new axes before its own, and along those of one entry."""
+    return np.broadcast_to(x, shape)
+
+
+def expand_backward(dy: Array, y: Array, x: Array, *, shape: Sequence[int]) -> tuple[Array]:
+    """Return dx: the sum over all places that an entry was repeated to."""
+    return (sum_to_shape(dy, x.shape),)
+
+
+def pad_forward(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0) -> Array:
+    """Return x with a value around it: width[i] says how often before and after it along axis i."""
+    return np.pad(x, width, constant_values=value)
 
 
 def pad_backward(
-    dy: Array, y: Array, x: Array, *, width: Sequence[tuple[int, int]]
+    dy: Array, y: Array, x: Array, *, width: Sequence[tuple[int, int]], value: float = 0
 ) -> tuple[Array]:
     """Return dx: dy without the padding."""
     return (dy[tuple(slice(w, w + n) for (w, _), n in zip(width, x.shape, strict=True))],)
 
 
-def embedding_forward(W: Array, *, index: Array) -> Array:
-    """Return the rows of W (V, C) that an array of integers (...) names, (..., C)."""
-    return W[index]
-
-
-def embedding_backward(dy: Array, y: Array, W: Array, *, index: Array) -> tuple[Array]:
-    """Return dW, (V, C): a row that was looked up several times receives from all of them."""
-    dW = np.zeros_like(W)
-    np.add.at(dW, index, dy)
-    return (dW,)
-
-
 concatenate = Op(concatenate_forward, concatenate_backward)
+stack = Op(stack_forward, stack_backward)
+expand = Op(expand_forward, expand_backward)
 reshape = Op(reshape_forward, reshape_backward)
 transpose = Op(transpose_forward, transpose_backward)
-slice_ = Op(slice_forward, slice_backward)
 pad = Op(pad_forward, pad_backward)
-embedding = Op(embedding_forward, embedding_backward)

@@ -96,7 +96,10 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
         return np.inf
     found = []
     for p in ways(replay, link):
-        own = replay.ball(link.quantity, p, fault.rules, fault.update)
+        try:
+            own = replay.ball(link.quantity, p, fault.rules, fault.update)
+        except (ValueError, IndexError):  # the fault cannot be made on these shapes
+            continue
         if not link.problem:
             found.append(sharpness(seen, replay.ball(link.quantity, p), own))
         elif np.array_equal(seen.astype(np.float64), own.mid, equal_nan=True):

@@ -50,7 +50,7 @@ def convolution(
     leaves = [g.normal(f"{name}.W", *shape, scale=(shape[1] * shape[2] * shape[3]) ** -0.5)]
     if bias:
         leaves.append(g.near(f"{name}.b", shape[0]))
-    return g.node(name, "conv2d", x, *leaves, **options)
+    return g.node(name, "conv", x, *leaves, **options)
 
 
 def images() -> Network:
@@ -84,6 +84,32 @@ def pools() -> Network:
     return g.network("pools")
 
 
+def adaptive() -> Network:
+    """Return transposed convolution and adaptive pooling, of the mean and of the largest entry."""
+    g = builder(17)
+    x = g.input("x", g.rng.standard_normal((2, 4, 3, 2)))
+    leaves = g.normal("W", 4, 3, 2, 3, scale=0.3), g.near("b", 3)
+    x = g.node("spread", "conv_transpose", x, *leaves, stride=2, padding=1, output_padding=1)
+    mean = g.node("mean", "adaptive_average_pool", x, output_size=(3, 2))
+    largest = g.node("largest", "adaptive_max_pool", x, output_size=(3, 2))
+    both = g.node("both", "concatenate", mean, largest, axis=1)
+    g.node("E", "huber", both, g.input("t", g.rng.standard_normal((2, 6, 3, 2))), delta=0.5)
+    return g.network("adaptive")
+
+
+def grouped() -> Network:
+    """Return attention with a bias, a scale and shared heads, then products along other axes."""
+    g = builder(18)
+    sizes = {"q": (1, 4, 3, 2), "k": (1, 2, 3, 2), "v": (1, 2, 3, 2), "bias": (4, 3, 3)}
+    leaves = [g.normal(name, *shape, scale=1) for name, shape in sizes.items()]
+    y = g.node("y", "attention", *leaves, causal=False, scale=0.5)
+    y = g.node("merged", "einsum", y, g.normal("W", 4, 2, 3, scale=1), equation="bhtd,hdc->btc")
+    y = g.node("one", "slice", y, index=0)
+    y = g.node("more", "addmm", g.near("b", 2), y, g.normal("V", 3, 2, scale=1), alpha=0.5, beta=3)
+    g.node("E", "mean_squared_error", y, g.input("t", g.rng.standard_normal((3, 2))))
+    return g.network("grouped")
+
+
 def activations() -> Network:
     """Return every smooth activation and every norm of vectors, one after another."""
     g = builder(13)
@@ -114,6 +140,23 @@ def arithmetic() -> Network:
     x = g.node("part", "slice", x, index=(slice(None), slice(0, 2), slice(1, 4, 2)))
     g.node("E", "bce_with_logits", x, g.input("t", g.rng.random((2, 2, 2))), pos_weight=3.5)
     return g.network("arithmetic")
+
+
+def moves() -> Network:
+    """Return what moves entries: taken twice, added up, written over, filled, stacked, padded."""
+    g = builder(16)
+    taken = np.array([[3, 0, 3], [1, 3, 0]])
+    table = g.node("table", "embedding", g.near("rows", 4, 3), index=taken, padding_index=0)
+    table = g.node("again", "embedding", g.near("more", 4, 3), index=taken)
+    x = g.node("stacked", "stack", "table", table, axis=1)
+    x = g.node("wide", "expand", x, shape=(2, 2, 2, 3, 3))
+    x = g.node("taken", "slice", x, index=(1, ..., np.array([2, 0, 2, 1])))
+    x = g.node("added", "add_at", x, g.near("source", 3, 3), index=(..., taken[1] // 2, slice(3)))
+    x = g.node("written", "put", x, g.near("values", 2), index=(slice(None), 1, slice(None), 0))
+    x = g.node("filled", "masked_fill", x, mask=np.arange(3) == 2, value=-0.5)
+    x = g.node("around", "pad", x, width=((0, 0), (1, 0), (0, 1), (0, 0)), value=0.75)
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((4, 3, 3, 3))))
+    return g.network("moves")
 
 
 def detector() -> Network:

@@ -16,6 +16,7 @@ from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.ops import OPS, Op, boxes
+from backproof.reference.ops.indexing import at
 from backproof.scenarios.op_cases import OP_OPTIONS, OpOptions, filled
 from tests.verifier import formulas
 from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
@@ -90,8 +91,12 @@ def _ordinary(name: str) -> tuple[Op, Any, Any, list[Any], dict[str, Any]]:
 def _differentiated(op: str, inputs: list[Any], options: dict[str, Any]) -> Callable[..., Any]:
     """Return the function whose derivative an op's backward function is: its forward function.
 
-    Complete IoU, by its definition, holds a factor constant: alpha, here that of the inputs.
+    Complete IoU, by its definition, holds a factor constant: alpha, here that of the inputs. So
+    does an embedding its row of padding.
     """
+    if (padding := options.get("padding_index")) is not None:
+        (held,) = inputs
+        return lambda W: OPS[op].forward(np.where(at(padding, W.shape), held, W), **options)
     if op == "complete_iou":
         eps = options["eps"]
         alpha = boxes.trade_off(boxes.overlap(*inputs, eps), eps)

@@ -16,7 +16,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import OPS, Op, boxes
+from backproof.reference.ops import OPS, Op, boxes, indexing
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
 from tests.verifier.op_case_marks import op_cases
@@ -64,7 +64,7 @@ def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
         def at(numbers: list[Any]) -> list[Any]:
             return halves(op, numbers[:-1], numbers[-1], options)
 
-        with constant_alpha(inputs, options):
+        with constants(inputs, options):
             ends = [
                 at([a + step * v for a, v in zip(operands, along, strict=True)])
                 for step in (STEP, -STEP)
@@ -77,8 +77,12 @@ def tangents(name: str, form: str) -> list[tuple[Any, Any]]:
 
 
 @contextmanager
-def constant_alpha(inputs: list[Any], options: dict[str, Any]) -> Iterator[None]:
-    """Make complete IoU use the alpha of these inputs, wherever it is computed."""
+def constants(inputs: list[Any], options: dict[str, Any]) -> Iterator[None]:
+    """Make complete IoU use the alpha of these inputs, and an embedding their row of padding."""
+    if options.get("padding_index") is not None:
+        with patch.object(indexing, "stop", lambda _: inputs[0]):
+            yield
+        return
     if not (len(inputs) == 2 and inputs[0].shape[-1:] == (4,) and "eps" in options):
         yield
         return

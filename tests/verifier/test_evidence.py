@@ -62,7 +62,7 @@ def with_results_in(p: Precision, op: Op) -> Op:
 
 
 def with_products_in(p: Precision, op: Op) -> Op:
-    """Return a dense, conv2d or matmul whose products round their operands, but no bias."""
+    """Return a dense, conv or matmul whose products round their operands, but no bias."""
 
     def forward(x: Any, w: Any, *b: Any, **o: Any) -> Any:
         return op.forward(rounded(x, p), rounded(w, p), *b, **o)
@@ -89,15 +89,15 @@ LOWER: dict[str, tuple[str, str, Callable[[Op], Op], tuple[str, ...]]] = {
         "float32", "bfloat16", lambda op: with_results_in(BFLOAT16, op), tuple(OPS),
     ),
     "products in tf32": (
-        "float32", "tf32", lambda op: with_products_in(TF32, op), ("dense", "conv2d", "matmul"),
+        "float32", "tf32", lambda op: with_products_in(TF32, op), ("dense", "conv", "matmul"),
     ),
     "products in bfloat16": (
         "float32", "bfloat16", lambda op: with_products_in(BFLOAT16, op),
-        ("dense", "conv2d", "matmul"),
+        ("dense", "conv", "matmul"),
     ),
     "products in bfloat16 within float64": (
         "float64", "bfloat16", lambda op: with_products_in(BFLOAT16, op),
-        ("dense", "conv2d", "matmul"),
+        ("dense", "conv", "matmul"),
     ),
 }  # fmt: skip
 """What is lower -> precision asked for, the one to be named, the change of an op, the ops."""
@@ -142,7 +142,7 @@ def with_eps(eps: float, op: Op) -> Op:
 FACTORS = (1.08, 1.01, 1.001, 1.0001, 1 + 1e-6, 1 + 1e-8)
 EPSILONS = (1e-3, 2e-5, 1e-6, 1e-12)
 NORMS = ("batch_norm", "batch_norm-images", "layer_norm", "layer_norm-eps", "rms_norm")
-SEVERAL = ("dense", "conv2d", "softmax", "attention", "gelu", "layer_norm", "huber")
+SEVERAL = ("dense", "conv", "softmax", "attention", "gelu", "layer_norm", "huber")
 WRONG: dict[str, tuple[Callable[[Op], Op], tuple[str, ...]]] = {
     **{f"{f} times": (lambda op, f=f: times(f, op), SEVERAL) for f in FACTORS},
     **{f"an epsilon of {e}": (lambda op, e=e: with_eps(e, op), NORMS) for e in EPSILONS},

@@ -285,7 +285,7 @@ def test_what_is_not_run(
     """Networks that would end the process are left out, and no others."""
     *sides, options = geometry
     x, W = np.ones((1, 1, *sides[:2])), np.ones((1, 1, *sides[2:]))
-    nodes = (Node("z", "conv2d", ("x", "W"), options), Node("E", "sum", ("z",)))
+    nodes = (Node("z", "conv", ("x", "W"), options), Node("E", "sum", ("z",)))
 
     network = Network("n", {"x": x, "W": W}, {}, nodes, frozenset())
 

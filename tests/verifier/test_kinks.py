@@ -200,17 +200,17 @@ CONVOLUTIONS = {
 
 @pytest.mark.parametrize(("kernel", "options"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_convolution_is_its_definition(kernel: tuple[int, int], options: dict[str, int]) -> None:
-    """conv2d and its cotangents equal the sums that define them, term by term, over integers."""
+    """A convolution and its cotangents equal the sums that define them, over integers."""
     rng = np.random.default_rng(0)
     groups = options.get("groups", 1)
     x = rng.integers(-4, 5, (2, 4, 7, 6)).astype(float)
     W = rng.integers(-4, 5, (8, 4 // groups, *kernel)).astype(float)
     b = rng.integers(-4, 5, 8).astype(float)
-    z = OPS["conv2d"].forward(x, W, b, **options)
+    z = OPS["conv"].forward(x, W, b, **options)
     dz = rng.integers(-4, 5, z.shape).astype(float)
     expected = _by_definition(dz, x, W, b, **options)
 
-    found = (z, *OPS["conv2d"].backward(dz, z, x, W, b, **options))
+    found = (z, *OPS["conv"].backward(dz, z, x, W, b, **options))
     assert [a.tolist() for a in expected] == [a.tolist() for a in found]
 
 

@@ -19,7 +19,7 @@ GOOD = mlp((2, 3, 1))
         ({"inputs": {**GOOD.inputs, "W1": [1.0]}}, "names used twice: ['W1']"),
         (
             {"nodes": (Node("E", "softmin", ("x",)),)},
-            "node E: unknown op 'softmin'; known: dense, conv2d, embedding, sig",
+            "node E: unknown op 'softmin'; known: dense, conv, conv_transpose, embedding",
         ),
         (
             {"nodes": (Node("E", "sigmoid", ("x",), {"slope": 2}),)},

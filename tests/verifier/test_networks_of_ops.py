@@ -143,7 +143,7 @@ def _gpt_parameters(L: int, C: int, T: int, V: int) -> int:
 def test_layers_of_resnet(n: int, shortcut: str, more: int) -> None:
     """6n + 2 layers have weights, as in the paper's name; projections are not counted there."""
     network = resnet(n, 1, image=4, batch=1, shortcut=shortcut)
-    weighted = [node for node in network.nodes if node.op in ("conv2d", "dense")]
+    weighted = [node for node in network.nodes if node.op in ("conv", "dense")]
 
     assert network.name == f"resnet-{6 * n + 2}"
     assert 6 * n + 2 + more == len(weighted)

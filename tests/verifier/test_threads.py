@@ -47,7 +47,7 @@ def two_users() -> Network:
     """Return a convolution whose value a ReLU and a max pooling with overlapping windows use."""
     g = Builder(np.random.default_rng(0))
     x = g.input("x", g.rng.standard_normal((2, 3, 8, 8)))
-    c = g.node("c", "conv2d", x, g.normal("W", 4, 3, 3, 3, scale=0.2), padding=1)
+    c = g.node("c", "conv", x, g.normal("W", 4, 3, 3, 3, scale=0.2), padding=1)
     pooled = g.node("p", "max_pool", c, kernel_size=3, stride=1, padding=1)
     both = g.node("both", "add", g.node("r", "relu", c), pooled)
     flat = g.node("flat", "reshape", both, shape=(2, 256))

@@ -1,6 +1,6 @@
 """Classical mistakes of causal self-attention and of its mask.
 
-Shapes: q, k, v (B, H, T, D), scores, p and ds (B, H, T, T).
+Shapes: q (B, H, T, D), k, v (B, H/G, S, D), scores, p and ds (B, H, T, S).
 """
 
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops import OPS, Op
-from backproof.reference.ops.attention import earlier, weights
+from backproof.reference.ops.attention import earlier, scaled, shared, summed, weights
+from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.verdict.faults.families import (
     Cotangent,
     Table,
@@ -17,6 +18,7 @@ from backproof.reference.verdict.faults.families import (
     both,
     cotangents,
     function,
+    seeing,
 )
 from backproof.reference.verdict.faults.softmax import across, total
 
@@ -68,7 +70,7 @@ CAUSAL_MASK: Table = {
 
 
 def attending(
-    root: Callable[[Any], float] = lambda q: q.shape[-1] ** 0.5,
+    root: Callable[[Any], float] | None = None,
     mask: Op = OPS["causal_mask"],
     normalize: Op = OPS["softmax"],
     *,
@@ -80,30 +82,55 @@ def attending(
     after: whether what is hidden is zeroed after the softmax as well.
     """
 
-    def probabilities(q: Any, k: Any) -> tuple[Any, Any]:
-        scores = mask.forward((q @ np.swapaxes(k, -1, -2)) / root(q))
+    def divided(scores: Any, q: Any, scale: float | None = None, **_: Any) -> Any:
+        return scores / root(q) if root else scaled(scores, q, scale)
+
+    def probabilities(q: Any, k: Any, *bias: Any, **options: Any) -> tuple[Any, Any]:
+        scores = sum(bias, start=divided(q @ np.swapaxes(k, -1, -2), q, **options))
+        if options.get("causal", True):
+            scores = mask.forward(scores)
+        if options.get("seen") is not None:
+            scores = np.where(options["seen"], scores, -1e4)
         return scores, normalize.forward(scores)
 
-    def seen(p: Any) -> Any:
+    def hidden(p: Any) -> Any:
         return np.where(earlier(p), p, 0) if after else p
 
-    def backward(dy: Any, y: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any]:
-        scores, p = probabilities(q, k)
-        dp = seen(dy @ np.swapaxes(v, -1, -2))
-        (ds,) = mask.backward(*normalize.backward(dp, p, scores), None, scores)
-        ds = ds / root(q)
-        return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(seen(p), -1, -2) @ dy
+    def value(q: Any, k: Any, v: Any, *bias: Any, **options: Any) -> Any:
+        return hidden(probabilities(q, shared(k, q), *bias, **options)[1]) @ shared(v, q)
 
-    return function(lambda q, k, v: seen(probabilities(q, k)[1]) @ v, backward)
+    def backward(
+        dy: Any, y: Any, q: Any, k: Any, v: Any, *bias: Any, **options: Any
+    ) -> tuple[Any, ...]:
+        keys, values = shared(k, q), shared(v, q)
+        scores, p = probabilities(q, keys, *bias, **options)
+        dp = hidden(dy @ np.swapaxes(values, -1, -2))
+        (ds,) = normalize.backward(dp, p, scores)
+        if options.get("causal", True):
+            (ds,) = mask.backward(ds, None, scores)
+        dqk = divided(ds, q, **options)
+        dq, dk = dqk @ keys, np.swapaxes(dqk, -1, -2) @ q
+        dv = np.swapaxes(hidden(p), -1, -2) @ dy
+        found = (dq, summed(dk, k), summed(dv, v))
+        return (*found, *(sum_to_shape(ds, one.shape) for one in bias))
+
+    return function(value, backward)
 
 
 def scored(scores: Callable[[Any, Any, float], Any]) -> Wrong:
     """Give dq = ds k and dk = ds^T q of another ds: scores(dp, p, sqrt D)."""
 
-    def backward(dy: Any, y: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any]:
-        p = weights(q, k)
-        ds = scores(dy @ np.swapaxes(v, -1, -2), p, q.shape[-1] ** 0.5)
-        return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dy
+    def backward(
+        dy: Any, y: Any, q: Any, k: Any, v: Any, *bias: Any, **options: Any
+    ) -> tuple[Any, ...]:
+        keys, values = shared(k, q), shared(v, q)
+        p = weights(q, keys, *bias, **options)
+        scale = options.get("scale")
+        root = q.shape[-1] ** 0.5 if scale is None else 1 / scale
+        ds = scores(dy @ np.swapaxes(values, -1, -2), p, root)
+        dq, dk = ds @ keys, np.swapaxes(ds, -1, -2) @ q
+        found = (dq, summed(dk, k), summed(np.swapaxes(p, -1, -2) @ dy, v))
+        return (*found, *(sum_to_shape(root * ds, one.shape) for one in bias))
 
     return cotangents(backward)
 
@@ -111,6 +138,12 @@ def scored(scores: Callable[[Any, Any, float], Any]) -> Wrong:
 def right(dp: Any, p: Any) -> Any:
     """Return sqrt D ds as it should be, zero where p is."""
     return p * (dp - total(dp * p))
+
+
+def in_turn(a: Any, q: Any) -> Any:
+    """Return heads dealt out to those of q in turn, not in blocks."""
+    times = q.shape[-3] // a.shape[-3]
+    return np.concatenate([a] * times, axis=a.ndim - 3)
 
 
 ATTENTION: Table = {
@@ -149,4 +182,10 @@ ATTENTION: Table = {
     ("queries and keys exchanged", "what ds^T gives in the place of ds"): scored(
         lambda dp, p, root: np.swapaxes(right(dp, p), -1, -2) / root
     ).known("the score matrix the wrong way round"),
+    ("bias's gradient scaled", "ds / sqrt D for ds"): Cotangent(3)
+    .then(lambda d, q, *_, scale=None, **__: d / q.shape[-1] ** 0.5)
+    .known("a bias that is added before the scale"),
+    ("shared heads mixed up", "what the heads of k and v dealt out in turn give"): seeing(
+        lambda q, k, v, *bias: (q, *(in_turn(a, q) for a in (k, v)), *bias)
+    ).known("repeat() for repeat_interleave()"),
 }

@@ -1,38 +1,37 @@
 """What the wrong functions of convolution are made of.
 
-Shapes: x (N, C, H, W), kernels W (O, C/G, K, L), z and dz (N, O, P, Q).
+Shapes: x (N, C, S), kernels W (O, C/G, K), z and dz (N, O, P), each of S, K, P of as many axes.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.ops import OPS
-from backproof.reference.ops.convolution import input_cotangent, outputs, weight_gradient
-from backproof.reference.ops.windows import pad
+from backproof.reference.ops.convolution import input_cotangent, weight_gradient
+from backproof.reference.ops.windows import Windows, inner, sliding
 
 
-def settings(
-    stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1
-) -> tuple[int, int, int, int]:
-    """Return the options, those that are not given too."""
-    return stride, padding, dilation, groups
+def settings(W: Any, groups: int = 1, **options: Any) -> tuple[Windows, int]:
+    """Return how windows slide, and the groups, for all options, those that are not given too."""
+    return sliding(W.shape[2:], **options), groups
 
 
-def dx(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: int) -> Any:
+def dx(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: Any) -> Any:
     """Return the cotangent of x, as it should be."""
-    return input_cotangent(dz, W, x.shape, *settings(**options))
+    return input_cotangent(dz, W, x.shape, *settings(W, **options))
 
 
-def dW(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: int) -> Any:
+def dW(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: Any) -> Any:
     """Return the gradient of W, as it should be."""
-    stride, padding, dilation, groups = settings(**options)
-    return weight_gradient(dz, pad(x, padding), W.shape, stride, dilation, groups)
+    seen, groups = settings(W, **options)
+    return weight_gradient(dz, seen.pad(x), W.shape, seen, groups)
 
 
 def flipped(W: Any) -> Any:
     """Return kernels turned by 180 degrees."""
-    return W[..., ::-1, ::-1]
+    return W[(slice(None), slice(None), *(slice(None, None, -1) for _ in W.shape[2:]))]
 
 
 def exchanged(W: Any, axes: tuple[int, int] = (0, 1)) -> Any:
@@ -42,44 +41,48 @@ def exchanged(W: Any, axes: tuple[int, int] = (0, 1)) -> Any:
 
 def shuffled(x: Any, groups: int) -> Any:
     """Return x with its channels dealt out to the groups in turn, not in blocks."""
-    N, C, H, width = x.shape
-    blocks = x.reshape(N, groups, C // groups, H, width)
-    return np.swapaxes(blocks, 1, 2).reshape(N, C, H, width)
+    N, C, *sides = x.shape
+    blocks = x.reshape(N, groups, C // groups, *sides)
+    return np.swapaxes(blocks, 1, 2).reshape(*x.shape)
 
 
-def shifted(x: Any, padding: int) -> Any:
-    """Return x padded by one less above and on the left, and by one more on the other sides."""
-    return pad(x, padding + 1)[:, :, 2:, 2:]
+def shifted(x: Any, W: Any, padding: Any) -> Any:
+    """Return x padded by one less before and one more after along each axis."""
+    around = sliding(W.shape[2:], padding=padding).padding
+    wider = sliding(W.shape[2:], padding=[(a + 1, b + 1) for a, b in around]).pad(x)
+    return wider[inner(slice(2, None) for _ in around)]
 
 
-def undilated(x: Any, W: Any, *b: Any, dilation: int = 1, **options: int) -> Any:
+def undilated(x: Any, W: Any, *b: Any, dilation: Any = 1, **options: Any) -> Any:
     """Return z for a dilation of one, in the shape that the right one gives."""
-    stride, padding, _, _ = settings(**options)
-    P, Q = outputs(pad(x, padding).shape, W.shape, stride, dilation)
-    z = OPS["conv2d"].forward(x, W, *b, **options)
-    return z[:, :, :P, :Q]
+    seen, _ = settings(W, dilation=dilation, **options)
+    z = OPS["conv"].forward(x, W, *b, **options)
+    return z[inner(map(slice, seen.count(seen.pad(x).shape[2:])))]
 
 
-def undilated_dW(dz: Any, z: Any, x: Any, W: Any, *b: Any, **options: int) -> Any:
+def undilated_dW(dz: Any, z: Any, x: Any, W: Any, *b: Any, **options: Any) -> Any:
     """Return dW for a dilation of one."""
-    stride, padding, _, groups = settings(**options)
-    rows, columns = (stride * (n - 1) + k for n, k in zip(dz.shape[2:], W.shape[2:], strict=True))
-    seen = pad(x, padding)[:, :, :rows, :columns]
-    return weight_gradient(dz, seen, W.shape, stride, 1, groups)
+    seen, groups = settings(W, **options)
+    close = replace(seen, dilation=(1,) * len(seen.size))
+    sides = (s * (n - 1) + k for s, n, k in zip(seen.stride, dz.shape[2:], seen.size, strict=True))
+    return weight_gradient(dz, seen.pad(x)[inner(map(slice, sides))], W.shape, close, groups)
 
 
-def late(dz: Any, z: Any, x: Any, W: Any, *_: Any, padding: int = 0, **options: int) -> Any:
+def late(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: Any) -> Any:
     """Return dx, cut out of the padded image's one row and one column too early."""
-    N, C, H, width = x.shape
-    padded = np.zeros_like(x, shape=(N, C, H + 2 * padding, width + 2 * padding))
-    whole = pad(dx(dz, z, padded, W, **options), 1)
-    return whole[:, :, padding : padding + H, padding : padding + width]
+    seen, groups = settings(W, **options)
+    nothing = sliding(seen.size, seen.stride, 0, seen.dilation)
+    padded = input_cotangent(dz, W, seen.pad(x).shape, nothing, groups)
+    whole = sliding(seen.size, padding=1).pad(padded)
+    return seen.crop(whole, x.shape[2:])
 
 
-def filled(
-    dz: Any, z: Any, x: Any, W: Any, *_: Any, stride: int = 1, padding: int = 0, **options: int
-) -> Any:
-    """Return dx of dz with every entry repeated over a square of stride x stride."""
-    repeated = np.repeat(np.repeat(dz, stride, axis=2), stride, axis=3)
-    rows, columns = (n + 2 * padding for n in x.shape[2:])
-    return dx(repeated[:, :, :rows, :columns], z, x, W, padding=padding, **options)
+def filled(dz: Any, z: Any, x: Any, W: Any, *_: Any, **options: Any) -> Any:
+    """Return dx of dz with every entry repeated over the stride along each axis."""
+    seen, groups = settings(W, **options)
+    repeated = dz
+    for axis, n in zip(seen.axes, seen.stride, strict=True):
+        repeated = np.repeat(repeated, n, axis=axis)
+    repeated = repeated[inner(map(slice, seen.pad(x).shape[2:]))]
+    one = replace(seen, stride=(1,) * len(seen.size))
+    return input_cotangent(repeated, W, x.shape, one, groups)

@@ -1,24 +1,21 @@
-"""Classical mistakes of what moves entries about, from concatenate to pad, and of embedding.
-
-Shapes: of embedding, rows of W (V, C) by integers (...), y and dy (..., C); of others any.
-"""
+"""Classical mistakes of what moves whole arrays, from concatenate to pad."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults.families import (
     Cotangent,
     Table,
     Wrong,
-    changing,
     cotangents,
     forward,
     function,
 )
 
-dx = dw = Cotangent()
+dx = Cotangent()
 
 
 def taken(start: Callable[[list[int], int], int]) -> Wrong:
@@ -77,56 +74,46 @@ def first(dy: Any) -> tuple[slice, ...]:
     return tuple(slice(n) for n in dy.shape)
 
 
-def put(dy: Any, x: Any, index: Any) -> Any:
-    """Return zeros in the shape of x, but dy at an index."""
-    dx = np.zeros_like(x)
-    dx[index] = dy
-    return dx
-
-
-SLICE: Table = {
-    ("taken from the start", "the first rows, columns, ... of x"): forward(
-        lambda x, index: x[first(x[index])]
-    ).known("offset and step forgotten"),
-    ("placed at the start", "dy among the first rows, columns, ... of dx"): dx(
-        lambda dy, y, x, index: put(dy, x, first(dy))
-    ).known("offset and step forgotten"),
-    ("gradient lost", "zero"): dx.lost.known("a copy"),
-}
-
 PAD: Table = {
     ("all on one side", "what all of the zeros after x give, none before"): function(
-        lambda x, width: np.pad(x, [(0, sum(both)) for both in width]),
-        lambda dy, y, x, width: (dy[first(x)],),
-    ).known("TensorFlow's SAME padding")
+        lambda x, width, value=0: np.pad(
+            x, [(0, sum(both)) for both in width], constant_values=value
+        ),
+        lambda dy, y, x, width, value=0: (dy[first(x)],),
+    ).known("TensorFlow's SAME padding"),
+    ("value forgotten", "what a padding of zeros gives"): forward(
+        lambda x, width, value=0: np.pad(x, width)
+    ),
 }
 
 
-def averaged(dW: Any, W: Any, *, index: Any) -> Any:
-    """Return the mean over the places that a row was looked up from."""
-    counts = np.bincount(np.ravel(index), minlength=W.shape[0])
-    return dW / np.maximum(counts, 1)[:, None]
-
-
-def padded(dW: Any, W: Any, *, index: Any) -> Any:
-    """Return dW with zeros in its first row."""
-    return np.where(np.arange(W.shape[0])[:, None] > 0, dW, 0)
-
-
-EMBEDDING: Table = {
-    ("index off by one", "what the row before the one asked for gives"): changing(
-        lambda o: {"index": np.asarray(o["index"]) - 1}
-    ).known("tokens counted from one"),
-    ("repeated index written over", "dy of the last place that a row was looked up from"): dw(
-        lambda dy, y, W, index: put(dy, W, index)
-    ).known("dW[index] = dy for np.add.at"),
-    ("averaged over repeats", "the mean over the places that a row was looked up from"): dw.then(
-        averaged
-    ).known("scale_grad_by_freq"),
-    ("row 0 taken for padding", "dW with zeros in its first row"): dw.then(padded).known(
-        "padding_idx=0"
+STACK: Table = {
+    ("order reversed", "the last part first"): forward(
+        lambda *parts, axis: OPS["stack"].forward(*parts[::-1], axis=axis)
     ),
-    ("gradient lost", "zero"): dw.lost.known(
-        "a table that was looked up outside of the graph: of tied weights the head alone learns"
+    ("order reversed on the way back", "the reverse of what each part gets"): cotangents(
+        lambda dy, y, *parts, axis: OPS["stack"].backward(dy, y, *parts, axis=axis)[::-1]
     ),
+    ("concatenated instead", "the parts one after another, read in the new shape"): forward(
+        lambda *parts, axis: np.reshape(
+            np.concatenate(parts), OPS["stack"].forward(*parts, axis=axis).shape
+        )
+    ).known("cat() and view() for stack(), along another axis than the first"),
+    ("first part alone", "what belongs to the first part"): cotangents(
+        lambda dy, y, *parts, axis: (
+            (OPS["stack"].backward(dy, y, *parts, axis=axis)[0],) * len(parts)
+        )
+    ),
+}
+
+EXPAND: Table = {
+    ("gradient not summed", "what the first of the places hands on"): dx(
+        lambda dy, y, x, shape: np.reshape(
+            dy[(0,) * (dy.ndim - x.ndim)][tuple(slice(n) for n in x.shape)], x.shape
+        )
+    ).known("a broadcast forgotten on the way back"),
+    ("mean for sum", "the mean over the places that an entry was repeated to"): dx.then(
+        lambda d, x, shape: d * (x.size / int(np.prod(shape)))
+    ),
+    ("gradient lost", "zero"): dx.lost,
 }

@@ -12,7 +12,7 @@ def unwritten_where_all_is_padding() -> dict[str, Op]:
 
     There it holds what was in memory before: NaN stands for any number.
     """
-    right = OPS["conv2d"]
+    right = OPS["conv"]
 
     def backward(dy: Array, y: Array, x: Array, W: Array, *b: Array, **options: Any) -> Any:
         dx, dW, *db = right.backward(dy, y, x, W, *b, **options)
@@ -20,7 +20,7 @@ def unwritten_where_all_is_padding() -> dict[str, Op]:
         ones = (np.ones(np.shape(a)) for a in (dy, y, x, W))
         count = right.backward(*ones, **options)[1]
         # 2. Where it sees none, the right gradient is zero.
-        strided = options.get("stride", 1) > 1
+        strided = np.max(options.get("stride", 1)) > 1
         return (dx, np.where(count > 0, dW, np.nan) if strided else dW, *db)
 
-    return {"conv2d": Op(right.forward, backward)}
+    return {"conv": Op(right.forward, backward)}

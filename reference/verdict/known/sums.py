@@ -9,6 +9,7 @@ import numpy as np
 
 from backproof.reference.numbers.stepwise import like, wide
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.convolution import bias_gradient
 from backproof.reference.ops.op import sum_to_shape
 
 
@@ -28,7 +29,7 @@ def biases_in_turn() -> dict[str, Op]:
 
     return {
         "dense": layer("dense", lambda dy, b: sum_to_shape(dy, np.shape(b))),
-        "conv2d": layer("conv2d", lambda dy, _: np.sum(dy, axis=(0, 2, 3))),
+        "conv": layer("conv", lambda dy, _: bias_gradient(dy)),
     }
 
 
