@@ -159,6 +159,10 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
     return 1 - iou + rho2 / c2 + alpha * v
 
 
+def where(a: Tensor, b: Tensor, condition: Any) -> Tensor:
+    return torch.where(torch.tensor(condition), a, b)
+
+
 adapter = Adapter(
     version=str(torch.__version__),
     processor=processor(),
@@ -202,6 +206,25 @@ adapter = Adapter(
         "cross_entropy": cross_entropy,
         "bce_with_logits": bce_with_logits,
         "complete_iou": complete_iou,
+        "subtract": torch.sub,
+        "divide": torch.div,
+        "negative": torch.neg,
+        "power": torch.pow,
+        "exp": torch.exp,
+        "expm1": torch.expm1,
+        "log": torch.log,
+        "log1p": torch.log1p,
+        "sqrt": torch.sqrt,
+        "rsqrt": torch.rsqrt,
+        "reciprocal": torch.reciprocal,
+        "sin": torch.sin,
+        "cos": torch.cos,
+        "erf": torch.erf,
+        "abs": torch.abs,
+        "clamp": lambda x, low=None, high=None: torch.clamp(x, low, high),
+        "maximum": torch.maximum,
+        "minimum": torch.minimum,
+        "where": where,
     },
     array=array,
     numpy=numpy,

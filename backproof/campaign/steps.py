@@ -282,7 +282,7 @@ def as_in_op_cases(g: GraphBuilder) -> Any:
     return g.node(g.op, *inputs, **one.options)
 
 
-KIND = {"w": "x", "target": "box"}
+KIND = {"w": "x", "target": "box", "nonzero": "positive", "exponent": "x"}
 """Kind of an op case's input -> kind of a leaf, where they have other names."""
 
 STEPS: dict[str, Step] = {

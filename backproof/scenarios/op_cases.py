@@ -26,6 +26,15 @@ SPECIAL = [
 LARGEST = 50.0
 """The largest special point for ops that square: float16 holds its square."""
 
+POSITIVE = [0.005, 0.01, 0.5, 1, 3, 20, 30, 88, 100, 700]
+"""Numbers whose reciprocals and square roots are far from overflow, and those numbers' derivatives.
+
+float16 holds the squares of these reciprocals.
+"""
+
+EXPONENT = 8.0
+"""The largest special exponent: float16 holds e^EXPONENT, and sums of such numbers."""
+
 CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (8, 8, 9, 10), (0, 0, 8, 0.0625)]
 """Corners of boxes that touch, are nested, lie far apart, or are thin.
 
@@ -47,7 +56,8 @@ class OpOptions:
     op:      a key of OPS.
     shapes:  the shapes of its inputs.
     kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
-             probability, "distribution" one of probabilities, "box" a box, "target" another.
+             probability, "distribution" one of probabilities, "box" a box, "target" another;
+             "positive", "nonzero" and "exponent" are points at which functions do not overflow.
     options: the op's options.
     squares: whether it squares its inputs.
     further: the further sets of points it is tried at.
@@ -90,6 +100,27 @@ CONSTANT = {"equal": 0.5, "zero": 0.0}
 
 NORMAL = {"offset": (1, OFFSET), "large": (LARGE, 0), "small": (SMALL, 0)}
 """Points -> the standard deviation and the mean of normal numbers; otherwise 1 and 0."""
+
+
+def _positive(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    """Return numbers above zero, for logarithms, roots and quotients."""
+    if points == "special":
+        return rng.permutation(np.resize(POSITIVE, int(np.prod(shape)))).reshape(shape)
+    return np.abs(_points(rng, shape, points, one))
+
+
+def _nonzero(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    return _positive(rng, shape, points, one) * rng.choice([-1, 1], shape)
+
+
+def _exponents(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    return np.clip(_points(rng, shape, points, one), -EXPONENT, EXPONENT)
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
@@ -136,6 +167,9 @@ def _targets(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: O
 FILL: dict[str, Callable[..., Array]] = {
     "x": _points,
     "w": _weights,
+    "positive": _positive,
+    "nonzero": _nonzero,
+    "exponent": _exponents,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
@@ -149,6 +183,7 @@ PAIR = ((3, 9), (3, 9))
 IMAGE = (2, 4, 6, 5)
 CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
+CONDITION = np.array([[True, False, True, True], [False] * 4, [True, False, False, True]])
 
 
 def _conv(kernel: tuple[int, ...], *, bias: bool = True, **options: int) -> OpOptions:
@@ -168,8 +203,10 @@ def _attention(features: int) -> OpOptions:
     return OpOptions("attention", ((2, 2, 5, features),) * 3, ("w", "w", "x"))
 
 
-def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> OpOptions:
-    return OpOptions(op, (shape,), ("x",), options)
+def _shaped(
+    op: str, shape: tuple[int, ...], kind: str = "x", /, *, squares: bool = False, **options: Any
+) -> OpOptions:
+    return OpOptions(op, (shape,), (kind,), options, squares)
 
 
 def _loss(
@@ -292,6 +329,28 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "cross_entropy-smoothed-ignored": _classes(label_smoothing=0.1, ignore_index=4),
     "bce_with_logits": _of_probability(),
     "bce_with_logits-pos_weight": _of_probability(pos_weight=3.7),
+    "subtract": OpOptions("subtract", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "divide": OpOptions("divide", ((3, 1), (2, 3, 4)), ("w", "nonzero")),
+    "negative": _shaped("negative", (3, 7)),
+    "power-2": _shaped("power", (3, 7), squares=True, exponent=2),
+    "power-3": _shaped("power", (3, 7), "exponent", exponent=3),
+    "power-fraction": _shaped("power", (3, 7), "positive", exponent=-0.75),
+    "exp": _shaped("exp", VECTOR[0], "exponent"),
+    "expm1": _shaped("expm1", VECTOR[0], "exponent"),
+    "log": _shaped("log", VECTOR[0], "positive"),
+    "log1p": _shaped("log1p", VECTOR[0], "positive"),
+    "sqrt": _shaped("sqrt", VECTOR[0], "positive"),
+    "rsqrt": _shaped("rsqrt", VECTOR[0], "positive"),
+    "reciprocal": _shaped("reciprocal", VECTOR[0], "nonzero"),
+    "sin": _activation("sin"),
+    "cos": _activation("cos"),
+    "erf": _activation("erf"),
+    "abs": OpOptions("abs", VECTOR, ("x",), further=ZERO),
+    "clamp": OpOptions("clamp", VECTOR, ("x",), {"low": -0.75, "high": 0.5}),
+    "clamp-low": OpOptions("clamp", VECTOR, ("x",), {"low": 0.5}),
+    "maximum": OpOptions("maximum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "minimum": OpOptions("minimum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }

@@ -1,7 +1,16 @@
 """The ops by name: the one table that a network's nodes refer to."""
 
 from backproof.reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
-from backproof.reference.ops.arithmetic import add, matmul, multiply, scale, sum_
+from backproof.reference.ops.arithmetic import (
+    add,
+    divide,
+    matmul,
+    multiply,
+    negative,
+    scale,
+    subtract,
+    sum_,
+)
 from backproof.reference.ops.attention import attention, causal_mask
 from backproof.reference.ops.boxes import complete_iou
 from backproof.reference.ops.convolution import conv2d
@@ -11,10 +20,24 @@ from backproof.reference.ops.cross_entropy import (
     softmax_cross_entropy,
 )
 from backproof.reference.ops.dense import dense
+from backproof.reference.ops.elementary import (
+    cos,
+    erf_,
+    exp,
+    expm1,
+    log,
+    log1p,
+    power,
+    reciprocal,
+    rsqrt,
+    sin,
+    sqrt_,
+)
 from backproof.reference.ops.gelu import gelu
 from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.piecewise import abs_, clamp, maximum, minimum, where
 from backproof.reference.ops.pooling import average_pool, max_pool, upsample
 from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
 from backproof.reference.ops.sigmoid import sigmoid
@@ -63,4 +86,23 @@ OPS: dict[str, Op] = {
     "cross_entropy": cross_entropy,
     "bce_with_logits": bce_with_logits,
     "complete_iou": complete_iou,
+    "subtract": subtract,
+    "divide": divide,
+    "negative": negative,
+    "power": power,
+    "exp": exp,
+    "expm1": expm1,
+    "log": log,
+    "log1p": log1p,
+    "sqrt": sqrt_,
+    "rsqrt": rsqrt,
+    "reciprocal": reciprocal,
+    "sin": sin,
+    "cos": cos,
+    "erf": erf_,
+    "abs": abs_,
+    "clamp": clamp,
+    "maximum": maximum,
+    "minimum": minimum,
+    "where": where,
 }

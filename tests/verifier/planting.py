@@ -45,6 +45,7 @@ NETWORKS = {
     "pools": small.pools(),
     "activations": small.activations(),
     "arithmetic": small.arithmetic(),
+    "elementary": small.elementary(),
     "detector": small.detector(),
     "gpt": small.transformer("composed"),
     "gpt-fused": small.transformer("fused"),

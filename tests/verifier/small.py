@@ -116,6 +116,31 @@ def arithmetic() -> Network:
     return g.network("arithmetic")
 
 
+def elementary() -> Network:
+    """Return elementary functions and functions that choose, each at points where it is steep."""
+    g = builder(16)
+    x = g.input("x", g.rng.standard_normal((2, 3, 4)))
+    x = g.node("less", "subtract", x, g.near("row", 4))
+    x = g.node("under", "subtract", g.near("column", 3, 1), x)
+    x = g.node("share", "divide", x, g.near("lengths", 4, mean=1.5))
+    x = g.node("angle", "clamp", g.node("turned", "negative", x), low=-0.75, high=0.875)
+    far = g.node(
+        "far", "divide", g.input("ends", 0.5 + g.rng.random((3, 1))), g.node("cos", "cos", x)
+    )
+    x = g.node("both", "subtract", far, g.node("sin", "sin", x))
+    x = g.node("larger", "maximum", x, g.near("floor", 3, 1))
+    x = g.node("smaller", "minimum", g.near("ceiling", 2, 3, 4, mean=1.5), x)
+    condition = np.array([[True, False, True, True], [False, True, True, False], [True] * 4])
+    x = g.node("one", "where", x, g.normal("others", 4, scale=1.0), condition=condition)
+    x = g.node("growth", "expm1", g.node("erf", "erf", x))
+    x = g.node("level", "log1p", g.node("size", "abs", x))
+    x = g.node("back", "reciprocal", g.node("e", "exp", x))
+    x = g.node("cube", "power", g.node("root", "sqrt", x), exponent=3)
+    x = g.node("log", "log", g.node("rsqrt", "rsqrt", x))
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((2, 3, 4))))
+    return g.network("elementary")
+
+
 def detector() -> Network:
     """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared.
 

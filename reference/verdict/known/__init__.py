@@ -11,6 +11,7 @@ from backproof.reference.verdict.known.activations import (
     gelu_in_steps,
     gelu_of_5_terms,
     gelu_slope_of_5_terms,
+    of_5_terms,
     softplus_with_threshold,
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
@@ -53,6 +54,7 @@ THREADS = 16
 
 FORMULAS: Mapping[str, Formula] = {
     "softplus with a threshold of 20": Instead(softplus_with_threshold()),
+    "erf of five terms": Instead(of_5_terms()),
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
     "expm1 as exp - 1": Instead(elu_of_difference()),
