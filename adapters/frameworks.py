@@ -73,9 +73,9 @@ TABLE = {
         },
         methods={
             "jvp": WEIGHT_NORM,
-            "forward-over-reverse": (*WEIGHT_NORM, "huber", "huber-delta"),
-            "reverse-over-forward": WEIGHT_NORM,
-            "reverse-over-reverse": (),
+            "forward-over-reverse": (*WEIGHT_NORM, "huber", "huber-delta", "hardsigmoid"),
+            "reverse-over-forward": (*WEIGHT_NORM, "hardsigmoid", "glu", "glu-axis"),
+            "reverse-over-reverse": ("hardsigmoid",),
         },
         libraries=("single", "foreach", "fused"),
         process_state=lambda torch: {

@@ -179,6 +179,20 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
     return 1 - iou + rho2 / c2 + alpha * v
 
 
+def variance(
+    x: Tensor, axis: Tensor = None, *, keepdims: bool = False, correction: int = 1
+) -> Tensor:
+    return jnp.var(x, axis, keepdims=keepdims, correction=correction)
+
+
+def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12) -> Tensor:
+    return x / jnp.maximum(jnp.linalg.norm(x, axis=axis, keepdims=True), eps)
+
+
+def prelu(z: Tensor, a: Tensor) -> Tensor:
+    return jnp.where(z > 0, z, a.reshape(-1, *(1 for _ in range(2, z.ndim))) * z)
+
+
 adapter = Adapter(
     version=jax.__version__,
     ops={
@@ -239,6 +253,20 @@ adapter = Adapter(
         "clamp": lambda x, low=None, high=None: jnp.clip(x, low, high),
         "maximum": jnp.maximum,
         "minimum": jnp.minimum,
+        "mean": jnp.mean,
+        "max": jnp.max,
+        "logsumexp": jax.nn.logsumexp,
+        "variance": variance,
+        "norm": jnp.linalg.norm,
+        "normalize": normalize,
+        "cumsum": jnp.cumsum,
+        "log_sigmoid": jax.nn.log_sigmoid,
+        "mish": jax.nn.mish,
+        "softsign": jax.nn.soft_sign,
+        "hardsigmoid": jax.nn.hard_sigmoid,
+        "hardswish": jax.nn.hard_swish,
+        "prelu": prelu,
+        "glu": jax.nn.glu,
         "where": lambda a, b, condition: jnp.where(condition, a, b),
     },
     array=jnp.array,

@@ -94,6 +94,9 @@ def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -
 FORWARD = ("jvp", "forward-over-reverse", "reverse-over-forward")
 """The methods that use forward mode."""
 
+SECOND = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse")
+"""The methods of second order."""
+
 
 def unfused(method: Directional) -> Directional:
     """Return the method with unfused attention: fused has no forward mode or second derivative."""
@@ -163,6 +166,14 @@ def where(a: Tensor, b: Tensor, condition: Any) -> Tensor:
     return torch.where(torch.tensor(condition), a, b)
 
 
+def logsumexp(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    return torch.logsumexp(x, tuple(range(x.ndim)) if axis is None else axis, keepdims)
+
+
+def variance(x: Tensor, axis: Any = None, *, keepdims: bool = False, correction: int = 1) -> Tensor:
+    return torch.var(x, axis, correction=correction, keepdim=keepdims)
+
+
 adapter = Adapter(
     version=str(torch.__version__),
     processor=processor(),
@@ -178,8 +189,8 @@ adapter = Adapter(
         "gelu": F.gelu,
         "silu": F.silu,
         "softplus": softplus,
-        "softmax": lambda y: F.softmax(y, dim=-1),
-        "log_softmax": lambda y: F.log_softmax(y, dim=-1),
+        "softmax": lambda y, axis=-1: F.softmax(y, axis),
+        "log_softmax": lambda y, axis=-1: F.log_softmax(y, axis),
         "batch_norm": batch_norm,
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
@@ -225,6 +236,22 @@ adapter = Adapter(
         "maximum": torch.maximum,
         "minimum": torch.minimum,
         "where": where,
+        "mean": torch.mean,
+        "max": lambda x, axis=(), keepdims=False: torch.amax(x, axis, keepdims),
+        "logsumexp": logsumexp,
+        "variance": variance,
+        "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(
+            x, dim=axis, keepdim=keepdims
+        ),
+        "normalize": lambda x, axis=1, eps=1e-12: F.normalize(x, dim=axis, eps=eps),
+        "cumsum": torch.cumsum,
+        "log_sigmoid": F.logsigmoid,
+        "mish": F.mish,
+        "softsign": F.softsign,
+        "hardsigmoid": F.hardsigmoid,
+        "hardswish": F.hardswish,
+        "prelu": F.prelu,
+        "glu": lambda x, axis=-1: F.glu(x, axis),
     },
     array=array,
     numpy=numpy,
@@ -235,6 +262,10 @@ adapter = Adapter(
     aborts=aborts,
     unsupported={
         "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+        "glu reverse-over-forward": "glu_jvp has no derivative",
+        **dict.fromkeys(
+            (f"hardsigmoid {method}" for method in SECOND), "hardsigmoid has no second derivative"
+        ),
         **dict.fromkeys(
             (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
         ),

@@ -95,7 +95,7 @@ def _points(rng: np.random.Generator, shape: tuple[int, ...], points: str, one: 
     return factor * rng.standard_normal(shape) + mean
 
 
-CONSTANT = {"equal": 0.5, "zero": 0.0}
+CONSTANT = {"equal": 0.5, "zero": 0.0, "turn": 3.0}
 """Points -> the number that all entries are."""
 
 NORMAL = {"offset": (1, OFFSET), "large": (LARGE, 0), "small": (SMALL, 0)}
@@ -350,6 +350,33 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "clamp-low": OpOptions("clamp", VECTOR, ("x",), {"low": 0.5}),
     "maximum": OpOptions("maximum", ((2, 3, 4), (3, 1)), ("x", "x")),
     "minimum": OpOptions("minimum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "sum-axes": _shaped("sum", (2, 3, 4), axis=(0, 2), keepdims=True),
+    "mean": _shaped("mean", (3, 7)),
+    "mean-axes": _shaped("mean", (2, 3, 4), axis=(-2, -1), keepdims=True),
+    "max": _shaped("max", (3, 7)),
+    "max-axis": _shaped("max", (2, 3, 4), axis=1, keepdims=True),
+    "logsumexp": _shaped("logsumexp", ROWS[0]),
+    "logsumexp-axis": _shaped("logsumexp", ROWS[0], axis=-1, keepdims=True),
+    "variance": _shaped("variance", (3, 7), squares=True),
+    "variance-axis": _shaped(
+        "variance", (2, 3, 5), squares=True, axis=(0, 2), keepdims=True, correction=0
+    ),
+    "norm": _shaped("norm", (3, 7), squares=True),
+    "norm-axis": _shaped("norm", (2, 3, 4), squares=True, axis=(1, 2), keepdims=True),
+    "normalize": _shaped("normalize", (3, 7), squares=True),
+    "normalize-eps": _shaped("normalize", (2, 3, 4), squares=True, axis=-1, eps=2.0),
+    "cumsum": _shaped("cumsum", (2, 5, 3), axis=1),
+    "softmax-axis": _shaped("softmax", (3, 7), axis=0),
+    "log_softmax-axis": _shaped("log_softmax", (3, 7), axis=0),
+    "log_sigmoid": _activation("log_sigmoid"),
+    "mish": _activation("mish"),
+    "softsign": OpOptions("softsign", VECTOR, ("x",), squares=True),
+    "hardsigmoid": OpOptions("hardsigmoid", VECTOR, ("x",), further=("turn",)),
+    "hardswish": OpOptions("hardswish", VECTOR, ("x",), further=("turn",)),
+    "prelu": OpOptions("prelu", ((2, 3, 4), (3,)), ("x", "w")),
+    "prelu-one": OpOptions("prelu", ((3, 5), (1,)), ("x", "w")),
+    "glu": _shaped("glu", (3, 8)),
+    "glu-axis": _shaped("glu", (4, 5), axis=0),
     "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),

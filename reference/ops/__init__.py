@@ -1,6 +1,16 @@
 """The ops by name: the one table that a network's nodes refer to."""
 
-from backproof.reference.ops.activations import elu, leaky_relu, relu, silu, softplus, tanh
+from backproof.reference.ops.activations import (
+    elu,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    relu,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+)
 from backproof.reference.ops.arithmetic import (
     add,
     divide,
@@ -9,7 +19,6 @@ from backproof.reference.ops.arithmetic import (
     negative,
     scale,
     subtract,
-    sum_,
 )
 from backproof.reference.ops.attention import attention, causal_mask
 from backproof.reference.ops.boxes import complete_iou
@@ -33,12 +42,23 @@ from backproof.reference.ops.elementary import (
     sin,
     sqrt_,
 )
+from backproof.reference.ops.gates import glu, hardsigmoid, hardswish, prelu
 from backproof.reference.ops.gelu import gelu
 from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.piecewise import abs_, clamp, maximum, minimum, where
 from backproof.reference.ops.pooling import average_pool, max_pool, upsample
+from backproof.reference.ops.reductions import (
+    cumsum,
+    logsumexp,
+    max_,
+    mean,
+    norm,
+    normalize,
+    sum_,
+    variance,
+)
 from backproof.reference.ops.shaping import concatenate, embedding, pad, reshape, slice_, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
@@ -105,4 +125,18 @@ OPS: dict[str, Op] = {
     "maximum": maximum,
     "minimum": minimum,
     "where": where,
+    "mean": mean,
+    "max": max_,
+    "logsumexp": logsumexp,
+    "variance": variance,
+    "norm": norm,
+    "normalize": normalize,
+    "cumsum": cumsum,
+    "log_sigmoid": log_sigmoid,
+    "mish": mish,
+    "softsign": softsign,
+    "hardsigmoid": hardsigmoid,
+    "hardswish": hardswish,
+    "prelu": prelu,
+    "glu": glu,
 }

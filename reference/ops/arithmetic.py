@@ -1,4 +1,4 @@
-"""Arithmetic: add, subtract, multiply, divide, negative, scale, matmul, sum.
+"""Arithmetic: add, subtract, multiply, divide, negative, scale, matmul.
 
 Operands broadcast as NumPy's do.
 """
@@ -87,16 +87,6 @@ def matmul_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Arr
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
-def sum_forward(x: Array) -> Array:
-    """Return the sum of all entries, shape ()."""
-    return np.sum(x)
-
-
-def sum_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-    """Return dx: dy for every entry."""
-    return (np.ones_like(x) * dy,)
-
-
 add = Op(add_forward, add_backward)
 multiply = Op(multiply_forward, multiply_backward)
 subtract = Op(subtract_forward, subtract_backward)
@@ -108,4 +98,3 @@ divide = Op(
 negative = Op(negative_forward, negative_backward)
 scale = Op(scale_forward, scale_backward)
 matmul = Op(matmul_forward, matmul_backward)
-sum_ = Op(sum_forward, sum_backward)

@@ -46,6 +46,7 @@ NETWORKS = {
     "activations": small.activations(),
     "arithmetic": small.arithmetic(),
     "elementary": small.elementary(),
+    "reductions": small.reductions(),
     "detector": small.detector(),
     "gpt": small.transformer("composed"),
     "gpt-fused": small.transformer("fused"),

@@ -141,6 +141,26 @@ def elementary() -> Network:
     return g.network("elementary")
 
 
+def reductions() -> Network:
+    """Return reductions over one axis and over several, and activations in pieces."""
+    g = builder(17)
+    x = g.input("x", 2 * g.rng.standard_normal((2, 3, 4)))
+    h = g.node("hard", "hardswish", g.node("sums", "cumsum", x, axis=1))
+    h = g.node("wide", "concatenate", h, g.node("gate", "hardsigmoid", x), axis=2)
+    h = g.node("half", "glu", g.node("slopes", "prelu", h, g.near("a", 3, mean=0.25)), axis=2)
+    h = g.node("unit", "normalize", g.node("smooth", "mish", h), axis=2, eps=0.75)
+    p = g.node("p", "softmax", g.node("sign", "softsign", x), axis=1)
+    h = g.node("more", "add", h, g.node("logs", "log_sigmoid", p))
+    m = g.node("mean", "mean", h, axis=(0, 2), keepdims=True)
+    v = g.node("variance", "variance", h, axis=2, keepdims=True)
+    m = g.node("mv", "multiply", m, v)
+    n = g.node("norm", "norm", g.node("max", "max", h, axis=1, keepdims=True), axis=(1, 2))
+    e = g.node("lse", "logsumexp", g.node("scaled", "multiply", h, m), axis=(1, 2))
+    s = g.node("sum", "sum", g.node("product", "multiply", e, n), axis=0, keepdims=True)
+    g.node("E", "scale", g.node("total", "sum", s), factor=0.75)
+    return g.network("reductions")
+
+
 def detector() -> Network:
     """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared.
 

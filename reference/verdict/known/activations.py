@@ -102,6 +102,16 @@ def gelu_in_steps() -> dict[str, Op]:
     return {"gelu": replace(right, backward=backward)}
 
 
+def sixth_in_float32() -> dict[str, Op]:
+    """Return the hard sigmoid whose slope is 1/6 rounded to float32, in float64 too."""
+    right, factor = OPS["hardsigmoid"], 6 * float(np.float32(1 / 6))
+
+    def backward(dout: Array, out: Array, z: Array) -> tuple[Array, ...]:
+        return right.backward(factor * dout, out, z)
+
+    return {"hardsigmoid": replace(right, backward=backward)}
+
+
 def elu_of_difference() -> dict[str, Op]:
     """Return ELU that takes e^z - 1 as the rounded e^z, minus 1: it cancels near zero.
 
