@@ -179,6 +179,29 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
     return 1 - iou + rho2 / c2 + alpha * v
 
 
+def affine(xhat: Tensor, *parameters: Tensor) -> Tensor:
+    shape = (-1, *(1 for _ in xhat.shape[2:]))
+    if not parameters:
+        return xhat
+    gamma, beta = (a.reshape(shape) for a in parameters)
+    return xhat * gamma + beta
+
+
+def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    rows = x.reshape(x.shape[0], groups, -1)
+    centered = rows - jnp.mean(rows, axis=-1, keepdims=True)
+    inv = lax.rsqrt(jnp.mean(jnp.square(centered), axis=-1, keepdims=True) + eps)
+    return affine((centered * inv).reshape(x.shape), *parameters)
+
+
+def batch_norm_inference(
+    x: Tensor, *parameters: Tensor, mean: Tensor, variance: Tensor, eps: float = 1e-5
+) -> Tensor:
+    shape = (-1, *(1 for _ in x.shape[2:]))
+    m, v = (jnp.array(a, dtype=x.dtype).reshape(shape) for a in (mean, variance))
+    return affine((x - m) * lax.rsqrt(v + eps), *parameters)
+
+
 def variance(
     x: Tensor, axis: Tensor = None, *, keepdims: bool = False, correction: int = 1
 ) -> Tensor:
@@ -253,6 +276,8 @@ adapter = Adapter(
         "clamp": lambda x, low=None, high=None: jnp.clip(x, low, high),
         "maximum": jnp.maximum,
         "minimum": jnp.minimum,
+        "group_norm": group_norm,
+        "batch_norm_inference": batch_norm_inference,
         "mean": jnp.mean,
         "max": jnp.max,
         "logsumexp": jax.nn.logsumexp,

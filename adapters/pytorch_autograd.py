@@ -166,6 +166,19 @@ def where(a: Tensor, b: Tensor, condition: Any) -> Tensor:
     return torch.where(torch.tensor(condition), a, b)
 
 
+def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    gamma, beta = parameters or (None, None)
+    return F.group_norm(x, groups, gamma, beta, eps)
+
+
+def batch_norm_inference(
+    x: Tensor, *parameters: Tensor, mean: Any, variance: Any, eps: float = 1e-5
+) -> Tensor:
+    m, v = (torch.tensor(a, dtype=x.dtype) for a in (mean, variance))
+    gamma, beta = parameters or (None, None)
+    return F.batch_norm(x, m, v, gamma, beta, eps=eps)
+
+
 def logsumexp(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
     return torch.logsumexp(x, tuple(range(x.ndim)) if axis is None else axis, keepdims)
 
@@ -236,6 +249,8 @@ adapter = Adapter(
         "maximum": torch.maximum,
         "minimum": torch.minimum,
         "where": where,
+        "group_norm": group_norm,
+        "batch_norm_inference": batch_norm_inference,
         "mean": torch.mean,
         "max": lambda x, axis=(), keepdims=False: torch.amax(x, axis, keepdims),
         "logsumexp": logsumexp,

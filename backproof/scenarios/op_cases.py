@@ -183,6 +183,7 @@ PAIR = ((3, 9), (3, 9))
 IMAGE = (2, 4, 6, 5)
 CLASSES = np.array([1, 0, 4, 2, 4])
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
+GATHERED = {"mean": (0.5, -1.0, 2.0, 0.0), "variance": (1.0, 0.25, 4.0, 0.5)}
 CONDITION = np.array([[True, False, True, True], [False] * 4, [True, False, False, True]])
 
 
@@ -236,6 +237,11 @@ def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> O
     shapes = (shape, *((channels,) for _ in parameters))
     further = ("large",) if op == "rms_norm" else ("offset", "large")  # it subtracts no mean
     return OpOptions(op, shapes, ("x", *parameters), options, squares=True, further=further)
+
+
+def _of_channels(op: str, parameters: int, **options: Any) -> OpOptions:
+    shapes = ((3, 4, 3, 2), *((4,) for _ in range(parameters)))
+    return OpOptions(op, shapes, ("x", *("w",) * parameters), options, squares=True)
 
 
 def _weight_norm(shape: tuple[int, ...], dim: int = 0) -> OpOptions:
@@ -350,13 +356,17 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "clamp-low": OpOptions("clamp", VECTOR, ("x",), {"low": 0.5}),
     "maximum": OpOptions("maximum", ((2, 3, 4), (3, 1)), ("x", "x")),
     "minimum": OpOptions("minimum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "group_norm": _of_channels("group_norm", 2, groups=2, eps=0.25),
+    "group_norm-instance": _of_channels("group_norm", 0, groups=4, eps=0.25),
+    "batch_norm_inference": _of_channels("batch_norm_inference", 2, **GATHERED),
+    "batch_norm_inference-no-gain": _of_channels("batch_norm_inference", 0, eps=0.125, **GATHERED),
     "sum-axes": _shaped("sum", (2, 3, 4), axis=(0, 2), keepdims=True),
     "mean": _shaped("mean", (3, 7)),
     "mean-axes": _shaped("mean", (2, 3, 4), axis=(-2, -1), keepdims=True),
     "max": _shaped("max", (3, 7)),
     "max-axis": _shaped("max", (2, 3, 4), axis=1, keepdims=True),
-    "logsumexp": _shaped("logsumexp", ROWS[0]),
-    "logsumexp-axis": _shaped("logsumexp", ROWS[0], axis=-1, keepdims=True),
+    "logsumexp": _shaped("logsumexp", ROWS[0], "exponent"),
+    "logsumexp-axis": _shaped("logsumexp", ROWS[0], "exponent", axis=-1, keepdims=True),
     "variance": _shaped("variance", (3, 7), squares=True),
     "variance-axis": _shaped(
         "variance", (2, 3, 5), squares=True, axis=(0, 2), keepdims=True, correction=0

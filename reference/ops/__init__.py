@@ -44,6 +44,7 @@ from backproof.reference.ops.elementary import (
 )
 from backproof.reference.ops.gates import glu, hardsigmoid, hardswish, prelu
 from backproof.reference.ops.gelu import gelu
+from backproof.reference.ops.group_norm import batch_norm_inference, group_norm
 from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
@@ -125,6 +126,8 @@ OPS: dict[str, Op] = {
     "maximum": maximum,
     "minimum": minimum,
     "where": where,
+    "group_norm": group_norm,
+    "batch_norm_inference": batch_norm_inference,
     "mean": mean,
     "max": max_,
     "logsumexp": logsumexp,

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side
+from backproof.reference.ops.functions import either_side, stop
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 Bound = float | None
@@ -71,6 +71,21 @@ def maximum_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
+def maximum_forward_of_difference(a: Array, b: Array) -> Array:
+    """Return the larger of a and b, with the tangent db + (da - db) where a is larger.
+
+    Only the tangent differs: it is rounded.
+    """
+    da, db = a - stop(a), b - stop(b)
+    share = np.where(a > b, 1, np.where(a < b, 0, 0.5))
+    return stop(np.maximum(a, b)) + (db + share * (da - db))
+
+
+def minimum_forward_of_difference(a: Array, b: Array) -> Array:
+    """Return the smaller of a and b, likewise."""
+    return -maximum_forward_of_difference(-a, -b)
+
+
 def minimum_forward(a: Array, b: Array) -> Array:
     """Return the smaller of a and b, entry by entry; they broadcast."""
     return np.minimum(a, b)
@@ -112,6 +127,7 @@ maximum = Op(
     forms={
         "the first of equal operands": Op(maximum_forward, partial(maximum_backward, share=1)),
         "the second of equal operands": Op(maximum_forward, partial(maximum_backward, share=0)),
+        "the tangents' difference": Op(maximum_forward_of_difference, maximum_backward),
     },
 )
 minimum = Op(
@@ -120,6 +136,7 @@ minimum = Op(
     forms={
         "the first of equal operands": Op(minimum_forward, partial(minimum_backward, share=1)),
         "the second of equal operands": Op(minimum_forward, partial(minimum_backward, share=0)),
+        "the tangents' difference": Op(minimum_forward_of_difference, minimum_backward),
     },
 )
 where = Op(where_forward, where_backward)

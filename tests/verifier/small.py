@@ -145,10 +145,16 @@ def reductions() -> Network:
     """Return reductions over one axis and over several, and activations in pieces."""
     g = builder(17)
     x = g.input("x", 2 * g.rng.standard_normal((2, 3, 4)))
+    x = g.node("groups", "group_norm", x, g.near("b.gain", 3, mean=1.0), g.near("b", 3), groups=3)
+    gathered = {"mean": (0.25, -0.5, 0.0), "variance": (1.0, 0.5, 2.0)}
+    x = g.node(
+        *("gathered", "batch_norm_inference", x, g.near("c.gain", 3, mean=1.5), g.near("c", 3)),
+        **gathered,
+    )
     h = g.node("hard", "hardswish", g.node("sums", "cumsum", x, axis=1))
     h = g.node("wide", "concatenate", h, g.node("gate", "hardsigmoid", x), axis=2)
     h = g.node("half", "glu", g.node("slopes", "prelu", h, g.near("a", 3, mean=0.25)), axis=2)
-    h = g.node("unit", "normalize", g.node("smooth", "mish", h), axis=2, eps=0.75)
+    h = g.node("unit", "normalize", g.node("smooth", "mish", h), axis=2, eps=1.0)
     p = g.node("p", "softmax", g.node("sign", "softsign", x), axis=1)
     h = g.node("more", "add", h, g.node("logs", "log_sigmoid", p))
     m = g.node("mean", "mean", h, axis=(0, 2), keepdims=True)
