@@ -82,6 +82,17 @@ def prelu_backward(dout: Array, out: Array, z: Array, a: Array) -> tuple[Array, 
     return dz, np.reshape(da, np.shape(a))
 
 
+def prelu_forward_above(z: Array, a: Array) -> Array:
+    """Return the same, with the slope 1 at z = 0."""
+    return np.where(z < 0, along_channels(a, z) * z, z)
+
+
+def prelu_backward_above(dout: Array, out: Array, z: Array, a: Array) -> tuple[Array, Array]:
+    """Return the same, but dout at z = 0."""
+    dz, da = prelu_backward(dout, out, z, a)
+    return np.where(z < 0, dz, dout), da
+
+
 def glu_forward(x: Array, *, axis: int = -1) -> Array:
     """Return a s(b), s the sigmoid, of the halves a, b of x (Dauphin et al. 2017).
 
@@ -124,7 +135,11 @@ hardswish = replace(
         "hard swish' multiplied out": hard_swish(expanded=True),
     },
 )
-prelu = Op(prelu_forward, prelu_backward)
+prelu = Op(
+    prelu_forward,
+    prelu_backward,
+    forms={"slope 1 at zero": Op(prelu_forward_above, prelu_backward_above)},
+)
 glu = Op(
     glu_forward,
     glu_backward,
