@@ -73,9 +73,9 @@ TABLE = {
         },
         methods={
             "jvp": NO_FORWARD_MODE,
-            "forward-over-reverse": (*NO_FORWARD_MODE, "huber", "huber-delta"),
-            "reverse-over-forward": NO_FORWARD_MODE,
-            "reverse-over-reverse": (),
+            "forward-over-reverse": (*NO_FORWARD_MODE, "huber", "huber-delta", "hardsigmoid"),
+            "reverse-over-forward": (*NO_FORWARD_MODE, "hardsigmoid", "glu", "glu-axis"),
+            "reverse-over-reverse": ("hardsigmoid",),
         },
         libraries=("single", "foreach", "fused"),
         process_state=lambda torch: {

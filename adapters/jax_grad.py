@@ -222,6 +222,43 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
     return 1 - iou + rho2 / c2 + alpha * v
 
 
+def affine(xhat: Tensor, *parameters: Tensor) -> Tensor:
+    shape = (-1, *(1 for _ in xhat.shape[2:]))
+    if not parameters:
+        return xhat
+    gamma, beta = (a.reshape(shape) for a in parameters)
+    return xhat * gamma + beta
+
+
+def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    rows = x.reshape(x.shape[0], groups, -1)
+    centered = rows - jnp.mean(rows, axis=-1, keepdims=True)
+    inv = lax.rsqrt(jnp.mean(jnp.square(centered), axis=-1, keepdims=True) + eps)
+    return affine((centered * inv).reshape(x.shape), *parameters)
+
+
+def batch_norm_inference(
+    x: Tensor, *parameters: Tensor, mean: Tensor, variance: Tensor, eps: float = 1e-5
+) -> Tensor:
+    shape = (-1, *(1 for _ in x.shape[2:]))
+    m, v = (jnp.array(a, dtype=x.dtype).reshape(shape) for a in (mean, variance))
+    return affine((x - m) * lax.rsqrt(v + eps), *parameters)
+
+
+def variance(
+    x: Tensor, axis: Tensor = None, *, keepdims: bool = False, correction: int = 1
+) -> Tensor:
+    return jnp.var(x, axis, keepdims=keepdims, correction=correction)
+
+
+def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12) -> Tensor:
+    return x / jnp.maximum(jnp.linalg.norm(x, axis=axis, keepdims=True), eps)
+
+
+def prelu(z: Tensor, a: Tensor) -> Tensor:
+    return jnp.where(z > 0, z, a.reshape(-1, *(1 for _ in range(2, z.ndim))) * z)
+
+
 adapter = Adapter(
     version=jax.__version__,
     ops={
@@ -272,6 +309,41 @@ adapter = Adapter(
         "cross_entropy": cross_entropy,
         "bce_with_logits": bce_with_logits,
         "complete_iou": complete_iou,
+        "subtract": jnp.subtract,
+        "divide": jnp.divide,
+        "negative": jnp.negative,
+        "power": lambda x, exponent: x**exponent,
+        "exp": jnp.exp,
+        "expm1": jnp.expm1,
+        "log": jnp.log,
+        "log1p": jnp.log1p,
+        "sqrt": jnp.sqrt,
+        "rsqrt": lax.rsqrt,
+        "reciprocal": jnp.reciprocal,
+        "sin": jnp.sin,
+        "cos": jnp.cos,
+        "erf": lax.erf,
+        "abs": jnp.abs,
+        "clamp": lambda x, low=None, high=None: jnp.clip(x, low, high),
+        "maximum": jnp.maximum,
+        "minimum": jnp.minimum,
+        "group_norm": group_norm,
+        "batch_norm_inference": batch_norm_inference,
+        "mean": jnp.mean,
+        "max": jnp.max,
+        "logsumexp": jax.nn.logsumexp,
+        "variance": variance,
+        "norm": jnp.linalg.norm,
+        "normalize": normalize,
+        "cumsum": jnp.cumsum,
+        "log_sigmoid": jax.nn.log_sigmoid,
+        "mish": jax.nn.mish,
+        "softsign": jax.nn.soft_sign,
+        "hardsigmoid": jax.nn.hard_sigmoid,
+        "hardswish": jax.nn.hard_swish,
+        "prelu": prelu,
+        "glu": jax.nn.glu,
+        "where": lambda a, b, condition: jnp.where(condition, a, b),
     },
     array=jnp.array,
     numpy=np.asarray,

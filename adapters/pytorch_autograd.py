@@ -94,6 +94,9 @@ def jvp(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -
 FORWARD = ("jvp", "forward-over-reverse", "reverse-over-forward")
 """The methods that use forward mode."""
 
+SECOND = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse")
+"""The methods of second order."""
+
 
 def unfused(method: Directional) -> Directional:
     """Return the method with unfused attention: fused has no forward mode or second derivative."""
@@ -216,6 +219,31 @@ def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
     return 1 - iou + rho2 / c2 + alpha * v
 
 
+def where(a: Tensor, b: Tensor, condition: Any) -> Tensor:
+    return torch.where(torch.tensor(condition), a, b)
+
+
+def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    gamma, beta = parameters or (None, None)
+    return F.group_norm(x, groups, gamma, beta, eps)
+
+
+def batch_norm_inference(
+    x: Tensor, *parameters: Tensor, mean: Any, variance: Any, eps: float = 1e-5
+) -> Tensor:
+    m, v = (torch.tensor(a, dtype=x.dtype) for a in (mean, variance))
+    gamma, beta = parameters or (None, None)
+    return F.batch_norm(x, m, v, gamma, beta, eps=eps)
+
+
+def logsumexp(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    return torch.logsumexp(x, tuple(range(x.ndim)) if axis is None else axis, keepdims)
+
+
+def variance(x: Tensor, axis: Any = None, *, keepdims: bool = False, correction: int = 1) -> Tensor:
+    return torch.var(x, axis, correction=correction, keepdim=keepdims)
+
+
 adapter = Adapter(
     version=str(torch.__version__),
     processor=processor(),
@@ -232,8 +260,8 @@ adapter = Adapter(
         "gelu": F.gelu,
         "silu": F.silu,
         "softplus": softplus,
-        "softmax": lambda y: F.softmax(y, dim=-1),
-        "log_softmax": lambda y: F.log_softmax(y, dim=-1),
+        "softmax": lambda y, axis=-1: F.softmax(y, axis),
+        "log_softmax": lambda y, axis=-1: F.log_softmax(y, axis),
         "batch_norm": batch_norm,
         "layer_norm": layer_norm,
         "rms_norm": rms_norm,
@@ -271,6 +299,43 @@ adapter = Adapter(
         "cross_entropy": cross_entropy,
         "bce_with_logits": bce_with_logits,
         "complete_iou": complete_iou,
+        "subtract": torch.sub,
+        "divide": torch.div,
+        "negative": torch.neg,
+        "power": torch.pow,
+        "exp": torch.exp,
+        "expm1": torch.expm1,
+        "log": torch.log,
+        "log1p": torch.log1p,
+        "sqrt": torch.sqrt,
+        "rsqrt": torch.rsqrt,
+        "reciprocal": torch.reciprocal,
+        "sin": torch.sin,
+        "cos": torch.cos,
+        "erf": torch.erf,
+        "abs": torch.abs,
+        "clamp": lambda x, low=None, high=None: torch.clamp(x, low, high),
+        "maximum": torch.maximum,
+        "minimum": torch.minimum,
+        "where": where,
+        "group_norm": group_norm,
+        "batch_norm_inference": batch_norm_inference,
+        "mean": torch.mean,
+        "max": lambda x, axis=(), keepdims=False: torch.amax(x, axis, keepdims),
+        "logsumexp": logsumexp,
+        "variance": variance,
+        "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(
+            x, dim=axis, keepdim=keepdims
+        ),
+        "normalize": lambda x, axis=1, eps=1e-12: F.normalize(x, dim=axis, eps=eps),
+        "cumsum": torch.cumsum,
+        "log_sigmoid": F.logsigmoid,
+        "mish": F.mish,
+        "softsign": F.softsign,
+        "hardsigmoid": F.hardsigmoid,
+        "hardswish": F.hardswish,
+        "prelu": F.prelu,
+        "glu": lambda x, axis=-1: F.glu(x, axis),
     },
     array=array,
     numpy=numpy,
@@ -281,6 +346,10 @@ adapter = Adapter(
     aborts=aborts,
     unsupported={
         "huber forward-over-reverse": "huber_loss_backward has no forward mode",
+        "glu reverse-over-forward": "glu_jvp has no derivative",
+        **dict.fromkeys(
+            (f"hardsigmoid {method}" for method in SECOND), "hardsigmoid has no second derivative"
+        ),
         **dict.fromkeys(
             (f"weight_norm {method}" for method in FORWARD), "_weight_norm has no forward mode"
         ),

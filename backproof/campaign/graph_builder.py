@@ -243,9 +243,16 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
         "ties": lambda rng, shape: _boxes(rng, shape, ties=True),
         "random": lambda rng, shape: _boxes(rng, shape, ties=False),
     },
+    "positive": {
+        "equal": lambda _, shape: np.full(shape, 0.5),
+        "normal": lambda rng, shape: 2.0**-6 + np.abs(rng.standard_normal(shape)),
+    },
     "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
 }
-"""Kind of a leaf (numbers, probabilities, distributions, boxes, weights) -> what may fill it."""
+"""Kind of a leaf -> what may fill it.
+
+There are numbers, probabilities, distributions, boxes, positive numbers, and weights.
+"""
 
 
 def is_box(a: Array) -> bool:
@@ -261,6 +268,7 @@ def is_distribution(a: Array) -> bool:
 
 
 WITHIN: dict[str, Callable[[Array], bool]] = {
+    "positive": lambda a: bool(np.all(a > 2.0**-7)),
     "x": lambda _: True,
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
     "distribution": is_distribution,

@@ -6,7 +6,7 @@ choice always comes first: graphs are reduced towards it.
 """
 
 from collections.abc import Callable
-from itertools import permutations
+from itertools import combinations, permutations
 from math import prod
 from typing import Any
 
@@ -54,6 +54,15 @@ ANY = has(1, 2, 3, 4)
 def unary(g: GraphBuilder) -> Any:
     """Add an op of one operand of any shape."""
     return g.node(g.op, g.operand(ANY, sequence), **g.options())
+
+
+def reduction(g: GraphBuilder) -> Any:
+    """Add a reduction of all axes, or of some of them."""
+    x = g.operand(ANY, sequence)
+    every = range(len(g.shape(x)))
+    some = [axes for n in every for axes in combinations(every, n + 1)]
+    axis = g.one([None, *some])
+    return g.node(g.op, x, **({} if axis is None else {"axis": axis}), **g.options())
 
 
 def binary(g: GraphBuilder) -> Any:
@@ -283,14 +292,14 @@ def as_in_op_cases(g: GraphBuilder) -> Any:
     return g.node(g.op, *inputs, **one.options)
 
 
-KIND = {"w": "x", "target": "box"}
+KIND = {"w": "x", "target": "box", "nonzero": "positive", "exponent": "x"}
 """Kind of an op case's input -> kind of a leaf, where they have other names."""
 
 STEPS: dict[str, Step] = {
     "scale": scale,
     "add": binary,
     "multiply": binary,
-    "sum": unary,
+    "sum": reduction,
     "reshape": reshape,
     "transpose": transpose,
     "slice": slice_,

@@ -27,6 +27,15 @@ SPECIAL = [
 LARGEST = 50.0
 """The largest special point for ops that square: float16 holds its square."""
 
+POSITIVE = [0.005, 0.01, 0.5, 1, 3, 20, 30, 88, 100, 700]
+"""Numbers whose reciprocals and square roots are far from overflow, and those numbers' derivatives.
+
+float16 holds the squares of these reciprocals.
+"""
+
+EXPONENT = 8.0
+"""The largest special exponent: float16 holds e^EXPONENT, and sums of such numbers."""
+
 CORNERS = [(0, 0, 1, 1), (1, 0, 2, 1), (0, 0, 4, 4), (8, 8, 9, 10), (0, 0, 8, 0.0625)]
 """Corners of boxes that touch, are nested, lie far apart, or are thin.
 
@@ -48,7 +57,8 @@ class OpOptions:
     op:      a key of OPS.
     shapes:  the shapes of its inputs.
     kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
-             probability, "distribution" one of probabilities, "box" a box, "target" another.
+             probability, "distribution" one of probabilities, "box" a box, "target" another;
+             "positive", "nonzero" and "exponent" are points at which functions do not overflow.
     options: the op's options.
     squares: whether it squares its inputs.
     further: the further sets of points it is tried at.
@@ -86,11 +96,32 @@ def _points(rng: np.random.Generator, shape: tuple[int, ...], points: str, one: 
     return factor * rng.standard_normal(shape) + mean
 
 
-CONSTANT = {"equal": 0.5, "zero": 0.0}
+CONSTANT = {"equal": 0.5, "zero": 0.0, "turn": 3.0}
 """Points -> the number that all entries are."""
 
 NORMAL = {"offset": (1, OFFSET), "large": (LARGE, 0), "small": (SMALL, 0)}
 """Points -> the standard deviation and the mean of normal numbers; otherwise 1 and 0."""
+
+
+def _positive(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    """Return numbers above zero, for logarithms, roots and quotients."""
+    if points == "special":
+        return rng.permutation(np.resize(POSITIVE, int(np.prod(shape)))).reshape(shape)
+    return np.abs(_points(rng, shape, points, one))
+
+
+def _nonzero(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    return _positive(rng, shape, points, one) * rng.choice([-1, 1], shape)
+
+
+def _exponents(
+    rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
+) -> Array:
+    return np.clip(_points(rng, shape, points, one), -EXPONENT, EXPONENT)
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
@@ -137,6 +168,9 @@ def _targets(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: O
 FILL: dict[str, Callable[..., Array]] = {
     "x": _points,
     "w": _weights,
+    "positive": _positive,
+    "nonzero": _nonzero,
+    "exponent": _exponents,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
@@ -154,6 +188,8 @@ TAKEN = np.array([[3, 0, 3], [4, 3, 0]])
 MASK = np.array([True, False, True, True, False, False, True])
 SEEN = np.array([[1, 1, 0, 0, 1], [0, 1, 0, 1, 1], [0, 0, 0, 0, 1]], bool)
 REFLECTED = partial(np.pad, pad_width=((0, 0), (2, 1)), mode="reflect")
+GATHERED = {"mean": (0.5, -1.0, 2.0, 0.0), "variance": (1.0, 0.25, 4.0, 0.5)}
+CONDITION = np.array([[True, False, True, True], [False] * 4, [True, False, False, True]])
 
 
 def _conv(
@@ -189,8 +225,10 @@ def _attends(
     return OpOptions("attention", shapes, (*"wwxw",)[: len(shapes)], own)
 
 
-def _shaped(op: str, shape: tuple[int, ...], /, **options: Any) -> OpOptions:
-    return OpOptions(op, (shape,), ("x",), options)
+def _shaped(
+    op: str, shape: tuple[int, ...], kind: str = "x", /, *, squares: bool = False, **options: Any
+) -> OpOptions:
+    return OpOptions(op, (shape,), (kind,), options, squares)
 
 
 def _loss(
@@ -220,6 +258,11 @@ def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> O
     shapes = (shape, *((channels,) for _ in parameters))
     further = ("large",) if op == "rms_norm" else ("offset", "large")  # it subtracts no mean
     return OpOptions(op, shapes, ("x", *parameters), options, squares=True, further=further)
+
+
+def _of_channels(op: str, parameters: int, **options: Any) -> OpOptions:
+    shapes = ((3, 4, 3, 2), *((4,) for _ in range(parameters)))
+    return OpOptions(op, shapes, ("x", *("w",) * parameters), options, squares=True)
 
 
 def _weight_norm(shape: tuple[int, ...], dim: int = 0) -> OpOptions:
@@ -352,6 +395,59 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "cross_entropy-smoothed-ignored": _classes(label_smoothing=0.1, ignore_index=4),
     "bce_with_logits": _of_probability(),
     "bce_with_logits-pos_weight": _of_probability(pos_weight=3.7),
+    "subtract": OpOptions("subtract", ((2, 3, 4), (3, 1)), ("x", "w")),
+    "divide": OpOptions("divide", ((3, 1), (2, 3, 4)), ("w", "nonzero")),
+    "negative": _shaped("negative", (3, 7)),
+    "power-2": _shaped("power", (3, 7), squares=True, exponent=2),
+    "power-3": _shaped("power", (3, 7), "exponent", exponent=3),
+    "power-fraction": _shaped("power", (3, 7), "positive", exponent=-0.75),
+    "exp": _shaped("exp", VECTOR[0], "exponent"),
+    "expm1": _shaped("expm1", VECTOR[0], "exponent"),
+    "log": _shaped("log", VECTOR[0], "positive"),
+    "log1p": _shaped("log1p", VECTOR[0], "positive"),
+    "sqrt": _shaped("sqrt", VECTOR[0], "positive"),
+    "rsqrt": _shaped("rsqrt", VECTOR[0], "positive"),
+    "reciprocal": _shaped("reciprocal", VECTOR[0], "nonzero"),
+    "sin": _activation("sin"),
+    "cos": _activation("cos"),
+    "erf": _activation("erf"),
+    "abs": OpOptions("abs", VECTOR, ("x",), further=ZERO),
+    "clamp": OpOptions("clamp", VECTOR, ("x",), {"low": -0.75, "high": 0.5}),
+    "clamp-low": OpOptions("clamp", VECTOR, ("x",), {"low": 0.5}),
+    "maximum": OpOptions("maximum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "minimum": OpOptions("minimum", ((2, 3, 4), (3, 1)), ("x", "x")),
+    "group_norm": _of_channels("group_norm", 2, groups=2, eps=0.25),
+    "group_norm-instance": _of_channels("group_norm", 0, groups=4, eps=0.25),
+    "batch_norm_inference": _of_channels("batch_norm_inference", 2, **GATHERED),
+    "batch_norm_inference-no-gain": _of_channels("batch_norm_inference", 0, eps=0.125, **GATHERED),
+    "sum-axes": _shaped("sum", (2, 3, 4), axis=(0, 2), keepdims=True),
+    "mean": _shaped("mean", (3, 7)),
+    "mean-axes": _shaped("mean", (2, 3, 4), axis=(-2, -1), keepdims=True),
+    "max": _shaped("max", (3, 7)),
+    "max-axis": _shaped("max", (2, 3, 4), axis=1, keepdims=True),
+    "logsumexp": _shaped("logsumexp", ROWS[0], "exponent"),
+    "logsumexp-axis": _shaped("logsumexp", ROWS[0], "exponent", axis=-1, keepdims=True),
+    "variance": _shaped("variance", (3, 7), squares=True),
+    "variance-axis": _shaped(
+        "variance", (2, 3, 5), squares=True, axis=(0, 2), keepdims=True, correction=0
+    ),
+    "norm": _shaped("norm", (3, 7), squares=True),
+    "norm-axis": _shaped("norm", (2, 3, 4), squares=True, axis=(1, 2), keepdims=True),
+    "normalize": _shaped("normalize", (3, 7), squares=True),
+    "normalize-eps": _shaped("normalize", (2, 3, 4), squares=True, axis=-1, eps=2.0),
+    "cumsum": _shaped("cumsum", (2, 5, 3), axis=1),
+    "softmax-axis": _shaped("softmax", (3, 7), axis=0),
+    "log_softmax-axis": _shaped("log_softmax", (3, 7), axis=0),
+    "log_sigmoid": _activation("log_sigmoid"),
+    "mish": _activation("mish"),
+    "softsign": OpOptions("softsign", VECTOR, ("x",), squares=True),
+    "hardsigmoid": OpOptions("hardsigmoid", VECTOR, ("x",), further=("turn",)),
+    "hardswish": OpOptions("hardswish", VECTOR, ("x",), further=("turn",)),
+    "prelu": OpOptions("prelu", ((2, 3, 4), (3,)), ("nonzero", "w")),
+    "prelu-one": OpOptions("prelu", ((3, 5), (1,)), ("nonzero", "w")),
+    "glu": _shaped("glu", (3, 8)),
+    "glu-axis": _shaped("glu", (4, 5), axis=0),
+    "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }

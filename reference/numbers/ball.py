@@ -462,15 +462,20 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
 
 
 def _power(a: Ball, b: Ball, p: Precision) -> Ball:
-    # |x^y - mid^mid_y| <= mid^mid_y (e^d - 1), d = |y log x - mid_y log mid|, for x > 0.
-    mid = np.asarray(a.mid**b.mid)
-    moved = (np.abs(b.mid) + b.rad) * _fall(a.mid, a.rad) + np.abs(np.log(a.mid)) * b.rad
+    """Enclose x^y for x > 0; where y is known to be an integer, for every x."""
+    mid, size = np.asarray(a.mid**b.mid), np.abs(a.mid)
+    is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
+    is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
+    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||.
+    moved = (np.abs(b.mid) + b.rad) * _fall(size, a.rad) + np.abs(np.log(size)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
-    # x^1 is x, not rounded.
-    is_one = np.asarray((b.mid == 1) & (b.rad == 0))
-    relative = np.where(is_one, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero=~is_one))
-    return Ball(mid, np.where(a.mid > 0, rad, np.inf), p)
+    # 2. Where x may be zero, for a natural y: |x^y| + |mid^y| <= (|mid| + rad)^y + |mid|^y.
+    both = (size + a.rad) ** np.maximum(b.mid, 0) + np.abs(mid)
+    rad = np.where(is_whole & (b.mid > 0) & ~np.isfinite(rad), both, rad)
+    rad = np.where(is_whole & (b.mid == 0), 0, rad)
+    relative = np.where(is_exact, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
+    rad += _rounding(np.abs(mid) + rad, relative, p, nonzero=~is_exact & _nonzero(a))
+    return Ball(mid, np.where((a.mid > 0) | is_whole, _up(rad), np.inf), p)
 
 
 def _growth(x: Array, rad: Array) -> Array:
@@ -501,7 +506,8 @@ _sqrt = _function(
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
 )
-# cos moves by no more than its operand does, and by no more than from -1 to 1.
+# sin and cos move by no more than their operand does, and by no more than from -1 to 1.
+_sin = _function(np.sin, "sin_ulp", lambda a, _: np.minimum(a.rad, 2))
 _cos = _function(np.cos, "cos_ulp", lambda a, _: np.minimum(a.rad, 2))
 # arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
@@ -643,6 +649,14 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
 
 
+def _cumsum(a: Ball, axis: int) -> Ball:
+    """Return the sums of the entries up to each; the longest has all of them."""
+    a = _read(a)
+    spread = np.cumsum(np.broadcast_to(a.rad, a.shape), axis=axis)
+    size = np.cumsum(np.abs(a.mid), axis=axis) + spread
+    return _accumulated(np.cumsum(a.mid, axis=axis), size, spread, a.shape[axis], a.precision)
+
+
 def in_any_order(parts: Sequence[Ball]) -> Ball:
     """Return the sum of balls whose terms, all together, may be added up in any order."""
     p, terms = parts[0].precision, sum(part.terms for part in parts)
@@ -698,6 +712,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.log: _log,
     np.log1p: _log1p,
     np.arctan: _arctan,
+    np.sin: _sin,
     np.cos: _cos,
     np.sqrt: _sqrt,
     np.power: _power,
@@ -707,6 +722,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.concatenate: _concatenate,
     np.sum: _sum,
+    np.cumsum: _cumsum,
     np.max: _max,
     np.where: _where,
     np.ones_like: _ones_like,

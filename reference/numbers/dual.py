@@ -166,6 +166,13 @@ def _divide(a: Dual, b: Dual) -> Dual:
     return Dual(y, _minus(_linear(lambda t: t / b.value, a.tangent), from_b))
 
 
+def _power(a: Dual, b: Dual) -> Dual:
+    """(a^b)' = b a^(b - 1) a' + a^b log a b'."""
+    y = a.value**b.value
+    from_a = _linear(lambda t: t * (b.value * a.value ** (b.value - 1)), a.tangent)
+    return Dual(y, _plus(from_a, _linear(lambda t: t * (y * np.log(a.value)), b.tangent)))
+
+
 def _function(
     f: Callable[[Any], Any], derivative: Callable[[Any, Any], Any]
 ) -> Callable[[Dual], Dual]:
@@ -223,6 +230,9 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.log: _function(np.log, lambda x, _: 1 / x),
     np.log1p: _function(np.log1p, lambda x, _: 1 / (1 + x)),
     np.arctan: _function(arctan, lambda x, _: 1 / (1 + x * x)),
+    np.sin: _function(np.sin, lambda x, _: np.cos(x)),
+    np.cos: _function(np.cos, lambda x, _: -np.sin(x)),
+    np.power: _power,
     np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
     np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
@@ -290,6 +300,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.argmax: lambda a, axis=None: np.argmax(a.value, axis=axis),
     np.pad: _pad,
     np.sum: _moved(np.sum),
+    np.cumsum: _moved(np.cumsum),
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
     **{move: _moved(move) for move in MOVES},

@@ -64,6 +64,7 @@ class Precision:
     sqrt_ulp: float = 3
     tanh_ulp: float = 5
     erf_ulp: float = 16
+    sin_ulp: float = 4
     cos_ulp: float = 4
     pow_ulp: float = 16
 

@@ -147,7 +147,19 @@ def _add_at(target: Terms, index: Any, values: Any) -> None:
     np.add.at(target.magnitude, index, terms.magnitude)
 
 
-FUNCTIONS = (np.exp, np.expm1, np.log, np.log1p, np.arctan, np.sqrt, np.power, np.tanh, erf)
+FUNCTIONS = (
+    np.exp,
+    np.expm1,
+    np.log,
+    np.log1p,
+    np.arctan,
+    np.sin,
+    np.cos,
+    np.sqrt,
+    np.power,
+    np.tanh,
+    erf,
+)
 
 _UFUNCS: dict[Any, Callable[..., Any]] = {
     np.negative: lambda a: Terms(-a.mid, a.magnitude),
@@ -166,6 +178,7 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.concatenate: _concatenate,
     np.sum: _linear(np.sum),
+    np.cumsum: _linear(np.cumsum),
     np.max: _max,
     np.where: _where,
     np.ones_like: lambda a: Terms.of(np.ones(a.shape)),

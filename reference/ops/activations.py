@@ -179,6 +179,68 @@ def softplus_backward_from_output(
     return (dz if threshold is None else np.where(times(beta, z) > threshold, dout, dz),)
 
 
+def log_sigmoid_forward(z: Array) -> Array:
+    """Return log s(z) = -log(1 + e^-z), s the sigmoid."""
+    return np.where(z > 0, 0, z) - np.log1p(np.exp(-np.abs(z)))
+
+
+def log_sigmoid_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout s(-z), in the shape of z: (log s)' = s' / s = 1 - s."""
+    return (dout * sigmoid_forward(-z),)
+
+
+def log_sigmoid_backward_of_rest(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout (1 - e / (1 + e)) below zero, e = e^-|z|, which does not cancel there."""
+    e = np.exp(-np.abs(z))
+    rest = e / (1 + e)
+    return (dout * np.where(z < 0, 1 - rest, rest),)
+
+
+def mish_forward(z: Array) -> Array:
+    """Return z tanh(log(1 + e^z)) (Misra 2020, eq. 1)."""
+    return z * np.tanh(softplus_forward(z))
+
+
+def mish_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz, in the shape of z, with t = tanh(log(1 + e^z)).
+
+    1. (z t)' = t + z t', and t' = (1 - t^2) s(z), for the derivative of log(1 + e^z) is s(z).
+    """
+    t = np.tanh(softplus_forward(z))
+    return (dout * (t + z * ((1 - t * t) * sigmoid_forward(z))),)
+
+
+def mish_backward_from_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz with 1 - t^2 = 4 q / (1 + q)^2, q = s(-z)^2, in which nothing cancels.
+
+    1. e^(-2 log(1 + e^z)) = s(-z)^2: see `tanh_backward_from_input`.
+    """
+    s = sigmoid_forward(-z)
+    q = s * s
+    t = np.tanh(softplus_forward(z))
+    return (dout * (t + z * (4 * q / ((1 + q) * (1 + q)) * sigmoid_forward(z))),)
+
+
+def softsign_forward(z: Array) -> Array:
+    """Return z / (1 + |z|) (Bergstra et al. 2009)."""
+    return z / (1 + np.abs(z))
+
+
+def softsign_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout / (1 + |z|)^2, in the shape of z.
+
+    1. Above zero, (z / (1 + z))' = (1 + z - z) / (1 + z)^2. The function is odd.
+    """
+    size = 1 + np.abs(z)
+    return (dout / (size * size),)
+
+
+def softsign_backward_of_quotient(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz = dout (1 / (1 + |z|) - |z| / (1 + |z|)^2), which cancels where z is large."""
+    size = 1 + np.abs(z)
+    return (dout / size - dout * (np.abs(z) / (size * size)),)
+
+
 tanh = Op(
     tanh_forward,
     tanh_backward,
@@ -226,4 +288,19 @@ softplus = Op(
         "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
         "slope 1 at its threshold": Op(softplus_forward, partial(softplus_backward, share=1)),
     },
+)
+log_sigmoid = Op(
+    log_sigmoid_forward,
+    log_sigmoid_backward,
+    forms={"log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest)},
+)
+mish = Op(
+    mish_forward,
+    mish_backward,
+    forms={"mish' from the input": Op(mish_forward, mish_backward_from_input)},
+)
+softsign = Op(
+    softsign_forward,
+    softsign_backward,
+    forms={"softsign' of a quotient": Op(softsign_forward, softsign_backward_of_quotient)},
 )

@@ -1,4 +1,4 @@
-"""Arithmetic: add, multiply, scale, matmul, sum.
+"""Arithmetic: add, subtract, multiply, divide, negative, scale, matmul.
 
 Operands broadcast as NumPy's do.
 """
@@ -18,6 +18,16 @@ def add_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]
     return sum_to_shape(dy, a.shape), sum_to_shape(dy, b.shape)
 
 
+def subtract_forward(a: Array, b: Array) -> Array:
+    """Return a - b."""
+    return a - b
+
+
+def subtract_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da and db: dy and -dy, summed where an operand was broadcast."""
+    return sum_to_shape(dy, a.shape), sum_to_shape(-dy, b.shape)
+
+
 def multiply_forward(a: Array, b: Array) -> Array:
     """Return a b, entry by entry."""
     return a * b
@@ -26,6 +36,31 @@ def multiply_forward(a: Array, b: Array) -> Array:
 def multiply_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return da and db: d(ab) = b da + a db."""
     return sum_to_shape(dy * b, a.shape), sum_to_shape(dy * a, b.shape)
+
+
+def divide_forward(a: Array, b: Array) -> Array:
+    """Return a / b, entry by entry."""
+    return a / b
+
+
+def divide_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da and db: d(a / b) = da / b - a db / b^2."""
+    return sum_to_shape(dy / b, a.shape), sum_to_shape(-(dy * (a / (b * b))), b.shape)
+
+
+def divide_backward_from_output(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return da and db = -dy y / b, from the rounded quotient."""
+    return sum_to_shape(dy / b, a.shape), sum_to_shape(-(dy * (y / b)), b.shape)
+
+
+def negative_forward(x: Array) -> Array:
+    """Return -x."""
+    return -x
+
+
+def negative_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx = -dy."""
+    return (-dy,)
 
 
 def scale_forward(x: Array, *, factor: float) -> Array:
@@ -70,18 +105,14 @@ def column(b: Array) -> Array:
     return b if b.ndim > 1 else b[:, None]
 
 
-def sum_forward(x: Array) -> Array:
-    """Return the sum of all entries, shape ()."""
-    return np.sum(x)
-
-
-def sum_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-    """Return dx: dy for every entry."""
-    return (np.ones_like(x) * dy,)
-
-
 add = Op(add_forward, add_backward)
 multiply = Op(multiply_forward, multiply_backward)
+subtract = Op(subtract_forward, subtract_backward)
+divide = Op(
+    divide_forward,
+    divide_backward,
+    forms={"quotient's from the output": Op(divide_forward, divide_backward_from_output)},
+)
+negative = Op(negative_forward, negative_backward)
 scale = Op(scale_forward, scale_backward)
 matmul = Op(matmul_forward, matmul_backward)
-sum_ = Op(sum_forward, sum_backward)

@@ -32,7 +32,11 @@ from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
 
-SYMMETRIC = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax")
+SYMMETRIC = (
+    *("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"),
+    *("power", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf"),
+    *("abs", "clamp", "log_sigmoid", "mish", "softsign", "hardsigmoid", "hardswish", "normalize"),
+)
 """Ops whose Jacobian is its own transpose: their backward functions also give tangents."""
 
 BY_BACKWARD = "tangent by the backward function"

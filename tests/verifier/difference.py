@@ -16,7 +16,9 @@ import numpy as np
 from backproof.reference.numbers.exact import BITS, exact
 from backproof.reference.ops import Array
 
-BOXES, GELU = (import_module(f"backproof.reference.ops.{name}") for name in ("boxes", "gelu"))
+BOXES, GELU, ELEMENTARY = (
+    import_module(f"backproof.reference.ops.{name}") for name in ("boxes", "gelu", "elementary")
+)
 
 STEP = flint.arb(2) ** -80
 ERROR = flint.arb(2) ** -100
@@ -27,12 +29,12 @@ ERROR = flint.arb(2) ** -100
 def on_paper(bits: int = BITS) -> Iterator[None]:
     """Compute with balls of `bits` bits, the ops' constants among them, instead of rounded ones."""
     with flint.ctx.workprec(bits):
-        constants = {
-            "pi": flint.arb.pi(),
-            "sqrt": lambda x: flint.arb(x).sqrt(),
-            "CUBIC": decimal(GELU.CUBIC),
-        }
-        with patch.multiple(GELU, **constants), patch.object(BOXES, "pi", flint.arb.pi()):
+        constants = {"pi": flint.arb.pi(), "sqrt": lambda x: flint.arb(x).sqrt()}
+        with (
+            patch.multiple(GELU, CUBIC=decimal(GELU.CUBIC), **constants),
+            patch.multiple(ELEMENTARY, **constants),
+            patch.object(BOXES, "pi", flint.arb.pi()),
+        ):
             yield
 
 

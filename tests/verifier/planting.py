@@ -48,6 +48,8 @@ NETWORKS = {
     "adaptive": small.adaptive(),
     "grouped": small.grouped(),
     "moves": small.moves(),
+    "elementary": small.elementary(),
+    "reductions": small.reductions(),
     "detector": small.detector(),
     "gpt": small.transformer("composed"),
     "gpt-fused": small.transformer("fused"),

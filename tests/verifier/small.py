@@ -159,6 +159,57 @@ def moves() -> Network:
     return g.network("moves")
 
 
+def elementary() -> Network:
+    """Return elementary functions and functions that choose, each at points where it is steep."""
+    g = builder(16)
+    x = g.input("x", g.rng.standard_normal((2, 3, 4)))
+    x = g.node("less", "subtract", x, g.near("row", 4))
+    x = g.node("under", "subtract", g.near("column", 3, 1), x)
+    x = g.node("share", "divide", x, g.near("lengths", 4, mean=1.5))
+    x = g.node("angle", "clamp", g.node("turned", "negative", x), low=-0.75, high=0.875)
+    far = g.node(
+        "far", "divide", g.input("ends", 0.5 + g.rng.random((3, 1))), g.node("cos", "cos", x)
+    )
+    x = g.node("both", "subtract", far, g.node("sin", "sin", x))
+    x = g.node("larger", "maximum", x, g.near("floor", 3, 1))
+    x = g.node("smaller", "minimum", g.near("ceiling", 2, 3, 4, mean=1.5), x)
+    condition = np.array([[True, False, True, True], [False, True, True, False], [True] * 4])
+    x = g.node("one", "where", x, g.normal("others", 4, scale=1.0), condition=condition)
+    x = g.node("growth", "expm1", g.node("erf", "erf", x))
+    x = g.node("level", "log1p", g.node("size", "abs", x))
+    x = g.node("back", "reciprocal", g.node("e", "exp", x))
+    x = g.node("cube", "power", g.node("root", "sqrt", x), exponent=3)
+    x = g.node("log", "log", g.node("rsqrt", "rsqrt", x))
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((2, 3, 4))))
+    return g.network("elementary")
+
+
+def reductions() -> Network:
+    """Return reductions over one axis and over several, and activations in pieces."""
+    g = builder(17)
+    x = g.input("x", 2 * g.rng.standard_normal((2, 3, 4)))
+    x = g.node("groups", "group_norm", x, g.near("b.gain", 3, mean=1.0), g.near("b", 3), groups=3)
+    gathered = {"mean": (0.25, -0.5, 0.0), "variance": (1.0, 0.5, 2.0)}
+    x = g.node(
+        *("gathered", "batch_norm_inference", x, g.near("c.gain", 3, mean=1.5), g.near("c", 3)),
+        **gathered,
+    )
+    h = g.node("hard", "hardswish", g.node("sums", "cumsum", x, axis=1))
+    h = g.node("wide", "concatenate", h, g.node("gate", "hardsigmoid", x), axis=2)
+    h = g.node("half", "glu", g.node("slopes", "prelu", h, g.near("a", 3, mean=0.25)), axis=2)
+    h = g.node("unit", "normalize", g.node("smooth", "mish", h), axis=2, eps=1.0)
+    p = g.node("p", "softmax", g.node("sign", "softsign", x), axis=1)
+    h = g.node("more", "add", h, g.node("logs", "log_sigmoid", p))
+    m = g.node("mean", "mean", h, axis=(0, 2), keepdims=True)
+    v = g.node("variance", "variance", h, axis=2, keepdims=True)
+    m = g.node("mv", "multiply", m, v)
+    n = g.node("norm", "norm", g.node("max", "max", h, axis=1, keepdims=True), axis=(1, 2))
+    e = g.node("lse", "logsumexp", g.node("scaled", "multiply", h, m), axis=(1, 2))
+    s = g.node("sum", "sum", g.node("product", "multiply", e, n), axis=0, keepdims=True)
+    g.node("E", "scale", g.node("total", "sum", s), factor=0.75)
+    return g.network("reductions")
+
+
 def detector() -> Network:
     """Return boxes as a detector decodes them: a corner in its cell, and sides that are squared.
 

@@ -63,6 +63,11 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "minimum": np.minimum,
     "less": lambda a, b: np.where(a < b, b, a),
     "arctan": lambda a, b: arctan(a * b),
+    "sin": lambda a, b: np.sin(a * b),
+    "square": lambda a, _: a**2,
+    "cube": lambda a, b: (a - b) ** 3,
+    "power": lambda a, b: (np.abs(a) + np.abs(b)) ** -1.5,
+    "cumsum": lambda a, _: np.cumsum(a, axis=1),
     "expm1": lambda a, _: np.expm1(-np.abs(a) / 64),
     "log1p": lambda a, _: np.log1p(a / 64),
     "tenth": lambda a, _: a * 0.1 + 0.044715,
@@ -86,7 +91,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "shared": lambda a, b: np.sum(a * (1 - b) + 0.5 * b, axis=1, keepdims=True),
     "log_softmax": lambda a, _: log_softmax_forward(a / 64),
 }
-ACCUMULATING = ("matmul", "matmul-3d", "sum", "sum-axes", "add_at", "shared", "log_softmax")
+ACCUMULATING = (
+    *("matmul", "matmul-3d", "sum", "sum-axes", "cumsum", "add_at", "shared", "log_softmax"),
+)
 """Operations that accumulate: in bfloat16 and float16, NumPy chooses the accumulator itself.
 
 So they are held to balls with the precision itself as the accumulator.
@@ -115,13 +122,13 @@ def test_promise(p: Precision, name: str, data: st.DataObject) -> None:
     """For operands inside the balls, the exact result and the computed one lie inside."""
     operation = OPERATIONS[name]
     mids = [data.draw(arrays(p)) for _ in range(2)]
-    if name in ("divide", "log"):
+    if name in ("divide", "log", "power"):
         mids[1] = np.where(mids[1] == 0, np.array(1, p.dtype), mids[1])
     moved = [m * np.array(1 + 2.0**-5, p.dtype) for m in mids]
     rads = [np.abs(x.astype(float) - m.astype(float)) for m, x in zip(mids, moved, strict=True)]
     q = p.narrow() if name in ACCUMULATING else p
     computed = operation(*moved)
-    if p is BFLOAT16 and name in (*ACCUMULATING, "tenth"):  # NumPy returns something wider
+    if p is BFLOAT16 and name in (*ACCUMULATING, "tenth", "power"):  # NumPy returns something wider
         computed = computed.astype(p.dtype)
     with workprec():
         exactly = operation(*map(exact, moved))
@@ -724,3 +731,29 @@ def test_gamma_is_bounded() -> None:
     """gamma_n is infinite where its bound does not hold."""
     assert gamma(2**8, BFLOAT16.u) == np.inf
     assert gamma(2, 2.0**-2) == 1
+
+
+@EVERY
+def test_integer_powers_of_every_sign(p: Precision) -> None:
+    """Integer powers of balls are enclosed below zero and around it; x^0 is 1, exactly."""
+    mid, rad = np.array([-2.0, -0.5, 0.0, 0.25]), np.array([0.5, 0.75, 1.0, 0.0])
+    ends = [mid - rad, mid, mid + rad]
+    for n in (0, 1, 2, 3, 5):
+        ball = Ball(mid, rad, p) ** n
+
+        assert np.all(np.isfinite(ball.rad))
+        assert all(ball.contains(end**n).all() for end in ends)
+    assert np.isfinite((Ball(mid, rad, p) ** -1).rad).tolist() == [True, False, False, True]
+    assert np.all((Ball(mid, rad, p) ** 0).rad == 0)
+    assert np.all((Ball.exact([0.0], p) ** 3).rad == 0)
+
+
+@EVERY
+def test_sines_of_wide_balls(p: Precision) -> None:
+    """Of operands of which nothing is known, sine and cosine are known to lie from -1 to 1."""
+    for f in (np.sin, np.cos):
+        ball = f(Ball([0.0, 1.0], [np.inf, 100.0], p))
+
+        assert ball.contains([1.0, 1.0]).all()
+        assert ball.contains([-1.0, -1.0]).all()
+        assert np.all(ball.rad < 4)

@@ -1,4 +1,4 @@
-"""Classical mistakes of add, multiply, scale, matmul and sum.
+"""Classical mistakes of add, multiply, scale and matmul.
 
 Shapes: a and b of add and multiply broadcast to y and dy; of matmul they are (..., I, K) and
 (..., K, O).
@@ -117,9 +117,4 @@ MATMUL: Table = {
     ),
     ("first operand detached", "zero"): da.lost,
     ("second operand detached", "zero"): db.lost,
-}
-
-SUM: Table = {
-    ("mean for sum", "the mean"): forward(lambda x: np.sum(x) / x.size),
-    ("mean for sum on the way back", "dy / n"): da(lambda dy, y, x: (0 * x + dy) / x.size),
 }

@@ -11,6 +11,8 @@ from backproof.reference.verdict.known.activations import (
     gelu_in_steps,
     gelu_of_5_terms,
     gelu_slope_of_5_terms,
+    of_5_terms,
+    sixth_in_float32,
     softplus_with_threshold,
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
@@ -54,8 +56,10 @@ THREADS = 16
 
 FORMULAS: Mapping[str, Formula] = {
     "softplus with a threshold of 20": Instead(softplus_with_threshold()),
+    "erf of five terms": Instead(of_5_terms()),
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
+    "1/6 in float32": Instead(sixth_in_float32()),
     "expm1 as exp - 1": Instead(elu_of_difference()),
     "softmax in float32": Instead(softmax_in_float32()),
     "(1 - t) - (1 - s(y))": Instead(difference_of_complements()),

@@ -47,6 +47,11 @@ def erf_of_5_terms(x: Array) -> Array:
     return np.where(x > 0, size, -size)
 
 
+def of_5_terms() -> dict[str, Op]:
+    """Return erf by that approximation; its derivative is the right one."""
+    return {"erf": replace(OPS["erf"], forward=erf_of_5_terms)}
+
+
 def gelu_of_5_terms() -> dict[str, Op]:
     """Return GELU by that approximation; its derivative is the right one."""
     right = OPS["gelu"]
@@ -95,6 +100,16 @@ def gelu_in_steps() -> dict[str, Op]:
         return (dout * (0.5 * (1 + t)) + dinner + (dinner * CUBIC) * (3 * (z * z)),)
 
     return {"gelu": replace(right, backward=backward)}
+
+
+def sixth_in_float32() -> dict[str, Op]:
+    """Return the hard sigmoid whose slope is 1/6 rounded to float32, in float64 too."""
+    right, factor = OPS["hardsigmoid"], 6 * float(np.float32(1 / 6))
+
+    def backward(dout: Array, out: Array, z: Array) -> tuple[Array, ...]:
+        return right.backward(factor * dout, out, z)
+
+    return {"hardsigmoid": replace(right, backward=backward)}
 
 
 def elu_of_difference() -> dict[str, Op]:

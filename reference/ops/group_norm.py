@@ -1,0 +1,98 @@
+"""Group norm, and batch norm in inference: normalization channel by channel, with or without gain.
+
+Shapes: x, y and dy (N, C, ...); gamma and beta (C,), both or neither.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.ops.normalization import normalized, over_batch, through_normalization
+from backproof.reference.ops.op import Array, Op
+
+
+def group_norm_forward(x: Array, *parameters: Array, groups: int, eps: float = 1e-5) -> Array:
+    """Return y = gamma xhat + beta (Wu and He 2018, eq. 1 to 7).
+
+    Each example is normalized over C / groups channels and all further axes. With as many groups
+    as channels it is instance norm.
+    """
+    xhat, _ = normalized(in_groups(x, groups), (2,), eps)
+    return affine(np.reshape(xhat, np.shape(x)), *parameters)
+
+
+def group_norm_backward(
+    dy: Array, y: Array, x: Array, *parameters: Array, groups: int, eps: float = 1e-5
+) -> tuple[Array, ...]:
+    """Return dx (N, C, ...), and dgamma and dbeta (C,) where there are such; see layer norm's."""
+    xhat, inv = normalized(in_groups(x, groups), (2,), eps)
+    dxhat = in_groups(through_gain(dy, *parameters), groups)
+    dx = np.reshape(through_normalization(dxhat, xhat, inv, (2,)), np.shape(x))
+    return dx, *of_parameters(dy, np.reshape(xhat, np.shape(x)), len(parameters))
+
+
+def in_groups(x: Array, groups: int) -> Array:
+    """Return x as (N, groups, n)."""
+    return np.reshape(x, (np.shape(x)[0], groups, -1))
+
+
+def affine(xhat: Array, *parameters: Array) -> Array:
+    """Return gamma xhat + beta; without them, xhat."""
+    if not parameters:
+        return xhat
+    gamma, beta = (np.reshape(a, over_batch(xhat)[1]) for a in parameters)
+    return gamma * xhat + beta
+
+
+def through_gain(dy: Array, *parameters: Array) -> Array:
+    """Return dxhat = gamma dy; without a gain, dy."""
+    return dy * np.reshape(parameters[0], over_batch(dy)[1]) if parameters else dy
+
+
+def of_parameters(dy: Array, xhat: Array, count: int) -> tuple[Array, ...]:
+    """Return dgamma = sum dy xhat and dbeta = sum dy, for as many parameters as there are."""
+    axes, _ = over_batch(dy)
+    return (np.sum(dy * xhat, axis=axes), np.sum(dy, axis=axes)) if count else ()
+
+
+def inference_forward(
+    x: Array, *parameters: Array, mean: Any, variance: Any, eps: float = 1e-5
+) -> Array:
+    """Return y = gamma (x - mean) / sqrt(variance + eps) + beta (Ioffe and Szegedy 2015, alg. 2).
+
+    mean, variance: numbers (C,) that were gathered in training, constants.
+    """
+    return affine(standardized(x, mean, variance, eps)[0], *parameters)
+
+
+def inference_backward(
+    dy: Array,
+    y: Array,
+    x: Array,
+    *parameters: Array,
+    mean: Any,
+    variance: Any,
+    eps: float = 1e-5,
+) -> tuple[Array, ...]:
+    """Return dx = gamma dy / sqrt(variance + eps), and dgamma and dbeta as in training."""
+    xhat, inv = standardized(x, mean, variance, eps)
+    return through_gain(dy, *parameters) * inv, *of_parameters(dy, xhat, len(parameters))
+
+
+def standardized(x: Array, mean: Any, variance: Any, eps: float) -> tuple[Array, Array]:
+    """Return xhat = (x - mean) inv and inv = 1 / sqrt(variance + eps)."""
+    inv = 1 / np.sqrt(constant(variance, x) + eps)
+    return (x - constant(mean, x)) * inv, inv
+
+
+def constant(values: Any, x: Array) -> Array:
+    """Return constants (C,) as numbers of the kind of x, in the shape in which they broadcast."""
+    held = np.zeros_like(x, shape=np.shape(values))
+    held[...] = np.asarray(values)
+    at: tuple[Any, ...] = (0, slice(None), *(0 for _ in range(2, np.ndim(x))))
+    first = x[at]
+    return np.reshape(held + 0 * first, over_batch(x)[1])
+
+
+group_norm = Op(group_norm_forward, group_norm_backward)
+batch_norm_inference = Op(inference_forward, inference_backward)

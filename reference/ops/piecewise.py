@@ -1,0 +1,142 @@
+"""Functions that choose: the absolute value, clamp, minimum, maximum, where.
+
+At a kink every slope between those on both sides is right; see `either_side`.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from backproof.reference.ops.functions import either_side, stop
+from backproof.reference.ops.op import Array, Op, sum_to_shape
+
+Bound = float | None
+
+
+def absolute(share: float = 0.5) -> Op:
+    """Return the op |x|, entry by entry.
+
+    share: of the way from slope -1 to slope 1 at x = 0; by default, the slope there is zero.
+    """
+
+    def forward(x: Array) -> Array:
+        return either_side(x, x, -x, share)
+
+    def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+        # dx = dy sign(x).
+        return (either_side(x, dy, -dy, share),)
+
+    return Op(forward, backward)
+
+
+def clamped(share: float = 1.0) -> Op:
+    """Return the op that is x where low <= x <= high, else the bound that is nearer.
+
+    low, high: None: there is no such bound. Hard tanh (-1 and 1) and ReLU6 (0 and 6) are such
+    functions. share: of dy that is handed on at a bound itself.
+    """
+
+    def within(x: Array, inside: Array, beyond: Array, low: Bound, high: Bound) -> Array:
+        """Return `inside` between the bounds, else the bound that is nearer, times `beyond`."""
+        if low is not None:
+            inside = either_side(x, inside, low * beyond, share, low)
+        if high is not None:
+            inside = either_side(x, high * beyond, inside, 1 - share, high)
+        return inside
+
+    def forward(x: Array, *, low: Bound = None, high: Bound = None) -> Array:
+        return within(x, x, np.ones_like(x), low, high)
+
+    def backward(
+        dy: Array, y: Array, x: Array, *, low: Bound = None, high: Bound = None
+    ) -> tuple[Array]:
+        # dx is dy between the bounds, zero beyond them.
+        return (within(x, dy, np.zeros_like(x), low, high),)
+
+    return Op(forward, backward)
+
+
+def maximum_forward(a: Array, b: Array) -> Array:
+    """Return the larger of a and b, entry by entry; they broadcast."""
+    return np.maximum(a, b)
+
+
+def maximum_backward(
+    dy: Array, y: Array, a: Array, b: Array, *, share: float = 0.5
+) -> tuple[Array, Array]:
+    """Return da and db: dy for the larger one; of equal ones, a receives a share of it."""
+    zero = np.zeros_like(dy)
+    da, db = chosen(a, b, dy, zero, share), chosen(a, b, zero, dy, share)
+    return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
+
+
+def maximum_forward_of_difference(a: Array, b: Array) -> Array:
+    """Return the larger of a and b, with the tangent db + (da - db) where a is larger.
+
+    Only the tangent differs: it is rounded.
+    """
+    da, db = a - stop(a), b - stop(b)
+    share = np.where(a > b, 1, np.where(a < b, 0, 0.5))
+    return stop(np.maximum(a, b)) + (db + share * (da - db))
+
+
+def minimum_forward_of_difference(a: Array, b: Array) -> Array:
+    """Return the smaller of a and b, likewise."""
+    return -maximum_forward_of_difference(-a, -b)
+
+
+def minimum_forward(a: Array, b: Array) -> Array:
+    """Return the smaller of a and b, entry by entry; they broadcast."""
+    return np.minimum(a, b)
+
+
+def minimum_backward(
+    dy: Array, y: Array, a: Array, b: Array, *, share: float = 0.5
+) -> tuple[Array, Array]:
+    """Return da and db: dy for the smaller one; of equal ones, a receives a share of it."""
+    return maximum_backward(dy, y, -a, -b, share=share)
+
+
+def chosen(a: Array, b: Array, larger: Array, smaller: Array, share: float) -> Array:
+    """Return `larger` where a > b, `smaller` where a < b, and a share of the way between them."""
+    return either_side(a - b, larger, smaller, share)
+
+
+def where_forward(a: Array, b: Array, *, condition: Array) -> Array:
+    """Return a where the condition (booleans) holds, else b; all three broadcast."""
+    return np.where(condition, a, b)
+
+
+def where_backward(
+    dy: Array, y: Array, a: Array, b: Array, *, condition: Array
+) -> tuple[Array, Array]:
+    """Return da and db: dy where the operand was chosen, else zero."""
+    da, db = np.where(condition, dy, 0), np.where(condition, 0, dy)
+    return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
+
+
+abs_ = replace(absolute(), forms={"slope 1 at zero": absolute(1), "slope -1 at zero": absolute(0)})
+clamp = replace(
+    clamped(),
+    forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)},
+)
+maximum = Op(
+    maximum_forward,
+    maximum_backward,
+    forms={
+        "the first of equal operands": Op(maximum_forward, partial(maximum_backward, share=1)),
+        "the second of equal operands": Op(maximum_forward, partial(maximum_backward, share=0)),
+        "the tangents' difference": Op(maximum_forward_of_difference, maximum_backward),
+    },
+)
+minimum = Op(
+    minimum_forward,
+    minimum_backward,
+    forms={
+        "the first of equal operands": Op(minimum_forward, partial(minimum_backward, share=1)),
+        "the second of equal operands": Op(minimum_forward, partial(minimum_backward, share=0)),
+        "the tangents' difference": Op(minimum_forward_of_difference, minimum_backward),
+    },
+)
+where = Op(where_forward, where_backward)
