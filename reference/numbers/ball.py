@@ -462,20 +462,21 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
 
 
 def _power(a: Ball, b: Ball, p: Precision) -> Ball:
-    """Enclose x^y for x > 0; where y is known to be an integer, for every x."""
+    """Enclose x^y for x > 0 and for x = 0 < y; where y is known to be an integer, for every x."""
     mid, size = np.asarray(a.mid**b.mid), np.abs(a.mid)
     is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
     is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
+    is_zero = ~_nonzero(a) & (b.mid - b.rad > 0)  # and so is x^y
     # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||.
     moved = (np.abs(b.mid) + b.rad) * _fall(size, a.rad) + np.abs(np.log(size)) * b.rad
     rad = np.abs(mid) * np.expm1(_up(np.asarray(moved)))
     # 2. Where x may be zero, for a natural y: |x^y| + |mid^y| <= (|mid| + rad)^y + |mid|^y.
     both = (size + a.rad) ** np.maximum(b.mid, 0) + np.abs(mid)
     rad = np.where(is_whole & (b.mid > 0) & ~np.isfinite(rad), both, rad)
-    rad = np.where(is_whole & (b.mid == 0), 0, rad)
+    rad = np.where((is_whole & (b.mid == 0)) | is_zero, 0, rad)
     relative = np.where(is_exact, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
     rad += _rounding(np.abs(mid) + rad, relative, p, nonzero=~is_exact & _nonzero(a))
-    return Ball(mid, np.where((a.mid > 0) | is_whole, _up(rad), np.inf), p)
+    return Ball(mid, np.where((a.mid > 0) | is_whole | is_zero, _up(rad), np.inf), p)
 
 
 def _growth(x: Array, rad: Array) -> Array:

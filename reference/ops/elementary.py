@@ -17,12 +17,16 @@ SQUARE = 2
 
 
 def power_forward(x: Array, *, exponent: float) -> Array:
-    """Return x^exponent; a negative x has integer powers alone."""
+    """Return x^exponent; a negative x has integer powers alone. x^0 is 1, of zero too."""
+    if exponent == 0:
+        return np.ones_like(x)
     return x * x if exponent == SQUARE else x**exponent
 
 
 def power_backward(dy: Array, y: Array, x: Array, *, exponent: float) -> tuple[Array]:
-    """Return dx = dy n x^(n - 1), n the exponent."""
+    """Return dx = dy n x^(n - 1), n the exponent. 1 is a constant: for n = 0 it is zero."""
+    if exponent == 0:
+        return (np.zeros_like(x),)
     return (dy * (2 * x if exponent == SQUARE else exponent * x ** (exponent - 1)),)
 
 

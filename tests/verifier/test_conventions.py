@@ -48,6 +48,9 @@ class Kink:
 
 Z = ([-0.0, -1.0, 0.0, 2.0, 0.0, -3.0, 0.5],)
 AT_ZERO = ([0, 2, 4],)
+EQUAL = [1.0, 2.0, -0.5, 0.0], [1.0, -2.0, -0.5, 3.0]
+OPERANDS = tuple(f"the {which} of equal operands" for which in ("first", "second"))
+TURNS, BETWEEN = ([-3.0, 0.5, 3.0, 4.0],), "slope between at -3 and 3"
 TIES = [[[[2, 2, 0, 1], [1, 2, 1, 1]]]]  # two windows of 2 x 2, each with three equal entries
 LARGEST = [0] * 6, [0] * 6, [0, 0, 1, 0, 1, 1], [0, 1, 1, 3, 2, 3]
 CORNER = [(0, 0, 2, 2), (0, 1, 3, 4), (1, 0, 3, 2)], [(0, 0, 4, 4), (0, 0, 4, 5), (0, 0, 3, 3)]
@@ -67,6 +70,23 @@ KINKS = {
         ("the last of equal entries", "shared among equal entries"),
         {"kernel_size": 2, "stride": 2},
     ),
+    "abs": Kink("abs", Z, AT_ZERO, (ONE, "slope -1 at zero")),
+    "clamp": Kink(
+        *("clamp", ([-0.75, 0.25, 0.5, 2.0, 0.5],), ([0, 2, 4],)),
+        ("slope 0 at its bounds", "slope 1/2 at its bounds"),
+        {"low": -0.75, "high": 0.5},
+    ),
+    "maximum": Kink("maximum", EQUAL, ([0, 2],), OPERANDS),
+    "minimum": Kink("minimum", EQUAL, ([0, 2],), OPERANDS),
+    "max": Kink(
+        *("max", ([[2.0, 0.0, 2.0, 2.0], [1.0, 3.0, 3.0, 0.0]],)),
+        ([0, 0, 0, 1, 1], [0, 2, 3, 1, 2]),
+        ("the last of equal entries", "shared among equal entries"),
+        {"axis": 1},
+    ),
+    "hardsigmoid": Kink("hardsigmoid", TURNS, ([0, 2],), (BETWEEN, "slope halved there")),
+    "hardswish": Kink("hardswish", TURNS, ([0, 2],), (BETWEEN, "mean of both slopes")),
+    "prelu": Kink("prelu", ([[0.0, -1.0], [0.0, 2.0]], [0.25]), ([0, 1], [0, 0]), (ONE,)),
     # x1 = X1 and y1 = Y1; x1 = X1; y1 = Y1 and x2 = X2.
     "complete_iou-corners": Kink(
         "complete_iou", CORNER, ([0, 0, 1, 2, 2], [0, 1, 0, 1, 2]), (FIRST, SECOND)
@@ -132,6 +152,10 @@ OUTSIDE = {
     "leaky_relu": (-1, 0, 1.25),
     "elu": (0, 0.25, 1.25),
     "softplus": (0, 0.5, 1.25),
+    "abs": (-1.25, 1.25),
+    "clamp": (-0.25, 1.25),
+    "hardsigmoid": (-0.25, 0.25),
+    "prelu": (0, 1.25),
 }
 """Name -> slopes that are none of those between both sides of the kink."""
 
