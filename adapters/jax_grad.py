@@ -232,9 +232,8 @@ def affine(xhat: Tensor, *parameters: Tensor) -> Tensor:
 
 def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
     rows = x.reshape(x.shape[0], groups, -1)
-    centered = rows - jnp.mean(rows, axis=-1, keepdims=True)
-    inv = lax.rsqrt(jnp.mean(jnp.square(centered), axis=-1, keepdims=True) + eps)
-    return affine((centered * inv).reshape(x.shape), *parameters)
+    xhat = jax.nn.standardize(rows, axis=-1, epsilon=eps)
+    return affine(xhat.reshape(x.shape), *parameters)
 
 
 def batch_norm_inference(

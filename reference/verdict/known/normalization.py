@@ -1,4 +1,4 @@
-"""What batch norm, layer norm and RMS norm are known to compute instead.
+"""What batch, layer, group and RMS norm are known to compute instead.
 
 Shapes as in `reference.ops.normalization`: n entries of x are normalized together, over some axes;
 y = gamma xhat + beta, inv = 1 / sqrt(variance + eps), and d = dE/dxhat = gamma dy.
@@ -14,6 +14,7 @@ from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, FLOAT64
 from backproof.reference.numbers.stepwise import cast, like, nearest, wide
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import rounding, stop
+from backproof.reference.ops.group_norm import affine, in_groups, of_parameters, through_gain
 from backproof.reference.ops.normalization import (
     mean,
     normalized,
@@ -43,7 +44,7 @@ def norms(
     normalize: Callable[[Array, Axes, float], Array],
     through: Callable[[Array, Array, Axes, float], Array],
 ) -> dict[str, Op]:
-    """Return both norms.
+    """Return batch norm, layer norm and group norm.
 
     normalize: (x, axes, eps) -> xhat. through: (d, x, axes, eps) -> dx.
     """
@@ -63,7 +64,29 @@ def norms(
 
         return Op(forward, backward)
 
-    return {name: norm(name) for name in OVER}
+    return {name: norm(name) for name in OVER} | {"group_norm": norm_of_groups(normalize, through)}
+
+
+def norm_of_groups(
+    normalize: Callable[[Array, Axes, float], Array],
+    through: Callable[[Array, Array, Axes, float], Array],
+) -> Op:
+    """Return group norm; arguments as of `norms`."""
+
+    def normalized_groups(x: Array, groups: int, eps: float) -> Array:
+        return np.reshape(normalize(in_groups(x, groups), (2,), eps), np.shape(x))
+
+    def forward(x: Array, *parameters: Array, groups: int, eps: float = 1e-5) -> Array:
+        return affine(normalized_groups(x, groups, eps), *parameters)
+
+    def backward(
+        dy: Array, y: Array, x: Array, *parameters: Array, groups: int, eps: float = 1e-5
+    ) -> tuple[Array, ...]:
+        dxhat = in_groups(through_gain(dy, *parameters), groups)
+        dx = np.reshape(through(dxhat, in_groups(x, groups), (2,), eps), np.shape(x))
+        return dx, *of_parameters(dy, normalized_groups(x, groups, eps), len(parameters))
+
+    return Op(forward, backward)
 
 
 def with_right_values(ops: Mapping[str, Op]) -> dict[str, Op]:
