@@ -7,7 +7,7 @@ choice always comes first: graphs are reduced towards it.
 
 from collections.abc import Callable
 from itertools import combinations, permutations
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,19 @@ def unary(g: GraphBuilder) -> Any:
 
 
 def reduction(g: GraphBuilder) -> Any:
-    """Add a reduction of all axes, or of some of them."""
+    """Add a reduction of all axes, of one, or of some of them."""
     x = g.operand(ANY, sequence)
     every = range(len(g.shape(x)))
-    some = [axes for n in every for axes in combinations(every, n + 1)]
-    axis = g.one([None, *some])
-    return g.node(g.op, x, **({} if axis is None else {"axis": axis}), **g.options())
+    options = g.options(axis=lambda n, _: -len(every) <= n < len(every))
+    some = [{"axis": axes} for n in every for axes in combinations(every, n + 1)]
+    axis = {} if "axis" in options else g.one([{}, *some])
+    return g.node(g.op, x, **axis, **options)
+
+
+def clamp(g: GraphBuilder) -> Any:
+    """Clamp an array of any shape: the bounds are apart."""
+    options = g.options(high=lambda n, before: n > before.get("low", -inf))
+    return g.node(g.op, g.operand(ANY, sequence), **options)
 
 
 def binary(g: GraphBuilder) -> Any:
@@ -123,7 +130,8 @@ def conv(g: GraphBuilder) -> Any:
 def pool(g: GraphBuilder) -> Any:
     """Add a pooling whose windows fit the padded image; at most half of a window is padding."""
     options = g.options(padding=lambda n, before: 2 * n <= before["kernel_size"])
-    least = max(options["kernel_size"] - 2 * options.get("padding", 0), 1)
+    span = options.get("dilation", 1) * (options["kernel_size"] - 1) + 1
+    least = max(span - 2 * options.get("padding", 0), 1)
     x = g.operand(
         lambda a: a.ndim == 4 and min(a.shape[2:]) >= least,
         lambda g: (g.side(2), g.side(4), g.side(least=least), g.side(least=least)),
@@ -299,7 +307,8 @@ STEPS: dict[str, Step] = {
     "scale": scale,
     "add": binary,
     "multiply": binary,
-    "sum": reduction,
+    **dict.fromkeys(("subtract", "maximum", "minimum"), binary),
+    **dict.fromkeys(("sum", "mean", "max", "logsumexp"), reduction),
     "reshape": reshape,
     "transpose": transpose,
     "slice": slice_,
@@ -316,6 +325,9 @@ STEPS: dict[str, Step] = {
     "silu": unary,
     "softplus": unary,
     "gelu": unary,
+    **dict.fromkeys(("negative", "abs", "sin", "cos", "erf", "exp", "expm1", "softsign"), unary),
+    **dict.fromkeys(("mish", "log_sigmoid", "hardsigmoid", "hardswish"), unary),
+    "clamp": clamp,
     "softmax": unary,
     "log_softmax": unary,
     "causal_mask": causal_mask,
@@ -339,6 +351,21 @@ STEPS: dict[str, Step] = {
 """Op -> its step, the simplest first."""
 
 
+WITH_TUPLES = ("conv", "max_pool", "attention", "slice")
+"""Ops with a step that draws numbers and slices, whose op cases also have tuples and arrays."""
+
+
+def either(own: Step) -> Step:
+    """Return the step that an op joins by its own step as often as in its op cases."""
+
+    def step(g: GraphBuilder) -> Any:
+        keys = [(g.op, "own step"), (g.op, "op cases")]
+        return g.one([own, as_in_op_cases], keys)(g)
+
+    return step
+
+
 def steps() -> dict[str, Step]:
     """Return every op -> its step."""
-    return {**STEPS, **{op: as_in_op_cases for op in OPS if op not in STEPS}}
+    both = {op: either(STEPS[op]) for op in WITH_TUPLES}
+    return {**STEPS, **both, **{op: as_in_op_cases for op in OPS if op not in STEPS}}

@@ -223,7 +223,7 @@ def mish_backward_from_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
 
 def softsign_forward(z: Array) -> Array:
     """Return z / (1 + |z|) (Bergstra et al. 2009)."""
-    return z / (1 + np.abs(z))
+    return z / (1 + magnitude(z))
 
 
 def softsign_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
@@ -231,14 +231,19 @@ def softsign_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
 
     1. Above zero, (z / (1 + z))' = (1 + z - z) / (1 + z)^2. The function is odd.
     """
-    size = 1 + np.abs(z)
+    size = 1 + magnitude(z)
     return (dout / (size * size),)
 
 
 def softsign_backward_of_quotient(dout: Array, out: Array, z: Array) -> tuple[Array]:
     """Return dz = dout (1 / (1 + |z|) - |z| / (1 + |z|)^2), which cancels where z is large."""
-    size = 1 + np.abs(z)
-    return (dout / size - dout * (np.abs(z) / (size * size)),)
+    size = 1 + magnitude(z)
+    return (dout / size - dout * (magnitude(z) / (size * size)),)
+
+
+def magnitude(z: Array) -> Array:
+    """Return |z|, whose slope at zero is the mean of both sides': zero."""
+    return either_side(z, z, -z, 0.5)
 
 
 tanh = Op(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side
+from backproof.reference.ops.functions import either_side, stop
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 from backproof.reference.ops.sigmoid import sigmoid_derivative, sigmoid_forward
 
@@ -102,6 +102,17 @@ def glu_forward(x: Array, *, axis: int = -1) -> Array:
     return a * sigmoid_forward(b)
 
 
+def glu_forward_from_output(x: Array, *, axis: int = -1) -> Array:
+    """Return the same, with the tangent s(b) da + (y - y s(b)) db of the rounded s(b) and y.
+
+    Only the tangent differs: it cancels where s(b) is near 1.
+    """
+    a, b = halves(x, axis)
+    da, db, s = a - stop(a), b - stop(b), stop(sigmoid_forward(b))
+    y = stop(a) * s
+    return y + (s * da + (y - y * s) * db)
+
+
 def glu_backward(dy: Array, y: Array, x: Array, *, axis: int = -1) -> tuple[Array]:
     """Return dx, in the shape of x: da = dy s(b) and db = dy a s'(b), one after the other."""
     a, b = halves(x, axis)
@@ -143,5 +154,8 @@ prelu = Op(
 glu = Op(
     glu_forward,
     glu_backward,
-    forms={"sigmoid' from the input": Op(glu_forward, glu_backward_from_input)},
+    forms={
+        "sigmoid' from the input": Op(glu_forward, glu_backward_from_input),
+        "the tangent from the output": Op(glu_forward_from_output, glu_backward),
+    },
 )

@@ -34,7 +34,7 @@ from backproof.running.implementations import Implementations
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.sandbox import ROOT, Sandbox
 
-DRAWN = 100
+DRAWN = 150
 FANNED_OUT, SHARED = DRAWN / 10, DRAWN / 20
 """The least numbers of graphs in which a value, and a leaf, has several uses."""
 
