@@ -240,6 +240,10 @@ def logsumexp(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
     return torch.logsumexp(x, tuple(range(x.ndim)) if axis is None else axis, keepdims)
 
 
+def mean(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    return torch.mean(x, axis, keepdims)
+
+
 def variance(x: Tensor, axis: Any = None, *, keepdims: bool = False, correction: int = 1) -> Tensor:
     return torch.var(x, axis, correction=correction, keepdim=keepdims)
 
@@ -320,7 +324,7 @@ adapter = Adapter(
         "where": where,
         "group_norm": group_norm,
         "batch_norm_inference": batch_norm_inference,
-        "mean": torch.mean,
+        "mean": mean,
         "max": lambda x, axis=(), keepdims=False: torch.amax(x, axis, keepdims),
         "logsumexp": logsumexp,
         "variance": variance,

@@ -113,8 +113,8 @@ def shown(graph: Graph, faults: list[Fault]) -> Iterator[str]:
                     balls[quantity] = right.ball(quantity, p.narrow().flushing())
                 try:
                     found = np.asarray(wrong.ball(quantity, p, fault.rules), float)
-                except (ValueError, IndexError, ArithmeticError):
-                    continue  # the fault cannot be made on these shapes
+                except (ValueError, IndexError, ArithmeticError, TypeError):
+                    continue  # the fault cannot be made on these shapes, or without a gain
                 ball = balls[quantity]
                 inside = ball.contains(found) if found.shape == ball.shape else False
                 if not np.all(inside | ~np.isfinite(ball.rad)):

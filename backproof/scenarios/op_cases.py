@@ -426,8 +426,8 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "mean-axes": _shaped("mean", (2, 3, 4), axis=(-2, -1), keepdims=True),
     "max": _shaped("max", (3, 7)),
     "max-axis": _shaped("max", (2, 3, 4), axis=1, keepdims=True),
-    "logsumexp": _shaped("logsumexp", ROWS[0]),
-    "logsumexp-axis": _shaped("logsumexp", ROWS[0], axis=-1, keepdims=True),
+    "logsumexp": _shaped("logsumexp", ROWS[0], "exponent"),
+    "logsumexp-axis": _shaped("logsumexp", ROWS[0], "exponent", axis=-1, keepdims=True),
     "variance": _shaped("variance", (3, 7), squares=True),
     "variance-axis": _shaped(
         "variance", (2, 3, 5), squares=True, axis=(0, 2), keepdims=True, correction=0

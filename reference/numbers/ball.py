@@ -65,7 +65,7 @@ class Ball(NDArrayOperatorsMixin):
             a = np.array(fractions, dtype=object).reshape(a.shape)
         mid = a.astype(np.float64)
         rad = _rounding(np.abs(mid), _unit(precision), precision, a != 0)
-        return cls(mid, rad, precision)
+        return cls(mid, _infinite(mid, rad, cls.exact(mid, precision)), precision)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -141,7 +141,7 @@ class Ball(NDArrayOperatorsMixin):
     def into(self, precision: Precision) -> "Ball":
         """Return these balls rounded once, into a precision."""
         rounding = _rounding(np.abs(self.mid) + self.rad, _unit(precision), precision)
-        return Ball(self.mid, _up(rounding + self.rad), precision)
+        return Ball(self.mid, _infinite(self.mid, _up(rounding + self.rad), self), precision)
 
     def nearest(self, precision: Precision) -> "Ball":
         """Return these balls rounded to nearest in a precision, ties to even.
@@ -177,12 +177,14 @@ class Ball(NDArrayOperatorsMixin):
     def shares(self, values: Any) -> Array:
         """Return, entry by entry, the share of the radius used: |values - mid| / rad.
 
-        Zero where a value is the midpoint of a ball of radius zero; infinite or NaN where a value
-        is not finite.
+        Zero where a value is the midpoint of a ball of radius zero, an infinite one too; infinite or
+        NaN where another value is not finite.
         """
         with np.errstate(all="ignore"):
             distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
             np.abs(distance, out=distance)
+            if np.isnan(np.max(distance, initial=0)):  # infinity minus infinity
+                distance = np.where((values == self.mid) & (self.rad == 0), 0, distance)
             if self.is_exact:
                 return np.where(distance > 0, np.inf, distance)
             share = np.divide(distance, self.rad)
@@ -245,6 +247,21 @@ def _up(rad: Array, n: int = 1) -> Array:
     return rad
 
 
+def _infinite(mid: Array, rad: Array, *operands: Ball) -> Array:
+    """Return the radii of a sum, zero where it is known to be infinite.
+
+    It is where an operand is an infinity that is known, such as the fill of a mask, and the others
+    have bounds. What overflows is not known.
+    """
+    if np.isfinite(np.max(rad, initial=0)):
+        return rad
+    is_known, is_bounded = np.False_, np.isinf(mid)
+    for a in operands:
+        is_known = is_known | (np.isinf(a.mid) & (a.rad == 0))
+        is_bounded = is_bounded & np.isfinite(a.rad)
+    return np.where(is_known & is_bounded, 0, rad)
+
+
 def _nearest(x: Array, p: Precision) -> Array:
     """Return float64 numbers rounded to p; those of size 2^e are multiples of 2^(e - digits)."""
     last = np.maximum(np.frexp(x)[1], p.exponent + 1) - p.digits
@@ -259,7 +276,7 @@ def _read(a: Ball) -> Ball:
 def _flushed(a: Ball) -> Ball:
     """Return the balls with zero in every one that has a subnormal number in it."""
     p, size = a.precision, np.abs(a.mid)
-    subnormal = (size - a.rad < p.minimum) & (size > a.rad)
+    subnormal = (size < p.minimum + a.rad) & (size > a.rad)
     return Ball(a.mid, np.where(subnormal, size, a.rad), p) if subnormal.any() else a
 
 
@@ -413,7 +430,7 @@ def _sum_of(mid: Array, a: Ball, b: Ball, p: Precision) -> Ball:
     rad = _rounding(rad, _unit(p), p)
     rad += a.rad
     rad += b.rad
-    return Ball(mid, _up(rad), p)
+    return Ball(mid, _infinite(mid, _up(rad), a, b), p)
 
 
 def _add(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -455,7 +472,7 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
         mid = np.asarray(f(a.mid))
         rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
-        nonzero = True if f is np.exp else None  # e^x is never zero
+        nonzero = a.mid > -np.inf if f is np.exp else None  # no other e^x is zero
         return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero)), p)
 
     return rule

@@ -196,6 +196,15 @@ def log_sigmoid_backward_of_rest(dout: Array, out: Array, z: Array) -> tuple[Arr
     return (dout * np.where(z < 0, 1 - rest, rest),)
 
 
+def log_sigmoid_backward_of_constant(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return the same dz, with the tangent dout (s - 1) s of the rounded s.
+
+    Only the tangent differs: it cancels where s is near 1.
+    """
+    s = stop(sigmoid_forward(z))
+    return (dout * (stop(sigmoid_forward(-z)) + (s - 1) * s * (z - stop(z))),)
+
+
 def mish_forward(z: Array) -> Array:
     """Return z tanh(log(1 + e^z)) (Misra 2020, eq. 1)."""
     return z * np.tanh(softplus_forward(z))
@@ -297,7 +306,10 @@ softplus = Op(
 log_sigmoid = Op(
     log_sigmoid_forward,
     log_sigmoid_backward,
-    forms={"log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest)},
+    forms={
+        "log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest),
+        "log s'' as (s - 1) s": Op(log_sigmoid_forward, log_sigmoid_backward_of_constant),
+    },
 )
 mish = Op(
     mish_forward,

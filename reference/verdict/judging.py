@@ -103,8 +103,9 @@ def judged(
         found = decided(first, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
         if found:
             return found
-    if not np.all(np.isfinite(seen)):
-        index = tuple(map(int, np.argwhere(~np.isfinite(seen))[0]))
+    infinite = ~np.isfinite(seen)
+    if np.any(infinite) and np.any(infinite := infinite & ~ball.contains(seen)):
+        index = tuple(map(int, np.argwhere(infinite)[0]))
         problem = f"expected a finite number, found {seen[index]}"
         return replace(first, verdict="refuted", index=index, problem=problem)
     undecided = replace(first, verdict="undecided") if first.share <= 1 else None
@@ -205,20 +206,24 @@ def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact:
 def resolution(ball: Ball, exact: Array) -> float:
     """Return how far numbers in a ball may be from exact ones, relative to these, in the 2-norm.
 
-    It is 0 where nothing is rounded, and infinity where nothing is known.
+    It is 0 where nothing is rounded, and infinity where nothing is known. Entries that are known to
+    be infinite are left out.
     """
     far = norm(reach(ball, exact))
     if far == 0:
         return 0.0
     size = norm(exact)
-    return far / size if 0 < size < np.inf and far < np.inf else np.inf
+    if size == np.inf:
+        size = norm(exact[np.isfinite(exact)])
+    return far / size if size > 0 and far < np.inf else np.inf
 
 
 def reach(ball: Ball, exact: Array) -> Array:
     """Return how far the numbers of a ball may be from exact ones, entry by entry."""
     if ball.mid is exact:
         return radii(ball)
-    return radii(ball) + np.abs(ball.mid - exact)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        return radii(ball) + np.where(ball.mid == exact, 0, np.abs(ball.mid - exact))
 
 
 def radii(ball: Ball) -> Array:

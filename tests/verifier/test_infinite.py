@@ -1,0 +1,98 @@
+"""Infinities that are known, such as the fill of a mask, are numbers; those of overflow are not."""
+
+import numpy as np
+import pytest
+
+from backproof.adapters.column import Column
+from backproof.reference.backprop import Trace, backprop
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.passes import certify, certify_passes
+from backproof.running.certificates import in_precision, replayed, traced
+from backproof.running.implementations import Implementations
+
+EVERY = pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
+"""NumPy has no trace in bfloat16."""
+LATER = np.triu(np.ones((3, 3), bool), 1)
+
+
+def masked(op: str) -> Network:
+    """Return the loss of masked scores, to which a bias is added, through an op."""
+    rng = np.random.default_rng(0)
+    leaves = {name: rng.standard_normal((3, 3)) for name in ("x", "bias", "c")}
+    nodes = (
+        Node("filled", "masked_fill", ("x",), {"mask": LATER, "value": -np.inf}),
+        Node("scores", "add", ("filled", "bias")),
+        Node("p", op, ("scores",)),
+        Node("kept", "masked_fill", ("p",), {"mask": LATER, "value": 0.0}),
+        Node("weighted", "multiply", ("kept", "c")),
+        Node("E", "sum", ("weighted",)),
+    )
+    return Network(op, leaves, {}, nodes, frozenset())
+
+
+def certified(op: str, precision: str) -> tuple[Network, Trace, Certificate]:
+    """Return a network, the reference's own trace in a precision, and its certificate."""
+    network = masked(op)
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    trace = backprop(network, leaves)
+    return network, trace, certify(network, leaves, trace, precision)
+
+
+@EVERY
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+def test_masked_scores_are_certified(op: str, precision: str) -> None:
+    """Scores that are minus infinity leave nothing undecided: e to them is zero, exactly."""
+    _, trace, certificate = certified(op, precision)
+
+    assert np.isinf(trace.values["scores"]).any()
+    assert certificate.wrong == ()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_framework_is_certified(precision: str, implementations: Implementations) -> None:
+    """A framework's masked softmax is right, with probes and without."""
+    network = masked("softmax")
+    leaves, shapes = in_precision(network, precision)
+    trace, plain = traced(implementations, Column("torch"), network, leaves, shapes, 1.0)
+
+    assert certify_passes(replayed(network, leaves, trace, plain, 1.0)).wrong == ()
+
+
+@EVERY
+@pytest.mark.parametrize("wrong", [np.inf, np.nan, -60000.0])
+@pytest.mark.parametrize("name", ["filled", "scores"])
+def test_another_number_is_refuted(name: str, wrong: float, precision: str) -> None:
+    """Where minus infinity is known, every other number is refuted, and only there."""
+    network, trace, _ = certified("softmax", precision)
+    seen = np.array(trace.values[name])
+    seen[0, 2] = wrong
+    trace.values[name] = seen
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    refuted = certify(network, leaves, trace, precision).wrong[0]
+
+    assert (refuted.name, refuted.verdict, refuted.index) == (name, "refuted", (0, 2))
+
+
+@EVERY
+def test_an_infinity_for_a_number_is_refuted(precision: str) -> None:
+    """Where a number is known, an infinity is refuted."""
+    network, trace, _ = certified("softmax", precision)
+    seen = np.array(trace.values["scores"])
+    seen[2, 0] = -np.inf
+    trace.values["scores"] = seen
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    refuted = certify(network, leaves, trace, precision).wrong[0]
+
+    assert (refuted.name, refuted.index) == ("scores", (2, 0))
+    assert refuted.problem == "expected a finite number, found -inf"
+
+
+def test_what_overflows_is_not_known() -> None:
+    """A sum beyond the largest number, and infinity less infinity, have no ball."""
+    largest, infinity = (Ball.exact([x], FLOAT64) for x in (1.7e308, np.inf))
+    for ball in (largest + largest, infinity - infinity, infinity + Ball([0.0], [np.inf], FLOAT64)):
+        assert not ball.contains([np.inf]).any()
+    assert (infinity + largest).contains([np.inf]).all()
