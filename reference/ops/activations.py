@@ -196,6 +196,11 @@ def log_sigmoid_backward_of_rest(dout: Array, out: Array, z: Array) -> tuple[Arr
     return (dout * np.where(z < 0, 1 - rest, rest),)
 
 
+def log_sigmoid_backward_from_output(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz with s(-z) = e^-z s(z) as e^(out - z): less sharp where |z| is large."""
+    return (dout * np.exp(out - z),)
+
+
 def mish_forward(z: Array) -> Array:
     """Return z tanh(log(1 + e^z)) (Misra 2020, eq. 1)."""
     return z * np.tanh(softplus_forward(z))
@@ -292,7 +297,10 @@ softplus = Op(
 log_sigmoid = Op(
     log_sigmoid_forward,
     log_sigmoid_backward,
-    forms={"log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest)},
+    forms={
+        "log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest),
+        "log s' as e^(y - z)": Op(log_sigmoid_forward, log_sigmoid_backward_from_output),
+    },
 )
 mish = Op(
     mish_forward,

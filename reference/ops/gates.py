@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side
+from backproof.reference.ops.functions import either_side, stop
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 from backproof.reference.ops.sigmoid import sigmoid_derivative, sigmoid_forward
 
@@ -102,6 +102,13 @@ def glu_forward(x: Array, *, axis: int = -1) -> Array:
     return a * sigmoid_forward(b)
 
 
+def glu_forward_by_output(x: Array, *, axis: int = -1) -> Array:
+    """Return the same, with s'(b) = s (1 - s) of the rounded s as the slope of its tangent."""
+    a, b = halves(x, axis)
+    s, db = stop(sigmoid_forward(b)), b - stop(b)
+    return a * (s + sigmoid_derivative(s) * db)
+
+
 def glu_backward(dy: Array, y: Array, x: Array, *, axis: int = -1) -> tuple[Array]:
     """Return dx, in the shape of x: da = dy s(b) and db = dy a s'(b), one after the other."""
     a, b = halves(x, axis)
@@ -143,5 +150,8 @@ prelu = Op(
 glu = Op(
     glu_forward,
     glu_backward,
-    forms={"sigmoid' from the input": Op(glu_forward, glu_backward_from_input)},
+    forms={
+        "sigmoid' from the input": Op(glu_forward, glu_backward_from_input),
+        "sigmoid' from the output": Op(glu_forward_by_output, glu_backward),
+    },
 )
