@@ -48,13 +48,18 @@ class Framework:
 
 
 PASSES = Traits(compiled="passes")
-SOFTPLUS = (
+NOT_IN_JAX = (
     "softplus-beta",
     "softplus-negative-beta",
     "softplus-threshold",
     "softplus-threshold-1",
     "softplus-threshold-3",
     "softplus-beta-threshold",
+    "max_pool-1d",
+    "adaptive_average_pool",
+    "adaptive_average_pool-1",
+    "adaptive_max_pool",
+    "adaptive_max_pool-1d",
 )
 NO_FORWARD_MODE = ("embedding-padding", "weight_norm", "weight_norm-last", "weight_norm-middle")
 
@@ -97,11 +102,11 @@ TABLE = {
             "scan": PASSES,
         },
         methods={
-            "jvp": SOFTPLUS,
-            "linearize": SOFTPLUS,
-            "forward-over-reverse": SOFTPLUS,
-            "reverse-over-forward": SOFTPLUS,
-            "reverse-over-reverse": SOFTPLUS,
+            "jvp": NOT_IN_JAX,
+            "linearize": NOT_IN_JAX,
+            "forward-over-reverse": NOT_IN_JAX,
+            "reverse-over-forward": NOT_IN_JAX,
+            "reverse-over-reverse": NOT_IN_JAX,
         },
         libraries=("optax",),
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},

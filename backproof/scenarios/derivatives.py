@@ -28,9 +28,11 @@ LONGEST = {
     ),
 }
 """Where a pass or compiling it takes long: float32 alone, or nothing, unless with --large."""
+EVERY_OP = {**EAGER, "compiled": ONCE_IF_LARGE, "compiled jvp": ONCE}
+"""Compiling the second order of all ops takes minutes."""
 
 DIFFERENTIATED = table(
-    Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, LONGEST),
+    Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, EVERY_OP),
     Scenario(
         "every-op/special",
         partial(every_op, "special"),

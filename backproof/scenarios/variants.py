@@ -51,7 +51,7 @@ VARIED = table(
         partial(every_op, "ordinary"),
         eager=BOTH,
         compile=BOTH_IF_LARGE,
-        jit=ONCE,
+        jit=ONCE_IF_LARGE,
         vmap=ONCE_IF_LARGE,
     ),
     varied("every-op/special", partial(every_op, "special"), eager=BOTH),

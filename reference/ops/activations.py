@@ -205,6 +205,11 @@ def log_sigmoid_backward_of_constant(dout: Array, out: Array, z: Array) -> tuple
     return (dout * (stop(sigmoid_forward(-z)) + (s - 1) * s * (z - stop(z))),)
 
 
+def log_sigmoid_backward_from_output(dout: Array, out: Array, z: Array) -> tuple[Array]:
+    """Return dz with s(-z) = e^-z s(z) as e^(out - z): less sharp where |z| is large."""
+    return (dout * np.exp(out - z),)
+
+
 def mish_forward(z: Array) -> Array:
     """Return z tanh(log(1 + e^z)) (Misra 2020, eq. 1)."""
     return z * np.tanh(softplus_forward(z))
@@ -309,6 +314,7 @@ log_sigmoid = Op(
     forms={
         "log s' as 1 - s": Op(log_sigmoid_forward, log_sigmoid_backward_of_rest),
         "log s'' as (s - 1) s": Op(log_sigmoid_forward, log_sigmoid_backward_of_constant),
+        "log s' as e^(y - z)": Op(log_sigmoid_forward, log_sigmoid_backward_from_output),
     },
 )
 mish = Op(

@@ -113,6 +113,13 @@ def glu_forward_from_output(x: Array, *, axis: int = -1) -> Array:
     return y + (s * da + (y - y * s) * db)
 
 
+def glu_forward_by_output(x: Array, *, axis: int = -1) -> Array:
+    """Return the same, with s'(b) = s (1 - s) of the rounded s as the slope of its tangent."""
+    a, b = halves(x, axis)
+    s, db = stop(sigmoid_forward(b)), b - stop(b)
+    return a * (s + sigmoid_derivative(s) * db)
+
+
 def glu_backward(dy: Array, y: Array, x: Array, *, axis: int = -1) -> tuple[Array]:
     """Return dx, in the shape of x: da = dy s(b) and db = dy a s'(b), one after the other."""
     a, b = halves(x, axis)
@@ -157,5 +164,6 @@ glu = Op(
     forms={
         "sigmoid' from the input": Op(glu_forward, glu_backward_from_input),
         "the tangent from the output": Op(glu_forward_from_output, glu_backward),
+        "sigmoid' from the output": Op(glu_forward_by_output, glu_backward),
     },
 )

@@ -20,7 +20,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 
 AGAIN = "computes its operands again"
@@ -77,13 +77,20 @@ def recomputed(certificate: Certificate, once: Replay) -> Certificate:
     once: the replay of the certified trace. Links that are still not inside are left as they were,
     and so are gradients without probes (`reference.verdict.end_to_end`).
     """
-    outside = {link.quantity for link in certificate.links if link.verdict != "inside"}
-    if not outside:
-        return certificate
-    again = {
-        link.quantity: replace(link, properties=(AGAIN, *link.properties))
-        for link in replay_of(certificate, once).links()
-        if link.quantity in outside and link.verdict == "inside" and not link.is_without_probes
-    }
-    links = tuple(again.get(link.quantity, link) for link in certificate.links)
+    again = replay_of(certificate, once)
+    links = tuple(
+        link if link.verdict == "inside" or link.problem else replayed(link, again)
+        for link in certificate.links
+    )
     return replace(certificate, links=links)
+
+
+def replayed(link: Link, again: Recomputed) -> Link:
+    """Return a link outside as inside, if its operands' balls make it so; else as it was."""
+    if link.is_without_probes:
+        return link
+    ball = again.ball(link.quantity, again.own(link.quantity.of))
+    found = again.judge(link.quantity, ball)
+    if found.verdict != "inside":
+        return link
+    return replace(found, properties=(AGAIN, *found.properties))

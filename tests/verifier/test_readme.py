@@ -128,7 +128,7 @@ def test_the_workflow_runs(tmp_path: Path) -> None:
     (workflow,) = (block.text for block in BLOCKS if block.language == "yaml")
     files = {block.file: block.text for block in BLOCKS if block.file}
     (tmp_path / "gradients").mkdir()
-    for name in ("mine.py", "softsign.py", "test_softsign.py"):
+    for name in ("mine.py", "squareplus.py", "test_squareplus.py"):
         (tmp_path / "gradients" / name).write_text(files[name], encoding="utf-8")
     own = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
     step = r"- run: (?:>-\s+)?(.*?)(?=\n +- |\n +working-directory|\Z)"
