@@ -182,7 +182,10 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *bias: Tensor, **o: Any) -> Tenso
 
 
 def reduced(losses: Tensor, reduction: str = "mean") -> Tensor:
-    return {"none": jnp.array, "mean": jnp.mean, "sum": jnp.sum}[reduction](losses)
+    return REDUCTIONS[reduction](losses)
+
+
+REDUCTIONS: dict[str, Any] = {"none": jnp.array, "mean": jnp.mean, "sum": jnp.sum}
 
 
 def huber(y: Tensor, t: Tensor, delta: float = 1.0, **reduction: str) -> Tensor:
