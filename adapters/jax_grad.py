@@ -345,6 +345,7 @@ adapter = Adapter(
         "mean_squared_error": lambda y, t, **o: reduced(jnp.square(t - y), **o),
         "l1_loss": lambda y, t, **o: reduced(jnp.abs(t - y), **o),
         "kl_div": kl_div,
+        "min": jnp.min,
         "nll_loss": nll_loss,
         "huber": huber,
         "softmax_cross_entropy": softmax_cross_entropy,

@@ -312,6 +312,7 @@ adapter = Adapter(
         "nll_loss": partial(of_classes, F.nll_loss),
         "l1_loss": F.l1_loss,
         "kl_div": kl_div,
+        "min": lambda x, axis=(), keepdims=False: torch.amin(x, axis, keepdims),
         "bce_with_logits": bce_with_logits,
         "complete_iou": complete_iou,
         "subtract": torch.sub,

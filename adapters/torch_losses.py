@@ -4,37 +4,17 @@ A loss of few steps is a small network, whose derivative is that of its steps (`
 constants, such as a margin, are operands of it.
 """
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from backproof.adapters.torch_functions import Call, NotKnown, Seen, array, number, reads
-from backproof.reference.composed import composed
-from backproof.reference.network import Network, Node
+from backproof.adapters.torch_composed import Step, distance, is_euclidean, steps
+from backproof.adapters.torch_functions import Call, NotKnown, Seen, array, reads
 
 Tensor = Any
-Step = tuple[Any, ...]
-"""Name, op, the names of the op's operands, and its options if it has any."""
-
 REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""
-
-
-def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
-    """Return the call of an op that is composed of steps.
-
-    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes:
-    nobody sees in which of them each step is computed.
-    """
-    tensors = [t for t in operands.values() if isinstance(t, torch.Tensor)]
-    if len({t.dtype for t in tensors if t.is_floating_point()}) > 1:
-        raise NotKnown("operands of several dtypes")
-    nodes = tuple(Node(step, op, (*of.split(),), *options) for step, op, of, *options in found)
-    network = Network(name, operands, {}, nodes, frozenset())
-    return Call(name, tuple(map(number, operands.values())), own=composed(network))
 
 
 def mean_of(reduction: Any, size_average: Any = None, reduce: Any = None) -> str:
@@ -331,35 +311,6 @@ def multi_margin_loss(
     )
 
 
-def distance(name: str, a: str, b: str, *, keepdims: bool = False) -> list[Step]:
-    """Return the steps of ||a - b + eps||, of which the last has a name."""
-    return [
-        (f"{name}-difference", "subtract", f"{a} {b}"),
-        (f"{name}-moved", "add", f"{name}-difference eps"),
-        (name, "norm", f"{name}-moved", {"axis": -1, "keepdims": keepdims}),
-    ]
-
-
-def is_euclidean(p: float) -> None:
-    """Raise NotKnown for another norm."""
-    if p != math.sqrt(4):
-        raise NotKnown(f"p={p}")
-
-
-@reads("pairwise_distance")
-def pairwise_distance(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    keepdim: bool = False,  # noqa: FBT001, FBT002
-) -> Call:
-    is_euclidean(p)
-    operands = {"a": a, "b": b, "eps": eps}
-    return steps("pairwise_distance", operands, *distance("far", "a", "b", keepdims=keepdim))
-
-
 @reads("triplet_margin_loss")
 def triplet_margin_loss(
     _: Seen,
@@ -390,35 +341,7 @@ def triplet_margin_loss(
     return steps("triplet_margin_loss", operands, *found)
 
 
-@reads("cdist")
-def cdist(_: Seen, a: Tensor, b: Tensor, p: float = 2.0, compute_mode: Any = None) -> Call:
-    """Read it as the length of each difference of a row of a and one of b."""
-    is_euclidean(p)
-    rows, columns = (..., slice(None), None, slice(None)), (..., None, slice(None), slice(None))
-    return steps(
-        "cdist",
-        {"a": a, "b": b},
-        ("rows", "slice", "a", {"index": rows}),
-        ("columns", "slice", "b", {"index": columns}),
-        ("difference", "subtract", "rows columns"),
-        ("length", "norm", "difference", {"axis": -1}),
-    )
-
-
 # Of angles.
-
-
-@reads("cosine_similarity")
-def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 1e-8) -> Call:
-    """Read it as the inner product of a and b, each of length 1."""
-    return steps(
-        "cosine_similarity",
-        {"a": a, "b": b},
-        ("of-a", "normalize", "a", {"axis": dim, "eps": eps}),
-        ("of-b", "normalize", "b", {"axis": dim, "eps": eps}),
-        ("product", "multiply", "of-a of-b"),
-        ("cosine", "sum", "product", {"axis": dim}),
-    )
 
 
 EPSILON = 1e-12

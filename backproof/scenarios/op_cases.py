@@ -465,6 +465,8 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "prelu-one": OpOptions("prelu", ((3, 5), (1,)), ("nonzero", "w")),
     "glu": _shaped("glu", (3, 8)),
     "glu-axis": _shaped("glu", (4, 5), axis=0),
+    "min": _shaped("min", (3, 7)),
+    "min-axis": _shaped("min", (2, 3, 4), axis=(0, 2), keepdims=True),
     "l1_loss": _distance("l1_loss", further=ZERO, reduction="sum"),
     "kl_div": OpOptions("kl_div", PAIR, ("x", "positive"), squares=True),
     "kl_div-logs": OpOptions(

@@ -70,6 +70,7 @@ from backproof.reference.ops.reductions import (
     logsumexp,
     max_,
     mean,
+    min_,
     norm,
     normalize,
     sum_,
@@ -170,4 +171,5 @@ OPS: dict[str, Op] = {
     "nll_loss": nll_loss,
     "l1_loss": l1_loss,
     "kl_div": kl_div,
+    "min": min_,
 }

@@ -227,6 +227,7 @@ def losses() -> Network:
         g.node("divergence", "kl_div", logp, t),
         g.node("other", "kl_div", logp, logs, log_target=True),
     )
+    several += (g.node("least", "min", x),)
     rows = [g.node(f"{name} row", "reshape", name, shape=(1, 1)) for name in several]
     g.node("E", "norm", g.node("all", "concatenate", *rows, axis=1))
     return g.network("losses")

@@ -17,9 +17,9 @@ def _installed() -> None:
     pytest.importorskip("torch")
 
 
-def signs() -> Any:
+def signs(a: Any) -> Any:
     """Return a target of signs."""
-    return torch.tensor([1.0, -1.0, 1.0, -1.0])
+    return torch.tensor([1, -1, 1, -1], dtype=a.dtype)
 
 
 def classes() -> Any:
@@ -66,11 +66,11 @@ LOSSES: dict[str, Loss] = {
         a.exp(), b.exp(), log_input=False, reduction="sum"
     ),
     "gaussian_nll_loss": lambda a, b: F.gaussian_nll_loss(a, a.detach() + 1, b.exp()),
-    "soft_margin_loss": lambda a, _: F.soft_margin_loss(a[:, 0], signs()),
+    "soft_margin_loss": lambda a, _: F.soft_margin_loss(a[:, 0], signs(a)),
     "margin_ranking_loss": lambda a, b: F.margin_ranking_loss(
-        a[:, 0], b[:, 0], signs(), margin=0.3
+        a[:, 0], b[:, 0], signs(a), margin=0.3
     ),
-    "hinge_embedding_loss": lambda a, _: F.hinge_embedding_loss(a[:, 0], signs(), margin=0.6),
+    "hinge_embedding_loss": lambda a, _: F.hinge_embedding_loss(a[:, 0], signs(a), margin=0.6),
     "multi_margin_loss": lambda a, _: F.multi_margin_loss(a, classes(), p=2, weight=weights(a)),
     "triplet_margin_loss": lambda a, b: F.triplet_margin_loss(a, b, a * b),
     "triplet_margin_loss with swap": lambda a, b: F.triplet_margin_loss(
@@ -79,7 +79,21 @@ LOSSES: dict[str, Loss] = {
     "pairwise_distance": lambda a, b: F.pairwise_distance(a, b, keepdim=True).sum(),
     "cdist": lambda a, b: torch.cdist(a, b[:2]).sum(),
     "cosine_similarity": lambda a, b: F.cosine_similarity(a, b).sum(),
-    "cosine_embedding_loss": lambda a, b: F.cosine_embedding_loss(a, b, signs(), margin=-0.2),
+    "layer_norm over several axes": lambda a, b: (
+        F.layer_norm(a.view(2, 2, 3), (2, 3), b.view(2, 2, 3)[0]) * b.view(2, 2, 3)
+    ).sum(),
+    "rms_norm over several axes": lambda a, b: (
+        F.rms_norm(a.view(2, 2, 3), (2, 3)) * b.view(2, 2, 3)
+    ).sum(),
+    "amin": lambda a, b: (a.amin(1, keepdim=True) * b).sum(),
+    "min": lambda a, b: torch.min(a.min(), b).sum(),
+    "tan": lambda a, b: (torch.tan(a) * b).sum(),
+    "pow": lambda a, b: (a.exp() ** b).sum(),
+    "cumprod": lambda a, b: (a.cumprod(0) * b).sum(),
+    "unfold": lambda a, b: (F.unfold(a.view(1, 1, 4, 3), 2, padding=1) * b[0, 0]).sum(),
+    "Tensor.unfold": lambda a, b: (a.unfold(1, 2, 1) * b[0, 0]).sum(),
+    "local_response_norm": lambda a, b: (F.local_response_norm(a.view(1, 4, 3), 3) * b).sum(),
+    "cosine_embedding_loss": lambda a, b: F.cosine_embedding_loss(a, b, signs(a), margin=-0.2),
 }
 
 
@@ -109,10 +123,12 @@ REFUSED: dict[str, tuple[Loss, str]] = {
     "poisson_nll_loss": (lambda a, b: F.poisson_nll_loss(a, b.exp(), full=True), "full=True"),
     "triplet_margin_loss": (lambda a, b: F.triplet_margin_loss(a, b, a * b, p=1), "p=1"),
     "margin_ranking_loss": (
-        lambda a, b: F.margin_ranking_loss(a[:, 0], b[:, 0], signs().double()),
+        lambda a, b: F.margin_ranking_loss(a[:, 0], b[:, 0], signs(a).double()),
         "operands of several dtypes",
     ),
     "cdist": (lambda a, b: torch.cdist(a, b, p=1.0).sum(), "p=1.0"),
+    "cdist of many": (lambda a, b: torch.cdist(a.repeat(9, 1), b).sum(), "matrix product"),
+    "pow": (lambda a, b: (a ** b.detach().round()).sum(), "not all positive"),
 }
 
 

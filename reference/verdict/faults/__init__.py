@@ -128,6 +128,7 @@ TABLES: dict[str, Table] = {
     "nll_loss": cross_entropy.NLL_LOSS,
     "l1_loss": losses.L1_LOSS,
     "kl_div": losses.KL_DIV,
+    "min": reductions.MIN,
 }
 """Op -> the table of its faults."""
 
