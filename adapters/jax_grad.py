@@ -181,31 +181,70 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *bias: Tensor, **o: Any) -> Tenso
     return jnp.swapaxes(jax.nn.dot_product_attention(q, k, v, **masks, **options), 1, 2)
 
 
-def huber(y: Tensor, t: Tensor, delta: float = 1.0) -> Tensor:
+def reduced(losses: Tensor, reduction: str = "mean") -> Tensor:
+    return REDUCTIONS[reduction](losses)
+
+
+REDUCTIONS: dict[str, Any] = {"none": jnp.array, "mean": jnp.mean, "sum": jnp.sum}
+
+
+def huber(y: Tensor, t: Tensor, delta: float = 1.0, **reduction: str) -> Tensor:
     size = jnp.abs(t - y)
-    return jnp.mean(jnp.where(size > delta, delta * (size - 0.5 * delta), 0.5 * jnp.square(size)))
+    losses = jnp.where(size > delta, delta * (size - 0.5 * delta), 0.5 * jnp.square(size))
+    return reduced(losses, **reduction)
 
 
-def softmax_cross_entropy(y: Tensor, t: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    if label_smoothing:
-        t = (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
-    return -jnp.mean(jnp.sum(t * jax.nn.log_softmax(y), axis=-1))
+def kl_div(y: Tensor, t: Tensor, log_target: bool = False, **reduction: str) -> Tensor:  # noqa: FBT001, FBT002 as an option
+    return reduced(jnp.exp(t) * (t - y) if log_target else t * (jnp.log(t) - y), **reduction)
 
 
-def cross_entropy(
-    y: Tensor, target: Tensor, label_smoothing: float = 0.0, ignore_index: int = -100
+def softmax_cross_entropy(
+    y: Tensor,
+    t: Tensor,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    axis: int = -1,
+    **reduction: str,
 ) -> Tensor:
-    kept = target != ignore_index
-    t = jax.nn.one_hot(np.where(kept, target, 0), y.shape[-1], dtype=y.dtype)
+    logp = jax.nn.log_softmax(y, axis)
+    if label_smoothing:
+        t = (1 - label_smoothing) * t + label_smoothing / t.shape[axis]
+    if weight is not None:
+        t = t * jnp.expand_dims(jnp.array(weight, y.dtype), (*range(1, y.ndim - axis % y.ndim),))
+    return reduced(-jnp.sum(t * logp, axis=axis), **reduction)
+
+
+def cross_entropy(y: Tensor, axis: int = -1, **options: Any) -> Tensor:
+    return nll_loss(jax.nn.log_softmax(y, axis), axis=axis, **options)
+
+
+def nll_loss(
+    logp: Tensor,
+    target: Tensor,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Tensor:
+    logp, kept = jnp.moveaxis(logp, axis, -1), target != ignore_index
+    w = jnp.ones(logp.shape[-1], logp.dtype) if weight is None else jnp.array(weight, logp.dtype)
+    classes = np.where(kept, target, 0)
+    t = jax.nn.one_hot(classes, logp.shape[-1], dtype=logp.dtype)
     if label_smoothing:
         t = (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
-    losses = -jnp.sum(t * jax.nn.log_softmax(y), axis=-1)
-    return jnp.sum(jnp.where(kept, losses, 0)) / kept.sum()
+    losses = jnp.where(kept, -jnp.sum(w * t * logp, axis=-1), 0)
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return jnp.sum(losses) / jnp.sum(jnp.where(kept, w[classes], 0))
 
 
-def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float = 1.0) -> Tensor:
-    positive = pos_weight * t * jax.nn.log_sigmoid(y)
-    return -jnp.mean(positive + (1 - t) * jax.nn.log_sigmoid(-y))
+def bce_with_logits(
+    y: Tensor, t: Tensor, pos_weight: Any = 1.0, weight: Any = 1.0, **reduction: str
+) -> Tensor:
+    w, pos = (jnp.array(a, y.dtype) for a in (weight, pos_weight))
+    losses = pos * t * jax.nn.log_sigmoid(y) + (1 - t) * jax.nn.log_sigmoid(-y)
+    return -reduced(w * losses, **reduction)
 
 
 def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
@@ -302,7 +341,11 @@ adapter = Adapter(
         "put": lambda x, values, index: x.at[index].set(values),
         "masked_fill": lambda x, mask, value: jnp.where(mask, value, x),
         "half_squared_error": lambda y, t: 0.5 * jnp.sum(jnp.square(t - y)),
-        "mean_squared_error": lambda y, t: jnp.mean(jnp.square(t - y)),
+        "mean_squared_error": lambda y, t, **o: reduced(jnp.square(t - y), **o),
+        "l1_loss": lambda y, t, **o: reduced(jnp.abs(t - y), **o),
+        "kl_div": kl_div,
+        "min": jnp.min,
+        "nll_loss": nll_loss,
         "huber": huber,
         "softmax_cross_entropy": softmax_cross_entropy,
         "cross_entropy": cross_entropy,

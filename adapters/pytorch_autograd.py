@@ -195,13 +195,25 @@ def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
     return F.softplus(z, beta, **threshold)
 
 
-def cross_entropy(y: Tensor, target: Tensor, **options: Any) -> Tensor:
-    return F.cross_entropy(y.flatten(0, -2), torch.tensor(target).flatten(), **options)
+def of_classes(function: Any, y: Tensor, *t: Tensor, axis: int = -1, **options: Any) -> Tensor:
+    t = t or (torch.tensor(options.pop("target")),)
+    if axis == -1:
+        y, t = y.flatten(0, -2), tuple(a.flatten(0, a.ndim - y.ndim) for a in t)
+    return function(y, *t, **weights(y, options))
 
 
-def bce_with_logits(y: Tensor, t: Tensor, pos_weight: float | None = None) -> Tensor:
-    weight = None if pos_weight is None else torch.tensor(pos_weight, dtype=y.dtype)
-    return F.binary_cross_entropy_with_logits(y, t, pos_weight=weight)
+def weights(y: Tensor, options: Any) -> Any:
+    arrays = {k: options[k] for k in ("weight", "pos_weight") if k in options}
+    return options | {name: torch.tensor(a, dtype=y.dtype) for name, a in arrays.items()}
+
+
+def kl_div(y: Tensor, t: Tensor, **options: Any) -> Tensor:
+    with warnings.catch_warnings(action="ignore"):  # PyTorch would rather have another mean
+        return F.kl_div(y, t, **options)
+
+
+def bce_with_logits(y: Tensor, t: Tensor, **options: Any) -> Tensor:
+    return F.binary_cross_entropy_with_logits(y, t, **weights(y, options))
 
 
 def complete_iou(p: Tensor, t: Tensor, eps: float = 1e-7) -> Tensor:
@@ -299,8 +311,12 @@ adapter = Adapter(
         "half_squared_error": lambda y, t: 0.5 * F.mse_loss(y, t, reduction="sum"),
         "mean_squared_error": F.mse_loss,
         "huber": F.huber_loss,
-        "softmax_cross_entropy": F.cross_entropy,
-        "cross_entropy": cross_entropy,
+        "softmax_cross_entropy": partial(of_classes, F.cross_entropy),
+        "cross_entropy": partial(of_classes, F.cross_entropy),
+        "nll_loss": partial(of_classes, F.nll_loss),
+        "l1_loss": F.l1_loss,
+        "kl_div": kl_div,
+        "min": lambda x, axis=(), keepdims=False: torch.amin(x, axis, keepdims),
         "bce_with_logits": bce_with_logits,
         "complete_iou": complete_iou,
         "subtract": torch.sub,

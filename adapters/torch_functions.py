@@ -157,7 +157,7 @@ def number(value: Any) -> Any:
     if not isinstance(value, bool | int | float):
         return value
     low = np.float32(value)
-    return np.asarray(low if low == value else np.float64(value))
+    return np.asarray(low if float(low) == value else np.float64(value))
 
 
 AS_IN_THE_ADAPTER: dict[str, Reader] = {

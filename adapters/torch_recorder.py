@@ -19,6 +19,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
+from backproof.adapters import torch_losses  # noqa: F401 the rows of the table
 from backproof.adapters.recording import Place
 from backproof.adapters.torch_functions import (
     Call,

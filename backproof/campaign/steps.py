@@ -267,16 +267,23 @@ def pad(g: GraphBuilder) -> Any:
 def cross_entropy(g: GraphBuilder) -> Any:
     """Add a cross entropy of classes, of which not every row is left out."""
     options = g.options()
-    least = 1 + options.get("ignore_index", 0)
+    least, axis = 1 + options.get("ignore_index", 0), options.get("axis", -1)
     y = g.operand(
-        lambda a: a.ndim in {2, 3} and a.shape[-1] >= least,
-        lambda g: (*sequence(g)[:-1], g.side(least=least)),
+        lambda a: a.ndim in {2, 3} and a.shape[axis] >= least,
+        lambda g: inserted(sequence(g)[:-1], axis, g.side(least=least)),
     )
-    *batch, O = g.shape(y)  # noqa: E741 as in the op
+    batch = [*g.shape(y)]
+    O = batch.pop(axis)  # noqa: E741 as in the op
     target = [g.whole(O - 1) for _ in range(prod(batch))]
     if set(target) == {options.get("ignore_index")}:  # a mean over no row
         raise Unfit
     return g.node(g.op, y, target=np.reshape(target, batch), **options)
+
+
+def inserted(shape: Shape, axis: int, side: int) -> Shape:
+    """Return a shape with one more axis, of a side."""
+    at = axis % (len(shape) + 1)
+    return (*shape[:at], side, *shape[at:])
 
 
 def complete_iou(g: GraphBuilder) -> Any:

@@ -183,6 +183,7 @@ ROWS = ((13, 3),)  # of so few logits, they are not all dwarfed by one
 PAIR = ((3, 9), (3, 9))
 IMAGE = (2, 4, 6, 5)
 CLASSES = np.array([1, 0, 4, 2, 4])
+WEIGHTS = (1.0, 0.5, 2.0, 0.25, 1.5, 0.75)
 INDEX = np.array([[3, 0, 3], [5, 3, 0]])
 TAKEN = np.array([[3, 0, 3], [4, 3, 0]])
 MASK = np.array([True, False, True, True, False, False, True])
@@ -251,6 +252,11 @@ _of_probability = partial(_loss, "bce_with_logits", "p", further=ZERO)
 def _classes(**options: Any) -> OpOptions:
     own = {"target": CLASSES, **options}
     return OpOptions("cross_entropy", ((5, 6),), ("x",), own, further=ZERO)
+
+
+def _of_maps(op: str, **options: Any) -> OpOptions:
+    own = {"target": np.array([[1, 0, 4], [2, 4, 5]]), "axis": 1, **options}
+    return OpOptions(op, ((2, 6, 3),), ("x",), own)
 
 
 def _norm(op: str, shape: tuple[int, ...], channels: int, **options: float) -> OpOptions:
@@ -385,16 +391,28 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "masked_fill": _shaped("masked_fill", (3, 7), mask=MASK, value=-0.3),
     "half_squared_error": _distance("half_squared_error", squares=True),
     "mean_squared_error": _distance("mean_squared_error", squares=True),
+    "mean_squared_error-each": _distance("mean_squared_error", squares=True, reduction="none"),
     "huber": _distance("huber"),
-    "huber-delta": _distance("huber", delta=0.3),
+    "huber-delta": _distance("huber", delta=0.3, reduction="sum"),
     "softmax_cross_entropy": _of_distribution(),
     "softmax_cross_entropy-smoothed": _of_distribution(label_smoothing=0.1),
+    "softmax_cross_entropy-weights": OpOptions(
+        *("softmax_cross_entropy", ((2, 6, 3), (2, 6, 3)), ("x", "p")),
+        {"weight": WEIGHTS, "axis": 1, "reduction": "none"},
+    ),
     "cross_entropy": _classes(),
     "cross_entropy-smoothed": _classes(label_smoothing=0.1),
     "cross_entropy-ignored": _classes(ignore_index=4),
     "cross_entropy-smoothed-ignored": _classes(label_smoothing=0.1, ignore_index=4),
+    "cross_entropy-weights": _of_maps("cross_entropy", label_smoothing=0.1, weight=WEIGHTS),
+    "cross_entropy-each": _of_maps("cross_entropy", reduction="none", ignore_index=4),
+    "nll_loss": _of_maps("nll_loss", weight=WEIGHTS, ignore_index=4),
+    "nll_loss-each": _of_maps("nll_loss", reduction="none"),
     "bce_with_logits": _of_probability(),
     "bce_with_logits-pos_weight": _of_probability(pos_weight=3.7),
+    "bce_with_logits-weights": _of_probability(
+        pos_weight=WEIGHTS, weight=WEIGHTS[::-1], reduction="sum"
+    ),
     "subtract": OpOptions("subtract", ((2, 3, 4), (3, 1)), ("x", "w")),
     "divide": OpOptions("divide", ((3, 1), (2, 3, 4)), ("w", "nonzero")),
     "negative": _shaped("negative", (3, 7)),
@@ -448,6 +466,13 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "prelu-one": OpOptions("prelu", ((3, 5), (1,)), ("nonzero", "w")),
     "glu": _shaped("glu", (3, 8)),
     "glu-axis": _shaped("glu", (4, 5), axis=0),
+    "min": _shaped("min", (3, 7)),
+    "min-axis": _shaped("min", (2, 3, 4), axis=(0, 2), keepdims=True),
+    "l1_loss": _distance("l1_loss", further=ZERO, reduction="sum"),
+    "kl_div": OpOptions("kl_div", PAIR, ("x", "positive"), squares=True),
+    "kl_div-logs": OpOptions(
+        "kl_div", PAIR, ("exponent", "exponent"), {"log_target": True, "reduction": "none"}
+    ),
     "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),

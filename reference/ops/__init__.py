@@ -26,6 +26,7 @@ from backproof.reference.ops.convolution import conv, conv_transpose
 from backproof.reference.ops.cross_entropy import (
     bce_with_logits,
     cross_entropy,
+    nll_loss,
     softmax_cross_entropy,
 )
 from backproof.reference.ops.dense import dense
@@ -46,7 +47,13 @@ from backproof.reference.ops.gates import glu, hardsigmoid, hardswish, prelu
 from backproof.reference.ops.gelu import gelu
 from backproof.reference.ops.group_norm import batch_norm_inference, group_norm
 from backproof.reference.ops.indexing import add_at, embedding, masked_fill, put, slice_
-from backproof.reference.ops.losses import half_squared_error, huber, mean_squared_error
+from backproof.reference.ops.losses import (
+    half_squared_error,
+    huber,
+    kl_div,
+    l1_loss,
+    mean_squared_error,
+)
 from backproof.reference.ops.normalization import batch_norm, layer_norm, rms_norm
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.piecewise import abs_, clamp, maximum, minimum, where
@@ -63,6 +70,7 @@ from backproof.reference.ops.reductions import (
     logsumexp,
     max_,
     mean,
+    min_,
     norm,
     normalize,
     sum_,
@@ -160,4 +168,8 @@ OPS: dict[str, Op] = {
     "hardswish": hardswish,
     "prelu": prelu,
     "glu": glu,
+    "nll_loss": nll_loss,
+    "l1_loss": l1_loss,
+    "kl_div": kl_div,
+    "min": min_,
 }

@@ -1,6 +1,7 @@
 """Cross-entropies of logits: softmax for one class of several, sigmoid for yes or no.
 
-Shapes: B batch (any number of leading axes), O outputs; every loss returns a scalar, shape ().
+Shapes: B batch (any number of axes), O outputs, which stand last or along another `axis`; a loss is
+the losses of all rows, (B), or their mean or sum, (); see `reduced`.
 """
 
 from math import prod
@@ -8,32 +9,54 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops.functions import constant
 from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.reduced import of_each, reduced
 from backproof.reference.ops.sigmoid import sigmoid_forward
 from backproof.reference.ops.softmax import log_softmax_forward
 
 
-def softmax_cross_entropy_forward(y: Array, t: Array, *, label_smoothing: float = 0.0) -> Array:
-    """Return E = -1/B sum t log softmax(y), shape () (Bishop 2006, eq. 4.108).
+def softmax_cross_entropy_forward(
+    y: Array,
+    t: Array,
+    *,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Array:
+    """Return the loss -sum w t log softmax(y) of each row (Bishop 2006, eq. 4.108), or their mean.
 
     y: logits (B, O). t: target probabilities (B, O), one-hot or not.
     label_smoothing: the share of every target that is spread evenly over all outputs (Szegedy et
-    al. 2016, sec. 7).
+    al. 2016, sec. 7). weight: w of each output, constants (O,); None: ones.
     """
-    return -np.sum(smoothed(t, label_smoothing) * log_softmax_forward(y)) / rows(y)
+    y, t = last(y, axis), last(t, axis)
+    T = weighted(smoothed(t, label_smoothing), weight)
+    return reduced(-(T * log_softmax_forward(y)), reduction, rows(y), -1)
 
 
 def softmax_cross_entropy_backward(
-    dE: Array, E: Array, y: Array, t: Array, *, label_smoothing: float = 0.0
+    dE: Array,
+    E: Array,
+    y: Array,
+    t: Array,
+    *,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    axis: int = -1,
+    reduction: str = "mean",
 ) -> tuple[Array, Array]:
     """Return dy and dt, both (B, O) (Bishop 2006, eq. 4.109)."""
-    logp = log_softmax_forward(y)
-    smooth = smoothed(t, label_smoothing)
-    # 1. dlogp[o]/dy[k] = [o = k] - p[k], so -sum_o t[o] dlogp[o]/dy[k] = p[k] sum_o t[o] - t[k].
-    dy = dE * (np.exp(logp) * np.sum(smooth, axis=-1, keepdims=True) - smooth) / rows(y)
-    # 2. E is linear in t, of which a share of 1 - label_smoothing is left.
-    dt = -(dE * logp) / rows(y)
-    return dy, dt * (1 - label_smoothing) if label_smoothing else dt
+    y, t = last(y, axis), last(t, axis)
+    logp, dL = log_softmax_forward(y), row_by_row(of_each(dE, reduction, rows(y)))
+    T = weighted(smoothed(t, label_smoothing), weight)
+    # 1. dlogp[o]/dy[k] = [o = k] - p[k], so -sum_o T[o] dlogp[o]/dy[k] = p[k] sum_o T[o] - T[k].
+    dy = dL * (np.exp(logp) * np.sum(T, axis=-1, keepdims=True) - T)
+    # 2. The loss is linear in t, of which a share of 1 - label_smoothing is left.
+    dt = -(dL * weighted(logp, weight))
+    dt = dt * (1 - label_smoothing) if label_smoothing else dt
+    return put_back(dy, axis), put_back(dt, axis)
 
 
 def smoothed(t: Array, label_smoothing: float) -> Array:
@@ -43,25 +66,133 @@ def smoothed(t: Array, label_smoothing: float) -> Array:
     return (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
 
 
+def weighted(t: Array, weight: Any) -> Array:
+    """Return w t, of constant weights w that broadcast to t; without weights, t."""
+    return times(t, None if weight is None else constant(weight, t))
+
+
+def times(a: Array, w: Any) -> Array:
+    """Return w a; where w is None, a."""
+    return a if w is None else w * a
+
+
 def rows(y: Array) -> int:
     """Return B, how many distributions there are."""
     return prod(y.shape[:-1])
 
 
-def cross_entropy_forward(
-    y: Array, *, target: Array, label_smoothing: float = 0.0, ignore_index: int = -100
-) -> Array:
-    """Return E = -1/M sum t log softmax(y), shape (), t one-hot at the classes of `target`.
+def row_by_row(a: Array) -> Array:
+    """Return numbers (B) as (B, 1), which broadcast to the logits; one number as it is."""
+    return a[..., None] if np.ndim(a) else a
 
-    y: logits (B, O). target: integers (B,). Rows of the target ignore_index are left out; M remain.
+
+def last(a: Array, axis: int) -> Array:
+    """Return an array with an axis moved to the end."""
+    return np.transpose(a, order(a, axis))
+
+
+def put_back(a: Array, axis: int) -> Array:
+    """Return an array with its last axis moved to where it was."""
+    return np.transpose(a, np.argsort(order(a, axis)))
+
+
+def order(a: Array, axis: int) -> list[int]:
+    """Return the axes of an array, one of them at the end."""
+    axes = [*range(np.ndim(a))]
+    moved = axes.pop(axis)
+    return [*axes, moved]
+
+
+def nll_loss_forward(
+    logp: Array,
+    *,
+    target: Array,
+    weight: Any = None,
+    ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Array:
+    """Return the loss -w log p of each row's target, or their mean: their sum / M.
+
+    logp: logarithms of probabilities (B, O). target: classes, integers (B). weight: w of each
+    class, constants (O,); None: ones. The loss of rows of the target ignore_index is zero. M is the
+    sum of the weights of the targets of all others.
     """
-    row, column, kept = places(target, ignore_index)
-    logp = log_softmax_forward(y)
-    E = -np.sum(logp[(*row, column)]) / kept
+    return likelihood(last(logp, axis), target, weight, ignore_index, reduction)
+
+
+def likelihood(logp: Array, target: Array, weight: Any, ignore_index: int, reduction: str) -> Array:
+    """Return -w log p of each row's target, or their sum, or their sum / M."""
+    row, column, w = places(target, ignore_index, weight, logp)
+    losses = -times(logp[(*row, column)], w)
+    if reduction != "none":
+        return reduced(losses, reduction, total(w, column))
+    every = np.zeros_like(logp, shape=np.shape(target))
+    every[row] = losses
+    return every
+
+
+def nll_loss_backward(
+    dE: Array,
+    E: Array,
+    logp: Array,
+    *,
+    target: Array,
+    weight: Any = None,
+    ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> tuple[Array]:
+    """Return dlogp, (B, O): -w dE / M at the target of each row that counts, zero elsewhere."""
+    logp = last(logp, axis)
+    row, column, w = places(target, ignore_index, weight, logp)
+    dL = of_each(dE, reduction, total(w, column))
+    dlogp = np.zeros_like(logp)
+    dlogp[(*row, column)] = -times(dL[row] if np.ndim(dL) else dL, w)
+    return (put_back(dlogp, axis),)
+
+
+def places(
+    target: Array, ignore_index: int, weight: Any, logp: Array
+) -> tuple[tuple[Array, ...], Array, Any]:
+    """Return the rows that are not left out, their classes, and the weights of these or None."""
+    row = np.nonzero(np.asarray(target) != ignore_index)
+    column = np.asarray(target)[row]
+    return row, column, None if weight is None else constant(weight, logp)[column]
+
+
+def total(w: Any, column: Array) -> Any:
+    """Return M, the sum of the rows' weights; without weights, how many rows there are."""
+    return column.size if w is None else np.sum(w)
+
+
+def cross_entropy_forward(
+    y: Array,
+    *,
+    target: Array,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Array:
+    """Return the loss -sum w t log softmax(y) of each row, t one-hot, or their sum / M.
+
+    As `nll_loss` of log softmax(y), for logits y (B, O).
+    label_smoothing: the share s of every target that is spread evenly over all outputs: the loss is
+    (1 - s) times that of the target, and s / O times the sum of those of all classes.
+    """
+    logp = log_softmax_forward(last(y, axis))
+    E = likelihood(logp, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return E
-    spread = -np.sum(logp[row]) / kept
-    return (1 - label_smoothing) * E + label_smoothing / y.shape[-1] * spread
+    row, column, w = places(target, ignore_index, weight, logp)
+    spread = reduced(-weighted(logp, weight)[row], reduction, total(w, column), -1)
+    if reduction == "none":
+        every = np.zeros_like(E)
+        every[row] = spread
+        spread = every
+    return (1 - label_smoothing) * E + label_smoothing / logp.shape[-1] * spread
 
 
 def cross_entropy_backward(
@@ -71,30 +202,42 @@ def cross_entropy_backward(
     *,
     target: Array,
     label_smoothing: float = 0.0,
+    weight: Any = None,
     ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
 ) -> tuple[Array]:
-    """Return dy, (B, O): (p - t) / M, and zero in rows left out (Bishop 2006, eq. 4.109)."""
-    row, column, kept = places(target, ignore_index)
+    """Return dy, (B, O): (p sum T - T) dE / M, zero in rows left out (Bishop 2006, eq. 4.109).
+
+    1. T is the target, one-hot, smoothed and weighted. Without weights its sum is 1.
+    2. As for `softmax_cross_entropy`, dE/dy[k] = p[k] sum_o T[o] - T[k].
+    """
+    y = last(y, axis)
+    row, column, w = places(target, ignore_index, weight, y)
     t = np.zeros_like(y)
     t[(*row, column)] = 1
-    dy = (np.exp(log_softmax_forward(y)) - smoothed(t, label_smoothing)) * dE / kept
-    return (np.where((np.asarray(target) != ignore_index)[..., None], dy, 0),)
+    T = weighted(smoothed(t, label_smoothing), weight)
+    p = np.exp(log_softmax_forward(y))
+    if weight is not None:
+        p = p * np.sum(T, axis=-1, keepdims=True)
+    dy = (p - T) * row_by_row(of_each(dE, reduction, total(w, column)))
+    dy = np.where((np.asarray(target) != ignore_index)[..., None], dy, 0)
+    return (put_back(dy, axis),)
 
 
-def places(target: Array, ignore_index: int) -> tuple[tuple[Array, ...], Array, int]:
-    """Return the rows that are not left out, their classes, and how many they are."""
-    row = np.nonzero(np.asarray(target) != ignore_index)
-    return row, np.asarray(target)[row], row[0].size
+def bce_with_logits_forward(
+    y: Array, t: Array, *, pos_weight: Any = 1.0, weight: Any = None, reduction: str = "mean"
+) -> Array:
+    """Return the loss -(w t log s(y) + (1 - t) log(1 - s(y))) of each entry, or their mean.
 
-
-def bce_with_logits_forward(y: Array, t: Array, *, pos_weight: float = 1.0) -> Array:
-    """Return E = -1/n sum (pos_weight t log s(y) + (1 - t) log(1 - s(y))), shape ().
-
-    y: logits, t: probabilities, both of n entries. pos_weight: of the positive targets.
+    y: logits, t: probabilities, both of n entries. pos_weight: w, of the positive targets. weight:
+    of each loss; None: ones. Both are constants that broadcast to y.
     1. log(1 - s(y)) = -softplus(y), and log s(y) = -softplus(-y) = y - softplus(y).
-    2. So each term is (1 - t) y + (1 + (pos_weight - 1) t) softplus(-y), which cannot overflow.
+    2. So each loss is (1 - t) y + (1 + (w - 1) t) softplus(-y), which cannot overflow.
     """
-    return np.sum((1 - t) * y + (1 + (pos_weight - 1) * t) * softplus(-y)) / y.size
+    w = constant(pos_weight, y)
+    losses = (1 - t) * y + (1 + (w - 1) * t) * softplus(-y)
+    return reduced(weighted(losses, weight), reduction, y.size)
 
 
 def softplus(z: Array) -> Any:
@@ -103,32 +246,49 @@ def softplus(z: Array) -> Any:
 
 
 def bce_with_logits_backward(
-    dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
+    dE: Array,
+    E: Array,
+    y: Array,
+    t: Array,
+    *,
+    pos_weight: Any = 1.0,
+    weight: Any = None,
+    reduction: str = "mean",
 ) -> tuple[Array, Array]:
     """Return dy and dt, in the shapes of y and t."""
-    s = sigmoid_forward(y)
-    # 1. softplus(-y)' = -s(-y) = s - 1, so dE/dy = 1 - t + (1 + (w - 1) t)(s - 1)
+    s, w = sigmoid_forward(y), constant(pos_weight, y)
+    dL = weighted(of_each(dE, reduction, y.size), weight)
+    # 1. softplus(-y)' = -s(-y) = s - 1, so dL/dy = 1 - t + (1 + (w - 1) t)(s - 1)
     #                                             = (1 + (w - 1) t) s - w t.
-    dy = dE * ((1 + (pos_weight - 1) * t) * s - pos_weight * t) / y.size
-    # 2. E is linear in t: dE/dt = -y + (w - 1) softplus(-y).
-    return dy, dE * ((pos_weight - 1) * softplus(-y) - y) / y.size
+    dy = dL * ((1 + (w - 1) * t) * s - w * t)
+    # 2. The loss is linear in t: dL/dt = -y + (w - 1) softplus(-y).
+    return dy, dL * ((w - 1) * softplus(-y) - y)
 
 
 def bce_with_logits_backward_of_logs(
-    dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
+    dE: Array,
+    E: Array,
+    y: Array,
+    t: Array,
+    *,
+    pos_weight: Any = 1.0,
+    weight: Any = None,
+    reduction: str = "mean",
 ) -> tuple[Array, Array]:
     """Return dy and dt from log s(y) and log(1 - s(y)): less sharp where y is large.
 
     1. s(y) = e^(y + log(1 - s(y))), and 1 - s(y) = e^(-y + log s(y)).
-    2. dE/dt is the difference of the logarithms, where most of it cancels to -y.
+    2. dL/dt is the difference of the logarithms, where most of it cancels to -y.
     """
-    positive, negative = -softplus(-y), -softplus(y)
-    s, rest = np.exp(y + negative), np.exp(positive - y)
-    dy = dE * ((1 - t) * s - pos_weight * t * rest) / y.size
-    return dy, dE * (negative - pos_weight * positive) / y.size
+    positive, complement = -softplus(-y), -softplus(y)
+    s, rest, w = np.exp(y + complement), np.exp(positive - y), constant(pos_weight, y)
+    dL = weighted(of_each(dE, reduction, y.size), weight)
+    dy = dL * ((1 - t) * s - w * t * rest)
+    return dy, dL * (complement - w * positive)
 
 
 softmax_cross_entropy = Op(softmax_cross_entropy_forward, softmax_cross_entropy_backward)
+nll_loss = Op(nll_loss_forward, nll_loss_backward)
 cross_entropy = Op(cross_entropy_forward, cross_entropy_backward)
 bce_with_logits = Op(
     bce_with_logits_forward,

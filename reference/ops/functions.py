@@ -46,6 +46,15 @@ def arctan(x: Array) -> Array:
     return np.arctan(x)
 
 
+def constant(values: Any, x: Array) -> Any:
+    """Return constant numbers as an array of the kind of x; a single number as it is."""
+    if np.ndim(values) == 0:
+        return values
+    held = np.zeros_like(x, shape=np.shape(values))
+    held[...] = np.asarray(values)
+    return held
+
+
 def either_side(z: Array, above: Array, below: Array, share: float, kink: Any = 0) -> Array:
     """Return `above` where z > kink, `below` where z < kink, and a share of the way between at it.
 

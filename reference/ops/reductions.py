@@ -217,6 +217,21 @@ def cumsum_backward(dy: Array, y: Array, x: Array, *, axis: int) -> tuple[Array]
     return (np.cumsum(dy[reverse], axis=axis)[reverse],)
 
 
+def of_negative(op: Op) -> Op:
+    """Return the op -f(-x), of which dx is f's at -x: with the largest entry, the smallest."""
+
+    def forward(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+        return -op.forward(-x, axis=axis, keepdims=keepdims)
+
+    def backward(
+        dy: Array, y: Array, x: Array, *, axis: Axis = None, keepdims: bool = False
+    ) -> tuple[Array]:
+        (dx,) = op.backward(dy, -y, -x, axis=axis, keepdims=keepdims)
+        return (dx,)
+
+    return Op(forward, backward, {name: of_negative(form) for name, form in op.forms.items()})
+
+
 sum_ = Op(sum_forward, sum_backward)
 mean = Op(mean_forward, mean_backward)
 max_ = Op(
@@ -227,6 +242,7 @@ max_ = Op(
         "shared among equal entries": Op(max_forward, max_backward_shared),
     },
 )
+min_ = of_negative(max_)
 logsumexp = Op(
     logsumexp_forward,
     logsumexp_backward,

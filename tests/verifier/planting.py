@@ -52,6 +52,7 @@ NETWORKS = {
     "moves": small.moves(),
     "elementary": small.elementary(),
     "reductions": small.reductions(),
+    "losses": small.losses(),
     "detector": small.detector(),
     "gpt": small.transformer("composed"),
     "gpt-fused": small.transformer("fused"),

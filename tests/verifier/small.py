@@ -63,7 +63,8 @@ def images() -> Network:
     x = g.node("b.leaky", "leaky_relu", x, negative_slope=0.25)
     x = dense(g, "c", g.node("flat", "reshape", x, shape=(2, 18)), (18, 3), bias=False)
     t = g.input("t", np.eye(3)[[2, 0]])
-    g.node("E", "softmax_cross_entropy", x, t, label_smoothing=0.125)
+    weight = (1.0, 0.5, 2.0)
+    g.node("E", "softmax_cross_entropy", x, t, label_smoothing=0.125, weight=weight)
     return g.network("images")
 
 
@@ -121,7 +122,8 @@ def activations() -> Network:
     x = g.node("c.elu", "elu", norm(g, "c.norm", "batch_norm", x, 4), alpha=0.75)
     x = g.node("d.softplus", "softplus", dense(g, "d", x, (4, 3)), beta=1.5)
     x = dense(g, "e", g.node("d.log", "log_softmax", x), (3, 4))
-    g.node("E", "cross_entropy", x, target=[2, 1, 3, 0], ignore_index=3, label_smoothing=0.25)
+    options = {"ignore_index": 3, "label_smoothing": 0.25, "weight": (1.0, 0.5, 2.0, 1.5)}
+    g.node("E", "cross_entropy", x, target=[2, 1, 3, 0], **options)
     return g.network("activations")
 
 
@@ -138,7 +140,8 @@ def arithmetic() -> Network:
     x = g.node("square", "multiply", x, x)
     x = g.node("third", "scale", x, factor=0.3)
     x = g.node("part", "slice", x, index=(slice(None), slice(0, 2), slice(1, 4, 2)))
-    g.node("E", "bce_with_logits", x, g.input("t", g.rng.random((2, 2, 2))), pos_weight=3.5)
+    weights = {"pos_weight": 3.5, "weight": (0.5, 2.0)}
+    g.node("E", "bce_with_logits", x, g.input("t", g.rng.random((2, 2, 2))), **weights)
     return g.network("arithmetic")
 
 
@@ -208,6 +211,26 @@ def reductions() -> Network:
     s = g.node("sum", "sum", g.node("product", "multiply", e, n), axis=0, keepdims=True)
     g.node("E", "scale", g.node("total", "sum", s), factor=0.75)
     return g.network("reductions")
+
+
+def losses() -> Network:
+    """Return several losses of one array, and their norm."""
+    g = builder(19)
+    x = dense(g, "a", g.input("x", g.rng.standard_normal((3, 2))), (2, 4))
+    logp = g.node("logp", "log_softmax", x)
+    t = g.input("t", g.rng.random((3, 4)))
+    options = {"target": np.array([2, 0, 1]), "weight": (1.0, 0.5, 2.0, 1.5), "ignore_index": 1}
+    logs = g.input("logs", g.rng.standard_normal((3, 4)))
+    several = (
+        g.node("likelihood", "nll_loss", logp, **options),
+        g.node("distance", "l1_loss", x, t),
+        g.node("divergence", "kl_div", logp, t),
+        g.node("other", "kl_div", logp, logs, log_target=True),
+    )
+    several += (g.node("least", "min", x),)
+    rows = [g.node(f"{name} row", "reshape", name, shape=(1, 1)) for name in several]
+    g.node("E", "norm", g.node("all", "concatenate", *rows, axis=1))
+    return g.network("losses")
 
 
 def detector() -> Network:

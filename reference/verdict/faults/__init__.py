@@ -125,6 +125,10 @@ TABLES: dict[str, Table] = {
     "hardswish": gates.HARDSWISH,
     "prelu": gates.PRELU,
     "glu": gates.GLU,
+    "nll_loss": cross_entropy.NLL_LOSS,
+    "l1_loss": losses.L1_LOSS,
+    "kl_div": losses.KL_DIV,
+    "min": reductions.MIN,
 }
 """Op -> the table of its faults."""
 

@@ -11,16 +11,20 @@ import numpy as np
 
 from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.cross_entropy import (
-    bce_with_logits_backward,
-    bce_with_logits_forward,
+    last,
     places,
+    put_back,
+    row_by_row,
     rows,
     smoothed,
+    total,
+    weighted,
 )
+from backproof.reference.ops.functions import constant
+from backproof.reference.ops.reduced import of_each
 from backproof.reference.ops.sigmoid import sigmoid_forward
 from backproof.reference.ops.softmax import log_softmax_forward
 from backproof.reference.verdict.faults.families import (
-    SUM_FOR_MEAN,
     Cotangent,
     Table,
     Wrong,
@@ -36,16 +40,21 @@ dy = Cotangent()
 
 
 def parts(
-    y: Any, *t: Any, target: Any = None, label_smoothing: float = 0.0, ignore_index: int = -100
-) -> tuple[Any, Any, int]:
-    """Return p, the smoothed targets, and how many rows count."""
+    y: Any,
+    *t: Any,
+    target: Any = None,
+    label_smoothing: float = 0.0,
+    weight: Any = None,
+    ignore_index: int = -100,
+) -> tuple[Any, Any, Any]:
+    """Return p, the smoothed and weighted targets, and what the sum is divided by for the mean."""
     p = np.exp(log_softmax_forward(y))
     if t:
-        return p, smoothed(t[0], label_smoothing), rows(y)
-    row, column, kept = places(target, ignore_index)
+        return p, weighted(smoothed(t[0], label_smoothing), weight), rows(y)
+    row, column, w = places(target, ignore_index, weight, y)
     one_hot = np.zeros_like(y)
     one_hot[(*row, column)] = 1
-    return p, smoothed(one_hot, label_smoothing), kept
+    return p, weighted(smoothed(one_hot, label_smoothing), weight), total(w, column)
 
 
 def counted(y: Any, *, target: Any = None, ignore_index: int = -100, **_: Any) -> Any:
@@ -56,11 +65,18 @@ def counted(y: Any, *, target: Any = None, ignore_index: int = -100, **_: Any) -
 
 
 def of_rows(wrong: Callable[[Any, Any, Any], Any]) -> Wrong:
-    """Give dy = wrong(y, p, t) dE/B, zero in rows that do not count; p - t is right."""
+    """Give dy = dL wrong(y, p, t), dL of each row; zero in rows that do not count; p - t is right.
 
-    def backward(dE: Any, E: Any, y: Any, *t: Any, **options: Any) -> Any:
-        p, t_, n = parts(y, *t, **options)
-        return np.where(counted(y, **options), wrong(y, p, t_), 0) * (dE / n)
+    Shapes are (B, O) whatever the axis.
+    """
+
+    def backward(
+        dE: Any, E: Any, y: Any, *t: Any, axis: int = -1, reduction: str = "mean", **options: Any
+    ) -> Any:
+        y, *t_ = (last(a, axis) for a in (y, *t))
+        p, T, n = parts(y, *t_, **options)
+        d = np.where(counted(y, **options), wrong(y, p, T), 0)
+        return put_back(d * row_by_row(of_each(dE, reduction, n)), axis)
 
     return dy(backward)
 
@@ -69,20 +85,20 @@ def over_others(op: str) -> Op:
     """Return the op with t + s (1/(O - 1) - t O/(O - 1)): it is linear in the targets."""
     right = OPS[op]
 
-    def mixed(sharp: Any, even: Any, y: Any, s: float) -> Any:
-        others = max(y.shape[-1] - 1, 1)
-        return (1 - s) * sharp + s / others * (y.shape[-1] * even - sharp)
+    def mixed(sharp: Any, even: Any, n: int, s: float) -> Any:
+        return (1 - s) * sharp + s / max(n - 1, 1) * (n * even - sharp)
 
     def forward(y: Any, *t: Any, label_smoothing: float = 0.0, **o: Any) -> Any:
         sharp, even = (right.forward(y, *t, label_smoothing=s, **o) for s in (0.0, 1.0))
-        return mixed(sharp, even, y, label_smoothing)
+        return mixed(sharp, even, y.shape[o.get("axis", -1)], label_smoothing)
 
     def backward(
         dE: Any, E: Any, y: Any, *t: Any, label_smoothing: float = 0.0, **o: Any
     ) -> tuple[Any, ...]:
         ends = (right.backward(dE, E, y, *t, label_smoothing=s, **o) for s in (0.0, 1.0))
         return tuple(
-            mixed(sharp, even, y, label_smoothing) for sharp, even in zip(*ends, strict=True)
+            mixed(sharp, even, y.shape[o.get("axis", -1)], label_smoothing)
+            for sharp, even in zip(*ends, strict=True)
         )
 
     return Op(forward, backward)
@@ -95,9 +111,8 @@ SOFTMAX_CROSS_ENTROPY: Table = {
     ),
     ("wrong sign", "(t - p) / B"): of_rows(lambda y, p, t: t - p),
     ("logits for probabilities", "(y - t) / B"): of_rows(lambda y, p, t: y - t),
-    ("sum for mean over the batch", "what B times as much gives"): scaled(
-        lambda *a, **o: parts(*a, **o)[2]
-    ),
+    ("sum for mean over the batch", "what B times as much gives"): fixed(reduction="sum"),
+    ("weights forgotten", "what weights of one give"): fixed(weight=None),
     ("label smoothing forgotten", "what the targets give as they are"): fixed(label_smoothing=0.0),
     (
         "smoothed over the others only",
@@ -111,23 +126,40 @@ SOFTMAX_CROSS_ENTROPY: Table = {
 
 def share_kept(y: Any, *, target: Any, ignore_index: int = -100, **_: Any) -> float:
     """Return the share of the rows that count."""
-    return places(target, ignore_index)[2] / rows(y)
+    kept = np.asarray(target) != ignore_index
+    return np.count_nonzero(kept) / kept.size
 
 
-def left_out_too(dE: Any, E: Any, y: Any, **options: Any) -> Any:
+def left_out_too(
+    dE: Any, E: Any, y: Any, *, axis: int = -1, reduction: str = "mean", **options: Any
+) -> Any:
     """Return dy, that of rows left out among it."""
-    p, t, n = parts(y, **options)
-    return (p - t) * (dE / n)
+    p, t, n = parts(last(y, axis), **options)
+    return put_back((p - t) * row_by_row(of_each(dE, reduction, n)), axis)
 
 
-CROSS_ENTROPY: Table = {
-    **SOFTMAX_CROSS_ENTROPY,
+OF_CLASSES: Table = {
     ("mean over all rows", "what the sum over the rows that count gives, divided by all"): scaled(
         share_kept
     ).known("padding that is masked, but counted"),
     ("rows left out included", "what all rows give, ignore_index or not"): fixed(
         ignore_index=-100
     ).known("padding that is trained on"),
+}
+
+NLL_LOSS: Table = {
+    **OF_CLASSES,
+    ("sum for mean over the batch", "what M times as much gives"): fixed(reduction="sum"),
+    ("weights forgotten", "what weights of one give"): fixed(weight=None),
+    ("wrong sign", "w / M at the target"): dy.then(lambda d, *_, **__: d * -1.0),
+    ("the gradient of logits", "(p - t) / M"): dy(
+        lambda dE, E, y, **o: OPS["cross_entropy"].backward(dE, E, y, **o)[0]
+    ).known("log softmax differentiated twice"),
+}
+
+CROSS_ENTROPY: Table = {
+    **SOFTMAX_CROSS_ENTROPY,
+    **OF_CLASSES,
     ("rows left out receive", "p / M in rows that are left out"): dy(left_out_too).known(
         "a one-hot row of zeros, and no mask on the way back"
     ),
@@ -135,12 +167,32 @@ CROSS_ENTROPY: Table = {
 
 
 def of_sigmoid(wrong: Callable[..., Any]) -> Wrong:
-    """Give dy = dE/n wrong(y, t, s, w), w the pos_weight; (1 + (w - 1) t) s - w t is right."""
-    return dy(
-        lambda dE, E, y, t, pos_weight=1.0: (
-            dE / y.size * wrong(y, t, sigmoid_forward(y), pos_weight)
-        )
-    )
+    """Give dy = dL wrong(y, t, s, w), w the pos_weight; (1 + (w - 1) t) s - w t is right."""
+
+    def backward(
+        dE: Any,
+        E: Any,
+        y: Any,
+        t: Any,
+        *,
+        pos_weight: Any = 1.0,
+        weight: Any = None,
+        reduction: str = "mean",
+    ) -> Any:
+        w, dL = constant(pos_weight, y), weighted(of_each(dE, reduction, y.size), weight)
+        return dL * wrong(y, t, sigmoid_forward(y), w)
+
+    return dy(backward)
+
+
+def weight_of_all(y: Any, t: Any, pos_weight: Any = 1.0, **o: Any) -> Any:
+    """Return the loss with pos_weight on both t and 1 - t."""
+    return OPS["bce_with_logits"].forward(y, t, **{**o, "weight": pos_weight})
+
+
+def weight_of_all_back(dE: Any, E: Any, y: Any, t: Any, pos_weight: Any = 1.0, **o: Any) -> Any:
+    """Return its cotangents."""
+    return OPS["bce_with_logits"].backward(dE, E, y, t, **{**o, "weight": pos_weight})
 
 
 BCE_WITH_LOGITS: Table = {
@@ -152,10 +204,10 @@ BCE_WITH_LOGITS: Table = {
         "a weight of the frequent class, taken for one of the rare"
     ),
     ("pos_weight applied to all", "what pos_weight gives on both t and 1 - t"): function(
-        lambda y, t, pos_weight=1.0: pos_weight * bce_with_logits_forward(y, t),
-        lambda dE, E, y, t, pos_weight=1.0: bce_with_logits_backward(pos_weight * dE, E, y, t),
+        weight_of_all, weight_of_all_back
     ).known("`weight` for `pos_weight`"),
-    ("sum for mean", "what n times as much gives"): SUM_FOR_MEAN,
+    ("weight forgotten", "what weights of one give"): fixed(weight=None),
+    ("sum for mean", "what n times as much gives"): fixed(reduction="sum"),
     ("mean over the batch alone", "what the sum over all but the first axis gives"): scaled(
         lambda y, t, **_: y.size // y.shape[0]
     ),

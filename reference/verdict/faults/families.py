@@ -152,9 +152,6 @@ def scaled(factor: Callable[..., Any]) -> Wrong:
     return both(lambda op: times(op, factor))
 
 
-SUM_FOR_MEAN = scaled(lambda x, *_, **__: x.size)
-
-
 def fixed(**values: Any) -> Wrong:
     """Give options these values, whatever was asked for."""
     return changing(lambda _: values)

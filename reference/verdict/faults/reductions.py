@@ -51,6 +51,19 @@ MAX: Table = {
     ),
 }
 
+MIN: Table = {
+    ("all receive", "dy for every entry, as of a sum"): dx(
+        lambda dy, y, x, **o: OPS["sum"].backward(dy, y, x, **o)[0]
+    ),
+    ("largest for smallest", "the largest entry"): forward(OPS["max"].forward),
+    ("largest receives", "dy for the largest entry"): dx(
+        lambda dy, y, x, **o: OPS["max"].backward(dy, y, x, **o)[0]
+    ),
+    ("wrong sign", "-dy for the smallest entry"): dx.then(lambda d, *_, **__: d * -1.0).known(
+        "-max(-x), with one of its signs lost"
+    ),
+}
+
 LOGSUMEXP: Table = {
     ("sum's gradient", "dy for every entry, without the softmax"): dx(
         lambda dy, y, x, **o: OPS["sum"].backward(dy, y, x, **o)[0]

@@ -1,0 +1,280 @@
+"""PyTorch's functions that are composed of several ops of the table.
+
+A function of few steps is a small network, whose derivative is that of its steps (`composed`). Its
+constants, such as an epsilon, are operands of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.torch_functions import (
+    AS_IN_THE_ADAPTER,
+    READERS,
+    Call,
+    NotKnown,
+    Seen,
+    number,
+    ones_and_zeros,
+    reads,
+)
+from backproof.reference.composed import composed
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import OPS, Op
+
+Tensor = Any
+Step = tuple[Any, ...]
+"""Name, op, the names of the op's operands, and its options if it has any."""
+
+
+def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
+    """Return the call of an op that is composed of steps.
+
+    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes:
+    nobody sees in which of them each step is computed.
+    """
+    tensors = [t for t in operands.values() if isinstance(t, torch.Tensor)]
+    if len({t.dtype for t in tensors if t.is_floating_point()}) > 1:
+        raise NotKnown("operands of several dtypes")
+    nodes = tuple(Node(step, op, (*of.split(),), *options) for step, op, of, *options in found)
+    network = Network(name, operands, {}, nodes, frozenset())
+    return Call(name, tuple(map(number, operands.values())), own=composed(network))
+
+
+# Distances and angles.
+
+
+def distance(name: str, a: str, b: str, *, keepdims: bool = False) -> list[Step]:
+    """Return the steps of ||a - b + eps||, of which the last has a name."""
+    return [
+        (f"{name}-difference", "subtract", f"{a} {b}"),
+        (f"{name}-moved", "add", f"{name}-difference eps"),
+        (name, "norm", f"{name}-moved", {"axis": -1, "keepdims": keepdims}),
+    ]
+
+
+def is_euclidean(p: float) -> None:
+    """Raise NotKnown for another norm."""
+    if p != math.sqrt(4):
+        raise NotKnown(f"p={p}")
+
+
+@reads("pairwise_distance")
+def pairwise_distance(
+    _: Seen,
+    a: Tensor,
+    b: Tensor,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    keepdim: bool = False,  # noqa: FBT001, FBT002
+) -> Call:
+    is_euclidean(p)
+    operands = {"a": a, "b": b, "eps": eps}
+    return steps("pairwise_distance", operands, *distance("far", "a", "b", keepdims=keepdim))
+
+
+NEAR, FAR = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
+"""PyTorch's names for a distance by a matrix product, and by its definition."""
+
+MOST_ROWS = 25
+"""Up to so many rows PyTorch takes distances by their definition."""
+
+
+@reads("cdist")
+def cdist(_: Seen, a: Tensor, b: Tensor, p: float = 2.0, compute_mode: Any = None) -> Call:
+    """Read it as the length of each difference of a row of a and one of b."""
+    is_euclidean(p)
+    if compute_mode != FAR and (max(a.shape[-2], b.shape[-2]) > MOST_ROWS or compute_mode == NEAR):
+        raise NotKnown("lengths by a matrix product, in which they cancel")
+    rows, columns = (..., slice(None), None, slice(None)), (..., None, slice(None), slice(None))
+    return steps(
+        "cdist",
+        {"a": a, "b": b},
+        ("rows", "slice", "a", {"index": rows}),
+        ("columns", "slice", "b", {"index": columns}),
+        ("difference", "subtract", "rows columns"),
+        ("length", "norm", "difference", {"axis": -1}),
+    )
+
+
+@reads("cosine_similarity")
+def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 1e-8) -> Call:
+    """Read it as the inner product of a and b, each of length 1."""
+    return steps(
+        "cosine_similarity",
+        {"a": a, "b": b},
+        ("of-a", "normalize", "a", {"axis": dim, "eps": eps}),
+        ("of-b", "normalize", "b", {"axis": dim, "eps": eps}),
+        ("product", "multiply", "of-a of-b"),
+        ("cosine", "sum", "product", {"axis": dim}),
+    )
+
+
+# Norms over several axes.
+
+
+def over_several(
+    op: str, x: Tensor, shape: Sequence[int], parameters: Sequence[Any], eps: float
+) -> Call:
+    """Return the norm over as many last axes as a shape has: they are made one before, and back.
+
+    parameters: of the shape, or in one row.
+    """
+    if len(shape) == 1:
+        return Call(op, (x, *parameters), {"eps": eps})
+    names = ("gain", "shift")[: len(parameters)]
+    row = {"shape": (math.prod(shape),)}
+    return steps(
+        f"{op}_over_several",
+        {"x": x, **dict(zip(names, parameters, strict=True))},
+        ("rows", "reshape", "x", {"shape": (*x.shape[: -len(shape)], *row["shape"])}),
+        *((f"{name}-row", "reshape", name, row) for name in names),
+        ("normal", op, " ".join(("rows", *(f"{name}-row" for name in names))), {"eps": eps}),
+        ("y", "reshape", "normal", {"shape": tuple(x.shape)}),
+    )
+
+
+@reads("layer_norm")
+def layer_norm(
+    _: Seen,
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor = None,
+    bias: Tensor = None,
+    eps: float = 1e-5,
+    *__: Any,
+) -> Call:
+    parameters = ones_and_zeros(x, math.prod(normalized_shape), weight, bias)
+    return over_several("layer_norm", x, normalized_shape, parameters, eps)
+
+
+@reads("rms_norm")
+def rms_norm(
+    _: Seen,
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor = None,
+    eps: float | None = None,
+) -> Call:
+    gain, __ = ones_and_zeros(x, math.prod(normalized_shape), weight, None)
+    eps = torch.finfo(x.dtype).eps if eps is None else eps
+    return over_several("rms_norm", x, normalized_shape, (gain,), eps)
+
+
+# Entry by entry.
+
+
+@reads("tan")
+def tan(_: Seen, x: Tensor) -> Call:
+    found = (("sin", "sin", "x"), ("cos", "cos", "x"), ("tan", "divide", "sin cos"))
+    return steps("tan", {"x": x}, *found)
+
+
+POWER = READERS.get("pow") or AS_IN_THE_ADAPTER["pow"]
+"""The reader of powers of which the exponent is a number."""
+
+
+@reads("pow")
+def power(seen: Seen, x: Tensor, exponent: Any, **named: Any) -> Call:
+    """Read a power of two tensors as e^(n log x)."""
+    if not (isinstance(x, torch.Tensor) and isinstance(exponent, torch.Tensor)) or named:
+        found: Call = POWER(seen, x, exponent, **named)
+        return found
+    if (x <= 0).any():
+        raise NotKnown("a power of numbers that are not all positive")
+    return steps(
+        "power_of",
+        {"x": x, "n": exponent},
+        ("log", "log", "x"),
+        ("product", "multiply", "n log"),
+        ("y", "exp", "product"),
+    )
+
+
+# Reductions.
+
+
+@reads("amin")
+def amin(_: Seen, x: Tensor, dim: Any = (), keepdim: bool = False) -> Call:  # noqa: FBT001, FBT002
+    axis = {} if dim in ((), None, []) else {"axis": dim if isinstance(dim, int) else tuple(dim)}
+    return Call("min", (x,), {**axis, "keepdims": keepdim})
+
+
+@reads("min")
+def least(seen: Seen, x: Tensor, *others: Any, **named: Any) -> Call:
+    """Read the minimum of all entries, or of two tensors; one along an axis is of entries taken."""
+    if others or named:
+        if len(others) == 1 and isinstance(others[0], torch.Tensor) and not named:
+            return Call("minimum", (x, others[0]))
+        raise NotKnown("dim")
+    return Call("min", (x,))
+
+
+# Products of many.
+
+
+def products(x: Tensor, dim: int) -> list[Step]:
+    """Return the steps of the products of all entries up to each, along an axis."""
+    before: tuple[slice, ...] = (slice(None),) * (dim % x.dim())
+    found: list[Step] = [("y0", "slice", "x", {"index": (*before, slice(0, 1))})]
+    for k in range(1, x.shape[dim]):
+        found.append((f"x{k}", "slice", "x", {"index": (*before, slice(k, k + 1))}))
+        found.append((f"y{k}", "multiply", f"y{k - 1} x{k}"))
+    return found
+
+
+@reads("cumprod")
+def cumprod(_: Seen, x: Tensor, dim: int, **named: Any) -> Call:
+    if named.get("dtype") not in (None, x.dtype):
+        raise NotKnown("dtype")
+    every = " ".join(f"y{k}" for k in range(x.shape[dim]))
+    last = ("y", "concatenate", every, {"axis": dim})
+    call = steps("cumprod", {"x": x}, *products(x, dim), last)
+    return replace(call, own=with_quotients(call.own, dim))
+
+
+def with_quotients(op: Any, dim: int) -> Op:
+    """Return the op with the form in which dx = (sum of dy y from each entry on) / x."""
+
+    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
+        return (OPS["cumsum"].backward(dy * y, y, x, axis=dim)[0] / x,)
+
+    return Op(op.forward, op.backward, {"cumprod' by quotients": Op(op.forward, backward)})
+
+
+# Windows.
+
+
+@reads("local_response_norm")
+def local_response_norm(
+    _: Seen, x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Call:
+    """Read it as x / (k + alpha mean x^2)^beta, the mean over channels nearby, and zeros beyond."""
+    around = ((0, 0), (size // 2, (size - 1) // 2), *((0, 0) for _ in x.shape[2:]))
+    near = np.arange(x.shape[1])[:, None] + np.arange(size)
+    return steps(
+        "local_response_norm",
+        {"x": x, "k": k},
+        ("square", "multiply", "x x"),
+        ("around", "pad", "square", {"width": around}),
+        ("near", "slice", "around", {"index": (slice(None), near)}),
+        ("mean", "mean", "near", {"axis": 2}),
+        ("share", "scale", "mean", {"factor": alpha}),
+        ("more", "add", "share k"),
+        ("power", "power", "more", {"exponent": beta}),
+        ("y", "divide", "x power"),
+    )
+
+
+@reads("unfold")
+def unfold(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
+    """Read it as the entries that it moves, with zeros where it pads."""
+    entries = torch.arange(1, x.numel() + 1, dtype=torch.float64).reshape(x.shape)
+    places = seen.function(entries, *arguments, **named).numpy().astype(int) - 1
+    taken = ("taken", "slice", "x", {"index": np.unravel_index(np.maximum(places, 0), x.shape)})
+    padded = ("y", "masked_fill", "taken", {"mask": places < 0, "value": 0.0})
+    return steps("unfold", {"x": x}, taken, padded)

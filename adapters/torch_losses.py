@@ -1,0 +1,386 @@
+"""PyTorch's losses, read as ops: those of the table, and those that are composed of them.
+
+A loss of few steps is a small network, whose derivative is that of its steps (`composed`). Its
+constants, such as a margin, are operands of it.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.torch_composed import Step, distance, is_euclidean, steps
+from backproof.adapters.torch_functions import Call, NotKnown, Seen, array, reads
+
+Tensor = Any
+REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
+"""PyTorch's numbers for reductions."""
+
+
+def mean_of(reduction: Any, size_average: Any = None, reduce: Any = None) -> str:
+    """Return the name of a reduction."""
+    if size_average is not None or reduce is not None:
+        raise NotKnown("size_average or reduce, in the place of reduction")
+    name = REDUCTIONS.get(reduction, reduction)
+    if name not in REDUCTIONS.values():
+        raise NotKnown(f"reduction={reduction!r}")
+    return str(name)
+
+
+def reduction_of(name: str, of: str) -> tuple[Step, ...]:
+    """Return the last step: the reduction of a step's losses."""
+    return () if name == "none" else (("E", name, of),)
+
+
+def constants(**arrays: Any) -> dict[str, Any]:
+    """Return options that are arrays; those that are None are left out."""
+    return {name: array(t.double()) for name, t in arrays.items() if t is not None}
+
+
+# Of classes.
+
+
+def of_classes(y: Tensor, target: Tensor, weight: Tensor | None, **options: Any) -> dict[str, Any]:
+    """Return the options of an op of classes, which stand along the second or the only axis."""
+    axis = 1 if y.dim() > 1 else 0
+    return {"axis": axis, **constants(weight=weight), **options}
+
+
+@reads("cross_entropy")
+def cross_entropy(
+    _: Seen,
+    y: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Call:
+    options = of_classes(y, target, weight, reduction=mean_of(reduction, size_average, reduce))
+    options["label_smoothing"] = label_smoothing
+    if target.is_floating_point():
+        return Call("softmax_cross_entropy", (y, target), options)
+    options |= {"target": array(target), "ignore_index": ignore_index}
+    return Call("cross_entropy", (y,), options)
+
+
+@reads("nll_loss", "nll_loss_nd", "nll_loss2d")
+def nll_loss(
+    _: Seen,
+    y: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Call:
+    options = of_classes(y, target, weight, reduction=mean_of(reduction, size_average, reduce))
+    return Call(
+        "nll_loss", (y,), {"target": array(target), "ignore_index": ignore_index, **options}
+    )
+
+
+@reads("binary_cross_entropy_with_logits")
+def bce_with_logits(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Call:
+    options = {"reduction": mean_of(reduction, size_average, reduce)}
+    return Call(
+        "bce_with_logits", (y, t), options | constants(weight=weight, pos_weight=pos_weight)
+    )
+
+
+@reads("kl_div")
+def kl_div(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+    log_target: bool = False,  # noqa: FBT001, FBT002 as PyTorch has it
+) -> Call:
+    options = {"log_target": log_target}
+    if reduction == "batchmean":
+        own = ("total", "kl_div", "y t", {**options, "reduction": "sum"})
+        mean = ("E", "divide", "total n")
+        return steps("kl_div_batchmean", {"y": y, "t": t, "n": len(y)}, own, mean)
+    options["reduction"] = mean_of(reduction, size_average, reduce)
+    return Call("kl_div", (y, t), options)
+
+
+# Of distances.
+
+
+@reads("smooth_l1_loss")
+def smooth_l1_loss(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Call:
+    """Read it as the Huber loss / beta."""
+    name = mean_of(reduction, size_average, reduce)
+    if not beta:
+        return Call("l1_loss", (y, t), {"reduction": name})
+    own = ("huber", "huber", "y t", {"delta": beta, "reduction": name})
+    divided = ("E", "divide", "huber beta")
+    return steps("smooth_l1_loss", {"y": y, "t": t, "beta": beta}, own, divided)
+
+
+@reads("poisson_nll_loss")
+def poisson_nll_loss(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    log_input: bool = True,  # noqa: FBT001, FBT002
+    full: bool = False,  # noqa: FBT001, FBT002
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as e^y - t y, or y - t log(y + eps)."""
+    if full:
+        raise NotKnown("full=True")
+    name = mean_of(reduction, size_average, reduce)
+    if log_input:
+        return steps(
+            "poisson_nll_loss",
+            {"y": y, "t": t},
+            ("mean", "exp", "y"),
+            ("expected", "multiply", "t y"),
+            ("losses", "subtract", "mean expected"),
+            *reduction_of(name, "losses"),
+        )
+    return steps(
+        "poisson_nll_loss",
+        {"y": y, "t": t, "eps": eps},
+        ("more", "add", "y eps"),
+        ("log", "log", "more"),
+        ("expected", "multiply", "t log"),
+        ("losses", "subtract", "y expected"),
+        *reduction_of(name, "losses"),
+    )
+
+
+@reads("gaussian_nll_loss")
+def gaussian_nll_loss(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    var: Any,
+    full: bool = False,  # noqa: FBT001, FBT002
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Call:
+    """Read it as (log v + (y - t)^2 / v) / 2."""
+    if full or not isinstance(var, torch.Tensor) or var.dim() != y.dim() or (var < eps).any():
+        raise NotKnown("full=True, a variance below eps, or one of fewer axes")
+    name = mean_of(reduction)
+    return steps(
+        "gaussian_nll_loss",
+        {"y": y, "t": t, "v": var},
+        ("log", "log", "v"),
+        ("distance", "subtract", "y t"),
+        ("square", "multiply", "distance distance"),
+        ("share", "divide", "square v"),
+        ("both", "add", "log share"),
+        ("losses", "scale", "both", {"factor": 0.5}),
+        *reduction_of(name, "losses"),
+    )
+
+
+@reads("soft_margin_loss")
+def soft_margin_loss(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as log(1 + e^(-t y))."""
+    name = mean_of(reduction, size_average, reduce)
+    return steps(
+        "soft_margin_loss",
+        {"y": y, "t": t},
+        ("sign", "negative", "t"),
+        ("against", "multiply", "sign y"),
+        ("losses", "softplus", "against"),
+        *reduction_of(name, "losses"),
+    )
+
+
+# Of margins: max(0, margin + distance).
+
+
+@reads("margin_ranking_loss")
+def margin_ranking_loss(
+    _: Seen,
+    a: Tensor,
+    b: Tensor,
+    t: Tensor,
+    margin: float = 0.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    name = mean_of(reduction, size_average, reduce)
+    return steps(
+        "margin_ranking_loss",
+        {"a": a, "b": b, "t": t, "margin": margin},
+        ("sign", "negative", "t"),
+        ("lead", "subtract", "a b"),
+        ("behind", "multiply", "sign lead"),
+        ("wanting", "add", "behind margin"),
+        ("losses", "clamp", "wanting", {"low": 0.0}),
+        *reduction_of(name, "losses"),
+    )
+
+
+@reads("hinge_embedding_loss")
+def hinge_embedding_loss(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as y where t is 1, max(0, margin - y) where it is -1; both elsewhere."""
+    name = mean_of(reduction, size_average, reduce)
+    return steps(
+        "hinge_embedding_loss",
+        {"y": y, "margin": margin, "zero": 0.0},
+        ("wanting", "subtract", "margin y"),
+        ("hinge", "clamp", "wanting", {"low": 0.0}),
+        ("far", "where", "zero hinge", {"condition": array(t == 1)}),
+        ("near", "where", "zero y", {"condition": array(t == -1)}),
+        ("losses", "add", "far near"),
+        *reduction_of(name, "losses"),
+    )
+
+
+@reads("multi_margin_loss")
+def multi_margin_loss(
+    _: Seen,
+    y: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as the mean over all classes c but the target of w max(0, margin - y[t] + y[c])^p."""
+    name = mean_of(reduction, size_average, reduce)
+    if y.dim() == 1:
+        raise NotKnown("one example without a batch")
+    classes = array(target)
+    of_target = (np.arange(len(classes))[:, None], classes[:, None])
+    others = np.arange(y.shape[1]) != classes[:, None]
+    w = np.ones(1, np.float32) if weight is None else weight.detach()[target][:, None]
+    return steps(
+        "multi_margin_loss",
+        {"y": y, "margin": margin, "w": w, "zero": 0.0},
+        ("target", "slice", "y", {"index": of_target}),
+        ("allowed", "subtract", "margin target"),
+        ("wanting", "add", "allowed y"),
+        ("hinge", "clamp", "wanting", {"low": 0.0}),
+        ("power", "power", "hinge", {"exponent": p}),
+        ("weighted", "multiply", "w power"),
+        ("others", "where", "weighted zero", {"condition": others}),
+        ("losses", "mean", "others", {"axis": 1}),
+        *reduction_of(name, "losses"),
+    )
+
+
+@reads("triplet_margin_loss")
+def triplet_margin_loss(
+    _: Seen,
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,  # noqa: FBT001, FBT002
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as max(0, margin + ||a - p|| - ||a - n||); swap: ||p - n|| where that is less."""
+    is_euclidean(p)
+    name = mean_of(reduction, size_average, reduce)
+    found = [*distance("near", "a", "p"), *distance("far", "a", "n")]
+    if swap:
+        found += [*distance("other", "p", "n"), ("least", "minimum", "far other")]
+    found += [
+        ("allowed", "add", "margin near"),
+        ("wanting", "subtract", "allowed least" if swap else "allowed far"),
+        ("losses", "clamp", "wanting", {"low": 0.0}),
+        *reduction_of(name, "losses"),
+    ]
+    operands = {"a": anchor, "p": positive, "n": negative, "margin": margin, "eps": eps}
+    return steps("triplet_margin_loss", operands, *found)
+
+
+# Of angles.
+
+
+EPSILON = 1e-12
+"""What cosine_embedding_loss adds to squared lengths."""
+
+
+@reads("cosine_embedding_loss")
+def cosine_embedding_loss(
+    _: Seen,
+    a: Tensor,
+    b: Tensor,
+    t: Tensor,
+    margin: float = 0.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as 1 - cos where t is 1, max(0, cos - margin) where it is -1."""
+    name = mean_of(reduction, size_average, reduce)
+    along = {"axis": -1}
+    return steps(
+        "cosine_embedding_loss",
+        {"a": a, "b": b, "eps": EPSILON, "one": 1.0, "margin": margin, "zero": 0.0},
+        ("products", "multiply", "a b"),
+        ("product", "sum", "products", along),
+        ("a-squares", "multiply", "a a"),
+        ("a-square", "sum", "a-squares", along),
+        ("a-more", "add", "a-square eps"),
+        ("b-squares", "multiply", "b b"),
+        ("b-square", "sum", "b-squares", along),
+        ("b-more", "add", "b-square eps"),
+        ("square", "multiply", "a-more b-more"),
+        ("lengths", "sqrt", "square"),
+        ("cosine", "divide", "product lengths"),
+        ("apart", "subtract", "one cosine"),
+        ("beyond", "subtract", "cosine margin"),
+        ("hinge", "clamp", "beyond", {"low": 0.0}),
+        ("alike", "where", "apart zero", {"condition": array(t == 1)}),
+        ("unlike", "where", "hinge zero", {"condition": array(t == -1)}),
+        ("losses", "add", "alike unlike"),
+        *reduction_of(name, "losses"),
+    )
