@@ -13,7 +13,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call
 from backproof.reference.network import UNKNOWN, Network, Node
-from backproof.reference.ops import Array
+from backproof.reference.ops import OPS, Array, Op
 
 Tensor = Any
 
@@ -27,6 +27,7 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    ops:    the name of an op -> the op, so that no two have one name.
     """
 
     own: Mapping[int, str]
@@ -39,6 +40,7 @@ class Graph:
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
     names: Counter[str] = field(default_factory=Counter)
+    ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
 
     def __post_init__(self) -> None:
         self.names.update(self.own.values())
@@ -112,7 +114,10 @@ class Graph:
     def add(self, t: Tensor, call: Call, place: Place) -> str:
         """Add the node that made a tensor, and return its name."""
         inputs = tuple(self.name(operand, place) for operand in call.tensors)
-        return self.node(t, Node("", call.op, inputs, call.options, call.own), place)
+        op = call.op
+        if call.own and self.ops.setdefault(op, call.own) is not call.own:
+            op = self.new_name(f"op {op}")  # another op with the same name
+        return self.node(t, Node("", op, inputs, call.options, call.own), place)
 
     def unknown(self, t: Tensor, operands: Iterable[Tensor], place: Place) -> str:
         """Add a node of which it is only known what it was computed from."""

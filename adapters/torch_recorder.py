@@ -140,9 +140,11 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         names |= {id(t): graph.name(t, place) for t in operands if graph.tracks(t)}
         named_too = named
-        if name_of(function).startswith("dropout") and reader:
-            named_too = {**named, "mask": dropped(function, args, named)}
+        if reader and (drop := DROPS.get(name_of(function))):
+            named_too = {**named, "mask": drop(function, *args, **named)}
         result = function(*args, **named)
+        if result is None and names:  # x[index] = values
+            result = args[0]
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
 
@@ -254,7 +256,7 @@ class Recorder(TorchFunctionMode):
             own = {inner.own[id(t)]: t for t in tracked}
             leaves = (*network.inputs, *network.parameters)
             operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
-            call = Call(self.graph.new_name(f"op {title}"), operands, own=composed(network))
+            call = Call(title, operands, own=composed(network))
             if len(nodes) == 1:
                 (node,) = nodes
                 of = dict(zip(leaves, operands, strict=True))
@@ -311,10 +313,48 @@ def lower_dtype(operands: list[Tensor]) -> Any:
     return torch.get_autocast_dtype(device)
 
 
-def dropped(function: Any, args: Any, named: Mapping[str, Any]) -> Tensor:
+@contextmanager
+def ahead(x: Tensor) -> Iterator[None]:
+    """Draw random numbers that are drawn again afterwards."""
+    with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.no_grad():
+        yield
+
+
+def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
     """Return what a dropout makes of ones, with the random numbers that it is about to draw."""
-    x, *rest = args or (named["input"],)
-    others = {k: v for k, v in named.items() if k not in ("input", "inplace")}
-    devices = [x.device] if x.is_cuda else []
-    with torch.random.fork_rng(devices), torch.no_grad():
-        return function(torch.ones_like(x), *rest[:2], **others)
+    named.pop("inplace", None)
+    with ahead(input):
+        return function(torch.ones_like(input), *others[:2], **named)
+
+
+def dropped_in_attention(
+    function: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002 PyTorch's
+    **named: Any,
+) -> Tensor:
+    """Return what attention is about to multiply its weights by: zeros, and 1 / (1 - p).
+
+    Between equal places each weight is 1/S, and values that are the rows of the unit matrix return
+    the weights themselves: those that are not zero were not dropped.
+    """
+    if not dropout_p:
+        return None
+    S = key.shape[-2]
+    unit = torch.eye(S, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], S, S)
+    alike = torch.zeros_like(query), torch.zeros_like(key), unit
+    with ahead(query):
+        kept = function(*alike, dropout_p=dropout_p, **named) != 0
+        scale = torch.ones((), dtype=query.dtype, device=query.device) / (1 - dropout_p)
+    return kept * scale
+
+
+DROPS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
+    "scaled_dot_product_attention": dropped_in_attention,
+}
+"""Name of a function with dropout -> what finds the mask that it is about to draw."""

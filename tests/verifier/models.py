@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 Tensor = Any
 
@@ -162,3 +163,25 @@ def wrong_gelu(factor: float) -> Any:
             return factor * dx
 
     return lambda x, approximate="none": Wrong.apply(x)  # noqa: ARG005
+
+
+class Halving(TorchFunctionMode):
+    """Halves what a function hands on in the backward pass. name: the function's."""
+
+    def __init__(self, name: str) -> None:
+        """Halve nothing yet."""
+        super().__init__()
+        self.name = name
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and halve the cotangent of its result."""
+        result = function(*args, **(kwargs or {}))
+        if getattr(function, "__name__", "") == self.name:
+            y = args[0] if result is None else result
+            y.register_hook(lambda cotangent: cotangent / 2)
+        return result
+
+
+def halving(name: str) -> TorchFunctionMode:
+    """Return a mode in which the gradient of a function is half of what it must be."""
+    return Halving(name)

@@ -332,54 +332,6 @@ def test_constants_are_not_judged() -> None:
     assert ", 1 parameter, proven to " in str(certificate)
 
 
-def mixed(x: Any) -> Any:
-    """Return x after casts to and fro, and copies."""
-    return x.contiguous().to(torch.float32).clone().double().type_as(x)
-
-
-CALLS = {
-    "by name": lambda w: F.gelu(input=F.linear(input=w, weight=w), approximate="tanh"),
-    "rows": lambda w: sum(torch.tanh(row) for row in w),
-    "numbers": lambda w: 1.5 + (w + 1e-6) * 0.3,
-    "a wider number": lambda w: w * torch.tensor(0.1, dtype=torch.float64),
-    "integers": lambda w: w * torch.arange(4) * (w > 0),
-    "concatenate": lambda w: torch.tanh(torch.cat([w, w[:1], torch.empty(0)])),
-    "parts": lambda w: w.chunk(2, -1)[1].sum() + w.unbind(0)[2].sum() + w.select(1, 0).sum(),
-    "split": lambda w: torch.sigmoid(w.split([1, 3], dim=1)[1]),
-    "index": lambda w: torch.tanh(w[None, ..., 1:3]) * w[-1, 0],
-    "axes": lambda w: torch.tanh(w.T.unsqueeze(0).movedim(0, 1).squeeze()),
-    "pad": lambda w: torch.tanh(F.pad(w, (1, 2))),
-    "softmax": lambda w: F.softmax(w, dim=-1) * F.log_softmax(w, -1) * w.softmax(1),
-    "softplus": lambda w: F.softplus(w, beta=2) * F.leaky_relu(w, 0.2) * F.elu(w),
-    "norms": lambda w: (
-        F.layer_norm(w, (4,)) * F.rms_norm(w, (4,)) * F.batch_norm(w, None, None, training=True)
-    ),
-    "losses": lambda w: F.mse_loss(w, w * w) + F.huber_loss(w, torch.ones(4, 4), delta=0.5),
-    "logits": lambda w: F.binary_cross_entropy_with_logits(w, torch.ones(4, 4)),
-    "cross entropy": lambda w: (
-        F.cross_entropy(w, torch.tensor([0, 1, 2, -100]))
-        + F.cross_entropy(w, torch.full((4, 4), 0.25), label_smoothing=0.1)
-    ),
-    "images": lambda w: F.interpolate(
-        F.avg_pool2d(F.conv2d(w.view(1, 1, 4, 4), w[:2, :2].reshape(1, 1, 2, 2), padding=1), 2),
-        scale_factor=2,
-    ),
-    "products": lambda w: torch.addmm(w[0], w, w) @ w,
-    "casts": mixed,
-    "dropout": lambda w: F.dropout(w, 0.5) + F.dropout(w, 0.5, training=False),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_calls_are_read_as_ops(name: str) -> None:
-    """Each spelling of a call is read as an op with the right options."""
-    torch.manual_seed(0)
-    w = torch.randn(4, 4, requires_grad=True)
-    certificate = bt.certify(lambda: torch.sigmoid(CALLS[name](w)).sum(), {"w": w})
-
-    assert certificate.holds, certificate
-
-
 BAD = {
     "no tensor": (lambda _: 1.0, "expected a tensor"),
     "several numbers": (lambda w: w * 2, "expected one number"),
