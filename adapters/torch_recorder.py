@@ -198,7 +198,7 @@ class Recorder(TorchFunctionMode):
     def place(self, function: Any) -> Place:
         """Return where the program is."""
         frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
-        while frame.f_back and frame.f_code.co_filename.startswith(INSIDE):
+        while frame.f_back and is_inside(frame.f_code):
             frame = frame.f_back
         module = self.path[-1] if self.path else ""
         file = Path(frame.f_code.co_filename).name
@@ -271,6 +271,11 @@ class Recorder(TorchFunctionMode):
             )
             where = replace(place, reason=reason)
             self.graph.unknown(t, tracked, where)
+
+
+def is_inside(code: Any) -> bool:
+    """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
+    return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
 
 
 @cache

@@ -207,6 +207,32 @@ def test_a_twin_is_the_same_or_another() -> None:
     assert loss
 
 
+def compiled(loss: Any, change: Any = None) -> Any:
+    """Return the loss as a compiler sees it that changes the numbers among its arguments."""
+
+    def backend(graph: Any, _: Any) -> Any:
+        for node in graph.graph.nodes:
+            if change:
+                node.args = tuple(map(change, node.args))
+        graph.recompile()
+        return graph
+
+    torch.compiler.reset()
+    return torch.compile(loss, backend=backend)()
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong constant"])
+def test_a_compiled_twin_is_the_same_or_another(right: bool) -> None:  # noqa: FBT001
+    """A compiled twin has the same gradients; one with another epsilon has not."""
+    torch.manual_seed(0)
+    model, loss = models.gpt()
+    change = None if right else lambda a: 1e-2 if a == 1e-5 else a
+    found = bt.certify(loss, model, against=lambda: compiled(loss, change))
+
+    assert found.holds == right, str(found)
+    assert ("refuted" in {one.verdict for one in found.twin}) != right
+
+
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "same": (lambda w, _: torch.tanh(w).sum(), True),
     "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),

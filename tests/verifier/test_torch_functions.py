@@ -57,7 +57,7 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
     family, name = WRONG[function]
 
     def program(w: Any) -> Any:
-        with models.halving(function):
+        with models.Halving(function):
             return FAMILIES[family][name](w)
 
     certificate = certified(program)
