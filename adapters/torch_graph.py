@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 
 from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
-from backproof.adapters.torch_functions import Call
+from backproof.adapters.torch_functions import Call, NotKnown
+from backproof.adapters.torch_views import base_of, index_in
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.ops import OPS, Array, Op
 
@@ -74,18 +75,32 @@ class Graph:
         if not isinstance(t, torch.Tensor):
             return self.constant(t)
         _, version, name = self.known.get(id(t), (t, -1, ""))
-        if name and version == t._version:  # noqa: SLF001
+        is_as_it_was = name and version == t._version  # noqa: SLF001
+        if is_as_it_was and (self.tracks(t) or name in self.constants):
             return name
         if not self.tracks(t):
             return self.constant(t)
         if t.is_leaf and t.requires_grad and not name:
             return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
+        return self.changed(t, name, place)
+
+    def changed(self, t: Tensor, name: str, place: Place) -> str:
+        """Return the name of a tensor that no call made as it is. name: before it was changed."""
+        base = base_of(t)
+        if base is not None and self.is_current(base):
+            with suppress(NotKnown):
+                return self.add(t, Call("slice", (base,), {"index": index_in(base, t)}), place)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
             return self.node(t, Node("", made, (), own=UNKNOWN), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+
+    def is_current(self, t: Tensor) -> bool:
+        """Return whether a tensor is known as it is now."""
+        known, version, _ = self.known.get(id(t), (None, -1, ""))
+        return known is t and version == t._version  # noqa: SLF001
 
     def sharing(self, t: Tensor) -> Iterator[str]:
         """Yield the names of all tensors that share memory with a tensor."""

@@ -5,7 +5,7 @@ sees in the backward pass, so that the pass is the one that users run.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -30,6 +30,7 @@ from backproof.adapters.torch_functions import (
     writes,
 )
 from backproof.adapters.torch_graph import Graph, array, tensors_of
+from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
@@ -50,6 +51,10 @@ LOWERED = (
 )
 """The functions whose operands autocast rounds to the lower precision (PyTorch's documentation,
 Automatic Mixed Precision, Autocast Op Reference)."""
+
+
+READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError)
+"""What a reader raises where it does not know a call, or where the call is not what it expects."""
 
 
 class Recorder(TorchFunctionMode):
@@ -126,7 +131,9 @@ class Recorder(TorchFunctionMode):
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
-            names = {id(t): graph.name(t, self.place(function)) for t in written if recorded}
+            whole = [base for t in written if (base := base_of(t)) is not None]
+            there = self.place(function)
+            names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
             for t in written:
                 graph.save(t)
         if not recorded:
@@ -166,17 +173,33 @@ class Recorder(TorchFunctionMode):
         if reader is not None:
             try:
                 calls = reader(seen, *args, **named)
-            except (NotKnown, TypeError) as error:
+            except READING as error:
                 reason = str(error)
         with self.graph.before(names):
             for i in new:
-                t = results[i]
-                if calls is None:
-                    where = replace(place, reason=reason)
-                    self.graph.unknown(t, tensors_of(args, named), where)
-                else:
-                    call = calls[i] if isinstance(calls, list) else calls
-                    self.graph.add(t, call, place)
+                call = calls[i] if isinstance(calls, list) else calls
+                self.add(results[i], call, names, tensors_of(args, named), place, reason)
+
+    def add(
+        self,
+        t: Tensor,
+        call: Call | None,
+        names: Mapping[int, str],
+        operands: Iterable[Tensor],
+        place: Place,
+        reason: str,
+    ) -> None:
+        """Add the node of one result: of its base, where a view was written to."""
+        base = base_of(t)
+        if call and base is not None and {id(base), id(t)} <= names.keys():
+            try:
+                t, call = base, through(base, t, call)
+            except NotKnown as error:
+                call, reason = None, str(error)
+        if call:
+            self.graph.add(t, call, place)
+        else:
+            self.graph.unknown(t, operands, replace(place, reason=reason))
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""

@@ -90,8 +90,9 @@ def writes(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
 def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
     """Return a call of a function that is several ops, as one op that is composed of them.
 
-    steps: (op, places of its operands, options), the last of which makes the result. A place from 0
-    on is that of a tensor; a negative one counts back from the step, so that -1 is the one before.
+    steps: (op, places of its operands, options, op of its own), the last of which makes the result.
+    A place from 0 on is that of a tensor; a negative one counts back from the step, so that -1 is
+    the one before.
     """
     leaves = [f"x{i}" for i in range(len(tensors))]
     nodes: list[Node] = []

@@ -79,6 +79,27 @@ def attend(w: Any, groups: int = 1, **options: Any) -> Any:
     return F.scaled_dot_product_attention(q, k[:, : 2 // groups], v[:, : 2 // groups], **options)
 
 
+def by_views(w: Any) -> Any:
+    """Return what writes by way of views make of w, read by way of others."""
+    y, zeros = w * 2, torch.zeros(4, 4)
+    rows, flat = y[1:3], y.view(-1)
+    rows.mul_(torch.tanh(w[1:3]))
+    flat[5:9].add_(w[0])
+    y.T[3] = w[1].exp()
+    zeros[:2, 1:].copy_(w[:2, 1:])
+    return (y + rows.sum() + zeros) * y.T.sigmoid() * flat[:4]
+
+
+def of_parts(w: Any) -> Any:
+    """Return what is left of w when parts of it were written over."""
+    y = w.clone()
+    y[0].fill_(2.0)
+    y[1:].neg_()
+    y[2][1] *= w[1, 1]
+    y[:, 0].masked_fill_(mask()[0], 1.5)
+    return y * y
+
+
 def sequence(w: Any) -> Any:
     """Return what modules make of w."""
     return nn.Sequential(nn.Dropout(0.3), nn.Softplus(), nn.Identity(), nn.Flatten())(w)
@@ -150,6 +171,8 @@ INDEXING: dict[str, Program] = {
     "write into zeros": lambda w: (
         written(torch.zeros(4, 4), lambda x, _: x.__setitem__(0, w[0])) + w
     ),
+    "write by views": by_views,
+    "write parts": of_parts,
     "copy": lambda w: written(w, lambda x, y: x.copy_(y[0])) + w.clone().copy_(w.T),
     "masked_scatter": lambda w: w.masked_scatter(mask(), w.exp()),
     "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),

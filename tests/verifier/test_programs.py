@@ -307,13 +307,30 @@ def test_writes_in_place_keep_what_was_there() -> None:
     assert bt.certify(loss, {"w": w}).holds
 
 
-def test_a_write_through_a_view_is_not_green() -> None:
-    """What is changed by way of a view is not known, and nothing is refuted for it."""
+def test_a_write_by_way_of_a_view_is_a_link_of_its_base() -> None:
+    """A gradient that is wrong before a write by way of a view is refuted at that write."""
     w = torch.randn(3, requires_grad=True)
 
     def loss() -> Any:
         y = w * 2
         y[:2].mul_(3)
+        y.register_hook(lambda cotangent: cotangent / 2)
+        return y.sum()
+
+    certificate = bt.certify(loss, {"w": w})
+    (link,) = certificate.wrong
+
+    assert (link.name, link.verdict) == ("dE/dmul", "refuted")
+    assert certificate.place_of(link).function == "torch.Tensor.mul_"
+
+
+def test_a_write_that_is_not_differentiated_is_not_green() -> None:
+    """What is changed behind autograd's back is not known, and nothing is refuted for it."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        y = w * 2
+        y.detach()[:2].mul_(3)
         return y.sum()
 
     certificate = bt.certify(loss, {"w": w})
@@ -321,6 +338,18 @@ def test_a_write_through_a_view_is_not_green() -> None:
     assert not certificate.holds
     assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
     assert "by way of another tensor" in str(certificate)
+
+
+def test_what_is_detached_in_place_is_a_constant() -> None:
+    """A tensor that is detached in place hands nothing on from then on."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        y = w * 2
+        z = y + w
+        return (y.detach_() * z).sum()
+
+    assert bt.certify(loss, {"w": w}).holds
 
 
 def test_a_call_that_nobody_sees_is_not_green() -> None:
