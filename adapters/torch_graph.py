@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 
 from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
-from backproof.adapters.torch_functions import Call
+from backproof.adapters.torch_functions import Call, NotKnown
+from backproof.adapters.torch_views import base_of, index_in
 from backproof.reference.network import UNKNOWN, Network, Node
-from backproof.reference.ops import Array
+from backproof.reference.ops import OPS, Array, Op
 
 Tensor = Any
 
@@ -27,6 +28,7 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    ops:    the name of an op -> the op, so that no two have one name.
     """
 
     own: Mapping[int, str]
@@ -39,6 +41,7 @@ class Graph:
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
     names: Counter[str] = field(default_factory=Counter)
+    ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
 
     def __post_init__(self) -> None:
         self.names.update(self.own.values())
@@ -72,18 +75,32 @@ class Graph:
         if not isinstance(t, torch.Tensor):
             return self.constant(t)
         _, version, name = self.known.get(id(t), (t, -1, ""))
-        if name and version == t._version:  # noqa: SLF001
+        is_as_it_was = name and version == t._version  # noqa: SLF001
+        if is_as_it_was and (self.tracks(t) or name in self.constants):
             return name
         if not self.tracks(t):
             return self.constant(t)
         if t.is_leaf and t.requires_grad and not name:
             return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
+        return self.changed(t, name, place)
+
+    def changed(self, t: Tensor, name: str, place: Place) -> str:
+        """Return the name of a tensor that no call made as it is. name: before it was changed."""
+        base = base_of(t)
+        if base is not None and self.is_current(base):
+            with suppress(NotKnown):
+                return self.add(t, Call("slice", (base,), {"index": index_in(base, t)}), place)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
             return self.node(t, Node("", made, (), own=UNKNOWN), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+
+    def is_current(self, t: Tensor) -> bool:
+        """Return whether a tensor is known as it is now."""
+        known, version, _ = self.known.get(id(t), (None, -1, ""))
+        return known is t and version == t._version  # noqa: SLF001
 
     def sharing(self, t: Tensor) -> Iterator[str]:
         """Yield the names of all tensors that share memory with a tensor."""
@@ -112,7 +129,10 @@ class Graph:
     def add(self, t: Tensor, call: Call, place: Place) -> str:
         """Add the node that made a tensor, and return its name."""
         inputs = tuple(self.name(operand, place) for operand in call.tensors)
-        return self.node(t, Node("", call.op, inputs, call.options, call.own), place)
+        op = call.op
+        if call.own and self.ops.setdefault(op, call.own) is not call.own:
+            op = self.new_name(f"op {op}")  # another op with the same name
+        return self.node(t, Node("", op, inputs, call.options, call.own), place)
 
     def unknown(self, t: Tensor, operands: Iterable[Tensor], place: Place) -> str:
         """Add a node of which it is only known what it was computed from."""

@@ -5,7 +5,7 @@ sees in the backward pass, so that the pass is the one that users run.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -19,7 +19,6 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from backproof.adapters import torch_losses  # noqa: F401 the rows of the table
 from backproof.adapters.recording import Place
 from backproof.adapters.torch_functions import (
     Call,
@@ -31,6 +30,7 @@ from backproof.adapters.torch_functions import (
     writes,
 )
 from backproof.adapters.torch_graph import Graph, array, tensors_of
+from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
@@ -51,6 +51,10 @@ LOWERED = (
 )
 """The functions whose operands autocast rounds to the lower precision (PyTorch's documentation,
 Automatic Mixed Precision, Autocast Op Reference)."""
+
+
+READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError)
+"""What a reader raises where it does not know a call, or where the call is not what it expects."""
 
 
 class Recorder(TorchFunctionMode):
@@ -127,7 +131,9 @@ class Recorder(TorchFunctionMode):
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
-            names = {id(t): graph.name(t, self.place(function)) for t in written if recorded}
+            whole = [base for t in written if (base := base_of(t)) is not None]
+            there = self.place(function)
+            names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
             for t in written:
                 graph.save(t)
         if not recorded:
@@ -141,9 +147,11 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         names |= {id(t): graph.name(t, place) for t in operands if graph.tracks(t)}
         named_too = named
-        if name_of(function).startswith("dropout") and reader:
-            named_too = {**named, "mask": dropped(function, args, named)}
+        if reader and (drop := DROPS.get(name_of(function))):
+            named_too = {**named, "mask": drop(function, *args, **named)}
         result = function(*args, **named)
+        if result is None and names:  # x[index] = values
+            result = args[0]
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
 
@@ -165,17 +173,33 @@ class Recorder(TorchFunctionMode):
         if reader is not None:
             try:
                 calls = reader(seen, *args, **named)
-            except (NotKnown, TypeError) as error:
+            except READING as error:
                 reason = str(error)
         with self.graph.before(names):
             for i in new:
-                t = results[i]
-                if calls is None:
-                    where = replace(place, reason=reason)
-                    self.graph.unknown(t, tensors_of(args, named), where)
-                else:
-                    call = calls[i] if isinstance(calls, list) else calls
-                    self.graph.add(t, call, place)
+                call = calls[i] if isinstance(calls, list) else calls
+                self.add(results[i], call, names, tensors_of(args, named), place, reason)
+
+    def add(
+        self,
+        t: Tensor,
+        call: Call | None,
+        names: Mapping[int, str],
+        operands: Iterable[Tensor],
+        place: Place,
+        reason: str,
+    ) -> None:
+        """Add the node of one result: of its base, where a view was written to."""
+        base = base_of(t)
+        if call and base is not None and {id(base), id(t)} <= names.keys():
+            try:
+                t, call = base, through(base, t, call)
+            except NotKnown as error:
+                call, reason = None, str(error)
+        if call:
+            self.graph.add(t, call, place)
+        else:
+            self.graph.unknown(t, operands, replace(place, reason=reason))
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
@@ -197,7 +221,7 @@ class Recorder(TorchFunctionMode):
     def place(self, function: Any) -> Place:
         """Return where the program is."""
         frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
-        while frame.f_back and frame.f_code.co_filename.startswith(INSIDE):
+        while frame.f_back and is_inside(frame.f_code):
             frame = frame.f_back
         module = self.path[-1] if self.path else ""
         file = Path(frame.f_code.co_filename).name
@@ -255,7 +279,7 @@ class Recorder(TorchFunctionMode):
             own = {inner.own[id(t)]: t for t in tracked}
             leaves = (*network.inputs, *network.parameters)
             operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
-            call = Call(self.graph.new_name(f"op {title}"), operands, own=composed(network))
+            call = Call(title, operands, own=composed(network))
             if len(nodes) == 1:
                 (node,) = nodes
                 of = dict(zip(leaves, operands, strict=True))
@@ -270,6 +294,11 @@ class Recorder(TorchFunctionMode):
             )
             where = replace(place, reason=reason)
             self.graph.unknown(t, tracked, where)
+
+
+def is_inside(code: Any) -> bool:
+    """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
+    return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
 
 
 @cache
@@ -312,10 +341,48 @@ def lower_dtype(operands: list[Tensor]) -> Any:
     return torch.get_autocast_dtype(device)
 
 
-def dropped(function: Any, args: Any, named: Mapping[str, Any]) -> Tensor:
+@contextmanager
+def ahead(x: Tensor) -> Iterator[None]:
+    """Draw random numbers that are drawn again afterwards."""
+    with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.no_grad():
+        yield
+
+
+def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
     """Return what a dropout makes of ones, with the random numbers that it is about to draw."""
-    x, *rest = args or (named["input"],)
-    others = {k: v for k, v in named.items() if k not in ("input", "inplace")}
-    devices = [x.device] if x.is_cuda else []
-    with torch.random.fork_rng(devices), torch.no_grad():
-        return function(torch.ones_like(x), *rest[:2], **others)
+    named.pop("inplace", None)
+    with ahead(input):
+        return function(torch.ones_like(input), *others[:2], **named)
+
+
+def dropped_in_attention(
+    function: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002 PyTorch's
+    **named: Any,
+) -> Tensor:
+    """Return what attention is about to multiply its weights by: zeros, and 1 / (1 - p).
+
+    Between equal places each weight is 1/S, and values that are the rows of the unit matrix return
+    the weights themselves: those that are not zero were not dropped.
+    """
+    if not dropout_p:
+        return None
+    S = key.shape[-2]
+    unit = torch.eye(S, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], S, S)
+    alike = torch.zeros_like(query), torch.zeros_like(key), unit
+    with ahead(query):
+        kept = function(*alike, dropout_p=dropout_p, **named) != 0
+        scale = torch.ones((), dtype=query.dtype, device=query.device) / (1 - dropout_p)
+    return kept * scale
+
+
+DROPS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
+    "scaled_dot_product_attention": dropped_in_attention,
+}
+"""Name of a function with dropout -> what finds the mask that it is about to draw."""

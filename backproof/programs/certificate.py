@@ -107,11 +107,15 @@ class ProgramCertificate(Certificate):
         return tuple(name for name in self.parameters if proven.get(name))
 
     def place_of(self, link: Link) -> Place | None:
-        """Return where a link was computed: a derivative, at the node that hands it on."""
-        if link.quantity.kind == "value":
-            return self.places.get(link.quantity.of)
-        users = [node.name for node in self.program.nodes if link.quantity.of in node.inputs]
-        return self.places.get(users[0] if users else link.quantity.of)
+        """Return where a link was computed: a derivative, at the first node that hands it on."""
+        return next(iter(self.places_of(link)), None)
+
+    def places_of(self, link: Link) -> tuple[Place, ...]:
+        """Return all places where a link was computed: a derivative, at each use of its array."""
+        of = link.quantity.of
+        users = [node.name for node in self.program.nodes if of in node.inputs]
+        made = users if users and link.quantity.kind != "value" else [of]
+        return tuple(self.places[name] for name in made if name in self.places)
 
     def __str__(self) -> str:
         """Return one line where it holds; else what is wrong, and where."""
@@ -176,9 +180,12 @@ class ProgramCertificate(Certificate):
         """Yield the lines about a link that is not inside."""
         entry = str(list(link.index)) if link.index else ""
         yield f"  {link.name}{entry}: {link.verdict}"
-        if place := self.place_of(link):
-            back = "" if link.quantity.kind == "value" else "the derivative of "
-            yield f"    at        {back}{place}"
+        back = "" if link.quantity.kind == "value" else "the derivative of "
+        places = self.places_of(link)
+        for head, place in zip(("at ", "and", "and"), places, strict=False):
+            yield f"    {head}       {back}{place}"
+        if left := len(places[3:]):
+            yield f"    and       {_counted(left, 'other use')}"
         if link.problem:
             yield f"    problem   {link.problem}"
         else:

@@ -1,10 +1,12 @@
 """Small modules of torch.nn, written as people write them."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 Tensor = Any
 
@@ -144,21 +146,70 @@ class Linear(torch.autograd.Function):
         return dy @ W, dy.T @ x / len(x)
 
 
-def wrong_gelu(factor: float) -> Any:
-    """Return GELU with its gradient multiplied by a factor."""
+def crossed(right: Any, wrong: Any) -> Any:
+    """Return a function with the value of one function, and the derivative of another."""
 
     class Wrong(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            ctx.save_for_backward(x)
-            return torch._C._nn.gelu(x)  # noqa: SLF001 F.gelu is patched
+        def forward(ctx: Any, *values: Any) -> Any:
+            ctx.values = values
+            return right(*values)
 
         @staticmethod
         def backward(ctx: Any, dy: Any) -> Any:
-            (x,) = ctx.saved_tensors
+            needed = ctx.needs_input_grad
+            pairs = zip(ctx.values, needed, strict=True)
             with torch.enable_grad():
-                x = x.detach().requires_grad_()
-                (dx,) = torch.autograd.grad(torch._C._nn.gelu(x), x, dy)  # noqa: SLF001
-            return factor * dx
+                values = [v.detach().requires_grad_() if need else v for v, need in pairs]
+                leaves = [v for v, need in zip(values, needed, strict=True) if need]
+                found = torch.autograd.grad(wrong(*values), leaves, dy, materialize_grads=True)
+            rest = iter(found)
+            return tuple(next(rest) if need else None for need in needed)
 
-    return lambda x, approximate="none": Wrong.apply(x)  # noqa: ARG005
+    return Wrong.apply
+
+
+def wrong_gelu(factor: float) -> Any:
+    """Return GELU with its gradient multiplied by a factor."""
+    gelu = torch._C._nn.gelu  # noqa: SLF001 F.gelu is patched
+    wrong = crossed(gelu, lambda x: factor * gelu(x))
+    return lambda x, approximate="none": wrong(x)  # noqa: ARG005
+
+
+class Halving(TorchFunctionMode):
+    """Halves what a function hands on in the backward pass. name: the function's."""
+
+    def __init__(self, name: str) -> None:
+        """Halve nothing yet."""
+        super().__init__()
+        self.name = name
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and halve the cotangent of its result."""
+        result = function(*args, **(kwargs or {}))
+        if getattr(function, "__name__", "") == self.name:
+            y = args[0] if result is None else result
+            y.register_hook(lambda cotangent: cotangent / 2)
+        return result
+
+
+class Planted(TorchFunctionMode):
+    """Gives one call of a function the derivative of another function.
+
+    name: the function's. at: which of its calls, from 0 on.
+    """
+
+    def __init__(self, name: str, at: int, wrong: Any) -> None:
+        """Plant nothing yet."""
+        super().__init__()
+        self.name, self.left, self.wrong = name, at, wrong
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and the planted one with a wrong derivative."""
+        named = kwargs or {}
+        if getattr(function, "__name__", "") != self.name:
+            return function(*args, **named)
+        self.left -= 1
+        if self.left != -1:
+            return function(*args, **named)
+        return crossed(*(partial(one, **named) for one in (function, self.wrong)))(*args)

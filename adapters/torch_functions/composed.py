@@ -5,28 +5,18 @@ constants, such as an epsilon, are operands of it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from backproof.adapters.torch_functions import (
-    AS_IN_THE_ADAPTER,
-    READERS,
-    Call,
-    NotKnown,
-    Seen,
-    number,
-    ones_and_zeros,
-    reads,
-)
+from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, number, reads
 from backproof.reference.composed import composed
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Op
 
-Tensor = Any
 Step = tuple[Any, ...]
 """Name, op, the names of the op's operands, and its options if it has any."""
 
@@ -70,7 +60,7 @@ def pairwise_distance(
     b: Tensor,
     p: float = 2.0,
     eps: float = 1e-6,
-    keepdim: bool = False,  # noqa: FBT001, FBT002
+    keepdim: bool = False,
 ) -> Call:
     is_euclidean(p)
     operands = {"a": a, "b": b, "eps": eps}
@@ -114,57 +104,6 @@ def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 
     )
 
 
-# Norms over several axes.
-
-
-def over_several(
-    op: str, x: Tensor, shape: Sequence[int], parameters: Sequence[Any], eps: float
-) -> Call:
-    """Return the norm over as many last axes as a shape has: they are made one before, and back.
-
-    parameters: of the shape, or in one row.
-    """
-    if len(shape) == 1:
-        return Call(op, (x, *parameters), {"eps": eps})
-    names = ("gain", "shift")[: len(parameters)]
-    row = {"shape": (math.prod(shape),)}
-    return steps(
-        f"{op}_over_several",
-        {"x": x, **dict(zip(names, parameters, strict=True))},
-        ("rows", "reshape", "x", {"shape": (*x.shape[: -len(shape)], *row["shape"])}),
-        *((f"{name}-row", "reshape", name, row) for name in names),
-        ("normal", op, " ".join(("rows", *(f"{name}-row" for name in names))), {"eps": eps}),
-        ("y", "reshape", "normal", {"shape": tuple(x.shape)}),
-    )
-
-
-@reads("layer_norm")
-def layer_norm(
-    _: Seen,
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor = None,
-    bias: Tensor = None,
-    eps: float = 1e-5,
-    *__: Any,
-) -> Call:
-    parameters = ones_and_zeros(x, math.prod(normalized_shape), weight, bias)
-    return over_several("layer_norm", x, normalized_shape, parameters, eps)
-
-
-@reads("rms_norm")
-def rms_norm(
-    _: Seen,
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor = None,
-    eps: float | None = None,
-) -> Call:
-    gain, __ = ones_and_zeros(x, math.prod(normalized_shape), weight, None)
-    eps = torch.finfo(x.dtype).eps if eps is None else eps
-    return over_several("rms_norm", x, normalized_shape, (gain,), eps)
-
-
 # Entry by entry.
 
 
@@ -172,46 +111,6 @@ def rms_norm(
 def tan(_: Seen, x: Tensor) -> Call:
     found = (("sin", "sin", "x"), ("cos", "cos", "x"), ("tan", "divide", "sin cos"))
     return steps("tan", {"x": x}, *found)
-
-
-POWER = READERS.get("pow") or AS_IN_THE_ADAPTER["pow"]
-"""The reader of powers of which the exponent is a number."""
-
-
-@reads("pow")
-def power(seen: Seen, x: Tensor, exponent: Any, **named: Any) -> Call:
-    """Read a power of two tensors as e^(n log x)."""
-    if not (isinstance(x, torch.Tensor) and isinstance(exponent, torch.Tensor)) or named:
-        found: Call = POWER(seen, x, exponent, **named)
-        return found
-    if (x <= 0).any():
-        raise NotKnown("a power of numbers that are not all positive")
-    return steps(
-        "power_of",
-        {"x": x, "n": exponent},
-        ("log", "log", "x"),
-        ("product", "multiply", "n log"),
-        ("y", "exp", "product"),
-    )
-
-
-# Reductions.
-
-
-@reads("amin")
-def amin(_: Seen, x: Tensor, dim: Any = (), keepdim: bool = False) -> Call:  # noqa: FBT001, FBT002
-    axis = {} if dim in ((), None, []) else {"axis": dim if isinstance(dim, int) else tuple(dim)}
-    return Call("min", (x,), {**axis, "keepdims": keepdim})
-
-
-@reads("min")
-def least(seen: Seen, x: Tensor, *others: Any, **named: Any) -> Call:
-    """Read the minimum of all entries, or of two tensors; one along an axis is of entries taken."""
-    if others or named:
-        if len(others) == 1 and isinstance(others[0], torch.Tensor) and not named:
-            return Call("minimum", (x, others[0]))
-        raise NotKnown("dim")
-    return Call("min", (x,))
 
 
 # Products of many.
@@ -268,13 +167,3 @@ def local_response_norm(
         ("power", "power", "more", {"exponent": beta}),
         ("y", "divide", "x power"),
     )
-
-
-@reads("unfold")
-def unfold(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
-    """Read it as the entries that it moves, with zeros where it pads."""
-    entries = torch.arange(1, x.numel() + 1, dtype=torch.float64).reshape(x.shape)
-    places = seen.function(entries, *arguments, **named).numpy().astype(int) - 1
-    taken = ("taken", "slice", "x", {"index": np.unravel_index(np.maximum(places, 0), x.shape)})
-    padded = ("y", "masked_fill", "taken", {"mask": places < 0, "value": 0.0})
-    return steps("unfold", {"x": x}, taken, padded)

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from backproof.adapters.torch_composed import Step, distance, is_euclidean, steps
-from backproof.adapters.torch_functions import Call, NotKnown, Seen, array, reads
+from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, array, reads
+from backproof.adapters.torch_functions.composed import Step, distance, is_euclidean, steps
 
-Tensor = Any
 REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""
 
@@ -108,7 +107,7 @@ def kl_div(
     size_average: Any = None,
     reduce: Any = None,
     reduction: Any = "mean",
-    log_target: bool = False,  # noqa: FBT001, FBT002 as PyTorch has it
+    log_target: bool = False,
 ) -> Call:
     options = {"log_target": log_target}
     if reduction == "batchmean":
@@ -146,8 +145,8 @@ def poisson_nll_loss(
     _: Seen,
     y: Tensor,
     t: Tensor,
-    log_input: bool = True,  # noqa: FBT001, FBT002
-    full: bool = False,  # noqa: FBT001, FBT002
+    log_input: bool = True,
+    full: bool = False,
     size_average: Any = None,
     eps: float = 1e-8,
     reduce: Any = None,
@@ -183,7 +182,7 @@ def gaussian_nll_loss(
     y: Tensor,
     t: Tensor,
     var: Any,
-    full: bool = False,  # noqa: FBT001, FBT002
+    full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Call:
@@ -320,7 +319,7 @@ def triplet_margin_loss(
     margin: float = 1.0,
     p: float = 2,
     eps: float = 1e-6,
-    swap: bool = False,  # noqa: FBT001, FBT002
+    swap: bool = False,
     size_average: Any = None,
     reduce: Any = None,
     reduction: Any = "mean",

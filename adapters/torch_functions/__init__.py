@@ -1,0 +1,106 @@
+"""PyTorch's functions, read as ops: the adapter's table backwards.
+
+Where the adapter's function for an op is PyTorch's own, its calls are read by its signature
+(`as_in_the_adapter`). Each of the others has a row in a file of this folder: a function with the
+signature of PyTorch's, from the arguments of a call to the op, its tensors and its options. A
+method and an in-place function have the name and the row of the function.
+"""
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any
+
+import torch
+
+from backproof.adapters.pytorch_autograd import adapter
+from backproof.adapters.torch_functions import (
+    arithmetic,
+    attention,
+    choices,
+    composed,
+    images,
+    indexing,
+    losses,
+    moving,
+    norms,
+    products,
+    reductions,
+)
+from backproof.adapters.torch_functions.calls import (
+    READERS,
+    Call,
+    NotKnown,
+    Reader,
+    Seen,
+    alike,
+    name_of,
+    number,
+    signature_of,
+    writes,
+)
+from backproof.adapters.torch_functions.products import DERIVED
+from backproof.reference.ops import OPS, Op
+
+__all__ = ["DERIVED", "Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
+
+THEMES = (
+    *(arithmetic, attention, choices, composed, images),
+    *(indexing, losses, moving, norms, products, reductions),
+)
+"""The files of rows, which register themselves."""
+
+
+def reader_of(function: Callable[..., Any]) -> Reader | None:
+    """Return what reads the calls of a function; None where the reference has no op for it."""
+    name = name_of(function)
+    return READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
+
+
+def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
+    """Return the reader of calls of the function that the adapter has for an op.
+
+    The first arguments are the op's inputs; an option has the same name in both. All other
+    arguments must be left at their defaults.
+    """
+    parameters = signature(OPS[op].forward).parameters.values()
+    inputs = [one for one in parameters if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    options = {one.name: one.default for one in parameters if one.kind is Parameter.KEYWORD_ONLY}
+    own = signature_of(function)
+
+    def read(_: Seen, *arguments: Any, **named: Any) -> Call:
+        try:
+            bound = own.bind(*arguments, **named).arguments
+        except TypeError as error:
+            raise NotKnown(str(error)) from None
+        names = [*own.parameters]
+        tensors = [bound.pop(name, None) for name in names[: len(inputs)]]
+        given = {name: alike(value) for name, value in bound.items()}
+        for name, value in given.items():
+            default = alike(own.parameters[name].default)
+            if name not in (*options, "inplace") and value != default:
+                raise NotKnown(f"{name}={value!r}")
+        if any(isinstance(t, bool | int | float) for t in tensors):
+            tensors = [number(t) for t in tensors]
+        used = {k: v for k, v in given.items() if k in options and v != options[k]}
+        return Call(op, tuple(t for t in tensors if t is not None), used)
+
+    return read
+
+
+def as_given(name: str, op: Op) -> Reader:
+    """Return the reader of calls of a function whose op is given: tensors, then options by name."""
+
+    def read(_: Seen, *arguments: Any, **options: Any) -> Call:
+        if not all(isinstance(t, torch.Tensor) for t in arguments):
+            raise NotKnown("an option that is not given by name")
+        return Call(name, arguments, options, op)
+
+    return read
+
+
+AS_IN_THE_ADAPTER: dict[str, Reader] = {
+    name_of(function): as_in_the_adapter(op, function)
+    for op, function in adapter.ops.items()
+    if str(function.__module__ or "torch").startswith("torch")
+}
+"""The name of a function -> the reader of its calls, for all that the adapter calls directly."""

@@ -1,0 +1,197 @@
+"""Arithmetic and elementary functions, entry by entry; activations; dropout; casts."""
+
+from math import log
+from typing import Any
+
+import torch
+
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    constant,
+    made_of,
+    number,
+    reads,
+)
+from backproof.reference.ops.cast import cast
+
+
+def times(factor: Any) -> tuple[Any, ...]:
+    """Return the step that multiplies the second tensor."""
+    return ("scale", (1,), {"factor": float(factor)})
+
+
+@reads("add")
+def add(_: Seen, input: Any, other: Any, *, alpha: float = 1) -> Call:
+    both = number(input), number(other)
+    return Call("add", both) if alpha == 1 else made_of("add", both, times(alpha), ("add", (0, -1)))
+
+
+@reads("sub", "subtract")
+def sub(_: Seen, input: Any, other: Any, *, alpha: float = 1) -> Call:
+    both = number(input), number(other)
+    if alpha == 1:
+        return Call("subtract", both)
+    return made_of("sub", both, times(alpha), ("subtract", (0, -1)))
+
+
+@reads("rsub")
+def rsub(seen: Seen, input: Any, other: Any, *, alpha: float = 1) -> Call:
+    if alpha != 1:
+        raise NotKnown(f"alpha={alpha}")
+    return sub(seen, other, input)
+
+
+@reads("mul", "multiply")
+def mul(_: Seen, input: Any, other: Any) -> Call:
+    for x, factor in ((input, other), (other, input)):
+        if isinstance(factor, int | float):
+            return Call("scale", (x,), {"factor": float(factor)})
+    return Call("multiply", (input, other))
+
+
+@reads("div", "divide", "true_divide", "truediv")
+def div(_: Seen, input: Any, other: Any, *, rounding_mode: str | None = None) -> Call:
+    if rounding_mode is not None:
+        raise NotKnown(f"rounding_mode={rounding_mode!r}")
+    return Call("divide", (number(input), number(other)))
+
+
+@reads("addcmul")
+def addcmul(
+    _: Seen,
+    input: Tensor,
+    tensor1: Tensor,
+    tensor2: Tensor,
+    *,
+    value: float = 1,
+) -> Call:
+    scaled = ("scale", (-1,), {"factor": float(value)})
+    steps = ("multiply", (1, 2)), scaled, ("add", (0, -1))
+    return made_of("addcmul", (input, tensor1, tensor2), *steps)
+
+
+@reads("addcdiv")
+def addcdiv(
+    _: Seen,
+    input: Tensor,
+    tensor1: Tensor,
+    tensor2: Tensor,
+    *,
+    value: float = 1,
+) -> Call:
+    scaled = ("scale", (-1,), {"factor": float(value)})
+    steps = ("divide", (1, 2)), scaled, ("add", (0, -1))
+    return made_of("addcdiv", (input, tensor1, tensor2), *steps)
+
+
+@reads("lerp")
+def lerp(_: Seen, input: Tensor, end: Tensor, weight: Any) -> Call:
+    steps = ("subtract", (1, 0)), ("multiply", (2, -1)), ("add", (0, -1))
+    return made_of("lerp", (input, end, number(weight)), *steps)
+
+
+# Powers.
+
+
+@reads("pow")
+def pow_(_: Seen, input: Any, exponent: Any) -> Call:
+    if isinstance(exponent, bool | int | float):
+        return Call("power", (input,), {"exponent": exponent})
+    if isinstance(input, bool | int | float):
+        return rpow(_, exponent, input)
+    if (torch.as_tensor(input) <= 0).any():
+        raise NotKnown("a power of numbers that are not all positive")
+    steps = ("log", (0,)), ("multiply", (1, -1)), ("exp", (-1,))
+    return made_of("pow", (input, exponent), *steps)
+
+
+@reads("rpow")
+def rpow(_: Seen, input: Any, other: Any) -> Call:
+    if not isinstance(other, bool | int | float) or other <= 0:
+        raise NotKnown("a base that is no positive number")
+    return made_of("pow", (input,), ("scale", (0,), {"factor": log(other)}), ("exp", (-1,)))
+
+
+@reads("square")
+def square(_: Seen, input: Tensor) -> Call:
+    return Call("power", (input,), {"exponent": 2})
+
+
+@reads("negative")
+def negative(_: Seen, input: Tensor) -> Call:
+    return Call("negative", (input,))
+
+
+@reads("absolute")
+def absolute(_: Seen, input: Tensor) -> Call:
+    return Call("abs", (input,))
+
+
+# Activations whose options have other names.
+
+
+@reads("softplus")
+def softplus(_: Seen, input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Call:
+    return Call("softplus", (input,), {"beta": beta, "threshold": threshold})
+
+
+@reads("glu")
+def glu(_: Seen, input: Tensor, dim: int = -1) -> Call:
+    return Call("glu", (input,), {"axis": dim})
+
+
+SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
+"""Klambauer et al., Self-Normalizing Neural Networks (2017), appendix: the fixed point's."""
+
+
+@reads("selu")
+def selu(_: Seen, input: Tensor, inplace: bool = False) -> Call:
+    scaled = ("scale", (-1,), {"factor": SELU["scale"]})
+    return made_of("selu", (input,), ("elu", (0,), {"alpha": SELU["alpha"]}), scaled)
+
+
+@reads("celu")
+def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Call:
+    steps = ("scale", (0,), {"factor": 1 / alpha}), ("elu", (-1,))
+    return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
+
+
+@reads("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
+def dropout(
+    _: Seen,
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    train: bool = True,
+    mask: Tensor = None,
+) -> Call:
+    """Read it as a product with the mask that came out: `mask` is the dropout of ones."""
+    if training and train and p:
+        return Call("multiply", (input, mask))
+    return Call("cast", (input,), own=cast)
+
+
+# Casts and copies.
+
+
+@reads("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "contiguous")
+@reads("alias", "cpu", "cuda", "positive", "pos", "requires_grad")
+def to(_: Seen, x: Tensor, *__: Any, **___: Any) -> Call:
+    return Call("cast", (x,), own=cast)
+
+
+@reads("nan_to_num")
+def nan_to_num(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
+    if not input.detach().isfinite().all():
+        raise NotKnown("numbers that are not finite")
+    return Call("cast", (input,), own=cast)
+
+
+@reads("ldexp")
+def ldexp(_: Seen, input: Tensor, other: Any) -> Call:
+    return Call("scale", (input,), {"factor": 2.0 ** constant(other, "the exponent")})

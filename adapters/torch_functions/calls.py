@@ -1,0 +1,149 @@
+"""A call of PyTorch, as it is seen and as the reference understands it; the table of readers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import Signature, signature
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from torch.overrides import get_testing_overrides
+
+from backproof.reference.composed import composed
+from backproof.reference.network import Network, Node
+from backproof.reference.ops import Op
+
+Tensor = Any
+Reader = Callable[..., Any]
+"""(what was seen, *the call's arguments) -> a `Call`, or one for each of several results."""
+
+
+class NotKnown(Exception):
+    """The reference has no op for a call; the message names the argument to blame, or is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a call: the function, and what it returned."""
+
+    function: Callable[..., Any]
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as the reference understands it.
+
+    op:      a key of `OPS`, or the name of an op of its own.
+    tensors: the operands: tensors, or NumPy arrays of constants.
+    options: the op's options. own: the op, where the table does not have it.
+    """
+
+    op: str
+    tensors: tuple[Any, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    own: Op | None = None
+
+
+READERS: dict[str, Reader] = {}
+"""The name of a function -> what reads its calls."""
+
+
+def reads(*names: str) -> Callable[[Reader], Reader]:
+    """Return a decorator that registers a reader under the names of functions."""
+
+    def register(reader: Reader) -> Reader:
+        READERS.update(dict.fromkeys(names, reader))
+        return reader
+
+    return register
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name of a function or property: "add" of torch.add, x + y, x += y and x.add_."""
+    name: str = getattr(function, "__name__", type(function).__name__)
+    if name == "__get__":  # a property
+        return str(function.__self__.__name__)  # type: ignore[attr-defined]
+    bare = name.strip("_")
+    if not name.startswith("__"):
+        return bare
+    in_place = bare[:1] == "i" and bare[1:] in OPERATORS
+    reflected = bare[:1] == "r" and bare[1:] in COMMUTATIVE
+    return bare[1:] if in_place or reflected else bare
+
+
+COMMUTATIVE = {"add", "mul"}
+"""The operators whose reflected form is the same function."""
+
+OPERATORS = COMMUTATIVE | {"sub", "matmul", "truediv", "div", "pow"}
+"""The operators of which there is an in-place form."""
+
+
+def writes(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Return whether a call writes to its first argument."""
+    name: str = getattr(function, "__name__", "")
+    in_place = name.endswith("_") and not name.endswith("__")
+    operator = name.startswith("__i") and name.strip("_")[1:] in OPERATORS
+    return in_place or operator or name == "__setitem__" or bool(arguments.get("inplace"))
+
+
+def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
+    """Return a call of a function that is several ops, as one op that is composed of them.
+
+    steps: (op, places of its operands, options, op of its own), the last of which makes the result.
+    A place from 0 on is that of a tensor; a negative one counts back from the step, so that -1 is
+    the one before.
+    """
+    leaves = [f"x{i}" for i in range(len(tensors))]
+    nodes: list[Node] = []
+    for op, places, *options in steps:
+        inputs = (leaves[i] if i >= 0 else nodes[i].name for i in places)
+        nodes.append(Node(f"step {len(nodes)}", op, (*inputs,), *options))
+    network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes,), frozenset())
+    return Call(name, (*tensors,), own=composed(network))
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """Return the signature of one of PyTorch's functions; those in C++ do not have one."""
+    if isinstance(function, FunctionType):
+        return signature(function)
+    return signature(get_testing_overrides()[function])
+
+
+def alike(value: Any) -> Any:
+    """Return one number for several equal ones: (2, 2) is a stride of 2."""
+    if isinstance(value, tuple | list) and value and len({*value}) == 1:
+        return value[0]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def number(value: Any) -> Any:
+    """Return a Python number as an array, in the lowest precision that has it."""
+    if not isinstance(value, bool | int | float):
+        return value
+    low = np.float32(value)
+    return np.asarray(low if float(low) == value else np.float64(value))
+
+
+def array(t: Tensor) -> Any:
+    """Return integers or booleans as an array of their own."""
+    return t.detach().cpu().numpy().copy()
+
+
+def constant(value: Any, name: str) -> float:
+    """Return a number that may be a tensor. Raises NotKnown where it is differentiated."""
+    if getattr(value, "requires_grad", False):
+        raise NotKnown(f"{name}, which is differentiated")
+    return float(value)
+
+
+def axes_of(dim: Any) -> Any:
+    """Return what NumPy calls the axes of a `dim`: None for all, a number, or a tuple."""
+    if dim is None or isinstance(dim, int):
+        return dim
+    return tuple(dim) or None
+
+
+def along(x: Tensor, dim: int, one: Any) -> tuple[Any, ...]:
+    """Return the index of a part of x along one axis."""
+    return (*[slice(None)] * (dim % x.dim()), one)

@@ -1,0 +1,132 @@
+"""Functions that choose: clamp, minimum and maximum, where, masks."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    array,
+    axes_of,
+    constant,
+    made_of,
+    number,
+    reads,
+)
+from backproof.adapters.torch_functions.indexing import taken
+
+
+@reads("clamp", "clip")
+def clamp(_: Seen, input: Tensor, min: Any = None, max: Any = None) -> Call:
+    if not isinstance(min, torch.Tensor) and not isinstance(max, torch.Tensor):
+        bounds = {"low": min, "high": max}
+        return Call("clamp", (input,), {k: float(v) for k, v in bounds.items() if v is not None})
+    steps = [("maximum", min), ("minimum", max)]
+    used = [(op, number(bound)) for op, bound in steps if bound is not None]
+    # The first takes the input; the second, if any, what the first has made.
+    chain = ((op, (-1 if i else 0, i + 1)) for i, (op, _) in enumerate(used))
+    return made_of("clamp", (input, *(bound for _, bound in used)), *chain)
+
+
+@reads("clamp_min")
+def clamp_min(seen: Seen, input: Tensor, min: Any) -> Call:
+    return clamp(seen, input, min)
+
+
+@reads("clamp_max")
+def clamp_max(seen: Seen, input: Tensor, max: Any) -> Call:
+    return clamp(seen, input, None, max)
+
+
+@reads("hardtanh")
+def hardtanh(
+    seen: Seen,
+    input: Tensor,
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+    inplace: bool = False,
+) -> Call:
+    return clamp(seen, input, min_val, max_val)
+
+
+@reads("relu6")
+def relu6(seen: Seen, input: Tensor, inplace: bool = False) -> Call:
+    return clamp(seen, input, 0, 6)
+
+
+@reads("where")
+def where(seen: Seen, condition: Tensor, input: Any, other: Any) -> Call:
+    if seen.function is torch.Tensor.where:  # x.where(condition, other)
+        return where_(input, condition, other)
+    return where_(condition, input, other)
+
+
+def where_(condition: Tensor, a: Any, b: Any) -> Call:
+    """Return the call that chooses a where a condition holds, else b."""
+    return Call("where", (number(a), number(b)), {"condition": array(condition)})
+
+
+@reads("masked_fill")
+def masked_fill(_: Seen, input: Tensor, mask: Tensor, value: Any) -> Call:
+    if isinstance(value, torch.Tensor) and value.requires_grad:
+        return Call("where", (value, input), {"condition": array(mask)})
+    return Call("masked_fill", (input,), {"mask": array(mask), "value": constant(value, "value")})
+
+
+@reads("fill", "zero")
+def fill(seen: Seen, input: Tensor, value: Any = 0) -> Call:
+    return masked_fill(seen, input, torch.tensor(True), value)  # noqa: FBT003
+
+
+@reads("tril")
+def tril(_: Seen, input: Tensor, diagonal: int = 0) -> Call:
+    return Call("masked_fill", (input,), {"mask": ~triangle(input, diagonal), "value": 0})
+
+
+@reads("triu")
+def triu(_: Seen, input: Tensor, diagonal: int = 0) -> Call:
+    return Call("masked_fill", (input,), {"mask": triangle(input, diagonal - 1), "value": 0})
+
+
+def triangle(x: Tensor, diagonal: int) -> Any:
+    """Return which entries of matrices are on a diagonal or below it."""
+    rows, columns = x.shape[-2:]
+    return np.tri(rows, columns, diagonal, dtype=bool)
+
+
+# The largest and smallest of several.
+
+
+@reads("max", "amax")
+def max_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    if isinstance(dim, torch.Tensor):
+        return Call("maximum", (input, dim))
+    return Call("max", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
+
+
+@reads("min", "amin")
+def min_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    if isinstance(dim, torch.Tensor):
+        return Call("minimum", (input, dim))
+    return Call("min", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
+
+
+@reads("topk", "sort", "msort")
+def topk(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> Any:
+    """Read it as an index: which entries they are is an integer, and not differentiated.
+
+    Raises NotKnown where the values are not the ones at these places, in their order.
+    """
+    values, index = seen.result
+    places = [arguments[1:2], arguments[:1]][seen.function.__name__ == "sort"]
+    dim = named.get("dim", places[0] if places else -1) % input.dim()
+    found, every = (np.moveaxis(t.detach().double().numpy(), dim, -1) for t in (values, input))
+    ordered = np.sort(every, axis=-1)
+    low, high = ordered[..., : found.shape[-1]], ordered[..., ::-1][..., : found.shape[-1]]
+    if not any(np.array_equal(np.sort(found), np.sort(one)) for one in (low, high)):
+        raise NotKnown("values that are not the largest or smallest")
+    return taken(input, dim, index)

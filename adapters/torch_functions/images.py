@@ -1,0 +1,152 @@
+"""Convolution, pooling and upsampling."""
+
+from typing import Any
+
+from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, alike, reads
+
+
+def batched(x: Tensor, axes: int) -> None:
+    """Raise NotKnown for an image that has no axis for the batch."""
+    if x.dim() != axes + len("NC"):
+        raise NotKnown("an image without a batch")
+
+
+def axes_in(name: str) -> int:
+    """Return 2 for a function of images of two axes, such as "conv2d"."""
+    return int(next(c for c in name if c in "123"))
+
+
+@reads("conv1d", "conv2d", "conv3d")
+def conv(
+    seen: Seen,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Call:
+    n = axes_in(seen.function.__name__)
+    batched(input, n)
+    if isinstance(padding, str):
+        padding = around(padding, weight.shape[2:], dilation)
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return convolution("conv", (input, weight, bias), options)
+
+
+def around(padding: str, kernel: Any, dilation: Any) -> Any:
+    """Return the padding before and after each axis that "same" or "valid" stands for."""
+    if padding == "valid":
+        return 0
+    steps = (dilation,) * len(kernel) if isinstance(dilation, int) else dilation
+    totals = [d * (k - 1) for k, d in zip(kernel, steps, strict=True)]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def convolution(op: str, tensors: tuple[Any, ...], options: dict[str, Any]) -> Call:
+    """Return the call of a convolution, with or without a bias."""
+    given = {name: alike(value) for name, value in options.items()}
+    return Call(op, tuple(t for t in tensors if t is not None), given)
+
+
+@reads("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+def conv_transpose(
+    seen: Seen,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Call:
+    batched(input, axes_in(seen.function.__name__))
+    options = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    others = {"dilation": dilation, "groups": groups}
+    return convolution("conv_transpose", (input, weight, bias), options | others)
+
+
+@reads("max_pool1d", "max_pool2d", "max_pool3d")
+@reads("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
+def max_pool(
+    seen: Seen,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Call:
+    options = windows(kernel_size, stride, padding) | {"dilation": alike(dilation)}
+    fits(seen, input, options, ceil_mode)
+    return Call("max_pool", (input,), options)
+
+
+@reads("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def average_pool(
+    seen: Seen,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Call:
+    if divisor_override is not None:
+        raise NotKnown("divisor_override")
+    options = windows(kernel_size, stride, padding)
+    fits(seen, input, options, ceil_mode)
+    return Call("average_pool", (input,), options | {"count_include_pad": count_include_pad})
+
+
+def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
+    """Return the options of a pooling; a stride that is left out is the size of a window."""
+    stride = kernel_size if stride is None or stride == [] else stride
+    options = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
+    return {name: alike(value) for name, value in options.items()}
+
+
+def fits(seen: Seen, x: Tensor, options: dict[str, Any], ceil_mode: bool) -> None:
+    """Raise NotKnown where ceil_mode adds a window that is not full, or where there is no batch."""
+    n = axes_in(seen.function.__name__)
+    batched(x, n)
+    every = {k: (v,) * n if isinstance(v, int) else v for k, v in options.items()}
+    for i, side in enumerate(x.shape[2:]):
+        reach = every.get("dilation", (1,) * n)[i] * (every["kernel_size"][i] - 1) + 1
+        if ceil_mode and (side + 2 * every["padding"][i] - reach) % every["stride"][i]:
+            raise NotKnown("ceil_mode")
+
+
+@reads("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+def adaptive_average_pool(seen: Seen, input: Tensor, output_size: Any) -> Call:
+    batched(input, axes_in(seen.function.__name__))
+    return Call("adaptive_average_pool", (input,), {"output_size": tuple(seen.result.shape[2:])})
+
+
+@reads("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+def adaptive_max_pool(seen: Seen, input: Tensor, output_size: Any, *_: Any, **__: Any) -> Call:
+    batched(input, axes_in(seen.function.__name__))
+    found = seen.result[0] if isinstance(seen.result, tuple) else seen.result
+    return Call("adaptive_max_pool", (input,), {"output_size": tuple(found.shape[2:])})
+
+
+@reads("interpolate", "upsample")
+def interpolate(
+    seen: Seen,
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    *_: Any,
+    **__: Any,
+) -> Call:
+    pairs = zip(seen.result.shape[2:], input.shape[2:], strict=True)
+    factors = {new / old for new, old in pairs}
+    factor = factors.pop()
+    if mode not in ("nearest", "nearest-exact") or factors or int(factor) != factor:
+        raise NotKnown(f"size={size!r}, scale_factor={scale_factor!r}, mode={mode!r}")
+    return Call("upsample", (input,), {"scale_factor": int(factor)})

@@ -1,0 +1,128 @@
+"""Reductions: sums, means, variances, lengths."""
+
+from typing import Any
+
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    axes_of,
+    made_of,
+    reads,
+)
+
+
+def over(dim: Any, keepdim: bool) -> dict[str, Any]:
+    """Return the options of a reduction, as NumPy calls them."""
+    return {"axis": axes_of(dim), "keepdims": keepdim}
+
+
+def reduction(op: str) -> Any:
+    """Return the reader of a function that is a reduction of the table."""
+
+    def read(
+        _: Seen,
+        input: Tensor,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        dtype: Any = None,
+        axis: Any = None,
+        keepdims: bool = False,
+    ) -> Call:
+        return Call(op, (input,), over(dim if axis is None else axis, keepdim or keepdims))
+
+    return read
+
+
+for name in ("sum", "mean", "logsumexp"):
+    reads(name)(reduction(name))
+
+
+@reads("cumsum")
+def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
+    return Call("cumsum", (input,), {"axis": dim})
+
+
+@reads("prod")
+def prod(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
+    raise NotKnown("a product of many")
+
+
+# Variances.
+
+
+def spread(dim: Any, unbiased: Any, correction: Any, keepdim: bool) -> dict[str, Any]:
+    """Return the options of a variance. var(True) and var(dim) are two spellings."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    n = 1 if correction is None else correction
+    return over(dim, keepdim) | {"correction": n if unbiased is None else int(unbiased)}
+
+
+@reads("var")
+def var(
+    _: Seen,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Call:
+    return Call("variance", (input,), spread(dim, unbiased, correction, keepdim))
+
+
+@reads("std")
+def std(
+    _: Seen,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Call:
+    options = spread(dim, unbiased, correction, keepdim)
+    return made_of("std", (input,), ("variance", (0,), options), ("sqrt", (-1,)))
+
+
+@reads("var_mean")
+def var_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[Call]:
+    first = var(seen, input, *arguments, **named)
+    return [first, Call("mean", (input,), {k: first.options[k] for k in ("axis", "keepdims")})]
+
+
+@reads("std_mean")
+def std_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[Call]:
+    _, mean = var_mean(seen, input, *arguments, **named)
+    return [std(seen, input, *arguments, **named), mean]
+
+
+# Lengths.
+
+
+@reads("norm", "linalg_norm", "linalg_vector_norm")
+def norm(
+    _: Seen,
+    input: Tensor,
+    p: Any = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    ord: Any = None,
+    **__: Any,
+) -> Call:
+    kind, options = p if ord is None else ord, over(dim, keepdim)
+    if kind in ("fro", 2, None):
+        return Call("norm", (input,), options)
+    if kind == 1:
+        return made_of("norm", (input,), ("abs", (0,)), ("sum", (-1,), options))
+    if kind == float("inf"):
+        return made_of("norm", (input,), ("abs", (0,)), ("max", (-1,), options))
+    if isinstance(kind, int | float) and kind > 1:
+        power, root = ({"exponent": n} for n in (kind, 1 / kind))
+        steps = ("abs", (0,)), ("power", (-1,), power), ("sum", (-1,), options)
+        return made_of("norm", (input,), *steps, ("power", (-1,), root))
+    raise NotKnown(f"p={kind!r}")

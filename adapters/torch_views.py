@@ -1,0 +1,48 @@
+"""Writes by way of views: a view that is written to is a part of its base that is written over.
+
+That is how autograd has it: the base is what a write through one of its views makes, and the view
+is then taken from it again.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backproof.adapters.torch_functions import Call, NotKnown
+from backproof.adapters.torch_functions.calls import made_of
+from backproof.reference.ops import Array
+
+Tensor = Any
+
+
+def base_of(t: Tensor) -> Tensor | None:
+    """Return the tensor that a view is a view of; None where it is no view."""
+    return t._base  # noqa: SLF001 there is no other name for it
+
+
+def memory(t: Tensor) -> Array:
+    """Return where the entries of a tensor are in its memory."""
+    every = np.indices(tuple(t.shape), sparse=True)
+    places = (step * index for step, index in zip(t.stride(), every, strict=True))
+    return np.asarray(t.storage_offset() + sum(places))
+
+
+def index_in(base: Tensor, view: Tensor) -> tuple[Array, ...]:
+    """Return the index with which a view is taken from its base. Raises NotKnown."""
+    own, whole = memory(view), memory(base).reshape(-1)
+    order = np.argsort(whole)
+    found = order[np.searchsorted(whole, own, sorter=order).clip(max=whole.size - 1)]
+    if not np.array_equal(whole[found], own):
+        raise NotKnown("a view of other memory than its base's")
+    return np.unravel_index(found, tuple(base.shape))
+
+
+def through(base: Tensor, view: Tensor, call: Call) -> Call:
+    """Return the call that wrote to a view as one that made its base. Raises NotKnown."""
+    at = {"index": index_in(base, view)}
+    others = [t for t in call.tensors if t is not view]
+    places = [-1 if t is view else 1 + [*map(id, others)].index(id(t)) for t in call.tensors]
+    taken = [("slice", (0,), at)] if -1 in places else []
+    made = (call.op, places, call.options, call.own)
+    steps = *taken, made, ("put", (0, -1), at)
+    return made_of(f"{call.op} by way of a view", (base, *others), *steps)

@@ -1,0 +1,355 @@
+"""Calls of PyTorch's functions as people write them, by family: each is a program of its own.
+
+w: a matrix (4, 4) of numbers around zero; p: of positive ones.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from tests.verifier.lazy import Lazy
+
+torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
+
+Program = Callable[[Any], Any]
+
+
+def positive(w: Any) -> Any:
+    """Return positive numbers."""
+    return w.abs() + 0.5
+
+
+def image(w: Any, *shape: int) -> Any:
+    """Return the entries of w, (4, 4), as images."""
+    return w.reshape(shape or (1, 1, 4, 4))
+
+
+def written(w: Any, write: Callable[[Any, Any], Any]) -> Any:
+    """Return a copy of w that something was written to."""
+    x = w * 1.5
+    write(x, torch.tanh(w))
+    return x * w
+
+
+def even() -> Any:
+    """Return the places of two rows."""
+    return torch.tensor([0, 2])
+
+
+def places() -> Any:
+    """Return places (2, 4) along an axis."""
+    return torch.tensor([[0, 1, 2, 0], [3, 1, 0, 2]])
+
+
+def mask() -> Any:
+    """Return a mask (4, 4)."""
+    return torch.eye(4) > 0
+
+
+def augmented(w: Any) -> Any:
+    """Return what assignments with operators make of w."""
+    x = w * 1
+    x += w
+    x -= 0.3
+    x *= w
+    x /= positive(w)
+    return x
+
+
+def heads(w: Any) -> Any:
+    """Return multi-head attention of w, (4, 4), with its own numbers as weights."""
+    inner, outer = w.repeat(3, 1), (w.T, w[0])
+    return F.multi_head_attention_forward(
+        *(w[:, None],) * 3,
+        4,
+        2,
+        inner,
+        None,
+        None,
+        None,
+        False,  # noqa: FBT003 PyTorch has it so
+        0.0,
+        *outer,
+    )
+
+
+def attend(w: Any, groups: int = 1, **options: Any) -> Any:
+    """Return attention of heads (1, 2, 4, 2) made of w, (4, 4)."""
+    q, k, v = (part.view(1, 4, 2, 2).transpose(1, 2) for part in (w, w.exp(), w * w))
+    return F.scaled_dot_product_attention(q, k[:, : 2 // groups], v[:, : 2 // groups], **options)
+
+
+def by_views(w: Any) -> Any:
+    """Return what writes by way of views make of w, read by way of others."""
+    y, zeros = w * 2, torch.zeros(4, 4)
+    rows, flat = y[1:3], y.view(-1)
+    rows.mul_(torch.tanh(w[1:3]))
+    flat[5:9].add_(w[0])
+    y.T[3] = w[1].exp()
+    zeros[:2, 1:].copy_(w[:2, 1:])
+    return (y + rows.sum() + zeros) * y.T.sigmoid() * flat[:4]
+
+
+def of_parts(w: Any) -> Any:
+    """Return what is left of w when parts of it were written over."""
+    y = w.clone()
+    y[0].fill_(2.0)
+    y[1:].neg_()
+    y[2][1] *= w[1, 1]
+    y[:, 0].masked_fill_(mask()[0], 1.5)
+    return y * y
+
+
+def sequence(w: Any) -> Any:
+    """Return what modules make of w."""
+    return nn.Sequential(nn.Dropout(0.3), nn.Softplus(), nn.Identity(), nn.Flatten())(w)
+
+
+def weight_norm(w: Any) -> Any:
+    """Return rows of w of other lengths."""
+    return import_module("torch")._weight_norm(w, w[:, :1].abs(), 0)  # noqa: SLF001 no other name
+
+
+ARITHMETIC: dict[str, Program] = {
+    "add": lambda w: torch.add(w, w.T, alpha=0.3) + w.add(1) + (2 + w),
+    "sub": lambda w: (1 - w) * (w - w.T) * w.sub(0.1, alpha=2) + torch.rsub(w, 3.0),
+    "mul": lambda w: w.mul(w.T) * torch.mul(w, 0.7) * (0.3 * w),
+    "div": lambda w: w / positive(w) + (1.5 / positive(w)) + w.div(3) + torch.true_divide(w, 7),
+    "pow": lambda w: w**2 + w.pow(3) + torch.pow(positive(w), 0.3) + w.square() + positive(w) ** -1,
+    "pow of tensors": lambda w: positive(w) ** w + 2**w + torch.pow(3, w),
+    "neg": lambda w: -w + w.neg() * torch.negative(w) * (+w),
+    "roots": lambda w: positive(w).sqrt() + torch.rsqrt(positive(w)) + positive(w).reciprocal(),
+    "exp and log": lambda w: (
+        w.exp() + torch.log(positive(w)) + torch.expm1(w) + positive(w).log1p()
+    ),
+    "sin and cos": lambda w: torch.sin(w) * w.cos() + torch.erf(w),
+    "abs": lambda w: w.abs() * torch.absolute(w),
+    "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
+    "lerp": lambda w: torch.lerp(w, w.T, 0.3),
+    "in place": lambda w: written(w, lambda x, y: x.mul_(y).add_(1).sub_(y).div_(2).neg_().exp_()),
+    "operators in place": augmented,
+    "out": lambda w: torch.mul(w.detach(), 2, out=torch.empty(4, 4)) * w,
+}
+
+
+CHOICES: dict[str, Program] = {
+    "clamp": lambda w: w.clamp(-0.5, 0.5) + w.clamp_min(0) * torch.clip(w, max=0.1),
+    "clamp by tensors": lambda w: torch.clamp(w, w.T - 1, w.T + 1),
+    "hardtanh": lambda w: F.hardtanh(w) + F.relu6(w * 3),
+    "maximum": lambda w: torch.maximum(w, w.T) * torch.minimum(w, w.T + 1) + torch.max(w, w.T),
+    "max": lambda w: w.max() + w.max(1).values + torch.max(w, dim=0)[0] + w.amax((0, 1)),
+    "min": lambda w: w.min() + torch.min(w, 1)[0] + w.amin(-1, keepdim=True),
+    "topk": lambda w: w.topk(2).values.sum() + torch.topk(w, 1, 0, largest=False)[0] * w,
+    "sort": lambda w: w.sort(-1, descending=True).values * torch.sort(w, dim=0)[0],
+    "where": lambda w: (
+        torch.where(w > 0, w, 0.1 * w) + w.where(mask(), w.T) + torch.where(mask(), 1.0, w)
+    ),
+    "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
+    "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
+    "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
+}
+
+INDEXING: dict[str, Program] = {
+    "integers": lambda w: (
+        w[even()] * w[0, 2] + w[[1, 3]] + w[even(), even()].sum() + w[torch.tensor(1)]
+    ),
+    "booleans": lambda w: w[mask()] * w[w > 0].sum() + torch.masked_select(w, mask()),
+    "gather": lambda w: (
+        w.gather(0, places())
+        + torch.take_along_dim(w, places(), 0) * torch.take_along_dim(w, places()[:1], 0)
+    ),
+    "index_select": lambda w: w.index_select(1, even()) + torch.index_select(w, 0, even()).T,
+    "index_add": lambda w: w.index_add(0, torch.tensor([1, 1]), w[:2]) * w,
+    "scatter_add": lambda w: w.scatter_add(1, places(), w[:2]) * w,
+    "scatter": lambda w: w.scatter(0, places()[:1], w[:1]) * w.scatter(1, places()[:, :1], 0.5),
+    "index_put": lambda w: w.index_put((even(),), w[:2].exp(), accumulate=True) * w,
+    "write an entry": lambda w: written(w, lambda x, y: x.__setitem__((0, 1), y[1, 1])),
+    "write rows": lambda w: written(w, lambda x, y: x.__setitem__(even(), y[:2])),
+    "write a slice": lambda w: written(w, lambda x, y: x.__setitem__((..., slice(1, 3)), y[:, :2])),
+    "write by a mask": lambda w: written(w, lambda x, y: x.__setitem__(mask(), y[0])),
+    "write a number": lambda w: written(w, lambda x, y: x.__setitem__(0, 1.5)),  # noqa: ARG005
+    "write into zeros": lambda w: (
+        written(torch.zeros(4, 4), lambda x, _: x.__setitem__(0, w[0])) + w
+    ),
+    "write by views": by_views,
+    "write parts": of_parts,
+    "copy": lambda w: written(w, lambda x, y: x.copy_(y[0])) + w.clone().copy_(w.T),
+    "masked_scatter": lambda w: w.masked_scatter(mask(), w.exp()),
+    "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),
+    "index_copy": lambda w: w.index_copy(0, even(), w[:2] * 2) + w.index_fill(1, even(), 0.5),
+    "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+}
+
+MOVING: dict[str, Program] = {
+    "views": lambda w: w.view(2, 8).reshape(4, 4).flatten().unflatten(0, (4, 4)).ravel().view_as(w),
+    "axes": lambda w: w.T @ w.transpose(0, 1) @ w.permute(1, 0) @ torch.permute(w, (1, 0)) @ w.mT,
+    "squeeze": lambda w: w[None].squeeze(0).unsqueeze(-1)[..., 0].contiguous().reshape_as(w),
+    "expand": lambda w: w[:1].expand(4, -1) * w[:1].expand_as(w) * torch.broadcast_to(w[0], (4, 4)),
+    "broadcast_tensors": lambda w: torch.mul(*torch.broadcast_tensors(w[:1], w[:, :1])),
+    "repeat": lambda w: (
+        w.repeat(2, 1)[:4] * w.repeat_interleave(2, 1)[:, :4] * torch.tile(w, (1, 1))
+    ),
+    "roll": lambda w: w.roll(1) * torch.roll(w, (1, 2), (0, 1)) * w.flip(0) * torch.flip(w, (0, 1)),
+    "parts": lambda w: sum(w.unbind()) + w.chunk(2, 1)[0].sum() + torch.split(w, [1, 3])[1][0],
+    "selections": lambda w: w.select(0, 1) + w.narrow(1, 0, 2).sum() + torch.diagonal(w),
+    "stack": lambda w: torch.stack([w, w.T], -1) * torch.stack((w, w)).movedim(0, -1),
+    "cat": lambda w: torch.cat([w, w.T], dim=-1) * torch.concat((w, w), 1),
+    "pad": lambda w: F.pad(w, (1, 2, 0, 1), value=0.5) * F.pad(w, (2, 1, 1, 0)),
+    "pad modes": lambda w: sum(
+        F.pad(image(w), (1, 1, 2, 0), mode=mode) for mode in ("reflect", "replicate", "circular")
+    ),
+    "crop": lambda w: F.pad(w, (-1, 1)) * w,
+    "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
+    "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
+    "casts": lambda w: w.double().to(torch.float32).type_as(w).bfloat16().float() * w.clone(),
+}
+
+REDUCTIONS: dict[str, Program] = {
+    "sum": lambda w: w.sum(0) * torch.sum(w, dim=(0, 1)) + w.sum(-1, keepdim=True) + w.sum(axis=1),
+    "mean": lambda w: w.mean() * w.mean(0) * torch.mean(w, dim=1, keepdim=True) * w.mean((0, 1)),
+    "wider": lambda w: w.bfloat16().sum(0, dtype=torch.float32) * w.mean(0, dtype=torch.float32),
+    "var": lambda w: w.var() * torch.var(w, 0) * w.var(1, unbiased=False) + w.var(0, correction=0),
+    "std": lambda w: w.std() * torch.std(w, dim=0, keepdim=True) + torch.var_mean(w, 1)[1],
+    "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
+    "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
+    "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
+    "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
+    "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
+}
+
+PRODUCTS: dict[str, Program] = {
+    "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
+    "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
+    "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
+    "baddbmm": lambda w: torch.baddbmm(w[:2, :2], w.view(2, 2, 4), w.view(2, 4, 2), beta=2),
+    "einsum": lambda w: (
+        torch.einsum("ij,kj->ik", w, w) + torch.einsum("ij->ji", [w]) + w[0].outer(w[1])
+    ),
+    "linear": lambda w: F.linear(w, w.T, w[0]) + F.linear(w[None], weight=w),
+    "grouped_mm": lambda w: F.grouped_mm(
+        w, w.view(2, 2, 4).repeat(1, 2, 1), offs=torch.tensor([1, 4], dtype=torch.int32)
+    ),
+    "multi_head_attention": lambda w: heads(w)[0],
+}
+
+
+ACTIVATIONS: dict[str, Program] = {
+    "rectifiers": lambda w: (
+        F.relu(w) + F.leaky_relu(w, 0.2) + F.elu(w, 2.0) + F.selu(w) + F.celu(w, 2)
+    ),
+    "relu": lambda w: w.relu() * torch.relu(w + 1) * F.relu_(w * 2) * F.relu(w * 3, inplace=True),
+    "gelu": lambda w: F.gelu(w) * F.gelu(w, approximate="tanh") * nn.GELU()(w),
+    "sigmoid": lambda w: (
+        w.sigmoid() * torch.sigmoid(w) * F.logsigmoid(w) * torch.tanh(w) * w.tanh()
+    ),
+    "silu": lambda w: F.silu(w) * F.mish(w) * F.softsign(w) * F.softplus(w, 2.0),
+    "hard": lambda w: F.hardswish(w) + F.hardsigmoid(w) * w,
+    "prelu": lambda w: F.prelu(w, w[0].abs()) + F.prelu(w, w[0, :1].abs()),
+    "glu": lambda w: F.glu(w) + F.glu(w, dim=0).sum(),
+    "softmax": lambda w: (
+        F.softmax(w, 0) * w.softmax(-1) * torch.softmax(w, dim=1) * F.softmin(w, 1)
+    ),
+    "log_softmax": lambda w: F.log_softmax(w, dim=0) * w.log_softmax(-1, dtype=torch.float32),
+}
+
+ATTENTION: dict[str, Program] = {
+    "causal": lambda w: attend(w, is_causal=True),
+    "all": attend,
+    "booleans": lambda w: attend(w, attn_mask=torch.ones(4, 4).tril().bool()),
+    "bias": lambda w: attend(w, attn_mask=w),
+    "infinite": lambda w: attend(
+        w, attn_mask=torch.zeros(4, 4).masked_fill(~mask().tril(), -torch.inf)
+    ),
+    "lowest": lambda w: attend(w, attn_mask=torch.full((4, 4), torch.finfo(w.dtype).min).triu(1)),
+    "scale": lambda w: attend(w, scale=0.3),
+    "groups": lambda w: attend(w, enable_gqa=True, groups=2),
+    "dropout": lambda w: attend(w, dropout_p=0.4),
+    "causal dropout": lambda w: attend(w, dropout_p=0.4, is_causal=True),
+    "masked dropout": lambda w: attend(w, dropout_p=0.4, attn_mask=w, enable_gqa=True, groups=2),
+}
+
+
+IMAGES: dict[str, Program] = {
+    "conv1d": lambda w: F.conv1d(w[None], w.reshape(4, 2, 2), w[0], padding=1, groups=2),
+    "conv2d": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), stride=(1, 2), padding=(1, 0)),
+    "conv2d same": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), padding="same", dilation=2),
+    "conv3d": lambda w: F.conv3d(
+        image(w, 1, 2, 2, 2, 2), image(w, 1, 2, 2, 2, 2), padding=(1, 0, 1)
+    ),
+    "conv_transpose": lambda w: (
+        F.conv_transpose1d(w[None], w.reshape(4, 2, 2), w[0, :2]).sum()
+        + F.conv_transpose2d(image(w), image(w, 1, 4, 2, 2), stride=2, output_padding=1)
+    ),
+    "max_pool": lambda w: (
+        F.max_pool2d(image(w), 2) * F.max_pool2d(image(w), (2, 3), stride=(2, 1), ceil_mode=True)
+        + F.max_pool1d(w[None], 2, padding=1).sum()
+    ),
+    "avg_pool": lambda w: (
+        F.avg_pool2d(image(w), 3, 1, 1, count_include_pad=False) * F.avg_pool2d(image(w), 3, 1, 1)
+        + F.avg_pool1d(w[None], 2).sum()
+    ),
+    "adaptive pools": lambda w: (
+        F.adaptive_avg_pool2d(image(w), 1) * F.adaptive_avg_pool2d(image(w), (3, None))
+        + F.adaptive_max_pool2d(image(w), 2).sum()
+        + F.adaptive_avg_pool1d(w[None], 3).sum()
+    ),
+    "interpolate": lambda w: (
+        F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
+    ),
+}
+
+NORMS: dict[str, Program] = {
+    "layer_norm": lambda w: F.layer_norm(w, (4,), w[0]) * F.layer_norm(w, (4, 4), w.T, w),
+    "rms_norm": lambda w: F.rms_norm(w, (4,)) * F.rms_norm(w, (4,), w[0], 1e-3),
+    "batch_norm": lambda w: F.batch_norm(w, None, None, w[0], training=True) * w,
+    "batch_norm in inference": lambda w: (
+        F.batch_norm(w, torch.zeros(4), torch.ones(4))
+        * F.batch_norm(w, mask()[0] + 0.5, mask()[1] + 1.0, w[0])
+    ),
+    "group_norm": lambda w: (
+        F.group_norm(w.view(2, 4, 2), 2, w[0], w[1]) * F.group_norm(w.view(2, 4, 2), 1)
+    ),
+    "instance_norm": lambda w: (
+        F.instance_norm(w.view(1, 2, 8))
+        * F.instance_norm(w.view(2, 2, 4), weight=w[0, :2])[0].sum()
+    ),
+    "local_response_norm": lambda w: F.local_response_norm(image(w, 1, 4, 2, 2), 2),
+    "weight_norm": weight_norm,
+    "dropout": lambda w: (
+        F.dropout(w, 0.5) + F.dropout(w, training=False) + F.dropout1d(w[None], 0.5)
+    ),
+    "sequence": sequence,
+}
+
+LOSSES: dict[str, Program] = {
+    "cross_entropy": lambda w: F.cross_entropy(
+        w, torch.tensor([0, 1, -100, 3]), label_smoothing=0.1
+    ),
+    "probabilities": lambda w: F.cross_entropy(w, torch.full((4, 4), 0.25)),
+    "squares": lambda w: F.mse_loss(w, w.T) + F.huber_loss(w, torch.ones(4, 4), delta=0.5),
+    "logits": lambda w: F.binary_cross_entropy_with_logits(w, mask().float()),
+}
+
+SPELLINGS: dict[str, Program] = {
+    "by name": lambda w: F.gelu(input=F.linear(input=w, weight=w), approximate="tanh"),
+    "rows": lambda w: sum(torch.tanh(row) for row in w),
+    "numbers": lambda w: 1.5 + (w + 1e-6) * 0.3,
+    "a wider number": lambda w: w * torch.tensor(0.1, dtype=torch.float64),
+    "integers": lambda w: w * torch.arange(4) * (w > 0),
+    "an empty part": lambda w: torch.tanh(torch.cat([w, w[:1], torch.empty(0)])),
+}
+
+FAMILIES = {
+    "spellings": SPELLINGS,
+    "arithmetic": ARITHMETIC,
+    "choices": CHOICES,
+    "indexing": INDEXING,
+    "moving": MOVING,
+    "reductions": REDUCTIONS,
+    "products": PRODUCTS,
+    "activations": ACTIVATIONS,
+    "attention": ATTENTION,
+    "images": IMAGES,
+    "norms": NORMS,
+    "losses": LOSSES,
+}

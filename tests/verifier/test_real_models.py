@@ -1,0 +1,113 @@
+"""Models of transformers, unchanged: right ones hold, and planted faults are located."""
+
+from typing import Any
+
+import pytest
+
+from tests.verifier.lazy import Lazy
+from tests.verifier.real_models import MODELS
+
+torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
+models = Lazy("tests.verifier.models")
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed; where it is, transformers is needed."""
+    pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_real_model_holds(name: str, precision: str) -> None:
+    """Every gradient of a model as people train it is right, and nothing is unknown."""
+    torch.manual_seed(0)
+    model, loss = MODELS[name]()
+    certificate = bt.certify(loss, model.train().to(getattr(torch, precision)))
+    wrong = [link for link in certificate.wrong if link.verdict != "undecided"]
+
+    assert (wrong, certificate.unknown, certificate.stray) == ([], (), ()), str(certificate)
+    if precision == "float32":  # where no sum is without digits
+        trained = tuple(k for k, p in model.named_parameters() if p.requires_grad)
+        assert certificate.holds, str(certificate)
+        assert certificate.proven == trained
+
+
+def one_off(q: Any, k: Any, v: Any, *, is_causal: bool, **named: Any) -> Any:
+    """Return attention in which each place sees the next one too."""
+    assert is_causal
+    seen = torch.ones(q.shape[-2], k.shape[-2]).tril(1).bool()
+    return F.scaled_dot_product_attention(q, k, v, **{**named, "attn_mask": seen})
+
+
+def in_bfloat16(x: Any) -> Any:
+    """Return 1 / sqrt x, whose dtype was lost."""
+    return torch.rsqrt(x.bfloat16()).to(x.dtype)
+
+
+PLANTED = {
+    "mask one off": (
+        *("Llama", "scaled_dot_product_attention", 1, one_off),
+        *("model.layers.1.self_attn", "sdpa_attention.py", "one later place seen"),
+    ),
+    "tied weight counted once": (
+        *("GPT-2", "linear", 0, lambda x, W, b=None: F.linear(x, W.detach(), b)),
+        *("lm_head", "modeling_gpt2.py", "only the last consumer counted"),
+    ),
+    "residual detached": (
+        *("GPT-2", "add", 5, lambda a, b: a + b.detach()),
+        *("transformer.h.0", "modeling_gpt2.py", "second operand's gradient lost"),
+    ),
+    "dtype lost in a norm": (
+        *("Llama", "rsqrt", 2, in_bfloat16),
+        *("model.layers.1.input_layernorm", "modeling_llama.py", "bfloat16"),
+    ),
+}
+"""Fault -> model, function, which of its calls, its wrong derivative; module, file, diagnosis."""
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_located(fault: str) -> None:
+    """One wrong derivative in a real model is refuted at its module and line, and named."""
+    name, function, at, wrong, module, file, said = PLANTED[fault]
+    torch.manual_seed(0)
+    model, loss = MODELS[name]()
+
+    def planted() -> Any:
+        with models.Planted(function, at, wrong):
+            return loss()
+
+    certificate = bt.certify(planted, model)
+    places = certificate.places_of(certificate.wrong[0])
+
+    assert not certificate.holds
+    assert (module, file) in [(place.module, place.file) for place in places]
+    assert said in certificate.diagnosis
+    assert f" at {module} ({file}:" in str(certificate)
+
+
+def checkpointed(model: Any, loss: Any) -> Any:
+    """Return the loss of a model that keeps no values of its blocks."""
+    model.activation_checkpointing_enable()
+    try:
+        return loss()
+    finally:
+        model.activation_checkpointing_disable()
+
+
+def test_a_checkpointed_twin_is_the_same() -> None:
+    """A GPT-2 that computes its blocks again has the same gradients, dropout included."""
+    torch.manual_seed(0)
+    model, loss = MODELS["GPT-2"]()
+    certificate = bt.certify(loss, model, against=lambda: checkpointed(model, loss))
+
+    assert certificate.holds, str(certificate)
+
+
+def test_a_checkpointed_model_holds() -> None:
+    """What is computed again in the backward pass is not recorded twice."""
+    torch.manual_seed(0)
+    model, loss = MODELS["GPT-2"]()
+    certificate = bt.certify(lambda: checkpointed(model, loss), model)
+
+    assert certificate.holds, str(certificate)
