@@ -177,7 +177,7 @@ class Ball(NDArrayOperatorsMixin):
     def shares(self, values: Any) -> Array:
         """Return, entry by entry, the share of the radius used: |values - mid| / rad.
 
-        Zero where a value is the midpoint of a ball of radius zero, an infinite one too; infinite
+        Zero where a value is the midpoint of a ball of radius zero, which may be infinite; infinite
         or NaN where another value is not finite.
         """
         with np.errstate(all="ignore"):

@@ -101,11 +101,11 @@ POOL = '"max_pool": max_pool'
 ALL_TIES = (
     '"max_pool": lambda x, kernel_size, stride, padding=0, dilation=1: max_pool('
     "x, padding, kernel_size=kernel_size, stride=stride, dilation=dilation) if "
-    "x.ndim != 4 or dilation != 1 or padding not in (0, 1) else (lambda w, m: m + "
+    "x.ndim != 4 or padding not in (0, 1) else (lambda w, m: m + "
     "torch.where(w == m[..., None, None], w - m[..., None, None], 0).sum((4, 5)))"
     "(*(lambda w: (w, w.amax((4, 5)).detach()))(torch.nn.functional.pad("
-    "x, [padding] * 4, value=-torch.inf).unfold(2, kernel_size, stride)"
-    ".unfold(3, kernel_size, stride)))"
+    "x, [padding] * 4, value=-torch.inf).unfold(2, dilation * (kernel_size - 1) + 1, stride)"
+    ".unfold(3, dilation * (kernel_size - 1) + 1, stride)[..., ::dilation, ::dilation]))"
 )
 """The entry of the adapter's table, and a wrong one: equal maxima receive the whole gradient."""
 

@@ -112,6 +112,21 @@ def sixth_in_float32() -> dict[str, Op]:
     return {"hardsigmoid": replace(right, backward=backward)}
 
 
+def mish_that_overflows() -> dict[str, Op]:
+    """Return mish of e^z in float32: where it overflows, the tangent of the slope is NaN.
+
+    1. t = tanh(log(1 + e^z)), so that dt = (1 - t^2) / (1 + e^z) e^z dz.
+    2. There 1 - t^2 is zero, and e^z is infinite: zero times infinity is NaN. t itself is right.
+    """
+    right, largest = OPS["mish"], float(np.log(np.finfo(np.float32).max))
+
+    def backward(dout: Array, out: Array, z: Array) -> tuple[Array, ...]:
+        (dz,) = right.backward(dout, out, z)
+        return (np.where(z > largest, dz + np.nan * (z - stop(z)), dz),)
+
+    return {"mish": replace(right, backward=backward)}
+
+
 def elu_of_difference() -> dict[str, Op]:
     """Return ELU that takes e^z - 1 as the rounded e^z, minus 1: it cancels near zero.
 
