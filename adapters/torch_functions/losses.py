@@ -109,7 +109,7 @@ def kl_div(
     reduction: Any = "mean",
     log_target: bool = False,
 ) -> Call:
-    options = {"log_target": log_target}
+    options: dict[str, Any] = {"log_target": log_target}
     if reduction == "batchmean":
         own = ("total", "kl_div", "y t", {**options, "reduction": "sum"})
         mean = ("E", "divide", "total n")

@@ -65,6 +65,11 @@ KINKS = {
         ("slope 1 at its threshold",),
         {"threshold": 1.0},
     ),
+    "l1_loss": Kink(
+        *("l1_loss", (*Z, [0.0] * 7), AT_ZERO),
+        ("slope 1 at zero", "slope -1 at zero"),
+        {"reduction": "sum"},
+    ),
     "max_pool": Kink(
         *("max_pool", (TIES,), LARGEST),
         ("the last of equal entries", "shared among equal entries"),
