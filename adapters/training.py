@@ -20,6 +20,9 @@ Step = Callable[[Named], Mapping[str, Named]]
 """From the gradients to "w" and every state after the step, under the definition's names."""
 
 
+MINIMUM = "min_dim_size_to_factor"
+"""An option of how a library is called: the size from which axes are factored, where it has one."""
+
 AS_TENSOR = "lr_as_tensor"
 """An option of how a library is called, which no definition has: lr is given as a tensor."""
 

@@ -1,6 +1,7 @@
 """Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.adapters.training import MINIMUM
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
@@ -37,7 +39,11 @@ from backproof.scenarios.trainings import (
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
-ENDS = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
+MATRICES = {"W": (3, 2), "V": (2, 4), "Q": (2, 2)}
+"""The shapes of all parameters of a rule of matrices."""
+SHOWN = re.compile(r"clipped|read|x\d|update|w")
+"""The lines that are shown, beside the states."""
+
 OTHERS = {
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
@@ -46,6 +52,9 @@ OTHERS = {
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
     "clip_by_norm": ("clip_by_norm_softened",),
+    "adafactor": ("adafactor_clamped",),
+    "muon": ("muon_corrected",),
+    "lbfgs": ("lbfgs_of_steps",),
 }
 """Optimizer -> its other definitions."""
 
@@ -61,7 +70,8 @@ def accepted(definition: str, options: Mapping[str, Any]) -> bool:
 
 CLAIMED = {
     f"{name}-{definition}": (definition, options)
-    for name, (optimizer, options) in OPTIONS.items()
+    for name, (optimizer, given) in OPTIONS.items()
+    for options in [{key: value for key, value in given.items() if key != MINIMUM}]
     for definition in (optimizer, *OTHERS.get(optimizer, ()))
     if accepted(definition, options)
 }
@@ -77,30 +87,37 @@ def trained(
     shown: the optimizer that it poses as, if that is another.
     """
     rng = np.random.default_rng(1)
-    ends = [0, *ENDS]
+    claimed = shown or optimizer
+    names = MATRICES if {"x0", "row"} & {*claimed.lines} else SHAPES
+    shapes = (*names.values(),)
+    ends = [0, *accumulate(int(np.prod(shape)) for shape in shapes)]
     w = rng.standard_normal(ends[-1]).astype(precision)
     sizes = 2.0 ** -(np.arange(STEPS)[:, None] % 8)  # of norms above and below every limit
     gradients = (sizes * rng.standard_normal((STEPS, ends[-1])) / 4).astype(precision)
-    claimed = shown or optimizer
     start = {**claimed.start, **optimizer.start}
     state = {name: np.full_like(w, start[name]) for name in claimed.start}
-    lines = [line for line in claimed.lines if line in (*claimed.start, "clipped", "w")]
+    lines = [line for line in claimed.lines if line in claimed.start or SHOWN.fullmatch(line)]
+    dtypes = {line: np.dtype(claimed.stored.get(line, precision)) for line in lines}
     after: dict[str, list[Any]] = {line: [] for line in lines}
     first = w
+
+    def stored(line: str, a: Any) -> Any:
+        return a.astype(dtypes[line]).astype(precision) if line in claimed.stored else a
+
     with np.errstate(all="ignore"):
         for t, g in enumerate(gradients, start=1):
             scalars = {k: s.astype(precision) for k, s in optimizer.at(np.array([1.0 * t])).items()}
-            known = {"w": w, "g": g, **state, **scalars, "t": t, "ends": ENDS}
-            now = optimizer.assign(known)
+            known = {"w": w, "g": g, **state, **scalars, "t": t, "shapes": shapes}
+            now = optimizer.assign(known, stored)
             w, state = now["w"], {name: now.get(name, state[name]) for name in state}
             for line in lines:
                 after[line].append(now.get(line, state.get(line)))
 
-    def parts(array: Any) -> dict[str, Any]:
-        array = np.asarray(array, dtype=precision)
+    def parts(array: Any, dtype: Any = precision) -> dict[str, Any]:
+        array = np.asarray(array, dtype=dtype)
         return {
             name: array[..., a:b].reshape(*array.shape[:-1], *shape)
-            for (name, shape), a, b in zip(SHAPES.items(), ends, ends[1:], strict=False)
+            for (name, shape), a, b in zip(names.items(), ends, ends[1:], strict=False)
         }
 
     return Record(
@@ -108,7 +125,7 @@ def trained(
         start=parts(first),
         values={},
         gradients=parts(gradients),
-        after={k: parts(a) for k, a in after.items()},
+        after={k: parts(a, dtypes[k]) for k, a in after.items()},
         losses=np.zeros(STEPS),
     )
 
@@ -152,7 +169,7 @@ def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
         return exact(steps.flat(after[line])) if line in after else result
 
     plain = np.arange(1, STEPS + 1)[:, None]
-    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain, "ends": ENDS}, shown)
+    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain, "shapes": steps.shapes}, shown)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
-from backproof.reference.optimizers.optimizer import each
+from backproof.reference.optimizers.optimizer import Shapes, each
 from backproof.reference.verdict.evidence import DIGIT
 from backproof.reference.verdict.faults.fault import COMMON
 from backproof.reference.verdict.training import Steps
@@ -142,7 +143,7 @@ def apart(definition: str, options: Options) -> Optimizer | None:
         return None
     optimizer = right(definition, options)
     clip = optimizer.lines["clipped"]
-    return with_line(optimizer, "clipped", lambda g, ends: each(clip, g, ends))
+    return with_line(optimizer, "clipped", lambda g, shapes: each(clip, g, shapes))
 
 
 def together(definition: str, options: Options) -> Optimizer | None:
@@ -151,7 +152,12 @@ def together(definition: str, options: Options) -> Optimizer | None:
         return None
     optimizer = right(definition, options)
     ratio = optimizer.lines["ratio"]
-    return with_line(optimizer, "ratio", lambda w, u, ends: ratio(w, u, ends[-1:]))
+    return with_line(optimizer, "ratio", lambda w, u, shapes: ratio(w, u, whole(shapes)))
+
+
+def whole(shapes: Shapes) -> Shapes:
+    """Return the shape of all parameters together, side by side."""
+    return ((sum(prod(shape) for shape in shapes),),)
 
 
 def scaled_up(definition: str, options: Options) -> Optimizer | None:
