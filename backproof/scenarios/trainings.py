@@ -51,6 +51,15 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
         "adagrad",
         {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
     ),
+    "adagrad-groups": (
+        "adagrad",
+        {
+            "lr": 0.1,
+            "eps": 1e-7,
+            "initial_accumulator_value": 0.0,
+            OF_VECTORS: {"initial_accumulator_value": 0.5},
+        },
+    ),
     "adagrad-maximize": ("adagrad", {"lr": 0.01, "maximize": True}),
     "adadelta": ("adadelta", ADADELTA),
     "adadelta-rho": ("adadelta", {**ADADELTA, "rho": 0.7}),
@@ -137,10 +146,8 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "adafactor-momentum": ("adafactor", {**ADAFACTOR, "momentum": 0.8}),
     "adafactor-weight_decay": ("adafactor", {**ADAFACTOR, "weight_decay": 0.1}),
-    "adafactor-whole": ("adafactor", {**ADAFACTOR, "factored": False}),
     "adafactor-maximize": ("adafactor", {**ADAFACTOR, "maximize": True}),
     "muon": ("muon", MUON),
-    "muon-momentum": ("muon", {**MUON, "momentum": 0.5}),
     "muon-no-nesterov": ("muon", {**MUON, "nesterov": False}),
     "muon-coefficients": ("muon", {**MUON, "coefficients": (1.5, -0.5, 0.125)}),
     "muon-eps": ("muon", {**MUON, "eps": 1e-3}),
@@ -180,9 +187,12 @@ RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""
 
 OPTIONS |= {f"{rule}-defaults": (rule, {}) for rule in sorted(RULES) if "clip" not in rule}
+OPTIONS["lbfgs-defaults"] = ("lbfgs", {"history_size": 3})
 """Name -> the optimizer and its options, with all that its definitions must agree on.
 
-What is not given has the library's default, and clipping has none."""
+What is not given has the library's default, and clipping has none. Of L-BFGS's history of 10 or 100
+pairs float32 proves nothing: the balls of the two loops grow with each pair.
+"""
 
 
 def convolutional() -> Network:

@@ -54,7 +54,9 @@ def lbfgs(
         "update": two_loops(history_size, lambda direction: lr * -direction),
         "w": lambda w, update: w + update,
     }
-    return Optimizer(lines, dict.fromkeys([*pairs(history_size), "former", "before"], 0.0))
+    start = dict.fromkeys([*pairs(history_size), "former", "before"], 0.0)
+    # What is added in one operation was not rounded before.
+    return Optimizer(lines, start, forms={"fused": {"w": lambda w, update: w + 1 * update}})
 
 
 def lbfgs_of_steps(

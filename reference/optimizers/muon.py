@@ -26,7 +26,7 @@ def muon(
 ) -> Optimizer:
     """Return w - lr weight_decay w - lr ratio x, where x is the orthogonalized momentum.
 
-    1. b is a mean of gradients, and ahead = momentum b + (1 - momentum) g, Nesterov's look-ahead.
+    1. m is a mean of gradients, and ahead = momentum m + (1 - momentum) g, Nesterov's look-ahead.
     2. It is read in bfloat16, and x0 = ahead / max(|ahead|, eps), |ahead| being the Frobenius norm.
     3. Each Newton-Schulz step is x <- a x + (b x x^T + c (x x^T)^2) x, in bfloat16.
     4. ratio = sqrt(max(1, rows / columns)), or consistent_rms sqrt(max(rows, columns)).
@@ -41,17 +41,17 @@ def muon(
             return consistent_rms * sqrt(max(rows, columns))
         return sqrt(max(1, rows / columns))
 
-    def ahead(g: Any, b: Any) -> Any:
-        return momentum * b + (1 - momentum) * g
+    def ahead(g: Any, m: Any) -> Any:
+        return momentum * m + (1 - momentum) * g
 
     def normalized(_: Shape, a: Any) -> Any:
         return a / np.maximum(frobenius(a), eps)
 
-    read: Formula = ahead if nesterov else reading(lambda b: 1 * b, "b")
+    read: Formula = ahead if nesterov else reading(lambda m: m, "m")
     steps = newton_schulz(coefficients, ns_steps)
     return Optimizer(
         lines={
-            "b": lambda g, b: momentum * b + (1 - momentum) * g,
+            "m": lambda g, m: momentum * m + (1 - momentum) * g,
             "ahead": read,
             "read": lambda ahead: 1 * ahead,
             "x0": lambda read, shapes: in_shape(normalized, shapes, read),
@@ -60,11 +60,11 @@ def muon(
                 ns_steps, ratio, lambda w, step: w * (1 - lr * weight_decay) - lr * step
             ),
         },
-        start={"b": 0.0},
+        start={"m": 0.0},
         forms={
             "mean by interpolation": {
-                "b": lambda g, b: b + (1 - momentum) * (g - b),
-                "ahead": (lambda g, b: g + momentum * (b - g)) if nesterov else read,
+                "m": lambda g, m: m + (1 - momentum) * (g - m),
+                "ahead": (lambda g, m: g + momentum * (m - g)) if nesterov else read,
             },
         },
         stored=dict.fromkeys(("read", "x0", *steps), "bfloat16"),
@@ -84,7 +84,7 @@ def muon_corrected(
 ) -> Optimizer:
     """Return w - lr (ratio x + weight_decay w), with corrected biases, all in one precision.
 
-    As `muon`, but ahead = momentum b / c_next + (1 - momentum) g / c, where c = 1 - momentum^t and
+    As `muon`, but ahead = momentum m / c_next + (1 - momentum) g / c, where c = 1 - momentum^t and
     c_next is that of the next step; x0 = ahead / (|ahead| + eps); and a matrix is transposed:
     ratio = sqrt(max(1, columns / rows)). Source: Jordan et al. 2024; Dozat 2016 (corrections).
     """
@@ -95,21 +95,21 @@ def muon_corrected(
             return consistent_rms * sqrt(max(rows, columns))
         return sqrt(max(1, columns / rows))
 
-    def ahead(g: Any, b: Any, c: Any, c_next: Any) -> Any:
-        return momentum * (b / c_next) + (1 - momentum) * (g / c)
+    def ahead(g: Any, m: Any, c: Any, c_next: Any) -> Any:
+        return momentum * (m / c_next) + (1 - momentum) * (g / c)
 
     def normalized(_: Shape, a: Any) -> Any:
         return a / (frobenius(a) + eps)
 
     return Optimizer(
         lines={
-            "b": lambda g, b: momentum * b + (1 - momentum) * g,
-            "ahead": ahead if nesterov else lambda b, c: b / c,
+            "m": lambda g, m: momentum * m + (1 - momentum) * g,
+            "ahead": ahead if nesterov else lambda m, c: m / c,
             "x0": lambda ahead, shapes: in_shape(normalized, shapes, ahead),
             **newton_schulz(coefficients, ns_steps),
             "w": updated(ns_steps, ratio, lambda w, step: w - lr * (step + weight_decay * w)),
         },
-        start={"b": 0.0},
+        start={"m": 0.0},
         scalars={
             "c": lambda t: 1 - momentum**t,
             "c_next": lambda t: 1 - momentum ** (t + 1),
