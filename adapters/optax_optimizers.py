@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import MINIMUM, OF_VECTORS, Library, Named, Step, in_groups
+from backproof.adapters.training import MATRIX, MINIMUM, OF_VECTORS, Library, Named, Step, in_groups
 from backproof.reference.optimizers.adafactor import largest
 from backproof.reference.optimizers.schedules import Schedule
 
@@ -59,7 +59,7 @@ STATES = {
 OWN_STATES = {
     "adamax": {**STATES, "nu": "largest"},
     "adafactor": {"ema": "b"},
-    "lbfgs": {"params": "former", "updates": "before"},
+    "lbfgs": {"params": "w_before", "updates": "g_before"},
 }
 """The same for an optimizer that has another name for a state."""
 
@@ -163,9 +163,7 @@ def made(optimizer: str, options: dict[str, Any]) -> Any:
     return optax.chain(optax.add_decayed_weights(decay), of) if decay else of
 
 
-def states(
-    state: Any, names: Mapping[str, str], parameters: Named
-) -> Iterator[tuple[str, Named]]:
+def states(state: Any, names: Mapping[str, str], parameters: Named) -> Iterator[tuple[str, Named]]:
     """Yield the states of all parts of chains and of groups, under the definitions' names."""
     fields = getattr(state, "_fields", ())
     if isinstance(state, tuple) and not fields:
@@ -220,9 +218,7 @@ def is_muon(part: Any) -> bool:
     return isinstance(part, optax.contrib.MuonState)
 
 
-def orthogonalized(
-    gradients: Named, state: Any, options: Mapping[str, Any]
-) -> dict[str, Named]:
+def orthogonalized(gradients: Named, state: Any, options: Mapping[str, Any]) -> dict[str, Named]:
     """Return Muon's matrices after each of its Newton-Schulz steps, computed once more.
 
     state: Muon's before the step. They are those of updates of none, one, two, ... of the steps.
@@ -240,9 +236,7 @@ def orthogonalized(
     }
     found = {}
     for n in range(options.get("ns_steps", 5) + 1):
-        of = optax.contrib.scale_by_muon(
-            ns_steps=n, weight_dimension_numbers=numbers, **given
-        )
+        of = optax.contrib.scale_by_muon(ns_steps=n, weight_dimension_numbers=numbers, **given)
         found[f"x{n}"], _ = of.update(g, own._replace(mu=m))
     return found
 
@@ -256,7 +250,7 @@ def of_shape(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]
 
 def if_matrix(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]]:
     """Return what is claimed of a parameter of Muon: all but matrices are Adam's."""
-    if w.ndim == 2:
+    if w.ndim == MATRIX:
         return "muon_corrected", options
     adam = {"lr": options["lr"], "beta1": 0.9, "beta2": 0.999, "eps": options.get("eps", 1e-8)}
     return "nadam_constant" if options.get("nesterov", True) else "adam", adam

@@ -14,7 +14,7 @@ from torch.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
 from backproof.adapters.torch_states import Orthogonalized, stepped
-from backproof.adapters.training import AS_TENSOR, MINIMUM, Library, Named, Step, in_groups
+from backproof.adapters.training import AS_TENSOR, MATRIX, MINIMUM, Library, Named, Step, in_groups
 from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
@@ -95,7 +95,7 @@ def start(
     if optimizer == "lbfgs":
         return stepped(torch.optim.LBFGS(parameters.values(), max_iter=1, **options), parameters)
     if optimizer == "muon":
-        moved = {name: w for name, w in parameters.items() if w.ndim == 2}
+        moved = {name: w for name, w in parameters.items() if w.ndim == MATRIX}
         of = torch.optim.Muon(moved.values(), **called(optimizer, options))
         return Orthogonalized(of, moved, parameters).step
     every = [
@@ -153,7 +153,7 @@ def of_shape(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]
 
 def if_matrix(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]] | None:
     """Return what is claimed of a parameter of Muon, to which matrices alone are given."""
-    return ("muon", options) if w.ndim == 2 else None
+    return ("muon", options) if w.ndim == MATRIX else None
 
 
 def scheduled(of: torch.optim.Optimizer, schedule: Schedule) -> lr_scheduler.LRScheduler:
@@ -227,7 +227,9 @@ ALONE = {"adafactor": of_shape, "muon": if_matrix}
 VERSION = str(torch.__version__)
 
 libraries = {
-    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS, chained=True, alone=ALONE),
+    "single": Library(
+        VERSION, CLAIMS, partial(start, foreach=False), LACKS, chained=True, alone=ALONE
+    ),
     "foreach": Library(
         VERSION,
         CLAIMS,

@@ -31,7 +31,7 @@ class Orthogonalized(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,  # noqa: ARG002 of the protocol
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
@@ -80,7 +80,7 @@ def stepped(of: torch.optim.LBFGS, parameters: dict[str, Tensor]) -> Step:
                 w.grad = gradients[name]
             return 0.0  # the loss decides about further iterations alone
 
-        of.step(closure)
+        torch.optim.LBFGS.step(of, closure)  # type: ignore[no-untyped-call]
         return {"w": parameters, **states(of, parameters)}
 
     return step
@@ -90,7 +90,7 @@ def states(of: torch.optim.LBFGS, parameters: dict[str, Tensor]) -> dict[str, di
     """Return the states: those of all parameters in one vector are split; pairs newest first."""
     state = of.state[next(iter(parameters.values()))]
     size = of.param_groups[0]["history_size"]
-    flat = {"before": state["prev_flat_grad"], "d": state["d"]}
+    flat = {"g_before": state["prev_flat_grad"], "d": state["d"]}
     one = {"rate": state["t"], "gamma": state["H_diag"]}
     nothing = torch.zeros_like(state["d"])
     for n in range(1, size + 1):

@@ -63,6 +63,9 @@ class Claim:
         return OPTIMIZERS[self.definition](**self.options)
 
 
+MATRIX = 2
+"""The number of axes of a matrix."""
+
 Alone = Callable[[Mapping[str, Any], Any], tuple[str, Mapping[str, Any]] | None]
 """From options and a parameter to its definition with its options; None where it is not moved."""
 

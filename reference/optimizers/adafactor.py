@@ -43,13 +43,15 @@ def adafactor(
     Source: Shazeer and Stern 2018, alg. 4 (matrices) and 5 (vectors), where lr is called rho, and
     sums take the place of means, which changes nothing.
     """
-    scale = parameter_scale(1e-3) if multiply_by_parameter_scale else lambda w, shapes: 1.0
+    scale = parameter_scale(1e-3)
     lines: dict[str, Formula] = {
         **moments(lambda g: g * g + eps, largest if factored else None),
         "u": lambda g, v: g / np.sqrt(v),
         "capped": capped(clipping_threshold),
         "step": lambda w, capped, shapes: lr * scale(w, shapes) * capped,
     }
+    if not multiply_by_parameter_scale:
+        lines["step"] = lambda capped: lr * capped
     if momentum:  # the mean of the steps takes the place of the step
         lines["b"] = lambda b, step: momentum * b + (1 - momentum) * step
         lines["w"] = lambda w, b: w - (b + weight_decay * w)
@@ -134,30 +136,33 @@ def moments(
             return former + (1 - beta2) * (new - former)
         return beta2 * former + (1 - beta2) * new
 
-    def v_of(g: Any, v: Any, beta2: Any) -> Any:
+    def whole(g: Any, v: Any, beta2: Any) -> Any:
         return average(v, squared(g), beta2)
 
-    if not axes:
-        return {"v": v_of}
-
-    def mean(a: Any, shapes: Shapes, of: int) -> Any:
-        def along(shape: Shape, a: Any) -> Any:
-            axis = axes(shape)[of]
-            return np.sum(a, axis=axis, keepdims=True) / shape[axis]
-
-        return in_shape(along, shapes, a)
-
     def row(g: Any, row: Any, beta2: Any, shapes: Shapes) -> Any:
-        return average(row, mean(squared(g), shapes, 1), beta2)
+        return average(row, mean(squared(g), shapes, along, 1), beta2)
 
     def column(g: Any, column: Any, beta2: Any, shapes: Shapes) -> Any:
-        return average(column, mean(squared(g), shapes, 0), beta2)
+        return average(column, mean(squared(g), shapes, along, 0), beta2)
 
     def v(row: Any, column: Any, shapes: Shapes) -> Any:
-        of_rows = mean(row, shapes, 0)
-        return row * column / (np.maximum(of_rows, eps) if eps else of_rows)
+        of_rows = mean(row, shapes, along, 0)
+        if eps:
+            return row * column / np.maximum(of_rows, eps)
+        return row / of_rows * column  # the product of two small means may underflow
 
-    return {"row": row, "column": column, "v": v}
+    along = axes or last_two
+    return {"row": row, "column": column, "v": v} if axes else {"v": whole}
+
+
+def mean(a: Any, shapes: Shapes, axes: Axes, of: int) -> Any:
+    """Return the mean along one of the two axes of each parameter, for all entries."""
+
+    def along(shape: Shape, a: Any) -> Any:
+        axis = axes(shape)[of]
+        return np.sum(a, axis=axis, keepdims=True) / shape[axis]
+
+    return in_shape(along, shapes, a)
 
 
 def capped(threshold: float) -> Formula:

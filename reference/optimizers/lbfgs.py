@@ -12,12 +12,11 @@ import numpy as np
 
 from backproof.reference.optimizers.optimizer import Formula, Optimizer, reading
 
-def lbfgs(
-    lr: float = 1.0, history_size: int = 10, *, scale_init_precond: bool = True
-) -> Optimizer:
+
+def lbfgs(lr: float = 1.0, history_size: int = 10, *, scale_init_precond: bool = True) -> Optimizer:
     """Return w - lr H g, H the inverse Hessian of the last pairs, without a search along the line.
 
-    1. s = w - former, y = g - before: of the parameters and gradients of the step before.
+    1. s = w - w_before, y = g - g_before: of the parameters and gradients of the step before.
     2. The pairs are handed on, the first to the second place, and so on; the last is forgotten.
     3. H starts as gamma times the identity, gamma = s^T y / y^T y; in the first step
        min(1, 1 / |g|). Without scale_init_precond gamma is one.
@@ -32,11 +31,11 @@ def lbfgs(
         first = np.minimum(1 / np.sqrt(dot(g, g)), 1)
         return np.where(t == 1, first, quotient(dot(s1, y1), dot(y1, y1), 1))
 
-    def s(w: Any, former: Any, t: Any) -> Any:
-        return np.where(t == 1, 0, w - former)
+    def s(w: Any, w_before: Any, t: Any) -> Any:
+        return np.where(t == 1, 0, w - w_before)
 
-    def y(g: Any, before: Any, t: Any) -> Any:
-        return np.where(t == 1, 0, g - before)
+    def y(g: Any, g_before: Any, t: Any) -> Any:
+        return np.where(t == 1, 0, g - g_before)
 
     def rho(s1: Any, y1: Any) -> Any:
         return for_all(quotient(1, dot(s1, y1), 0), s1)
@@ -48,13 +47,13 @@ def lbfgs(
         "s1": s,
         "y1": y,
         "rho1": rho,
-        "former": lambda w: w,
-        "before": lambda g: g,
+        "w_before": lambda w: w,
+        "g_before": lambda g: g,
         "gamma": lambda g, s1, y1, t: for_all(gamma(g, s1, y1, t), g),
         "update": two_loops(history_size, lambda direction: lr * -direction),
         "w": lambda w, update: w + update,
     }
-    start = dict.fromkeys([*pairs(history_size), "former", "before"], 0.0)
+    start = dict.fromkeys([*pairs(history_size), "w_before", "g_before"], 0.0)
     # What is added in one operation was not rounded before.
     return Optimizer(lines, start, forms={"fused": {"w": lambda w, update: w + 1 * update}})
 
@@ -77,8 +76,8 @@ def lbfgs_of_steps(
     Source: Nocedal and Wright 2006, alg. 7.4 and 7.5, eq. 7.20.
     """
 
-    def kept(g: Any, before: Any, d: Any, rate: Any, t: Any) -> Any:
-        return np.where(t == 1, 0, dot(g - before, rate * d)) > least_curvature
+    def kept(g: Any, g_before: Any, d: Any, rate: Any, t: Any) -> Any:
+        return np.where(t == 1, 0, dot(g - g_before, rate * d)) > least_curvature
 
     def w(w: Any, g: Any, d: Any, rate: Any) -> Any:
         return np.where(dot(g, d) > -tolerance_change, w, w + rate * d)
@@ -92,13 +91,13 @@ def lbfgs_of_steps(
         **handed_on("y", history_size),
         **handed_on("rho", history_size),
         "s1": lambda d, rate: rate * d,
-        "y1": lambda g, before: g - before,
+        "y1": lambda g, g_before: g - g_before,
         "rho1": lambda s1, y1: for_all(quotient(1, dot(s1, y1), 0), s1),
         "gamma": lambda s1, y1: for_all(quotient(dot(s1, y1), dot(y1, y1), 1), s1),
     }
     lines = {name: unless_not("kept", name, line) for name, line in lines.items()}
     lines |= {
-        "before": lambda g: g,
+        "g_before": lambda g: g,
         "d": two_loops(history_size, lambda direction: -direction),
         "rate": rates,
         "w": w,
@@ -107,7 +106,7 @@ def lbfgs_of_steps(
         "moves": lambda g: np.max(np.abs(g), axis=-1, keepdims=True) > tolerance_grad,
         "kept": kept,
     }
-    start = dict.fromkeys([*pairs(history_size), "before", "d"], 0.0)
+    start = dict.fromkeys([*pairs(history_size), "g_before", "d"], 0.0)
     return Optimizer(
         {**moves, **{name: unless_not("moves", name, line) for name, line in lines.items()}},
         {**start, "gamma": 1.0, "rate": lr},

@@ -31,8 +31,8 @@ def muon(
     3. Each Newton-Schulz step is x <- a x + (b x x^T + c (x x^T)^2) x, in bfloat16.
     4. ratio = sqrt(max(1, rows / columns)), or consistent_rms sqrt(max(rows, columns)).
 
-    All parameters are matrices. Source: Jordan et al. 2024; Liu et al. 2025, eq. 4 (consistent_rms).
-    A mean takes the place of their sum of gradients: x0 has no length.
+    All parameters are matrices. Source: Jordan et al. 2024, where a sum of gradients takes the
+    place of the mean, which x0 is the same of; Liu et al. 2025, eq. 4 (consistent_rms).
     """
 
     def ratio(shape: Shape) -> float:
@@ -56,9 +56,7 @@ def muon(
             "read": lambda ahead: 1 * ahead,
             "x0": lambda read, shapes: in_shape(normalized, shapes, read),
             **steps,
-            "w": updated(
-                ns_steps, ratio, lambda w, step: w * (1 - lr * weight_decay) - lr * step
-            ),
+            "w": updated(ns_steps, ratio, lambda w, step: w * (1 - lr * weight_decay) - lr * step),
         },
         start={"m": 0.0},
         forms={

@@ -14,7 +14,7 @@ Shapes = tuple[tuple[int, ...], ...]
 """The shape of each parameter."""
 
 
-def computed(name: str, line: Formula, operands: Mapping[str, Any]) -> Any:  # noqa: ARG001
+def computed(name: str, line: Formula, operands: Mapping[str, Any]) -> Any:
     """Return the result of a line, of any name."""
     return line(**operands)
 
@@ -58,8 +58,9 @@ class Optimizer:
     ) -> dict[str, Any]:
         """Return line -> its result.
 
-        known: w, g, every state and every scalar, t and shapes, by name. shown: (line, its result) ->
-        what the lines after it see: a certificate hands them the framework's own number.
+        known: w, g, every state and every scalar, t and shapes, by name.
+        shown: (line, its result) -> what the lines after it see: a certificate hands them the
+        framework's own number.
         compute: (line, its formula, operands by name) -> its result.
         """
         known, results = dict(known), {}
@@ -112,7 +113,7 @@ def each(f: Callable[[Any], Any], a: Any, shapes: Shapes) -> Any:
 def in_shape(f: Formula, shapes: Shapes, *arrays: Any) -> Any:
     """Return f of the arrays of each parameter in its shape, (..., *shape), side by side again.
 
-    f: (shape, its arrays) -> an array that can be broadcast to them. Axes are counted from the last.
+    f: (shape, its arrays) -> an array that can be broadcast to them; axes count from the last.
     """
     found = []
     for shape, *of in zip(shapes, *(parts(a, shapes) for a in arrays), strict=True):
