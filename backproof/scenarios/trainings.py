@@ -137,7 +137,7 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "lamb-weight_decay": ("lamb", {**LAMB, "weight_decay": 0.1}),
     "adafactor": ("adafactor", ADAFACTOR),
     "adafactor-decay_rate": ("adafactor", {**ADAFACTOR, "decay_rate": 0.5}),
-    "adafactor-clipping_threshold": ("adafactor", {**ADAFACTOR, "clipping_threshold": 1.2}),
+    "adafactor-clipping_threshold": ("adafactor", {**ADAFACTOR, "clipping_threshold": 1.1}),
     "adafactor-eps": ("adafactor", {**ADAFACTOR, "eps": 0.05}),
     "adafactor-min_scale": ("adafactor", {**ADAFACTOR, "min_scale": 0.5}),
     "adafactor-no-parameter_scale": (
