@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import utils
 from torch.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.training import AS_TENSOR, Library, Named, Step, in_groups
+from backproof.adapters.torch_states import Orthogonalized, stepped
+from backproof.adapters.training import AS_TENSOR, MATRIX, MINIMUM, Library, Named, Step, in_groups
 from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
@@ -29,6 +31,9 @@ CLAIMS = {
     "amsgradw": "amsgradw",
     "nadam": "nadam",
     "radam": "radam",
+    "adafactor": "adafactor_clamped",
+    "muon": "muon",
+    "lbfgs": "lbfgs_of_steps",
     "clip_by_value": "clip_by_value",
     "clip_by_norm": "clip_by_norm_softened",
 }
@@ -46,6 +51,9 @@ CLASSES = {
     "amsgradw": torch.optim.AdamW,
     "nadam": torch.optim.NAdam,
     "radam": torch.optim.RAdam,
+    "adafactor": torch.optim.Adafactor,
+    "muon": torch.optim.Muon,
+    "lbfgs": torch.optim.LBFGS,
 }
 STATES = {
     "sgd": {"momentum_buffer": "b"},
@@ -54,6 +62,7 @@ STATES = {
     "rprop": {"prev": "before", "step_size": "size"},
     "asgd": {"ax": "average", "eta": "eta", "mu": "mu"},
     "adamax": {"exp_avg": "m", "exp_inf": "largest"},
+    "adafactor": {"row_var": "row", "col_var": "column", "variance": "v"},
     "rmsprop": {"square_avg": "v", "grad_avg": "m", "momentum_buffer": "b"},
 }
 MOMENTS = {
@@ -71,12 +80,24 @@ PAIRS = {
 }
 """PyTorch's name of two options together -> the options."""
 
+CALLED = {
+    "adafactor": {"clipping_threshold": "d"},
+    "muon": {"coefficients": "ns_coefficients"},
+}
+"""Optimizer -> option -> PyTorch's name of it, where that is different."""
+
 
 def start(
     optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any], **how: bool
 ) -> Step:
     if optimizer.startswith("clip"):
         return clipped(optimizer, parameters, dict(options), **how)
+    if optimizer == "lbfgs":
+        return stepped(torch.optim.LBFGS(parameters.values(), max_iter=1, **options), parameters)
+    if optimizer == "muon":
+        moved = {name: w for name, w in parameters.items() if w.ndim == MATRIX}
+        of = torch.optim.Muon(moved.values(), **called(optimizer, options))
+        return Orthogonalized(of, moved, parameters).step
     every = [
         (called(optimizer, given), [parameters[name] for name in names])
         for given, names in in_groups(options, parameters)
@@ -114,7 +135,25 @@ def called(optimizer: str, options: Mapping[str, Any]) -> dict[str, Any]:
             given[pair] = given.pop(first), given.pop(second)
     if optimizer.startswith("amsgrad"):
         given["amsgrad"] = True
-    return given
+    if optimizer == "adafactor":
+        given.pop(MINIMUM, None)
+        given["eps"] = given.get("eps"), given.pop("min_scale", 1e-3)
+        given["beta2_decay"] = -given.pop("decay_rate", 0.8)
+    if given.pop("consistent_rms", None):
+        given["adjust_lr_fn"] = "match_rms_adamw"
+    return {CALLED.get(optimizer, {}).get(name, name): value for name, value in given.items()}
+
+
+def of_shape(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]]:
+    """Return what is claimed of a parameter of Adafactor, whose default of eps is of its dtype."""
+    given = {name: value for name, value in options.items() if name != MINIMUM}
+    eps = float(np.finfo(w.dtype).eps)
+    return "adafactor_clamped", {"eps": eps, **given, "factored": w.ndim > 1}
+
+
+def if_matrix(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """Return what is claimed of a parameter of Muon, to which matrices alone are given."""
+    return ("muon", options) if w.ndim == MATRIX else None
 
 
 def scheduled(of: torch.optim.Optimizer, schedule: Schedule) -> lr_scheduler.LRScheduler:
@@ -160,6 +199,10 @@ LACKS = {
     "amsgrad bias_correction_mu": "torch.optim.Adam always corrects the bias",
     "amsgrad bias_correction_nu": "torch.optim.Adam always corrects the bias",
     "adamax decoupled_weight_decay": "torch.optim.Adamax has no decoupled decay",
+    "adafactor multiply_by_parameter_scale": "torch.optim.Adafactor always multiplies by it",
+    "adafactor momentum": "torch.optim.Adafactor has no momentum",
+    "adafactor factored": "torch.optim.Adafactor factors all arrays of two axes and more",
+    "lbfgs scale_init_precond": "torch.optim.LBFGS always scales it",
     "lion": "torch.optim has no Lion",
     "lamb": "torch.optim has no LAMB",
     "nadam eps_root": "torch.optim.NAdam has no epsilon inside the root",
@@ -176,17 +219,25 @@ UNLESS_CAPTURABLE = {
     f"{name} {AS_TENSOR}": "a foreach step takes no tensor as lr, unless it is capturable"
     for name in ("adam", "adamw")
 }
+UNFOREACH = {
+    "muon": "torch.optim.Muon has no foreach step",
+    "lbfgs": "torch.optim.LBFGS has no foreach step",
+}
+ALONE = {"adafactor": of_shape, "muon": if_matrix}
 VERSION = str(torch.__version__)
 
 libraries = {
-    "single": Library(VERSION, CLAIMS, partial(start, foreach=False), LACKS, chained=True),
+    "single": Library(
+        VERSION, CLAIMS, partial(start, foreach=False), LACKS, chained=True, alone=ALONE
+    ),
     "foreach": Library(
         VERSION,
         CLAIMS,
         partial(start, foreach=True),
-        LACKS | UNLESS_CAPTURABLE,
+        LACKS | UNLESS_CAPTURABLE | UNFOREACH,
         narrow=("asgd",),
         chained=True,
+        alone=ALONE,
     ),
     "fused": Library(VERSION, CLAIMS, partial(start, fused=True), LACKS | UNFUSED, chained=True),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ Named = Mapping[str, Tensor]
 Step = Callable[[Named], Mapping[str, Named]]
 """From the gradients to "w" and every state after the step, under the definition's names."""
 
+
+MINIMUM = "min_dim_size_to_factor"
+"""An option of how a library is called: the size from which axes are factored, where it has one."""
 
 AS_TENSOR = "lr_as_tensor"
 """An option of how a library is called, which no definition has: lr is given as a tensor."""
@@ -46,6 +50,27 @@ def in_groups(options: Mapping[str, Any], parameters: Mapping[str, Any]) -> list
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed of some parameters: a definition with all its options."""
+
+    definition: str
+    options: Mapping[str, Any]
+    parameters: tuple[str, ...]
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What the parameters are said to be moved by."""
+        return OPTIMIZERS[self.definition](**self.options)
+
+
+MATRIX = 2
+"""The number of axes of a matrix."""
+
+Alone = Callable[[Mapping[str, Any], Any], tuple[str, Mapping[str, Any]] | None]
+"""From options and a parameter to its definition with its options; None where it is not moved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """A library's optimizers.
 
@@ -58,6 +83,7 @@ class Library:
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
                  the precision of the parameters.
     chained:     whether a schedule computes each rate from the rate before it.
+    alone:       optimizer -> what is claimed of a parameter, where that depends on its shape.
     """
 
     version: str
@@ -68,6 +94,7 @@ class Library:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     narrow: Collection[str] = ()
     chained: bool = False
+    alone: Mapping[str, Alone] = field(default_factory=dict)
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
@@ -76,13 +103,27 @@ class Library:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         return self.claims[optimizer]
 
-    def definition(self, optimizer: str, options: Mapping[str, Any]) -> Optimizer:
-        """Return what an optimizer is said to compute. Raises Unsupported."""
-        given = {**self.defaults.get(optimizer, {}), **self.required, **options}
-        given.pop(AS_TENSOR, None)
-        if isinstance(given.get("lr"), Schedule):
-            given["lr"] = replace(given["lr"], chained=self.chained)
-        return OPTIMIZERS[self.claimed(optimizer, options)](**given)
+    def claims_of(
+        self, optimizer: str, options: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> list[Claim]:
+        """Return what an optimizer is said to compute, of each group. Raises Unsupported.
+
+        parameters: by name, arrays or tensors; those that are in no group have no claim.
+        """
+        name = self.claimed(optimizer, options)
+        found = []
+        for of, names in in_groups(options, parameters):
+            given = {**self.defaults.get(optimizer, {}), **self.required, **of}
+            given.pop(AS_TENSOR, None)
+            if isinstance(given.get("lr"), Schedule):
+                given["lr"] = replace(given["lr"], chained=self.chained)
+            if optimizer not in self.alone:
+                found.append(Claim(name, given, names))
+                continue
+            each = {k: self.alone[optimizer](given, parameters[k]) for k in names}
+            for kind, alike in groupby(sorted(names, key=lambda k: str(each[k])), each.get):
+                found += [Claim(*kind, tuple(alike))] if kind else []
+        return found
 
 
 Gradient = Callable[[dict[str, Tensor]], tuple[Named, Named]]

@@ -10,7 +10,7 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.training import AS_TENSOR, in_groups, train
+from backproof.adapters.training import train
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
@@ -54,8 +54,8 @@ class Trainings:
         cell.version = own.version
         of, leaves, gradient = differentiated(framework, network, self.precision)
         trained = {name: leaves[name] for name in sorted(of.trained)}
-        given = in_groups(options, trained)
-        groups = [(own.definition(optimizer, options), names) for options, names in given]
+        claims = own.claims_of(optimizer, options, trained)
+        groups = [(claim.optimizer, claim.parameters) for claim in claims]
         record = guarded(
             f"{self.library}, {self.precision}, {case}",
             lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
@@ -87,19 +87,14 @@ class Trainings:
                     return ""
                 faults = [
                     fault
-                    for replay, (options, _) in zip(replays, given, strict=False)
-                    for fault in named(replay, own.claims[optimizer], without_how(options))
+                    for replay, claim in zip(replays, claims, strict=False)
+                    for fault in named(replay, claim.definition, claim.options)
                 ]
                 return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
 
             self.judge.report_verdict(certificate, cell, GroupWitnesses(replays), explain=explain)
 
         return record, cell, check
-
-
-def without_how(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a rule, without those of how a library is called."""
-    return {name: value for name, value in options.items() if name != AS_TENSOR}
 
 
 def checked(steps: int) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
-from backproof.adapters.training import AS_TENSOR, OF_VECTORS
+from backproof.adapters.training import AS_TENSOR, MINIMUM, OF_VECTORS
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.networks.build import Builder
@@ -27,6 +27,9 @@ ETAS = {"eta_minus": 0.5, "eta_plus": 1.2}
 RPROP = {"lr": 0.01, **ETAS, "min_step_size": 1e-6, "max_step_size": 0.02}
 LAMB = {**ADAM, "eps": 1e-6}
 LION = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95}
+ADAFACTOR = {"lr": 0.05, "decay_rate": 0.8, MINIMUM: 2}
+MUON = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.0}
+LBFGS = {"lr": 0.1, "history_size": 3}
 CLIPPED = {"lr": 0.5, "limit": 0.02}
 
 OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -47,6 +50,15 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "adagrad-weight_decay": (
         "adagrad",
         {"lr": 0.1, "eps": 1e-7, "initial_accumulator_value": 0.1, "weight_decay": 0.1},
+    ),
+    "adagrad-groups": (
+        "adagrad",
+        {
+            "lr": 0.1,
+            "eps": 1e-7,
+            "initial_accumulator_value": 0.0,
+            OF_VECTORS: {"initial_accumulator_value": 0.5},
+        },
     ),
     "adagrad-maximize": ("adagrad", {"lr": 0.01, "maximize": True}),
     "adadelta": ("adadelta", ADADELTA),
@@ -123,6 +135,28 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "lamb-betas": ("lamb", {**LAMB, **BETAS}),
     "lamb-eps_root": ("lamb", {**LAMB, "eps_root": 1e-6}),
     "lamb-weight_decay": ("lamb", {**LAMB, "weight_decay": 0.1}),
+    "adafactor": ("adafactor", ADAFACTOR),
+    "adafactor-decay_rate": ("adafactor", {**ADAFACTOR, "decay_rate": 0.5}),
+    "adafactor-clipping_threshold": ("adafactor", {**ADAFACTOR, "clipping_threshold": 1.1}),
+    "adafactor-eps": ("adafactor", {**ADAFACTOR, "eps": 0.05}),
+    "adafactor-min_scale": ("adafactor", {**ADAFACTOR, "min_scale": 0.5}),
+    "adafactor-no-parameter_scale": (
+        "adafactor",
+        {**ADAFACTOR, "multiply_by_parameter_scale": False},
+    ),
+    "adafactor-momentum": ("adafactor", {**ADAFACTOR, "momentum": 0.8}),
+    "adafactor-weight_decay": ("adafactor", {**ADAFACTOR, "weight_decay": 0.1}),
+    "adafactor-maximize": ("adafactor", {**ADAFACTOR, "maximize": True}),
+    "muon": ("muon", MUON),
+    "muon-no-nesterov": ("muon", {**MUON, "nesterov": False}),
+    "muon-eps": ("muon", {**MUON, "eps": 0.5}),
+    "muon-ns_steps": ("muon", {**MUON, "ns_steps": 3, "coefficients": (1.5, -0.5, 0.125)}),
+    "muon-consistent_rms": ("muon", {**MUON, "consistent_rms": 0.2}),
+    "muon-weight_decay": ("muon", {**MUON, "weight_decay": 0.1}),
+    "lbfgs": ("lbfgs", LBFGS),
+    "lbfgs-history_size": ("lbfgs", {**LBFGS, "history_size": 1}),
+    "lbfgs-no-init_precond": ("lbfgs", {**LBFGS, "scale_init_precond": False}),
+    "lbfgs-tolerances": ("lbfgs", {**LBFGS, "tolerance_grad": 0.1, "tolerance_change": 0.1}),
     "clip_by_value": ("clip_by_value", CLIPPED),
     "clip_by_norm": ("clip_by_norm", CLIPPED),
     "clip_by_norm-1": ("clip_by_norm", {**CLIPPED, "norm_type": 1.0}),
@@ -152,9 +186,12 @@ RULES = {optimizer for optimizer, _ in OPTIONS.values()}
 """The optimizers. The options named like the optimizer are its plain form."""
 
 OPTIONS |= {f"{rule}-defaults": (rule, {}) for rule in sorted(RULES) if "clip" not in rule}
+OPTIONS["lbfgs-defaults"] = ("lbfgs", {"history_size": 3})
 """Name -> the optimizer and its options, with all that its definitions must agree on.
 
-What is not given has the library's default, and clipping has none."""
+What is not given has the library's default, and clipping has none. Of L-BFGS's history of 10 or 100
+pairs float32 proves nothing: the balls of the two loops grow with each pair.
+"""
 
 
 def convolutional() -> Network:

@@ -6,6 +6,7 @@ Where libraries define a rule differently, each definition stands here under a n
 from collections.abc import Callable, Mapping
 
 from backproof.reference.optimizers.adadelta import adadelta
+from backproof.reference.optimizers.adafactor import adafactor, adafactor_clamped
 from backproof.reference.optimizers.adagrad import adagrad, adagrad_eps_inside
 from backproof.reference.optimizers.adam import adam, adamw
 from backproof.reference.optimizers.adamax import adamax
@@ -18,7 +19,9 @@ from backproof.reference.optimizers.clipping import (
 )
 from backproof.reference.optimizers.descent import momentum_descent, sgd
 from backproof.reference.optimizers.lamb import lamb
+from backproof.reference.optimizers.lbfgs import lbfgs, lbfgs_of_steps
 from backproof.reference.optimizers.lion import lion
+from backproof.reference.optimizers.muon import muon, muon_corrected
 from backproof.reference.optimizers.nadam import nadam, nadam_constant
 from backproof.reference.optimizers.optimizer import Optimizer
 from backproof.reference.optimizers.radam import radam, radam_eps_last
@@ -50,6 +53,12 @@ DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "radam_eps_last": radam_eps_last,
     "lion": lion,
     "lamb": lamb,
+    "adafactor": adafactor,
+    "adafactor_clamped": adafactor_clamped,
+    "muon": muon,
+    "muon_corrected": muon_corrected,
+    "lbfgs": lbfgs,
+    "lbfgs_of_steps": lbfgs_of_steps,
     "clip_by_value": clip_by_value,
     "clip_by_norm": clip_by_norm,
     "clip_by_norm_softened": clip_by_norm_softened,

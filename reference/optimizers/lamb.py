@@ -24,8 +24,8 @@ def lamb(
         u = direction(m, v, c1, c2)
         return u + weight_decay * w if weight_decay else u
 
-    def ratio(w: Any, u: Any, ends: Any) -> Any:
-        size, length = each(norm, w, ends), each(norm, u, ends)
+    def ratio(w: Any, u: Any, shapes: Any) -> Any:
+        size, length = each(norm, w, shapes), each(norm, u, shapes)
         lengths = np.where(length > 0, length, 1)
         return np.where(size > 0, np.where(length > 0, size / lengths, 1), 1)
 

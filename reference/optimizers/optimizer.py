@@ -1,14 +1,22 @@
 """What an optimizer is: the assignments of its paper, in their order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
-from itertools import pairwise
+from inspect import Parameter, Signature, signature
+from math import prod
 from typing import Any
 
 import numpy as np
 
 Formula = Callable[..., Any]
+
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of each parameter."""
+
+
+def computed(name: str, line: Formula, operands: Mapping[str, Any]) -> Any:
+    """Return the result of a line, of any name."""
+    return line(**operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +30,21 @@ class Optimizer:
     scalars: name -> f(t), one number per step (a bias correction, a rate); t counts from 1.
     forms:   what implementations are known to do differently -> the lines computed in that way:
              equal on paper, but rounded differently.
+    stored:  line -> the name of the precision in which it is computed and stored, if it is another
+             one than the parameters' own.
 
     All arrays are of one shape, (entries,) or (steps, entries): the parameters lie side by side,
-    and end at `ends`, which a formula may name. Every formula is elementwise, except for norms,
-    which are over the last axis: of all parameters together, or of `each` alone.
+    and have the shapes `shapes`, which a formula may name. A state of fewer numbers, such as the
+    means of rows, is repeated for all entries that it holds for. Every formula is elementwise,
+    except for norms, which are over the last axis, of all parameters together or of `each` alone,
+    and for what is computed `in_shape`.
     """
 
     lines: Mapping[str, Formula]
     start: Mapping[str, float] = field(default_factory=dict)
     scalars: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     forms: Mapping[str, Mapping[str, Formula]] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, t: Any) -> dict[str, Any]:
         """Return the scalars of step t, or of an array of steps."""
@@ -41,15 +54,19 @@ class Optimizer:
         self,
         known: Mapping[str, Any],
         shown: Callable[[str, Any], Any] = lambda _, result: result,
+        compute: Callable[[str, Formula, Mapping[str, Any]], Any] = computed,
     ) -> dict[str, Any]:
         """Return line -> its result.
 
-        known: w, g, every state and every scalar, t and ends, by name. shown: (line, its result) ->
-        what the lines after it see: a certificate hands them the framework's own number.
+        known: w, g, every state and every scalar, t and shapes, by name.
+        shown: (line, its result) -> what the lines after it see: a certificate hands them the
+        framework's own number.
+        compute: (line, its formula, operands by name) -> its result.
         """
         known, results = dict(known), {}
         for name, line in self.lines.items():
-            results[name] = line(**{symbol: known[symbol] for symbol in signature(line).parameters})
+            operands = {symbol: known[symbol] for symbol in signature(line).parameters}
+            results[name] = compute(name, line, operands)
             known[name] = shown(name, results[name])
         return results
 
@@ -76,7 +93,39 @@ def interpolated(beta: float) -> dict[str, dict[str, Formula]]:
     return {"mean by interpolation": {"m": lambda g, m: m + (1 - beta) * (g - m)}}
 
 
-def each(f: Callable[[Any], Any], a: Any, ends: tuple[int, ...]) -> Any:
+def reading(f: Formula, *names: str) -> Formula:
+    """Return a line that computes f of the operands of these names, in this order."""
+
+    def line(**operands: Any) -> Any:
+        return f(*(operands[name] for name in names))
+
+    parameters = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
+    vars(line)["__signature__"] = Signature(parameters)
+    return line
+
+
+def each(f: Callable[[Any], Any], a: Any, shapes: Shapes) -> Any:
     """Return f of each parameter's entries, side by side; what f gives one of holds for all."""
-    parts = (a[..., start:end] for start, end in pairwise((0, *ends)))
-    return np.concatenate([np.broadcast_to(f(part), part.shape) for part in parts], axis=-1)
+    found = [np.broadcast_to(f(part), part.shape) for part in parts(a, shapes)]
+    return np.concatenate(found, axis=-1)
+
+
+def in_shape(f: Formula, shapes: Shapes, *arrays: Any) -> Any:
+    """Return f of the arrays of each parameter in its shape, (..., *shape), side by side again.
+
+    f: (shape, its arrays) -> an array that can be broadcast to them; axes count from the last.
+    """
+    found = []
+    for shape, *of in zip(shapes, *(parts(a, shapes) for a in arrays), strict=True):
+        whole = (*of[0].shape[:-1], *shape)
+        result = np.broadcast_to(f(shape, *(part.reshape(*whole) for part in of)), whole)
+        found.append(result.reshape(*of[0].shape))
+    return np.concatenate(found, axis=-1)
+
+
+def parts(a: Any, shapes: Shapes) -> Iterator[Any]:
+    """Yield the entries of each parameter: (..., entries)."""
+    start = 0
+    for shape in shapes:
+        yield a[..., start : start + prod(shape)]
+        start += prod(shape)

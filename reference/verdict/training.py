@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import Optimizer
+from backproof.reference.optimizers.optimizer import Formula, Shapes, parts
 from backproof.reference.training import Record
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import sharpness
@@ -84,7 +84,7 @@ class Steps:
     record: Record
     precision: Precision
     narrow: bool = False
-    made: dict[tuple[Precision, Form], dict[str, Ball]] = field(default_factory=dict)
+    made: dict[tuple[Precision, Form, Precision], dict[str, Ball]] = field(default_factory=dict)
 
     def links(self) -> Iterator[Link]:
         """Yield the links, line by line."""
@@ -95,9 +95,10 @@ class Steps:
             for parameter in self.record.start:
                 seen = self.shown(line, parameter)
                 shape = self.record.gradients[parameter].shape
-                if problem := problem_of(seen, shape, self.precision):
+                own = self.precision_of(line)
+                if problem := problem_of(seen, shape, own):
                     quantity = Quantity("state", f"{line} of {parameter}")
-                    yield Link(quantity, "refuted", self.precision.name, problem=problem)
+                    yield Link(quantity, "refuted", own.name, problem=problem)
                     return
         for line in shown:
             for parameter in self.record.start:
@@ -118,9 +119,9 @@ class Steps:
         return {**own, **{(*form, NARROW): (name, True) for form, (name, _) in own.items()}}
 
     @property
-    def ends(self) -> tuple[int, ...]:
-        """Where each parameter ends, of all of them side by side."""
-        return tuple(accumulate(array.size for array in self.record.start.values()))
+    def shapes(self) -> Shapes:
+        """The shape of each parameter, as they lie side by side."""
+        return tuple(array.shape for array in self.record.start.values())
 
     def shown(self, line: str, parameter: str) -> Any:
         """Return the framework's result of a line for a parameter; None where there is none."""
@@ -134,32 +135,49 @@ class Steps:
         """Return the verdict on all steps of one line for one parameter."""
 
         def ball(form: Form, p: Precision) -> Ball:
-            return self.part(self.balls_in(form, p)[line], parameter)
+            return self.part(self.balls_in(form, p, own)[line], parameter)
 
+        own = self.precision_of(line)
         seen, quantity = self.shown(line, parameter), Quantity("state", f"{line} of {parameter}")
         ways = {form: partial(ball, form) for form in self.forms}
-        first = ball((), self.precision)
-        link = judged(quantity, seen, self.precision, first, lambda: ways, no_terms)
+        first = ball((), own)
+        link = judged(quantity, seen, own, first, lambda: ways, no_terms)
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
         after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
         return replace(link, quantity=after, index=tuple(index))
 
-    def balls_in(self, form: Form, p: Precision) -> dict[str, Ball]:
-        """Return line -> the ball of its result in a form; each is made once."""
-        if (p, form) not in self.made:
+    def balls_in(self, form: Form, p: Precision, own: Precision | None = None) -> dict[str, Ball]:
+        """Return line -> the ball of its result in a form; each is made once.
+
+        p, own: the precision of the steps of the lines whose own precision is `own`.
+        """
+        key = p, form, own or self.precision
+        if key not in self.made:
             lines, narrow = self.forms[form]
-            self.made[p, form] = self.balls(p, lines, narrow=narrow)
-        return self.made[p, form]
+            self.made[key] = self.balls(p, lines, narrow=narrow, own=own)
+        return self.made[key]
+
+    def precision_of(self, line: str) -> Precision:
+        """Return the precision that a line is stored in."""
+        stored = self.optimizer.stored.get(line)
+        return PRECISIONS[stored] if stored else self.precision
 
     def balls(
-        self, p: Precision, form: str = "", *, narrow: bool = False, of: Optimizer | None = None
+        self,
+        p: Precision,
+        form: str = "",
+        *,
+        narrow: bool = False,
+        of: Optimizer | None = None,
+        own: Precision | None = None,
     ) -> dict[str, Ball]:
         """Return line -> the ball of its result, (S, N).
 
         p, form: the precision and the form. narrow: whether scalars are computed in p itself.
-        of: another optimizer to replay.
+        of: another optimizer to replay. own: the precision of the lines whose steps are in p, by
+        default the one asked for; all other lines are computed in their own.
         """
         optimizer = (of or self.optimizer).by(form)
         steps = np.arange(1, len(self.record.losses) + 1)[:, None]
@@ -167,15 +185,22 @@ class Steps:
         scalars = optimizer.at(Ball.exact(steps, wide))
         if wide != p:
             scalars = {name: scalar.into(p) for name, scalar in scalars.items()}
-        before = {name: self.operand(self.before(name, optimizer), p) for name in self.states}
-        g = self.operand(self.flat(self.record.gradients), p)
+        read = p if own in (None, self.precision) else self.precision
+        before = {name: self.operand(self.before(name, optimizer), read) for name in self.states}
+        g = self.operand(self.flat(self.record.gradients), read)
 
         def shown(line: str, result: Ball) -> Ball:
             if line in self.record.after:
-                return self.operand(self.flat(self.record.after[line]), p)
+                return self.operand(self.flat(self.record.after[line]), read)
             return result
 
-        return optimizer.assign({**before, **scalars, "g": g, "t": steps, "ends": self.ends}, shown)
+        def compute(line: str, formula: Formula, operands: Mapping[str, Any]) -> Ball:
+            q = self.precision_of(line)
+            steps = p if q == (own or self.precision) else q
+            return formula(**{k: in_steps(a, steps) for k, a in operands.items()}).stored()
+
+        known = {**before, **scalars, "g": g, "t": steps, "shapes": self.shapes}
+        return optimizer.assign(known, shown, compute)
 
     def ball(
         self,
@@ -236,13 +261,17 @@ class Steps:
 
     def part(self, ball: Ball, parameter: str) -> Ball:
         """Return the part of a ball that belongs to one parameter: (S, *shape)."""
-        end = self.ends[list(self.record.start).index(parameter)]
-        part = ball[:, end - self.record.start[parameter].size : end]
-        return part.reshape(*self.record.gradients[parameter].shape)
+        of = dict(zip(self.record.start, parts(ball, self.shapes), strict=True))
+        return of[parameter].reshape(*self.record.gradients[parameter].shape)
 
     def operand(self, array: Array, p: Precision) -> Ball:
         """Return numbers as operands: themselves, or as a lower precision reads them."""
         return as_read(array, self.precision, p)
+
+
+def in_steps(operand: Any, p: Precision) -> Any:
+    """Return an operand of a line whose steps are rounded to p: the same balls."""
+    return Ball(operand.mid, operand.rad, p) if isinstance(operand, Ball) else operand
 
 
 def unnumbered(quantity: Quantity) -> str:

@@ -1,7 +1,8 @@
 """Optimizers: each rule lies in its balls, over Arb too, and every fault is refuted."""
 
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from itertools import accumulate
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof import adapters
+from backproof.adapters.training import MINIMUM, train
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.optimizers.schedules import Schedule
 from backproof.reference.training import Record
+from backproof.reference.verdict.faults.matrix_optimizers import OF_MATRICES
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
 from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.link import Quantity
@@ -37,7 +41,11 @@ from backproof.scenarios.trainings import (
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}
-ENDS = tuple(accumulate(int(np.prod(shape)) for shape in SHAPES.values()))
+MATRICES = {"W": (3, 2), "V": (2, 4), "Q": (2, 2)}
+"""The shapes of all parameters of a rule of matrices."""
+SHOWN = re.compile(r"clipped|read|x\d|update|w")
+"""The lines that are shown, beside the states."""
+
 OTHERS = {
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
@@ -46,6 +54,9 @@ OTHERS = {
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
     "clip_by_norm": ("clip_by_norm_softened",),
+    "adafactor": ("adafactor_clamped",),
+    "muon": ("muon_corrected",),
+    "lbfgs": ("lbfgs_of_steps",),
 }
 """Optimizer -> its other definitions."""
 
@@ -61,7 +72,8 @@ def accepted(definition: str, options: Mapping[str, Any]) -> bool:
 
 CLAIMED = {
     f"{name}-{definition}": (definition, options)
-    for name, (optimizer, options) in OPTIONS.items()
+    for name, (optimizer, given) in OPTIONS.items()
+    for options in [{key: value for key, value in given.items() if key != MINIMUM}]
     for definition in (optimizer, *OTHERS.get(optimizer, ()))
     if accepted(definition, options)
 }
@@ -77,30 +89,37 @@ def trained(
     shown: the optimizer that it poses as, if that is another.
     """
     rng = np.random.default_rng(1)
-    ends = [0, *ENDS]
+    claimed = shown or optimizer
+    names = MATRICES if {"x0", "row"} & {*claimed.lines} else SHAPES
+    shapes = (*names.values(),)
+    ends = [0, *accumulate(int(np.prod(shape)) for shape in shapes)]
     w = rng.standard_normal(ends[-1]).astype(precision)
     sizes = 2.0 ** -(np.arange(STEPS)[:, None] % 8)  # of norms above and below every limit
     gradients = (sizes * rng.standard_normal((STEPS, ends[-1])) / 4).astype(precision)
-    claimed = shown or optimizer
     start = {**claimed.start, **optimizer.start}
     state = {name: np.full_like(w, start[name]) for name in claimed.start}
-    lines = [line for line in claimed.lines if line in (*claimed.start, "clipped", "w")]
+    lines = [line for line in claimed.lines if line in claimed.start or SHOWN.fullmatch(line)]
+    dtypes = {line: np.dtype(claimed.stored.get(line, precision)) for line in lines}
     after: dict[str, list[Any]] = {line: [] for line in lines}
     first = w
+
+    def stored(line: str, a: Any) -> Any:
+        return a.astype(dtypes[line]).astype(precision) if line in claimed.stored else a
+
     with np.errstate(all="ignore"):
         for t, g in enumerate(gradients, start=1):
             scalars = {k: s.astype(precision) for k, s in optimizer.at(np.array([1.0 * t])).items()}
-            known = {"w": w, "g": g, **state, **scalars, "t": t, "ends": ENDS}
-            now = optimizer.assign(known)
+            known = {"w": w, "g": g, **state, **scalars, "t": t, "shapes": shapes}
+            now = optimizer.assign(known, stored)
             w, state = now["w"], {name: now.get(name, state[name]) for name in state}
             for line in lines:
                 after[line].append(now.get(line, state.get(line)))
 
-    def parts(array: Any) -> dict[str, Any]:
-        array = np.asarray(array, dtype=precision)
+    def parts(array: Any, dtype: Any = precision) -> dict[str, Any]:
+        array = np.asarray(array, dtype=dtype)
         return {
             name: array[..., a:b].reshape(*array.shape[:-1], *shape)
-            for (name, shape), a, b in zip(SHAPES.items(), ends, ends[1:], strict=False)
+            for (name, shape), a, b in zip(names.items(), ends, ends[1:], strict=False)
         }
 
     return Record(
@@ -108,7 +127,7 @@ def trained(
         start=parts(first),
         values={},
         gradients=parts(gradients),
-        after={k: parts(a) for k, a in after.items()},
+        after={k: parts(a, dtypes[k]) for k, a in after.items()},
         losses=np.zeros(STEPS),
     )
 
@@ -152,25 +171,33 @@ def over_arb(steps: Steps, optimizer: Optimizer) -> dict[str, Any]:
         return exact(steps.flat(after[line])) if line in after else result
 
     plain = np.arange(1, STEPS + 1)[:, None]
-    return optimizer.assign({**known, **optimizer.at(t), "g": g, "t": plain, "ends": ENDS}, shown)
+    every = {**known, **optimizer.at(t), "g": g, "t": plain, "shapes": steps.shapes}
+    return optimizer.assign(every, shown)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_refuted_and_named(name: str) -> None:
-    """A fault, planted in trainings with each option, is refuted, and explains the numbers seen."""
-    planted = 0
+    """A fault, planted in trainings with each option, is refuted.
+
+    It explains the numbers that are seen with the first options of each rule; bfloat16, in which
+    Muon has lines, may have too few digits to tell two explanations apart.
+    """
+    planted: set[str] = set()
     for definition, options in CLAIMED.values():
         wrong = FAULTS[name].of(definition, options)
         if wrong is None:
             continue
         right = OPTIMIZERS[definition](**options)
         record = trained(wrong, right)
-        certificate = certify_training("drawn", right, record, "float64")
-        assert certificate.inside < len(certificate.links), (definition, options)
-        planted += 1
-        if not any(link.problem for link in certificate.links):
-            steps = Steps(right, record, PRECISIONS["float64"])
-            assert name in named(steps, definition, options), (definition, options)
+        steps = Steps(right, record, FLOAT64)
+        first = next((link for link in steps.links() if link.verdict != "inside"), None)
+        assert first, (definition, options)
+        if definition in planted:
+            continue
+        planted.add(definition)
+        if not first.problem:
+            found = named(steps, definition, options)
+            assert name in found or (right.stored and not found), (definition, options)
 
     assert planted
 
@@ -308,3 +335,55 @@ def test_nothing_is_left_out() -> None:
     assert {name for _, name in asked} == {*OPTIONS}
     assert {(network, rule) for network in networks for rule in RULES} <= asked
     assert {param.values[1:] for param in parameters(FRAMEWORKS, large=True)} == everything
+
+
+def test_adafactor_factors_large_matrices_alone() -> None:
+    """By default optax factors from 128 on a side; a claim of the other kind does not hold."""
+    library = adapters.load("jax").libraries["optax"]
+    rng = np.random.default_rng(1)
+    start = {"W": rng.standard_normal((129, 128)), "V": rng.standard_normal((127, 129))}
+    start = {name: a.astype("float32") for name, a in start.items()}
+    gradients = {name: np.stack([a, a[::-1]]) for name, a in start.items()}
+    step = library.start("adafactor", {**start}, {"lr": 0.1})
+    seen = [step({name: a[n] for name, a in gradients.items()}) for n in range(2)]
+    after: dict[str, dict[str, Any]] = {
+        line: {name: np.stack([np.asarray(now[line][name]) for now in seen]) for name in of}
+        for line, of in seen[0].items()
+    }
+    record = Record(start, start, {}, gradients, after, np.zeros(2))
+    claims = library.claims_of("adafactor", {"lr": 0.1}, start)
+    groups = [(claim.optimizer, claim.parameters) for claim in claims]
+    other = [(optimizer, groups[1 - n][1]) for n, (optimizer, _) in enumerate(groups)]
+
+    def held(groups: Sequence[tuple[Optimizer, Sequence[str]]]) -> list[bool]:
+        parts = in_groups(groups, record)
+        return [certify_training("drawn", *part, "float32").holds for part in parts]
+
+    assert {claim.parameters: claim.options["factored"] for claim in claims} == {
+        ("W",): True,
+        ("V",): False,
+    }
+    assert held(groups) == [True, True]
+    assert held(other) == [False, False]
+
+
+@pytest.mark.parametrize("rule", ["adafactor", "muon", "lbfgs"])
+def test_a_real_training_is_not_that_of_a_mistake(rule: str) -> None:
+    """What PyTorch does is what is claimed of matrices, and not what a mistake would give."""
+    options, adapter = OPTIONS[rule][1], adapters.load("torch")
+    library, network = adapter.libraries["single"], TRAINED["6-8-5"].network()
+    leaves = network.leaves(lambda a: np.asarray(a, dtype="float64"))
+    record = train(adapter, library, network, leaves, rule, options, steps=10)
+    claims = library.claims_of(rule, options, record.start)
+    (claim,) = (claim for claim in claims if "W1" in claim.parameters)
+    of = record.of(claim.parameters)
+    made = {said: of_rule(claim.definition, claim.options) for said, of_rule in OF_MATRICES.items()}
+    # A form has lines of its own, which may be right where those of the mistake are not.
+    wrong = {said: replace(optimizer, forms={}) for said, optimizer in made.items() if optimizer}
+    right = replace(claim.optimizer, forms={})
+
+    assert certify_training("6-8-5", right, of, "float64").holds
+    assert wrong
+    for said, optimizer in wrong.items():
+        links = Steps(optimizer, of, FLOAT64).links()
+        assert any(link.verdict != "inside" for link in links), said

@@ -3,39 +3,34 @@
 Each makes a wrong optimizer of a right one, with the same states, so that it can pose as it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from inspect import signature
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers import OPTIMIZERS, Optimizer
-from backproof.reference.optimizers.optimizer import each
+from backproof.reference.optimizers import Optimizer
+from backproof.reference.optimizers.optimizer import Shapes, each
 from backproof.reference.verdict.evidence import DIGIT
-from backproof.reference.verdict.faults.fault import COMMON
+from backproof.reference.verdict.faults.matrix_optimizers import OF_MATRICES
+from backproof.reference.verdict.faults.optimizer_fault import (
+    Of,
+    OptimizerFault,
+    Options,
+    instead,
+    line,
+    option,
+    right,
+    scalars,
+    with_line,
+)
 from backproof.reference.verdict.training import Steps
-
-Options = Mapping[str, Any]
-
-Of = Callable[[str, Options], Optimizer | None]
-"""(Definition, options) -> the wrong optimizer, or None where the mistake cannot be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class OptimizerFault:
-    """One classical mistake: name, gives and source as of `Fault`; of: what makes it."""
-
-    name: str
-    gives: str
-    of: Of
-    source: str = COMMON
 
 
 def optimizer_faults() -> Iterator[OptimizerFault]:
     """Yield the faults."""
-    return (OptimizerFault(*said, of) for said, of in TABLE.items())
+    return (OptimizerFault(*said, of) for said, of in {**TABLE, **OF_MATRICES}.items())
 
 
 def named(steps: Steps, definition: str, options: Options) -> list[str]:
@@ -43,69 +38,6 @@ def named(steps: Steps, definition: str, options: Options) -> list[str]:
     wrong = {fault.name: fault.of(definition, options) for fault in optimizer_faults()}
     found = {name: steps.sharpness(other) for name, other in wrong.items() if other}
     return sorted((name for name in found if found[name] <= DIGIT), key=found.__getitem__)
-
-
-def right(definition: str, options: Options) -> Optimizer:
-    """Return the right optimizer."""
-    return OPTIMIZERS[definition](**options)
-
-
-def with_line(optimizer: Optimizer, name: str, wrong: Callable[..., Any]) -> Optimizer:
-    """Return an optimizer with one of its lines replaced, in its place."""
-    return replace(optimizer, lines={**optimizer.lines, name: wrong})
-
-
-def scalars(names: tuple[str, ...], wrong: Callable[..., Any]) -> Of:
-    """Compute otherwise what a step has one of: wrong(the right f, t)."""
-
-    def of(definition: str, options: Options) -> Optimizer | None:
-        optimizer = right(definition, options)
-        changed = {
-            name: partial(wrong, f) for name, f in optimizer.scalars.items() if name in names
-        }
-        if not changed:
-            return None
-        return replace(optimizer, scalars={**optimizer.scalars, **changed})
-
-    return of
-
-
-def option(name: str, wrong: Callable[[Any], Any]) -> Of:
-    """Give an option another value, where a number was asked for."""
-
-    def of(definition: str, options: Options) -> Optimizer | None:
-        if not options.get(name) or not isinstance(options[name], int | float):
-            return None
-        return right(definition, {**options, name: wrong(options[name])})
-
-    return of
-
-
-def instead(claimed: str, other: str) -> Of:
-    """Put another definition in the place of the one claimed."""
-
-    def of(definition: str, options: Options) -> Optimizer | None:
-        if definition != claimed or ("adam" in definition and not options.get("weight_decay")):
-            return None
-        try:
-            signature(OPTIMIZERS[other]).bind(**options)
-        except TypeError:  # the other definition lacks an option
-            return None
-        return right(other, options)
-
-    return of
-
-
-def line(name: str, wrong: Callable[..., Any], needs: tuple[str, ...] = ()) -> Of:
-    """Compute a line otherwise: wrong(options, its operands), where options needed are given."""
-
-    def of(definition: str, options: Options) -> Optimizer | None:
-        optimizer = right(definition, options)
-        if name not in optimizer.lines or not all(options.get(need) for need in needs):
-            return None
-        return with_line(optimizer, name, partial(wrong, options))
-
-    return of
 
 
 def late(definition: str, options: Options) -> Optimizer | None:
@@ -118,6 +50,13 @@ def late(definition: str, options: Options) -> Optimizer | None:
     moments = {k: line for k, line in lines.items() if k in ("m", "v", "largest")}
     others = {k: line for k, line in lines.items() if k not in moments}
     return replace(right(definition, options), lines={**others, **moments})
+
+
+def without_look_ahead(definition: str, options: Options) -> Optimizer | None:
+    """Return the optimizer without Nesterov's look-ahead, which is Muon's default."""
+    if not options.get("nesterov", definition.startswith("muon")):
+        return None
+    return right(definition, {**options, "nesterov": False})
 
 
 def early(definition: str, options: Options) -> Optimizer | None:
@@ -142,7 +81,7 @@ def apart(definition: str, options: Options) -> Optimizer | None:
         return None
     optimizer = right(definition, options)
     clip = optimizer.lines["clipped"]
-    return with_line(optimizer, "clipped", lambda g, ends: each(clip, g, ends))
+    return with_line(optimizer, "clipped", lambda g, shapes: each(clip, g, shapes))
 
 
 def together(definition: str, options: Options) -> Optimizer | None:
@@ -151,7 +90,12 @@ def together(definition: str, options: Options) -> Optimizer | None:
         return None
     optimizer = right(definition, options)
     ratio = optimizer.lines["ratio"]
-    return with_line(optimizer, "ratio", lambda w, u, ends: ratio(w, u, ends[-1:]))
+    return with_line(optimizer, "ratio", lambda w, u, shapes: ratio(w, u, whole(shapes)))
+
+
+def whole(shapes: Shapes) -> Shapes:
+    """Return the shape of all parameters together, side by side."""
+    return ((sum(prod(shape) for shape in shapes),),)
 
 
 def scaled_up(definition: str, options: Options) -> Optimizer | None:
@@ -176,7 +120,7 @@ TABLE: Mapping[tuple[str, str], Of] = {
     ("decay forgotten", "not decayed"): option("weight_decay", lambda _: 0.0),
     ("learning rate forgotten", "of a learning rate of one"): option("lr", lambda _: 1.0),
     ("wrong sign", "a step uphill"): option("lr", lambda lr: -lr),
-    ("Nesterov without look-ahead", "of the buffer alone"): option("nesterov", lambda _: False),
+    ("Nesterov without look-ahead", "of the buffer alone"): without_look_ahead,
     ("dampening forgotten", "not dampened"): option("dampening", lambda _: 0.0),
     ("epsilon forgotten", "without epsilon"): option("eps", lambda _: 0.0),
     ("rate that does not decay", "of the first rate"): option("lr_decay", lambda _: 0.0),

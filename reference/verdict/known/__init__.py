@@ -42,6 +42,8 @@ from backproof.reference.verdict.known.normalization import (
     shift_in_parts,
 )
 from backproof.reference.verdict.known.optimizers import (
+    accumulator_of_zero,
+    decay_in_float32,
     length_in_float32,
     product_in_float32,
     rates_in_float32,
@@ -91,6 +93,8 @@ FORMULAS: Mapping[str, Formula] = {
     "length in float32": Defined(length_in_float32),
     "rates in float32": Defined(rates_in_float32),
     "schedule in float32": Defined(schedule_in_float32),
+    "decay in float32": Defined(decay_in_float32),
+    "accumulator that starts at zero": Defined(accumulator_of_zero),
     "step of the gradient before": Defined(step_before),
     "tangents in float64": OfDtype("float64"),
 }

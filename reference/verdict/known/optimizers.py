@@ -45,6 +45,23 @@ def schedule_in_float32(right: Optimizer) -> Optimizer:
     return replace(right, scalars={**right.scalars, "lr": lr})
 
 
+def decay_in_float32(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose beta2, which changes from step to step, is computed in float32."""
+    right_beta2 = right.scalars["beta2"]
+
+    def beta2(t: Any) -> Any:
+        return like(cast(right_beta2(cast(t, FLOAT32)), FLOAT32), t)
+
+    return replace(right, scalars={**right.scalars, "beta2": beta2})
+
+
+def accumulator_of_zero(right: Optimizer) -> Optimizer:
+    """Return Adagrad whose sum of squares starts at zero."""
+    if [*right.start] != ["v"] or "rate" not in right.scalars:
+        raise KeyError("v")
+    return replace(right, start={"v": 0.0})
+
+
 def step_before(right: Optimizer) -> Optimizer:
     """Return Rprop whose step is that of the gradient before; the first step is none."""
 

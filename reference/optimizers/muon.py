@@ -1,0 +1,152 @@
+"""Muon (Jordan et al. 2024): momentum whose singular values are brought near one."""
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.optimizers.optimizer import Formula, Optimizer, Shapes, in_shape, reading
+
+Shape = tuple[int, ...]
+
+PUBLISHED = (3.4445, -4.7750, 2.0315)
+"""The coefficients of Jordan et al. 2024, section "The Newton-Schulz iteration"."""
+
+
+def muon(
+    lr: float = 1e-3,
+    momentum: float = 0.95,
+    weight_decay: float = 0.1,
+    *,
+    nesterov: bool = True,
+    coefficients: tuple[float, float, float] = PUBLISHED,
+    eps: float = 1e-7,
+    ns_steps: int = 5,
+    consistent_rms: float = 0.0,
+) -> Optimizer:
+    """Return w - lr weight_decay w - lr ratio x, where x is the orthogonalized momentum.
+
+    1. m is a mean of gradients, and ahead = momentum m + (1 - momentum) g, Nesterov's look-ahead.
+    2. It is read in bfloat16, and x0 = ahead / max(|ahead|, eps), |ahead| being the Frobenius norm.
+    3. Each Newton-Schulz step is x <- a x + (b x x^T + c (x x^T)^2) x, in bfloat16.
+    4. ratio = sqrt(max(1, rows / columns)), or consistent_rms sqrt(max(rows, columns)).
+
+    All parameters are matrices. Source: Jordan et al. 2024, where a sum of gradients takes the
+    place of the mean, which x0 is the same of; Liu et al. 2025, eq. 4 (consistent_rms).
+    """
+
+    def ratio(shape: Shape) -> float:
+        rows, columns = shape
+        if consistent_rms:
+            return consistent_rms * sqrt(max(rows, columns))
+        return sqrt(max(1, rows / columns))
+
+    def ahead(g: Any, m: Any) -> Any:
+        return momentum * m + (1 - momentum) * g
+
+    def normalized(_: Shape, a: Any) -> Any:
+        return a / np.maximum(frobenius(a), eps)
+
+    read: Formula = ahead if nesterov else reading(lambda m: m, "m")
+    steps = newton_schulz(coefficients, ns_steps)
+    return Optimizer(
+        lines={
+            "m": lambda g, m: momentum * m + (1 - momentum) * g,
+            "ahead": read,
+            "read": lambda ahead: 1 * ahead,
+            "x0": lambda read, shapes: in_shape(normalized, shapes, read),
+            **steps,
+            "w": updated(ns_steps, ratio, lambda w, step: w * (1 - lr * weight_decay) - lr * step),
+        },
+        start={"m": 0.0},
+        forms={
+            "mean by interpolation": {
+                "m": lambda g, m: m + (1 - momentum) * (g - m),
+                "ahead": (lambda g, m: g + momentum * (m - g)) if nesterov else read,
+            },
+        },
+        stored=dict.fromkeys(("read", "x0", *steps), "bfloat16"),
+    )
+
+
+def muon_corrected(
+    lr: float = 1e-3,
+    momentum: float = 0.95,
+    weight_decay: float = 0.0,
+    *,
+    nesterov: bool = True,
+    coefficients: tuple[float, float, float] = PUBLISHED,
+    eps: float = 1e-8,
+    ns_steps: int = 5,
+    consistent_rms: float = 0.0,
+) -> Optimizer:
+    """Return w - lr (ratio x + weight_decay w), with corrected biases, all in one precision.
+
+    As `muon`, but ahead = momentum m / c_next + (1 - momentum) g / c, where c = 1 - momentum^t and
+    c_next is that of the next step; x0 = ahead / (|ahead| + eps); and a matrix is transposed:
+    ratio = sqrt(max(1, columns / rows)). Source: Jordan et al. 2024; Dozat 2016 (corrections).
+    """
+
+    def ratio(shape: Shape) -> float:
+        rows, columns = shape
+        if consistent_rms:
+            return consistent_rms * sqrt(max(rows, columns))
+        return sqrt(max(1, columns / rows))
+
+    def ahead(g: Any, m: Any, c: Any, c_next: Any) -> Any:
+        return momentum * (m / c_next) + (1 - momentum) * (g / c)
+
+    def normalized(_: Shape, a: Any) -> Any:
+        return a / (frobenius(a) + eps)
+
+    return Optimizer(
+        lines={
+            "m": lambda g, m: momentum * m + (1 - momentum) * g,
+            "ahead": ahead if nesterov else lambda m, c: m / c,
+            "x0": lambda ahead, shapes: in_shape(normalized, shapes, ahead),
+            **newton_schulz(coefficients, ns_steps),
+            "w": updated(ns_steps, ratio, lambda w, step: w - lr * (step + weight_decay * w)),
+        },
+        start={"m": 0.0},
+        scalars={
+            "c": lambda t: 1 - momentum**t,
+            "c_next": lambda t: 1 - momentum ** (t + 1),
+        },
+    )
+
+
+def newton_schulz(coefficients: tuple[float, float, float], steps: int) -> dict[str, Formula]:
+    """Return the lines x1, x2, ...: each a step x <- a x + (b x x^T + c (x x^T)^2) x.
+
+    The step of the transpose is the transpose of the step, so that either may be computed.
+    """
+    a, b, c = coefficients
+
+    def wide(x: Any) -> Any:
+        gram = x @ np.swapaxes(x, -1, -2)
+        return a * x + (b * gram + c * (gram @ gram)) @ x
+
+    def step(shape: Shape, x: Any) -> Any:
+        rows, columns = shape
+        if rows <= columns:
+            return wide(x)
+        return np.swapaxes(wide(np.swapaxes(x, -1, -2)), -1, -2)
+
+    def line(x: Any, shapes: Shapes) -> Any:
+        return in_shape(step, shapes, x)
+
+    return {f"x{n + 1}": reading(line, f"x{n}", "shapes") for n in range(steps)}
+
+
+def updated(steps: int, ratio: Any, f: Formula) -> Formula:
+    """Return the line of w: f of w and of the last x times its ratio, which is of the shape."""
+
+    def w(w: Any, x: Any, shapes: Shapes) -> Any:
+        return f(w, in_shape(lambda shape, x: ratio(shape) * x, shapes, x))
+
+    return reading(w, "w", f"x{steps}", "shapes")
+
+
+def frobenius(a: Any) -> Any:
+    """Return the root of the sum of squares of the last two axes, (..., 1, 1)."""
+    return np.sqrt(np.sum(a * a, axis=(-2, -1), keepdims=True))
