@@ -31,8 +31,8 @@ from backproof.reference.verdict.passes import certify
 from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
 from tests.verifier.planting import run
 
-BY_OP = {f"{name}/ordinary": one.op for name, one in OP_OPTIONS.items()}
-"""Op case at ordinary points -> its op."""
+BY_OP = {one.op: f"{name}/ordinary" for name, one in reversed(OP_OPTIONS.items())}
+"""Op -> its first op case, at ordinary points."""
 
 
 def rounded(a: Any, p: Precision) -> Array:
@@ -112,7 +112,7 @@ def test_a_lower_precision_is_named(what: str) -> None:
     asked, lower, change, ops = LOWER[what]
     links = [
         link
-        for case, op in BY_OP.items()
+        for op, case in BY_OP.items()
         if op in ops
         for link in red_links(case, asked, op, change)
         if link.outside > 2
