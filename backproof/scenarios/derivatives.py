@@ -15,10 +15,20 @@ from backproof.reference.ops import Array
 from backproof.scenarios import scenario
 from backproof.scenarios.every_op import every_op
 from backproof.scenarios.networks import CASES
-from backproof.scenarios.scenario import BOTH, NONE, ONCE, ONCE_IF_LARGE, Scenario, seeded, table
+from backproof.scenarios.scenario import (
+    BOTH,
+    BOTH_IF_LARGE,
+    NONE,
+    ONCE,
+    ONCE_IF_LARGE,
+    Scenario,
+    seeded,
+    table,
+)
 
 COMPILED = {"compiled": ONCE}
-EAGER = {"eager reverse-over-forward": replace(ONCE, large=BOTH.always)}
+LESS = replace(ONCE, large=BOTH.always)
+EAGER = {"eager reverse-over-forward": LESS}
 LONGEST = {
     **EAGER,
     **COMPILED,
@@ -30,15 +40,16 @@ LONGEST = {
 """Where a pass or compiling it takes long: float32 alone, or nothing, unless with --large."""
 EVERY_OP = {**EAGER, "compiled": ONCE_IF_LARGE, "compiled jvp": ONCE}
 """Compiling the second order of all ops takes minutes."""
+SPECIAL = {
+    **dict.fromkeys(("eager forward-over-reverse", "eager reverse-over-reverse"), LESS),
+    "eager reverse-over-forward": BOTH_IF_LARGE,
+    "compiled": NONE,
+    "compiled jvp": BOTH,
+}
 
 DIFFERENTIATED = table(
     Scenario("every-op/ordinary", partial(every_op, "ordinary"), BOTH, EVERY_OP),
-    Scenario(
-        "every-op/special",
-        partial(every_op, "special"),
-        BOTH,
-        {**EAGER, "compiled": NONE, "compiled jvp": BOTH},
-    ),
+    Scenario("every-op/special", partial(every_op, "special"), BOTH, SPECIAL),
     Scenario("article", CASES["article"].recipe, BOTH),
     *(
         Scenario(name, CASES[name].recipe, BOTH, COMPILED)
