@@ -23,6 +23,7 @@ from backproof.adapters.torch_functions import (
     moving,
     norms,
     products,
+    recurrent,
     reductions,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -44,7 +45,7 @@ __all__ = ["DERIVED", "Call", "NotKnown", "Seen", "as_given", "name_of", "reader
 
 THEMES = (
     *(arithmetic, attention, choices, cross_entropies, images),
-    *(indexing, moving, norms, products, reductions),
+    *(indexing, moving, norms, products, recurrent, reductions),
 )
 """The files of rows, which register themselves."""
 

@@ -111,6 +111,26 @@ def rpow(_: Seen, input: Any, other: Any) -> Call:
     return made_of("pow", (input,), ("scale", (0,), {"factor": log(other)}), ("exp", (-1,)))
 
 
+@reads("log2")
+def log2(_: Seen, input: Tensor) -> Call:
+    return made_of("log2", (input,), ("log", (0,)), ("scale", (-1,), {"factor": 1 / log(2)}))
+
+
+@reads("log10")
+def log10(_: Seen, input: Tensor) -> Call:
+    return made_of("log10", (input,), ("log", (0,)), ("scale", (-1,), {"factor": 1 / log(10)}))
+
+
+@reads("exp2")
+def exp2(seen: Seen, input: Tensor) -> Call:
+    return rpow(seen, input, 2)
+
+
+@reads("tan")
+def tan(_: Seen, input: Tensor) -> Call:
+    return made_of("tan", (input,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
+
+
 @reads("square")
 def square(_: Seen, input: Tensor) -> Call:
     return Call("power", (input,), {"exponent": 2})

@@ -98,6 +98,26 @@ def triangle(x: Tensor, diagonal: int) -> Any:
     return np.tri(rows, columns, diagonal, dtype=bool)
 
 
+@reads("hardshrink")
+def hardshrink(_: Seen, input: Tensor, lambd: float = 0.5) -> Call:
+    small = input.detach().abs() <= lambd
+    return Call("masked_fill", (input,), {"mask": array(small), "value": 0})
+
+
+@reads("softshrink")
+def softshrink(_: Seen, input: Tensor, lambd: float = 0.5) -> Call:
+    bounds = {"low": -lambd, "high": lambd}
+    return made_of("softshrink", (input,), ("clamp", (0,), bounds), ("subtract", (0, -1)))
+
+
+@reads("threshold")
+def threshold(
+    _: Seen, input: Tensor, threshold: float, value: float, inplace: bool = False
+) -> Call:
+    small = array(input.detach() <= threshold)
+    return Call("masked_fill", (input,), {"mask": small, "value": float(value)})
+
+
 # The largest and smallest of several.
 
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, alike, reads
+from backproof.reference.ops.windows import each
 
 
 def batched(x: Tensor, axes: int) -> None:
@@ -81,7 +84,11 @@ def max_pool(
     return_indices: bool = False,
 ) -> Call:
     options = windows(kernel_size, stride, padding) | {"dilation": alike(dilation)}
-    fits(seen, input, options, ceil_mode)
+    over = beyond(seen, input, options) if ceil_mode else ()
+    batched(input, axes_in(seen.function.__name__))
+    if any(over):
+        before = each(options["padding"], len(over))
+        options["padding"] = tuple((p, p + more) for p, more in zip(before, over, strict=True))
     return Call("max_pool", (input,), options)
 
 
@@ -99,7 +106,9 @@ def average_pool(
     if divisor_override is not None:
         raise NotKnown("divisor_override")
     options = windows(kernel_size, stride, padding)
-    fits(seen, input, options, ceil_mode)
+    batched(input, axes_in(seen.function.__name__))
+    if ceil_mode and any(beyond(seen, input, options)):
+        raise NotKnown("ceil_mode")
     return Call("average_pool", (input,), options | {"count_include_pad": count_include_pad})
 
 
@@ -110,15 +119,14 @@ def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
     return {name: alike(value) for name, value in options.items()}
 
 
-def fits(seen: Seen, x: Tensor, options: dict[str, Any], ceil_mode: bool) -> None:
-    """Raise NotKnown where ceil_mode adds a window that is not full, or where there is no batch."""
-    n = axes_in(seen.function.__name__)
-    batched(x, n)
-    every = {k: (v,) * n if isinstance(v, int) else v for k, v in options.items()}
-    for i, side in enumerate(x.shape[2:]):
-        reach = every.get("dilation", (1,) * n)[i] * (every["kernel_size"][i] - 1) + 1
-        if ceil_mode and (side + 2 * every["padding"][i] - reach) % every["stride"][i]:
-            raise NotKnown("ceil_mode")
+def beyond(seen: Seen, x: Tensor, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return how far the last windows of ceil_mode reach beyond the padding, along each axis."""
+    found = seen.result[0] if isinstance(seen.result, tuple) else seen.result
+    sides, count = x.shape[2:], found.shape[2:]
+    k, s, p = (each(options[name], len(sides)) for name in ("kernel_size", "stride", "padding"))
+    d = each(options.get("dilation", 1), len(sides))
+    ends = ((count[i] - 1) * s[i] + d[i] * (k[i] - 1) + 1 for i in range(len(sides)))
+    return tuple(max(end - n - 2 * q, 0) for end, n, q in zip(ends, sides, p, strict=True))
 
 
 @reads("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
@@ -144,9 +152,11 @@ def interpolate(
     *_: Any,
     **__: Any,
 ) -> Call:
-    pairs = zip(seen.result.shape[2:], input.shape[2:], strict=True)
-    factors = {new / old for new, old in pairs}
-    factor = factors.pop()
-    if mode not in ("nearest", "nearest-exact") or factors or int(factor) != factor:
+    new, old = seen.result.shape[2:], input.shape[2:]
+    factors = {m / n for m, n in zip(new, old, strict=True)}
+    if len(factors) == 1 and (factor := factors.pop()) == int(factor) and "nearest" in mode:
+        return Call("upsample", (input,), {"scale_factor": int(factor)})
+    if mode != "nearest" or (scale_factor is not None and size is None):
         raise NotKnown(f"size={size!r}, scale_factor={scale_factor!r}, mode={mode!r}")
-    return Call("upsample", (input,), {"scale_factor": int(factor)})
+    rows = (np.arange(m) * n // m for m, n in zip(new, old, strict=True))
+    return Call("slice", (input,), {"index": (..., *np.ix_(*rows))})

@@ -180,6 +180,20 @@ def stack(_: Seen, tensors: Sequence[Tensor], dim: int = 0) -> Call:
     return Call("stack", (*tensors,), {"axis": dim})
 
 
+@reads("hstack", "column_stack")
+def hstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
+    if min(t.dim() for t in tensors) < len("NC"):
+        raise NotKnown("vectors")
+    return cat(seen, tensors, 1)
+
+
+@reads("vstack")
+def vstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
+    if min(t.dim() for t in tensors) < len("NC"):
+        raise NotKnown("vectors")
+    return cat(seen, tensors, 0)
+
+
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's mode of padding -> NumPy's."""
 
