@@ -11,16 +11,16 @@ from backproof.reference.ops import Op
 def composed(network: Network) -> Op:
     """Return the op whose value is a network's last node, as a function of all its leaves.
 
-    The inputs of the op are the network's inputs, then its parameters, in their order. Its forms
-    are those of its ops: in each, all nodes of one op are computed in one of that op's forms.
+    The inputs of the op are the network's inputs, then its parameters, in their order. Where one
+    node alone can be computed in several forms, these are the op's forms.
     """
-    ops = {node.op: node.rule for node in network.nodes}
+    several = [node for node in network.nodes if node.rule.forms]
     forms = {
-        form: swept(network, replace(RIGHT, ops={**RIGHT.ops, name: other}))
-        for name, op in ops.items()
-        for form, other in op.forms.items()
+        form: swept(network, replace(RIGHT, ops={**RIGHT.ops, node.op: other}))
+        for node in several
+        for form, other in node.rule.forms.items()
     }
-    return replace(swept(network, RIGHT), forms=forms)
+    return replace(swept(network, RIGHT), forms=forms if len(several) == 1 else {})
 
 
 def swept(network: Network, rules: Rules) -> Op:
