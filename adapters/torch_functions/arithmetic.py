@@ -8,7 +8,6 @@ from backproof.adapters.torch_functions.calls import (
     NotKnown,
     Seen,
     Tensor,
-    constant,
     made_of,
     number,
     reads,
@@ -175,7 +174,7 @@ def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> C
     return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
 
 
-@reads("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
+@reads("dropout", "dropout1d", "dropout2d", "dropout3d")
 def dropout(
     _: Seen,
     input: Tensor,
@@ -206,8 +205,3 @@ def nan_to_num(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
     if not input.detach().isfinite().all():
         raise NotKnown("numbers that are not finite")
     return Call("cast", (input,), own=cast)
-
-
-@reads("ldexp")
-def ldexp(_: Seen, input: Tensor, other: Any) -> Call:
-    return Call("scale", (input,), {"factor": 2.0 ** constant(other, "the exponent")})

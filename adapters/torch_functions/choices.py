@@ -136,18 +136,29 @@ def min_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return made_of("min", (input,), ("negative", (0,)), largest, ("negative", (-1,)))
 
 
-@reads("topk", "sort", "msort")
-def topk(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> Any:
+@reads("topk")
+def topk(
+    seen: Seen, input: Tensor, k: int, dim: int = -1, largest: bool = True, *_: Any, **__: Any
+) -> Call:
     """Read it as an index: which entries they are is an integer, and not differentiated.
 
-    Raises NotKnown where the values are not the ones at these places, in their order.
+    Raises NotKnown where the values are not the largest or smallest.
     """
     values, index = seen.result
-    places = [arguments[1:2], arguments[:1]][seen.function.__name__ == "sort"]
-    dim = named.get("dim", places[0] if places else -1) % input.dim()
-    found, every = (np.moveaxis(t.detach().double().numpy(), dim, -1) for t in (values, input))
-    ordered = np.sort(every, axis=-1)
-    low, high = ordered[..., : found.shape[-1]], ordered[..., ::-1][..., : found.shape[-1]]
-    if not any(np.array_equal(np.sort(found), np.sort(one)) for one in (low, high)):
+    found, every = (np.sort(t.detach().double().cpu().numpy(), dim) for t in (values, input))
+    n = input.shape[dim]
+    kept = range(n - k, n) if largest else range(k)
+    if not np.array_equal(found, np.take(every, kept, dim)):
         raise NotKnown("values that are not the largest or smallest")
     return taken(input, dim, index)
+
+
+@reads("sort")
+def sort(
+    seen: Seen,
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = False,
+) -> Call:
+    return topk(seen, input, input.shape[dim], dim)

@@ -17,7 +17,6 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.ops.cast import cast
 from backproof.reference.ops.indexing import moved
 
 
@@ -215,8 +214,3 @@ def pad(
         return Call("pad", (input,), options)
     cut = tuple(slice(max(-a, 0), min(b, 0) or None) for a, b in width)
     return made_of("pad", (input,), ("pad", (0,), options), ("slice", (-1,), {"index": cut}))
-
-
-@reads("identity")
-def identity(_: Seen, x: Tensor, *__: Any, **___: Any) -> Call:
-    return Call("cast", (x,), own=cast)
