@@ -4,19 +4,41 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, alike, reads
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    alike,
+    made_of,
+    reads,
+)
 from backproof.reference.ops.windows import each
 
 
-def batched(x: Tensor, axes: int) -> None:
-    """Raise NotKnown for an image that has no axis for the batch."""
-    if x.dim() != axes + len("NC"):
-        raise NotKnown("an image without a batch")
+def of_images(seen: Seen, call: Call) -> Call:
+    """Return a call of images; of one image without an axis for the batch, with one in between."""
+    x, *others = call.tensors
+    if x.dim() == axes_in(seen) + len("NC"):
+        return call
+    batch, single = (1, *x.shape), tuple(first(seen.result).shape)
+    return made_of(
+        seen.function.__name__,
+        call.tensors,
+        ("reshape", (0,), {"shape": batch}),
+        (call.op, (-1, *range(1, 1 + len(others))), call.options),
+        ("reshape", (-1,), {"shape": single}),
+    )
 
 
-def axes_in(name: str) -> int:
+def first(result: Any) -> Tensor:
+    """Return the first of several results."""
+    return result[0] if isinstance(result, tuple) else result
+
+
+def axes_in(seen: Seen) -> int:
     """Return 2 for a function of images of two axes, such as "conv2d"."""
-    return int(next(c for c in name if c in "123"))
+    return int(next(c for c in seen.function.__name__ if c in "123"))
 
 
 @reads("conv1d", "conv2d", "conv3d")
@@ -30,12 +52,10 @@ def conv(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Call:
-    n = axes_in(seen.function.__name__)
-    batched(input, n)
     if isinstance(padding, str):
         padding = around(padding, weight.shape[2:], dilation)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return convolution("conv", (input, weight, bias), options)
+    return convolution(seen, "conv", (input, weight, bias), options)
 
 
 def around(padding: str, kernel: Any, dilation: Any) -> Any:
@@ -47,10 +67,10 @@ def around(padding: str, kernel: Any, dilation: Any) -> Any:
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def convolution(op: str, tensors: tuple[Any, ...], options: dict[str, Any]) -> Call:
+def convolution(seen: Seen, op: str, tensors: tuple[Any, ...], options: dict[str, Any]) -> Call:
     """Return the call of a convolution, with or without a bias."""
     given = {name: alike(value) for name, value in options.items()}
-    return Call(op, tuple(t for t in tensors if t is not None), given)
+    return of_images(seen, Call(op, tuple(t for t in tensors if t is not None), given))
 
 
 @reads("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -65,10 +85,9 @@ def conv_transpose(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Call:
-    batched(input, axes_in(seen.function.__name__))
     options = {"stride": stride, "padding": padding, "output_padding": output_padding}
     others = {"dilation": dilation, "groups": groups}
-    return convolution("conv_transpose", (input, weight, bias), options | others)
+    return convolution(seen, "conv_transpose", (input, weight, bias), options | others)
 
 
 @reads("max_pool1d", "max_pool2d", "max_pool3d")
@@ -85,11 +104,10 @@ def max_pool(
 ) -> Call:
     options = windows(kernel_size, stride, padding) | {"dilation": alike(dilation)}
     over = beyond(seen, input, options) if ceil_mode else ()
-    batched(input, axes_in(seen.function.__name__))
     if any(over):
         before = each(options["padding"], len(over))
         options["padding"] = tuple((p, p + more) for p, more in zip(before, over, strict=True))
-    return Call("max_pool", (input,), options)
+    return of_images(seen, Call("max_pool", (input,), options))
 
 
 @reads("avg_pool1d", "avg_pool2d", "avg_pool3d")
@@ -106,10 +124,10 @@ def average_pool(
     if divisor_override is not None:
         raise NotKnown("divisor_override")
     options = windows(kernel_size, stride, padding)
-    batched(input, axes_in(seen.function.__name__))
     if ceil_mode and any(beyond(seen, input, options)):
         raise NotKnown("ceil_mode")
-    return Call("average_pool", (input,), options | {"count_include_pad": count_include_pad})
+    options["count_include_pad"] = count_include_pad
+    return of_images(seen, Call("average_pool", (input,), options))
 
 
 def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
@@ -121,8 +139,8 @@ def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
 
 def beyond(seen: Seen, x: Tensor, options: dict[str, Any]) -> tuple[int, ...]:
     """Return how far the last windows of ceil_mode reach beyond the padding, along each axis."""
-    found = seen.result[0] if isinstance(seen.result, tuple) else seen.result
-    sides, count = x.shape[2:], found.shape[2:]
+    n = axes_in(seen)
+    sides, count = x.shape[-n:], first(seen.result).shape[-n:]
     k, s, p = (each(options[name], len(sides)) for name in ("kernel_size", "stride", "padding"))
     d = each(options.get("dilation", 1), len(sides))
     ends = ((count[i] - 1) * s[i] + d[i] * (k[i] - 1) + 1 for i in range(len(sides)))
@@ -131,15 +149,17 @@ def beyond(seen: Seen, x: Tensor, options: dict[str, Any]) -> tuple[int, ...]:
 
 @reads("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 def adaptive_average_pool(seen: Seen, input: Tensor, output_size: Any) -> Call:
-    batched(input, axes_in(seen.function.__name__))
-    return Call("adaptive_average_pool", (input,), {"output_size": tuple(seen.result.shape[2:])})
+    return of_images(seen, Call("adaptive_average_pool", (input,), cells(seen)))
 
 
 @reads("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(seen: Seen, input: Tensor, output_size: Any, *_: Any, **__: Any) -> Call:
-    batched(input, axes_in(seen.function.__name__))
-    found = seen.result[0] if isinstance(seen.result, tuple) else seen.result
-    return Call("adaptive_max_pool", (input,), {"output_size": tuple(found.shape[2:])})
+    return of_images(seen, Call("adaptive_max_pool", (input,), cells(seen)))
+
+
+def cells(seen: Seen) -> dict[str, Any]:
+    """Return the option of adaptive pooling: how many cells there are along each axis."""
+    return {"output_size": tuple(first(seen.result).shape[-axes_in(seen) :])}
 
 
 @reads("interpolate", "upsample")

@@ -313,6 +313,13 @@ IMAGES: dict[str, Program] = {
         + F.adaptive_max_pool2d(image(w), 2).sum()
         + F.adaptive_avg_pool1d(w[None], 3).sum()
     ),
+    "one image": lambda w: (
+        F.conv2d(w[None], image(w, 2, 1, 2, 4), w[0, :2]).sum()
+        + F.avg_pool1d(w, 2).sum()
+        + F.max_pool2d(w[None], 2) * F.adaptive_avg_pool2d(w[None], 2)
+        + F.conv_transpose1d(w, w.reshape(4, 2, 2)).mean()
+        + F.adaptive_max_pool1d(w, 2).mean()
+    ),
     "ceil_mode": lambda w: F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2,
     "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
