@@ -31,6 +31,7 @@ bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks.detection
 	$(BIN)/python -m tests.benchmarks.faults
 	$(BIN)/python -m tests.benchmarks.power
+	$(BIN)/python -m tests.benchmarks.real_models
 
 install: clean
 	$(PYTHON) -m venv .venv

@@ -176,7 +176,7 @@ class Recorder(TorchFunctionMode):
             except READING as error:
                 reason = str(error)
         with self.graph.before(names):
-            for i in new:
+            for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 call = calls[i] if isinstance(calls, list) else calls
                 self.add(results[i], call, names, tensors_of(args, named), place, reason)
 
@@ -299,6 +299,12 @@ class Recorder(TorchFunctionMode):
 def is_inside(code: Any) -> bool:
     """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
     return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
+
+
+def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
+    """Return whether one result of a call was computed from another one."""
+    made = {id(t) for t in results}
+    return isinstance(calls, list) and any(id(t) in made for t in calls[i].tensors)
 
 
 @cache

@@ -24,6 +24,7 @@ from backproof.adapters.torch_functions import (
     moving,
     norms,
     products,
+    recurrent,
     reductions,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -45,7 +46,7 @@ __all__ = ["DERIVED", "Call", "NotKnown", "Seen", "as_given", "name_of", "reader
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, losses, moving, norms, products, reductions),
+    *(indexing, losses, moving, norms, products, recurrent, reductions),
 )
 """The files of rows, which register themselves."""
 

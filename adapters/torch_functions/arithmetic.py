@@ -10,7 +10,6 @@ from backproof.adapters.torch_functions.calls import (
     NotKnown,
     Seen,
     Tensor,
-    constant,
     made_of,
     number,
     reads,
@@ -115,6 +114,26 @@ def rpow(_: Seen, input: Any, other: Any) -> Call:
     return made_of("pow", (input,), ("scale", (0,), {"factor": log(other)}), ("exp", (-1,)))
 
 
+@reads("log2")
+def log2(_: Seen, input: Tensor) -> Call:
+    return made_of("log2", (input,), ("log", (0,)), ("scale", (-1,), {"factor": 1 / log(2)}))
+
+
+@reads("log10")
+def log10(_: Seen, input: Tensor) -> Call:
+    return made_of("log10", (input,), ("log", (0,)), ("scale", (-1,), {"factor": 1 / log(10)}))
+
+
+@reads("exp2")
+def exp2(seen: Seen, input: Tensor) -> Call:
+    return rpow(seen, input, 2)
+
+
+@reads("tan")
+def tan(_: Seen, input: Tensor) -> Call:
+    return made_of("tan", (input,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
+
+
 @reads("square")
 def square(_: Seen, input: Tensor) -> Call:
     return Call("power", (input,), {"exponent": 2})
@@ -159,7 +178,7 @@ def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> C
     return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
 
 
-@reads("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
+@reads("dropout", "dropout1d", "dropout2d", "dropout3d")
 def dropout(
     _: Seen,
     input: Tensor,
@@ -190,8 +209,3 @@ def nan_to_num(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
     if not input.detach().isfinite().all():
         raise NotKnown("numbers that are not finite")
     return Call("cast", (input,), own=cast)
-
-
-@reads("ldexp")
-def ldexp(_: Seen, input: Tensor, other: Any) -> Call:
-    return Call("scale", (input,), {"factor": 2.0 ** constant(other, "the exponent")})

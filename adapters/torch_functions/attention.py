@@ -49,29 +49,40 @@ def attention(
     enable_gqa: bool = False,
     mask: Tensor = None,
 ) -> Call:
-    """Read it as one op; with dropout, as its parts: `mask` is the dropout of the weights."""
+    """Read it as one op, or as its parts: with dropout, and where a row sees nothing.
+
+    mask: the dropout of the weights. PyTorch takes no `attn_mask` beside `is_causal`.
+    """
     if query.dim() < len("HTD"):
         raise NotKnown("no axis of heads")
     seen, bias = hidden(attn_mask)
+    blind = np.asarray(False) if seen is None else ~seen.any(-1, keepdims=True)  # noqa: FBT003
+    if blind.any():
+        seen = seen | blind  # what such a row gives is written over: it is zero
+    tensors = (query, key, value, *bias)
     if dropout_p:
-        seen = both(seen, query, key) if is_causal else seen
-        return with_dropout((query, key, value), bias, seen, scale, mask)
-    options: dict[str, Any] = {"causal": is_causal}
-    options |= {} if seen is None else {"seen": seen}
-    options |= {} if scale is None else {"scale": scale}
-    return Call("attention", (query, key, value, *bias), options)
+        if is_causal:
+            seen = earlier(np.empty((query.shape[-2], key.shape[-2])))
+        steps = with_dropout(query, key, bias, seen, scale)
+        tensors = (*tensors, mask)
+    else:
+        options = {"causal": is_causal, "seen": seen, "scale": scale}
+        given = {k: v for k, v in options.items() if v is not None}
+        steps = [("attention", (*range(len(tensors)),), given)]
+    if blind.any():
+        steps.append(("masked_fill", (-1,), {"mask": blind, "value": 0}))
+    (op, _, first), *others = steps
+    return made_of("attention of parts", tensors, *steps) if others else Call(op, tensors, first)
 
 
 def hidden(attn_mask: Tensor | None) -> tuple[Any, tuple[Any, ...]]:
     """Return which places are seen, None for all, and what is added to the scores, if anything.
 
-    Raises NotKnown where a row sees nothing: its weights are no numbers.
+    Raises NotKnown.
     """
     if attn_mask is None:
         return None, ()
     seen = attn_mask if attn_mask.dtype == torch.bool else attn_mask.detach() > -torch.inf
-    if not seen.any(-1).all():
-        raise NotKnown("a row that sees nothing")
     every = None if seen.all() else array(seen)
     if attn_mask.dtype == torch.bool:
         return every, ()
@@ -83,34 +94,24 @@ def hidden(attn_mask: Tensor | None) -> tuple[Any, tuple[Any, ...]]:
     return every, (finite,) if finite.any() else ()
 
 
-def both(seen: Any, query: Tensor, key: Tensor) -> Any:
-    """Return which places are seen by a causal mask as well."""
-    causal = earlier(np.empty((query.shape[-2], key.shape[-2])))
-    return causal if seen is None else causal & seen
-
-
-def with_dropout(
-    tensors: tuple[Tensor, ...], bias: Any, seen: Any, scale: Any, mask: Tensor
-) -> Call:
-    """Return attention whose weights are multiplied by a mask, as one op of many."""
-    query, key, _ = tensors
+def with_dropout(query: Tensor, key: Tensor, bias: Any, seen: Any, scale: Any) -> list[Any]:
+    """Return the steps of attention of q, k, v, a bias, if any, and a mask of the weights."""
     times = query.shape[-3] // key.shape[-3]
     heads = (..., [i // times for i in range(query.shape[-3])], slice(None), slice(None))
     axes = (*range(query.dim() - 2), query.dim() - 1, query.dim() - 2)
     factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
-    n = len(tensors) + len(bias)
     steps: list[Any] = [
         ("slice", (1,), {"index": heads}),
         ("transpose", (-1,), {"axes": axes}),
         ("matmul", (0, -1)),
         ("scale", (-1,), {"factor": factor}),
     ]
-    steps += [("add", (-1, len(tensors)))] if bias else []
+    steps += [("add", (-1, 3))] if bias else []
     steps += [("masked_fill", (-1,), {"mask": ~seen, "value": -1e30})] if seen is not None else []
     steps += [
         ("softmax", (-1,)),
-        ("multiply", (-1, n)),
+        ("multiply", (-1, 3 + len(bias))),
         ("slice", (2,), {"index": heads}),
         ("matmul", (-2, -1)),
     ]
-    return made_of("attention with dropout", (*tensors, *bias, mask), *steps)
+    return steps

@@ -87,6 +87,34 @@ def writes(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
     return in_place or operator or name == "__setitem__" or bool(arguments.get("inplace"))
 
 
+@dataclass(slots=True)
+class Parts:
+    """The ops that one function is made of, over its tensors."""
+
+    tensors: tuple[Any, ...]
+    nodes: list[Node] = field(default_factory=list)
+
+    def leaf(self, i: int) -> str:
+        """Return the name of a tensor."""
+        return f"x{i}"
+
+    def add(self, op: str, *inputs: str, own: Op | None = None, **options: Any) -> str:
+        """Add an op, and return the name of its result."""
+        self.nodes.append(Node(f"step {len(self.nodes)}", op, inputs, options, own))
+        return self.nodes[-1].name
+
+    def call(self, name: str, last: str) -> Call:
+        """Return the call of a function whose result is one of the ops'."""
+        needed, nodes = {last}, []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+                nodes.append(node)
+        leaves = {self.leaf(i): t for i, t in enumerate(self.tensors) if self.leaf(i) in needed}
+        network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes[::-1],), frozenset())
+        return Call(name, (*leaves.values(),), own=composed(network))
+
+
 def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
     """Return a call of a function that is several ops, as one op that is composed of them.
 
@@ -94,13 +122,12 @@ def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
     A place from 0 on is that of a tensor; a negative one counts back from the step, so that -1 is
     the one before.
     """
-    leaves = [f"x{i}" for i in range(len(tensors))]
-    nodes: list[Node] = []
-    for op, places, *options in steps:
-        inputs = (leaves[i] if i >= 0 else nodes[i].name for i in places)
-        nodes.append(Node(f"step {len(nodes)}", op, (*inputs,), *options))
-    network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes,), frozenset())
-    return Call(name, (*tensors,), own=composed(network))
+    parts, made = Parts((*tensors,)), list[str]()
+    for op, places, *rest in steps:
+        inputs = (parts.leaf(i) if i >= 0 else made[i] for i in places)
+        options, own = (rest[0] if rest else {}), (rest[1] if rest[1:] else None)
+        made.append(parts.add(op, *inputs, own=own, **options))
+    return parts.call(name, made[-1])
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:

@@ -98,6 +98,26 @@ def triangle(x: Tensor, diagonal: int) -> Any:
     return np.tri(rows, columns, diagonal, dtype=bool)
 
 
+@reads("hardshrink")
+def hardshrink(_: Seen, input: Tensor, lambd: float = 0.5) -> Call:
+    small = input.detach().abs() <= lambd
+    return Call("masked_fill", (input,), {"mask": array(small), "value": 0})
+
+
+@reads("softshrink")
+def softshrink(_: Seen, input: Tensor, lambd: float = 0.5) -> Call:
+    bounds = {"low": -lambd, "high": lambd}
+    return made_of("softshrink", (input,), ("clamp", (0,), bounds), ("subtract", (0, -1)))
+
+
+@reads("threshold")
+def threshold(
+    _: Seen, input: Tensor, threshold: float, value: float, inplace: bool = False
+) -> Call:
+    small = array(input.detach() <= threshold)
+    return Call("masked_fill", (input,), {"mask": small, "value": float(value)})
+
+
 # The largest and smallest of several.
 
 
@@ -115,18 +135,29 @@ def min_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return Call("min", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
 
 
-@reads("topk", "sort", "msort")
-def topk(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> Any:
+@reads("topk")
+def topk(
+    seen: Seen, input: Tensor, k: int, dim: int = -1, largest: bool = True, *_: Any, **__: Any
+) -> Call:
     """Read it as an index: which entries they are is an integer, and not differentiated.
 
-    Raises NotKnown where the values are not the ones at these places, in their order.
+    Raises NotKnown where the values are not the largest or smallest.
     """
     values, index = seen.result
-    places = [arguments[1:2], arguments[:1]][seen.function.__name__ == "sort"]
-    dim = named.get("dim", places[0] if places else -1) % input.dim()
-    found, every = (np.moveaxis(t.detach().double().numpy(), dim, -1) for t in (values, input))
-    ordered = np.sort(every, axis=-1)
-    low, high = ordered[..., : found.shape[-1]], ordered[..., ::-1][..., : found.shape[-1]]
-    if not any(np.array_equal(np.sort(found), np.sort(one)) for one in (low, high)):
+    found, every = (np.sort(t.detach().double().cpu().numpy(), dim) for t in (values, input))
+    n = input.shape[dim]
+    kept = range(n - k, n) if largest else range(k)
+    if not np.array_equal(found, np.take(every, kept, dim)):
         raise NotKnown("values that are not the largest or smallest")
     return taken(input, dim, index)
+
+
+@reads("sort")
+def sort(
+    seen: Seen,
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = False,
+) -> Call:
+    return topk(seen, input, input.shape[dim], dim)

@@ -2,18 +2,43 @@
 
 from typing import Any
 
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, alike, reads
+import numpy as np
+
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    alike,
+    made_of,
+    reads,
+)
+from backproof.reference.ops.windows import each
 
 
-def batched(x: Tensor, axes: int) -> None:
-    """Raise NotKnown for an image that has no axis for the batch."""
-    if x.dim() != axes + len("NC"):
-        raise NotKnown("an image without a batch")
+def of_images(seen: Seen, call: Call) -> Call:
+    """Return a call of images; of one image without an axis for the batch, with one in between."""
+    x, *others = call.tensors
+    if x.dim() == axes_in(seen) + len("NC"):
+        return call
+    batch, single = (1, *x.shape), tuple(first(seen.result).shape)
+    return made_of(
+        seen.function.__name__,
+        call.tensors,
+        ("reshape", (0,), {"shape": batch}),
+        (call.op, (-1, *range(1, 1 + len(others))), call.options),
+        ("reshape", (-1,), {"shape": single}),
+    )
 
 
-def axes_in(name: str) -> int:
+def first(result: Any) -> Tensor:
+    """Return the first of several results."""
+    return result[0] if isinstance(result, tuple) else result
+
+
+def axes_in(seen: Seen) -> int:
     """Return 2 for a function of images of two axes, such as "conv2d"."""
-    return int(next(c for c in name if c in "123"))
+    return int(next(c for c in seen.function.__name__ if c in "123"))
 
 
 @reads("conv1d", "conv2d", "conv3d")
@@ -27,12 +52,10 @@ def conv(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Call:
-    n = axes_in(seen.function.__name__)
-    batched(input, n)
     if isinstance(padding, str):
         padding = around(padding, weight.shape[2:], dilation)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return convolution("conv", (input, weight, bias), options)
+    return convolution(seen, "conv", (input, weight, bias), options)
 
 
 def around(padding: str, kernel: Any, dilation: Any) -> Any:
@@ -44,10 +67,10 @@ def around(padding: str, kernel: Any, dilation: Any) -> Any:
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def convolution(op: str, tensors: tuple[Any, ...], options: dict[str, Any]) -> Call:
+def convolution(seen: Seen, op: str, tensors: tuple[Any, ...], options: dict[str, Any]) -> Call:
     """Return the call of a convolution, with or without a bias."""
     given = {name: alike(value) for name, value in options.items()}
-    return Call(op, tuple(t for t in tensors if t is not None), given)
+    return of_images(seen, Call(op, tuple(t for t in tensors if t is not None), given))
 
 
 @reads("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -62,10 +85,9 @@ def conv_transpose(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Call:
-    batched(input, axes_in(seen.function.__name__))
     options = {"stride": stride, "padding": padding, "output_padding": output_padding}
     others = {"dilation": dilation, "groups": groups}
-    return convolution("conv_transpose", (input, weight, bias), options | others)
+    return convolution(seen, "conv_transpose", (input, weight, bias), options | others)
 
 
 @reads("max_pool1d", "max_pool2d", "max_pool3d")
@@ -81,8 +103,11 @@ def max_pool(
     return_indices: bool = False,
 ) -> Call:
     options = windows(kernel_size, stride, padding) | {"dilation": alike(dilation)}
-    fits(seen, input, options, ceil_mode)
-    return Call("max_pool", (input,), options)
+    over = beyond(seen, input, options) if ceil_mode else ()
+    if any(over):
+        before = each(options["padding"], len(over))
+        options["padding"] = tuple((p, p + more) for p, more in zip(before, over, strict=True))
+    return of_images(seen, Call("max_pool", (input,), options))
 
 
 @reads("avg_pool1d", "avg_pool2d", "avg_pool3d")
@@ -99,8 +124,10 @@ def average_pool(
     if divisor_override is not None:
         raise NotKnown("divisor_override")
     options = windows(kernel_size, stride, padding)
-    fits(seen, input, options, ceil_mode)
-    return Call("average_pool", (input,), options | {"count_include_pad": count_include_pad})
+    if ceil_mode and any(beyond(seen, input, options)):
+        raise NotKnown("ceil_mode")
+    options["count_include_pad"] = count_include_pad
+    return of_images(seen, Call("average_pool", (input,), options))
 
 
 def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
@@ -110,28 +137,29 @@ def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
     return {name: alike(value) for name, value in options.items()}
 
 
-def fits(seen: Seen, x: Tensor, options: dict[str, Any], ceil_mode: bool) -> None:
-    """Raise NotKnown where ceil_mode adds a window that is not full, or where there is no batch."""
-    n = axes_in(seen.function.__name__)
-    batched(x, n)
-    every = {k: (v,) * n if isinstance(v, int) else v for k, v in options.items()}
-    for i, side in enumerate(x.shape[2:]):
-        reach = every.get("dilation", (1,) * n)[i] * (every["kernel_size"][i] - 1) + 1
-        if ceil_mode and (side + 2 * every["padding"][i] - reach) % every["stride"][i]:
-            raise NotKnown("ceil_mode")
+def beyond(seen: Seen, x: Tensor, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return how far the last windows of ceil_mode reach beyond the padding, along each axis."""
+    n = axes_in(seen)
+    sides, count = x.shape[-n:], first(seen.result).shape[-n:]
+    k, s, p = (each(options[name], len(sides)) for name in ("kernel_size", "stride", "padding"))
+    d = each(options.get("dilation", 1), len(sides))
+    ends = ((count[i] - 1) * s[i] + d[i] * (k[i] - 1) + 1 for i in range(len(sides)))
+    return tuple(max(end - n - 2 * q, 0) for end, n, q in zip(ends, sides, p, strict=True))
 
 
 @reads("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 def adaptive_average_pool(seen: Seen, input: Tensor, output_size: Any) -> Call:
-    batched(input, axes_in(seen.function.__name__))
-    return Call("adaptive_average_pool", (input,), {"output_size": tuple(seen.result.shape[2:])})
+    return of_images(seen, Call("adaptive_average_pool", (input,), cells(seen)))
 
 
 @reads("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(seen: Seen, input: Tensor, output_size: Any, *_: Any, **__: Any) -> Call:
-    batched(input, axes_in(seen.function.__name__))
-    found = seen.result[0] if isinstance(seen.result, tuple) else seen.result
-    return Call("adaptive_max_pool", (input,), {"output_size": tuple(found.shape[2:])})
+    return of_images(seen, Call("adaptive_max_pool", (input,), cells(seen)))
+
+
+def cells(seen: Seen) -> dict[str, Any]:
+    """Return the option of adaptive pooling: how many cells there are along each axis."""
+    return {"output_size": tuple(first(seen.result).shape[-axes_in(seen) :])}
 
 
 @reads("interpolate", "upsample")
@@ -144,9 +172,11 @@ def interpolate(
     *_: Any,
     **__: Any,
 ) -> Call:
-    pairs = zip(seen.result.shape[2:], input.shape[2:], strict=True)
-    factors = {new / old for new, old in pairs}
-    factor = factors.pop()
-    if mode not in ("nearest", "nearest-exact") or factors or int(factor) != factor:
+    new, old = seen.result.shape[2:], input.shape[2:]
+    factors = {m / n for m, n in zip(new, old, strict=True)}
+    if len(factors) == 1 and (factor := factors.pop()) == int(factor) and "nearest" in mode:
+        return Call("upsample", (input,), {"scale_factor": int(factor)})
+    if mode != "nearest" or (scale_factor is not None and size is None):
         raise NotKnown(f"size={size!r}, scale_factor={scale_factor!r}, mode={mode!r}")
-    return Call("upsample", (input,), {"scale_factor": int(factor)})
+    rows = (np.arange(m) * n // m for m, n in zip(new, old, strict=True))
+    return Call("slice", (input,), {"index": (..., *np.ix_(*rows))})

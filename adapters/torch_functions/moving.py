@@ -17,7 +17,6 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.ops.cast import cast
 from backproof.reference.ops.indexing import moved
 
 
@@ -180,6 +179,20 @@ def stack(_: Seen, tensors: Sequence[Tensor], dim: int = 0) -> Call:
     return Call("stack", (*tensors,), {"axis": dim})
 
 
+@reads("hstack", "column_stack")
+def hstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
+    if min(t.dim() for t in tensors) < len("NC"):
+        raise NotKnown("vectors")
+    return cat(seen, tensors, 1)
+
+
+@reads("vstack")
+def vstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
+    if min(t.dim() for t in tensors) < len("NC"):
+        raise NotKnown("vectors")
+    return cat(seen, tensors, 0)
+
+
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's mode of padding -> NumPy's."""
 
@@ -201,8 +214,3 @@ def pad(
         return Call("pad", (input,), options)
     cut = tuple(slice(max(-a, 0), min(b, 0) or None) for a, b in width)
     return made_of("pad", (input,), ("pad", (0,), options), ("slice", (-1,), {"index": cut}))
-
-
-@reads("identity")
-def identity(_: Seen, x: Tensor, *__: Any, **___: Any) -> Call:
-    return Call("cast", (x,), own=cast)

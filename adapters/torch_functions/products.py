@@ -50,7 +50,7 @@ def addmv(_: Seen, input: Tensor, mat: Tensor, vec: Tensor, **factors: float) ->
     return made_of("addmv", (input, mat, vec), ("matmul", (1, 2)), ("add", (0, -1)))
 
 
-@reads("mm", "bmm", "mv", "dot", "vdot", "inner_product")
+@reads("mm", "bmm", "mv", "dot", "vdot")
 def matmul(_: Seen, input: Tensor, other: Tensor) -> Call:
     return Call("matmul", (input, other))
 

@@ -141,11 +141,32 @@ def known(
     for link in links:
         if link.verdict == "inside" or link.problem:
             continue
-        site = Site((framework,), "", link.precision, is_strict=False)
-        seen = compare(findings, [link], Witness(replay), site)
-        if not seen.new:
-            found[link.quantity] = seen.known[0]
+        for tried in (replay, narrowed(replay, link.quantity)):
+            p = tried.of(link.quantity.of).name
+            site = Site((framework,), "", p, is_strict=False)
+            seen = compare(findings, [link], Witness(tried), site)
+            if not seen.new:
+                found[link.quantity] = seen.known[0]
     return found
+
+
+def narrowed(replay: Replay, quantity: Quantity) -> Replay:
+    """Return the replay in which a gradient is in the precision of what computed it.
+
+    A wider array has it where the numbers are that precision's: they were only stored in the wider
+    one. Else the replay itself is returned.
+    """
+    name, gradients = quantity.of, replay.trace.gradients
+    users = {replay.of(node.name) for node in replay.consumers.get(name, ())}
+    if quantity.kind != "derivative" or name not in gradients or len(users) != 1:
+        return replay
+    (p,) = users
+    stored = gradients[name].astype(p.dtype)
+    if not np.array_equal(stored.astype(gradients[name].dtype), gradients[name]):
+        return replay
+    trace = replace(replay.trace, gradients={**gradients, name: stored})
+    precisions = {**replay.precisions, name: p}
+    return replace(replay, trace=trace, precisions=precisions, balls={}, unusable={})
 
 
 def faults(recording: Recording) -> Iterator[Fault]:

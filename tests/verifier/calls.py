@@ -100,6 +100,21 @@ def of_parts(w: Any) -> Any:
     return y * y
 
 
+def recurrent(name: str, w: Any, gates: int, *, layers: int = 1, ways: int = 1) -> Any:
+    """Return all results of recurrent layers of 2 hidden units, with entries of w as weights."""
+    h = torch.cat([w] * layers * ways)[: 2 * layers * ways].view(-1, 2, 4)[..., :2]
+    weights = []
+    for layer in range(layers):
+        for way in range(ways):
+            rows = torch.cat([w, w.T])[: 2 * gates] / (1 + way)
+            weights += [rows[:, : 2 * ways if layer else 4], rows[:, :2], rows[:, 0], rows[:, 1]]
+    options = {"has_biases": True, "num_layers": layers, "dropout": 0.0, "train": True}
+    options |= {"bidirectional": ways > 1, "batch_first": False}
+    states = [h, h.sigmoid()] if name == "lstm" else h
+    found = getattr(torch, name)(w.reshape(2, 2, 4), states, weights, **options)
+    return torch.cat([y.flatten() for y in found])
+
+
 def sequence(w: Any) -> Any:
     """Return what modules make of w."""
     return nn.Sequential(nn.Dropout(0.3), nn.Softplus(), nn.Identity(), nn.Flatten())(w)
@@ -122,7 +137,8 @@ ARITHMETIC: dict[str, Program] = {
     "exp and log": lambda w: (
         w.exp() + torch.log(positive(w)) + torch.expm1(w) + positive(w).log1p()
     ),
-    "sin and cos": lambda w: torch.sin(w) * w.cos() + torch.erf(w),
+    "other bases": lambda w: torch.log2(positive(w)) + positive(w).log10() + torch.exp2(w),
+    "sin and cos": lambda w: torch.tan(w / 4) + torch.sin(w) * w.cos() + torch.erf(w),
     "abs": lambda w: w.abs() * torch.absolute(w),
     "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
     "lerp": lambda w: torch.lerp(w, w.T, 0.3),
@@ -146,6 +162,7 @@ CHOICES: dict[str, Program] = {
     ),
     "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
     "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
+    "shrinks": lambda w: F.hardshrink(w) + F.softshrink(w, 0.3) + F.threshold(w, 0.1, 2.0),
     "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
 }
 
@@ -193,6 +210,7 @@ MOVING: dict[str, Program] = {
     "parts": lambda w: sum(w.unbind()) + w.chunk(2, 1)[0].sum() + torch.split(w, [1, 3])[1][0],
     "selections": lambda w: w.select(0, 1) + w.narrow(1, 0, 2).sum() + torch.diagonal(w),
     "stack": lambda w: torch.stack([w, w.T], -1) * torch.stack((w, w)).movedim(0, -1),
+    "rows and columns": lambda w: torch.hstack([w, w]) * torch.vstack([w, w]).reshape(4, 8),
     "cat": lambda w: torch.cat([w, w.T], dim=-1) * torch.concat((w, w), 1),
     "pad": lambda w: F.pad(w, (1, 2, 0, 1), value=0.5) * F.pad(w, (2, 1, 1, 0)),
     "pad modes": lambda w: sum(
@@ -257,6 +275,7 @@ ATTENTION: dict[str, Program] = {
     "all": attend,
     "booleans": lambda w: attend(w, attn_mask=torch.ones(4, 4).tril().bool()),
     "bias": lambda w: attend(w, attn_mask=w),
+    "blind rows": lambda w: attend(w, attn_mask=(torch.ones(4, 4).tril(-1) > 0)),
     "infinite": lambda w: attend(
         w, attn_mask=torch.zeros(4, 4).masked_fill(~mask().tril(), -torch.inf)
     ),
@@ -265,6 +284,7 @@ ATTENTION: dict[str, Program] = {
     "groups": lambda w: attend(w, enable_gqa=True, groups=2),
     "dropout": lambda w: attend(w, dropout_p=0.4),
     "causal dropout": lambda w: attend(w, dropout_p=0.4, is_causal=True),
+    "blind dropout": lambda w: attend(w, dropout_p=0.4, attn_mask=(torch.ones(4, 4).tril(-1) > 0)),
     "masked dropout": lambda w: attend(w, dropout_p=0.4, attn_mask=w, enable_gqa=True, groups=2),
 }
 
@@ -293,6 +313,15 @@ IMAGES: dict[str, Program] = {
         + F.adaptive_max_pool2d(image(w), 2).sum()
         + F.adaptive_avg_pool1d(w[None], 3).sum()
     ),
+    "one image": lambda w: (
+        F.conv2d(w[None], image(w, 2, 1, 2, 4), w[0, :2]).sum()
+        + F.avg_pool1d(w, 2).sum()
+        + F.max_pool2d(w[None], 2) * F.adaptive_avg_pool2d(w[None], 2)
+        + F.conv_transpose1d(w, w.reshape(4, 2, 2)).mean()
+        + F.adaptive_max_pool1d(w, 2).mean()
+    ),
+    "ceil_mode": lambda w: F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2,
+    "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
     ),
@@ -319,6 +348,16 @@ NORMS: dict[str, Program] = {
         F.dropout(w, 0.5) + F.dropout(w, training=False) + F.dropout1d(w[None], 0.5)
     ),
     "sequence": sequence,
+}
+
+RECURRENT: dict[str, Program] = {
+    "LSTM": lambda w: recurrent("lstm", w, 4),
+    "GRU": lambda w: recurrent("gru", w, 3, layers=2, ways=2),
+    "RNN": lambda w: recurrent("rnn_tanh", w, 1),
+    "LSTM cell": lambda w: sum(
+        torch.lstm_cell(w, (w[:, :2], w[:, 2:]), w.repeat(2, 1), w.repeat(2, 1)[:, :2])
+    ),
+    "GRU cell": lambda w: torch.gru_cell(w, w[:, :2], w.repeat(2, 1)[:6], w.repeat(2, 1)[:6, :2]),
 }
 
 LOSSES: dict[str, Program] = {
@@ -351,5 +390,6 @@ FAMILIES = {
     "attention": ATTENTION,
     "images": IMAGES,
     "norms": NORMS,
+    "recurrent": RECURRENT,
     "losses": LOSSES,
 }

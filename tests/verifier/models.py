@@ -189,6 +189,7 @@ class Halving(TorchFunctionMode):
         result = function(*args, **(kwargs or {}))
         if getattr(function, "__name__", "") == self.name:
             y = args[0] if result is None else result
+            y = y[0] if isinstance(y, tuple) else y
             y.register_hook(lambda cotangent: cotangent / 2)
         return result
 

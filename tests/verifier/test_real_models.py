@@ -33,6 +33,22 @@ def test_a_real_model_holds(name: str, precision: str) -> None:
         assert certificate.proven == trained
 
 
+@pytest.mark.parametrize("name", ["GPT-2", "BERT", "Mixtral", "ResNet"])
+def test_a_real_model_holds_in_mixed_precision(name: str) -> None:
+    """Under autocast each gradient is right in the precision that it was computed in."""
+    torch.manual_seed(0)
+    model, loss = MODELS[name]()
+
+    def lower() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss()
+
+    certificate = bt.certify(lower, model.train())
+    wrong = [link for link in certificate.wrong if link.verdict != "undecided"]
+
+    assert (wrong, certificate.unknown, certificate.stray) == ([], (), ()), str(certificate)
+
+
 def one_off(q: Any, k: Any, v: Any, *, is_causal: bool, **named: Any) -> Any:
     """Return attention in which each place sees the next one too."""
     assert is_causal

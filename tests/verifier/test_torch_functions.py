@@ -46,6 +46,7 @@ WRONG = {
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
     "group_norm": ("norms", "group_norm"),
+    "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
 }
 """Function -> a program that calls it, of each family."""

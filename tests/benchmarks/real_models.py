@@ -1,0 +1,59 @@
+"""Print what certifying real models costs: each row is one model of transformers.
+
+`--large`: GPT-2 alone, as it is, of 124 million parameters.
+"""
+
+import resource
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import torch
+import transformers
+
+import backproof.torch as bt
+from tests.verifier.real_models import MODELS
+
+HEAD = "model, parameters, functions, links, numbers, digits proven, certify / own pass, peak GiB"
+
+
+def large() -> tuple[Any, Callable[[], Any]]:
+    """Return GPT-2 in its own size, and what computes its loss of 64 tokens."""
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
+    tokens = torch.randint(0, model.config.vocab_size, (1, 64))
+    return model, lambda: model(input_ids=tokens, labels=tokens).loss
+
+
+def row(name: str, make: Callable[[], tuple[Any, Callable[[], Any]]]) -> str:
+    """Return what the certificate of a model says, and what it costs."""
+    torch.manual_seed(0)
+    model, loss = make()
+    model.train()
+    started = perf_counter()
+    loss().backward()
+    own = perf_counter() - started
+    model.zero_grad()
+    certificate = bt.certify(loss, model)
+    functions = {place.function for place in certificate.places.values()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    digits = certificate.worst.digits if certificate.worst else float("inf")
+    verdict = "" if certificate.holds else f" DOES NOT HOLD: {certificate}"
+    numbers = sum(p.numel() for p in model.parameters())
+    return (
+        f"{name}, {numbers:,}, {len(functions)}, {len(certificate.links):,}, "
+        f"{certificate.entries:,}, {digits:.1f}, {certificate.seconds:.1f} s / {own:.2f} s, "
+        f"{peak:.1f}{verdict}"
+    )
+
+
+def main() -> None:
+    """Print the rows."""
+    print(HEAD)
+    models = {"GPT-2 of 124M": large} if "--large" in sys.argv else MODELS
+    for name, make in models.items():
+        print(row(name, make), flush=True)
+
+
+if __name__ == "__main__":
+    main()
