@@ -12,6 +12,7 @@ from backproof.reference.network import Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults import FAULTS, Fault
+from backproof.reference.verdict.faults.fault import IMPOSSIBLE
 from backproof.reference.verdict.replay import Replay
 from backproof.scenarios.op_cases import OP_OPTIONS
 
@@ -113,8 +114,8 @@ def shown(graph: Graph, faults: list[Fault]) -> Iterator[str]:
                     balls[quantity] = right.ball(quantity, p.narrow().flushing())
                 try:
                     found = np.asarray(wrong.ball(quantity, p, fault.rules), float)
-                except (ValueError, IndexError, ArithmeticError, TypeError):
-                    continue  # the fault cannot be made on these shapes, or without a gain
+                except IMPOSSIBLE:
+                    continue
                 ball = balls[quantity]
                 inside = ball.contains(found) if found.shape == ball.shape else False
                 if not np.all(inside | ~np.isfinite(ball.rad)):

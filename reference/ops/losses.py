@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side
+from backproof.reference.ops.functions import either_side, stop
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.reduced import of_each, reduced
 
@@ -35,6 +35,18 @@ def mean_squared_error_forward(y: Array, t: Array, *, reduction: str = "mean") -
     """Return e^2 of each entry, e = t - y, or E, their mean over n entries."""
     e = t - y
     return reduced(e * e, reduction, y.size)
+
+
+def mean_squared_error_forward_by_operand(
+    y: Array, t: Array, *, reduction: str = "mean"
+) -> Array:
+    """Return the same, with a tangent of each operand alone: 2 e dt - 2 e dy.
+
+    Only the tangent differs: it cancels where dy is near dt.
+    """
+    e = stop(t) - stop(y)
+    moved = 2 * e * (t - stop(t)) - 2 * e * (y - stop(y))
+    return reduced(e * e + moved, reduction, y.size)
 
 
 def mean_squared_error_backward(
@@ -119,7 +131,15 @@ def log_or_zero(t: Array) -> Array:
 
 
 half_squared_error = Op(half_squared_error_forward, half_squared_error_backward)
-mean_squared_error = Op(mean_squared_error_forward, mean_squared_error_backward)
+mean_squared_error = Op(
+    mean_squared_error_forward,
+    mean_squared_error_backward,
+    forms={
+        "each operand's tangent alone": Op(
+            mean_squared_error_forward_by_operand, mean_squared_error_backward
+        )
+    },
+)
 huber = Op(huber_forward, huber_backward)
 l1_loss = replace(
     of_sizes(), forms={"slope 1 at zero": of_sizes(1), "slope -1 at zero": of_sizes(0)}

@@ -88,7 +88,7 @@ def adafactor_clamped(
         lines={
             **prepared(0, maximize=maximize),
             **moments(lambda g: g * g, axes, eps),
-            "u": lambda g, v: g / np.sqrt(np.maximum(v, eps * eps)),
+            "u": lambda g, v: g / np.sqrt(np.maximum(v, eps * eps + 0 * v)),
             "capped": capped(clipping_threshold),
             "w": w,
         },

@@ -19,6 +19,7 @@ from backproof.reference.numbers.precision import Precision
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import DIGIT, are_rounded_to, sharpness
 from backproof.reference.verdict.faults import Fault
+from backproof.reference.verdict.faults.fault import IMPOSSIBLE
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.replay import Replay
 
@@ -98,7 +99,7 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
     for p in ways(replay, link):
         try:
             own = replay.ball(link.quantity, p, fault.rules, fault.update)
-        except (ValueError, IndexError):  # the fault cannot be made on these shapes
+        except IMPOSSIBLE:
             continue
         if not link.problem:
             found.append(sharpness(seen, replay.ball(link.quantity, p), own))

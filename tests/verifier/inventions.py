@@ -167,17 +167,7 @@ def inventions(precision: str, n: int) -> Iterator[Invention]:
     options = {kind: (name, change) for name, of in OPTIONS.items() for kind, change in of.items()}
     for i in range(n):
         rng, kind = np.random.default_rng(i), KINDS[i % len(KINDS)]
-        scenes = [
-            name
-            for name in SCENES
-            if (kind in ARRAYS)
-            or (kind in UPDATES and SCENES[name]().trained)
-            or (
-                kind in options
-                and any(has(node, options[kind][0]) for node in SCENES[name]().nodes)
-            )
-        ]
-        scene = str(rng.choice(scenes))
+        scene = str(rng.choice([name for name, network in SCENES.items() if fits(kind, network())]))
         network = SCENES[scene]()
         rules, update, at = RIGHT, sgd, kind
         if kind in ARRAYS:
@@ -223,8 +213,14 @@ def off(
     return f"dE/d{at}", Rules(receive=receive)
 
 
+FLOOR = ("normalize", "eps")
+"""An op and its option that is the least of several numbers: every smaller one gives the same."""
+
+
 def has(node: Node, option: str) -> bool:
-    """Return whether a node's op has an option that is a number at this node."""
+    """Return whether a node's op has an option that is a number, and matters, at this node."""
+    if (node.op, option) == FLOOR:
+        return False
     found = signature(OPS[node.op].forward).parameters.get(option)
     return found is not None and isinstance(node.options.get(option, found.default), float)
 

@@ -38,6 +38,10 @@ class Fault:
     rounds: Precision | None = None
 
 
+IMPOSSIBLE = (ValueError, IndexError, ArithmeticError, TypeError)
+"""What is raised where a fault cannot be made on a node: of these shapes, or without a gain."""
+
+
 def in_forward(
     op: str,
     name: str,

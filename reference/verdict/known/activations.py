@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -113,18 +114,26 @@ def sixth_in_float32() -> dict[str, Op]:
 
 
 def mish_that_overflows() -> dict[str, Op]:
-    """Return mish of e^z in float32: where it overflows, the tangent of the slope is NaN.
+    """Return mish of e^z in float32: where e^z dz overflows, the tangent of the slope is NaN.
 
     1. t = tanh(log(1 + e^z)), so that dt = (1 - t^2) / (1 + e^z) e^z dz.
-    2. There 1 - t^2 is zero, and e^z is infinite: zero times infinity is NaN. t itself is right.
+    2. There 1 - t^2 is zero, and e^z dz is infinite: zero times infinity is NaN. t itself is right.
     """
     right, largest = OPS["mish"], float(np.log(np.finfo(np.float32).max))
 
     def backward(dout: Array, out: Array, z: Array) -> tuple[Array, ...]:
         (dz,) = right.backward(dout, out, z)
-        return (np.where(z > largest, dz + np.nan * (z - stop(z)), dz),)
+        moved = z - stop(z)
+        overflows = z + np.log(np.maximum(tangent_sizes(moved), 1)) > largest
+        return (np.where(overflows, dz + np.nan * moved, dz),)
 
     return {"mish": replace(right, backward=backward)}
+
+
+def tangent_sizes(x: Any) -> Any:
+    """Return the magnitudes of tangents, as float64; zero where nothing moves."""
+    tangent = getattr(x, "tangent", 0.0)
+    return np.abs(getattr(tangent, "mid", tangent))
 
 
 def elu_of_difference() -> dict[str, Op]:
