@@ -295,7 +295,7 @@ adapter = Adapter(
         "add": torch.add,
         "multiply": torch.mul,
         "scale": lambda x, factor: factor * x,
-        "sum": torch.sum,
+        "sum": lambda x, axis=None, keepdims=False: torch.sum(x, axis, keepdims),
         "concatenate": lambda *parts, axis: torch.cat(parts, axis),
         "reshape": torch.reshape,
         "transpose": lambda x, axes: x.permute(axes),

@@ -64,6 +64,9 @@ def _definitions(statement: ast.stmt) -> Iterable[tuple[str, ast.stmt]]:
         yield statement.name, statement
     elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         yield statement.targets[0].id, statement
+    elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        value = statement.value or ast.Constant(None)
+        yield statement.target.id, ast.Assign([statement.target], value, lineno=statement.lineno)
 
 
 def _bare(statement: ast.stmt) -> ast.stmt:

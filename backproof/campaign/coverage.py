@@ -7,6 +7,7 @@ import numpy as np
 
 from backproof.campaign.graphs import Graph
 from backproof.campaign.saved_graphs import quantities
+from backproof.campaign.steps import is_single
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Node
 from backproof.reference.numbers.precision import PRECISIONS
@@ -89,8 +90,7 @@ def every_one() -> dict[str, set[str]]:
 def options(node: Node) -> Iterator[str]:
     """Yield "op option=value", or "op option" where the value depends on the operands' shapes."""
     for option, value in node.options.items():
-        single = isinstance(value, bool | int | float | str)
-        yield f"{node.op} {option}={value}" if single else f"{node.op} {option}"
+        yield f"{node.op} {option}={value}" if is_single(value) else f"{node.op} {option}"
 
 
 def shown(graph: Graph, faults: list[Fault]) -> Iterator[str]:

@@ -6,6 +6,7 @@ choice always comes first: graphs are reduced towards it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations, permutations
 from math import inf, prod
 from typing import Any
@@ -298,13 +299,25 @@ def complete_iou(g: GraphBuilder) -> Any:
     return g.node(g.op, p, g.like(p, "box"), **g.options())
 
 
-def as_in_op_cases(g: GraphBuilder) -> Any:
-    """Add an op as one of its op cases has it: operands of the same shapes, the same options."""
-    cases = {name: one for name, one in OP_OPTIONS.items() if one.op == g.op}
+def as_in_op_cases(g: GraphBuilder, *, tuples: bool = False) -> Any:
+    """Add an op as one of its op cases has it: operands of the same shapes, the same options.
+
+    tuples: only as one of those whose options are tuples or arrays.
+    """
+    cases = {
+        name: one
+        for name, one in OP_OPTIONS.items()
+        if one.op == g.op and not (tuples and all(map(is_single, one.options.values())))
+    }
     one = cases[g.one([*cases], [(g.op, name) for name in cases])]
     kinds = (KIND.get(kind, kind) for kind in one.kinds)
     inputs = [g.shaped(shape, kind) for shape, kind in zip(one.shapes, kinds, strict=True)]
     return g.node(g.op, *inputs, **one.options)
+
+
+def is_single(value: Any) -> bool:
+    """Return whether an option's value is one number or name, which an op's own step draws."""
+    return isinstance(value, bool | int | float | str)
 
 
 KIND = {"w": "x", "target": "box", "nonzero": "positive", "exponent": "x"}
@@ -358,16 +371,19 @@ STEPS: dict[str, Step] = {
 """Op -> its step, the simplest first."""
 
 
-WITH_TUPLES = ("conv", "max_pool", "attention", "slice")
+WITH_TUPLES = (
+    *("conv", "max_pool", "attention", "slice"),
+    *("softmax_cross_entropy", "cross_entropy", "bce_with_logits"),
+)
 """Ops with a step that draws numbers and slices, whose op cases also have tuples and arrays."""
 
 
 def either(own: Step) -> Step:
-    """Return the step that an op joins by its own step as often as in its op cases."""
+    """Return the step that an op joins by its own step as often as with tuples as options."""
 
     def step(g: GraphBuilder) -> Any:
         keys = [(g.op, "own step"), (g.op, "op cases")]
-        return g.one([own, as_in_op_cases], keys)(g)
+        return g.one([own, partial(as_in_op_cases, tuples=True)], keys)(g)
 
     return step
 

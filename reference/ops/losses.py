@@ -37,9 +37,7 @@ def mean_squared_error_forward(y: Array, t: Array, *, reduction: str = "mean") -
     return reduced(e * e, reduction, y.size)
 
 
-def mean_squared_error_forward_by_operand(
-    y: Array, t: Array, *, reduction: str = "mean"
-) -> Array:
+def mean_squared_error_forward_by_operand(y: Array, t: Array, *, reduction: str = "mean") -> Array:
     """Return the same, with a tangent of each operand alone: 2 e dt - 2 e dy.
 
     Only the tangent differs: it cancels where dy is near dt.
