@@ -334,7 +334,7 @@ adapter = Adapter(
         "cos": torch.cos,
         "erf": torch.erf,
         "abs": torch.abs,
-        "clamp": lambda x, low=None, high=None: torch.clamp(x, low, high),
+        "clamp": lambda x, low=-math.inf, high=math.inf: torch.clamp(x, low, high),
         "maximum": torch.maximum,
         "minimum": torch.minimum,
         "where": where,
