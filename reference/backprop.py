@@ -11,6 +11,7 @@ import numpy as np
 
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.functions import is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def backprop(
     values = forward(network, leaves, rules)
     # 1. The loss moves one for one with itself.
     seed = np.ones_like(values[network.loss])
+    seed = 0 * values[network.loss] + 1 if is_object(seed) else seed  # an Arb ball
     seed = seed if scale == 1 else scale * seed
     return Trace(values, *sweep_back(network, {**leaves, **values}, seed, rules))
 
