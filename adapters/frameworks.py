@@ -95,7 +95,7 @@ TABLE = {
         module="backproof.adapters.jax_grad",
         traits=Traits(compiled="ops", share=25),
         variants={
-            "jit": Traits(compiled="passes", share=25),
+            "jit": Traits(compiled="passes", share=50),
             "vmap": PASSES,
             "vmap_first": PASSES,
             "checkpoint": PASSES,

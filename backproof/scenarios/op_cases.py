@@ -1,7 +1,7 @@
 """Op cases: every op by itself, with every option, at ordinary points and at special ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.adapters.column import Column
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
 from backproof.reference.ops.indexing import moved
-from backproof.scenarios.scenario import Extent, Scenario, seeded, table
+from backproof.scenarios.scenario import BOTH, EVERY, Extent, Scenario, seeded, table
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
 """Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
@@ -507,9 +508,19 @@ def extent(points: str) -> Extent:
     return Extent(tuple(name for name in PRECISIONS if name not in left_out))
 
 
+FIRST = {one.op: name for name, one in reversed(OP_OPTIONS.items())}.values()
+"""The first op case of each op."""
+FURTHER = {"compiled": replace(BOTH, large=EVERY.always)}
+"""Of the others each compiles anew: in two precisions, or in all of them with --large."""
+
 OP_CASES = table(
     *(
-        Scenario(f"{name}/{points}", seeded(op_network, name, points), extent(points))
+        Scenario(
+            f"{name}/{points}",
+            seeded(op_network, name, points),
+            extent(points),
+            {} if name in FIRST or points in NORMAL else FURTHER,
+        )
         for name, one in OP_OPTIONS.items()
         for points in one.points
     )
@@ -517,10 +528,11 @@ OP_CASES = table(
 """Name -> scenario."""
 
 
-def parameters(names: Sequence[str], seeds: int) -> Iterator[Any]:
+def parameters(names: Sequence[str], seeds: int, *, large: bool) -> Iterator[Any]:
     """Yield implementation, op case's name, seed and precision, with readable ids."""
     for case, scenario in OP_CASES.items():
         # The implementation is innermost: one case's runs stand together.
         for precision, seed, name in product(scenario.extent.always, range(seeds), names):
-            readable = f"{case}-{precision}-{seed}-{name}"
-            yield pytest.param(name, case, seed, precision, id=readable)
+            if precision in scenario.precisions(Column(name), large=large):
+                readable = f"{case}-{precision}-{seed}-{name}"
+                yield pytest.param(name, case, seed, precision, id=readable)

@@ -97,7 +97,7 @@ ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] =
         names, option("--seeds"), large=option("--large")
     ),
     ("implementation", "op_case", "seed", "precision"): lambda names, option: op_cases.parameters(
-        names, option("--seeds")
+        names, option("--seeds"), large=option("--large")
     ),
     ("column", "varied", "precision"): lambda names, option: variants.parameters(
         names, large=option("--large")

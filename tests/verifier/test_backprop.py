@@ -112,7 +112,7 @@ def test_op_backward(name: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [2, "1.001"])
-@pytest.mark.parametrize("name", TESTED)
+@pytest.mark.parametrize("name", [name for name in TESTED if name != "power-0"])  # x^0 is constant
 def test_a_wrong_derivative_is_seen(name: str, factor: int | str) -> None:
     """For every input, the difference quotient refutes a derivative that is off by a factor."""
     with workprec():
