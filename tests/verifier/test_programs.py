@@ -2,7 +2,10 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,11 @@ import pytest
 
 from backproof.reference.ops import Op
 from tests.verifier.lazy import Lazy
+from tests.verifier.sandbox import ROOT
 
 torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
 C = Lazy("torch._C")
-bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
+bt, models, ranks = map(Lazy, ("backproof.torch", "tests.verifier.models", "tests.verifier.ranks"))
 
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "mlp of ReLU": lambda: models.mlp(nn.ReLU()),
@@ -231,6 +235,19 @@ def test_a_compiled_twin_is_the_same_or_another(right: bool) -> None:  # noqa: F
 
     assert found.holds == right, str(found)
     assert ("refuted" in {one.verdict for one in found.twin}) != right
+
+
+def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None:
+    """Two ranks have the gradients of the whole batch, but not without the mean over them."""
+    file = str(tmp_path / "store")
+    command = (sys.executable, "-m", "tests.verifier.ranks", file)
+    with subprocess.Popen(command, cwd=ROOT) as second, ranks.rank(0, file):  # noqa: S603 ours
+        model, loss, half = ranks.program()
+        found = [bt.certify(loss, model, against=partial(half, mean=m)) for m in (True, False)]
+
+    assert second.returncode == 0
+    assert [one.holds for one in found] == [True, False], found[0]
+    assert {one.verdict for one in found[1].twin} == {"refuted"}
 
 
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
