@@ -252,6 +252,17 @@ def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None
     assert {one.verdict for one in found[1].twin} == {"refuted"}
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler's, about the recorder
+def test_compiled_code_is_not_recorded() -> None:
+    """A program that is compiled is refused with what to do instead."""
+    w = torch.rand(3, requires_grad=True)
+    torch.compiler.reset()
+    loss = torch.compile(lambda: torch.tanh(w).sum(), backend="eager")
+
+    with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
+        bt.certify(loss, {"w": w})
+
+
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "same": (lambda w, _: torch.tanh(w).sum(), True),
     "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),
@@ -406,13 +417,29 @@ def test_constants_are_not_judged() -> None:
     assert ", 1 parameter, proven to " in str(certificate)
 
 
+def hidden(w: Any) -> Any:
+    """Return a loss of a parameter that only a hidden call uses."""
+    with C.DisableTorchFunction():
+        y = w * 2
+    return y.sum()
+
+
 BAD = {
+    "no call seen": (hidden, "no call was seen that uses the parameters"),
     "no tensor": (lambda _: 1.0, "expected a tensor"),
     "several numbers": (lambda w: w * 2, "expected one number"),
     "no gradient": (lambda w: w.detach().sum(), "does not depend on the parameters"),
     "another leaf": (
         lambda _: torch.ones(2, requires_grad=True).sum(),
         "does not depend on the parameters",
+    ),
+    "sparse gradient": (
+        lambda w: (
+            F.embedding(torch.tensor([0]), w[:, None].detach().requires_grad_(), sparse=True)
+            .sum()
+            .add(w.sum())
+        ),
+        "sparse tensors are not certified: the gradient of",
     ),
     "complex": (lambda w: torch.fft.fft(w).real.sum(), "complex tensors are not certified"),
 }
