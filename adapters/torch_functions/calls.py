@@ -51,9 +51,14 @@ READERS: dict[str, Reader] = {}
 
 
 def reads(*names: str) -> Callable[[Reader], Reader]:
-    """Return a decorator that registers a reader under the names of functions."""
+    """Return a decorator that registers a reader under the names of functions.
+
+    Raises ValueError for a name that has a reader.
+    """
 
     def register(reader: Reader) -> Reader:
+        if twice := READERS.keys() & {*names}:
+            raise ValueError(f"two readers: {', '.join(sorted(twice))}")
         READERS.update(dict.fromkeys(names, reader))
         return reader
 
