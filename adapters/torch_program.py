@@ -100,7 +100,7 @@ def record(
     with untouched(model) as reset:
         again = loss_of(closure)
         reset()
-        with recorder.recording():
+        with recorder.recording(), not_compiled():
             loss = loss_of(closure)
         both = tuple(float(one.detach()) for one in (again, loss))
         if not np.array_equal(both[:1], both[1:], equal_nan=True):
@@ -122,6 +122,20 @@ def record(
     return recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
 
 
+@contextmanager
+def not_compiled() -> Iterator[None]:
+    """Raise NotRecorded where the compiler fails: to it the recorder is a part of the program."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__module__ != "torch._dynamo.exc":
+            raise
+        raise NotRecorded(
+            "compiled code is not recorded: certify the program as it was before it was compiled, "
+            "`against` the compiled one"
+        ) from error
+
+
 def loss_of(closure: Closure) -> Tensor:
     """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
     loss = closure()
@@ -136,11 +150,17 @@ def loss_of(closure: Closure) -> Tensor:
 
 
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Run the backward pass, as users run it, and return the gradients of leaves that have one."""
+    """Run the backward pass, as users run it, and return the gradients of leaves that have one.
+
+    Raises NotRecorded for one that is sparse.
+    """
     for t in leaves.values():
         t.grad = None
     loss.backward()
-    return {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    for name, gradient in found.items():
+        refuse(gradient, f"the gradient of {name}")
+    return found
 
 
 def recording(
@@ -160,7 +180,9 @@ def recording(
     found = {k: array(t) for k, t in gradients.items() if k in leaves}
     others = [k for k in trained if k not in leaves]
     if len(others) == len(trained):
-        raise NotRecorded("the loss does not depend on the parameters")
+        is_seen = not any(k in gradients for k in others)
+        reason = "the loss does not depend on the" if is_seen else "no call was seen that uses the"
+        raise NotRecorded(f"{reason} parameters")
     return Recording(
         network,
         leaves,

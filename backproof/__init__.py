@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
     from backproof.reference.backprop import Trace, backprop
     from backproof.reference.network import Network, Node
-    from backproof.reference.ops import OPS
+    from backproof.reference.ops import OPS, Op
     from backproof.reference.verdict.certificate import Certificate
     from backproof.reference.verdict.custom import OpCertificate, certify_op
     from backproof.reference.verdict.passes import certify
@@ -23,6 +23,7 @@ __all__ = [
     "Certificate",
     "Network",
     "Node",
+    "Op",
     "OpCertificate",
     "Trace",
     "Unsupported",
@@ -36,7 +37,7 @@ _HOMES = {
     "adapters.protocol": ("Adapter", "AdapterError", "Unsupported"),
     "reference.backprop": ("Trace", "backprop"),
     "reference.network": ("Network", "Node"),
-    "reference.ops": ("OPS",),
+    "reference.ops": ("OPS", "Op"),
     "reference.verdict.certificate": ("Certificate",),
     "reference.verdict.custom": ("OpCertificate", "certify_op"),
     "reference.verdict.passes": ("certify",),

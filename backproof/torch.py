@@ -27,6 +27,7 @@ def certify(
     *,
     against: Callable[[], Any] | None = None,
     known: Mapping[Any, Any] | None = None,
+    progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of one pass of a program: `print` it, and `assert` that it `holds`.
 
@@ -37,6 +38,7 @@ def certify(
              on another device). Its gradients are held to the certified program's, end to end.
     known:   a function of your own, or a custom autograd function -> its `Op`, where backproof has
              none.
+    progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     Nothing is left behind: gradients, buffers and the random state are as they were.
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
@@ -49,7 +51,7 @@ def certify(
     version = adapter.version
     findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(version)]
     here = seen_here(findings, lambda _: adapter.processor)
-    certificate = certify_recording(recording, FRAMEWORK, here, started)
+    certificate = certify_recording(recording, FRAMEWORK, here, started, progress=progress)
     if against is None:
         return certificate
     return held(recording, certificate, gradients_of(against, model))

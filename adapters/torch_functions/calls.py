@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+import torch
 from torch.overrides import get_testing_overrides
 
 from backproof.reference.composed import composed
@@ -50,9 +51,14 @@ READERS: dict[str, Reader] = {}
 
 
 def reads(*names: str) -> Callable[[Reader], Reader]:
-    """Return a decorator that registers a reader under the names of functions."""
+    """Return a decorator that registers a reader under the names of functions.
+
+    Raises ValueError for a name that has a reader.
+    """
 
     def register(reader: Reader) -> Reader:
+        if twice := READERS.keys() & {*names}:
+            raise ValueError(f"two readers: {', '.join(sorted(twice))}")
         READERS.update(dict.fromkeys(names, reader))
         return reader
 
@@ -128,6 +134,27 @@ def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
         options, own = (rest[0] if rest else {}), (rest[1] if rest[1:] else None)
         made.append(parts.add(op, *inputs, own=own, **options))
     return parts.call(name, made[-1])
+
+
+Step = tuple[Any, ...]
+"""Name, op, the names of the op's operands, and its options if it has any."""
+
+
+def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
+    """Return a call of a function that is several ops with names, of which the last is the result.
+
+    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes:
+    nobody sees in which of them each step is computed.
+    """
+    tensors = [t for t in operands.values() if isinstance(t, torch.Tensor)]
+    if len({t.dtype for t in tensors if t.is_floating_point()}) > 1:
+        raise NotKnown("operands of several dtypes")
+    parts = Parts((*map(number, operands.values()),))
+    made = {operand: parts.leaf(i) for i, operand in enumerate(operands)}
+    for step, op, of, *options in found:
+        inputs = (made[i] for i in of.split())
+        made[step] = parts.add(op, *inputs, **(options[0] if options else {}))
+    return parts.call(name, made[found[-1][0]])
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:

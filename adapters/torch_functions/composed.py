@@ -5,35 +5,21 @@ constants, such as an epsilon, are operands of it.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, number, reads
-from backproof.reference.composed import composed
-from backproof.reference.network import Network, Node
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Step,
+    Tensor,
+    reads,
+    steps,
+)
 from backproof.reference.ops import OPS, Op
-
-Step = tuple[Any, ...]
-"""Name, op, the names of the op's operands, and its options if it has any."""
-
-
-def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
-    """Return the call of an op that is composed of steps.
-
-    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes:
-    nobody sees in which of them each step is computed.
-    """
-    tensors = [t for t in operands.values() if isinstance(t, torch.Tensor)]
-    if len({t.dtype for t in tensors if t.is_floating_point()}) > 1:
-        raise NotKnown("operands of several dtypes")
-    nodes = tuple(Node(step, op, (*of.split(),), *options) for step, op, of, *options in found)
-    network = Network(name, operands, {}, nodes, frozenset())
-    return Call(name, tuple(map(number, operands.values())), own=composed(network))
-
 
 # Distances and angles.
 
@@ -102,15 +88,6 @@ def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 
         ("product", "multiply", "of-a of-b"),
         ("cosine", "sum", "product", {"axis": dim}),
     )
-
-
-# Entry by entry.
-
-
-@reads("tan")
-def tan(_: Seen, x: Tensor) -> Call:
-    found = (("sin", "sin", "x"), ("cos", "cos", "x"), ("tan", "divide", "sin cos"))
-    return steps("tan", {"x": x}, *found)
 
 
 # Products of many.

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, array, reads
-from backproof.adapters.torch_functions.composed import Step, distance, is_euclidean, steps
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Step,
+    Tensor,
+    array,
+    reads,
+    steps,
+)
+from backproof.adapters.torch_functions.composed import distance, is_euclidean
 
 REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""

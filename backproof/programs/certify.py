@@ -1,6 +1,6 @@
 """From a recording to its certificate."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -9,6 +9,7 @@ import numpy as np
 
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
+from backproof.programs.progress import watched
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare
 from backproof.reference.network import UNKNOWN, Network, Node
@@ -56,15 +57,21 @@ def replay_of(recording: Recording) -> Replay:
 
 
 def certify_recording(
-    recording: Recording, framework: str, findings: Collection[KnownFinding], started: float
+    recording: Recording,
+    framework: str,
+    findings: Collection[KnownFinding],
+    started: float,
+    *,
+    progress: bool,
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
     framework: the adapter's name. findings: those of the release that ran. started: when the work
-    began, by `perf_counter`.
+    began, by `perf_counter`. progress: whether a terminal shows how far it is.
     """
+    watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording)
+        recording, replay, links = judged(recording, watch)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -90,12 +97,18 @@ def certify_recording(
         )
 
 
-def judged(recording: Recording) -> tuple[Recording, Replay, tuple[Link, ...]]:
-    """Return the verdicts on all links; a node whose op does not take its operands is unknown."""
+def judged(
+    recording: Recording, watch: Callable[[Iterator[Link], int], Iterator[Link]]
+) -> tuple[Recording, Replay, tuple[Link, ...]]:
+    """Return the verdicts on all links; a node whose op does not take its operands is unknown.
+
+    watch: yields the links that it is given, of which there are so many.
+    """
     while True:
-        replay = replay_of(recording)
+        replay, network = replay_of(recording), recording.network
+        total = 2 * len(network.nodes) + len(network.parameters)
         try:
-            return recording, replay, tuple(replay.links())
+            return recording, replay, tuple(watch(replay.links(), total))
         except Failed as failed:
             name, error = failed.args
             recording = without(recording, name, f"the reference's op fails: {error}")

@@ -1,20 +1,26 @@
 """Certificates of PyTorch programs: right ones hold; wrong ones are located; nothing is left."""
 
+import io
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backproof.programs import progress
 from backproof.reference.ops import Op
 from tests.verifier.lazy import Lazy
+from tests.verifier.sandbox import ROOT
 
 torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
 C = Lazy("torch._C")
-bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
+bt, models, ranks = map(Lazy, ("backproof.torch", "tests.verifier.models", "tests.verifier.ranks"))
 
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "mlp of ReLU": lambda: models.mlp(nn.ReLU()),
@@ -233,6 +239,30 @@ def test_a_compiled_twin_is_the_same_or_another(right: bool) -> None:  # noqa: F
     assert ("refuted" in {one.verdict for one in found.twin}) != right
 
 
+def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None:
+    """Two ranks have the gradients of the whole batch, but not without the mean over them."""
+    file = str(tmp_path / "store")
+    command = (sys.executable, "-m", "tests.verifier.ranks", file)
+    with subprocess.Popen(command, cwd=ROOT) as second, ranks.rank(0, file):  # noqa: S603 ours
+        model, loss, half = ranks.program()
+        found = [bt.certify(loss, model, against=partial(half, mean=m)) for m in (True, False)]
+
+    assert second.returncode == 0
+    assert [one.holds for one in found] == [True, False], found[0]
+    assert {one.verdict for one in found[1].twin} == {"refuted"}
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's, about the recorder
+def test_compiled_code_is_not_recorded() -> None:
+    """A program that is compiled is refused with what to do instead."""
+    w = torch.rand(3, requires_grad=True)
+    torch.compiler.reset()
+    loss = torch.compile(lambda: torch.tanh(w).sum(), backend="eager")
+
+    with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
+        bt.certify(loss, {"w": w})
+
+
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "same": (lambda w, _: torch.tanh(w).sum(), True),
     "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),
@@ -387,13 +417,29 @@ def test_constants_are_not_judged() -> None:
     assert ", 1 parameter, proven to " in str(certificate)
 
 
+def hidden(w: Any) -> Any:
+    """Return a loss of a parameter that only a hidden call uses."""
+    with C.DisableTorchFunction():
+        y = w * 2
+    return y.sum()
+
+
 BAD = {
+    "no call seen": (hidden, "no call was seen that uses the parameters"),
     "no tensor": (lambda _: 1.0, "expected a tensor"),
     "several numbers": (lambda w: w * 2, "expected one number"),
     "no gradient": (lambda w: w.detach().sum(), "does not depend on the parameters"),
     "another leaf": (
         lambda _: torch.ones(2, requires_grad=True).sum(),
         "does not depend on the parameters",
+    ),
+    "sparse gradient": (
+        lambda w: (
+            F.embedding(torch.tensor([0]), w[:, None].detach().requires_grad_(), sparse=True)
+            .sum()
+            .add(w.sum())
+        ),
+        "sparse tensors are not certified: the gradient of",
     ),
     "complex": (lambda w: torch.fft.fft(w).real.sum(), "complex tensors are not certified"),
 }
@@ -449,6 +495,46 @@ def test_a_model_that_raises_is_left_as_it_was() -> None:
         bt.certify(loss, {"w": w})
     assert not torch.overrides._get_current_function_mode_stack()  # noqa: SLF001
     assert not torch.nn.modules.module._global_forward_hooks  # noqa: SLF001
+
+
+class Terminal(io.StringIO):
+    """Keeps what is written to it, and says whether it is a terminal."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        """Keep nothing yet."""
+        super().__init__()
+        self.isatty = lambda: is_terminal  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_terminal", "lasts", "shown"),
+    [
+        ({}, True, True, True),
+        ({}, True, False, False),
+        ({}, False, True, False),
+        ({"progress": False}, True, True, False),
+    ],
+    ids=["terminal", "quick", "pipe", "silenced"],
+)
+def test_progress_is_seen_on_a_terminal(
+    options: dict[str, bool],
+    is_terminal: bool,  # noqa: FBT001
+    lasts: bool,  # noqa: FBT001
+    shown: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A terminal counts the links of a certificate that takes long, and is empty afterwards."""
+    w, terminal = torch.rand(3, requires_grad=True), Terminal(is_terminal=is_terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    if lasts:
+        monkeypatch.setattr(progress, "PATIENCE", 0.0)
+        monkeypatch.setattr(progress, "SECONDS", 0.0)
+    certificate = bt.certify(lambda: torch.tanh(w).sum(), {"w": w}, **options)
+    lines = terminal.getvalue().split(progress.CLEAR)
+    counts = [f"backproof: {n} of 5 links certified" for n in range(1, 6)]
+
+    assert len(certificate.links) == 5
+    assert [line.partition(",")[0] for line in lines] == (["", *counts, ""] if shown else [""])
 
 
 def test_a_certificate_is_data(tmp_path: Path) -> None:

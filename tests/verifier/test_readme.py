@@ -19,10 +19,10 @@ from tests.verifier.documents import blocks, run, shows
 from tests.verifier.planting import NETWORKS, plant_all
 from tests.verifier.sandbox import ROOT
 
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/programs.md"]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXTS["README.md"]
-BLOCKS = blocks("README.md")
+BLOCKS = [*blocks("README.md"), *blocks("docs/programs.md")]
 
 VERIFY = (
     "backproof verify test_article.py test_golden.py test_figures.py test_networks.py "
@@ -204,7 +204,7 @@ def test_links_lead_somewhere(name: str) -> None:
     broken = []
     for target in re.findall(r"\]\((?!http)([^)\s]+)\)", TEXTS[name]):
         file, _, anchor = target.partition("#")
-        path = ROOT / (file or name)
+        path = (ROOT / name).parent / file if file else ROOT / name
         text = path.read_text(encoding="utf-8") if path.suffix == ".md" else ""
         if not path.exists() or (anchor and anchor not in anchors(text)):
             broken.append(target)

@@ -120,6 +120,18 @@ def test_a_checkpointed_twin_is_the_same() -> None:
     assert certificate.holds, str(certificate)
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler's, about its own code
+def test_a_compiled_twin_is_the_same() -> None:
+    """A Llama whose backward pass a compiler derived has the same gradients."""
+    torch.manual_seed(0)
+    model, loss = MODELS["Llama"]()
+    torch.compiler.reset()
+    certificate = bt.certify(loss, model, against=torch.compile(loss, backend="aot_eager"))
+
+    assert certificate.holds, str(certificate)
+    assert len(certificate.twin) == len(certificate.proven)
+
+
 def test_a_checkpointed_model_holds() -> None:
     """What is computed again in the backward pass is not recorded twice."""
     torch.manual_seed(0)

@@ -9,6 +9,7 @@ from tests.verifier.lazy import Lazy
 
 torch = Lazy("torch")
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
+calls = Lazy("backproof.adapters.torch_functions.calls")
 
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
 
@@ -32,6 +33,12 @@ def test_calls_are_read_as_ops(family: str, name: str) -> None:
     certificate = certified(FAMILIES[family][name])
 
     assert certificate.holds, str(certificate)
+
+
+def test_a_function_has_one_reader() -> None:
+    """A second row for a function is an error: it would take the place of the first."""
+    with pytest.raises(ValueError, match="two readers: tan"):
+        calls.reads("tan", "tangent")(lambda _: None)
 
 
 WRONG = {
