@@ -197,9 +197,11 @@ def softplus(z: Tensor, beta: float = 1.0, **threshold: float) -> Tensor:
 
 def of_classes(function: Any, y: Tensor, *t: Tensor, axis: int = -1, **options: Any) -> Tensor:
     t = t or (torch.tensor(options.pop("target")),)
-    if axis == -1:
-        y, t = y.flatten(0, -2), tuple(a.flatten(0, a.ndim - y.ndim) for a in t)
-    return function(y, *t, **weights(y, options))
+    if axis != -1:
+        return function(y, *t, **weights(y, options))
+    batch, t = y.shape[:-1], tuple(a.flatten(0, a.ndim - y.ndim) for a in t)
+    losses = function(y.flatten(0, -2), *t, **weights(y, options))
+    return losses.unflatten(0, batch) if losses.ndim else losses
 
 
 def weights(y: Tensor, options: Any) -> Any:

@@ -251,8 +251,10 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
 }
 """Kind of a leaf -> what may fill it.
 
-There are numbers, probabilities, distributions, boxes, positive numbers, and weights.
+There are numbers, probabilities, distributions, boxes, positive numbers, weights, and exponents,
+whose powers do not overflow.
 """
+FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
 
 
 def is_box(a: Array) -> bool:
@@ -270,6 +272,7 @@ def is_distribution(a: Array) -> bool:
 WITHIN: dict[str, Callable[[Array], bool]] = {
     "positive": lambda a: bool(np.all(a > 2.0**-7)),
     "x": lambda _: True,
+    "exponent": lambda a: bool(np.all(np.abs(a) < 8)),
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
     "distribution": is_distribution,
     "box": is_box,
