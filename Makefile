@@ -20,7 +20,7 @@ test: install links wheel-test  ## set up, lint, check types, run the whole suit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q --frameworks torch,jax -n auto --dist worksteal
+	$(BIN)/python -m pytest -q --all --frameworks torch,jax -n auto --dist worksteal
 
 wheel-test: install  ## set up, build the wheel, install it, use it from an empty folder
 	$(BIN)/python -m pytest -q tests/wheel

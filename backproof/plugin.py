@@ -28,7 +28,7 @@ from backproof.report.markdown import markdown
 from backproof.report.summary import sections
 from backproof.running.implementations import installed
 from backproof.running.make_document import certify_nothing, make_document
-from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS
+from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS, is_short
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -115,7 +115,8 @@ def pytest_report_header(config: pytest.Config) -> str:
         versions.append(f"{name} ({path})" if path else f"{name} {installed(name)}")
     if missing := [name for name in adapters.TABLE if not find_spec(name)]:
         versions.append(f"not installed: {', '.join(missing)}")
-    return f"backproof: {', '.join(versions)}; {', '.join(PRECISIONS)}"
+    scope = "\nbackproof: a short run; --all certifies everything" * is_short(config)
+    return f"backproof: {', '.join(versions)}; {', '.join(PRECISIONS)}{scope}"
 
 
 @pytest.hookimpl(wrapper=True)

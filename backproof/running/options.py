@@ -73,6 +73,10 @@ OPTIONS: dict[str, Settings] = {
         "the findings in fixtures/campaign/",
         type=float,
     ),
+    "--all": {
+        "action": "store_true",
+        "help": "certify everything, which takes minutes; so does naming tests, or -k",
+    },
     "--large": {
         "action": "store_true",
         "help": "certify larger networks too, and the others in more precisions: this takes "
@@ -84,6 +88,16 @@ OPTIONS: dict[str, Settings] = {
 
 ABOVE_ZERO = ("--time-limit", "--seeds", "--examples", "--campaign")
 """Options whose value must be above zero: of nothing, nothing would be wrong."""
+
+
+def is_short(config: Any) -> bool:
+    """Return whether a run is the short one: nobody named a test, or asked for all or for more.
+
+    config: pytest's.
+    """
+    given = ("--all", "--large", "--campaign", "-k", "-m")
+    named = any(".py" in one for one in config.args)
+    return not named and not any(map(config.getoption, given))
 
 
 def reproduce(path: Path, test: str, option: Callable[[str], Any]) -> str:

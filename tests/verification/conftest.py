@@ -26,7 +26,7 @@ from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
 from backproof.running.make_document import group as group_of
 from backproof.running.options import REFERENCE
-from backproof.scenarios import derivatives, networks, op_cases, trainings, variants
+from backproof.scenarios import derivatives, networks, op_cases, short, trainings, variants
 
 Option = Callable[[str], Any]
 """Flag -> its value."""
@@ -41,6 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for arguments, parameters in ASKED.items():
         if left.issuperset(arguments):
             found = [*parameters(names, metafunc.config.getoption)]
+            if options.is_short(metafunc.config):
+                found = short.shortened(arguments, found)
             # The reference is always an implementation: without parameters, collecting fails.
             may_be_empty = "implementation" not in arguments
             metafunc.parametrize(arguments, found or [nothing(arguments)] * may_be_empty)
