@@ -15,11 +15,14 @@ from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.recomputed import recomputed
+from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
 
 
@@ -56,15 +59,22 @@ def replay_of(recording: Recording) -> Replay:
 
 
 def certify_recording(
-    recording: Recording, framework: str, findings: Collection[KnownFinding], started: float
+    recording: Recording,
+    framework: str,
+    findings: Collection[KnownFinding],
+    started: float,
+    *,
+    compiled: bool = False,
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
     framework: the adapter's name. findings: those of the release that ran. started: when the work
-    began, by `perf_counter`.
+    began, by `perf_counter`. compiled: whether a compiler may have computed numbers again.
     """
     with np.errstate(all="ignore"):
         recording, replay, links = judged(recording)
+        if compiled:
+            links = again(Certificate(recording.network.name, replay.precision.name, links), replay)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -88,6 +98,23 @@ def certify_recording(
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
+
+
+def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
+    """Return the links of a compiled pass, those outside replayed from their operands' balls.
+
+    A kernel may compute its operands again, and theirs, so these balls may be of operands' balls.
+    """
+    for _ in range(LEVELS):
+        if all(link.verdict == "inside" for link in certificate.links):
+            break
+        certificate = recomputed(certificate, replay)
+        replay = replay_of_balls(certificate, replay)
+    return certificate.links
+
+
+LEVELS = 4
+"""So many steps in a row may be computed again in one kernel."""
 
 
 def judged(recording: Recording) -> tuple[Recording, Replay, tuple[Link, ...]]:
@@ -209,8 +236,13 @@ def against(
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
-    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`.
+    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`. Where
+    the program is not known as a whole, none of them is decided.
     """
+    if certificate.unknown:
+        reason = "cannot be compared, as not all of the program is known"
+        twin = (Compared(name, np.inf, 0.0, "undecided", reason) for name in gradients)
+        return replace(certificate, twin=(*twin,))
     compared = []
     with np.errstate(all="ignore"):
         trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
