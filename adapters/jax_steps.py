@@ -1,7 +1,7 @@
 """A JAX program as a straight line of steps: calls inlined, scans unrolled, branches chosen."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ MOST_STEPS = 256
 
 OWN = (str(Path(jax.__file__).parent), str(Path(__file__).parent))
 """Where code is not the user's: JAX, and the adapters."""
+
+
+NOWHERE = Place("", "", "", 0)
+"""The scope of a program that is not within another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,12 @@ class Program:
             )
 
     def walk(
-        self, jaxpr: Any, consts: Iterable[Any], operands: Iterable[Key], scope: str = ""
+        self, jaxpr: Any, consts: Iterable[Any], operands: Iterable[Key], scope: Place = NOWHERE
     ) -> list[Key]:
-        """Add the steps of a program, and return its results. scope: "scan[3]", of which it is."""
+        """Add the steps of a program, and return its results.
+
+        scope: of which it is, "scan[3]"; and where it is called, if its code is JAX's own.
+        """
         env = dict(zip(jaxpr.invars, operands, strict=True))
         env |= {v: self.operand(c, v.aval) for v, c in zip(jaxpr.constvars, consts, strict=True)}
 
@@ -112,30 +119,31 @@ class Program:
             env |= zip(equation.outvars, results, strict=True)
         return [read(atom) for atom in jaxpr.outvars]
 
-    def equation(self, equation: Any, operands: list[Key], scope: str) -> Sequence[Key]:
+    def equation(self, equation: Any, operands: list[Key], scope: Place) -> Sequence[Key]:
         """Add the steps of one equation, and return its results."""
         name, params = equation.primitive.name, equation.params
-        reason = ""
+        place, reason = place_of(equation, scope), ""
         if self.tracked.intersection(operands):
             if name in INLINED:
                 inner = params[INLINED[name]]
-                consts = getattr(inner, "consts", ())
-                return self.walk(getattr(inner, "jaxpr", inner), consts, operands, scope)
+                jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+                is_own = str(jaxpr.debug_info.func_filename).startswith(OWN)
+                return self.walk(jaxpr, consts, operands, place if is_own else scope)
             if name == "cond":
                 branches = params["branches"]
                 i = int(np.clip(self.value(operands[0]), 0, len(branches) - 1))
-                within = f"{scope}cond[{i}]/"
+                within = inside(scope, f"cond[{i}]")
                 return self.walk(branches[i].jaxpr, branches[i].consts, operands[1:], within)
             if name == "scan" and 0 < params["length"] <= MOST_STEPS:
                 return self.scan(equation, operands, scope)
             if name == "scan":
                 reason = f"it has {params['length']} steps; unrolled are 1 to {MOST_STEPS}"
         results = tuple(self.new(v.aval) for v in equation.outvars)
-        place = place_of(equation, scope.rstrip("/"), reason)
+        place = replace(place, reason=reason)
         self.add(Step(name, (*operands,), results, runs(equation), params, place))
         return results
 
-    def scan(self, equation: Any, operands: list[Key], scope: str) -> list[Key]:
+    def scan(self, equation: Any, operands: list[Key], scope: Place) -> list[Key]:
         """Add all steps of a scan."""
         params, body = equation.params, equation.params["jaxpr"]
         n, last = params["num_consts"], params["num_consts"] + params["num_carry"]
@@ -143,12 +151,12 @@ class Program:
         order = range(params["length"])
         found = {}
         for t in reversed(order) if params["reverse"] else order:
-            within = f"{scope}scan[{t}]/"
-            place = place_of(equation, within.rstrip("/"))
+            within = inside(scope, f"scan[{t}]")
+            place = place_of(equation, within)
             parts = [self.take(x, t, place) for x in over]
             results = self.walk(body.jaxpr, body.consts, [*consts, *carry, *parts], within)
             carry, found[t] = results[: len(carry)], results[len(carry) :]
-        place = place_of(equation, scope.rstrip("/"))
+        place = place_of(equation, scope)
         columns = zip(*(found[t] for t in order), strict=True)
         return [*carry, *(self.stack(column, place) for column in columns)]
 
@@ -163,7 +171,7 @@ class Program:
         """Add the step that stacks what a scan has made at each step, and return it."""
         aval = self.avals[parts[0]]
         key = self.new(jax.core.ShapedArray((len(parts), *aval.shape), aval.dtype))
-        self.add(Step("stack", (*parts,), (key,), lambda *a: [jnp.stack(a)], {}, place))
+        self.add(Step("stack", (*parts,), (key,), lambda *a: [jnp.stack(a)], {"axis": 0}, place))
         return key
 
     def value(self, key: Key) -> Any:
@@ -213,16 +221,25 @@ def runs(equation: Any) -> Callable[..., Sequence[Any]]:
     return run
 
 
-def place_of(equation: Any, scope: str, reason: str = "") -> Place:
-    """Return where in the user's source an equation is: the innermost code that is not JAX's."""
-    traceback = equation.source_info.traceback
-    frames = traceback.frames if traceback is not None else ()
-    user = [frame for frame in frames if not frame.file_name.startswith(OWN)]
-    file, line = (Path(user[0].file_name).name, user[0].line_num) if user else ("", 0)
+def inside(scope: Place, part: str) -> Place:
+    """Return the scope of a part of what is at a scope."""
+    return replace(scope, module=f"{scope.module}/{part}" if scope.module else part)
+
+
+def place_of(equation: Any, scope: Place) -> Place:
+    """Return where in the user's source an equation is: the innermost code that is not JAX's.
+
+    JAX keeps what it has traced of a compiled function. What is within one of its own has the
+    traceback of the first call of all, so its place is that of the call at hand.
+    """
     name = equation.primitive.name
     if name in CUSTOM:
         name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
-    return Place(scope, name, file, line, reason)
+    traceback = equation.source_info.traceback
+    frames = traceback.frames if traceback is not None and not scope.file else ()
+    user = next((frame for frame in frames if not frame.file_name.startswith(OWN)), None)
+    file, line = (Path(user.file_name).name, user.line_num) if user else (scope.file, scope.line)
+    return Place(scope.module, name, file, line)
 
 
 def alike(one: Any, other: Any) -> bool:

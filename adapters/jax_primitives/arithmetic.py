@@ -2,6 +2,8 @@
 
 from math import log
 
+import numpy as np
+
 from backproof.adapters.jax_primitives.calls import (
     Call,
     NotKnown,
@@ -113,3 +115,18 @@ def hyperbolic(seen: Seen, x: Operand) -> Call:
     exponentials = ("exp", (0,)), ("negative", (0,)), ("exp", (-1,))
     half = ("scale", (-1,), {"factor": 0.5})
     return made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+
+
+@reads("cbrt")
+def cbrt(_: Seen, x: Operand) -> Call:
+    sign = np.sign(np.asarray(x.read()))
+    steps = ("abs", (0,)), ("power", (-1,), {"exponent": 1 / 3}), ("multiply", (-1, 1))
+    return made_of("cbrt", (x, sign), *steps)
+
+
+@reads("rem")
+def rem(seen: Seen, x: Operand, y: Operand) -> Call:
+    """Read it as x - k y, where k is an integer, and not differentiated."""
+    a, b, left = (np.asarray(one.read(), np.float64) for one in (x, y, seen.results[0]))
+    k = np.rint((a - left) / b).astype(x.dtype)
+    return made_of("rem", (x, y, k), ("multiply", (2, 1)), ("subtract", (0, -1)))

@@ -4,22 +4,29 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, reads
+from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, made_of, reads
 
 
 @reads("select_n")
 def select(_: Seen, which: Operand, *cases: Operand) -> Call:
-    if len(cases) == 1:
-        return Call("expand", cases, {"shape": cases[0].shape})
-    if len(cases) != len(("no", "yes")):
-        raise NotKnown(f"{len(cases)} cases")
-    no, yes = cases
-    return Call("where", (yes, no), {"condition": np.asarray(which.read(), bool)})
+    """Read it as a choice between the first two, then between that and the next, and so on."""
+    chosen = np.asarray(which.read(), int)
+    if len(cases) == len(("no", "yes")):
+        no, yes = cases
+        return Call("where", (yes, no), {"condition": chosen == 1})
+    steps: list[Any] = [("reshape", (0,), {"shape": cases[0].shape})]
+    steps += [("where", (i, -1), {"condition": chosen == i}) for i in range(1, len(cases))]
+    return made_of("select_n", cases, *steps)
 
 
 @reads("clamp")
 def clamp(_: Seen, low: Operand, x: Operand, high: Operand) -> Call:
-    return Call("clamp", (x,), {"low": low.number(), "high": high.number()})
+    bounds = low.constant(), high.constant()
+    if not (low.shape or high.shape):
+        return Call("clamp", (x,), {"low": low.number(), "high": high.number()})
+    a = np.asarray(x.read())
+    between = (a > bounds[0]) & (a < bounds[1])
+    return Call("where", (x, np.clip(a, *bounds)), {"condition": between})
 
 
 def taken(x: Operand, index: Any, axis: int) -> Call:

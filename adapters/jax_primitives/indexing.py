@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from jax import lax
 
-from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, reads
+from backproof.adapters.jax_primitives.calls import (
+    Call,
+    NotKnown,
+    Operand,
+    Seen,
+    made_of,
+    number,
+    reads,
+)
 
 NOWHERE = -1
 """The place of what no entry is taken to."""
@@ -21,11 +29,8 @@ def places_of(shape: tuple[int, ...]) -> Any:
 
 
 def index_of(places: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return the index of places in an array of a shape. Raises NotKnown where one is outside."""
-    places = np.asarray(places)
-    if (places == NOWHERE).any():
-        raise NotKnown("an index outside")
-    return np.unravel_index(places, shape)
+    """Return the index of places in an array of a shape."""
+    return np.unravel_index(np.asarray(places), shape)
 
 
 def constants(operands: Any) -> list[Any]:
@@ -44,7 +49,15 @@ def gather(seen: Seen, x: Operand, indices: Operand) -> Call:
         mode=p["mode"],
         fill_value=NOWHERE,
     )
-    return Call("slice", (x,), {"index": index_of(found, x.shape)})
+    inside = np.asarray(found) != NOWHERE
+    if inside.all():
+        return Call("slice", (x,), {"index": index_of(found, x.shape)})
+    if p["fill_value"] is None:
+        raise NotKnown("an index outside, where NaN is taken")
+    taken = {"index": index_of(np.where(inside, found, 0), x.shape)}
+    fill = number(p["fill_value"], x)
+    steps = ("slice", (0,), taken), ("where", (-1, 1), {"condition": inside})
+    return made_of(seen.name, (x, fill), *steps)
 
 
 @reads("dynamic_slice")
@@ -59,22 +72,23 @@ def dynamic_update_slice(_: Seen, x: Operand, update: Operand, *starts: Operand)
     return Call("put", (x, update), {"index": index_of(found, x.shape)})
 
 
-@reads("scatter-add", "scatter_add")
-def scatter_add(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Call:
-    return Call("add_at", (x, updates), {"index": scattered(seen, x, indices, updates)})
-
-
-@reads("scatter")
+@reads("scatter-add", "scatter_add", "scatter")
 def scatter(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Call:
-    index = scattered(seen, x, indices, updates)
-    places = np.ravel_multi_index(index, x.shape)
-    if len(np.unique(places)) != places.size:
+    """Read it as added or written at an index; what goes outside is left out."""
+    found = scattered(seen, x, indices, updates)
+    inside = found != NOWHERE
+    op = "put" if seen.name == "scatter" else "add_at"
+    if op == "put" and len(np.unique(found[inside])) != np.sum(inside):
         raise NotKnown("an index that names an entry twice")
-    return Call("put", (x, updates), {"index": index})
+    if inside.all():
+        return Call(op, (x, updates), {"index": index_of(found, x.shape)})
+    to = {"index": index_of(found[inside], x.shape)}
+    kept = ("slice", (1,), {"index": np.nonzero(inside)})
+    return made_of(seen.name, (x, updates), kept, (op, (0, -1), to))
 
 
 def scattered(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Any:
-    """Return the index to which updates go: where a gather of their shape would take them from."""
+    """Return the places to which updates go: where a gather of their shape takes them from."""
     p = seen.params["dimension_numbers"]
     window = iter(updates.shape[axis] for axis in p.update_window_dims)
     alone = {*p.inserted_window_dims, *p.operand_batching_dims}
@@ -94,4 +108,4 @@ def scattered(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Any
         mode=seen.params["mode"],
         fill_value=NOWHERE,
     )
-    return index_of(found, x.shape)
+    return np.asarray(found)

@@ -101,14 +101,18 @@ def pad(seen: Seen, x: Operand, value: Operand) -> Call:
     )
 
 
-# What a scan has at each of its steps.
+@reads("unstack")
+def unstack(seen: Seen, x: Operand) -> list[Call]:
+    before = [slice(None)] * seen.params["axis"]
+    return [Call("slice", (x,), {"index": (*before, i)}) for i in range(len(seen.results))]
+
+
+@reads("stack")
+def stack(seen: Seen, *parts: Operand) -> Call:
+    return Call("stack", parts, {"axis": seen.params["axis"]})
 
 
 @reads("take")
 def take(seen: Seen, x: Operand) -> Call:
+    """Read it as what a scan has at a step."""
     return Call("slice", (x,), {"index": seen.params["t"]})
-
-
-@reads("stack")
-def stack(_: Seen, *parts: Operand) -> Call:
-    return Call("stack", parts, {"axis": 0})

@@ -45,6 +45,38 @@ def cumsum(seen: Seen, x: Operand) -> Call:
     return made_of(seen.name, (x,), *steps)
 
 
+RUNNING: dict[str, tuple[Any, ...]] = {
+    "cumprod": (("multiply", (-1, -2)),),
+    "cummax": (("maximum", (-1, -2)),),
+    "cummin": (("minimum", (-1, -2)),),
+    "cumlogsumexp": (("stack", (-1, -2), {"axis": 0}), ("logsumexp", (-1,), {"axis": 0})),
+}
+"""Primitive -> the steps that make the next of its results, of the next entry and the last result.
+
+The entry is the step before; the last result is the one before that.
+"""
+
+
+@reads(*RUNNING)
+def running(seen: Seen, x: Operand) -> Call:
+    """Read it as made up entry by entry along an axis."""
+    axis, more = seen.params["axis"], RUNNING[seen.name]
+    n = x.shape[axis]
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"{n} entries")
+    before = [slice(None)] * axis
+    order = [n - 1 - k if seen.params["reverse"] else k for k in range(n)]
+    steps: list[Any] = [("slice", (0,), {"index": (*before, slice(order[0], order[0] + 1))})]
+    made = [0]
+    for k in order[1:]:
+        steps.append(("slice", (0,), {"index": (*before, slice(k, k + 1))}))
+        steps += more
+        made.append(len(steps) - 1)
+    places = [made[order.index(k)] - len(steps) for k in range(n)]
+    steps.append(("concatenate", (*places,), {"axis": axis}))
+    return made_of(seen.name, (x,), *steps)
+
+
 @reads("reduce_window_max")
 def window_max(seen: Seen, x: Operand) -> Call:
     """Read it as pooling along all axes, of one image of one channel."""

@@ -19,13 +19,17 @@ def _installed() -> None:
     pytest.importorskip("jax")
 
 
-@pytest.mark.parametrize("jit", [True, False], ids=["jitted", "eager"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("dtype", "jit"),
+    [("float32", True), ("float64", True), ("bfloat16", True), ("bfloat16", False)],
+    ids=["float32", "float64", "bfloat16", "bfloat16-eager"],
+)
 @pytest.mark.parametrize("name", ["mlp", "conv net", "rnn"])
 def test_right_programs_hold(name: str, dtype: str, jit: bool) -> None:  # noqa: FBT001
     """Every gradient of a right program is proven, whatever the precision."""
-    loss, params, *batch = models.MODELS[name](0, dtype)
-    certificate = bj.certify(loss, params, *batch, jit=jit)
+    with jax.enable_x64(dtype == "float64"):
+        loss, params, *batch = models.MODELS[name](0, dtype)
+        certificate = bj.certify(loss, params, *batch, jit=jit)
 
     assert certificate.holds, certificate
     assert len(certificate.proven) == len(jax.tree.leaves(params))
@@ -156,6 +160,18 @@ def test_what_is_not_known_is_said() -> None:
     assert certificate.proven == ("p/b",)
     assert f"not certified: lgamma ({Path(__file__).name}:" in str(certificate)
     assert "reached by 1 of 2 parameters" in str(certificate)
+
+
+def test_a_place_is_that_of_the_call_at_hand() -> None:
+    """A function of JAX's that was traced for another line before is located at its own."""
+    w = jnp.ones(2)
+    certificates = [
+        bj.certify(lambda w: jnp.sum(jnp.arctan2(w, 1.0)), w, jit=False),
+        bj.certify(lambda w: jnp.sum(jnp.arctan2(w, 1.0)), w, jit=False),
+    ]
+    first, second = (certificate.unknown[0].place for certificate in certificates)
+
+    assert (first.file, second.line - first.line) == (Path(__file__).name, 1)
 
 
 OWN = {
