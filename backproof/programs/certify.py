@@ -231,6 +231,15 @@ def diagnosis(recording: Recording, replay: Replay, certificate: ProgramCertific
     )
 
 
+class OfTwin(Sweep):
+    """The sweep that the gradients of a twin are held to."""
+
+    @property
+    def again(self) -> bool:
+        """Whether values may be rounded otherwise than those that are seen: they are a twin's."""
+        return True
+
+
 def against(
     recording: Recording, certificate: ProgramCertificate, gradients: Mapping[str, Array]
 ) -> ProgramCertificate:
@@ -246,7 +255,7 @@ def against(
     compared = []
     with np.errstate(all="ignore"):
         trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
-        sweep = Sweep(
+        sweep = OfTwin(
             replace(replay_of(recording), trace=trace),
             {link.quantity: link.properties for link in certificate.links},
         )

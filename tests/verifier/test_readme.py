@@ -224,6 +224,7 @@ def test_contributing_has_its_recipes() -> None:
         "An op",
         "An adapter",
         "A function of PyTorch",
+        "A primitive of JAX",
         "A finding",
         "A variant",
         "A network",
