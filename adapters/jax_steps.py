@@ -136,6 +136,8 @@ class Program:
                 return self.walk(branches[i].jaxpr, branches[i].consts, operands[1:], within)
             if name == "scan" and 0 < params["length"] <= MOST_STEPS:
                 return self.scan(equation, operands, scope)
+            if name == "while":
+                reason = "JAX has no derivative of a loop of unknown length"
             if name == "scan":
                 reason = f"it has {params['length']} steps; unrolled are 1 to {MOST_STEPS}"
         results = tuple(self.new(v.aval) for v in equation.outvars)

@@ -50,12 +50,12 @@ for primitive, op in SAME.items():
     reads(primitive)(as_op(op))
 
 
-@reads("convert_element_type", "copy", "copy_p")
+@reads("convert_element_type", "copy", "copy_p", "name", "sharding_constraint")
 def convert(_: Seen, x: Operand) -> Call:
     return Call("cast", (x,), own=cast)
 
 
-@reads("optimization_barrier")
+@reads("optimization_barrier", "device_put")
 def barrier(_: Seen, *operands: Operand) -> list[Call]:
     return [Call("cast", (x,), own=cast) for x in operands]
 

@@ -10,6 +10,7 @@ from backproof.reference.ops import Op
 from tests.verifier.lazy import Lazy
 
 jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
+ad_checkpoint, program = map(Lazy, ("jax.ad_checkpoint", "backproof.adapters.jax_program"))
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
 
 
@@ -110,6 +111,45 @@ def test_a_twin_is_the_same_or_another(same: bool) -> None:  # noqa: FBT001
 
     assert certificate.holds == same, certificate
     assert found == ["inside" if same else "refuted", "inside", "inside"]
+
+
+def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the function's own gradient is another one than that of its steps, it is refuted."""
+    loss, *arguments = models.residual()
+    plain = program.Run.plain
+
+    def wrong(run: Any) -> Any:
+        return {**plain(run), "params/1/W": 1.01 * plain(run)["params/1/W"]}
+
+    monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", wrong)
+    certificate = bj.certify(loss, *arguments)
+
+    assert certificate.wrong == ()
+    assert [one.name for one in certificate.twin] == ["params/1/W"]
+    assert not certificate.holds
+
+
+def test_arguments_may_be_anything() -> None:
+    """Random keys, functions and numbers are arguments too, and named residuals are the same."""
+
+    def loss(w: Any, key: Any, rate: float, activation: Any) -> Any:
+        kept = jax.random.bernoulli(key, 1 - rate, w.shape)
+        named = ad_checkpoint.checkpoint_name(activation(w), "activation")
+        return jnp.sum(jnp.where(kept, named / (1 - rate), 0))
+
+    certificate = bj.certify(loss, jnp.arange(1.0, 5.0), jax.random.key(0), 0.5, nn.silu)
+
+    assert certificate.holds, certificate
+
+
+def test_several_arguments_may_hold_parameters() -> None:
+    """With argnums, the parameters are those of several arguments."""
+    certificate = bj.certify(
+        lambda a, x, b: jnp.sum(jnp.sin(a * x) * b[0]), 0.5, jnp.ones(2), [1.0], argnums=(0, -1)
+    )
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("a", "b/0")
 
 
 def many(p: Any, x: Any) -> Any:
