@@ -20,17 +20,22 @@ def _installed() -> None:
     pytest.importorskip("jax")
 
 
-@pytest.mark.parametrize(
-    ("dtype", "jit"),
-    [("float32", True), ("float64", True), ("bfloat16", True), ("bfloat16", False)],
-    ids=["float32", "float64", "bfloat16", "bfloat16-eager"],
-)
-@pytest.mark.parametrize("name", ["mlp", "conv net", "rnn"])
-def test_right_programs_hold(name: str, dtype: str, jit: bool) -> None:  # noqa: FBT001
+RIGHT = [
+    ("mlp", "float32", "jitted"),
+    ("mlp", "bfloat16", "eager"),
+    ("conv net", "float32", "jitted"),
+    ("conv net", "bfloat16", "jitted"),
+    ("rnn", "float64", "jitted"),
+    ("rnn", "bfloat16", "jitted"),
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "how"), RIGHT, ids=map("-".join, RIGHT))
+def test_right_programs_hold(name: str, dtype: str, how: str) -> None:
     """Every gradient of a right program is proven, whatever the precision."""
     with jax.enable_x64(dtype == "float64"):
         loss, params, *batch = models.MODELS[name](0, dtype)
-        certificate = bj.certify(loss, params, *batch, jit=jit)
+        certificate = bj.certify(loss, params, *batch, jit=how == "jitted")
 
     assert certificate.holds, certificate
     assert len(certificate.proven) == len(jax.tree.leaves(params))
@@ -183,6 +188,32 @@ def test_primitives_are_known() -> None:
     """Elementary functions, indices, windows, and all that moves entries hold."""
     new = models.drawn(3)
     certificate = bj.certify(many, {"a": new(3, 4), "b": new(4, 2)}, new(5, 4))
+
+    assert [str(one.place) for one in certificate.unknown] == []
+    assert certificate.holds, certificate
+
+
+ACTIVATIONS = (
+    *("celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
+    *("log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu"),
+    *("soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus"),
+    *("standardize", "glu"),
+)
+LOSSES = ("cosine_distance", "huber_loss", "l2_loss", "log_cosh", "sigmoid_focal_loss")
+
+
+def test_activations_and_losses_hold() -> None:
+    """The activations of jax.nn and losses of optax are programs of known primitives."""
+    optax = pytest.importorskip("optax")
+    new = models.drawn(1)
+    x, t = new(3, 4), jnp.abs(new(3, 4))
+
+    def loss(x: Any) -> Any:
+        found = [getattr(nn, name)(x) for name in ACTIVATIONS]
+        found += [getattr(optax, name)(x, t) for name in LOSSES]
+        return sum(jnp.sum(jnp.sin(one) * (i + 1)) for i, one in enumerate(found))
+
+    certificate = bj.certify(loss, x)
 
     assert [str(one.place) for one in certificate.unknown] == []
     assert certificate.holds, certificate
