@@ -16,11 +16,14 @@ from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
+from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.recomputed import recomputed
+from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
 
 
@@ -63,15 +66,19 @@ def certify_recording(
     started: float,
     *,
     progress: bool,
+    compiled: bool = False,
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
     framework: the adapter's name. findings: those of the release that ran. started: when the work
-    began, by `perf_counter`. progress: whether a terminal shows how far it is.
+    began, by `perf_counter`. progress: whether a terminal shows how far it is. compiled: whether a
+    compiler may have computed numbers again.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
         recording, replay, links = judged(recording, watch)
+        if compiled:
+            links = again(Certificate(recording.network.name, replay.precision.name, links), replay)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -95,6 +102,23 @@ def certify_recording(
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
+
+
+def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
+    """Return the links of a compiled pass, those outside replayed from their operands' balls.
+
+    A kernel may compute its operands again, and theirs, so these balls may be of operands' balls.
+    """
+    for _ in range(LEVELS):
+        if all(link.verdict == "inside" for link in certificate.links):
+            break
+        certificate = recomputed(certificate, replay)
+        replay = replay_of_balls(certificate, replay)
+    return certificate.links
+
+
+LEVELS = 4
+"""So many steps in a row may be computed again in one kernel."""
 
 
 def judged(
@@ -217,17 +241,31 @@ def diagnosis(recording: Recording, replay: Replay, certificate: ProgramCertific
     )
 
 
+class OfTwin(Sweep):
+    """The sweep that the gradients of a twin are held to."""
+
+    @property
+    def again(self) -> bool:
+        """Whether values may be rounded otherwise than those that are seen: they are a twin's."""
+        return True
+
+
 def against(
     recording: Recording, certificate: ProgramCertificate, gradients: Mapping[str, Array]
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
-    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`.
+    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`. Where
+    the program is not known as a whole, none of them is decided.
     """
+    if certificate.unknown:
+        reason = "cannot be compared, as not all of the program is known"
+        twin = (Compared(name, np.inf, 0.0, "undecided", reason) for name in gradients)
+        return replace(certificate, twin=(*twin,))
     compared = []
     with np.errstate(all="ignore"):
         trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
-        sweep = Sweep(
+        sweep = OfTwin(
             replace(replay_of(recording), trace=trace),
             {link.quantity: link.properties for link in certificate.links},
         )

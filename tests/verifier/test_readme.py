@@ -19,10 +19,17 @@ from tests.verifier.documents import blocks, run, shows
 from tests.verifier.planting import NETWORKS, plant_all
 from tests.verifier.sandbox import ROOT
 
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/programs.md"]
+DOCUMENTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/programs.md",
+    "docs/jax.md",
+]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXTS["README.md"]
-BLOCKS = [*blocks("README.md"), *blocks("docs/programs.md")]
+BLOCKS = [*blocks("README.md"), *blocks("docs/programs.md"), *blocks("docs/jax.md")]
 
 VERIFY = (
     "backproof verify test_article.py test_golden.py test_figures.py test_networks.py "
@@ -224,6 +231,7 @@ def test_contributing_has_its_recipes() -> None:
         "An op",
         "An adapter",
         "A function of PyTorch",
+        "A primitive of JAX",
         "A finding",
         "A variant",
         "A network",

@@ -1,0 +1,217 @@
+"""The steps of a JAX program, read as the nodes of a network."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
+from backproof.adapters.jax_steps import CUSTOM, Key, Program, Step
+from backproof.adapters.recording import NotRecorded
+from backproof.reference.composed import composed
+from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.cast import cast
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes and leaves of a program, and the step that each node is a result of.
+
+    value: (key) -> the numbers of a value. known: primitive or custom function -> its op.
+    own:   differentiated operand -> its name.
+    """
+
+    program: Program
+    value: Callable[[Key], Any]
+    own: Mapping[Key, str]
+    known: Mapping[str, Op]
+    nodes: list[Node] = field(default_factory=list)
+    steps: dict[str, Step] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    names: dict[Key, str] = field(default_factory=dict)
+    constants: dict[str, Array] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
+
+    def __post_init__(self) -> None:
+        self.names.update(self.own)
+        self.keys.update({name: key for key, name in self.own.items()})
+        self.counts.update(self.own.values())
+
+    def new_name(self, start: str) -> str:
+        """Return a name that is not used yet: "scan[3]/mul", "scan[3]/mul 2"."""
+        while True:
+            self.counts[start] += 1
+            name = start if self.counts[start] == 1 else f"{start} {self.counts[start]}"
+            if name == start or name not in self.counts:
+                self.counts[name] += name != start
+                return name
+
+    def operand(self, key: Key) -> Operand:
+        """Return a value as an operand of a reader."""
+        aval = self.program.avals[key]
+        tracked = key in self.program.tracked
+        return Operand(
+            key, tuple(aval.shape), aval.dtype, tracked, lambda: np.asarray(self.value(key))
+        )
+
+    def add(self, step: Step) -> None:
+        """Add the nodes of a step: one for each result that is tracked."""
+        results = [key for key in step.results if key in self.program.tracked]
+        if not results:
+            return
+        for key in results:
+            refuse(self.program.avals[key].dtype, step.place)
+        try:
+            calls = self.calls(step)
+        except NotKnown as why:
+            place = replace(step.place, reason=step.place.reason or str(why))
+            step = replace(step, place=place)
+            calls = None
+        for i, key in enumerate(step.results):
+            call = calls[i] if calls else None
+            if key in self.program.tracked:
+                self.node(key, step, call)
+
+    def calls(self, step: Step) -> list[Call | None]:
+        """Return what the results of a step are. Raises NotKnown."""
+        operands = [*map(self.operand, step.operands)]
+        for name in (step.place.function, step.name):
+            if name in self.known:
+                return [Call(name, (*operands,), own=self.known[name])]
+        if step.name in CUSTOM:
+            return custom(self, step)
+        if step.place.reason or step.name not in READERS:
+            raise NotKnown
+        results = tuple(map(self.operand, step.results))
+        read = READERS[step.name](Seen(step.name, step.params, results, step.run), *operands)
+        return read if isinstance(read, list) else [read]
+
+    def node(self, key: Key, step: Step, call: Call | None) -> None:
+        """Add the node of a result; of one that is not known, what it was computed from."""
+        place = step.place
+        title = place.function if step.name in CUSTOM else step.name
+        name = self.new_name(f"{place.module}/{title}" if place.module else title)
+        if call is None:
+            inputs = tuple(self.names[k] for k in step.operands if k in self.names)
+            node = Node(name, place.function, inputs, own=UNKNOWN)
+            if node.op in OPS:
+                node = replace(node, op=f"unknown {node.op}")
+        else:
+            op = call.op
+            if call.own and self.ops.setdefault(op, call.own) is not call.own:
+                op = self.new_name(f"op {op}")  # another op with the same name
+            inputs = tuple(map(self.input, call.operands))
+            node = Node(name, op, inputs, call.options, call.own)
+        self.nodes.append(node)
+        self.names[key], self.keys[name], self.steps[name] = name, key, step
+
+    def input(self, x: Operand | Array) -> str:
+        """Return the name of an operand; what gradients do not flow through is a constant."""
+        if isinstance(x, Operand) and x.key in self.names:
+            return self.names[x.key]
+        name = self.new_name("constant")
+        self.constants[name] = floats(x.read() if isinstance(x, Operand) else x)
+        if isinstance(x, Operand):
+            self.names[x.key] = name
+        return name
+
+    def network(self, name: str, last: str) -> Network:
+        """Return the network of all that a node depends on, with the numbers at its leaves."""
+        needed, nodes = {last}, list[Node]()
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+                nodes.append(node)
+        parameters = {k: np.asarray(self.value(key)) for key, k in self.own.items() if k in needed}
+        constants = {k: a for k, a in self.constants.items() if k in needed}
+        every = (*reversed(nodes),)
+        return Network(name, constants, parameters, every, frozenset(), frozenset(constants))
+
+
+def custom(graph: Graph, step: Step) -> list[Call | None]:
+    """Return the ops of a custom function: the derivatives of its own forward pass.
+
+    Raises NotKnown, naming the step of the forward pass that is not known.
+    """
+    closed = step.params["call_jaxpr"]
+    inner, outer = Program(), graph.program
+    keys = {
+        inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key
+        for key in step.operands
+    }
+    results = inner.walk(closed.jaxpr, closed.consts, keys)
+    own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
+    reading = Graph(inner, inner.value, own, graph.known)
+    for one in inner.needed(results):
+        reading.add(one)
+    calls = list[Call | None]()
+    for key, result in zip(results, step.results, strict=True):
+        if result not in outer.tracked:
+            calls.append(None)
+            continue
+        if key not in inner.tracked:
+            raise NotKnown("its forward pass hands on nothing")
+        of = {name: graph.operand(keys[one]) for one, name in own.items()}
+        calls.append(call_of(reading, step.place.function, key, outer.avals[result].dtype, of))
+    return calls
+
+
+def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, Operand]) -> Call:
+    """Return a result of a custom function as one op. of: the operands, by name.
+
+    Raises NotKnown.
+    """
+    last = reading.names[key]
+    if last in of:
+        return Call("cast", (of[last],), own=cast)
+    network = reading.network(title, last)
+    for node in network.nodes:
+        place = reading.steps[node.name].place
+        if not node.is_known:
+            reason = f": {place.reason}" if place.reason else ""
+            raise NotKnown(f"in its forward pass {place} is not known{reason}")
+        if reading.program.avals[reading.keys[node.name]].dtype != dtype:
+            raise NotKnown(f"its forward pass computes in several precisions: {place}")
+    leaves = {**network.inputs, **network.parameters}
+    operands = {name: of.get(name, a) for name, a in leaves.items()}
+    if len(network.nodes) == 1:
+        (node,) = network.nodes
+        return Call(node.op, tuple(operands[i] for i in node.inputs), node.options, node.own)
+    return Call(title, (*operands.values(),), own=composed(network))
+
+
+def floats(a: Any) -> Array:
+    """Return integers and truth values as float numbers, in the lowest precision that has them."""
+    a = np.asarray(a)
+    if a.dtype.kind not in "biu":
+        return a
+    low = a.astype(np.float32)
+    return low if np.array_equal(low, a) else a.astype(np.float64)
+
+
+def refuse(dtype: Any, place: Any) -> None:
+    """Raise NotRecorded for numbers of a kind that has no certificate."""
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise NotRecorded(f"complex numbers are not certified: {place}")
+    if jnp.dtype(dtype).name not in PRECISIONS:
+        raise NotRecorded(f"{jnp.dtype(dtype).name} is not certified: {place}")
+
+
+def graph_of(
+    program: Program,
+    steps: Iterable[Step],
+    values: Mapping[Key, Any],
+    own: Mapping[Key, str],
+    known: Mapping[str, Op],
+) -> Graph:
+    """Return the graph of steps that were computed. values: of all of them."""
+    graph = Graph(program, values.__getitem__, own, known)
+    for step in steps:
+        graph.add(step)
+    return graph

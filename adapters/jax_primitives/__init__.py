@@ -1,0 +1,20 @@
+"""JAX's primitives, read as ops. Each has a row in a file of this folder.
+
+A row is a function from what was seen of a primitive, and its operands, to the op, its operands and
+its options.
+"""
+
+from backproof.adapters.jax_primitives import (
+    arithmetic,
+    choices,
+    indexing,
+    moving,
+    products,
+    reductions,
+)
+from backproof.adapters.jax_primitives.calls import READERS, Call, NotKnown, Operand, Seen
+
+__all__ = ["READERS", "Call", "NotKnown", "Operand", "Seen"]
+
+THEMES = (arithmetic, choices, indexing, moving, products, reductions)
+"""The files of rows, which register themselves."""

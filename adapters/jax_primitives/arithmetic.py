@@ -1,0 +1,132 @@
+"""Arithmetic and elementary functions, entry by entry; casts."""
+
+from math import log
+
+import numpy as np
+
+from backproof.adapters.jax_primitives.calls import (
+    Call,
+    NotKnown,
+    Operand,
+    Reader,
+    Seen,
+    made_of,
+    number,
+    reads,
+)
+from backproof.reference.ops.cast import cast
+
+SAME = {
+    "add": "add",
+    "add_any": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "divide",
+    "neg": "negative",
+    "exp": "exp",
+    "expm1": "expm1",
+    "log": "log",
+    "log1p": "log1p",
+    "sqrt": "sqrt",
+    "rsqrt": "rsqrt",
+    "sin": "sin",
+    "cos": "cos",
+    "tanh": "tanh",
+    "logistic": "sigmoid",
+    "erf": "erf",
+    "abs": "abs",
+    "max": "maximum",
+    "min": "minimum",
+}
+"""Primitive -> the op that has the same operands and no options."""
+
+
+def as_op(op: str) -> Reader:
+    """Return the reader of a primitive that is an op."""
+    return lambda _, *operands: Call(op, operands)
+
+
+for primitive, op in SAME.items():
+    reads(primitive)(as_op(op))
+
+
+@reads("convert_element_type", "copy", "copy_p", "name", "sharding_constraint")
+def convert(_: Seen, x: Operand) -> Call:
+    return Call("cast", (x,), own=cast)
+
+
+@reads("optimization_barrier", "device_put")
+def barrier(_: Seen, *operands: Operand) -> list[Call]:
+    return [Call("cast", (x,), own=cast) for x in operands]
+
+
+@reads("reduce_precision")
+def reduce_precision(seen: Seen, x: Operand) -> Call:
+    raise NotKnown(f"{seen.params['mantissa_bits']} bits in an array of {x.dtype}")
+
+
+# Powers.
+
+
+@reads("square")
+def square(_: Seen, x: Operand) -> Call:
+    return Call("power", (x,), {"exponent": 2})
+
+
+@reads("integer_pow")
+def integer_pow(seen: Seen, x: Operand) -> Call:
+    return Call("power", (x,), {"exponent": seen.params["y"]})
+
+
+@reads("pow")
+def power(_: Seen, x: Operand, y: Operand) -> Call:
+    """Read it as a power if the exponent is one number, else as e^(y log x) of positive x."""
+    if not y.tracked:
+        try:
+            return Call("power", (x,), {"exponent": y.number()})
+        except NotKnown:
+            pass
+    if (x.read() <= 0).any():
+        raise NotKnown("a power of numbers that are not all positive")
+    return made_of("pow", (x, y), ("log", (0,)), ("multiply", (1, -1)), ("exp", (-1,)))
+
+
+@reads("exp2")
+def exp2(_: Seen, x: Operand) -> Call:
+    return made_of("exp2", (x,), ("scale", (0,), {"factor": log(2)}), ("exp", (-1,)))
+
+
+# Functions of several steps.
+
+
+@reads("tan")
+def tan(_: Seen, x: Operand) -> Call:
+    return made_of("tan", (x,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
+
+
+@reads("erfc")
+def erfc(_: Seen, x: Operand) -> Call:
+    return made_of("erfc", (x, number(1, x)), ("erf", (0,)), ("subtract", (1, -1)))
+
+
+@reads("sinh", "cosh")
+def hyperbolic(seen: Seen, x: Operand) -> Call:
+    both = "subtract" if seen.name == "sinh" else "add"
+    exponentials = ("exp", (0,)), ("negative", (0,)), ("exp", (-1,))
+    half = ("scale", (-1,), {"factor": 0.5})
+    return made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+
+
+@reads("cbrt")
+def cbrt(_: Seen, x: Operand) -> Call:
+    sign = np.sign(np.asarray(x.read()))
+    steps = ("abs", (0,)), ("power", (-1,), {"exponent": 1 / 3}), ("multiply", (-1, 1))
+    return made_of("cbrt", (x, sign), *steps)
+
+
+@reads("rem")
+def rem(seen: Seen, x: Operand, y: Operand) -> Call:
+    """Read it as x - k y, where k is an integer, and not differentiated."""
+    a, b, left = (np.asarray(one.read(), np.float64) for one in (x, y, seen.results[0]))
+    k = np.rint((a - left) / b).astype(x.dtype)
+    return made_of("rem", (x, y, k), ("multiply", (2, 1)), ("subtract", (0, -1)))

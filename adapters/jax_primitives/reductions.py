@@ -1,0 +1,126 @@
+"""Reductions, sums and products up to each entry, and windows."""
+
+from typing import Any
+
+import numpy as np
+
+from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, made_of, reads
+
+MOST_FACTORS = 64
+"""Up to so many factors a product is read as products of two."""
+
+
+@reads("reduce_sum", "reduce_max", "reduce_min")
+def reduction(seen: Seen, x: Operand) -> Call:
+    return Call(seen.name.removeprefix("reduce_"), (x,), {"axis": tuple(seen.params["axes"])})
+
+
+@reads("reduce_prod")
+def reduce_prod(seen: Seen, x: Operand) -> Call:
+    """Read it as products of two, one after another."""
+    axes = seen.params["axes"]
+    others = [axis for axis in range(len(x.shape)) if axis not in axes]
+    n = int(np.prod([x.shape[axis] for axis in axes]))
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"{n} factors")
+    rows = (n, *(x.shape[axis] for axis in others))
+    steps: list[Any] = [
+        ("transpose", (0,), {"axes": (*axes, *others)}),
+        ("reshape", (-1,), {"shape": rows}),
+        ("slice", (-1,), {"index": 0}),
+    ]
+    for k in range(1, n):
+        steps.append(("slice", (-2 * k,), {"index": k}))
+        steps.append(("multiply", (-2, -1)))
+    return made_of(seen.name, (x,), *steps)
+
+
+@reads("cumsum")
+def cumsum(seen: Seen, x: Operand) -> Call:
+    axis = seen.params["axis"]
+    if not seen.params["reverse"]:
+        return Call("cumsum", (x,), {"axis": axis})
+    back = {"index": (*[slice(None)] * axis, slice(None, None, -1))}
+    steps = ("slice", (0,), back), ("cumsum", (-1,), {"axis": axis}), ("slice", (-1,), back)
+    return made_of(seen.name, (x,), *steps)
+
+
+RUNNING: dict[str, tuple[Any, ...]] = {
+    "cumprod": (("multiply", (-1, -2)),),
+    "cummax": (("maximum", (-1, -2)),),
+    "cummin": (("minimum", (-1, -2)),),
+    "cumlogsumexp": (("stack", (-1, -2), {"axis": 0}), ("logsumexp", (-1,), {"axis": 0})),
+}
+"""Primitive -> the steps that make the next of its results, of the next entry and the last result.
+
+The entry is the step before; the last result is the one before that.
+"""
+
+
+@reads(*RUNNING)
+def running(seen: Seen, x: Operand) -> Call:
+    """Read it as made up entry by entry along an axis."""
+    axis, more = seen.params["axis"], RUNNING[seen.name]
+    n = x.shape[axis]
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"{n} entries")
+    before = [slice(None)] * axis
+    order = [n - 1 - k if seen.params["reverse"] else k for k in range(n)]
+    steps: list[Any] = [("slice", (0,), {"index": (*before, slice(order[0], order[0] + 1))})]
+    made = [0]
+    for k in order[1:]:
+        steps.append(("slice", (0,), {"index": (*before, slice(k, k + 1))}))
+        steps += more
+        made.append(len(steps) - 1)
+    places = [made[order.index(k)] - len(steps) for k in range(n)]
+    steps.append(("concatenate", (*places,), {"axis": axis}))
+    return made_of(seen.name, (x,), *steps)
+
+
+@reads("reduce_window_max")
+def window_max(seen: Seen, x: Operand) -> Call:
+    """Read it as pooling along all axes, of one image of one channel."""
+    p = seen.params
+    undilated(seen)
+    options = {
+        "kernel_size": p["window_dimensions"],
+        "stride": p["window_strides"],
+        "padding": p["padding"],
+        "dilation": p["window_dilation"],
+    }
+    return made_of(
+        seen.name,
+        (x,),
+        ("reshape", (0,), {"shape": (1, 1, *x.shape)}),
+        ("max_pool", (-1,), options),
+        ("reshape", (-1,), {"shape": seen.shape}),
+    )
+
+
+@reads("reduce_window_sum")
+def window_sum(seen: Seen, x: Operand) -> Call:
+    """Read it as the sums of the entries in each window, with zeros around."""
+    p = seen.params
+    undilated(seen)
+    width = tuple(p["padding"])
+    sides = tuple(n + low + high for n, (low, high) in zip(x.shape, width, strict=True))
+    n, index = len(sides), list[Any]()
+    for i, count in enumerate(seen.shape):
+        starts = np.arange(count) * p["window_strides"][i]
+        inside = np.arange(p["window_dimensions"][i]) * p["window_dilation"][i]
+        shape = [1] * (2 * n)
+        shape[i], shape[n + i] = len(starts), len(inside)
+        index.append((starts[:, None] + inside).reshape(shape))
+    return made_of(
+        seen.name,
+        (x,),
+        ("pad", (0,), {"width": width}),
+        ("slice", (-1,), {"index": (*index,)}),
+        ("sum", (-1,), {"axis": tuple(range(n, 2 * n))}),
+    )
+
+
+def undilated(seen: Seen) -> None:
+    """Raise NotKnown for windows over an array with gaps."""
+    if any(d != 1 for d in seen.params["base_dilation"]):
+        raise NotKnown("base_dilation")

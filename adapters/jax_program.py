@@ -1,0 +1,188 @@
+"""One pass of a user's own JAX program, recorded."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import signature
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from backproof.adapters.jax_graph import graph_of, refuse
+from backproof.adapters.jax_steps import Program, alike
+from backproof.adapters.recording import NotRecorded, Recording
+from backproof.reference.backprop import Trace
+from backproof.reference.ops import Array, Op
+
+FRAMEWORK = "jax"
+"""Its name in the tables of adapters and findings."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A loss, and what it is called with.
+
+    arguments: of the loss. argnums: the places of those that hold the parameters.
+    jit:       whether the pass is compiled as a whole.
+    """
+
+    loss: Callable[..., Any]
+    arguments: Sequence[Any]
+    argnums: tuple[int, ...]
+    jit: bool
+
+    @cached_property
+    def leaves(self) -> dict[tuple[int, int], tuple[str, Any]]:
+        """All arrays: (argument, place in its tree) -> name, array."""
+        names = titles(self.loss, len(self.arguments))
+        found = {}
+        for i, argument in enumerate(self.arguments):
+            leaves, _ = jax.tree_util.tree_flatten_with_path(argument)
+            for k, (path, leaf) in enumerate(leaves):
+                tail = jax.tree_util.keystr(path, simple=True, separator="/")
+                name = f"{names[i]}/{tail}" if tail else names[i]
+                if i in self.argnums and isinstance(leaf, float):
+                    leaf = jnp.asarray(leaf)  # noqa: PLW2901 as jax.grad takes it
+                if isinstance(leaf, jax.Array | np.ndarray):
+                    found[i, k] = name, leaf
+        return found
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The arrays of floats with respect to which the loss is differentiated, by name.
+
+        Raises NotRecorded where there is none, or where one has numbers that are not finite.
+        """
+        found = {}
+        for (i, _), (name, leaf) in self.leaves.items():
+            if i in self.argnums and jnp.issubdtype(leaf.dtype, jnp.inexact):
+                refuse(leaf.dtype, f"parameter {name}")
+                if not np.isfinite(np.asarray(leaf)).all():
+                    raise NotRecorded(f"parameter {name}: has numbers that are NaN or infinite")
+                found[name] = jnp.asarray(leaf)
+        if not found:
+            raise NotRecorded("no parameter is an array of floats")
+        return found
+
+    @cached_property
+    def others(self) -> dict[str, Any]:
+        """All other arrays, by name."""
+        every = dict(self.leaves.values())
+        return {name: a for name, a in every.items() if name not in self.parameters}
+
+    def __call__(self, parameters: Mapping[str, Any], others: Mapping[str, Any]) -> Any:
+        """Return the loss of arrays in the places of those that were given."""
+        arguments = []
+        for i, argument in enumerate(self.arguments):
+            leaves, tree = jax.tree_util.tree_flatten(argument)
+            for k in range(len(leaves)):
+                if (i, k) in self.leaves:
+                    name, _ = self.leaves[i, k]
+                    leaves[k] = parameters[name] if name in parameters else others[name]
+            arguments.append(jax.tree_util.tree_unflatten(tree, leaves))
+        return self.loss(*arguments)
+
+    def plain(self, loss: Callable[..., Any] | None = None) -> dict[str, Array]:
+        """Return the gradients as users compute them. loss: another one, of the same arguments.
+
+        Raises NotRecorded, and whatever the loss raises.
+        """
+        run = Run(loss, self.arguments, self.argnums, self.jit) if loss else self
+
+        def one(*of: Any) -> Any:
+            found = run(*of)
+            is_one(found)
+            return found
+
+        of = jax.value_and_grad(one)
+        _, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
+        return {name: np.asarray(a) for name, a in gradients.items()}
+
+    def traced(self) -> Any:
+        """Return the program. Raises NotRecorded where it is not the same from trace to trace."""
+
+        def once() -> Any:
+            return jax.make_jaxpr(lambda *of: self(*of))(self.parameters, self.others)  # noqa: PLW0108 a new function is traced anew
+
+        first, second = once(), once()
+        if not alike(first, second):
+            raise NotRecorded("the program is not deterministic: two traces of it differ")
+        return first
+
+
+def titles(loss: Callable[..., Any], n: int) -> list[str]:
+    """Return the names of the arguments of a loss."""
+    try:
+        known = [*signature(loss).parameters]
+    except (TypeError, ValueError):
+        known = []
+    return [known[i] if i < len(known) else f"argument {i}" for i in range(n)]
+
+
+def is_one(loss: Any) -> None:
+    """Raise NotRecorded unless a loss is one number."""
+    if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
+        raise NotRecorded(f"the loss: expected an array, found {type(loss).__name__}")
+    if jnp.shape(loss) != ():
+        raise NotRecorded(f"the loss: expected one number, found shape {jnp.shape(loss)}")
+    if not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
+        raise NotRecorded(f"the loss: expected a float, found {jnp.result_type(loss)}")
+
+
+def record(run: Run, known: Mapping[str, Op]) -> Recording:
+    """Return one pass of a program as it was recorded.
+
+    known: the name of a primitive or of a custom function -> its op.
+    Raises NotRecorded, and whatever the program raises.
+    """
+    traced, program = run.traced(), Program()
+    own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
+    others = [program.operand(a) for _, a in sorted(run.others.items())]
+    (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
+    if last not in program.tracked or last in own:
+        raise NotRecorded("the loss does not depend on the parameters")
+    steps = program.needed([last])
+    probed = [key for step in steps for key in step.results if key in program.tracked]
+    probes = {key: np.zeros(program.avals[key].shape, program.avals[key].dtype) for key in probed}
+    parameters = {key: program.given[key] for key in own}
+    constants = {key: a for key, a in program.given.items() if key not in own and np.ndim(a)}
+
+    def evaluated(parameters: Any, probes: Any, constants: Any) -> Any:
+        found = program.evaluate({**parameters, **constants}, probes, steps)
+        return found[last], {key: found[key] for step in steps for key in step.results}
+
+    of = jax.value_and_grad(evaluated, argnums=(0, 1), has_aux=True)
+    (_, found), (gradients, cotangents) = (jax.jit(of) if run.jit else of)(
+        parameters, probes, constants
+    )
+    graph = graph_of(program, steps, {**program.given, **found}, own, known)
+    network = graph.network(getattr(run.loss, "__name__", "program"), graph.names[last])
+    return recording(graph, network, gradients, cotangents)
+
+
+def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:
+    """Return what was recorded, as arrays."""
+    keys = {node.name: graph.keys[node.name] for node in network.nodes}
+    every = {name: np.asarray(gradients[key]) for key, name in graph.own.items()}
+    beyond = [name for name in every if name not in network.parameters]
+    return Recording(
+        network,
+        {**network.inputs, **network.parameters},
+        Trace(
+            {name: np.asarray(graph.value(key)) for name, key in keys.items()},
+            {name: np.asarray(cotangents[key]) for name, key in keys.items()},
+            {name: a for name, a in every.items() if name in network.parameters},
+        ),
+        {name: graph.steps[name].place for name in keys},
+        tuple(every),
+        stray=tuple(name for name in beyond if np.any(every[name])),
+        unused=tuple(name for name in beyond if not np.any(every[name])),
+    )
+
+
+def names_of(known: Mapping[Any, Op]) -> Iterator[tuple[str, Op]]:
+    """Yield the names of primitives and custom functions, each with its op."""
+    for one, op in known.items():
+        yield getattr(one, "name", getattr(one, "__name__", str(one))), op

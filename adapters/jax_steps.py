@@ -1,0 +1,281 @@
+"""A JAX program as a straight line of steps: calls inlined, scans unrolled, branches chosen."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal
+
+from backproof.adapters.recording import Place
+
+Key = int
+"""Names a value of a program."""
+
+INLINED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "checkpoint": "jaxpr",
+    "remat": "jaxpr",
+    "remat2": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+}
+"""Primitive that only calls a program -> its parameter that holds the program."""
+
+CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
+"""Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
+
+STOPS = {"stop_gradient", "sign", "floor", "ceil", "round"}
+"""Primitives whose result is a constant: what they hand on is nothing, by definition."""
+
+MOST_STEPS = 256
+"""A scan of more steps is not unrolled, and not known."""
+
+OWN = (str(Path(jax.__file__).parent), str(Path(__file__).parent))
+"""Where code is not the user's: JAX, and the adapters."""
+
+
+NOWHERE = Place("", "", "", 0)
+"""The scope of a program that is not within another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One primitive that is applied.
+
+    name:     the primitive's, or "take" and "stack": a scan's operand at a step, all its results.
+    operands, results: the values, by key.
+    run:      (*operands) -> the results. params: the primitive's.
+    place:    where in the user's source; with the reason why it is not known, if there is one.
+    """
+
+    name: str
+    operands: tuple[Key, ...]
+    results: tuple[Key, ...]
+    run: Callable[..., Sequence[Any]]
+    params: Mapping[str, Any]
+    place: Place
+
+
+@dataclass(slots=True)
+class Program:
+    """Steps in their order, and what is known before any of them runs.
+
+    avals:   value -> its shape and dtype. given: constants and operands of the program.
+    tracked: the values through which gradients flow.
+    found:   what was computed ahead, to choose the branch of a `cond`.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    avals: dict[Key, Any] = field(default_factory=dict)
+    given: dict[Key, Any] = field(default_factory=dict)
+    tracked: set[Key] = field(default_factory=set)
+    found: dict[Key, Any] = field(default_factory=dict)
+    makers: dict[Key, Step] = field(default_factory=dict)
+
+    def operand(self, value: Any, aval: Any = None, *, tracked: bool = False) -> Key:
+        """Return the key of a value that is known already."""
+        key = self.new(jax.typeof(value) if aval is None else aval)
+        self.given[key] = value
+        if tracked:
+            self.tracked.add(key)
+        return key
+
+    def new(self, aval: Any) -> Key:
+        """Return the key of a value that is not known yet."""
+        self.avals[len(self.avals)] = aval
+        return len(self.avals) - 1
+
+    def add(self, step: Step) -> None:
+        """Add a step; its results are tracked where they may depend on what is tracked."""
+        self.steps.append(step)
+        self.makers.update(dict.fromkeys(step.results, step))
+        if step.name not in STOPS and self.tracked.intersection(step.operands):
+            self.tracked.update(
+                key for key in step.results if jnp.issubdtype(self.avals[key].dtype, jnp.inexact)
+            )
+
+    def walk(
+        self, jaxpr: Any, consts: Iterable[Any], operands: Iterable[Key], scope: Place = NOWHERE
+    ) -> list[Key]:
+        """Add the steps of a program, and return its results.
+
+        scope: of which it is, "scan[3]"; and where it is called, if its code is JAX's own.
+        """
+        env = dict(zip(jaxpr.invars, operands, strict=True))
+        env |= {v: self.operand(c, v.aval) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+
+        def read(atom: Any) -> Key:
+            if not isinstance(atom, Literal):
+                return env[atom]
+            return self.operand(constant_of(atom), atom.aval)
+
+        for equation in jaxpr.eqns:
+            results = self.equation(equation, [*map(read, equation.invars)], scope)
+            env |= zip(equation.outvars, results, strict=True)
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def equation(self, equation: Any, operands: list[Key], scope: Place) -> Sequence[Key]:
+        """Add the steps of one equation, and return its results."""
+        name, params = equation.primitive.name, equation.params
+        place, reason = place_of(equation, scope), ""
+        if self.tracked.intersection(operands):
+            if name in INLINED:
+                inner = params[INLINED[name]]
+                jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+                is_own = str(jaxpr.debug_info.func_filename).startswith(OWN)
+                return self.walk(jaxpr, consts, operands, place if is_own else scope)
+            if name == "cond":
+                branches = params["branches"]
+                i = int(np.clip(self.value(operands[0]), 0, len(branches) - 1))
+                within = inside(scope, f"cond[{i}]")
+                return self.walk(branches[i].jaxpr, branches[i].consts, operands[1:], within)
+            if name == "scan" and 0 < params["length"] <= MOST_STEPS:
+                return self.scan(equation, operands, scope)
+            if name == "while":
+                reason = "JAX has no derivative of a loop of unknown length"
+            if name == "scan":
+                reason = f"it has {params['length']} steps; unrolled are 1 to {MOST_STEPS}"
+        results = tuple(self.new(v.aval) for v in equation.outvars)
+        place = replace(place, reason=reason)
+        self.add(Step(name, (*operands,), results, runs(equation), params, place))
+        return results
+
+    def scan(self, equation: Any, operands: list[Key], scope: Place) -> list[Key]:
+        """Add all steps of a scan."""
+        params, body = equation.params, equation.params["jaxpr"]
+        n, last = params["num_consts"], params["num_consts"] + params["num_carry"]
+        consts, carry, over = operands[:n], operands[n:last], operands[last:]
+        order = range(params["length"])
+        found = {}
+        for t in reversed(order) if params["reverse"] else order:
+            within = inside(scope, f"scan[{t}]")
+            place = place_of(equation, within)
+            parts = [self.take(x, t, place) for x in over]
+            results = self.walk(body.jaxpr, body.consts, [*consts, *carry, *parts], within)
+            carry, found[t] = results[: len(carry)], results[len(carry) :]
+        place = place_of(equation, scope)
+        columns = zip(*(found[t] for t in order), strict=True)
+        return [*carry, *(self.stack(column, place) for column in columns)]
+
+    def take(self, x: Key, t: int, place: Place) -> Key:
+        """Add the step that takes what a scan has at a step, and return it."""
+        aval = self.avals[x]
+        key = self.new(jax.core.ShapedArray(aval.shape[1:], aval.dtype))
+        self.add(Step("take", (x,), (key,), lambda a: [a[t]], {"t": t}, place))
+        return key
+
+    def stack(self, parts: Sequence[Key], place: Place) -> Key:
+        """Add the step that stacks what a scan has made at each step, and return it."""
+        aval = self.avals[parts[0]]
+        key = self.new(jax.core.ShapedArray((len(parts), *aval.shape), aval.dtype))
+        self.add(Step("stack", (*parts,), (key,), lambda *a: [jnp.stack(a)], {"axis": 0}, place))
+        return key
+
+    def value(self, key: Key) -> Any:
+        """Return a value, computed ahead, with all that it depends on."""
+        for step in self.needed([key]):
+            if not all(one in self.found for one in step.results):
+                operands = (self.given.get(k, self.found.get(k)) for k in step.operands)
+                self.found.update(zip(step.results, step.run(*operands), strict=True))
+        return self.given[key] if key in self.given else self.found[key]
+
+    def needed(self, keys: Iterable[Key]) -> list[Step]:
+        """Return the steps that values depend on, in their order."""
+        left, seen = [*keys], set[Key]()
+        while left:
+            key = left.pop()
+            if key not in seen and key not in self.found:
+                seen.add(key)
+                left += self.makers[key].operands if key in self.makers else ()
+        return [step for step in self.steps if seen.intersection(step.results)]
+
+    def evaluate(
+        self, given: Mapping[Key, Any], probes: Mapping[Key, Any], steps: Iterable[Step]
+    ) -> dict[Key, Any]:
+        """Return all values. given: those known before. probes: value -> what is added to it."""
+        found = {**self.given, **given}
+        for step in steps:
+            results = step.run(*(found[key] for key in step.operands))
+            for key, value in zip(step.results, results, strict=True):
+                found[key] = value + probes[key] if key in probes else value
+        return found
+
+
+def constant_of(literal: Any) -> Any:
+    """Return the number of a literal."""
+    return np.asarray(literal.val, literal.aval.dtype)
+
+
+def runs(equation: Any) -> Callable[..., Sequence[Any]]:
+    """Return what computes the results of an equation."""
+
+    def run(*operands: Any) -> Sequence[Any]:
+        primitive = equation.primitive
+        with equation.ctx.manager:
+            results = primitive.bind(*operands, **primitive.get_bind_params(equation.params))
+        return results if primitive.multiple_results else [results]
+
+    return run
+
+
+def inside(scope: Place, part: str) -> Place:
+    """Return the scope of a part of what is at a scope."""
+    return replace(scope, module=f"{scope.module}/{part}" if scope.module else part)
+
+
+def place_of(equation: Any, scope: Place) -> Place:
+    """Return where in the user's source an equation is: the innermost code that is not JAX's.
+
+    JAX keeps what it has traced of a compiled function. What is within one of its own has the
+    traceback of the first call of all, so its place is that of the call at hand.
+    """
+    name = equation.primitive.name
+    if name in CUSTOM:
+        name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
+    traceback = equation.source_info.traceback
+    frames = traceback.frames if traceback is not None and not scope.file else ()
+    user = next((frame for frame in frames if not frame.file_name.startswith(OWN)), None)
+    file, line = (Path(user.file_name).name, user.line_num) if user else (scope.file, scope.line)
+    return Place(scope.module, name, file, line)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Return whether two traces of a function are the same program, with the same constants."""
+    a, b = (getattr(x, "jaxpr", x) for x in (one, other))
+    consts = zip(getattr(one, "consts", ()), getattr(other, "consts", ()), strict=False)
+    return (
+        len(a.eqns) == len(b.eqns)
+        and all(same(x, y) for x, y in consts)
+        and all(map(alike_equations, a.eqns, b.eqns))
+    )
+
+
+def alike_equations(one: Any, other: Any) -> bool:
+    """Return whether two equations apply the same primitive to the same constants."""
+    if one.primitive.name != other.primitive.name or len(one.invars) != len(other.invars):
+        return False
+    pairs = [(one.params[key], other.params.get(key)) for key in one.params]
+    pairs += [(x.val, y.val) for x, y in zip(one.invars, other.invars, strict=True) if both(x, y)]
+    return all(same(x, y) for x, y in pairs)
+
+
+def both(x: Any, y: Any) -> bool:
+    """Return whether both are literals."""
+    return isinstance(x, Literal) and isinstance(y, Literal)
+
+
+def same(x: Any, y: Any) -> bool:
+    """Return whether two constants or programs are the same; of functions it is not known."""
+    if hasattr(x, "eqns") or hasattr(x, "jaxpr"):
+        return alike(x, y)
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(map(same, x, y))
+    numbers = bool | int | float | np.generic | np.ndarray | jax.Array
+    if isinstance(x, numbers) and jnp.issubdtype(getattr(x, "dtype", float), np.number):
+        return np.array_equal(x, y, equal_nan=True)
+    return True

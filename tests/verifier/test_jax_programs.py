@@ -1,0 +1,333 @@
+"""Certificates of JAX programs: right ones hold; wrong ones are located; nothing is left."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.reference.ops import Op
+from tests.verifier.lazy import Lazy
+
+jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
+ad_checkpoint, program = map(Lazy, ("jax.ad_checkpoint", "backproof.adapters.jax_program"))
+bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where JAX is not installed."""
+    pytest.importorskip("jax")
+
+
+RIGHT = [
+    ("mlp", "float32", "jitted"),
+    ("mlp", "bfloat16", "eager"),
+    ("conv net", "float32", "jitted"),
+    ("conv net", "bfloat16", "jitted"),
+    ("rnn", "float64", "jitted"),
+    ("rnn", "bfloat16", "jitted"),
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "how"), RIGHT, ids=map("-".join, RIGHT))
+def test_right_programs_hold(name: str, dtype: str, how: str) -> None:
+    """Every gradient of a right program is proven, whatever the precision."""
+    with jax.enable_x64(dtype == "float64"):
+        loss, params, *batch = models.MODELS[name](0, dtype)
+        certificate = bj.certify(loss, params, *batch, jit=how == "jitted")
+
+    assert certificate.holds, certificate
+    assert len(certificate.proven) == len(jax.tree.leaves(params))
+
+
+def test_a_transformer_holds() -> None:
+    """A transformer holds as users run it: jitted."""
+    loss, params, *batch = models.transformer()
+    certificate = bj.certify(loss, params, *batch)
+
+    assert certificate.holds, certificate
+    assert "params/block_0/attn/qkv" in certificate.proven
+    assert len(certificate.proven) == len(jax.tree.leaves(params))
+
+
+def test_a_scan_is_certified_step_by_step() -> None:
+    """Each step of a scan is links of its own, at the user's line."""
+    certificate = bj.certify(*models.rnn())
+    names = {node.name for node in certificate.program.nodes}
+    place = certificate.places["scan[3]/tanh"]
+
+    assert {"scan[0]/tanh", "scan[3]/dot_general", "stack"} <= names
+    assert (place.module, place.file) == ("scan[3]", "jax_models.py")
+
+
+def test_a_wrong_custom_derivative_is_located() -> None:
+    """A custom_vjp is held to the derivative of its forward pass, and located if it is wrong."""
+    w = jnp.array([0.5, -2.0, 3.0])
+    certificate = bj.certify(lambda w: jnp.sum(models.square(jnp.sin(w))), w)
+    link = certificate.refuted
+    place = certificate.place_of(link)
+
+    assert [one.name for one in certificate.wrong] == ["dE/dsin"]
+    assert (place.function, place.file) == ("square", Path(__file__).name)
+    assert certificate.diagnosis.startswith("only the first consumer counted")
+
+
+@pytest.mark.parametrize("mistake", ["a factor too much", "a detached residual"])
+def test_a_mistake_in_one_layer_is_located(mistake: str) -> None:
+    """What is wrong in the second layer is refuted there, and what is before it is not proven."""
+    factor = {"wrong": models.scaled(jnp.tanh, 2.0)}
+    planted = factor if "factor" in mistake else {"add": models.detached}
+    certificate = bj.certify(*models.residual(**planted))
+    place = certificate.place_of(certificate.refuted)
+    line = models.residual()[0].__code__.co_firstlineno + 2
+
+    assert not certificate.holds
+    assert (place.file, place.line) == ("jax_models.py", line)
+    assert certificate.proven[-1:] == ("params/2/W",)
+    assert "params/0/W" not in certificate.proven
+
+
+def test_a_scan_that_loses_a_factor_at_one_step_is_located() -> None:
+    """A carry whose derivative is wrong at one step is refuted at that step."""
+
+    def loss(w: Any, xs: Any) -> Any:
+        wrong = models.scaled(jnp.sin, 0.5)
+
+        def step(h: Any, t: Any) -> tuple[Any, None]:
+            return lax.cond(t == 1, wrong, jnp.sin, h * w), None
+
+        return lax.scan(step, xs[0], jnp.arange(3))[0]
+
+    certificate = bj.certify(loss, jnp.float32(0.7), jnp.ones(2))
+
+    assert [link.name for link in certificate.wrong] == ["dE/dscan[1]/mul"]
+    assert certificate.place_of(certificate.refuted).module == "scan[1]/cond[1]"
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["checkpointed", "detached"])
+def test_a_twin_is_the_same_or_another(same: bool) -> None:  # noqa: FBT001
+    """A checkpointed twin has the same gradients; one that stops a residual's has others."""
+    loss, *arguments = models.residual()
+    stopped, *_ = models.residual(add=lambda x, y: lax.stop_gradient(x) + y)
+    twin = jax.checkpoint(loss) if same else stopped
+    certificate = bj.certify(loss, *arguments, against=twin)
+    found = [one.verdict for one in certificate.twin]
+
+    assert certificate.holds == same, certificate
+    assert found == ["inside" if same else "refuted", "inside", "inside"]
+
+
+def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the function's own gradient is another one than that of its steps, it is refuted."""
+    loss, *arguments = models.residual()
+    plain = program.Run.plain
+
+    def wrong(run: Any) -> Any:
+        return {**plain(run), "params/1/W": 1.01 * plain(run)["params/1/W"]}
+
+    monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", wrong)
+    certificate = bj.certify(loss, *arguments)
+
+    assert certificate.wrong == ()
+    assert [one.name for one in certificate.twin] == ["params/1/W"]
+    assert not certificate.holds
+
+
+def test_arguments_may_be_anything() -> None:
+    """Random keys, functions and numbers are arguments too, and named residuals are the same."""
+
+    def loss(w: Any, key: Any, rate: float, activation: Any) -> Any:
+        kept = jax.random.bernoulli(key, 1 - rate, w.shape)
+        named = ad_checkpoint.checkpoint_name(activation(w), "activation")
+        return jnp.sum(jnp.where(kept, named / (1 - rate), 0))
+
+    certificate = bj.certify(loss, jnp.arange(1.0, 5.0), jax.random.key(0), 0.5, nn.silu)
+
+    assert certificate.holds, certificate
+
+
+def test_several_arguments_may_hold_parameters() -> None:
+    """With argnums, the parameters are those of several arguments."""
+    certificate = bj.certify(
+        lambda a, x, b: jnp.sum(jnp.sin(a * x) * b[0]), 0.5, jnp.ones(2), [1.0], argnums=(0, -1)
+    )
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("a", "b/0")
+
+
+def many(p: Any, x: Any) -> Any:
+    """Return a number that most primitives have a part in."""
+    a, b = p["a"], p["b"]  # (3, 4) and (4, 2)
+    pieces = [
+        jnp.tan(a) * jnp.sinh(a) / jnp.cosh(a) + jnp.exp2(a) - a**3 + jnp.abs(a) ** 1.5,
+        lax.erfc(a) + lax.erf(a) * jnp.expm1(a) + jnp.log1p(jnp.square(a)),
+        jnp.cumsum(a, axis=1) + jnp.flip(jnp.cumsum(jnp.flip(a, 1), axis=1), 1),
+        lax.cumsum(a, axis=0, reverse=True) + jnp.sort(a, axis=1) + jnp.clip(a, -0.5, 0.5),
+        jnp.maximum(a, 0.1) - jnp.minimum(a, jnp.roll(a, 1, axis=0)),
+        jnp.tile(a, (2, 1))[1:4] + jnp.pad(a, ((1, 0), (0, 0)))[:3] + a.at[1].add(a[0]),
+        a.at[jnp.array([2, 0])].set(2.0) + lax.dynamic_slice(x, (1, 0), (3, 4)) * a,
+        lax.dynamic_update_slice(a, b.T * 2, (1, 0)) + jnp.stack([a[0], a[1], a[2]]),
+        jnp.where(a > 0, jnp.sqrt(jnp.abs(a)), a) + lax.top_k(a, 4)[0],
+        lax.reduce_window(a, 0.0, lax.add, (2, 2), (1, 1), "SAME") + jnp.sign(a) * a,
+        lax.pad(a, 0.5, ((0, 0, 1), (-1, 0, 1)))[::2, ::2] ** 2 @ jnp.ones((3, 4)),
+        jnp.broadcast_to(jnp.prod(a, axis=0) + jnp.max(a, axis=0) - a.min(), (3, 4)),
+    ]
+    image, kernel = a.reshape(1, 1, 3, 4), b.reshape(1, 1, 4, 2)
+    up = lax.conv_transpose(
+        image, kernel, (2, 2), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW")
+    )
+    product = lax.dot_general(a, b, (((1,), (0,)), ((), ())))
+    split = jnp.split(a, [1], axis=1)
+    total = jnp.sum(up) + jnp.sum(product * product) + jnp.sum(split[1] * split[1])
+    return total + sum(jnp.sum(piece * (x[:3] + i)) for i, piece in enumerate(pieces))
+
+
+def test_primitives_are_known() -> None:
+    """Elementary functions, indices, windows, and all that moves entries hold."""
+    new = models.drawn(3)
+    certificate = bj.certify(many, {"a": new(3, 4), "b": new(4, 2)}, new(5, 4))
+
+    assert [str(one.place) for one in certificate.unknown] == []
+    assert certificate.holds, certificate
+
+
+ACTIVATIONS = (
+    *("celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
+    *("log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu"),
+    *("soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus"),
+    *("standardize", "glu"),
+)
+LOSSES = ("cosine_distance", "huber_loss", "l2_loss", "log_cosh", "sigmoid_focal_loss")
+
+
+def test_activations_and_losses_hold() -> None:
+    """The activations of jax.nn and losses of optax are programs of known primitives."""
+    optax = pytest.importorskip("optax")
+    new = models.drawn(1)
+    x, t = new(3, 4), jnp.abs(new(3, 4))
+
+    def loss(x: Any) -> Any:
+        found = [getattr(nn, name)(x) for name in ACTIVATIONS]
+        found += [getattr(optax, name)(x, t) for name in LOSSES]
+        return sum(jnp.sum(jnp.sin(one) * (i + 1)) for i, one in enumerate(found))
+
+    certificate = bj.certify(loss, x)
+
+    assert [str(one.place) for one in certificate.unknown] == []
+    assert certificate.holds, certificate
+
+
+def test_what_is_not_known_is_said() -> None:
+    """A primitive without an op is named, with its line and the parameters it concerns."""
+
+    def loss(p: Any) -> Any:
+        return jnp.sum(lax.lgamma(p["a"]) * p["b"])
+
+    certificate = bj.certify(loss, {"a": jnp.full(3, 1.5), "b": jnp.ones(3)})
+
+    assert not certificate.holds
+    assert certificate.proven == ("p/b",)
+    assert f"not certified: lgamma ({Path(__file__).name}:" in str(certificate)
+    assert "reached by 1 of 2 parameters" in str(certificate)
+
+
+def test_a_place_is_that_of_the_call_at_hand() -> None:
+    """A function of JAX's that was traced for another line before is located at its own."""
+    w = jnp.ones(2)
+    certificates = [
+        bj.certify(lambda w: jnp.sum(jnp.arctan2(w, 1.0)), w, jit=False),
+        bj.certify(lambda w: jnp.sum(jnp.arctan2(w, 1.0)), w, jit=False),
+    ]
+    first, second = (certificate.unknown[0].place for certificate in certificates)
+
+    assert (first.file, second.line - first.line) == (Path(__file__).name, 1)
+
+
+OWN = {
+    "right": (Op(lambda x: x * x, lambda dy, _, x: (dy * x,)), True),
+    "wrong": (Op(lambda x: x * x, lambda dy, _, x: (2 * dy * x,)), False),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_op_of_your_own_makes_it_known(name: str) -> None:
+    """A custom function is certified by the op that is given for it, and refuted by a wrong one."""
+    op, holds = OWN[name]
+    certificate = bj.certify(
+        lambda w: jnp.sum(models.square(w)), jnp.ones(3), known={models.square: op}, jit=False
+    )
+
+    assert certificate.holds == holds, certificate
+
+
+def test_long_scans_and_loops_are_not_green() -> None:
+    """A scan that is too long is not known, and says so."""
+
+    def loss(w: Any) -> Any:
+        return lax.fori_loop(0, 257, lambda _, x: x * w, w)
+
+    certificate = bj.certify(loss, jnp.float32(0.99))
+
+    assert not certificate.holds
+    assert "it has 257 steps; unrolled are 1 to 256" in str(certificate)
+
+
+def test_constants_are_not_judged() -> None:
+    """What is stopped or an integer is a constant, and unused parameters are named."""
+
+    def loss(p: Any, mask: Any) -> Any:
+        x = p["a"] * 2
+        return jnp.sum(x * lax.stop_gradient(x) * mask) + x[jnp.argmax(x)]
+
+    p = {"a": jnp.arange(3.0), "unused": jnp.ones(2), "step": jnp.array(3)}
+    certificate = bj.certify(loss, p, np.array([True, False, True]), jit=False)
+
+    assert certificate.holds, certificate
+    assert (certificate.proven, certificate.unused) == (("p/a",), ("p/unused",))
+
+
+BAD = {
+    "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
+    "no array": (lambda _: "1", "expected an array, found str"),
+    "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
+    "complex": (lambda w: jnp.sum(jnp.abs(jnp.fft.fft(w))), "complex numbers are not certified"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_clear_error(name: str) -> None:
+    """What cannot be certified is refused with the reason."""
+    loss, said = BAD[name]
+
+    with pytest.raises(bj.NotRecorded, match=said):
+        bj.certify(loss, jnp.ones(3), jit=False)
+
+
+def test_a_program_that_is_not_deterministic_is_refused() -> None:
+    """A loss with another constant at each trace is an error that says so."""
+    calls: list[int] = []
+
+    def loss(w: Any) -> Any:
+        calls.append(1)
+        return jnp.sum(w * float(len(calls)))
+
+    with pytest.raises(bj.NotRecorded, match="not deterministic"):
+        bj.certify(loss, jnp.ones(3), jit=False)
+
+
+def test_bad_parameters_are_refused() -> None:
+    """A parameter with NaN is named, and where there is none, it is said."""
+    with pytest.raises(bj.NotRecorded, match="parameter w: has numbers that are NaN"):
+        bj.certify(lambda w: jnp.sum(w * 2), jnp.array([1.0, jnp.nan]))
+    with pytest.raises(bj.NotRecorded, match="no parameter is an array of floats"):
+        bj.certify(lambda w: jnp.sum(w * 2), jnp.arange(3))
+
+
+def test_what_a_program_raises_comes_through() -> None:
+    """JAX's own error about a loop that has no derivative is not hidden."""
+    with pytest.raises(ValueError, match="Reverse-mode differentiation"):
+        bj.certify(
+            lambda w: lax.while_loop(lambda x: x < 9, lambda x: x * w, w), jnp.float32(2), jit=False
+        )
