@@ -1,6 +1,11 @@
 """What cross-entropies are known to compute instead. Shapes as in `reference.ops.cross_entropy`."""
 
+from typing import Any
+
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.cross_entropy import weighted
+from backproof.reference.ops.functions import constant
+from backproof.reference.ops.reduced import of_each
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
 
@@ -12,10 +17,19 @@ def difference_of_complements() -> dict[str, Op]:
     right = OPS["bce_with_logits"]
 
     def backward(
-        dE: Array, E: Array, y: Array, t: Array, *, pos_weight: float = 1.0
+        dE: Array,
+        E: Array,
+        y: Array,
+        t: Array,
+        *,
+        pos_weight: Any = 1.0,
+        weight: Any = None,
+        reduction: str = "mean",
     ) -> tuple[Array, Array]:
-        rest = 1 - sigmoid_forward(y)
-        dy = dE * ((1 - t) - (1 + (pos_weight - 1) * t) * rest) / y.size
-        return dy, right.backward(dE, E, y, t, pos_weight=pos_weight)[1]
+        rest, w = 1 - sigmoid_forward(y), constant(pos_weight, y)
+        dL = weighted(of_each(dE, reduction, y.size), weight)
+        dy = dL * ((1 - t) - (1 + (w - 1) * t) * rest)
+        options = {"pos_weight": pos_weight, "weight": weight, "reduction": reduction}
+        return dy, right.backward(dE, E, y, t, **options)[1]
 
     return {"bce_with_logits": Op(right.forward, backward)}
