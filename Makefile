@@ -1,4 +1,4 @@
-# Two commands from a fresh clone: `make verify` and `make test`. Each makes its own .venv.
+# Two commands from a fresh clone: `make verify` and `make test`. Each makes the .venv anew.
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: verify test wheel-test bench install links golden clean
 
-verify: install  ## set up, verify the article in all implementations, print the matrix
+verify: install  ## set up, make the short run, print its tables
 	$(BIN)/backproof verify --frameworks torch,jax -n auto --dist worksteal
 
 test: install links wheel-test  ## set up, lint, check types, run the whole suite

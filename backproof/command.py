@@ -86,11 +86,12 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "verify",
         help="verify frameworks, or your own adapter",
-        description="Run the verification tests. All of pytest's own options work too: -k, -x, -n.",
+        description="Run the verification tests: a short run, unless tests are named or selected. "
+        "All of pytest's own options work too: -k, -x, -n.",
         epilog="exit status: 0 if nothing new is wrong, 1 if something is; else pytest's",
     )
     one.add_argument(
-        "tests", nargs="*", metavar="TEST", help=f"default: all of {', '.join(files())}"
+        "tests", nargs="*", metavar="TEST", help=f"default: a short run of {', '.join(files())}"
     )
     for flag, settings in OPTIONS.items():
         one.add_argument(flag, **settings)

@@ -36,7 +36,7 @@ def certify(
     """Return the certificate of one gradient of a function, as jax.grad(loss)(*arguments) is one.
 
     loss:    a function of trees of arrays to one number.
-    argnums: the places of the arguments whose arrays of floats are the parameters; their names are
+    argnums: which arguments hold the parameters: all arrays of floats in them. They are named by
              their paths, "params/block_3/kernel". All other arrays are constants.
     jit:     whether the pass is compiled as a whole, as users run it.
     against: computes the same loss of the same arguments in another way (checkpointed, on another
@@ -52,8 +52,9 @@ def certify(
     forward pass.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or two traces of it differ; a parameter holds NaN; a number is
-    complex. Raises whatever the function raises.
+    number, depends on no parameter, or two traces of it differ; a parameter is NaN or infinite; a
+    number is complex, or of a format that backproof does not have. Raises whatever the function
+    raises.
     """
     started = perf_counter()
     places = (argnums,) if isinstance(argnums, int) else argnums

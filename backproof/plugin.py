@@ -166,6 +166,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     for title, text in sections(found):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+    if is_short(config):
+        terminalreporter.write_line("This was a short run; --all certifies everything.")
     if idle := _idle(terminalreporter, config):
         terminalreporter.section("backproof: adapters that certify nothing")
         terminalreporter.write_line("\n".join(idle), red=True)
@@ -191,7 +193,7 @@ def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> 
         golden=config.stash[GOLDEN],
         recorded=config.stash[FINDINGS],
         adapters=[*config.stash[ADAPTERS]],
-        command=_command(),
+        command=_command(config),
         seeds=config.getoption("--seeds"),
         failed=[
             one.nodeid
@@ -208,8 +210,8 @@ def _cell(report: Any) -> dict[str, Any] | None:
     return dict(getattr(report, "user_properties", ())).get("cell")
 
 
-def _command() -> str:
-    """Return the command that was run, as a user types it."""
+def _command(config: pytest.Config) -> str:
+    """Return the command that was run, as a user types it, and whether it made a short run."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
-    return shlex.join([name, *sys.argv[1:]])
+    return shlex.join([name, *sys.argv[1:]]) + "  # a short run" * is_short(config)

@@ -42,8 +42,9 @@ def certify(
 
     Nothing is left behind: gradients, buffers and the random state are as they were.
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or differs from call to call; a parameter holds NaN; a tensor
-    is complex, sparse, nested or quantized. Raises whatever the program raises.
+    number, depends on no parameter, or differs from call to call; no parameter requires a gradient,
+    or one is NaN or infinite; a tensor is complex, sparse, nested or quantized; the code is
+    compiled. Raises whatever the program raises.
     """
     started = perf_counter()
     name = type(model).__name__ if not isinstance(model, Mapping) else "program"

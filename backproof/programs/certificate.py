@@ -97,7 +97,7 @@ class ProgramCertificate(Certificate):
 
     @property
     def proven(self) -> tuple[str, ...]:
-        """The parameters whose gradients are proven: every link from the loss to them holds."""
+        """The parameters with no link from the loss to them that is wrong, known findings aside."""
         wrong = {link.quantity.of for link in self.wrong}
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):

@@ -69,18 +69,19 @@ OPTIONS: dict[str, Settings] = {
     ),
     "--campaign": _settings(
         "SECONDS",
-        "certify random networks for this long, in each framework on each xdist worker, and keep "
-        "the findings in fixtures/campaign/",
+        "certify everything, and random networks for this long, in each framework on each xdist "
+        "worker; keep the findings in fixtures/campaign/",
         type=float,
     ),
     "--all": {
         "action": "store_true",
-        "help": "certify everything, which takes minutes; so does naming tests, or -k",
+        "help": "certify everything, which takes minutes: without it, a run that names no tests, "
+        "nor selects them by -k or -m, is short",
     },
     "--large": {
         "action": "store_true",
-        "help": "certify larger networks too, and the others in more precisions: this takes "
-        "minutes, and a few GiB of memory",
+        "help": "certify everything, larger networks too, and all of them in more precisions: this "
+        "takes long, and a few GiB of memory",
     },
     **REPORTS,
 }
@@ -96,7 +97,7 @@ def is_short(config: Any) -> bool:
     config: pytest's.
     """
     given = ("--all", "--large", "--campaign", "-k", "-m")
-    named = any(".py" in one for one in config.args)
+    named = any(one.partition("::")[0].endswith(".py") for one in config.args)
     return not named and not any(map(config.getoption, given))
 
 

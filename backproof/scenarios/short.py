@@ -1,7 +1,7 @@
 """The short run: what `backproof verify` certifies unless it is asked for something, or for all.
 
-It has the worked example in every column, every op at ordinary points, and the networks, the
-variants and the methods where nothing takes long to compile; in float32, in which most is seen.
+It has the worked example in each framework and precision, and in most variants; in float32, in
+which most is seen, every op at ordinary points, and the networks that compile quickly.
 """
 
 from collections.abc import Callable, Mapping

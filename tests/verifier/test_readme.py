@@ -36,7 +36,7 @@ VERIFY = (
     "-k 'not (trajectory or thousands or zero or test_networks) or softplus "
     "or certified and article'"
 )
-"""A part of `make verify`: the part whose output README shows."""
+"""A part of `backproof verify --all`: the part whose output README shows."""
 
 ONE = "backproof verify test_networks.py --frameworks reference -k article"
 """Runs instead of a full verification, where no output is shown."""
@@ -44,7 +44,7 @@ ONE = "backproof verify test_networks.py --frameworks reference -k article"
 
 def here(command: str, output: str) -> str:
     """Return the command that is run here: a part of it, if it takes minutes."""
-    if command == "make verify" and output:
+    if command == "backproof verify --all" and output:
         return VERIFY
     if command.startswith(("make", "pip")):
         return "true"  # what they install is checked below

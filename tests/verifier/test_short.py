@@ -20,6 +20,7 @@ NAMES = ["reference", *adapters.TABLE]
         ([], (), True),
         (["tests"], (), True),
         (["backproof.verification"], (), True),
+        (["/home/me/.pyenv/lib/backproof/verification"], (), True),
         ([], ("--frameworks",), True),
         (["test_networks.py"], (), False),
         (["test_networks.py::test_op[x]"], (), False),
