@@ -16,7 +16,7 @@ the modelled precision's: below, a unit is always the sum u + u64 of the two uni
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, frexp, isfinite, sqrt
+from math import frexp, isfinite
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,11 @@ class Ball(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
+
+    def counted(self) -> "Ball":
+        """Return the number of ones along the last axis: 1/2 +- 1/2 is a one or a zero."""
+        rad = self.rad if self.is_exact else np.sum(self.rad, axis=-1)
+        return Ball(np.sum(self.mid, axis=-1), rad, self.precision)
 
     def rounding(self) -> "Ball":
         """Return zeros whose radii are the error of rounding these balls once."""
@@ -591,31 +596,29 @@ _erf = _saturating(
 
 
 def _accumulated(
-    mid: Array, size: Array, spread: Any, n: int, p: Precision, nonzero: Any = None
+    mid: Array, size: Array, spread: Any, n: Any, p: Precision, nonzero: Any = None
 ) -> Ball:
     """Return the ball of n accumulated terms and the rounding of their sum.
 
     size:    sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii
-             cause.
+             cause. n: a number, or one for each entry.
     nonzero: where not all terms are exactly zero. None: wherever the size is not.
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
     terms = n * (size > 0 if nonzero is None else nonzero)
-    rad, share = size, gamma(n, _unit(wide))
+    rad, share = np.asarray(size), gamma(n, _unit(wide))
     if p.in_blocks:  # which the midpoints need not be
-        share = min(share, gamma(2 * ceil(sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
+        share = np.minimum(share, gamma(2 * np.ceil(np.sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
     if p.in_parts:
-        share += gamma((n - 1).bit_length(), p.u)
-    if isfinite(share):
-        rad *= share  # in place: the largest array of all is touched as seldom as possible
-    else:
-        rad = np.where(size == 0, 0, np.inf)
+        share = share + gamma(np.ceil(np.log2(np.maximum(n, 1))), p.u)
+    # In place: the largest array of all is touched as seldom as possible. A sum of zeros is zero.
+    np.multiply(rad, share, out=rad, where=True if np.all(np.isfinite(share)) else rad != 0)
     rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
         rad += _rounding(np.abs(mid) + rad, p.u, p)
-    return Ball(mid, _up(rad, n), p)
+    return Ball(mid, _up(rad, int(np.max(n, initial=0))), p)
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -668,11 +671,12 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
 
 
 def _cumsum(a: Ball, axis: int) -> Ball:
-    """Return the sums of the entries up to each; the longest has all of them."""
+    """Return the sums of the entries up to each, of as many terms."""
     a = _read(a)
     spread = np.cumsum(np.broadcast_to(a.rad, a.shape), axis=axis)
     size = np.cumsum(np.abs(a.mid), axis=axis) + spread
-    return _accumulated(np.cumsum(a.mid, axis=axis), size, spread, a.shape[axis], a.precision)
+    count = np.cumsum(np.ones(a.shape), axis=axis)
+    return _accumulated(np.cumsum(a.mid, axis=axis), size, spread, count, a.precision)
 
 
 def in_any_order(parts: Sequence[Ball]) -> Ball:
@@ -696,7 +700,7 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     n = int(np.max(count, initial=0))
     target.terms = max(n, 1)
     if n > 1:
-        target.rad = _accumulated(target.mid, size, spread, n, p).rad
+        target.rad = _accumulated(target.mid, size, spread, count, p).rad
     elif not values.is_exact:
         target.rad = spread
 

@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
-from backproof.reference.ops.functions import arctan, erf, rounding, stored
+from backproof.reference.ops.functions import arctan, counted, erf, rounding, stored
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -66,6 +66,14 @@ class Dual(NDArrayOperatorsMixin):
     def stopped(self) -> "Dual":
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
+
+    def counted(self) -> "Dual":
+        """Return the number of ones along the last axis, a constant."""
+        return Dual(counted(self.value), 0.0)
+
+    def moving_as(self, other: Any) -> "Dual":
+        """Return the value with another's tangent."""
+        return Dual(self.value, dual_of(other).tangent)
 
     def rounding(self) -> "Dual":
         """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
@@ -169,6 +177,8 @@ def _divide(a: Dual, b: Dual) -> Dual:
 def _power(a: Dual, b: Dual) -> Dual:
     """(a^b)' = b a^(b - 1) a' + a^b log a b'."""
     y = a.value**b.value
+    if isinstance(b.value, int | float) and b.value == 0:  # 1, of zero too
+        return Dual(y, 0.0)
     from_a = _linear(lambda t: t * (b.value * a.value ** (b.value - 1)), a.tangent)
     return Dual(y, _plus(from_a, _linear(lambda t: t * (y * np.log(a.value)), b.tangent)))
 

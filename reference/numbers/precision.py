@@ -148,9 +148,11 @@ LOWER = {
 """The lower precisions that a framework may have used instead, from the best to the worst."""
 
 
-def gamma(n: int, unit: float) -> float:
+def gamma(n: Any, unit: float) -> Any:
     """Return gamma_n = n u / (1 - n u), the relative error of n roundings (Higham, sec. 3.1).
 
-    Infinite where n u reaches 1: nothing is known then.
+    n: a number, or an array. Infinite where n u reaches 1: nothing is known then.
     """
-    return n * unit / (1 - n * unit) if n * unit < 1 else np.inf
+    nu = np.multiply(n, unit)
+    with np.errstate(divide="ignore"):
+        return np.where(nu < 1, nu / (1 - nu), np.inf)[()]

@@ -29,6 +29,16 @@ def stop(x: Array) -> Array:
     return x.stopped() if hasattr(x, "stopped") else x
 
 
+def with_tangent(y: Array, moved: Array) -> Array:
+    """Return y with the tangent of `moved`; an array that is no dual number, as it is."""
+    return y.moving_as(moved) if hasattr(y, "moving_as") else y
+
+
+def counted(ones: Array) -> Array:
+    """Return how many entries are 1 and not 0 along the last axis, which nothing rounds."""
+    return ones.counted() if hasattr(ones, "counted") else np.sum(ones, axis=-1)
+
+
 def rounding(x: Array) -> Any:
     """Return zero; over `Ball`, with the error of rounding x once as its radius."""
     return x.rounding() if hasattr(x, "rounding") else 0.0
@@ -51,8 +61,16 @@ def constant(values: Any, x: Array) -> Any:
     if np.ndim(values) == 0:
         return values
     held = np.zeros_like(x, shape=np.shape(values))
-    held[...] = np.asarray(values)
+    held[...] = exactly(values, x)
     return held
+
+
+def exactly(values: Any, x: Array) -> Array:
+    """Return numbers as Arb's where x is of such: Python's have no square root."""
+    while hasattr(x, "value"):  # a dual number
+        x = x.value
+    made = np.frompyfunc(type(x.flat[0]), 1, 1) if is_object(x) and x.size else np.asarray
+    return np.asarray(made(values))
 
 
 def either_side(z: Array, above: Array, below: Array, share: float, kink: Any = 0) -> Array:

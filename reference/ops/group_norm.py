@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops.functions import constant
 from backproof.reference.ops.normalization import normalized, over_batch, through_normalization
 from backproof.reference.ops.op import Array, Op
 
@@ -81,17 +82,13 @@ def inference_backward(
 
 def standardized(x: Array, mean: Any, variance: Any, eps: float) -> tuple[Array, Array]:
     """Return xhat = (x - mean) inv and inv = 1 / sqrt(variance + eps)."""
-    inv = 1 / np.sqrt(constant(variance, x) + eps)
-    return (x - constant(mean, x)) * inv, inv
+    inv = 1 / np.sqrt(of_channels(variance, x) + eps)
+    return (x - of_channels(mean, x)) * inv, inv
 
 
-def constant(values: Any, x: Array) -> Array:
-    """Return constants (C,) as numbers of the kind of x, in the shape in which they broadcast."""
-    held = np.zeros_like(x, shape=np.shape(values))
-    held[...] = np.asarray(values)
-    at: tuple[Any, ...] = (0, slice(None), *(0 for _ in range(2, np.ndim(x))))
-    first = x[at]
-    return np.reshape(held + 0 * first, over_batch(x)[1])
+def of_channels(values: Any, x: Array) -> Array:
+    """Return constants (C,) in the shape in which they broadcast to x."""
+    return np.reshape(constant(values, x), over_batch(x)[1])
 
 
 group_norm = Op(group_norm_forward, group_norm_backward)

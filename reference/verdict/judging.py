@@ -171,11 +171,11 @@ def decided(
     """
     if link.resolution < 1:
         return link
-    size = norm(terms())
+    finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
+    size = norm(np.broadcast_to(terms(), exact.shape)[finite])
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
-    if norm(reach(ball, exact)) < size / 2 and norm(exact) <= noise * size:
-        return replace(link, cancels=True)
-    return None
+    small = norm(reach(ball, exact)) < size / 2 < np.inf
+    return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
 
 
 def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:
