@@ -470,6 +470,7 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "min": _shaped("min", (3, 7)),
     "min-axis": _shaped("min", (2, 3, 4), axis=(0, 2), keepdims=True),
     "l1_loss": _distance("l1_loss", further=ZERO),
+    "l1_loss-sum": _distance("l1_loss", reduction="sum"),
     "kl_div": OpOptions("kl_div", PAIR, ("x", "positive"), squares=True),
     "kl_div-logs": OpOptions(
         "kl_div", PAIR, ("exponent", "exponent"), {"log_target": True, "reduction": "none"}
