@@ -84,9 +84,10 @@ class Run:
             arguments.append(jax.tree_util.tree_unflatten(tree, leaves))
         return self.loss(*arguments)
 
-    def plain(self, loss: Callable[..., Any] | None = None) -> dict[str, Array]:
-        """Return the gradients as users compute them. loss: another one, of the same arguments.
+    def plain(self, loss: Callable[..., Any] | None = None) -> tuple[Array, dict[str, Array]]:
+        """Return the loss and the gradients as users compute them.
 
+        loss: another one, of the same arguments.
         Raises NotRecorded, and whatever the loss raises.
         """
         run = Run(loss, self.arguments, self.argnums, self.jit) if loss else self
@@ -97,8 +98,8 @@ class Run:
             return found
 
         of = jax.value_and_grad(one)
-        _, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
-        return {name: np.asarray(a) for name, a in gradients.items()}
+        value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
+        return np.asarray(value), {name: np.asarray(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
         """Return the program. Raises NotRecorded where it is not the same from trace to trace."""

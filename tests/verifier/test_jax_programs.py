@@ -124,7 +124,8 @@ def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyP
     plain = program.Run.plain
 
     def wrong(run: Any) -> Any:
-        return {**plain(run), "params/1/W": 1.01 * plain(run)["params/1/W"]}
+        value, gradients = plain(run)
+        return value, {**gradients, "params/1/W": 1.01 * gradients["params/1/W"]}
 
     monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", wrong)
     certificate = bj.certify(loss, *arguments)
@@ -132,6 +133,27 @@ def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyP
     assert certificate.wrong == ()
     assert [one.name for one in certificate.twin] == ["params/1/W"]
     assert not certificate.holds
+
+
+@pytest.mark.parametrize("lost", ["the gradient", "the loss"])
+def test_what_users_compute_is_not_green_where_no_bound_decides(lost: str) -> None:
+    """In many layers of bfloat16 a gradient of zeros, or a loss of zero, is still held to links."""
+    new, traces = models.drawn(0, "bfloat16"), []
+
+    def loss(params: Any, x: Any) -> Any:
+        traces.append(1)
+        is_first = len(traces) == 1  # that of the gradient as users compute it
+        for w in params:
+            used = lax.stop_gradient(w) if is_first and lost == "the gradient" else w
+            x = jnp.tanh(x @ used)
+        total = jnp.sum(x)
+        return total - lax.stop_gradient(total) if is_first and lost == "the loss" else total
+
+    certificate = bj.certify(loss, [2 * new(6, 6) for _ in range(12)], new(3, 6))
+
+    assert certificate.wrong == ()
+    assert not certificate.holds, certificate
+    assert {one.is_loss for one in certificate.twin} == {lost == "the loss"}
 
 
 def test_arguments_may_be_anything() -> None:
