@@ -12,6 +12,7 @@ from tests.verifier.lazy import Lazy
 jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
 ad_checkpoint, program = map(Lazy, ("jax.ad_checkpoint", "backproof.adapters.jax_program"))
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
+jax_calls = Lazy("backproof.adapters.jax_primitives.calls")
 
 
 @pytest.fixture(autouse=True)
@@ -353,3 +354,59 @@ def test_what_a_program_raises_comes_through() -> None:
         bj.certify(
             lambda w: lax.while_loop(lambda x: x < 9, lambda x: x * w, w), jnp.float32(2), jit=False
         )
+
+
+def test_the_branch_of_a_tracked_number_holds() -> None:
+    """A branch that is chosen by a number that the loss is made of too is certified."""
+
+    def loss(w: Any) -> Any:
+        s = jnp.sin(w)
+        return lax.cond(s[0] > 0, lambda s: jnp.sum(s * 2), jnp.sum, s)
+
+    certificate = bj.certify(loss, jnp.array([0.5, -2.0]), jit=False)
+
+    assert certificate.holds, certificate
+    assert [link.name for link in certificate.links if link.quantity.kind == "value"] == [
+        "sin",
+        "cond[1]/mul",
+        "cond[1]/reduce_sum",
+    ]
+
+
+def test_an_op_that_is_given_has_one_result() -> None:
+    """A custom function of two results is not known by an op, and it says so."""
+
+    @jax.custom_jvp
+    def both(x: Any) -> Any:
+        return 2 * x, 3 * x
+
+    both.defjvp(lambda x, dx: (both(*x), both(*dx)))
+    op = Op(lambda x: 2 * x, lambda dy, *_: (2 * dy,))
+    certificate = bj.certify(lambda w: sum(both(w)), jnp.float32(2), known={both: op}, jit=False)
+
+    assert "an op has one result" in str(certificate)
+    assert (certificate.proven, certificate.refuted) == ((), None)
+
+
+def operand(a: Any) -> Any:
+    """Return an array as an operand, through which gradients flow."""
+    a = np.asarray(a)
+    return jax_calls.Operand(0, a.shape, a.dtype, True, lambda: a)  # noqa: FBT003
+
+
+def test_a_remainder_is_held_to_its_operands() -> None:
+    """The quotient is that of the operands, whatever remainder the framework returned."""
+    x, y = np.array([7.5, -7.5, 1.0]), np.array([2.0, 2.0, 3.0])
+    wrong = operand(np.fmod(x, y) + y)
+    seen = jax_calls.Seen("rem", {}, (wrong,), lambda *_: ())
+
+    assert jax_calls.READERS["rem"](seen, operand(x), operand(y)).operands[2].tolist() == [3, -3, 0]
+
+
+def test_an_entry_is_not_taken_twice() -> None:
+    """Of equal entries, the largest two are two, and not the same one twice."""
+    results = operand([1.0, 1.0]), operand([0, 0])
+    seen = jax_calls.Seen("top_k", {"axis": 0}, results, lambda *_: ())
+
+    with pytest.raises(jax_calls.NotKnown, match="names an entry twice"):
+        jax_calls.READERS["top_k"](seen, operand(np.ones(3)))
