@@ -101,7 +101,14 @@ class ProgramCertificate(Certificate):
 
     @property
     def proven(self) -> tuple[str, ...]:
-        """The parameters with no link from the loss to them that is wrong, known findings aside."""
+        """The parameters with no link from the loss to them that is wrong, known findings aside.
+
+        Where a value is refuted, there are none: the loss was computed from it, and so were the
+        cotangents.
+        """
+        refuted = [link for link in self.wrong if link.verdict != "undecided"]
+        if any(link.quantity.kind == "value" for link in refuted):
+            return ()
         wrong = {link.quantity.of for link in self.wrong}
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):
@@ -153,7 +160,7 @@ class ProgramCertificate(Certificate):
                 yield f"twin: {compared}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
             farthest = max(self.twin, key=lambda one: one.apart)
-            yield f"twin: the same {len(self.twin)} gradients; the farthest: {farthest}"
+            yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"
 
     def summary(self) -> str:
         """Return what a certificate that holds proves."""

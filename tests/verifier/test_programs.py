@@ -150,6 +150,16 @@ def test_a_factor_lost_in_one_block_is_located(monkeypatch: pytest.MonkeyPatch) 
     assert {"ln_f.weight", "h.1.mlp.2.weight"} <= {*certificate.proven}
 
 
+def test_nothing_is_proven_by_a_wrong_value() -> None:
+    """Where a value is refuted, no gradient is proven: neither before it nor after it."""
+    a, b = (torch.rand(3, requires_grad=True) for _ in range(2))
+    with models.Scaling("exp", 1.5):
+        certificate = bt.certify(lambda: torch.exp(a) @ b, {"a": a, "b": b})
+
+    assert certificate.refuted.name == "exp"
+    assert certificate.proven == ()
+
+
 def test_a_classical_mistake_is_named() -> None:
     """A custom function that makes a mistake of the catalogue is explained by its name."""
     model, x = nn.Linear(3, 2, bias=False), torch.randn(5, 3)
