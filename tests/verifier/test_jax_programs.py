@@ -69,7 +69,8 @@ def test_a_wrong_custom_derivative_is_located() -> None:
     link = certificate.refuted
     place = certificate.place_of(link)
 
-    assert [one.name for one in certificate.wrong] == ["dE/dsin"]
+    assert [(one.name, one.verdict) for one in certificate.wrong] == [("dE/dsin", "refuted")]
+    assert certificate.proven == ()
     assert (place.function, place.file) == ("square", Path(__file__).name)
     assert certificate.diagnosis.startswith("only the first consumer counted")
 
@@ -83,7 +84,8 @@ def test_a_mistake_in_one_layer_is_located(mistake: str) -> None:
     place = certificate.place_of(certificate.refuted)
     line = models.residual()[0].__code__.co_firstlineno + 2
 
-    assert not certificate.holds
+    assert {link.verdict for link in certificate.wrong} == {"refuted"}
+    assert certificate.unknown == ()
     assert (place.file, place.line) == ("jax_models.py", line)
     assert certificate.proven[-1:] == ("params/2/W",)
     assert "params/0/W" not in certificate.proven
@@ -102,7 +104,9 @@ def test_a_scan_that_loses_a_factor_at_one_step_is_located() -> None:
 
     certificate = bj.certify(loss, jnp.float32(0.7), jnp.ones(2))
 
-    assert [link.name for link in certificate.wrong] == ["dE/dscan[1]/mul"]
+    wrong = [(link.name, link.verdict) for link in certificate.wrong]
+    assert wrong == [("dE/dscan[1]/mul", "refuted")]
+    assert certificate.proven == ()
     assert certificate.place_of(certificate.refuted).module == "scan[1]/cond[1]"
 
 
@@ -132,7 +136,7 @@ def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyP
     certificate = bj.certify(loss, *arguments)
 
     assert certificate.wrong == ()
-    assert [one.name for one in certificate.twin] == ["params/1/W"]
+    assert [(one.name, one.verdict) for one in certificate.twin] == [("params/1/W", "refuted")]
     assert not certificate.holds
 
 
@@ -250,7 +254,7 @@ def test_what_is_not_known_is_said() -> None:
 
     certificate = bj.certify(loss, {"a": jnp.full(3, 1.5), "b": jnp.ones(3)})
 
-    assert not certificate.holds
+    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
     assert certificate.proven == ("p/b",)
     assert f"not certified: lgamma ({Path(__file__).name}:" in str(certificate)
     assert "reached by 1 of 2 parameters" in str(certificate)
@@ -282,7 +286,8 @@ def test_an_op_of_your_own_makes_it_known(name: str) -> None:
         lambda w: jnp.sum(models.square(w)), jnp.ones(3), known={models.square: op}, jit=False
     )
 
-    assert certificate.holds == holds, certificate
+    assert (certificate.holds, certificate.unknown) == (holds, ()), certificate
+    assert (certificate.refuted is None) == holds
 
 
 def test_long_scans_and_loops_are_not_green() -> None:
@@ -293,7 +298,7 @@ def test_long_scans_and_loops_are_not_green() -> None:
 
     certificate = bj.certify(loss, jnp.float32(0.99))
 
-    assert not certificate.holds
+    assert (certificate.proven, certificate.refuted) == ((), None)
     assert "it has 257 steps; unrolled are 1 to 256" in str(certificate)
 
 
@@ -341,11 +346,23 @@ def test_a_program_that_is_not_deterministic_is_refused() -> None:
 
 
 def test_bad_parameters_are_refused() -> None:
-    """A parameter with NaN is named, and where there is none, it is said."""
+    """A parameter with NaN is named, an argument without a parameter, and a name of two."""
     with pytest.raises(bj.NotRecorded, match="parameter w: has numbers that are NaN"):
         bj.certify(lambda w: jnp.sum(w * 2), jnp.array([1.0, jnp.nan]))
-    with pytest.raises(bj.NotRecorded, match="no parameter is an array of floats"):
-        bj.certify(lambda w: jnp.sum(w * 2), jnp.arange(3))
+    for integers in (3, np.int32(3), jnp.arange(3)):
+        with pytest.raises(bj.NotRecorded, match="n: expected parameters, found no array of float"):
+            bj.certify(lambda w, n: jnp.sum(w * n), 0.5, integers, argnums=(0, 1))
+    with pytest.raises(bj.NotRecorded, match="2 arrays have the name p/a/b"):
+        bj.certify(lambda p: p["a/b"] * p["a"]["b"], {"a/b": 0.5, "a": {"b": 2.0}})
+
+
+def test_numbers_of_numpy_may_be_parameters() -> None:
+    """A single number of NumPy's, of any precision, is a parameter as a float is."""
+    a, b = np.float32(0.5), np.float16(2)
+    certificate = bj.certify(lambda a, b: a * b, a, b, argnums=(0, 1), jit=False)
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("a", "b")
 
 
 def test_what_a_program_raises_comes_through() -> None:
