@@ -51,9 +51,9 @@ def certify(
     forward pass.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or two traces of it differ; a parameter is NaN or infinite; a
-    number is complex, or of a format that backproof does not have. Raises whatever the function
-    raises.
+    number, depends on no parameter, or two traces of it differ; an argument of `argnums` holds no
+    array of floats; a parameter is NaN or infinite; two arrays have one name; a number is complex,
+    or of a format that backproof does not have. Raises whatever the function raises.
     """
     started = perf_counter()
     places = (argnums,) if isinstance(argnums, int) else argnums
