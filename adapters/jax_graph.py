@@ -83,6 +83,8 @@ class Graph:
         operands = [*map(self.operand, step.operands)]
         for name in (step.place.function, step.name):
             if name in self.known:
+                if len(step.results) != 1:
+                    raise NotKnown("an op has one result, and the function has several")
                 return [Call(name, (*operands,), own=self.known[name])]
         if step.name in CUSTOM:
             return custom(self, step)

@@ -1,5 +1,6 @@
 """One pass of a user's own JAX program, recorded."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,10 @@ class Run:
 
     @cached_property
     def leaves(self) -> dict[tuple[int, int], tuple[str, Any]]:
-        """All arrays: (argument, place in its tree) -> name, array."""
+        """All arrays: (argument, place in its tree) -> name, array.
+
+        Raises NotRecorded where two have one name.
+        """
         names = titles(self.loss, len(self.arguments))
         found = {}
         for i, argument in enumerate(self.arguments):
@@ -43,27 +47,32 @@ class Run:
             for k, (path, leaf) in enumerate(leaves):
                 tail = jax.tree_util.keystr(path, simple=True, separator="/")
                 name = f"{names[i]}/{tail}" if tail else names[i]
-                if i in self.argnums and isinstance(leaf, float):
+                if i in self.argnums and isinstance(leaf, float | np.generic):
                     leaf = jnp.asarray(leaf)  # noqa: PLW2901 as jax.grad takes it
                 if isinstance(leaf, jax.Array | np.ndarray):
                     found[i, k] = name, leaf
+        for name, n in Counter(name for name, _ in found.values()).items():
+            if n > 1:
+                raise NotRecorded(f"{n} arrays have the name {name}")
         return found
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The arrays of floats with respect to which the loss is differentiated, by name.
 
-        Raises NotRecorded where there is none, or where one has numbers that are not finite.
+        Raises NotRecorded where an argument has none, or where one has numbers that are not finite.
         """
-        found = {}
+        found, empty = {}, dict.fromkeys(self.argnums)
         for (i, _), (name, leaf) in self.leaves.items():
             if i in self.argnums and jnp.issubdtype(leaf.dtype, jnp.inexact):
                 refuse(leaf.dtype, f"parameter {name}")
                 if not np.isfinite(np.asarray(leaf)).all():
                     raise NotRecorded(f"parameter {name}: has numbers that are NaN or infinite")
                 found[name] = jnp.asarray(leaf)
-        if not found:
-            raise NotRecorded("no parameter is an array of floats")
+                empty.pop(i, None)
+        for i in empty:
+            name = titles(self.loss, len(self.arguments))[i]
+            raise NotRecorded(f"{name}: expected parameters, found no array of floats")
         return found
 
     @cached_property
@@ -84,9 +93,10 @@ class Run:
             arguments.append(jax.tree_util.tree_unflatten(tree, leaves))
         return self.loss(*arguments)
 
-    def plain(self, loss: Callable[..., Any] | None = None) -> dict[str, Array]:
-        """Return the gradients as users compute them. loss: another one, of the same arguments.
+    def plain(self, loss: Callable[..., Any] | None = None) -> tuple[Array, dict[str, Array]]:
+        """Return the loss and the gradients as users compute them.
 
+        loss: another one, of the same arguments.
         Raises NotRecorded, and whatever the loss raises.
         """
         run = Run(loss, self.arguments, self.argnums, self.jit) if loss else self
@@ -97,8 +107,8 @@ class Run:
             return found
 
         of = jax.value_and_grad(one)
-        _, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
-        return {name: np.asarray(a) for name, a in gradients.items()}
+        value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
+        return np.asarray(value), {name: np.asarray(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
         """Return the program. Raises NotRecorded where it is not the same from trace to trace."""

@@ -189,7 +189,7 @@ class Program:
         left, seen = [*keys], set[Key]()
         while left:
             key = left.pop()
-            if key not in seen and key not in self.found:
+            if key not in seen:
                 seen.add(key)
                 left += self.makers[key].operands if key in self.makers else ()
         return [step for step in self.steps if seen.intersection(step.results)]

@@ -11,14 +11,12 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_program import FRAMEWORK, Run, names_of, record
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
-from backproof.programs.certify import certify_recording
+from backproof.programs.certify import beside, certify_recording
 from backproof.reference.findings import load, seen_here
 
 __all__ = ["NotRecorded", "ProgramCertificate", "certify"]
@@ -46,43 +44,30 @@ def certify(
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     The function is traced, and evaluated primitive by primitive with a zero added to every result:
-    the gradients of these zeros are the cotangents. The gradient that users compute, of the
-    function itself, is held to it end to end. A scan is certified step by step, up to 256 steps,
+    the gradients of these zeros are the cotangents. The loss and the gradient that users compute,
+    of the function itself, must be the same numbers, or are held to them: end to end, and as links
+    from the same cotangents. A scan is certified step by step, up to 256 steps,
     and a `cond` along the branch that was taken. A custom derivative is held to that of its own
     forward pass.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or two traces of it differ; a parameter is NaN or infinite; a
-    number is complex, or of a format that backproof does not have. Raises whatever the function
-    raises.
+    number, depends on no parameter, or two traces of it differ; an argument of `argnums` holds no
+    array of floats; a parameter is NaN or infinite; two arrays have one name; a number is complex,
+    or of a format that backproof does not have. Raises whatever the function raises.
     """
     started = perf_counter()
     places = (argnums,) if isinstance(argnums, int) else argnums
     run = Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
-    plain = run.plain()
+    value, plain = run.plain()
     recording = record(run, dict(names_of(known or {})))
     findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(adapter.version)]
     here = seen_here(findings, lambda _: adapter.processor)
     certificate = certify_recording(
         recording, FRAMEWORK, here, started, progress=progress, compiled=jit
     )
-    itself = beside(held(recording, certificate, plain), recording.trace.gradients, plain)
+    itself = beside(recording, certificate, plain, value, compiled=jit)
     if against is None:
         return itself
-    twin = held(recording, certificate, run.plain(against)).twin
+    _, gradients = run.plain(against)
+    twin = held(recording, certificate, gradients).twin
     return replace(itself, twin=(*itself.twin, *twin))
-
-
-def beside(certificate: ProgramCertificate, seen: Any, plain: Any) -> ProgramCertificate:
-    """Return the certificate with those gradients that users compute that are refuted.
-
-    seen: the certified gradients. Where the others are the same numbers, or where rounding may be
-    all that is between them, nothing is to be said.
-    """
-    refuted = tuple(
-        one
-        for one in certificate.twin
-        if one.verdict == "refuted"
-        and not (one.name in seen and np.array_equal(seen[one.name], plain.get(one.name)))
-    )
-    return replace(certificate, twin=refuted)

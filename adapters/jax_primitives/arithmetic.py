@@ -125,8 +125,14 @@ def cbrt(_: Seen, x: Operand) -> Call:
 
 
 @reads("rem")
-def rem(seen: Seen, x: Operand, y: Operand) -> Call:
-    """Read it as x - k y, where k is an integer, and not differentiated."""
-    a, b, left = (np.asarray(one.read(), np.float64) for one in (x, y, seen.results[0]))
-    k = np.rint((a - left) / b).astype(x.dtype)
+def rem(_: Seen, x: Operand, y: Operand) -> Call:
+    """Read it as x - k y, where k is x / y without its fraction, and not differentiated.
+
+    Raises NotKnown for a k that has no float of the operands' dtype.
+    """
+    a, b = (np.asarray(one.read(), np.float64) for one in (x, y))
+    exact = np.rint((a - np.fmod(a, b)) / b)
+    k = exact.astype(x.dtype)
+    if not np.array_equal(k, exact):
+        raise NotKnown("a quotient of too many digits")
     return made_of("rem", (x, y, k), ("multiply", (2, 1)), ("subtract", (0, -1)))

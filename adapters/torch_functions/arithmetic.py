@@ -189,7 +189,7 @@ def dropout(
     train: bool = True,
     mask: Tensor = None,
 ) -> Call:
-    """Read it as a product with the mask that came out: `mask` is the dropout of ones."""
+    """Read it as a product with `mask`: zeros, and 1 / (1 - p) for what is kept."""
     if training and train and p:
         return Call("multiply", (input, mask))
     return Call("cast", (input,), own=cast)

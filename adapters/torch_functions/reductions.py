@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+import torch
+
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
@@ -105,16 +108,22 @@ def std_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[C
 
 @reads("norm", "linalg_norm", "linalg_vector_norm")
 def norm(
-    _: Seen,
+    seen: Seen,
     input: Tensor,
-    p: Any = 2,
+    p: Any = None,
     dim: Any = None,
     keepdim: bool = False,
     *,
     ord: Any = None,
     **__: Any,
 ) -> Call:
+    """Read it as the norm of all entries; the Frobenius norm of a matrix is that, others are not.
+
+    linalg.norm takes a matrix where an order is given: of two axes, or of all, if there are two.
+    """
     kind, options = p if ord is None else ord, over(dim, keepdim)
+    if is_of_matrices(seen, input, kind, dim):
+        raise NotKnown(f"the norm of a matrix of order {kind!r}")
     if kind in ("fro", 2, None):
         return Call("norm", (input,), options)
     if kind == 1:
@@ -126,3 +135,10 @@ def norm(
         steps = ("abs", (0,)), ("power", (-1,), power), ("sum", (-1,), options)
         return made_of("norm", (input,), *steps, ("power", (-1,), root))
     raise NotKnown(f"p={kind!r}")
+
+
+def is_of_matrices(seen: Seen, x: Tensor, kind: Any, dim: Any) -> bool:
+    """Return whether a norm is one of matrices, and not that of their entries."""
+    axes = x.dim() if dim is None else np.size(dim)
+    is_given = kind not in ("fro", None)
+    return seen.function is torch.linalg.norm and is_given and axes == len("ij")

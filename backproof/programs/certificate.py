@@ -27,7 +27,8 @@ class Compared:
     """One gradient of a twin, held to the certified program's: how far apart, and how far allowed.
 
     Both are relative to the gradient, in the 1-norm over its entries.
-    problem: what is wrong with it before any comparison of numbers.
+    problem: what is wrong with it before any comparison of numbers. is_loss: whether it is the
+    loss instead, by the name of its node.
     """
 
     name: str
@@ -35,15 +36,17 @@ class Compared:
     allowed: float
     verdict: str
     problem: str = ""
+    is_loss: bool = False
 
     def __str__(self) -> str:
+        name, kind = ("the loss", "loss") if self.is_loss else (f"dE/d{self.name}", "gradient")
         if self.problem:
-            return f"dE/d{self.name}: {self.problem}"
-        far = f"dE/d{self.name}: {self.apart:.2g} apart, relative to its size"
+            return f"{name}: {self.problem}"
+        far = f"{name}: {self.apart:.2g} apart, relative to its size"
         if self.verdict == "inside":
-            return f"{far}; rounding allows {self.allowed:.2g}: the same gradient"
+            return f"{far}; rounding allows {self.allowed:.2g}: the same {kind}"
         if self.verdict == "refuted":
-            return f"{far}; rounding allows only {self.allowed:.2g}: another gradient"
+            return f"{far}; rounding allows only {self.allowed:.2g}: another {kind}"
         return f"{far}; rounding alone may be {self.allowed:.2g}: nobody can tell"
 
 
@@ -61,7 +64,8 @@ class ProgramCertificate(Certificate):
     unused:   parameters that neither a recorded call uses nor a gradient reached.
     known:    link that is not inside -> the recorded finding of the framework that predicts it.
     diagnosis: what explains the first refuted link, in one line; "" if none is refuted.
-    twin:     the gradients of a twin, if there was one.
+    twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
+              the program itself: its gradients and its loss.
     seconds:  how long it took.
     """
 
@@ -97,7 +101,14 @@ class ProgramCertificate(Certificate):
 
     @property
     def proven(self) -> tuple[str, ...]:
-        """The parameters with no link from the loss to them that is wrong, known findings aside."""
+        """The parameters with no link from the loss to them that is wrong, known findings aside.
+
+        Where a value is refuted, there are none: the loss was computed from it, and so were the
+        cotangents.
+        """
+        refuted = [link for link in self.wrong if link.verdict != "undecided"]
+        if any(link.quantity.kind == "value" for link in refuted):
+            return ()
         wrong = {link.quantity.of for link in self.wrong}
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):
@@ -149,7 +160,7 @@ class ProgramCertificate(Certificate):
                 yield f"twin: {compared}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
             farthest = max(self.twin, key=lambda one: one.apart)
-            yield f"twin: the same {len(self.twin)} gradients; the farthest: {farthest}"
+            yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"
 
     def summary(self) -> str:
         """Return what a certificate that holds proves."""

@@ -251,20 +251,27 @@ class OfTwin(Sweep):
 
 
 def against(
-    recording: Recording, certificate: ProgramCertificate, gradients: Mapping[str, Array]
+    recording: Recording,
+    certificate: ProgramCertificate,
+    gradients: Mapping[str, Array],
+    loss: Array | None = None,
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
-    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`. Where
-    the program is not known as a whole, none of them is decided.
+    gradients: parameter -> the twin's. loss: the twin's, if it is held as well. The bound is that
+    of `reference.verdict.end_to_end`. Where the program is not known as a whole, nothing is
+    decided.
     """
+    own = recording.network.loss
     if certificate.unknown:
         reason = "cannot be compared, as not all of the program is known"
-        twin = (Compared(name, np.inf, 0.0, "undecided", reason) for name in gradients)
+        names = [*gradients, *([own] if loss is not None else [])]
+        twin = (Compared(n, np.inf, 0.0, "undecided", reason, is_loss=n == own) for n in names)
         return replace(certificate, twin=(*twin,))
     compared = []
     with np.errstate(all="ignore"):
-        trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
+        values = recording.trace.values if loss is None else {**recording.trace.values, own: loss}
+        trace = Trace(values, recording.trace.cotangents, {**gradients})
         sweep = OfTwin(
             replace(replay_of(recording), trace=trace),
             {link.quantity: link.properties for link in certificate.links},
@@ -287,7 +294,72 @@ def against(
             for name, gradient in gradients.items()
             if name not in used and np.any(gradient)
         ]
+        if loss is not None:
+            of = sweep.loss()
+            apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
+            compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
     return replace(certificate, twin=tuple(compared))
+
+
+def beside(
+    recording: Recording,
+    certificate: ProgramCertificate,
+    gradients: Mapping[str, Array],
+    loss: Array,
+    *,
+    compiled: bool,
+) -> ProgramCertificate:
+    """Return the certificate with what another pass of the same program computes otherwise.
+
+    gradients, loss: of that pass, of which nobody sees the cotangents. A number that is the same,
+    that is inside end to end, or that follows from the certified values and cotangents, is right.
+    All others stay in the twin.
+    """
+    trace = recording.trace
+    seen = {**trace.gradients, recording.network.loss: trace.values[recording.network.loss]}
+    found = {**gradients, recording.network.loss: loss}
+    both = seen.keys() & found.keys()
+    twin = [
+        one
+        for one in against(recording, certificate, gradients, loss).twin
+        if one.verdict != "inside"
+        and not (one.name in both and np.array_equal(seen[one.name], found[one.name]))
+    ]
+    if twin:
+        arrays = {one.name: found[one.name] for one in twin if one.name in found}
+        right = following(recording, certificate, arrays, compiled=compiled)
+        twin = [one for one in twin if one.name not in right]
+    return replace(certificate, twin=(*twin,))
+
+
+def following(
+    recording: Recording,
+    certificate: ProgramCertificate,
+    arrays: Mapping[str, Array],
+    *,
+    compiled: bool,
+) -> set[str]:
+    """Return which arrays are inside as links from the certified values and cotangents.
+
+    arrays: parameter -> its gradient in another pass, or the name of the loss -> the loss.
+    """
+    network, trace = certificate.program, recording.trace
+    gradients = {name: arrays.get(name, a) for name, a in trace.gradients.items()}
+    values = {**trace.values, network.loss: arrays.get(network.loss, trace.values[network.loss])}
+    other = replace(trace, values=values, gradients=gradients)
+    replay = replay_of(replace(recording, network=network, trace=other))
+    asked = {Quantity("derivative", name) for name in arrays if name in gradients}
+    asked |= {Quantity("value", network.loss)} & {Quantity("value", name) for name in arrays}
+    with np.errstate(all="ignore"):
+        links = tuple(
+            replay.judge(link.quantity, replay.ball(link.quantity, replay.own(link.quantity.of)))
+            if link.quantity in asked and not link.problem
+            else link
+            for link in certificate.links
+        )
+        if compiled:
+            links = again(replace(certificate, links=links), replay)
+    return {ln.quantity.of for ln in links if ln.quantity in asked and ln.verdict == "inside"}
 
 
 def wrong(name: str, problem: str) -> Compared:

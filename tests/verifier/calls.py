@@ -170,6 +170,12 @@ INDEXING: dict[str, Program] = {
     "integers": lambda w: (
         w[even()] * w[0, 2] + w[[1, 3]] + w[even(), even()].sum() + w[torch.tensor(1)]
     ),
+    "an integer, a slice, integers": lambda w: (
+        image(w, 2, 2, 4)[0, :, torch.tensor([0, 2, 1])] * w[:2, 1:]
+        + written(
+            image(w, 2, 2, 4), lambda x, y: x.__setitem__((1, ..., even()), y[0, :, :2])
+        ).sum()
+    ),
     "booleans": lambda w: w[mask()] * w[w > 0].sum() + torch.masked_select(w, mask()),
     "gather": lambda w: (
         w.gather(0, places())
@@ -195,6 +201,9 @@ INDEXING: dict[str, Program] = {
     "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),
     "index_copy": lambda w: w.index_copy(0, even(), w[:2] * 2) + w.index_fill(1, even(), 0.5),
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+    "torch.embedding": lambda w: (
+        torch.embedding(w, places()) * torch.embedding(w, places(), 0) * w[0].exp()
+    ),
 }
 
 MOVING: dict[str, Program] = {
@@ -229,6 +238,9 @@ REDUCTIONS: dict[str, Program] = {
     "var": lambda w: w.var() * torch.var(w, 0) * w.var(1, unbiased=False) + w.var(0, correction=0),
     "std": lambda w: w.std() * torch.std(w, dim=0, keepdim=True) + torch.var_mean(w, 1)[1],
     "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
+    "norm of a matrix": lambda w: (
+        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
+    ),
     "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
@@ -325,6 +337,10 @@ IMAGES: dict[str, Program] = {
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
     ),
+    "interpolate by factors": lambda w: (
+        F.interpolate(image(w), scale_factor=3.2, recompute_scale_factor=True).mean()
+        + F.interpolate(image(w), scale_factor=(2.0, 3.0)) ** 2
+    ),
 }
 
 NORMS: dict[str, Program] = {
@@ -334,6 +350,18 @@ NORMS: dict[str, Program] = {
     "batch_norm in inference": lambda w: (
         F.batch_norm(w, torch.zeros(4), torch.ones(4))
         * F.batch_norm(w, mask()[0] + 0.5, mask()[1] + 1.0, w[0])
+    ),
+    "torch.batch_norm": lambda w: (
+        torch.batch_norm(w, w[0], w[1], None, None, *(True, 0.1, 1e-5, False))
+        * torch.batch_norm(
+            w, w[0], w[1], mask()[0] + 0.5, mask()[1] + 1.0, *(False, 0.1, 0.1, False)
+        )
+    ),
+    "torch.instance_norm": lambda w: (
+        torch.instance_norm(
+            image(w, 2, 2, 4), w[0, :2], w[1, :2], None, None, *(True, 0.1, 0.1, False)
+        )
+        * image(w, 2, 2, 4)
     ),
     "group_norm": lambda w: (
         F.group_norm(w.view(2, 4, 2), 2, w[0], w[1]) * F.group_norm(w.view(2, 4, 2), 1)

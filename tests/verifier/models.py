@@ -130,6 +130,36 @@ class Square(torch.autograd.Function):
         return 2 * x * dy if Square.right else 2 * dy
 
 
+class Times(torch.autograd.Function):
+    """x times a number that is read out of a tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, factor: Any) -> Any:
+        """Return x times the factor."""
+        ctx.save_for_backward(x, factor)
+        return x * factor.item()
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return what both receive."""
+        x, factor = ctx.saved_tensors
+        return factor * dy, (x * dy).sum()
+
+
+class Both(torch.autograd.Function):
+    """2 x and 3 x: a function of two results."""
+
+    @staticmethod
+    def forward(_: Any, x: Any) -> Any:
+        """Return 2 x and 3 x."""
+        return 2 * x, 3 * x
+
+    @staticmethod
+    def backward(_: Any, dy: Any, dz: Any) -> Any:
+        """Return 2 dy + 3 dz."""
+        return 2 * dy + 3 * dz
+
+
 class Linear(torch.autograd.Function):
     """A dense layer whose weights' gradient is the mean over the batch, not the sum."""
 
@@ -192,6 +222,20 @@ class Halving(TorchFunctionMode):
             y = y[0] if isinstance(y, tuple) else y
             y.register_hook(lambda cotangent: cotangent / 2)
         return result
+
+
+class Scaling(TorchFunctionMode):
+    """Multiplies what a function returns. name: the function's."""
+
+    def __init__(self, name: str, factor: float) -> None:
+        """Multiply nothing yet."""
+        super().__init__()
+        self.name, self.factor = name, factor
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and multiply its result."""
+        result = function(*args, **(kwargs or {}))
+        return result * self.factor if getattr(function, "__name__", "") == self.name else result
 
 
 class Planted(TorchFunctionMode):

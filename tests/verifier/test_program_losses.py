@@ -113,6 +113,7 @@ def test_losses_hold(name: str, dtype: str) -> None:
     certificate = certified(LOSSES[name], dtype)
 
     assert certificate.holds, certificate
+    assert certificate.proven == ("a", "b")
 
 
 REFUSED: dict[str, tuple[Loss, str]] = {
@@ -139,8 +140,9 @@ def test_options_without_an_op_are_named(name: str) -> None:
     loss, reason = REFUSED[name]
     certificate = certified(loss)
 
-    assert not certificate.holds
     assert reason in str(certificate)
+    assert "a" not in certificate.proven
+    assert certificate.refuted is None
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -148,4 +150,5 @@ def test_a_wrong_gradient_is_refuted(name: str) -> None:
     """A gradient of the loss that is off by one percent is refuted, where it is."""
     certificate = certified(LOSSES[name], factor=1.01)
 
-    assert certificate.refuted.name == "dE/da"
+    assert [(one.name, one.verdict) for one in certificate.wrong] == [("dE/da", "refuted")]
+    assert certificate.unknown == ()
