@@ -153,6 +153,8 @@ def gamma(n: Any, unit: float) -> Any:
 
     n: a number, or an array. Infinite where n u reaches 1: nothing is known then.
     """
-    nu = np.multiply(n, unit)
-    with np.errstate(divide="ignore"):
-        return np.where(nu < 1, nu / (1 - nu), np.inf)[()]
+    if np.ndim(n):
+        nu = n * unit
+        with np.errstate(divide="ignore"):
+            return np.where(nu < 1, nu / (1 - nu), np.inf)
+    return n * unit / (1 - n * unit) if n * unit < 1 else np.inf

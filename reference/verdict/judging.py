@@ -127,18 +127,29 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
     sharpest, *_ = freedoms(asked)
     # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
     # forms are different conventions, and each has its own.
-    exact = {form: make(sharpest.precision).mid for form, make in ways.items()}
+    sharp = told_apart({form: make(sharpest.precision) for form, make in ways.items()})
     for freedom in freedoms(asked):
         noise = (ROUNDED if freedom == sharpest else 1) * asked.u
-        for form, make in ways.items():
-            ball = make(freedom.precision)
-            link = measured(first.quantity, asked.name, seen, ball, exact[form])
+        for form, exactly in sharp.items():
+            ball = exactly if freedom == sharpest else ways[form](freedom.precision)
+            link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
-            if found := decided(link, ball, exact[form], partial(terms, form), noise):
+            if found := decided(link, ball, exactly.mid, partial(terms, form), noise):
                 yield replace(found, properties=(*form, *freedom.properties))
             elif not freedom.is_narrow:
                 yield replace(link, verdict="undecided")
+
+
+def told_apart(balls: Mapping[Form, Ball]) -> dict[Form, Ball]:
+    """Return the forms that differ here: of those with the same balls, the first alone.
+
+    Most forms are conventions at a kink or a tie, and few arrays have one.
+    """
+    first: dict[tuple[bytes, bytes], Form] = {}
+    for form, ball in balls.items():
+        first.setdefault((ball.mid.tobytes(), radii(ball).tobytes()), form)
+    return {form: balls[form] for form in first.values()}
 
 
 def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
