@@ -28,7 +28,7 @@ class Compared:
 
     Both are relative to the gradient, in the 1-norm over its entries.
     problem: what is wrong with it before any comparison of numbers. is_loss: whether it is the
-    loss instead, by the name of its node.
+    loss instead, by the name of its node. of: the pass that it is of.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Compared:
     verdict: str
     problem: str = ""
     is_loss: bool = False
+    of: str = "twin"
 
     def __str__(self) -> str:
         name, kind = ("the loss", "loss") if self.is_loss else (f"dE/d{self.name}", "gradient")
@@ -157,7 +158,7 @@ class ProgramCertificate(Certificate):
             yield f"known, in {_counted(n, 'link')}: {cause}"
         for compared in self.twin:
             if compared.verdict != "inside":
-                yield f"twin: {compared}"
+                yield f"{compared.of}: {compared}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
             farthest = max(self.twin, key=lambda one: one.apart)
             yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"

@@ -329,7 +329,7 @@ def beside(
         arrays = {one.name: found[one.name] for one in twin if one.name in found}
         right = following(recording, certificate, arrays, compiled=compiled)
         twin = [one for one in twin if one.name not in right]
-    return replace(certificate, twin=(*twin,))
+    return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
 
 
 def following(

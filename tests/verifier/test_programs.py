@@ -294,6 +294,7 @@ def test_a_gradient_of_a_twin_is_the_same_or_refuted(name: str) -> None:
     assert found.holds == same, found
     verdicts = {one.name: one.verdict for one in found.twin}
     assert verdicts["v" if name == "one too many" else "w"] == ("inside" if same else "refuted")
+    assert ("twin: the same 1 gradient; the farthest: dE/dw" in str(found)) == same
 
 
 def test_what_is_not_known_is_said() -> None:
