@@ -44,7 +44,7 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
-from backproof.reference.verdict.replay import Replay, as_read
+from backproof.reference.verdict.replay import Replay, as_read, of_op
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -102,7 +102,11 @@ class Sweep:
         The forms that were seen come first, the reference's own last.
         """
         properties, forms = self.properties.get(quantity, ()), node.rule.forms
-        seen = [Rules(ops={node.op: forms[form]}) for form in forms if form in properties]
+        seen = [
+            Rules(ops={node.op: forms[form]})
+            for form in forms
+            if {form, of_op(form, node.op)} & {*properties}
+        ]
         return widest(self.replay.of(quantity.of), properties), [*seen, RIGHT]
 
     def operand(self, name: str, p: Precision) -> Ball:

@@ -24,8 +24,8 @@ from backproof.reference.numbers.precision import (
     Precision,
     gamma,
 )
+from backproof.reference.ops import OPS
 from backproof.reference.ops.functions import arctan
-from backproof.reference.ops.normalization import batch_norm, normalized
 from backproof.reference.ops.softmax import log_softmax_forward
 from tests.verifier.proven import outside
 
@@ -692,15 +692,30 @@ def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
     assert not np.any((one < -1.0).mid)
 
 
-def test_folded_batch_norm() -> None:
-    """Batch norm computed as x scale + shift lies in that form's ball, not in the plain form's."""
-    x = np.float32([[1.19905678275245e-07], [-1.2598501086813485e-07], [6.107546255407215e-07]])
-    half = np.float32([0.5])
-    _, inv = normalized(x, (0,), np.float32(1e-5))
-    scale = half * inv
-    seen = x * scale + (half - np.mean(x, axis=0) * scale)
-    operands = [Ball.exact(a, FLOAT32) for a in (x, half, half)]
-    own, folded = (op.forward(*operands) for op in (batch_norm, *batch_norm.forms.values()))
+FOLDED: dict[str, dict[str, Any]] = {
+    "batch_norm": {},
+    "group_norm": {"groups": 3},
+    "batch_norm_inference": {"mean": np.full(3, 0.257), "variance": np.full(3, 0.4)},
+}
+
+
+@pytest.mark.parametrize("op", FOLDED)
+def test_folded_normalizations(op: str) -> None:
+    """A normalization computed as x scale + shift lies in that form's ball, not in the plain's.
+
+    The shift of 1/2 is rounded twice, and what is added to it is about as small as one rounding.
+    """
+    rng, options = np.random.default_rng(0), FOLDED[op]
+    x = rng.standard_normal((8, 3, 5)).astype(np.float32)
+    gamma, beta = (np.full(3, a, np.float32) for a in (1.1e-7, 0.5))
+    axes = {"batch_norm": (0, 2), "group_norm": (2,)}.get(op)
+    m = np.mean(x, axes, keepdims=True) if axes else np.float32(0.257)
+    variance = np.var(x, axes, keepdims=True) if axes else np.float32(0.4)
+    scale = gamma[:, None] / np.sqrt(variance + np.float32(1e-5))
+    seen = x * scale + (beta[:, None] - m * scale)
+    operands = [Ball.exact(a, FLOAT32) for a in (x, gamma, beta)]
+    ways = (OPS[op], OPS[op].forms["folded into scale and shift"])
+    own, folded = (way.forward(*operands, **options) for way in ways)
 
     assert np.all(folded.contains(seen))
     assert not np.all(own.contains(seen))
