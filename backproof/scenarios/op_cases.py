@@ -509,10 +509,23 @@ def extent(points: str) -> Extent:
     return Extent(tuple(name for name in PRECISIONS if name not in left_out))
 
 
-FIRST = {one.op: name for name, one in reversed(OP_OPTIONS.items())}.values()
+FIRST = [*{one.op: name for name, one in reversed(OP_OPTIONS.items())}.values()]
 """The first op case of each op."""
-FURTHER = {"compiled": replace(BOTH, large=EVERY.always)}
-"""Of the others each compiles anew: in two precisions, or in all of them with --large."""
+IN_TURN = [Extent(("float32", narrow), EVERY.always) for narrow in ("bfloat16", "float16")]
+"""The precisions of the first case of one op and of the next."""
+
+
+def exceptions(name: str, points: str) -> dict[str, Extent]:
+    """Return the extent of compiled columns, where each op case compiles anew.
+
+    These are two precisions, or all of them with --large: of an op's further cases float64 and
+    float32. Points of another size compile nothing.
+    """
+    if points in NORMAL:
+        return {}
+    in_turn = IN_TURN[FIRST.index(name) % 2] if name in FIRST else None
+    return {"compiled": in_turn or replace(BOTH, large=EVERY.always)}
+
 
 OP_CASES = table(
     *(
@@ -520,7 +533,7 @@ OP_CASES = table(
             f"{name}/{points}",
             seeded(op_network, name, points),
             extent(points),
-            {} if name in FIRST or points in NORMAL else FURTHER,
+            exceptions(name, points),
         )
         for name, one in OP_OPTIONS.items()
         for points in one.points
