@@ -34,6 +34,9 @@ POSITIVE = [0.005, 0.01, 0.5, 1, 3, 20, 30, 88, 100, 700]
 float16 holds the squares of these reciprocals.
 """
 
+INSIDE = [0.0, *(sign * x for x in (0.005, 0.5, 0.875, 0.984375, *SUBNORMAL) for sign in (1, -1))]
+"""Numbers between -1 and 1; bfloat16 holds the one that is nearest to 1."""
+
 EXPONENT = 8.0
 """The largest special exponent: float16 holds e^EXPONENT, and sums of such numbers."""
 
@@ -59,7 +62,8 @@ class OpOptions:
     shapes:  the shapes of its inputs.
     kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
              probability, "distribution" one of probabilities, "box" a box, "target" another;
-             "positive", "nonzero" and "exponent" are points at which functions do not overflow.
+             "positive", "nonzero", "inside" and "exponent" are points at which functions do not
+             overflow.
     options: the op's options.
     squares: whether it squares its inputs.
     further: the further sets of points it is tried at.
@@ -116,7 +120,15 @@ def _positive(
 def _nonzero(
     rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
 ) -> Array:
-    return _positive(rng, shape, points, one) * rng.choice([-1, 1], shape)
+    sizes = np.minimum(_positive(rng, shape, points, one), LARGEST if one.squares else np.inf)
+    return sizes * rng.choice([-1, 1], shape)
+
+
+def _inside(rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions) -> Array:
+    """Return numbers between -1 and 1."""
+    if points == "special":
+        return rng.permutation(np.resize(INSIDE, int(np.prod(shape)))).reshape(shape)
+    return np.tanh(_points(rng, shape, points, one))
 
 
 def _exponents(
@@ -172,6 +184,7 @@ FILL: dict[str, Callable[..., Array]] = {
     "positive": _positive,
     "nonzero": _nonzero,
     "exponent": _exponents,
+    "inside": _inside,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
@@ -476,6 +489,10 @@ OP_OPTIONS: dict[str, OpOptions] = {
     ),
     "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
+    "atan2": OpOptions("atan2", ((2, 3, 4), (3, 1)), ("nonzero", "w"), squares=True),
+    "erf_inv": _shaped("erf_inv", VECTOR[0], "inside"),
+    "lgamma": _shaped("lgamma", VECTOR[0], "positive"),
+    "digamma": _shaped("digamma", VECTOR[0], "positive"),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }
 """Name -> op with options."""

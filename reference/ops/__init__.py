@@ -79,6 +79,7 @@ from backproof.reference.ops.reductions import (
 from backproof.reference.ops.shaping import concatenate, expand, pad, reshape, stack, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
+from backproof.reference.ops.special import atan2, digamma_, erf_inv_, lgamma_
 from backproof.reference.ops.weight_norm import weight_norm
 
 __all__ = ["OPS", "Array", "Op"]
@@ -172,4 +173,8 @@ OPS: dict[str, Op] = {
     "l1_loss": l1_loss,
     "kl_div": kl_div,
     "min": min_,
+    "atan2": atan2,
+    "erf_inv": erf_inv_,
+    "lgamma": lgamma_,
+    "digamma": digamma_,
 }

@@ -51,6 +51,7 @@ NETWORKS = {
     "grouped": small.grouped(),
     "moves": small.moves(),
     "elementary": small.elementary(),
+    "special": small.special(),
     "reductions": small.reductions(),
     "losses": small.losses(),
     "detector": small.detector(),

@@ -187,6 +187,17 @@ def elementary() -> Network:
     return g.network("elementary")
 
 
+def special() -> Network:
+    """Return special functions, each at points where it is steep."""
+    g = builder(21)
+    up = g.node("psi", "digamma", g.near("x", 2, 3, 4, mean=1.0))
+    across = g.node("log", "lgamma", g.near("column", 3, 1, mean=1.5))
+    x = g.node("angle", "atan2", up, across)
+    x = g.node("quantile", "erf_inv", g.node("share", "sin", x))
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((2, 3, 4))))
+    return g.network("special")
+
+
 def reductions() -> Network:
     """Return reductions over one axis and over several, and activations in pieces."""
     g = builder(17)

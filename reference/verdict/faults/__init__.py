@@ -31,6 +31,7 @@ from backproof.reference.verdict.faults import (
     rms_norm,
     shaping,
     softmax,
+    special,
     weight_norm,
 )
 from backproof.reference.verdict.faults.families import Table, faults
@@ -129,6 +130,10 @@ TABLES: dict[str, Table] = {
     "l1_loss": losses.L1_LOSS,
     "kl_div": losses.KL_DIV,
     "min": reductions.MIN,
+    "atan2": special.ATAN2,
+    "erf_inv": special.ERF_INV,
+    "lgamma": special.LGAMMA,
+    "digamma": special.DIGAMMA,
 }
 """Op -> the table of its faults."""
 
