@@ -63,7 +63,7 @@ class OpOptions:
     kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
              probability, "distribution" one of probabilities, "box" a box, "target" another;
              "positive", "nonzero", "inside" and "exponent" are points at which functions do not
-             overflow.
+             overflow. "matrix", "triangle" and "definite" are matrices that equations have.
     options: the op's options.
     squares: whether it squares its inputs.
     further: the further sets of points it is tried at.
@@ -162,6 +162,22 @@ def distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.multinomial(64, np.full(shape[-1], 1 / shape[-1]), shape[:-1]) / 64
 
 
+def _matrices(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+    """Return matrices far from singular, whose rows elimination must exchange."""
+    return np.roll(2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 4, 1, axis=-2)
+
+
+def _triangles(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+    """Return matrices both of whose triangles are far from singular."""
+    return 2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 2
+
+
+def _definite(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+    """Return symmetric matrices with eigenvalues above zero."""
+    a = rng.standard_normal(shape) / 4
+    return 2 * np.eye(shape[-1]) + a + np.swapaxes(a, -1, -2)
+
+
 def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
     if points == "equal":
         return np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape)
@@ -185,6 +201,9 @@ FILL: dict[str, Callable[..., Array]] = {
     "nonzero": _nonzero,
     "exponent": _exponents,
     "inside": _inside,
+    "matrix": _matrices,
+    "triangle": _triangles,
+    "definite": _definite,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
@@ -493,6 +512,15 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "erf_inv": _shaped("erf_inv", VECTOR[0], "inside"),
     "lgamma": _shaped("lgamma", VECTOR[0], "positive"),
     "digamma": _shaped("digamma", VECTOR[0], "positive"),
+    "triangular_solve": OpOptions(
+        "triangular_solve", ((2, 3, 3), (2, 3, 2)), ("triangle", "w"), {"transpose": True}
+    ),
+    "triangular_solve-upper": OpOptions(
+        *("triangular_solve", ((4, 4), (4, 2)), ("triangle", "w")),
+        {"lower": False, "unit_diagonal": True},
+    ),
+    "solve": OpOptions("solve", ((2, 3, 3), (2, 3, 2)), ("matrix", "w")),
+    "cholesky": _shaped("cholesky", (2, 3, 3), "definite"),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }
 """Name -> op with options."""
@@ -515,12 +543,14 @@ def op_network(name: str, points: str, seed: int) -> Network:
     return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
 
 
-def extent(points: str) -> Extent:
+def extent(op: str, points: str) -> Extent:
     """Return the precisions in which an op is tried at a set of points.
 
-    Near OFFSET, numbers of bfloat16 and float16 are 64 and 8 apart: no variance is left. float16
-    does not reach LARGE.
+    Libraries have linear algebra in float64 and float32. Near OFFSET, numbers of bfloat16 and
+    float16 are 64 and 8 apart: no variance is left. float16 does not reach LARGE.
     """
+    if op in ("triangular_solve", "solve", "cholesky"):
+        return BOTH
     left_out = {"offset": ("bfloat16", "float16"), "large": ("float16",)}.get(points, ())
     return Extent(tuple(name for name in PRECISIONS if name not in left_out))
 
@@ -535,7 +565,7 @@ OP_CASES = table(
         Scenario(
             f"{name}/{points}",
             seeded(op_network, name, points),
-            extent(points),
+            extent(one.op, points),
             {} if name in FIRST or points in NORMAL else FURTHER,
         )
         for name, one in OP_OPTIONS.items()

@@ -27,6 +27,7 @@ from backproof.reference.ops.functions import (
     erf_inv,
     lgamma,
     rounding,
+    solve,
     stored,
     zeta,
 )
@@ -319,7 +320,15 @@ def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
     return Dual(np.zeros_like(a.value, shape=shape), 0.0)
 
 
+def _solve(A: Dual, B: Dual) -> Dual:
+    """A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
+    X = solve(A.value, B.value)
+    moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
+    return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
     zeta: _zeta,
     np.concatenate: _concatenate,
     np.max: _max,

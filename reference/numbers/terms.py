@@ -181,6 +181,7 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     **{f: _function(f) for f in FUNCTIONS},
 }
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: _function(np.linalg.solve),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
     np.concatenate: _concatenate,
     np.sum: _linear(np.sum),

@@ -47,6 +47,7 @@ from backproof.reference.ops.gates import glu, hardsigmoid, hardswish, prelu
 from backproof.reference.ops.gelu import gelu
 from backproof.reference.ops.group_norm import batch_norm_inference, group_norm
 from backproof.reference.ops.indexing import add_at, embedding, masked_fill, put, slice_
+from backproof.reference.ops.linear_algebra import cholesky, solve_, triangular_solve
 from backproof.reference.ops.losses import (
     half_squared_error,
     huber,
@@ -177,4 +178,7 @@ OPS: dict[str, Op] = {
     "erf_inv": erf_inv_,
     "lgamma": lgamma_,
     "digamma": digamma_,
+    "triangular_solve": triangular_solve,
+    "solve": solve_,
+    "cholesky": cholesky,
 }

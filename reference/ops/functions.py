@@ -87,6 +87,30 @@ def zeta(s: int, x: Array) -> Array:
     return x.__array_function__(zeta, (type(x),), (s, x), {})  # SciPy's is no ufunc
 
 
+def solve(A: Array, B: Array) -> Array:
+    """Return X of A X = B, (..., N, M), of A (..., N, N)."""
+    if not (is_object(A) or is_object(B)):
+        return np.linalg.solve(A, B)
+    batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    A = np.broadcast_to(A, (*batch, *A.shape[-2:]))
+    X = np.array(np.broadcast_to(B, (*batch, *B.shape[-2:])))
+    for index in np.ndindex(batch):
+        X[index] = eliminated(A[index].copy(), X[index].copy())
+    return X
+
+
+def eliminated(A: Array, X: Array) -> Array:
+    """Return X of A X = B, given B, by Gauss and Jordan's elimination; both are overwritten."""
+    for k in range(len(A)):
+        pivot = k + int(np.argmax(np.abs(A[k:, k]).astype(float)))
+        A[[k, pivot]], X[[k, pivot]] = A[[pivot, k]], X[[pivot, k]]
+        X[k], A[k] = X[k] / A[k, k], A[k] / A[k, k]
+        for i in range(len(A)):
+            if i != k:
+                X[i], A[i] = X[i] - A[i, k] * X[k], A[i] - A[i, k] * A[k]
+    return X
+
+
 def constant(values: Any, x: Array) -> Any:
     """Return constant numbers as an array of the kind of x; a single number as it is."""
     if np.ndim(values) == 0:

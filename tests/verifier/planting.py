@@ -52,6 +52,7 @@ NETWORKS = {
     "moves": small.moves(),
     "elementary": small.elementary(),
     "special": small.special(),
+    "equations": small.equations(),
     "reductions": small.reductions(),
     "losses": small.losses(),
     "detector": small.detector(),

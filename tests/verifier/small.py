@@ -198,6 +198,21 @@ def special() -> Network:
     return g.network("special")
 
 
+def equations() -> Network:
+    """Return equations with a general matrix, with triangles, and Cholesky's factor."""
+    g = builder(22)
+    x = g.node("x", "solve", g.near("A", 3, 3, mean=0.0), g.near("b", 3, 2, mean=0.5))
+    g.parameters["A"] += np.roll(np.eye(3), 1, axis=0)
+    a = g.rng.standard_normal((3, 3)) / 4
+    definite = g.parameter("C", 2 * np.eye(3) + a + a.T)
+    L = g.node("L", "cholesky", definite)
+    x = g.node("low", "add", x, g.node("part", "slice", L, index=(..., slice(2))))
+    x = g.node("up", "triangular_solve", g.parameter("T", 2 * np.eye(3) - a), x, lower=False)
+    x = g.node("back", "triangular_solve", g.parameter("V", np.eye(3) + a), x, transpose=True)
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((3, 2))))
+    return g.network("equations")
+
+
 def reductions() -> Network:
     """Return reductions over one axis and over several, and activations in pieces."""
     g = builder(17)

@@ -197,6 +197,57 @@ def test_primitives_are_known() -> None:
     assert certificate.holds, certificate
 
 
+def equations(A: Any, b: Any) -> Any:
+    """Return a number that depends on equations, solved in every manner that JAX has."""
+    T, S = A[0], A[0] + A[0].T
+    found = [
+        jnp.linalg.solve(A[0], b[0, :, 0]) * jnp.linalg.solve(T, b[0])[:, 1],
+        jnp.linalg.solve(A, b)[1, :, 0] + jnp.linalg.inv(T)[0],
+        lax.linalg.triangular_solve(T, b[1].T, lower=True, transpose_a=True)[0],
+        lax.linalg.triangular_solve(T, b[1], left_side=True, unit_diagonal=True)[:, 0],
+        jnp.linalg.cholesky(S)[2] * b[1, :, 0],
+    ]
+    return sum(jnp.sum(jnp.sin(one) * (i + 1)) for i, one in enumerate(found))
+
+
+def test_equations_are_known() -> None:
+    """What solves equations is held to the equations that it solves."""
+    new = models.drawn(4)
+    certificate = bj.certify(equations, 2 * jnp.eye(3) + new(2, 3, 3) / 4, new(2, 3, 2))
+
+    assert [str(one.place) for one in certificate.unknown] == []
+    assert certificate.holds, certificate
+
+
+@pytest.mark.parametrize("name", ["qr", "eigh"])
+def test_eigenvalues_are_not_known(name: str) -> None:
+    """What has no op in linear algebra is named."""
+    certificate = bj.certify(
+        lambda w: jnp.sum(getattr(jnp.linalg, name)(w + w.T)[0]), jnp.eye(2) + 0.25
+    )
+
+    assert not certificate.holds
+    assert f"not certified: {name}" in str(certificate)
+
+
+def test_a_product_that_is_no_matrix_is_not_known() -> None:
+    """Equations of anything else than a matrix that the product has are named."""
+
+    def loss(w: Any, b: Any) -> Any:
+        def product(x: Any) -> Any:
+            return w @ x + x
+
+        def solved(of: Any, b: Any) -> Any:
+            return jnp.linalg.solve(jax.jacobian(of)(b), b)
+
+        return jnp.sum(lax.custom_linear_solve(product, b, solved, solved))
+
+    certificate = bj.certify(loss, jnp.eye(2), jnp.ones(2))
+
+    assert not certificate.holds
+    assert "a product that is not that of a matrix" in str(certificate)
+
+
 ACTIVATIONS = (
     *("celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
     *("log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu"),

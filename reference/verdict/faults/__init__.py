@@ -23,6 +23,7 @@ from backproof.reference.verdict.faults import (
     gelu,
     group_norm,
     indexing,
+    linear_algebra,
     losses,
     normalization,
     pooling,
@@ -134,6 +135,9 @@ TABLES: dict[str, Table] = {
     "erf_inv": special.ERF_INV,
     "lgamma": special.LGAMMA,
     "digamma": special.DIGAMMA,
+    "triangular_solve": linear_algebra.TRIANGULAR_SOLVE,
+    "solve": linear_algebra.SOLVE,
+    "cholesky": linear_algebra.CHOLESKY,
 }
 """Op -> the table of its faults."""
 
