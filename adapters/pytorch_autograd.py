@@ -377,7 +377,7 @@ adapter = Adapter(
         "digamma": torch.digamma,
         "triangular_solve": triangular_solve,
         "solve": torch.linalg.solve,
-        "cholesky": torch.linalg.cholesky,
+        "cholesky": lambda A: torch.linalg.cholesky((A + A.mT) / 2),
     },
     array=array,
     numpy=numpy,

@@ -30,6 +30,7 @@ from backproof.reference.verdict.known.formula import (
     Swept,
     Unwritten,
 )
+from backproof.reference.verdict.known.linear_algebra import factors_constant_in_forward_mode
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
@@ -72,6 +73,7 @@ FORMULAS: Mapping[str, Formula] = {
     "unwritten where all is padding": Unwritten(unwritten_where_all_is_padding()),
     "statistics saved in bfloat16": Instead(saved_in_bfloat16()),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
+    "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),
     "r^3 flushed to zero": Instead(cubed_flushed()),
     "length constant in second order": Instead(length_constant_in_second_order()),
