@@ -17,8 +17,8 @@ def turned(place: int, of: Tensor) -> tuple[Any, ...]:
 def solve(_: Seen, A: Tensor, B: Tensor, *, left: bool = True) -> Call:
     """Read X A = B as A^T X^T = B^T, and a vector as a matrix of one column."""
     if B.dim() == A.dim() - 1 and B.shape == A.shape[:-1]:
-        steps = ("reshape", (1,), {"shape": (*B.shape, 1)}), ("solve", (0, -1))
-        return made_of("solve", (A, B), *steps, ("reshape", (-1,), {"shape": (*B.shape,)}))
+        column = ("reshape", (1,), {"shape": (*B.shape, 1)}), ("solve", (0, -1))
+        return made_of("solve", (A, B), *column, ("reshape", (-1,), {"shape": (*B.shape,)}))
     if B.shape[:-2] != A.shape[:-2]:
         raise NotKnown("matrices that broadcast")
     if left:

@@ -760,8 +760,8 @@ def _solve(A: Ball, B: Ball) -> Ball:
     c = np.abs(R) @ r
     share = np.max(np.sum(E, axis=-1, keepdims=True), axis=-2, keepdims=True) * (1 + 4 * own)
     spread = np.sum(E, axis=-1, keepdims=True) * np.max(c, axis=-2, keepdims=True) / (1 - share)
-    rad = np.where(share < 1, _up(c + spread, n * n), np.inf)
-    return Ball(Y, np.where(np.any(_nonzero(B), axis=-2, keepdims=True), rad, 0), p)
+    rad = np.where(np.any(_nonzero(B), axis=-2, keepdims=True), _up(c + spread, n * n), 0)
+    return Ball(Y, np.where(share < 1, rad, np.inf), p)
 
 
 def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
