@@ -35,6 +35,7 @@ from backproof.reference.verdict.replay import Replay, as_terms
 SYMMETRIC = (
     *("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"),
     *("power", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf"),
+    *("erf_inv", "lgamma", "digamma"),
     *("abs", "clamp", "log_sigmoid", "mish", "softsign", "hardsigmoid", "hardswish", "normalize"),
 )
 """Ops whose Jacobian is its own transpose: their backward functions also give tangents."""

@@ -139,6 +139,9 @@ ARITHMETIC: dict[str, Program] = {
     ),
     "other bases": lambda w: torch.log2(positive(w)) + positive(w).log10() + torch.exp2(w),
     "sin and cos": lambda w: torch.tan(w / 4) + torch.sin(w) * w.cos() + torch.erf(w),
+    "angles": lambda w: torch.atan2(w, w.T) * w.arctan() + torch.asin(w / 4) * torch.acos(w / 5),
+    "gamma": lambda w: torch.special.gammaln(positive(w)) + positive(w).digamma(),
+    "quantiles": lambda w: torch.erfinv(w.tanh()) * torch.special.erfinv(w.tanh() / 2),
     "abs": lambda w: w.abs() * torch.absolute(w),
     "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
     "lerp": lambda w: torch.lerp(w, w.T, 0.3),
@@ -247,7 +250,26 @@ REDUCTIONS: dict[str, Program] = {
     "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
 }
 
+
+def regular(w: Any) -> Any:
+    """Return a matrix far from singular."""
+    return w / 4 + 2 * torch.eye(4)
+
+
 PRODUCTS: dict[str, Program] = {
+    "equations": lambda w: (
+        torch.linalg.solve(regular(w), w)
+        + torch.linalg.solve(regular(w), w[0])
+        + torch.linalg.solve(regular(w), w, left=False) * torch.inverse(regular(w))
+    ),
+    "triangles of equations": lambda w: (
+        torch.linalg.solve_triangular(regular(w), w, upper=False)
+        + torch.linalg.solve_triangular(regular(w), w, upper=True, left=False, unitriangular=True)
+    ),
+    "cholesky": lambda w: (
+        torch.linalg.cholesky(regular(w + w.T))
+        * torch.linalg.cholesky(regular(w + w.T), upper=True).T
+    ),
     "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
     "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
     "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
