@@ -246,6 +246,7 @@ def place_of(equation: Any, scope: Place) -> Place:
     Where all of it is installed, as in a function that a library compiles, it is the innermost code
     that is not JAX's. JAX keeps what it has traced of a compiled function. What is within one of
     its own has the traceback of the first call of all, so its place is that of the call at hand.
+    A program that JAX itself calls, such as what it splits over devices, is where it begins.
     """
     name = equation.primitive.name
     if name in CUSTOM:
@@ -255,9 +256,12 @@ def place_of(equation: Any, scope: Place) -> Place:
     within = [*takewhile(lambda frame: not frame.file_name.startswith(HERE), frames)]
     users = [frame for frame in within if not is_of_library(frame.file_name)]
     users += [frame for frame in within if not frame.file_name.startswith(OWN)]
-    user = users[0] if users else None
-    file, line = (Path(user.file_name).name, user.line_num) if user else (scope.file, scope.line)
-    return Place(scope.module, name, file, line)
+    if users:
+        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
+    if scope.file or "jaxpr" not in equation.params:
+        return Place(scope.module, name, scope.file, scope.line)
+    of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info
+    return Place(scope.module, name, Path(of.func_filename or "").name, of.func_lineno or 0)
 
 
 def alike(one: Any, other: Any) -> bool:

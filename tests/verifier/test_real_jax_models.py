@@ -12,7 +12,7 @@ from tests.verifier.lazy import Lazy
 from tests.verifier.sandbox import ROOT
 
 jax, jnp, equinox = map(Lazy, ("jax", "jax.numpy", "equinox"))
-pallas = Lazy("jax.experimental.pallas")
+pallas, sharding = map(Lazy, ("jax.experimental.pallas", "jax.sharding"))
 bj, models, real = map(
     Lazy, ("backproof.jax", "tests.verifier.jax_models", "tests.verifier.real_jax_models")
 )
@@ -23,7 +23,7 @@ NAMES = (
     *("equinox MLP", "equinox attention", "equinox GRU and LSTM", "equinox conv net"),
     *("activations", "losses", "CTC"),
 )
-LOWER = ("linen encoder", "nnx U-Net", "equinox MLP")
+LOWER = ("linen encoder", "equinox MLP", "equinox GRU and LSTM")
 """Programs that are certified in bfloat16 too."""
 
 EAGER = ("linen encoder", "equinox MLP")
@@ -72,9 +72,9 @@ def test_a_real_program_is_not_refuted_in_bfloat16(name: str) -> None:
 
 
 def doubled_gelu(_: pytest.MonkeyPatch) -> Any:
-    """Return a transformer whose second block has a factor too much in its activation."""
+    """Return a transformer whose activation has a factor too much in its derivative."""
     nnx = real.nnx
-    model = real.Transformer(nnx.Rngs(0), (nnx.gelu, models.scaled(nnx.gelu, 2.0)))
+    model = real.Transformer(nnx.Rngs(0), [models.scaled(nnx.gelu, 2.0)])
     return real.of_nnx(model, real.tokens(0, 2, 6))
 
 
@@ -85,7 +85,7 @@ def norm_without_2(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 PLANTED = {
-    "a factor in one block": (
+    "a factor in an activation": (
         *(doubled_gelu, "self.activation(self.up(self.ln_2(x)))"),
         "is 2 times what was expected",
     ),
@@ -161,6 +161,20 @@ def test_a_sharded_twin_is_the_same_or_another() -> None:
     )
 
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+def test_a_program_over_devices_is_named() -> None:
+    """What JAX splits over devices is not recorded: it is named, with the line where it begins."""
+
+    def part(w: Any) -> Any:
+        return jnp.sum(w * w)
+
+    mesh, every = sharding.Mesh(jax.devices(), ("data",)), sharding.PartitionSpec()
+    split = jax.shard_map(part, mesh=mesh, in_specs=every, out_specs=every)
+    (one,) = bj.certify(split, jnp.ones(2), jit=False).unknown
+
+    assert one.place.function == "shard_map"
+    assert (one.place.file, one.place.line) == (Path(__file__).name, part.__code__.co_firstlineno)
 
 
 def test_options_of_a_module_are_no_parameters() -> None:
