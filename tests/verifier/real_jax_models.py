@@ -67,7 +67,7 @@ class Recurrent(linen.Module):
 
 
 def of_linen(seed: int, model: Any, x: Array, *labels: int) -> Program:
-    """Return a linen module under cross entropy. labels: or the tokens themselves."""
+    """Return a linen module under cross entropy. labels: if there are none, the tokens."""
     state = dict(model.init(jax.random.key(seed), x))
     params = state.pop("params")
 
@@ -188,7 +188,7 @@ class NnxRecurrent(nnx.Module):
 
 
 def of_nnx(model: Any, x: Array, *labels: int) -> Program:
-    """Return an nnx module under cross entropy. labels: or the tokens themselves."""
+    """Return an nnx module under cross entropy. labels: if there are none, the tokens."""
 
     def loss(model: Any, x: Array, labels: Array) -> Array:
         return optax.softmax_cross_entropy_with_integer_labels(model(x), labels).mean()
