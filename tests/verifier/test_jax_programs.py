@@ -276,32 +276,6 @@ def test_a_product_that_is_no_matrix_is_not_known() -> None:
     assert "a product that is not that of a matrix" in str(certificate)
 
 
-ACTIVATIONS = (
-    *("celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
-    *("log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu"),
-    *("soft_sign", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus"),
-    *("standardize", "glu"),
-)
-LOSSES = ("cosine_distance", "huber_loss", "l2_loss", "log_cosh", "sigmoid_focal_loss")
-
-
-def test_activations_and_losses_hold() -> None:
-    """The activations of jax.nn and losses of optax are programs of known primitives."""
-    optax = pytest.importorskip("optax")
-    new = models.drawn(1)
-    x, t = new(3, 4), jnp.abs(new(3, 4))
-
-    def loss(x: Any) -> Any:
-        found = [getattr(nn, name)(x) for name in ACTIVATIONS]
-        found += [getattr(optax, name)(x, t) for name in LOSSES]
-        return sum(jnp.sum(jnp.sin(one) * (i + 1)) for i, one in enumerate(found))
-
-    certificate = bj.certify(loss, x)
-
-    assert [str(one.place) for one in certificate.unknown] == []
-    assert certificate.holds, certificate
-
-
 def test_what_is_not_known_is_said() -> None:
     """A primitive without an op is named, with its line and the parameters it concerns."""
 
