@@ -149,11 +149,15 @@ class Recorder(TorchFunctionMode):
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = function(*args, **named)
+        result = self.call(function, args, named)
         if result is None and names:  # x[index] = values
             result = args[0]
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
+
+    def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call that is recorded, and return its result."""
+        return function(*args, **named)
 
     def record(
         self,
@@ -263,10 +267,10 @@ class Recorder(TorchFunctionMode):
             result = apply(*args, **named)
         finally:
             self.graph, self.is_inside = outer, False
-        for t in tensors_of(result):
-            if not t.requires_grad or not t.is_floating_point():
-                continue
-            self.node_of(function.__name__, t, inner, tracked, place)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 what follows is no part of the program
+            for t in tensors_of(result):
+                if t.requires_grad and t.is_floating_point():
+                    self.node_of(function.__name__, t, inner, tracked, place)
         return result
 
     def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:

@@ -130,6 +130,55 @@ class Square(torch.autograd.Function):
         return 2 * x * dy if Square.right else 2 * dy
 
 
+class Detached(torch.autograd.Function):
+    """x^2, whose derivative is right, but is no function of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x.detach() * dy
+
+
+class Longer(torch.autograd.Function):
+    """x^2, whose derivative is right, and the derivative of that 0.1 % too large."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * crossed(lambda x: x * 1, lambda x: 1.001 * x)(x) * dy
+
+
+class Once(torch.autograd.Function):
+    """x^2, which can be differentiated once."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x * dy
+
+
 class Linear(torch.autograd.Function):
     """A dense layer whose weights' gradient is the mean over the batch, not the sum."""
 
