@@ -80,7 +80,7 @@ class Graph:
             return name
         if not self.tracks(t):
             return self.constant(t)
-        if t.is_leaf and t.requires_grad and not name:
+        if t.is_leaf and t.requires_grad and not self.is_used(name):
             return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
         return self.changed(t, name, place)
 
@@ -96,6 +96,10 @@ class Graph:
             return self.node(t, Node("", made, (), own=UNKNOWN), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+
+    def is_used(self, name: str) -> bool:
+        """Return whether a node was computed from a tensor. A leaf may be written to before."""
+        return any(name in node.inputs for node in self.nodes)
 
     def is_current(self, t: Tensor) -> bool:
         """Return whether a tensor is known as it is now."""

@@ -66,6 +66,7 @@ class Recorder(TorchFunctionMode):
     cotangents: node -> its cotangent, once the pass has run back.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    open: the functions whose bodies are running.
     """
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
@@ -79,6 +80,19 @@ class Recorder(TorchFunctionMode):
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
         self.is_inside = False
+        self.open: list[Any] = []
+
+    @contextmanager
+    def opening(self, function: Any) -> Iterator[None]:
+        """Record the calls in a function's body; where it calls itself, that call is one of them.
+
+        Some functions ask whether somebody overrides them in another function.
+        """
+        self.open.append(function)
+        try:
+            yield
+        finally:
+            self.open.pop()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -139,8 +153,8 @@ class Recorder(TorchFunctionMode):
         if not recorded:
             return function(*args, **named)
         reader = self.readers.get(function) or reader_of(function)
-        if reader is None and (body := opened(function)):
-            with self:
+        if reader is None and function not in self.open and (body := opened(function)):
+            with self, self.opening(function):
                 return body(*args, **named)
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
@@ -150,7 +164,7 @@ class Recorder(TorchFunctionMode):
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
         result = self.call(function, args, named)
-        if result is None and names:  # x[index] = values
+        if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
@@ -212,7 +226,7 @@ class Recorder(TorchFunctionMode):
         known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
         if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
             return False
-        return bool(t.requires_grad or self.is_inside)
+        return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""

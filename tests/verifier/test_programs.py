@@ -399,6 +399,40 @@ def test_a_call_that_nobody_sees_is_not_green() -> None:
     assert "no recorded call made it" in str(certificate)
 
 
+def test_a_module_may_be_made_by_the_program() -> None:
+    """Weights that are drawn inside of the program are inputs of it, and properties are read."""
+    w = torch.randn(2, 4, requires_grad=True)
+
+    def loss() -> Any:
+        layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        assert layer.norm1.weight.grad is None
+        return layer(w[None]).square().sum()
+
+    assert bt.certify(loss, {"w": w}).holds
+
+
+def test_a_parameter_that_is_used_and_then_overwritten_is_not_green() -> None:
+    """Both uses share a gradient, though they may be of different numbers."""
+    w = torch.rand(3, requires_grad=True)
+
+    def loss() -> Any:
+        before = torch.exp(w * 2)
+        with torch.no_grad():
+            w.clamp_(max=2)
+        return (before + torch.tanh(w)).sum()
+
+    assert not bt.certify(loss, {"w": w}).holds
+
+
+def test_a_function_that_asks_in_another_one_is_named() -> None:
+    """A body that leads back to its own function is not opened for ever."""
+    w = torch.rand(1, 1, 4, 4, requires_grad=True)
+    certificate = bt.certify(lambda: F.fractional_max_pool2d(w, 2, output_size=2).sum(), {"w": w})
+
+    assert not certificate.holds
+    assert "not certified: F.fractional_max_pool2d (test_programs.py:" in str(certificate)
+
+
 def test_constants_are_not_judged() -> None:
     """Detached and frozen tensors are constants, and unused parameters are named."""
     model = nn.ModuleDict({k: nn.Linear(2, 2, bias=False) for k in ("a", "frozen", "unused")})
