@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
@@ -48,6 +50,13 @@ def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
 @reads("prod")
 def prod(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
     raise NotKnown("a product of many")
+
+
+@reads("trace")
+def trace(_: Seen, input: Tensor) -> Call:
+    places = np.arange(min(input.shape))
+    at = {"index": (places, places)}
+    return made_of("trace", (input,), ("slice", (0,), at), ("sum", (-1,)))
 
 
 # Variances.
