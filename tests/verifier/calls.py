@@ -240,6 +240,8 @@ REDUCTIONS: dict[str, Program] = {
     "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
+    "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
+    "prod with a zero": lambda w: (w * (w > w.min())).prod(-1) + w.clamp(min=0).prod(0),
     "trace": lambda w: torch.trace(w) * w.trace(),
     "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
 }

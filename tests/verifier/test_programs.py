@@ -28,6 +28,8 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "mlp of SiLU": lambda: models.mlp(nn.SiLU()),
     "conv net": lambda: models.conv_net(),  # noqa: PLW0108 imports nothing yet
     "transformer": lambda: models.gpt(),  # noqa: PLW0108 likewise
+    "resnet": lambda: models.resnet(),  # noqa: PLW0108 likewise
+    "detector": lambda: models.detector(),  # noqa: PLW0108 likewise
 }
 
 
