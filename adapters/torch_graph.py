@@ -19,6 +19,10 @@ from backproof.reference.ops import OPS, Array, Op
 Tensor = Any
 
 
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""The precisions of which the rounding is known."""
+
+
 @dataclass(slots=True)
 class Graph:
     """Nodes and leaves, and the value of each as it was when it was computed or first used.
@@ -106,6 +110,11 @@ class Graph:
         known, version, _ = self.known.get(id(t), (None, -1, ""))
         return known is t and version == t._version  # noqa: SLF001
 
+    def current(self) -> list[Tensor]:
+        """Return all tensors that are differentiated and known as they are now."""
+        known = [t for t, *_ in self.known.values()]
+        return [t for t in known if self.tracks(t) and self.is_current(t)]
+
     def sharing(self, t: Tensor) -> Iterator[str]:
         """Yield the names of all tensors that share memory with a tensor."""
         memory = t.untyped_storage().data_ptr()
@@ -189,10 +198,12 @@ def floats(a: Array) -> Array:
 def refuse(t: Tensor, place: Any) -> None:
     """Raise NotRecorded for a tensor of a kind that has no certificate."""
     kinds = {
+        "torch.func's": torch._C._functorch.is_functorch_wrapped_tensor(t),  # noqa: SLF001
         "complex": t.is_complex(),
         "quantized": t.is_quantized,
         "nested": t.is_nested,
         "sparse": t.layout != torch.strided,
+        str(t.dtype): t.is_floating_point() and t.dtype not in DTYPES,
     }
     for kind, found in kinds.items():
         if found:

@@ -19,7 +19,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import Place
+from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -142,6 +142,9 @@ class Recorder(TorchFunctionMode):
         graph = self.graph
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
+        if any(map(is_transformed, operands)):
+            where = self.place(function)
+            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
@@ -194,9 +197,12 @@ class Recorder(TorchFunctionMode):
             except READING as error:
                 reason = str(error)
         with self.graph.before(names):
+            operands = [*tensors_of(args, named)]
+            if seen.function is torch.autograd.grad:  # it depends on all that was computed
+                operands = [*self.graph.current()]
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 call = calls[i] if isinstance(calls, list) else calls
-                self.add(results[i], call, names, tensors_of(args, named), place, reason)
+                self.add(results[i], call, names, operands, place, reason)
 
     def add(
         self,
@@ -319,6 +325,15 @@ def is_inside(code: Any) -> bool:
     return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
 
 
+def is_transformed(t: Tensor) -> bool:
+    """Return whether a tensor is differentiated inside of vmap, grad or jvp: autograd sees none."""
+    functorch = torch._C._functorch  # noqa: SLF001 no other name
+    inner = t
+    while functorch.is_functorch_wrapped_tensor(inner):
+        inner = functorch.get_unwrapped(inner)
+    return inner is not t and bool(inner.requires_grad)
+
+
 def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
     """Return whether one result of a call was computed from another one."""
     made = {id(t) for t in results}
@@ -353,7 +368,10 @@ def opened(function: Any) -> Callable[..., Any] | None:
 
 def described(function: Any) -> str:
     """Return what users call a function: "F.gelu", "torch.add"."""
-    name = torch.overrides.resolve_name(function) or getattr(function, "__name__", str(function))
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None)
+    whole = f"{module}.{name}" if module == "torch.autograd" else name
+    name = torch.overrides.resolve_name(function) or whole
     return name.replace("torch._C._nn.", "F.").replace("torch.nn.functional.", "F.")
 
 
