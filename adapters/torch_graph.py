@@ -62,9 +62,9 @@ class Graph:
     def keep(self, t: Any, name: str) -> str:
         """Keep the value of a tensor or array under a name, and return the name."""
         if isinstance(t, torch.Tensor):
-            refuse(t, self.places.get(name, name))
             self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
             t = t.detach()
+            refuse(t, self.places.get(name, name))
             self.stored.setdefault(t.untyped_storage().data_ptr(), []).append(name)
         self.values[name] = t
         return name
