@@ -3,6 +3,7 @@
 from math import log
 from typing import Any
 
+import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.calls import (
@@ -241,6 +242,27 @@ def dropout(
     if training and train and p:
         return Call("multiply", (input, mask))
     return Call("cast", (input,), own=cast)
+
+
+# Steps, whose derivative is zero.
+
+
+def step(f: Any) -> Any:
+    """Return the reader of a function that is constant but for jumps."""
+
+    def read(_: Seen, input: Tensor) -> Call:
+        found = f(input.detach().cpu().double().numpy())
+        still = ("scale", (0,), {"factor": 0.0})
+        return made_of("step", (input, found), still, ("add", (-1, 1)))
+
+    return read
+
+
+STEPS = {"sgn": "sign", "fix": "trunc"}
+"""Other names of PyTorch's for steps."""
+
+for name in ("sign", "sgn", "floor", "ceil", "trunc", "fix", "round"):
+    reads(name)(step(getattr(np, STEPS.get(name, name))))
 
 
 # Casts and copies.
