@@ -10,7 +10,15 @@ import numpy as np
 from backproof.campaign.choices import Choices
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import LARGEST, OP_OPTIONS, SPECIAL, distributions
+from backproof.scenarios.op_cases import (
+    LARGEST,
+    OP_OPTIONS,
+    SPECIAL,
+    definite,
+    distributions,
+    matrices,
+    triangles,
+)
 
 Shape = tuple[int, ...]
 Fits = Callable[[Any, dict[str, Any]], bool]
@@ -251,10 +259,16 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
 }
 """Kind of a leaf -> what may fill it.
 
-There are numbers, probabilities, distributions, boxes, positive numbers, weights, and exponents,
-whose powers do not overflow.
+There are numbers, probabilities, distributions, boxes, positive numbers, weights, exponents, whose
+powers do not overflow, numbers between -1 and 1, and matrices that equations have.
 """
 FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
+FILL["inside"] = {
+    content: lambda rng, shape, fill=fill: np.tanh(fill(rng, shape))
+    for content, fill in FILL["exponent"].items()
+}
+MATRICES = {"matrix": matrices, "triangle": triangles, "definite": definite}
+FILL |= {kind: {"random": fill} for kind, fill in MATRICES.items()}
 
 
 def is_box(a: Array) -> bool:
@@ -273,6 +287,8 @@ WITHIN: dict[str, Callable[[Array], bool]] = {
     "positive": lambda a: bool(np.all(a > 2.0**-7)),
     "x": lambda _: True,
     "exponent": lambda a: bool(np.all(np.abs(a) < 8)),
+    "inside": lambda a: bool(np.all(np.abs(a) < 63 / 64)),
+    **dict.fromkeys(MATRICES, lambda _: False),  # a new one each time
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
     "distribution": is_distribution,
     "box": is_box,

@@ -162,17 +162,17 @@ def distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.multinomial(64, np.full(shape[-1], 1 / shape[-1]), shape[:-1]) / 64
 
 
-def _matrices(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+def matrices(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
     """Return matrices far from singular, whose rows elimination must exchange."""
     return np.roll(2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 4, 1, axis=-2)
 
 
-def _triangles(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+def triangles(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
     """Return matrices both of whose triangles are far from singular."""
     return 2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 2
 
 
-def _definite(rng: np.random.Generator, shape: tuple[int, ...], _: str, __: OpOptions) -> Array:
+def definite(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
     """Return symmetric matrices with eigenvalues above zero."""
     a = rng.standard_normal(shape) / 4
     return 2 * np.eye(shape[-1]) + a + np.swapaxes(a, -1, -2)
@@ -201,9 +201,9 @@ FILL: dict[str, Callable[..., Array]] = {
     "nonzero": _nonzero,
     "exponent": _exponents,
     "inside": _inside,
-    "matrix": _matrices,
-    "triangle": _triangles,
-    "definite": _definite,
+    "matrix": matrices,
+    "triangle": triangles,
+    "definite": definite,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
