@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
-from backproof.adapters.jax_steps import CUSTOM, Key, Program, Step
+from backproof.adapters.jax_primitives.forms import DERIVED, forms_of
+from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import NotRecorded
 from backproof.reference.composed import composed
 from backproof.reference.network import UNKNOWN, Network, Node
@@ -160,7 +161,11 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         if key not in inner.tracked:
             raise NotKnown("its forward pass hands on nothing")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
-        calls.append(call_of(reading, step.place.function, key, outer.avals[result].dtype, of))
+        call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
+        file = str(closed.jaxpr.debug_info.func_filename)
+        if call.own and file.startswith(OWN) and call.op in DERIVED:
+            call = replace(call, own=replace(call.own, forms=forms_of(call.op, call.own)))
+        calls.append(call)
     return calls
 
 

@@ -38,17 +38,20 @@ class Run:
     def leaves(self) -> dict[tuple[int, int], tuple[str, Any]]:
         """All arrays: (argument, place in its tree) -> name, array.
 
+        A Python float is a parameter where jax.grad takes it: where its argument holds nothing but
+        floats. Among functions and flags, as in a module of equinox, it is an option.
         Raises NotRecorded where two have one name.
         """
         names = titles(self.loss, len(self.arguments))
         found = {}
         for i, argument in enumerate(self.arguments):
             leaves, _ = jax.tree_util.tree_flatten_with_path(argument)
+            takes = i in self.argnums and all(is_float(leaf) for _, leaf in leaves)
             for k, (path, leaf) in enumerate(leaves):
                 tail = jax.tree_util.keystr(path, simple=True, separator="/")
                 name = f"{names[i]}/{tail}" if tail else names[i]
-                if i in self.argnums and isinstance(leaf, float | np.generic):
-                    leaf = jnp.asarray(leaf)  # noqa: PLW2901 as jax.grad takes it
+                if takes and isinstance(leaf, float | np.generic):
+                    leaf = jnp.asarray(leaf)  # noqa: PLW2901
                 if isinstance(leaf, jax.Array | np.ndarray):
                     found[i, k] = name, leaf
         for name, n in Counter(name for name, _ in found.values()).items():
@@ -129,6 +132,13 @@ def titles(loss: Callable[..., Any], n: int) -> list[str]:
     except (TypeError, ValueError):
         known = []
     return [known[i] if i < len(known) else f"argument {i}" for i in range(n)]
+
+
+def is_float(leaf: Any) -> bool:
+    """Return whether a leaf of a tree is a float, or an array of floats."""
+    if isinstance(leaf, jax.Array | np.ndarray | np.generic):
+        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return isinstance(leaf, float)
 
 
 def is_one(loss: Any) -> None:

@@ -34,6 +34,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """What was computed along a direction: a Hessian times a vector, and all on the way to it.
+
+    directions: leaf -> its tangent. tangents: of all values, cotangents and gradients.
+    once:       the nodes that have no second derivative; where there are any, nothing is computed.
+    """
+
+    directions: Mapping[str, Array]
+    tangents: Trace
+    once: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One pass of a program.
 
@@ -44,6 +57,7 @@ class Recording:
     stray:   those that received a gradient, though no recorded call uses them.
     unused:  those that received none, and that no recorded call uses.
     derived: op of its own -> the op of the table that it is made of, and how it is made.
+    along:   the tangents of the pass along a direction, if they were asked for.
     """
 
     network: Network
@@ -54,3 +68,4 @@ class Recording:
     stray: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     derived: Mapping[str, tuple[str, Callable[[Op], Op]]] = field(default_factory=dict)
+    along: Along | None = None

@@ -19,7 +19,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import Place
+from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -73,6 +73,7 @@ class Recorder(TorchFunctionMode):
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     turned: where a custom function that is running turns what is differentiated into numbers.
+    open: the functions whose bodies are running.
     """
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
@@ -87,6 +88,19 @@ class Recorder(TorchFunctionMode):
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
         self.turned: list[Place] = []
         self.is_inside = False
+        self.open: list[Any] = []
+
+    @contextmanager
+    def opening(self, function: Any) -> Iterator[None]:
+        """Record the calls in a function's body; where it calls itself, that call is one of them.
+
+        Some functions ask whether somebody overrides them in another function.
+        """
+        self.open.append(function)
+        try:
+            yield
+        finally:
+            self.open.pop()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -136,6 +150,9 @@ class Recorder(TorchFunctionMode):
         graph = self.graph
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
+        if any(map(is_transformed, operands)):
+            where = self.place(function)
+            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
@@ -147,8 +164,8 @@ class Recorder(TorchFunctionMode):
         if not recorded:
             return function(*args, **named)
         reader = self.readers.get(function) or reader_of(function)
-        if reader is None and (body := opened(function)):
-            with self:
+        if reader is None and function not in self.open and (body := opened(function)):
+            with self, self.opening(function):
                 return body(*args, **named)
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
@@ -157,13 +174,17 @@ class Recorder(TorchFunctionMode):
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = function(*args, **named)
-        if result is None and names:  # x[index] = values
+        result = self.call(function, args, named)
+        if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
             self.turned.append(place)
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
+
+    def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call that is recorded, and return its result."""
+        return function(*args, **named)
 
     def record(
         self,
@@ -188,9 +209,12 @@ class Recorder(TorchFunctionMode):
             except READING as error:
                 calls, reason = None, str(error)
         with self.graph.before(names):
+            operands = [*tensors_of(args, named)]
+            if seen.function is torch.autograd.grad:  # it depends on all that was computed
+                operands = [*self.graph.current()]
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 call = calls[i] if isinstance(calls, list) else calls
-                self.add(results[i], call, names, tensors_of(args, named), place, reason)
+                self.add(results[i], call, names, operands, place, reason)
 
     def add(
         self,
@@ -220,7 +244,7 @@ class Recorder(TorchFunctionMode):
         known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
         if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
             return False
-        return bool(t.requires_grad or self.is_inside)
+        return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""
@@ -276,10 +300,10 @@ class Recorder(TorchFunctionMode):
             result = apply(*args, **named)
         finally:
             self.graph, self.is_inside = outer, False
-        for t in tensors_of(result):
-            if not t.requires_grad or not t.is_floating_point():
-                continue
-            self.node_of(function.__name__, t, inner, tracked, place)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 what follows is no part of the program
+            for t in tensors_of(result):
+                if t.requires_grad and t.is_floating_point():
+                    self.node_of(function.__name__, t, inner, tracked, place)
         return result
 
     def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
@@ -323,6 +347,15 @@ def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
         raise NotKnown("an option that is differentiated")
 
 
+def is_transformed(t: Tensor) -> bool:
+    """Return whether a tensor is differentiated inside of vmap, grad or jvp: autograd sees none."""
+    functorch = torch._C._functorch  # noqa: SLF001 no other name
+    inner = t
+    while functorch.is_functorch_wrapped_tensor(inner):
+        inner = functorch.get_unwrapped(inner)
+    return inner is not t and bool(inner.requires_grad)
+
+
 def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
     """Return whether one result of a call was computed from another one."""
     made = {id(t) for t in results}
@@ -357,7 +390,10 @@ def opened(function: Any) -> Callable[..., Any] | None:
 
 def described(function: Any) -> str:
     """Return what users call a function: "F.gelu", "torch.add"."""
-    name = torch.overrides.resolve_name(function) or getattr(function, "__name__", str(function))
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None)
+    whole = f"{module}.{name}" if module == "torch.autograd" else name
+    name = torch.overrides.resolve_name(function) or whole
     return name.replace("torch._C._nn.", "F.").replace("torch.nn.functional.", "F.")
 
 

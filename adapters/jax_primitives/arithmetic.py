@@ -37,6 +37,7 @@ SAME = {
     "abs": "abs",
     "max": "maximum",
     "min": "minimum",
+    "atan2": "atan2",
 }
 """Primitive -> the op that has the same operands and no options."""
 
@@ -96,7 +97,37 @@ def exp2(_: Seen, x: Operand) -> Call:
     return made_of("exp2", (x,), ("scale", (0,), {"factor": log(2)}), ("exp", (-1,)))
 
 
+# Special functions.
+
+
+@reads("lgamma", "digamma")
+def of_gamma(seen: Seen, x: Operand) -> Call:
+    if (x.read() <= 0).any():
+        raise NotKnown("numbers that are not all positive")
+    return Call(seen.name, (x,))
+
+
+@reads("erf_inv")
+def erf_inv(seen: Seen, x: Operand) -> Call:
+    if (abs(x.read()) >= 1).any():
+        raise NotKnown("numbers that are not all between -1 and 1")
+    return Call(seen.name, (x,))
+
+
 # Functions of several steps.
+
+
+@reads("atan")
+def atan(_: Seen, x: Operand) -> Call:
+    return made_of("atan", (x, number(1, x)), ("atan2", (0, 1)))
+
+
+@reads("asin", "acos")
+def inverse(seen: Seen, x: Operand) -> Call:
+    """Read it as the angle of a point on the circle: the other side of its triangle is a root."""
+    steps = ("subtract", (1, 0)), ("add", (1, 0)), ("multiply", (-2, -1)), ("sqrt", (-1,))
+    angle = ("atan2", (0, -1) if seen.name == "asin" else (-1, 0))
+    return made_of(seen.name, (x, number(1, x)), *steps, angle)
 
 
 @reads("tan")

@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions import (
     composed,
     images,
     indexing,
+    linear_algebra,
     losses,
     moving,
     norms,
@@ -46,7 +47,7 @@ __all__ = ["DERIVED", "Call", "NotKnown", "Seen", "as_given", "name_of", "reader
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, losses, moving, norms, products, recurrent, reductions),
+    *(indexing, linear_algebra, losses, moving, norms, products, recurrent, reductions),
 )
 """The files of rows, which register themselves."""
 

@@ -1,5 +1,6 @@
 """Reductions: sums, means, variances, lengths."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
+from backproof.reference.ops import OPS, Op
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -48,9 +50,41 @@ def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
     return Call("cumsum", (input,), {"axis": dim})
 
 
+MOST_FACTORS = 64
+"""A product of more factors is not read."""
+
+
 @reads("prod")
-def prod(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
-    raise NotKnown("a product of many")
+def prod(_: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any) -> Call:
+    """Read it as one multiplication after another, whose derivative may be dy y / x instead."""
+    flat = [("reshape", (0,), {"shape": (-1,)})] if dim is None else []
+    axis = 0 if dim is None else dim % input.dim()
+    n = input.numel() if dim is None else input.shape[axis]
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"a product of {n} factors")
+    before = (slice(None),) * axis
+    wide = not keepdim or dim is None
+    found: list[Any] = [*flat]
+    for k in range(n):
+        x = -len(found) if flat else 0  # the first step made it, if any did
+        at = {"index": (*before, k if wide else slice(k, k + 1))}
+        found.append(("slice", (x,), at))
+        found += [("multiply", (-2, -1))] if k else []
+    call = made_of("prod", (input,), *found)
+    right = call.own or OPS[call.op]
+    whole = (...,) if dim is None or keepdim else (*before, None)
+
+    def divided(dy: Any, y: Any, x: Any) -> tuple[Any]:
+        return (dy[whole] * (y[whole] / x),)
+
+    return replace(call, own=replace(right, forms={"dy y / x": Op(right.forward, divided)}))
+
+
+@reads("trace")
+def trace(_: Seen, input: Tensor) -> Call:
+    places = np.arange(min(input.shape))
+    at = {"index": (places, places)}
+    return made_of("trace", (input,), ("slice", (0,), at), ("sum", (-1,)))
 
 
 # Variances.

@@ -67,6 +67,7 @@ class ProgramCertificate(Certificate):
     diagnosis: what explains the first refuted link, in one line; "" if none is refuted.
     twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
               the program itself: its gradients and its loss.
+    second:   the certificate of second order, if it was asked for.
     seconds:  how long it took.
     """
 
@@ -79,6 +80,7 @@ class ProgramCertificate(Certificate):
     known: Mapping[Quantity, str] = field(default_factory=dict)
     diagnosis: str = ""
     twin: tuple[Compared, ...] = ()
+    second: "ProgramCertificate | None" = None
     seconds: float = 0.0
 
     def __bool__(self) -> bool:
@@ -89,10 +91,14 @@ class ProgramCertificate(Certificate):
     def holds(self) -> bool:
         """Whether all is known, and inside a ball that decides; and the twin, if any, is the same.
 
-        A link that a recorded finding of the framework predicts is not held against the program.
+        So it must be with second order, if that was asked for. A link that a recorded finding of
+        the framework predicts is not held against the program.
         """
         same = all(one.verdict == "inside" for one in self.twin)
-        return bool(self.links) and not (self.wrong or self.unknown or self.stray) and same
+        twice = self.second is None or self.second.holds
+        return (
+            bool(self.links) and not (self.wrong or self.unknown or self.stray) and same and twice
+        )
 
     @property
     def wrong(self) -> tuple[Link, ...]:
@@ -156,6 +162,12 @@ class ProgramCertificate(Certificate):
         for cause in dict.fromkeys(self.known.values()):
             n = sum(cause == one for one in self.known.values())
             yield f"known, in {_counted(n, 'link')}: {cause}"
+        yield from self.about_twin()
+        if self.second is not None:
+            yield from self.second.lines()
+
+    def about_twin(self) -> Iterator[str]:
+        """Yield the lines about the twin, if there is one."""
         for compared in self.twin:
             if compared.verdict != "inside":
                 yield f"{compared.of}: {compared}"
@@ -226,6 +238,7 @@ class ProgramCertificate(Certificate):
             "known": sorted({*self.known.values()}),
             "diagnosis": self.diagnosis,
             "twin": [asdict(one) for one in self.twin],
+            "second": json.loads(self.second.to_json()) if self.second is not None else None,
             "seconds": self.seconds,
             "places": {name: asdict(place) for name, place in self.places.items()},
             "links": [{**asdict(link), "name": link.name} for link in self.links],
@@ -237,7 +250,7 @@ class ProgramCertificate(Certificate):
         rows = "".join(
             f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
             f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
-            for link in self.links
+            for link in (*self.links, *(self.second.links if self.second is not None else ()))
         )
         Path(path).write_text(
             f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"

@@ -9,7 +9,7 @@ import numpy as np
 
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
-from backproof.programs.progress import watched
+from backproof.programs.progress import Watch, watched
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare
 from backproof.reference.network import UNKNOWN, Network, Node
@@ -25,6 +25,7 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.tangents import TangentReplay
 
 
 class Failed(Exception):
@@ -95,7 +96,7 @@ def certify_recording(
             unknown=tuple(unknown(recording)),
             stray=recording.stray,
             unused=recording.unused,
-            known=known(replay, links, framework, findings),
+            known=known(replay, links, (framework,), findings),
         )
         return replace(
             certificate,
@@ -122,14 +123,14 @@ LEVELS = 4
 
 
 def judged(
-    recording: Recording, watch: Callable[[Iterator[Link], int], Iterator[Link]]
+    recording: Recording, watch: Watch, make: Callable[[Recording], Replay] = replay_of
 ) -> tuple[Recording, Replay, tuple[Link, ...]]:
     """Return the verdicts on all links; a node whose op does not take its operands is unknown.
 
-    watch: yields the links that it is given, of which there are so many.
+    watch: yields the links that it is given, of which there are so many. make: what replays them.
     """
     while True:
-        replay, network = replay_of(recording), recording.network
+        replay, network = make(recording), recording.network
         total = 2 * len(network.nodes) + len(network.parameters)
         try:
             return recording, replay, tuple(watch(replay.links(), total))
@@ -171,17 +172,24 @@ def parameters_behind(network: Network) -> dict[str, frozenset[str]]:
 
 
 def known(
-    replay: Replay, links: tuple[Link, ...], framework: str, findings: Collection[KnownFinding]
+    replay: Replay,
+    links: tuple[Link, ...],
+    columns: tuple[str, ...],
+    findings: Collection[KnownFinding],
 ) -> dict[Quantity, str]:
-    """Return the links outside that a recorded finding predicts, each with its cause."""
+    """Return the links outside that a recorded finding predicts, each with its cause.
+
+    columns: where findings are recorded: the adapter's name, and the way of differentiating.
+    """
     found = {}
     for link in links:
         if link.verdict == "inside" or link.problem:
             continue
         for tried in (replay, narrowed(replay, link.quantity)):
             p = tried.of(link.quantity.of).name
-            site = Site((framework,), "", p, is_strict=False)
-            seen = compare(findings, [link], Witness(tried), site)
+            site = Site(columns, "", p, is_strict=False)
+            witness = Witness(tried, tried if isinstance(tried, TangentReplay) else None)
+            seen = compare(findings, [link], witness, site)
             if not seen.new:
                 found[link.quantity] = seen.known[0]
     return found
@@ -195,7 +203,9 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
     """
     name, gradients = quantity.of, replay.trace.gradients
     users = {replay.of(node.name) for node in replay.consumers.get(name, ())}
-    if quantity.kind != "derivative" or name not in gradients or len(users) != 1:
+    if quantity.kind != "derivative" or quantity.tangent or len(users) != 1:
+        return replay
+    if name not in gradients:
         return replay
     (p,) = users
     stored = gradients[name].astype(p.dtype)

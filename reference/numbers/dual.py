@@ -19,7 +19,19 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
-from backproof.reference.ops.functions import arctan, counted, erf, rounding, stored
+from backproof.reference.ops.functions import (
+    arctan,
+    arctan2,
+    counted,
+    digamma,
+    erf,
+    erf_inv,
+    lgamma,
+    rounding,
+    solve,
+    stored,
+    zeta,
+)
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -195,6 +207,20 @@ def _function(
     return rule
 
 
+def _arctan2(a: Dual, b: Dual) -> Dual:
+    """Return the angle, whose tangent is (a' b - a b') / (a^2 + b^2)."""
+    square = a.value * a.value + b.value * b.value
+    turned = _minus(
+        _linear(lambda t: t * b.value, a.tangent), _linear(lambda t: a.value * t, b.tangent)
+    )
+    return Dual(arctan2(a.value, b.value), _linear(lambda t: t / square, turned))
+
+
+def _zeta(s: int, x: Dual) -> Dual:
+    """Hurwitz's zeta' = -s zeta(s + 1, x)."""
+    return Dual(zeta(s, x.value), _linear(lambda t: t * (-s * zeta(s + 1, x.value)), x.tangent))
+
+
 def _absolute(a: Dual) -> Dual:
     return Dual(np.abs(a.value), _chosen(a.value > 0, a.tangent, _minus(0.0, a.tangent)))
 
@@ -246,6 +272,10 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
     np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
+    special.erfinv: _function(erf_inv, lambda _, y: np.exp(y * y) / ERF_SLOPE),
+    special.gammaln: _function(lgamma, lambda x, _: digamma(x)),
+    special.psi: _function(digamma, lambda x, _: zeta(2, x)),
+    np.arctan2: _arctan2,
 }
 
 
@@ -301,7 +331,16 @@ def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
     return Dual(np.zeros_like(a.value, shape=shape), 0.0)
 
 
+def _solve(A: Dual, B: Dual) -> Dual:
+    """A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
+    X = solve(A.value, B.value)
+    moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
+    return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
+    zeta: _zeta,
     np.concatenate: _concatenate,
     np.max: _max,
     np.where: _where,

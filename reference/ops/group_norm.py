@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops.functions import constant
-from backproof.reference.ops.normalization import normalized, over_batch, through_normalization
+from backproof.reference.ops.normalization import (
+    mean,
+    normalized,
+    of_folding,
+    over_batch,
+    through_normalization,
+)
 from backproof.reference.ops.op import Array, Op
 
 
@@ -20,6 +26,25 @@ def group_norm_forward(x: Array, *parameters: Array, groups: int, eps: float = 1
     """
     xhat, _ = normalized(in_groups(x, groups), (2,), eps)
     return affine(np.reshape(xhat, np.shape(x)), *parameters)
+
+
+def group_norm_forward_folded(
+    x: Array, *parameters: Array, groups: int, eps: float = 1e-5
+) -> Array:
+    """Return y as x scale + shift; see `of_folding`."""
+    grouped = in_groups(x, groups)
+    xhat, inv = normalized(grouped, (2,), eps)
+    m, inv = (
+        np.reshape(np.broadcast_to(a, np.shape(grouped)), np.shape(x))
+        for a in (mean(grouped, (2,)), inv)
+    )
+    return affine(np.reshape(xhat, np.shape(x)), *parameters) + besides(x, m, inv, *parameters)
+
+
+def besides(x: Array, m: Array, inv: Array, *parameters: Array) -> Any:
+    """Return what is rounded besides where the gain is folded into scale and shift."""
+    beta = np.reshape(parameters[1], over_batch(x)[1]) if parameters else 0
+    return of_folding(x, m, through_gain(inv, *parameters), beta)
 
 
 def group_norm_backward(
@@ -66,6 +91,15 @@ def inference_forward(
     return affine(standardized(x, mean, variance, eps)[0], *parameters)
 
 
+def inference_forward_folded(
+    x: Array, *parameters: Array, mean: Any, variance: Any, eps: float = 1e-5
+) -> Array:
+    """Return y as x scale + shift; see `of_folding`."""
+    xhat, inv = standardized(x, mean, variance, eps)
+    m, inv = (np.broadcast_to(a, np.shape(x)) for a in (of_channels(mean, x), inv))
+    return affine(xhat, *parameters) + besides(x, m, inv, *parameters)
+
+
 def inference_backward(
     dy: Array,
     y: Array,
@@ -91,5 +125,15 @@ def of_channels(values: Any, x: Array) -> Array:
     return np.reshape(constant(values, x), over_batch(x)[1])
 
 
-group_norm = Op(group_norm_forward, group_norm_backward)
-batch_norm_inference = Op(inference_forward, inference_backward)
+FOLDED = "folded into scale and shift"
+
+group_norm = Op(
+    group_norm_forward,
+    group_norm_backward,
+    forms={FOLDED: Op(group_norm_forward_folded, group_norm_backward)},
+)
+batch_norm_inference = Op(
+    inference_forward,
+    inference_backward,
+    forms={FOLDED: Op(inference_forward_folded, inference_backward)},
+)

@@ -114,6 +114,8 @@ def judged(
             return link
         undecided = undecided or link
     outside = int(np.sum(~ball.contains(seen)))
+    if not outside:  # of a ball that has no bound
+        return undecided or replace(first, verdict="undecided")
     refuted = replace(first, verdict="refuted")
     return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
 

@@ -139,9 +139,15 @@ ARITHMETIC: dict[str, Program] = {
     ),
     "other bases": lambda w: torch.log2(positive(w)) + positive(w).log10() + torch.exp2(w),
     "sin and cos": lambda w: torch.tan(w / 4) + torch.sin(w) * w.cos() + torch.erf(w),
+    "angles": lambda w: torch.atan2(w, w.T) * w.arctan() + torch.asin(w / 4) * torch.acos(w / 5),
+    "gamma": lambda w: torch.special.gammaln(positive(w)) + positive(w).digamma(),
+    "quantiles": lambda w: torch.erfinv(w.tanh()) * torch.special.erfinv(w.tanh() / 2),
     "abs": lambda w: w.abs() * torch.absolute(w),
     "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
     "lerp": lambda w: torch.lerp(w, w.T, 0.3),
+    "steps": lambda w: (
+        w * w.sign() + torch.floor(w) * w + (w.round() + w.trunc() - torch.ceil(w) - w).sigmoid()
+    ),
     "in place": lambda w: written(w, lambda x, y: x.mul_(y).add_(1).sub_(y).div_(2).neg_().exp_()),
     "operators in place": augmented,
     "out": lambda w: torch.mul(w.detach(), 2, out=torch.empty(4, 4)) * w,
@@ -225,6 +231,11 @@ MOVING: dict[str, Program] = {
     "pad modes": lambda w: sum(
         F.pad(image(w), (1, 1, 2, 0), mode=mode) for mode in ("reflect", "replicate", "circular")
     ),
+    "unshuffle": lambda w: (
+        F.pixel_unshuffle(image(w), 2) * F.channel_shuffle(image(w, 1, 4, 2, 2), 2)
+    ),
+    "grids": lambda w: torch.mul(*torch.meshgrid(w[0], w[1], indexing="xy")) * torch.rot90(w, 3),
+    "places in memory": lambda w: w.take(places()) * w.sigmoid().as_strided((2, 4), (3, 2)),
     "crop": lambda w: F.pad(w, (-1, 1)) * w,
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
@@ -244,10 +255,32 @@ REDUCTIONS: dict[str, Program] = {
     "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
+    "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
+    "prod with a zero": lambda w: (w * (w > w.min())).prod(-1) + w.clamp(min=0).prod(0),
+    "trace": lambda w: torch.trace(w) * w.trace(),
     "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
 }
 
+
+def regular(w: Any) -> Any:
+    """Return a matrix far from singular."""
+    return w / 4 + 2 * torch.eye(4)
+
+
 PRODUCTS: dict[str, Program] = {
+    "equations": lambda w: (
+        torch.linalg.solve(regular(w), w)
+        + torch.linalg.solve(regular(w), w[0])
+        + torch.linalg.solve(regular(w), w, left=False) * torch.inverse(regular(w))
+    ),
+    "triangles of equations": lambda w: (
+        torch.linalg.solve_triangular(regular(w), w, upper=False)
+        + torch.linalg.solve_triangular(regular(w), w, upper=True, left=False, unitriangular=True)
+    ),
+    "cholesky": lambda w: (
+        torch.linalg.cholesky(regular(w + w.T))
+        * torch.linalg.cholesky(regular(w + w.T), upper=True).T
+    ),
     "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
     "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
     "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
@@ -255,6 +288,10 @@ PRODUCTS: dict[str, Program] = {
     "einsum": lambda w: (
         torch.einsum("ij,kj->ik", w, w) + torch.einsum("ij->ji", [w]) + w[0].outer(w[1])
     ),
+    "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
+    "tensordot": lambda w: torch.tensordot(w, w, 1) * torch.tensordot(w, w, ([0], [1])),
+    "inner": lambda w: torch.inner(w, w) * torch.inner(w, w[0]),
+    "bilinear": lambda w: F.bilinear(w[:, :2], w[:, 2:], w.reshape(4, 2, 2), w[0]),
     "linear": lambda w: F.linear(w, w.T, w[0]) + F.linear(w[None], weight=w),
     "grouped_mm": lambda w: F.grouped_mm(
         w, w.view(2, 2, 4).repeat(1, 2, 1), offs=torch.tensor([1, 4], dtype=torch.int32)

@@ -40,6 +40,9 @@ def maps(a: Any) -> Any:
 Loss = Callable[[Any, Any], Any]
 
 LOSSES: dict[str, Loss] = {
+    "binary_cross_entropy": lambda a, _: F.binary_cross_entropy(
+        a.sigmoid(), (a > 0).to(a.dtype), a.detach().abs(), reduction="sum"
+    ),
     "cross_entropy": lambda a, _: F.cross_entropy(a, classes(), weights(a), label_smoothing=0.25),
     "cross_entropy of maps": lambda a, _: F.cross_entropy(
         maps(a), classes().view(2, 2), ignore_index=1, reduction="sum"

@@ -36,6 +36,30 @@ def test_calls_are_read_as_ops(family: str, name: str) -> None:
     assert certificate.holds, str(certificate)
 
 
+def test_an_infinite_mask_of_a_wider_precision_is_not_refuted() -> None:
+    """Where an operand has no bound in the precision of a node, nothing is known of the node."""
+    w = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    lowest = torch.full_like(w, torch.finfo(w.dtype).min, requires_grad=False).triu(1)
+
+    def loss() -> Any:
+        return ((w + lowest).softmax(-1, dtype=torch.float32) ** 2).sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert {link.verdict for link in certificate.wrong} == {"undecided"}
+
+
+def test_a_saturated_probability_is_not_certified() -> None:
+    """PyTorch bounds the logarithm of zero, and which the reference does not."""
+    w = torch.tensor([0.0, 40.0], requires_grad=True)
+    certificate = bt.certify(
+        lambda: torch.nn.functional.binary_cross_entropy(w.sigmoid(), torch.ones(2)), {"w": w}
+    )
+
+    assert not certificate.holds
+    assert "probabilities of 0 or 1" in str(certificate)
+
+
 def test_a_function_has_one_reader() -> None:
     """A second row for a function is an error: it would take the place of the first."""
     with pytest.raises(ValueError, match="two readers: tan"):
