@@ -259,9 +259,13 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
 }
 """Kind of a leaf -> what may fill it.
 
-There are numbers, probabilities, distributions, boxes, positive numbers, weights, exponents, whose
-powers do not overflow, numbers between -1 and 1, and matrices that equations have.
+There are numbers, probabilities, distributions, boxes, positive and nonzero numbers, weights,
+exponents, whose powers do not overflow, numbers between -1 and 1, and matrices that equations have.
 """
+FILL["nonzero"] = {
+    content: lambda rng, shape, fill=fill: fill(rng, shape) * rng.choice([-1, 1], shape)
+    for content, fill in FILL["positive"].items()
+}
 FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
 FILL["inside"] = {
     content: lambda rng, shape, fill=fill: np.tanh(fill(rng, shape))
@@ -285,6 +289,7 @@ def is_distribution(a: Array) -> bool:
 
 WITHIN: dict[str, Callable[[Array], bool]] = {
     "positive": lambda a: bool(np.all(a > 2.0**-7)),
+    "nonzero": lambda a: bool(np.all(np.abs(a) > 2.0**-7)),
     "x": lambda _: True,
     "exponent": lambda a: bool(np.all(np.abs(a) < 8)),
     "inside": lambda a: bool(np.all(np.abs(a) < 63 / 64)),

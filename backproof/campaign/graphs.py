@@ -21,7 +21,7 @@ from backproof.campaign.steps import steps
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.scenarios.op_cases import extent
+from backproof.scenarios.op_cases import OP_OPTIONS, extent
 
 STEPS = 10
 """The largest number of steps."""
@@ -62,9 +62,13 @@ def graphs(
 
 
 @cache
-def most_values(op: str) -> int:
-    """Return how many values an option of the op has at most: so often it is drawn."""
-    return max(map(len, option_values(op).values()), default=1)
+def draws(op: str) -> int:
+    """Return how often an op is drawn, beside others: as often as it has values of one option.
+
+    Its op cases have values that no step draws, so it is drawn once for two of them at least.
+    """
+    cases = sum(one.op == op for one in OP_OPTIONS.values())
+    return max(-(-cases // 2), *map(len, option_values(op).values()), 1)
 
 
 def graph(choices: Choices, precision: str, without: Collection[str] = ()) -> Graph | None:
@@ -74,7 +78,7 @@ def graph(choices: Choices, precision: str, without: Collection[str] = ()) -> Gr
         (op, n)
         for op in steps()
         if op not in without and precision in extent(op, "ordinary").always
-        for n in range(most_values(op))
+        for n in range(draws(op))
     ]
     for _ in range(g.side(STEPS)):
         op, _ = g.one(ops, ops)
