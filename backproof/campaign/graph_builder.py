@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
@@ -227,7 +228,9 @@ def _boxes(rng: np.random.Generator, shape: Shape, *, ties: bool) -> Array:
     return np.concatenate([low, low + size], axis=-1)
 
 
-FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
+Fill = Callable[[np.random.Generator, Shape], Array]
+
+FILL: dict[str, dict[str, Fill]] = {
     "x": {
         "equal": lambda _, shape: np.full(shape, 0.5),
         "zero": lambda _, shape: np.zeros(shape),
@@ -262,15 +265,21 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
 There are numbers, probabilities, distributions, boxes, positive and nonzero numbers, weights,
 exponents, whose powers do not overflow, numbers between -1 and 1, and matrices that equations have.
 """
-FILL["nonzero"] = {
-    content: lambda rng, shape, fill=fill: fill(rng, shape) * rng.choice([-1, 1], shape)
-    for content, fill in FILL["positive"].items()
-}
 FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
-FILL["inside"] = {
-    content: lambda rng, shape, fill=fill: np.tanh(fill(rng, shape))
-    for content, fill in FILL["exponent"].items()
-}
+
+
+def signed(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
+    """Return numbers of both signs."""
+    return fill(rng, shape) * rng.choice([-1, 1], shape)
+
+
+def inside(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
+    """Return numbers between -1 and 1."""
+    return np.tanh(fill(rng, shape))
+
+
+FILL["nonzero"] = {content: partial(signed, fill) for content, fill in FILL["positive"].items()}
+FILL["inside"] = {content: partial(inside, fill) for content, fill in FILL["exponent"].items()}
 MATRICES = {"matrix": matrices, "triangle": triangles, "definite": definite}
 FILL |= {kind: {"random": fill} for kind, fill in MATRICES.items()}
 
