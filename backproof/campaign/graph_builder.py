@@ -145,7 +145,8 @@ class GraphBuilder:
         ops = {node.name: node.op for node in self.nodes}
         nodes = [name for name in fitting if name in ops]
         if nodes and self.whole(7):
-            among = [name for name in self.left() if name in nodes] or nodes
+            left = [name for name in self.left() if name in nodes] if self.whole(3) else []
+            among = left or nodes
             name = self.one(among, [(ops[name], self.op) for name in among])
         else:
             old = [name for name in fitting if name in self.leaves][:1]
