@@ -72,12 +72,19 @@ WRONG = {
     "clamp": ("choices", "clamp"),
     "gather": ("indexing", "gather"),
     "__setitem__": ("indexing", "write rows"),
+    "embedding_bag": ("indexing", "embedding_bag"),
     "roll": ("moving", "roll"),
+    "kron": ("moving", "kron"),
+    "diag_embed": ("moving", "off the diagonal"),
+    "sinh": ("hyperbolic", "sinh"),
+    "acosh": ("hyperbolic", "atanh"),
+    "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "bmm": ("products", "bmm"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
+    "interpolate": ("images", "bilinear"),
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
@@ -106,9 +113,18 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
     "norm of columns": (lambda w: torch.linalg.norm(w, 1, (0, 1)), "a matrix of order 1"),
+    "largest of a bag": (
+        lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
+        "mode='max'",
+    ),
+    "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
     "interpolate": (
         lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=3.2),
         "scale_factor=3.2",
+    ),
+    "bilinear in thirds": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), (7, 3), mode="bilinear"),
+        "shares that are rounded",
     ),
     "a number in a custom function": (
         lambda w: models.Times.apply(w, w[0, 0].exp()),
@@ -175,7 +191,7 @@ def test_a_wrong_scale_of_a_dropout_is_refuted() -> None:
 
 @pytest.mark.parametrize("name", ["prod", "cumprod"])
 def test_quotients_of_a_product_are_its_derivative(name: str) -> None:
-    """Both ways to a product's gradient are its difference quotient; that by a quotient is NaN at 0.
+    """Both ways to a product's gradient are its difference quotient; dy y / x is NaN at zero.
 
     A product is linear in each factor, so that the quotient is exact.
     """
