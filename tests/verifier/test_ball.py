@@ -799,10 +799,8 @@ def test_a_first_term_in_the_sum() -> None:
     The first term is so large beside the others that it is rounded in every step.
     """
     rng = np.random.default_rng(0)
-    a, b = (
-        (1e-7 * rng.standard_normal((3, 16))).astype(np.float32),
-        np.full((16, 2), 0.5, np.float32),
-    )
+    a = (1e-6 * rng.standard_normal((3, 64))).astype(np.float32)
+    b = np.full((64, 2), 0.5, np.float32)
     c = np.float32([-0.67, 0.56])
     seen = np.broadcast_to(np.float32(-1.7) * c, (3, 2)).copy()
     for k in range(64):
