@@ -11,18 +11,21 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 # The tests start a hundred processes: what Python has compiled is kept for the next one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: verify test wheel-test bench install links golden clean
+.PHONY: verify test lint wheel bench install links golden clean
 
 verify: install  ## set up, make the short run, print its tables
 	$(BIN)/backproof verify --frameworks torch,jax -n auto --dist worksteal
 
-test: install links wheel-test  ## set up, lint, check types, run the whole suite
+test: install links  ## set up, lint, check types, run the whole suite
+	$(MAKE) --jobs=2 --output-sync lint wheel
+	$(BIN)/python -m pytest -q --all --frameworks torch,jax -n auto --dist worksteal --ignore tests/wheel
+
+lint: links  ## check formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q --all --frameworks torch,jax -n auto --dist worksteal
 
-wheel-test: install  ## set up, build the wheel, install it, use it from an empty folder
+wheel:  ## build the wheel, install it, use it from an empty folder
 	$(BIN)/python -m pytest -q tests/wheel
 
 bench: install  ## set up, print what things cost, as ratios
