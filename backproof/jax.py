@@ -6,22 +6,22 @@ certificate = bj.certify(loss, params, batch)
 assert certificate.holds, certificate
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from backproof.adapters.jax_grad import adapter
-from backproof.adapters.jax_program import FRAMEWORK, Run, names_of, record
+from backproof.adapters.jax_program import Run, names_of
+from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.certify import certify_recording
-from backproof.reference.findings import load, seen_here
+from backproof.traces.numbers import TraceError
+from backproof.traces.writing import write
 
-__all__ = ["NotRecorded", "ProgramCertificate", "certify"]
+__all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
 
 
 def certify(
@@ -57,32 +57,37 @@ def certify(
     raises.
     """
     started = perf_counter()
-    places = (argnums,) if isinstance(argnums, int) else argnums
-    run = Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
-    plain = run.plain()
-    recording = record(run, dict(names_of(known or {})))
-    findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(adapter.version)]
-    here = seen_here(findings, lambda _: adapter.processor)
-    certificate = certify_recording(
-        recording, FRAMEWORK, here, started, progress=progress, compiled=jit
-    )
-    itself = beside(held(recording, certificate, plain), recording.trace.gradients, plain)
+    run = running(loss, arguments, argnums, jit=jit)
+    recording = recorded(run, dict(names_of(known or {})))
+    certificate = certify_recording(recording, started, progress=progress)
     if against is None:
-        return itself
+        return certificate
     twin = held(recording, certificate, run.plain(against)).twin
-    return replace(itself, twin=(*itself.twin, *twin))
+    return replace(certificate, twin=(*certificate.twin, *twin))
 
 
-def beside(certificate: ProgramCertificate, seen: Any, plain: Any) -> ProgramCertificate:
-    """Return the certificate with those gradients that users compute that are refuted.
+def running(
+    loss: Callable[..., Any], arguments: Sequence[Any], argnums: int | tuple[int, ...], *, jit: bool
+) -> Run:
+    """Return a loss with what it is called with."""
+    places = (argnums,) if isinstance(argnums, int) else argnums
+    return Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
 
-    seen: the certified gradients. Where the others are the same numbers, or where rounding may be
-    all that is between them, nothing is to be said.
+
+def record(
+    loss: Callable[..., Any],
+    *arguments: Any,
+    folder: str | Path,
+    argnums: int | tuple[int, ...] = 0,
+    jit: bool = True,
+    known: Mapping[Any, Any] | None = None,
+) -> None:
+    """Record one gradient of a function as files in a folder, which must be new or empty.
+
+    `backproof certify FOLDER` certifies it, on any machine, without JAX. All other arguments are
+    those of `certify`; ops that are given by `known` are not in the files, but their names are.
+
+    Raises as `certify`, and TraceError where the folder cannot be written.
     """
-    refuted = tuple(
-        one
-        for one in certificate.twin
-        if one.verdict == "refuted"
-        and not (one.name in seen and np.array_equal(seen[one.name], plain.get(one.name)))
-    )
-    return replace(certificate, twin=refuted)
+    run = running(loss, arguments, argnums, jit=jit)
+    write(recorded(run, dict(names_of(known or {}))), folder)

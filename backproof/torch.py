@@ -7,18 +7,20 @@ assert certificate.holds, certificate
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_program import FRAMEWORK, gradients_of, record
+from backproof.adapters.torch_program import gradients_of
+from backproof.adapters.torch_program import record as recorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.certify import certify_recording
-from backproof.reference.findings import load, seen_here
+from backproof.traces.numbers import TraceError
+from backproof.traces.writing import write
 
-__all__ = ["NotRecorded", "ProgramCertificate", "certify"]
+__all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
 
 
 def certify(
@@ -47,12 +49,30 @@ def certify(
     compiled. Raises whatever the program raises.
     """
     started = perf_counter()
-    name = type(model).__name__ if not isinstance(model, Mapping) else "program"
-    recording = record(loss, model, name, known or {})
-    version = adapter.version
-    findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(version)]
-    here = seen_here(findings, lambda _: adapter.processor)
-    certificate = certify_recording(recording, FRAMEWORK, here, started, progress=progress)
+    recording = recorded(loss, model, title(model), known or {})
+    certificate = certify_recording(recording, started, progress=progress)
     if against is None:
         return certificate
     return held(recording, certificate, gradients_of(against, model))
+
+
+def record(
+    loss: Callable[[], Any],
+    model: Any,
+    folder: str | Path,
+    *,
+    known: Mapping[Any, Any] | None = None,
+) -> None:
+    """Record one pass of a program as files in a folder, which must be new or empty.
+
+    `backproof certify FOLDER` certifies it, on any machine, without PyTorch. loss, model, known:
+    as in `certify`; ops that are given by `known` are not in the files, but their names are.
+
+    Raises as `certify`, and TraceError where the folder cannot be written.
+    """
+    write(recorded(loss, model, title(model), known or {}), folder)
+
+
+def title(model: Any) -> str:
+    """Return the name of a program."""
+    return "program" if isinstance(model, Mapping) else type(model).__name__

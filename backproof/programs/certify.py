@@ -11,20 +11,22 @@ from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
 from backproof.programs.progress import watched
 from backproof.reference.backprop import RIGHT, Rules, Trace
-from backproof.reference.findings import KnownFinding, Site, compare
+from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
+from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.passes import held_end_to_end, held_without_probes
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
-from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.replay import Replay, equal
 
 
 class Failed(Exception):
@@ -51,34 +53,37 @@ class Guarded(Replay):
 
 def replay_of(recording: Recording) -> Replay:
     """Return what replays a recorded pass, each array in the precision that it was computed in."""
-    arrays = {**recording.leaves, **recording.trace.values}
-    precisions = {name: PRECISIONS[a.dtype.name] for name, a in arrays.items()}
-    loss = precisions[recording.network.loss]
+    arrays = {**recording.leaves, **recording.trace.values} if not recording.precisions else {}
+    names = recording.precisions or {name: a.dtype.name for name, a in arrays.items()}
+    precisions = {name: PRECISIONS[p] for name, p in names.items()}
+    plain = recording.plain
     return Guarded(
-        recording.network, recording.leaves, recording.trace, loss, precisions=precisions
+        recording.network,
+        recording.leaves,
+        recording.trace,
+        precisions[recording.network.loss],
+        plain if plain and plain.values else None,
+        scale=recording.scale,
+        precisions=precisions,
     )
 
 
 def certify_recording(
-    recording: Recording,
-    framework: str,
-    findings: Collection[KnownFinding],
-    started: float,
-    *,
-    progress: bool,
-    compiled: bool = False,
+    recording: Recording, started: float, *, progress: bool
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
-    framework: the adapter's name. findings: those of the release that ran. started: when the work
-    began, by `perf_counter`. progress: whether a terminal shows how far it is. compiled: whether a
-    compiler may have computed numbers again.
+    started: when the work began, by `perf_counter`. progress: whether a terminal shows how far it
+    is.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
         recording, replay, links = judged(recording, watch)
-        if compiled:
-            links = again(Certificate(recording.network.name, replay.precision.name, links), replay)
+        own = Certificate(recording.network.name, replay.precision.name, links)
+        if recording.compiled:
+            own = again(own, replay)
+        if replay.plain is not None:
+            own = held_end_to_end(held_without_probes(own, replay), replay)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -88,24 +93,36 @@ def certify_recording(
         certificate = ProgramCertificate(
             recording.network.name,
             ", ".join(used),
-            links,
+            own.links,
+            own.end_to_end,
+            recording.scale,
             program=recording.network,
             places=recording.places,
             parameters=recording.parameters,
             unknown=tuple(unknown(recording)),
             stray=recording.stray,
             unused=recording.unused,
-            known=known(replay, links, framework, findings),
+            known=known(replay, own.links, recording.framework, findings_of(recording)),
         )
-        return replace(
+        certificate = replace(
             certificate,
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
+        if recording.plain is not None and replay.plain is None:
+            return beside(recording, certificate)
+        return certificate
 
 
-def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
-    """Return the links of a compiled pass, those outside replayed from their operands' balls.
+def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:
+    """Return the recorded findings of the release that ran, on the processor that it ran on."""
+    own = (one for one in load() if one.adapter == recording.framework)
+    release = [one for one in own if one.releases.include(recording.version)]
+    return seen_here(release, lambda _: recording.processor)
+
+
+def again(certificate: Certificate, replay: Replay) -> Certificate:
+    """Return the certificate of a compiled pass, links outside replayed from operands' balls.
 
     A kernel may compute its operands again, and theirs, so these balls may be of operands' balls.
     """
@@ -114,7 +131,7 @@ def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
             break
         certificate = recomputed(certificate, replay)
         replay = replay_of_balls(certificate, replay)
-    return certificate.links
+    return certificate
 
 
 LEVELS = 4
@@ -130,7 +147,8 @@ def judged(
     """
     while True:
         replay, network = replay_of(recording), recording.network
-        total = 2 * len(network.nodes) + len(network.parameters)
+        passes = 1 if replay.plain is None else 2
+        total = passes * (2 * len(network.nodes) + len(network.parameters))
         try:
             return recording, replay, tuple(watch(replay.links(), total))
         except Failed as failed:
@@ -208,15 +226,15 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
 
 def faults(recording: Recording) -> Iterator[Fault]:
     """Yield the classical mistakes that can be made on a program, by its derived ops as well."""
-    derived, network = recording.derived, recording.network
+    network = recording.network
     nodes = (
-        replace(node, op=derived[node.op][0], own=None) if node.op in derived else node
+        replace(node, op=DERIVED[node.op][0], own=None) if node.op in DERIVED else node
         for node in network.nodes
     )
     plain = replace(network, nodes=(*nodes,))
     for fault in catalogue(plain).values():
         ops = fault.rules.ops
-        made = {name: make(ops[of]) for name, (of, make) in derived.items()}
+        made = {name: make(ops[of]) for name, (of, make) in DERIVED.items()}
         yield replace(
             fault,
             changes=partial(changes, fault, plain),
@@ -288,6 +306,23 @@ def against(
             if name not in used and np.any(gradient)
         ]
     return replace(certificate, twin=tuple(compared))
+
+
+def beside(recording: Recording, certificate: ProgramCertificate) -> ProgramCertificate:
+    """Return the certificate with those gradients that users compute that are refuted.
+
+    Where they are the same numbers as the certified ones, or where rounding may be all that is
+    between them, nothing is to be said.
+    """
+    seen, plain = recording.trace.gradients, recording.plain
+    found = {} if plain is None else plain.gradients
+    refuted = tuple(
+        one
+        for one in against(recording, certificate, found).twin
+        if one.verdict == "refuted"
+        and not (one.name in seen and equal(seen[one.name], found.get(one.name)))
+    )
+    return replace(certificate, twin=refuted)
 
 
 def wrong(name: str, problem: str) -> Compared:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,23 @@ class Update:
     eta: float
 
 
+MOST = 2**24
+"""So many numbers are kept as operands for the links that follow: 128 MiB in float64."""
+
+
+class Recent(dict[tuple[Quantity, Precision], Any]):
+    """The operands that were made last; those before them are let go."""
+
+    entries = 0
+
+    def __setitem__(self, key: tuple[Quantity, Precision], made: Any) -> None:
+        """Keep an operand, and let the oldest ones go while there are too many numbers."""
+        super().__setitem__(key, made)
+        self.entries += prod(np.shape(made))
+        while self.entries > MOST and len(self) > 1:
+            self.entries -= prod(np.shape(self.pop(next(iter(self)))))
+
+
 @dataclass(slots=True)
 class Replay:
     """Replays links from the framework's own numbers.
@@ -45,7 +63,7 @@ class Replay:
     update:    the step after the pass, if it is to be certified too.
     scale:     the loss scale: the derivative of what was differentiated with respect to the loss.
     number:    (array, precision asked for, precision p) -> the array as an operand in p.
-    balls:     the operands that were made so far, each made once.
+    balls:     the operands that were made last.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
@@ -60,7 +78,7 @@ class Replay:
     scale: float = 1.0
     precisions: Mapping[str, Precision] = field(default_factory=dict)
     number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
-    balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=dict)
+    balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
@@ -124,7 +142,7 @@ class Replay:
         """
         names = (node.name, *node.inputs)
         pairs = ((one.seen(Quantity("value", name)) for one in (self, other)) for name in names)
-        same = not link.problem and all(a is b or _equal(a, b) for a, b in pairs)
+        same = not link.problem and all(a is b or equal(a, b) for a, b in pairs)
         found = link if same else self.value_link(node)
         return replace(found, quantity=replace(found.quantity, probes=False))
 
@@ -132,7 +150,7 @@ class Replay:
         """Return the replay of the pass without probes, which has values and gradients."""
         if self.plain is None:
             return None
-        return replace(self, trace=self.plain, plain=None, balls={}, unusable={})
+        return replace(self, trace=self.plain, plain=None, balls=Recent(), unusable={})
 
     def backward_links(self) -> Iterator[Link]:
         """Yield the links of the backward sweep, in which each node hands on once."""
@@ -350,6 +368,6 @@ def in_order(order: str) -> Rules:
     return Rules(receive=lambda _, handed_on: in_any_order(handed_on)) if order else RIGHT
 
 
-def _equal(a: Any, b: Any) -> bool:
+def equal(a: Any, b: Any) -> bool:
     """Return whether two arrays are the same numbers of one dtype; NaN is not the same."""
     return getattr(a, "dtype", None) == getattr(b, "dtype", None) and np.array_equal(a, b)

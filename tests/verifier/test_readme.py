@@ -26,10 +26,12 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "docs/programs.md",
     "docs/jax.md",
+    "docs/trace-files.md",
 ]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README = TEXTS["README.md"]
-BLOCKS = [*blocks("README.md"), *blocks("docs/programs.md"), *blocks("docs/jax.md")]
+RUN = ["README.md", "docs/programs.md", "docs/jax.md", "docs/trace-files.md"]
+BLOCKS = [block for name in RUN for block in blocks(name)]
 
 VERIFY = (
     "backproof verify test_article.py test_golden.py test_figures.py test_networks.py "

@@ -131,7 +131,16 @@ def test_names_are_loaded_lazily(installed: Installed) -> None:
 def test_help_and_version(installed: Installed, command: list[str]) -> None:
     """The command and the module are the same, and each subcommand explains itself."""
     assert re.fullmatch(r"backproof \d+\.\d+\.\d+\n", installed.run(*command, "--version"))
-    for sub in (["verify"], ["audit"], ["report"], ["report", "html"], ["compare"], []):
+    for sub in (
+        ["verify"],
+        ["record"],
+        ["certify"],
+        ["audit"],
+        ["report"],
+        ["report", "html"],
+        ["compare"],
+        [],
+    ):
         assert "usage: backproof" in installed.run(*command, *sub, "--help")
     text = installed.run(*command, "verify", "--help")
     assert [flag for flag in OPTIONS if flag not in text] == []
