@@ -4,8 +4,12 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 import backproof
@@ -120,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
     )
     one.add_argument("folder", type=Path, help="the folder of program.json and its numbers")
+    one.add_argument("--workers", type=_count, metavar="N", help="judge the links in N processes")
+    one.add_argument("--dask", metavar="ADDRESS", help="judge the links on a Dask cluster")
     one.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page: a table of all links"
     )
@@ -168,15 +174,41 @@ def _certify(asked: argparse.Namespace) -> int:
     from backproof.programs.from_file import TraceError, certify_trace  # noqa: PLC0415 NumPy
 
     try:
-        certificate = certify_trace(asked.folder)
+        with _executor(asked) as executor:
+            certificate = certify_trace(asked.folder, executor=executor)
         if asked.report:
             certificate.report(asked.report)
         if asked.json:
             asked.json.write_text(certificate.to_json(), encoding="utf-8")
-    except (TraceError, OSError) as error:
+    except (TraceError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
     return 0 if certificate.holds else 1
+
+
+def _count(text: str) -> int:
+    """Return a number of processes. Raises ArgumentTypeError, ValueError."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return int(text)
+
+
+@contextmanager
+def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
+    """Yield what judges the links: a Dask cluster, processes, or None. Raises OSError."""
+    if asked.dask:
+        try:
+            distributed = import_module("distributed")
+        except ImportError:
+            raise OSError("--dask: not installed; `pip install 'backproof[dask]'`") from None
+        with distributed.Client(asked.dask) as client, client.get_executor() as executor:
+            yield executor
+    elif asked.workers:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker's NumPy reads this
+        with ProcessPoolExecutor(asked.workers, get_context("spawn")) as executor:
+            yield executor
+    else:
+        yield None
 
 
 def _audit(asked: argparse.Namespace) -> int:

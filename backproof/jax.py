@@ -7,6 +7,7 @@ assert certificate.holds, certificate
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +18,7 @@ from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
-from backproof.programs.certify import certify_recording
+from backproof.programs.from_file import certify_recorded
 from backproof.traces.numbers import TraceError
 from backproof.traces.writing import write
 
@@ -31,6 +32,7 @@ def certify(
     jit: bool = True,
     against: Callable[..., Any] | None = None,
     known: Mapping[Any, Any] | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of one gradient of a function, as jax.grad(loss)(*arguments) is one.
@@ -43,6 +45,7 @@ def certify(
              device). Its gradients are held to the certified program's, end to end.
     known:   a primitive, or a function with a custom derivative, or its name -> its `Op`, where
              backproof has none.
+    executor: any of `concurrent.futures`; its workers judge the links, from temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     The function is traced, and evaluated primitive by primitive with a zero added to every result:
@@ -59,7 +62,7 @@ def certify(
     started = perf_counter()
     run = running(loss, arguments, argnums, jit=jit)
     recording = recorded(run, dict(names_of(known or {})))
-    certificate = certify_recording(recording, started, progress=progress)
+    certificate = certify_recorded(recording, started, executor, progress=progress)
     if against is None:
         return certificate
     twin = held(recording, certificate, run.plain(against)).twin

@@ -7,6 +7,7 @@ assert certificate.holds, certificate
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,7 +17,7 @@ from backproof.adapters.torch_program import gradients_of
 from backproof.adapters.torch_program import record as recorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
-from backproof.programs.certify import certify_recording
+from backproof.programs.from_file import certify_recorded
 from backproof.traces.numbers import TraceError
 from backproof.traces.writing import write
 
@@ -29,6 +30,7 @@ def certify(
     *,
     against: Callable[[], Any] | None = None,
     known: Mapping[Any, Any] | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of one pass of a program: `print` it, and `assert` that it `holds`.
@@ -40,6 +42,7 @@ def certify(
              on another device). Its gradients are held to the certified program's, end to end.
     known:   a function of your own, or a custom autograd function -> its `Op`, where backproof has
              none.
+    executor: any of `concurrent.futures`; its workers judge the links, from temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     Nothing is left behind: gradients, buffers and the random state are as they were.
@@ -50,7 +53,7 @@ def certify(
     """
     started = perf_counter()
     recording = recorded(loss, model, title(model), known or {})
-    certificate = certify_recording(recording, started, progress=progress)
+    certificate = certify_recorded(recording, started, executor, progress=progress)
     if against is None:
         return certificate
     return held(recording, certificate, gradients_of(against, model))

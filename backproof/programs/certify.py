@@ -1,6 +1,6 @@
 """From a recording to its certificate."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -15,7 +15,7 @@ from backproof.reference.findings import KnownFinding, Site, compare, load, seen
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import Array
+from backproof.reference.ops import OPS, Array
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
@@ -27,6 +27,9 @@ from backproof.reference.verdict.passes import held_end_to_end, held_without_pro
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay, equal
+
+Spread = Callable[[Replay], Iterator[Link]]
+"""Yields the links of a replay in any order, each judged wherever it may be. Raises Failed."""
 
 
 class Failed(Exception):
@@ -69,16 +72,16 @@ def replay_of(recording: Recording) -> Replay:
 
 
 def certify_recording(
-    recording: Recording, started: float, *, progress: bool
+    recording: Recording, started: float, *, progress: bool, spread: Spread | None = None
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
     started: when the work began, by `perf_counter`. progress: whether a terminal shows how far it
-    is.
+    is. spread: judges the links elsewhere.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording, watch)
+        recording, replay, links = judged(recording, watch, spread)
         own = Certificate(recording.network.name, replay.precision.name, links)
         if recording.compiled:
             own = again(own, replay)
@@ -139,28 +142,44 @@ LEVELS = 4
 
 
 def judged(
-    recording: Recording, watch: Callable[[Iterator[Link], int], Iterator[Link]]
+    recording: Recording,
+    watch: Callable[[Iterator[Link], int], Iterator[Link]],
+    spread: Spread | None = None,
 ) -> tuple[Recording, Replay, tuple[Link, ...]]:
     """Return the verdicts on all links; a node whose op does not take its operands is unknown.
 
-    watch: yields the links that it is given, of which there are so many.
+    watch: yields the links that it is given, of which there are so many. spread: judges them
+    elsewhere; where an array is no operand, the order of links matters, and they are judged here.
     """
     while True:
         replay, network = replay_of(recording), recording.network
         passes = 1 if replay.plain is None else 2
         total = passes * (2 * len(network.nodes) + len(network.parameters))
         try:
+            if spread is not None:
+                links = tuple(watch(spread(replay), total))
+                if not any(link.is_no_operand for link in links):
+                    return recording, replay, in_order(links, replay)
             return recording, replay, tuple(watch(replay.links(), total))
         except Failed as failed:
+            if spread is not None:
+                spread = None
+                continue
             name, error = failed.args
             recording = without(recording, name, f"the reference's op fails: {error}")
+
+
+def in_order(links: Iterable[Link], replay: Replay) -> tuple[Link, ...]:
+    """Return links in the order of the chain rule."""
+    return tuple(sorted(links, key=lambda link: replay.place(link.quantity)))
 
 
 def without(recording: Recording, name: str, reason: str) -> Recording:
     """Return the recording with a node that is not known, for a reason."""
     place, network = recording.places[name], recording.network
+    op = f"unknown {place.function}" if place.function in OPS else place.function
     nodes = (
-        Node(name, place.function, node.inputs, own=UNKNOWN) if node.name == name else node
+        Node(name, op, node.inputs, own=UNKNOWN) if node.name == name else node
         for node in network.nodes
     )
     places = {**recording.places, name: replace(place, reason=reason)}

@@ -85,9 +85,15 @@ def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:
         found["program"] = program_to_json(node.own.network, keep)
         if forms := [form for form in node.own.forms if form in FORMS]:
             found["forms"] = forms
-    elif node.own is not None and OWN.get(node.op) is not node.own:
+    elif is_given(node):
         found["given"] = True
     return found
+
+
+def is_given(node: Node) -> bool:
+    """Return whether a node has an op that only its user has."""
+    own = node.own
+    return not (own is None or isinstance(own, Composed) or own in (UNKNOWN, OWN.get(node.op)))
 
 
 def program_to_json(network: Network, keep: Keep) -> dict[str, Any]:

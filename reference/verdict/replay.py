@@ -1,7 +1,7 @@
 """Links replayed by the reference's own ops, from the framework's own numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -113,15 +113,21 @@ class Replay:
         own = self.own(node.name)
         return own.zeroing() if p.zeroes else own.flushing() if p.flushes else own
 
-    def links(self) -> Iterator[Link]:
-        """Yield every link in the order of the chain rule."""
+    def links(self, of: Collection[str] | None = None) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule.
+
+        of: leaves and nodes; if it is given, only their links. An operand without numbers is then
+        seen only by the links of the same ones.
+        """
         without = self.without_probes()
         for node in self.network.nodes:
+            if of is not None and node.name not in of:
+                continue
             link = self.value_link(node)
             yield link
             if without:
                 yield without.value_link_beside(node, self, link)
-        yield from self.backward_links()
+        yield from self.backward_links(of)
         for name in sorted(self.network.trained) if self.update else ():
             needed = [Quantity("value", name), Quantity("derivative", name)]
             make = partial(self.next, name, self.own(name))
@@ -152,27 +158,45 @@ class Replay:
             return None
         return replace(self, trace=self.plain, plain=None, balls=Recent(), unusable={})
 
-    def backward_links(self) -> Iterator[Link]:
-        """Yield the links of the backward sweep, in which each node hands on once."""
+    def backward_links(self, of: Collection[str] | None = None) -> Iterator[Link]:
+        """Yield the links of the backward sweep, in which each node hands on once. of: as above."""
         network = self.network
-        seed = partial(self.receives, network.loss, self.own(network.loss))
-        yield self.link(Quantity("derivative", network.loss), [], seed)
-        left = Counter(name for node in network.nodes for name in node.inputs)
+        if of is None or network.loss in of:
+            seed = partial(self.receives, network.loss, self.own(network.loss))
+            yield self.link(Quantity("derivative", network.loss), [], seed)
+        used = (name for node in network.nodes for name in node.inputs)
+        left = Counter(name for name in used if of is None or name in of)
         handed_on: dict[str, list[Ball]] = {name: [] for name in left}
         needed: dict[str, list[Quantity]] = {name: [] for name in left}
         for node in reversed(network.nodes):
+            if left.keys().isdisjoint(node.inputs):
+                continue
             operands = [Quantity("derivative", node.name)]
             operands += [Quantity("value", name) for name in (node.name, *node.inputs)]
             usable = node.is_known and not self.cause(operands)
             nothing: tuple[Any, ...] = node.inputs
             balls = self.hands_on(node, self.own(node.name), RIGHT) if usable else nothing
             for name, d in zip(node.inputs, balls, strict=True):
+                if name not in left:
+                    continue
                 needed[name] += operands
                 handed_on[name].append(d)
                 left[name] -= 1
                 if not left[name]:
                     received = partial(RIGHT.receive, name, handed_on.pop(name))
                     yield from self.received_links(name, needed[name], received)
+
+    def place(self, quantity: Quantity) -> tuple[float, ...]:
+        """Return what sorts links in the order of the chain rule: values, then derivatives."""
+        order = {node.name: i for i, node in enumerate(self.network.nodes)}
+        name, beside = quantity.of, not quantity.probes
+        if quantity.kind == "value":
+            return (0, order[name], 0, beside)
+        if name == self.network.loss:
+            return (1, -np.inf, 0, beside)
+        first = self.consumers[name][0]
+        position = max(i for i, one in enumerate(first.inputs) if one == name)
+        return (1, -order[first.name], position, beside)
 
     def received_links(
         self, name: str, needed: Iterable[Quantity], received: Callable[[], Ball]
