@@ -32,6 +32,11 @@ def served(method: str) -> Callable[..., Any]:
     return lambda self, *arguments: self._call(method, *arguments)
 
 
+def ended(code: int) -> str:
+    """Return how a process ended, in words. code: as `subprocess` has it."""
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
 class Isolated:
     """The interface of an Adapter, served by a process that loads it from its file."""
 
@@ -66,9 +71,7 @@ class Isolated:
             result, error = unpacked(self.here.recv_bytes())
         except (EOFError, OSError):
             self.process.join()
-            code = self.process.exitcode or 0
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-            raise self._died(f"ended its process ({how})") from None
+            raise self._died(f"ended its process ({ended(self.process.exitcode or 0)})") from None
         except (ValueError, TypeError) as error:
             raise AdapterError(f"answered in no form that can be read: {error}") from None
         if error is not None:
