@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +12,19 @@ import pytest
 
 from backproof.adapters.commanded import Commanded
 from backproof.adapters.protocol import AdapterError, Unsupported
-from backproof.reference.article.figures import Article
+from backproof.reference.article.figures import Article, load
 from backproof.reference.network import Network
-from backproof.reference.networks import mlp
+from backproof.reference.networks import gpt, mlp
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
 from backproof.running.certificates import in_precision
 from backproof.running.implementations import Implementations
+from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.sandbox import ROOT, Sandbox
 
 SOURCE = ROOT / "docs" / "examples" / "mlp.c"
+
+TFJS = ROOT / "docs" / "examples" / "tfjs.mjs"
 
 NETWORKS = {
     "relu": lambda: mlp((3, 4, 2), "relu", "half_squared_error", batch=5),
@@ -95,6 +100,108 @@ def test_updates_and_figures(by_hand: Path, article: Article) -> None:
     assert found == pytest.approx(expected, rel=1e-14)
     with pytest.raises(Unsupported, match="float16: C has no such type"):
         implementations.value("mlp", "float16", 1, "E")
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """The program node, with TensorFlow.js where the example looks for it."""
+    program = shutil.which("node")
+    if not program or not (TFJS.parent / "node_modules" / "@tensorflow").exists():
+        pytest.skip("TensorFlow.js is not installed: npm install --prefix docs/examples")
+    return program
+
+
+@pytest.fixture(scope="module")
+def tensorflow(node: str) -> Commanded:
+    """The example of TensorFlow.js, in one process for all tests."""
+    return Commanded([node, str(TFJS)], limit=120)
+
+
+def passes(adapter: Commanded, network: Network) -> Certificate:
+    """Return the certificate of the passes of an adapter in float32."""
+    leaves, shapes = in_precision(network, "float32")
+    trace, plain = adapter.trace(network, leaves, shapes), adapter.plain(network, leaves)
+    return certify(network, leaves, trace, "float32", plain)
+
+
+def of_op(case: str) -> Network:
+    """Return the network of an op case."""
+    return OP_CASES[case].network(0)
+
+
+SEEN_IN_TFJS: dict[str, Callable[[], Network]] = {
+    "article": lambda: load().network,
+    "gpt": gpt,
+    **{
+        name: partial(of_op, f"{name}/ordinary")
+        for name in (
+            *(
+                "dense",
+                "dense-no-bias",
+                "embedding",
+                "sigmoid",
+                "tanh",
+                "relu",
+                "gelu",
+                "gelu-tanh",
+            ),
+            *("softmax", "log_softmax", "layer_norm", "layer_norm-eps", "causal_mask"),
+            *("matmul", "add", "subtract", "multiply", "divide", "negative", "scale", "exp"),
+            *("sum", "mean", "reshape", "transpose", "mean_squared_error", "cross_entropy"),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("make", SEEN_IN_TFJS.values(), ids=SEEN_IN_TFJS)
+def test_tensorflow_js(tensorflow: Commanded, make: Callable[[], Network]) -> None:
+    """TensorFlow.js is certified on the article, on a GPT, and on ops."""
+    certificate = passes(tensorflow, make())
+
+    assert tensorflow.version.startswith("tfjs 4.")
+    assert certificate.holds, certificate
+    assert certificate.end_to_end
+
+
+def test_what_tensorflow_js_gets_wrong(tensorflow: Commanded) -> None:
+    """Its softmax cross-entropy hands on to the targets what it hands on to the logits, negated.
+
+    dE/dt is -log softmax(y), not t - softmax(y), each over the number of rows.
+    """
+    network = of_op("softmax_cross_entropy/ordinary")
+    leaves, shapes = in_precision(network, "float32")
+    trace = tensorflow.trace(network, leaves, shapes)
+    (node,) = (one for one in network.nodes if one.op == "softmax_cross_entropy")
+    y, t = node.inputs
+
+    assert passes(tensorflow, network).refuted.name == f"dE/d{t}"  # type: ignore[union-attr]
+    assert np.array_equal(trace.gradients[t], -trace.gradients[y])
+
+
+def test_what_is_not_written_in_javascript(tensorflow: Commanded) -> None:
+    """An op, an option and a precision that the example does not have are declared."""
+    for case, precision, message in (
+        ("conv/ordinary", "float32", "conv: it is not written yet"),
+        ("softmax_cross_entropy-smoothed/ordinary", "float32", "label_smoothing"),
+        ("tanh/ordinary", "float64", "float64: TensorFlow.js has float32"),
+    ):
+        network = of_op(case)
+        with pytest.raises(Unsupported, match=message):
+            tensorflow.trace(network, *in_precision(network, precision))
+
+
+def test_a_lost_factor_is_found_in_javascript(tmp_path: Path, node: str) -> None:
+    """A factor that is lost in its source is refuted at its own link, the first of all."""
+    wrong = "tf.tanh(inner).add(1)).mul(0.5)"
+    text = TFJS.read_text(encoding="utf-8")
+    assert text.count(wrong) == 1
+    (tmp_path / "tfjs.mjs").write_text(text.replace(wrong, "tf.tanh(inner).add(1))"), "utf-8")
+    (tmp_path / "node_modules").symlink_to(TFJS.parent / "node_modules")
+    adapter = Commanded([node, str(tmp_path / "tfjs.mjs")], limit=120)
+    refuted = passes(adapter, of_op("gelu-tanh/ordinary")).refuted
+
+    assert refuted is not None
+    assert refuted.name == "y"
 
 
 SERVED = """
