@@ -104,11 +104,10 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "record",
         help="record one pass of a framework as the files of a trace",
-        description="Record one pass over a case, with probes and without. "
-        "Your own program: backproof.torch.record, backproof.jax.record.",
+        description="Record one pass over a case, with probes and without.",
         epilog="exit status: 0, or 2 if nothing was recorded",
     )
-    one.add_argument("implementation", help="a framework or a variant of one: torch, jax.jit")
+    one.add_argument("implementation", help="a framework, a variant of one, or an adapter")
     one.add_argument("case", help="a case of `verify`, a network or an op: article, gpt, conv")
     one.add_argument("folder", type=Path, help="a new or empty folder")
     one.add_argument("--precision", default="float32", help="default: %(default)s")
@@ -159,12 +158,13 @@ def _record(asked: argparse.Namespace) -> int:
     """Record one pass of an implementation."""
     from backproof.adapters.protocol import AdapterError, Unsupported  # noqa: PLC0415 NumPy
     from backproof.running.record import recorded  # noqa: PLC0415 for this command alone
+    from backproof.traces.numbers import TraceError  # noqa: PLC0415 likewise
     from backproof.traces.writing import write  # noqa: PLC0415 likewise
 
     which = (asked.implementation, asked.case, asked.precision, asked.seed, asked.adapter)
     try:
         write(recorded(*which), asked.folder)
-    except (AdapterError, Unsupported, ValueError) as error:
+    except (AdapterError, TraceError, Unsupported, ValueError) as error:
         return _refuse(error)
     return 0
 
@@ -180,7 +180,7 @@ def _certify(asked: argparse.Namespace) -> int:
             certificate.report(asked.report)
         if asked.json:
             asked.json.write_text(certificate.to_json(), encoding="utf-8")
-    except (TraceError, OSError, BrokenExecutor) as error:
+    except (TraceError, OSError, MemoryError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
     return 0 if certificate.holds else 1

@@ -36,6 +36,10 @@ class Failed(Exception):
     """The reference's op does not take a node's operands: (the node's name, what it raised)."""
 
 
+FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an op raises that does not take its operands, or its options."""
+
+
 class Guarded(Replay):
     """Replays links, and names the node whose op does not take its operands."""
 
@@ -43,14 +47,14 @@ class Guarded(Replay):
         """Return the ball of a node's value. Raises Failed."""
         try:
             return super().value(name, p, rules)
-        except (TypeError, ValueError, LookupError) as error:
+        except FAILURES as error:
             raise Failed(name, error) from error
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return the balls of what a node hands on. Raises Failed."""
         try:
             return super().hands_on(node, p, rules)
-        except (TypeError, ValueError, LookupError) as error:
+        except FAILURES as error:
             raise Failed(node.name, error) from error
 
 

@@ -36,7 +36,7 @@ DTYPES = {
 """The name of a dtype in a file -> in NumPy."""
 
 
-class TraceError(ValueError):
+class TraceError(Exception):
     """A trace cannot be read or written: the message says what is wrong, and where."""
 
 

@@ -29,9 +29,15 @@ def read(folder: str | Path, known: Mapping[str, Op] | None = None) -> Recording
         head = program_of(folder / layout.PROGRAM)
         stored = index_of(folder, head.strings("numbers"))
         return Reader(head, stored, known or {}).recording()
-    except (ValueError, RecursionError) as error:
-        file = "" if isinstance(error, TraceError) else f"{layout.PROGRAM}: "
-        raise TraceError(f"{folder}: {file}{' '.join(str(error).split())}") from None
+    except TraceError as error:
+        raise TraceError(f"{folder}: {one_line(error)}") from None
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise TraceError(f"{folder}: {layout.PROGRAM}: {one_line(error)}") from None
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split())
 
 
 def program_of(path: Path) -> Object:
@@ -119,9 +125,9 @@ class Reader:
         )
 
     def option(self, name: str) -> Array:
-        """Return an array of an option. Raises TraceError."""
+        """Return an array of an option. Raises ValueError, TraceError."""
         if name not in self.stored:
-            raise TraceError(f"no file has {name}")
+            raise ValueError(f"no file has {name}")
         return read_array(name, self.stored[name])
 
     def numbers(self, kind: str, names: Iterable[str]) -> Numbers:

@@ -11,8 +11,11 @@ from safetensors.numpy import load_file, save_file
 
 from backproof import command
 from backproof.adapters.recording import Recording
+from backproof.programs.certify import certify_recording
 from backproof.reference.backprop import backprop
 from backproof.reference.networks import mlp
+from backproof.traces.numbers import TraceError
+from backproof.traces.reading import read
 from backproof.traces.writing import write
 
 NUMBERS = "numbers-1.safetensors"
@@ -109,6 +112,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "too new": (program(lambda p: p.update(version=2)), "program.json: a trace of version 2; this reads version 1"),
     "no version": (program(lambda p: p.pop("version")), "program.json: the program: lacks 'version', expected an integer"),
     "NaN": (text('"loss_scale": 1.0', '"loss_scale": NaN'), "program.json: not JSON: NaN is no number of JSON"),
+    "a large number": (program(lambda p: p.update(loss_scale=10**400)), "program.json: int too large to convert to float"),
     "infinity": (text('"loss_scale": 1.0', '"loss_scale": 1e999'), "program.json: loss_scale: inf is not above zero"),
     "nested": (lambda folder: (folder / "program.json").write_text("[" * 10**5), "program.json: "),
     "nested options": (program(lambda p: p["nodes"][0].update(options={"a": nested(700)})), "program.json: "),
@@ -158,6 +162,24 @@ def test_bad_files(
         assert refused(folder, capsys).startswith(f"backproof: {folder}: {message}")
     else:  # it is there all the same
         assert command.run(["certify", str(folder)]) == 0
+
+
+def test_a_file_that_changes(folder: Path) -> None:
+    """A file that is cut off after it was checked ends the certificate: it is no fault of an op."""
+    recording = read(folder)
+    cut(NUMBERS, to=-8)(folder)
+
+    with pytest.raises(TraceError, match=f"{NUMBERS}: cannot be read"):
+        certify_recording(recording, 0.0, progress=False)
+
+
+def test_options_that_an_op_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An op that fails on its options is named, and the certificate does not hold."""
+    change = {"op": "einsum", "options": {"equation": "three"}}
+    program(lambda p: p["nodes"][1].update(change))(folder)
+
+    assert command.run(["certify", str(folder)]) == 1
+    assert "einsum at E: the reference's op fails: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
