@@ -52,6 +52,8 @@ class Isolated:
         self.process = context.Process(target=_serve, args=(there, name, path), daemon=True)
         self.process.start()
         there.close()
+        with suppress(EOFError, OSError):  # where the process is gone, the call says how
+            self.here.recv_bytes()  # it has started: the time from here on is the adapter's
         self.version: str = self._call("version")
 
     trace = served("trace")
@@ -95,6 +97,7 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
     """Answer calls, inside the adapter's process."""
     from backproof.adapters import load  # noqa: PLC0415 for the adapter's process alone
 
+    pipe.send_bytes(b"started")
     adapter: Adapter | None = None
     untouched = _state()
     with tempfile.TemporaryFile() as printed:
