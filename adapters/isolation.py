@@ -75,7 +75,8 @@ class Isolated:
             self.process.join()
             raise self._died(f"ended its process ({ended(self.process.exitcode or 0)})") from None
         except (ValueError, TypeError) as error:
-            raise AdapterError(f"answered in no form that can be read: {error}") from None
+            self.process.kill()  # what it sends next may be the answer to this call
+            raise self._died(f"answered in no form that can be read: {error}") from None
         if error is not None:
             kind, message = error
             raise ERRORS[kind](message)
@@ -105,7 +106,7 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
         while True:
             try:
                 method, arguments = unpacked(pipe.recv_bytes())
-            except EOFError:
+            except (EOFError, OSError):
                 return
             try:
                 if adapter is None:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
 from backproof.traces.as_json import Keep, Read, node_of_json, node_to_json
 from backproof.traces.json_object import Object
-from backproof.traces.numbers import can_be_written, plain
+from backproof.traces.numbers import DTYPES, can_be_written, plain
 
+split: Any = deserialize  # the library has no types for it
 HEAD = 8
 """The length of the JSON takes so many bytes."""
 
@@ -42,10 +43,15 @@ def unpacked(message: bytes) -> Any:
     """Return the content of a message. Raises ValueError where it is none."""
     end = HEAD + int.from_bytes(message[:HEAD], "little")
     try:
-        arrays = load(message[end:])
+        arrays = {name: array_of(one) for name, one in split(message[end:])}
         return of_json(json.loads(message[HEAD:end]), arrays.__getitem__)
     except (SafetensorError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def array_of(one: Mapping[str, Any]) -> Array:
+    """Return an array of a message, whose memory is its own. Raises KeyError for a dtype."""
+    return np.ndarray(one["shape"], DTYPES[one["dtype"]], bytes(one["data"])).copy()
 
 
 def to_json(content: Any, keep: Keep) -> Any:

@@ -27,7 +27,8 @@ from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
 from backproof.running.record import recorded
 from backproof.traces.as_json import NotWritten, option_of_json, option_to_json
-from backproof.traces.numbers import LARGE, TraceError
+from backproof.traces.messages import packed, unpacked
+from backproof.traces.numbers import DTYPES, LARGE, TraceError
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 from tests.verifier.lazy import Lazy
@@ -312,3 +313,15 @@ def test_every_op_of_the_table_is_read_by_its_name() -> None:
     from backproof.reference.own import OWN  # noqa: PLC0415 for this test alone
 
     assert not OWN.keys() & OPS.keys()
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values())
+@pytest.mark.parametrize("shape", [(), (3,), (0, 2), (2, 3)], ids=str)
+def test_messages(dtype: str, shape: tuple[int, ...]) -> None:
+    """An array that is sent to another process is the same there, of every dtype and shape."""
+    a = np.asarray(np.arange(np.prod(shape)).reshape(shape), dtype, order="F")
+    (found,) = unpacked(packed((a,)))
+
+    assert (found.dtype, found.shape) == (a.dtype, a.shape)
+    assert found.tolist() == a.tolist()
+    assert found.flags.writeable
