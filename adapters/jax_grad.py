@@ -297,6 +297,18 @@ def prelu(z: Tensor, a: Tensor) -> Tensor:
     return jnp.where(z > 0, z, a.reshape(-1, *(1 for _ in range(2, z.ndim))) * z)
 
 
+def triangular_solve(
+    A: Tensor,
+    B: Tensor,
+    *,
+    lower: bool = True,
+    transpose: bool = False,
+    unit_diagonal: bool = False,
+) -> Tensor:
+    options = {"lower": lower, "transpose_a": transpose, "unit_diagonal": unit_diagonal}
+    return lax.linalg.triangular_solve(A, B, left_side=True, **options)
+
+
 adapter = Adapter(
     version=jax.__version__,
     ops={
@@ -386,6 +398,13 @@ adapter = Adapter(
         "prelu": prelu,
         "glu": jax.nn.glu,
         "where": lambda a, b, condition: jnp.where(condition, a, b),
+        "atan2": jnp.arctan2,
+        "erf_inv": lax.erf_inv,
+        "lgamma": lax.lgamma,
+        "digamma": lax.digamma,
+        "triangular_solve": triangular_solve,
+        "solve": jnp.linalg.solve,
+        "cholesky": jnp.linalg.cholesky,
     },
     array=jnp.array,
     numpy=np.asarray,

@@ -9,13 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
-from backproof.adapters.jax_steps import CUSTOM, Key, Program, Step
+from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import NotRecorded
 from backproof.reference.composed import composed
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import FROM_OUTPUT, with_forms
+
+DERIVED = {"logaddexp": (FROM_OUTPUT,)}
+"""A function of JAX's own with a custom derivative -> the forms of it, by name."""
 
 
 @dataclass(slots=True)
@@ -83,6 +87,8 @@ class Graph:
         operands = [*map(self.operand, step.operands)]
         for name in (step.place.function, step.name):
             if name in self.known:
+                if len(step.results) != 1:
+                    raise NotKnown("an op has one result, and the function has several")
                 return [Call(name, (*operands,), own=self.known[name])]
         if step.name in CUSTOM:
             return custom(self, step)
@@ -158,7 +164,11 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         if key not in inner.tracked:
             raise NotKnown("its forward pass hands on nothing")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
-        calls.append(call_of(reading, step.place.function, key, outer.avals[result].dtype, of))
+        call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
+        file = str(closed.jaxpr.debug_info.func_filename)
+        if call.own and file.startswith(OWN) and call.op in DERIVED:
+            call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
+        calls.append(call)
     return calls
 
 

@@ -1,5 +1,6 @@
 """One pass of a user's own JAX program, recorded."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,35 +37,46 @@ class Run:
 
     @cached_property
     def leaves(self) -> dict[tuple[int, int], tuple[str, Any]]:
-        """All arrays: (argument, place in its tree) -> name, array."""
+        """All arrays: (argument, place in its tree) -> name, array.
+
+        A Python float is a parameter where jax.grad takes it: where its argument holds nothing but
+        floats. Among functions and flags, as in a module of equinox, it is an option.
+        Raises NotRecorded where two have one name.
+        """
         names = titles(self.loss, len(self.arguments))
         found = {}
         for i, argument in enumerate(self.arguments):
             leaves, _ = jax.tree_util.tree_flatten_with_path(argument)
+            takes = i in self.argnums and all(is_float(leaf) for _, leaf in leaves)
             for k, (path, leaf) in enumerate(leaves):
                 tail = jax.tree_util.keystr(path, simple=True, separator="/")
                 name = f"{names[i]}/{tail}" if tail else names[i]
-                if i in self.argnums and isinstance(leaf, float):
-                    leaf = jnp.asarray(leaf)  # noqa: PLW2901 as jax.grad takes it
+                if takes and isinstance(leaf, float | np.generic):
+                    leaf = jnp.asarray(leaf)  # noqa: PLW2901
                 if isinstance(leaf, jax.Array | np.ndarray):
                     found[i, k] = name, leaf
+        for name, n in Counter(name for name, _ in found.values()).items():
+            if n > 1:
+                raise NotRecorded(f"{n} arrays have the name {name}")
         return found
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The arrays of floats with respect to which the loss is differentiated, by name.
 
-        Raises NotRecorded where there is none, or where one has numbers that are not finite.
+        Raises NotRecorded where an argument has none, or where one has numbers that are not finite.
         """
-        found = {}
+        found, empty = {}, dict.fromkeys(self.argnums)
         for (i, _), (name, leaf) in self.leaves.items():
             if i in self.argnums and jnp.issubdtype(leaf.dtype, jnp.inexact):
                 refuse(leaf.dtype, f"parameter {name}")
                 if not np.isfinite(np.asarray(leaf)).all():
                     raise NotRecorded(f"parameter {name}: has numbers that are NaN or infinite")
                 found[name] = jnp.asarray(leaf)
-        if not found:
-            raise NotRecorded("no parameter is an array of floats")
+                empty.pop(i, None)
+        for i in empty:
+            name = titles(self.loss, len(self.arguments))[i]
+            raise NotRecorded(f"{name}: expected parameters, found no array of floats")
         return found
 
     @cached_property
@@ -85,9 +97,10 @@ class Run:
             arguments.append(jax.tree_util.tree_unflatten(tree, leaves))
         return self.loss(*arguments)
 
-    def plain(self, loss: Callable[..., Any] | None = None) -> dict[str, Array]:
-        """Return the gradients as users compute them. loss: another one, of the same arguments.
+    def plain(self, loss: Callable[..., Any] | None = None) -> tuple[Array, dict[str, Array]]:
+        """Return the loss and the gradients as users compute them.
 
+        loss: another one, of the same arguments.
         Raises NotRecorded, and whatever the loss raises.
         """
         run = Run(loss, self.arguments, self.argnums, self.jit) if loss else self
@@ -98,8 +111,8 @@ class Run:
             return found
 
         of = jax.value_and_grad(one)
-        _, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
-        return {name: np.asarray(a) for name, a in gradients.items()}
+        value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
+        return np.asarray(value), {name: np.asarray(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
         """Return the program. Raises NotRecorded where it is not the same from trace to trace."""
@@ -122,6 +135,13 @@ def titles(loss: Callable[..., Any], n: int) -> list[str]:
     return [known[i] if i < len(known) else f"argument {i}" for i in range(n)]
 
 
+def is_float(leaf: Any) -> bool:
+    """Return whether a leaf of a tree is a float, or an array of floats."""
+    if isinstance(leaf, jax.Array | np.ndarray | np.generic):
+        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return isinstance(leaf, float)
+
+
 def is_one(loss: Any) -> None:
     """Raise NotRecorded unless a loss is one number."""
     if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
@@ -133,12 +153,12 @@ def is_one(loss: Any) -> None:
 
 
 def record(run: Run, known: Mapping[str, Op]) -> Recording:
-    """Return one pass of a program as it was recorded, and its gradients as users compute them.
+    """Return one pass of a program as it was recorded, and as users run it.
 
     known: the name of a primitive or of a custom function -> its op.
     Raises NotRecorded, and whatever the program raises.
     """
-    plain = run.plain()
+    value, plain = run.plain()
     traced, program = run.traced(), Program()
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
@@ -162,7 +182,7 @@ def record(run: Run, known: Mapping[str, Op]) -> Recording:
     graph = graph_of(program, steps, {**program.given, **found}, own, known)
     network = graph.network(getattr(run.loss, "__name__", "program"), graph.names[last])
     found = recording(graph, network, gradients, cotangents)
-    return replace(found, compiled=run.jit, plain=Trace({}, {}, plain))
+    return replace(found, compiled=run.jit, as_run=Trace({network.loss: value}, {}, plain))
 
 
 def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,14 @@ STOPS = {"stop_gradient", "sign", "floor", "ceil", "round"}
 MOST_STEPS = 256
 """A scan of more steps is not unrolled, and not known."""
 
-OWN = (str(Path(jax.__file__).parent), str(Path(__file__).parent))
-"""Where code is not the user's: JAX, and the adapters."""
+HERE = str(Path(__file__).parent)
+"""Where the adapters are: what called them is not of the program."""
+
+OWN = (str(Path(jax.__file__).parent), HERE)
+"""Where code is neither the user's nor of a library: JAX, and the adapters."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of installed packages: JAX, flax, equinox, optax."""
 
 
 NOWHERE = Place("", "", "", 0)
@@ -189,7 +196,7 @@ class Program:
         left, seen = [*keys], set[Key]()
         while left:
             key = left.pop()
-            if key not in seen and key not in self.found:
+            if key not in seen:
                 seen.add(key)
                 left += self.makers[key].operands if key in self.makers else ()
         return [step for step in self.steps if seen.intersection(step.results)]
@@ -228,20 +235,33 @@ def inside(scope: Place, part: str) -> Place:
     return replace(scope, module=f"{scope.module}/{part}" if scope.module else part)
 
 
-def place_of(equation: Any, scope: Place) -> Place:
-    """Return where in the user's source an equation is: the innermost code that is not JAX's.
+def is_of_library(file: str) -> bool:
+    """Return whether a file is not the user's: JAX's, or one of an installed package."""
+    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
 
-    JAX keeps what it has traced of a compiled function. What is within one of its own has the
-    traceback of the first call of all, so its place is that of the call at hand.
+
+def place_of(equation: Any, scope: Place) -> Place:
+    """Return where in the user's source an equation is: the innermost code that is not installed.
+
+    Where all of it is installed, as in a function that a library compiles, it is the innermost code
+    that is not JAX's. JAX keeps what it has traced of a compiled function. What is within one of
+    its own has the traceback of the first call of all, so its place is that of the call at hand.
+    A program that JAX itself calls, such as what it splits over devices, is where it begins.
     """
     name = equation.primitive.name
     if name in CUSTOM:
         name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
     traceback = equation.source_info.traceback
     frames = traceback.frames if traceback is not None and not scope.file else ()
-    user = next((frame for frame in frames if not frame.file_name.startswith(OWN)), None)
-    file, line = (Path(user.file_name).name, user.line_num) if user else (scope.file, scope.line)
-    return Place(scope.module, name, file, line)
+    within = [*takewhile(lambda frame: not frame.file_name.startswith(HERE), frames)]
+    users = [frame for frame in within if not is_of_library(frame.file_name)]
+    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
+    if users:
+        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
+    if scope.file or "jaxpr" not in equation.params:
+        return Place(scope.module, name, scope.file, scope.line)
+    of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info
+    return Place(scope.module, name, Path(of.func_filename or "").name, of.func_lineno or 0)
 
 
 def alike(one: Any, other: Any) -> bool:

@@ -262,6 +262,19 @@ def variance(x: Tensor, axis: Any = None, *, keepdims: bool = False, correction:
     return torch.var(x, axis, correction=correction, keepdim=keepdims)
 
 
+def triangular_solve(
+    A: Tensor,
+    B: Tensor,
+    *,
+    lower: bool = True,
+    transpose: bool = False,
+    unit_diagonal: bool = False,
+) -> Tensor:
+    T = A.mT if transpose else A
+    options = {"upper": lower == transpose, "unitriangular": unit_diagonal}
+    return torch.linalg.solve_triangular(T, B, **options)
+
+
 adapter = Adapter(
     version=str(torch.__version__),
     processor=processor(),
@@ -358,6 +371,13 @@ adapter = Adapter(
         "hardswish": F.hardswish,
         "prelu": F.prelu,
         "glu": lambda x, axis=-1: F.glu(x, axis),
+        "atan2": torch.atan2,
+        "erf_inv": torch.erfinv,
+        "lgamma": torch.lgamma,
+        "digamma": torch.digamma,
+        "triangular_solve": triangular_solve,
+        "solve": torch.linalg.solve,
+        "cholesky": lambda A: torch.linalg.cholesky((A + A.mT) / 2),
     },
     array=array,
     numpy=numpy,

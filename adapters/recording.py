@@ -35,6 +35,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """What was computed along a direction: a Hessian times a vector, and all on the way to it.
+
+    directions: leaf -> its tangent. tangents: of all values, cotangents and gradients.
+    once:       the nodes that have no second derivative; where there are any, nothing is computed.
+    """
+
+    directions: Mapping[str, Array]
+    tangents: Trace
+    once: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One pass of a program.
 
@@ -49,9 +62,10 @@ class Recording:
     compiled: whether a compiler may have computed numbers again.
     scale:   the loss scale.
     plain:   the pass without probes, as users run it; None where the pass itself has no probes.
-             Where it has no values, its gradients are held end to end.
+    as_run:  only the loss and the gradients of that pass, where its other numbers are not seen.
     precisions: leaf or node -> the name of the precision that was asked for. Where it is empty,
              every array was asked for in the dtype that it has.
+    along:   the tangents of the pass along a direction, if they were asked for.
     """
 
     network: Network
@@ -67,4 +81,6 @@ class Recording:
     compiled: bool = False
     scale: float = 1.0
     plain: Trace | None = None
+    as_run: Trace | None = None
     precisions: Mapping[str, str] = field(default_factory=dict)
+    along: Along | None = None

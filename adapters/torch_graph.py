@@ -19,6 +19,10 @@ from backproof.reference.ops import OPS, Array, Op
 Tensor = Any
 
 
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""The precisions of which the rounding is known."""
+
+
 @dataclass(slots=True)
 class Graph:
     """Nodes and leaves, and the value of each as it was when it was computed or first used.
@@ -58,9 +62,9 @@ class Graph:
     def keep(self, t: Any, name: str) -> str:
         """Keep the value of a tensor or array under a name, and return the name."""
         if isinstance(t, torch.Tensor):
-            refuse(t, self.places.get(name, name))
             self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
             t = t.detach()
+            refuse(t, self.places.get(name, name))
             self.stored.setdefault(t.untyped_storage().data_ptr(), []).append(name)
         self.values[name] = t
         return name
@@ -80,7 +84,7 @@ class Graph:
             return name
         if not self.tracks(t):
             return self.constant(t)
-        if t.is_leaf and t.requires_grad and not name:
+        if t.is_leaf and t.requires_grad and not self.is_used(name):
             return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
         return self.changed(t, name, place)
 
@@ -97,10 +101,19 @@ class Graph:
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
 
+    def is_used(self, name: str) -> bool:
+        """Return whether a node was computed from a tensor. A leaf may be written to before."""
+        return any(name in node.inputs for node in self.nodes)
+
     def is_current(self, t: Tensor) -> bool:
         """Return whether a tensor is known as it is now."""
         known, version, _ = self.known.get(id(t), (None, -1, ""))
         return known is t and version == t._version  # noqa: SLF001
+
+    def current(self) -> list[Tensor]:
+        """Return all tensors that are differentiated and known as they are now."""
+        known = [t for t, *_ in self.known.values()]
+        return [t for t in known if self.tracks(t) and self.is_current(t)]
 
     def sharing(self, t: Tensor) -> Iterator[str]:
         """Yield the names of all tensors that share memory with a tensor."""
@@ -185,10 +198,12 @@ def floats(a: Array) -> Array:
 def refuse(t: Tensor, place: Any) -> None:
     """Raise NotRecorded for a tensor of a kind that has no certificate."""
     kinds = {
+        "torch.func's": torch._C._functorch.is_functorch_wrapped_tensor(t),  # noqa: SLF001
         "complex": t.is_complex(),
         "quantized": t.is_quantized,
         "nested": t.is_nested,
         "sparse": t.layout != torch.strided,
+        str(t.dtype): t.is_floating_point() and t.dtype not in DTYPES,
     }
     for kind, found in kinds.items():
         if found:

@@ -3,15 +3,17 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from backproof.adapters.pytorch_autograd import adapter
-from backproof.adapters.recording import NotRecorded, Recording
+from backproof.adapters.recording import Along, NotRecorded, Recording
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder
+from backproof.adapters.torch_second import SecondRecorder, directions_of
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -86,16 +88,22 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
 
 
 def record(
-    closure: Closure, model: Any, name: str, known: Mapping[Any, Op] | None = None
+    closure: Closure,
+    model: Any,
+    name: str,
+    known: Mapping[Any, Op] | None = None,
+    second: bool | Mapping[str, Tensor] = False,  # noqa: FBT001, FBT002 as in `certify`
 ) -> Recording:
     """Return one pass of a program as it was recorded.
 
-    closure, model, known: as in `backproof.torch.certify`. name: the program's, for messages.
+    closure, model, known, second: as in `backproof.torch.certify`. name: the program's, for
+    messages.
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
     own = {id(t): key for key, t in reversed(trained.items())}
-    recorder = Recorder(model, own, known or {})
+    directions = directions_of(second, trained) if second else None
+    recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:
         again = loss_of(closure)
@@ -114,12 +122,19 @@ def record(
         leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
         leaves |= trained
         before = {k: t.grad for k, t in leaves.items()}
+        tangents: dict[str, Tensor] = {}
         try:
-            gradients = run_back(loss, leaves)
+            if isinstance(recorder, SecondRecorder):
+                gradients, tangents = recorder.run_back(loss, leaves, directions or {})
+            else:
+                gradients = run_back(loss, leaves)
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
-    return recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
+    found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
+    if isinstance(recorder, SecondRecorder):
+        return replace(found, along=along(found, recorder, directions or {}, tangents))
+    return found
 
 
 @contextmanager
@@ -195,3 +210,24 @@ def recording(
         version=str(adapter.version),
         processor=(*adapter.processor,),
     )
+
+
+def along(
+    found: Recording,
+    recorder: SecondRecorder,
+    directions: Mapping[str, Tensor],
+    tangents: Mapping[str, Tensor],
+) -> Along:
+    """Return what was computed along a direction, as arrays: zeros where nothing moves."""
+
+    def filled(arrays: Mapping[str, Array], moved: Mapping[str, Any]) -> dict[str, Array]:
+        return {k: array(moved[k]) if k in moved else np.zeros_like(a) for k, a in arrays.items()}
+
+    trace = Trace(
+        filled(found.trace.values, recorder.tangents),
+        filled(found.trace.cotangents, recorder.second),
+        filled(found.trace.gradients, tangents),
+    )
+    nodes = (node.name for node in found.network.nodes)
+    once = tuple(name for name in nodes if name in recorder.once)
+    return Along(filled(found.leaves, directions), trace, once)

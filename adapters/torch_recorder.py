@@ -19,7 +19,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import Place
+from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -53,6 +53,12 @@ LOWERED = (
 Automatic Mixed Precision, Autocast Op Reference)."""
 
 
+LIKE = ("_as", "to", "copy", "broadcast_tensors")
+"""How functions end that take of an operand only its shape or its type, or write over it."""
+
+NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
+"""The functions that return the numbers of a tensor as something else than a tensor."""
+
 READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError)
 """What a reader raises where it does not know a call, or where the call is not what it expects."""
 
@@ -66,6 +72,8 @@ class Recorder(TorchFunctionMode):
     cotangents: node -> its cotangent, once the pass has run back.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    turned: where a custom function that is running turns what is differentiated into numbers.
+    open: the functions whose bodies are running.
     """
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
@@ -78,7 +86,21 @@ class Recorder(TorchFunctionMode):
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
+        self.turned: list[Place] = []
         self.is_inside = False
+        self.open: list[Any] = []
+
+    @contextmanager
+    def opening(self, function: Any) -> Iterator[None]:
+        """Record the calls in a function's body; where it calls itself, that call is one of them.
+
+        Some functions ask whether somebody overrides them in another function.
+        """
+        self.open.append(function)
+        try:
+            yield
+        finally:
+            self.open.pop()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -128,6 +150,9 @@ class Recorder(TorchFunctionMode):
         graph = self.graph
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
+        if any(map(is_transformed, operands)):
+            where = self.place(function)
+            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names: dict[int, str] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
@@ -139,8 +164,8 @@ class Recorder(TorchFunctionMode):
         if not recorded:
             return function(*args, **named)
         reader = self.readers.get(function) or reader_of(function)
-        if reader is None and (body := opened(function)):
-            with self:
+        if reader is None and function not in self.open and (body := opened(function)):
+            with self, self.opening(function):
                 return body(*args, **named)
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
@@ -149,11 +174,17 @@ class Recorder(TorchFunctionMode):
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = function(*args, **named)
-        if result is None and names:  # x[index] = values
+        result = self.call(function, args, named)
+        if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
+        if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
+            self.turned.append(place)
         self.record(Seen(function, result), reader, args, named_too, names, place)
         return result
+
+    def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call that is recorded, and return its result."""
+        return function(*args, **named)
 
     def record(
         self,
@@ -173,12 +204,17 @@ class Recorder(TorchFunctionMode):
         if reader is not None:
             try:
                 calls = reader(seen, *args, **named)
+                if not name_of(seen.function).endswith(LIKE):
+                    all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
             except READING as error:
-                reason = str(error)
+                calls, reason = None, str(error)
         with self.graph.before(names):
+            operands = [*tensors_of(args, named)]
+            if seen.function is torch.autograd.grad:  # it depends on all that was computed
+                operands = [*self.graph.current()]
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 call = calls[i] if isinstance(calls, list) else calls
-                self.add(results[i], call, names, tensors_of(args, named), place, reason)
+                self.add(results[i], call, names, operands, place, reason)
 
     def add(
         self,
@@ -208,7 +244,7 @@ class Recorder(TorchFunctionMode):
         known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
         if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
             return False
-        return bool(t.requires_grad or self.is_inside)
+        return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""
@@ -253,20 +289,21 @@ class Recorder(TorchFunctionMode):
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
             result = apply(*args, **named)
-            self.record(Seen(function, result), reader, args, named, names, place)
+            with torch._C.DisableTorchFunction():  # noqa: SLF001 reading a result is no call of the program
+                self.record(Seen(function, result), reader, args, named, names, place)
             return result
         inner = Graph({id(t): names[id(t)] for t in tracked}, lambda t: id(t) in inner.known)
         for t in tracked:
             inner.keep(t, names[id(t)])
-        self.graph, self.is_inside = inner, True
+        self.graph, self.is_inside, self.turned = inner, True, []
         try:
             result = apply(*args, **named)
         finally:
             self.graph, self.is_inside = outer, False
-        for t in tensors_of(result):
-            if not t.requires_grad or not t.is_floating_point():
-                continue
-            self.node_of(function.__name__, t, inner, tracked, place)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 what follows is no part of the program
+            for t in tensors_of(result):
+                if t.requires_grad and t.is_floating_point():
+                    self.node_of(function.__name__, t, inner, tracked, place)
         return result
 
     def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
@@ -274,7 +311,7 @@ class Recorder(TorchFunctionMode):
         _, version, last = inner.known.get(id(t), (None, -1, ""))
         nodes = inner.reaching(last)
         known = nodes and version == t._version and all(node.is_known for node in nodes)  # noqa: SLF001
-        if known:
+        if known and not self.turned:
             network = inner.network(title, last)
             own = {inner.own[id(t)]: t for t in tracked}
             leaves = (*network.inputs, *network.parameters)
@@ -286,7 +323,8 @@ class Recorder(TorchFunctionMode):
                 call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
             self.graph.add(t, call, place)
         else:
-            reasons = [str(inner.places[n.name]) for n in nodes if not n.is_known]
+            places = [inner.places[n.name] for n in nodes if not n.is_known]
+            reasons = [*map(str, (*places, *self.turned))]
             reason = (
                 f"in its forward pass {reasons[0]} is not known"
                 if reasons
@@ -299,6 +337,23 @@ class Recorder(TorchFunctionMode):
 def is_inside(code: Any) -> bool:
     """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
     return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
+
+
+def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
+    """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
+    every = calls if isinstance(calls, list) else [calls]
+    read = {id(t) for call in every for t in call.tensors}
+    if not read.issuperset(map(id, operands)):
+        raise NotKnown("an option that is differentiated")
+
+
+def is_transformed(t: Tensor) -> bool:
+    """Return whether a tensor is differentiated inside of vmap, grad or jvp: autograd sees none."""
+    functorch = torch._C._functorch  # noqa: SLF001 no other name
+    inner = t
+    while functorch.is_functorch_wrapped_tensor(inner):
+        inner = functorch.get_unwrapped(inner)
+    return inner is not t and bool(inner.requires_grad)
 
 
 def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
@@ -335,7 +390,10 @@ def opened(function: Any) -> Callable[..., Any] | None:
 
 def described(function: Any) -> str:
     """Return what users call a function: "F.gelu", "torch.add"."""
-    name = torch.overrides.resolve_name(function) or getattr(function, "__name__", str(function))
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None)
+    whole = f"{module}.{name}" if module == "torch.autograd" else name
+    name = torch.overrides.resolve_name(function) or whole
     return name.replace("torch._C._nn.", "F.").replace("torch.nn.functional.", "F.")
 
 
@@ -355,10 +413,20 @@ def ahead(x: Tensor) -> Iterator[None]:
 
 
 def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
-    """Return what a dropout makes of ones, with the random numbers that it is about to draw."""
+    """Return what a dropout is about to multiply by: zeros, and 1 / (1 - p).
+
+    It is found by the dropout of ones: those that are not zero were not dropped.
+    """
     named.pop("inplace", None)
+    p = others[0] if others else named.get("p", 0.5)
     with ahead(input):
-        return function(torch.ones_like(input), *others[:2], **named)
+        return scaled(function(torch.ones_like(input), *others[:2], **named) != 0, p, input)
+
+
+def scaled(kept: Tensor, p: float, like: Tensor) -> Tensor:
+    """Return the mask of a dropout of probability p: zeros, and 1 / (1 - p) for what is kept."""
+    one = torch.ones((), dtype=like.dtype, device=like.device)
+    return kept * (one / (1 - p) if p < 1 else one)
 
 
 def dropped_in_attention(
@@ -382,9 +450,7 @@ def dropped_in_attention(
     unit = torch.eye(S, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], S, S)
     alike = torch.zeros_like(query), torch.zeros_like(key), unit
     with ahead(query):
-        kept = function(*alike, dropout_p=dropout_p, **named) != 0
-        scale = torch.ones((), dtype=query.dtype, device=query.device) / (1 - dropout_p)
-    return kept * scale
+        return scaled(function(*alike, dropout_p=dropout_p, **named) != 0, dropout_p, query)
 
 
 DROPS: dict[str, Callable[..., Any]] = {

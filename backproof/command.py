@@ -1,4 +1,4 @@
-"""The command `backproof`: verify, record, certify, audit, report, compare."""
+"""The command `backproof`: verify, record, certify, audit, findings, report, compare."""
 
 import argparse
 import os
@@ -135,6 +135,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
     one.set_defaults(run=_audit)
 
+    one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
+    one.set_defaults(run=_findings)
+
     one = commands.add_parser("report", help="make an HTML page of a JSON report")
     kinds = one.add_subparsers(metavar="KIND", required=True)
     page = kinds.add_parser("html", help="make an HTML page of a JSON report")
@@ -221,6 +224,19 @@ def _audit(asked: argparse.Namespace) -> int:
     except FixtureError as error:
         return _refuse(error)
     print(audit.to_json(findings) if asked.json else audit.to_text(findings))
+    return 0
+
+
+def _findings(_: argparse.Namespace) -> int:
+    """Print the recorded findings as a table in Markdown."""
+    from backproof.reference.findings import load  # noqa: PLC0415 for this command alone
+    from backproof.reference.findings_table import to_markdown  # noqa: PLC0415 likewise
+    from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
+
+    try:
+        print(to_markdown(load()))
+    except FixtureError as error:
+        return _refuse(error)
     return 0
 
 

@@ -49,15 +49,16 @@ def certify(
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     The function is traced, and evaluated primitive by primitive with a zero added to every result:
-    the gradients of these zeros are the cotangents. The gradient that users compute, of the
-    function itself, is held to it end to end. A scan is certified step by step, up to 256 steps,
+    the gradients of these zeros are the cotangents. The loss and the gradient that users compute,
+    of the function itself, must be the same numbers, or are held to them: end to end, and as links
+    from the same cotangents. A scan is certified step by step, up to 256 steps,
     and a `cond` along the branch that was taken. A custom derivative is held to that of its own
     forward pass.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or two traces of it differ; a parameter is NaN or infinite; a
-    number is complex, or of a format that backproof does not have. Raises whatever the function
-    raises.
+    number, depends on no parameter, or two traces of it differ; an argument of `argnums` holds no
+    array of floats; a parameter is NaN or infinite; two arrays have one name; a number is complex,
+    or of a format that backproof does not have. Raises whatever the function raises.
     """
     started = perf_counter()
     run = running(loss, arguments, argnums, jit=jit)
@@ -65,7 +66,8 @@ def certify(
     certificate = certify_recorded(recording, started, executor, progress=progress)
     if against is None:
         return certificate
-    twin = held(recording, certificate, run.plain(against)).twin
+    _, gradients = run.plain(against)
+    twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
 
 

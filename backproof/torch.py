@@ -18,6 +18,7 @@ from backproof.adapters.torch_program import record as recorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
+from backproof.programs.second import certify_second
 from backproof.traces.numbers import TraceError
 from backproof.traces.writing import write
 
@@ -30,6 +31,7 @@ def certify(
     *,
     against: Callable[[], Any] | None = None,
     known: Mapping[Any, Any] | None = None,
+    second: bool | Mapping[str, Any] = False,
     executor: Executor | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
@@ -42,7 +44,10 @@ def certify(
              on another device). Its gradients are held to the certified program's, end to end.
     known:   a function of your own, or a custom autograd function -> its `Op`, where backproof has
              none.
-    executor: any of `concurrent.futures`; its workers judge the links, from temporary files.
+    second:  whether the derivatives of the gradients along a direction, a Hessian times a vector,
+             are certified too. Each parameter's direction is drawn, or given: name -> tensor.
+    executor: any of `concurrent.futures`; its workers judge the links of first order, from
+             temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     Nothing is left behind: gradients, buffers and the random state are as they were.
@@ -52,8 +57,10 @@ def certify(
     compiled. Raises whatever the program raises.
     """
     started = perf_counter()
-    recording = recorded(loss, model, title(model), known or {})
+    recording = recorded(loss, model, title(model), known or {}, second)
     certificate = certify_recorded(recording, started, executor, progress=progress)
+    if recording.along:
+        certificate = certify_second(recording, certificate, started, progress=progress)
     if against is None:
         return certificate
     return held(recording, certificate, gradients_of(against, model))

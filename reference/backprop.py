@@ -54,7 +54,12 @@ class Rules:
         return self.op(node).backward(dy, known[node.name], *inputs, **node.options)
 
     def op(self, node: Node) -> Op:
-        """Return a node's op by these rules; an op of the node's own is right by all others."""
+        """Return a node's op by these rules; an op of the node's own is right by all others.
+
+        So it is if it has the name of another op, as a function of one's own may have.
+        """
+        if node.own and node.op in OPS:
+            return node.own
         return self.ops.get(node.op) or node.rule
 
 

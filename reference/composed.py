@@ -1,11 +1,16 @@
 """An op that is composed of others: a network as one link of another network."""
 
 from dataclasses import dataclass, field, replace
+from itertools import product
+from math import prod
 from typing import Any
 
 from backproof.reference.backprop import RIGHT, Rules, forward, sweep_back
 from backproof.reference.network import Network
 from backproof.reference.ops import Op
+
+MOST = 32
+"""As many ways to compute a composed op are tried at most: a wrong one is tried in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +23,24 @@ class Composed(Op):
 def composed(network: Network) -> Composed:
     """Return the op whose value is a network's last node, as a function of all its leaves.
 
-    The inputs of the op are the network's inputs, then its parameters, in their order. Where one
-    node alone can be computed in several forms, these are the op's forms.
+    The inputs of the op are the network's inputs, then its parameters, in their order. Each of its
+    ops may be computed in any of its own forms, all nodes of one op in the same. Where these are
+    more than `MOST` together, one op at a time is.
     """
-    several = [node for node in network.nodes if node.rule.forms]
+    several = {node.op: {"": node.rule, **node.rule.forms} for node in network.nodes}
+    chosen = (
+        [dict(zip(several, names, strict=True)) for names in product(*several.values())]
+        if prod(map(len, several.values())) <= MOST
+        else [{op: name} for op, forms in several.items() for name in forms]
+    )
     forms = {
-        form: swept(network, replace(RIGHT, ops={**RIGHT.ops, node.op: other}))
-        for node in several
-        for form, other in node.rule.forms.items()
+        ", ".join(filter(None, names.values())): swept(
+            network,
+            replace(RIGHT, ops={**RIGHT.ops, **{op: several[op][k] for op, k in names.items()}}),
+        )
+        for names in chosen
     }
-    return replace(swept(network, RIGHT), forms=forms if len(several) == 1 else {})
+    return replace(forms.pop(""), forms=forms)
 
 
 def swept(network: Network, rules: Rules) -> Composed:

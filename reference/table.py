@@ -1,4 +1,4 @@
-"""Plain text tables, for terminals and READMEs."""
+"""Plain text tables, for terminals and documents."""
 
 from collections.abc import Iterable, Sequence
 

@@ -8,6 +8,7 @@ from backproof.adapters.jax_primitives import (
     arithmetic,
     choices,
     indexing,
+    linear_algebra,
     moving,
     products,
     reductions,
@@ -16,5 +17,5 @@ from backproof.adapters.jax_primitives.calls import READERS, Call, NotKnown, Ope
 
 __all__ = ["READERS", "Call", "NotKnown", "Operand", "Seen"]
 
-THEMES = (arithmetic, choices, indexing, moving, products, reductions)
+THEMES = (arithmetic, choices, indexing, linear_algebra, moving, products, reductions)
 """The files of rows, which register themselves."""

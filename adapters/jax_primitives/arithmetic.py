@@ -37,6 +37,7 @@ SAME = {
     "abs": "abs",
     "max": "maximum",
     "min": "minimum",
+    "atan2": "atan2",
 }
 """Primitive -> the op that has the same operands and no options."""
 
@@ -96,7 +97,37 @@ def exp2(_: Seen, x: Operand) -> Call:
     return made_of("exp2", (x,), ("scale", (0,), {"factor": log(2)}), ("exp", (-1,)))
 
 
+# Special functions.
+
+
+@reads("lgamma", "digamma")
+def of_gamma(seen: Seen, x: Operand) -> Call:
+    if (x.read() <= 0).any():
+        raise NotKnown("numbers that are not all positive")
+    return Call(seen.name, (x,))
+
+
+@reads("erf_inv")
+def erf_inv(seen: Seen, x: Operand) -> Call:
+    if (abs(x.read()) >= 1).any():
+        raise NotKnown("numbers that are not all between -1 and 1")
+    return Call(seen.name, (x,))
+
+
 # Functions of several steps.
+
+
+@reads("atan")
+def atan(_: Seen, x: Operand) -> Call:
+    return made_of("atan", (x, number(1, x)), ("atan2", (0, 1)))
+
+
+@reads("asin", "acos")
+def inverse(seen: Seen, x: Operand) -> Call:
+    """Read it as the angle of a point on the circle: the other side of its triangle is a root."""
+    steps = ("subtract", (1, 0)), ("add", (1, 0)), ("multiply", (-2, -1)), ("sqrt", (-1,))
+    angle = ("atan2", (0, -1) if seen.name == "asin" else (-1, 0))
+    return made_of(seen.name, (x, number(1, x)), *steps, angle)
 
 
 @reads("tan")
@@ -125,8 +156,14 @@ def cbrt(_: Seen, x: Operand) -> Call:
 
 
 @reads("rem")
-def rem(seen: Seen, x: Operand, y: Operand) -> Call:
-    """Read it as x - k y, where k is an integer, and not differentiated."""
-    a, b, left = (np.asarray(one.read(), np.float64) for one in (x, y, seen.results[0]))
-    k = np.rint((a - left) / b).astype(x.dtype)
+def rem(_: Seen, x: Operand, y: Operand) -> Call:
+    """Read it as x - k y, where k is x / y without its fraction, and not differentiated.
+
+    Raises NotKnown for a k that has no float of the operands' dtype.
+    """
+    a, b = (np.asarray(one.read(), np.float64) for one in (x, y))
+    exact = np.rint((a - np.fmod(a, b)) / b)
+    k = exact.astype(x.dtype)
+    if not np.array_equal(k, exact):
+        raise NotKnown("a quotient of too many digits")
     return made_of("rem", (x, y, k), ("multiply", (2, 1)), ("subtract", (0, -1)))

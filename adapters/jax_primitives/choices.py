@@ -53,10 +53,15 @@ def sort(seen: Seen, *operands: Operand) -> list[Call]:
 
 @reads("top_k")
 def top_k(seen: Seen, x: Operand) -> list[Call | None]:
-    """Read it as an index. Raises NotKnown where the values are not the largest."""
+    """Read it as an index.
+
+    Raises NotKnown where the values are not the largest, or where two of them are the same entry.
+    """
     axis = seen.params.get("axis", seen.params.get("operand_axis", -1)) % len(x.shape)
     values, index = (np.asarray(one.read()) for one in seen.results)
     ordered = np.flip(np.sort(np.asarray(x.read()), axis), axis)
     if not np.array_equal(values, np.take(ordered, range(values.shape[axis]), axis)):
         raise NotKnown("values that are not the largest")
+    if not np.diff(np.sort(index, axis), axis=axis).all():
+        raise NotKnown("an index that names an entry twice")
     return [taken(x, index, axis), None]

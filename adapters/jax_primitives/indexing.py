@@ -4,6 +4,7 @@ Which entries these are is found by the primitive itself: it is applied to the p
 in place of the entries.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from backproof.adapters.jax_primitives.calls import (
     number,
     reads,
 )
+from backproof.reference.ops.cast import cast
 
 NOWHERE = -1
 """The place of what no entry is taken to."""
@@ -85,6 +87,39 @@ def scatter(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Call:
     to = {"index": index_of(found[inside], x.shape)}
     kept = ("slice", (1,), {"index": np.nonzero(inside)})
     return made_of(seen.name, (x, updates), kept, (op, (0, -1), to))
+
+
+EACH = {"scatter-mul": "multiply", "scatter-min": "minimum", "scatter-max": "maximum"}
+"""Primitive -> the op that an entry and its update are the operands of."""
+
+
+@reads(*EACH)
+def scatter_each(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Call:
+    """Read it as taken, changed and put back; what goes outside is left out.
+
+    Where an entry is named again, that is another round.
+    """
+    found = scattered(seen, x, indices, updates)
+    steps, y = list[Any](), 0
+    for places in rounds(found):
+        to = {"index": index_of(found[places], x.shape)}
+        steps.append(("slice", (y,), to))
+        steps.append(("slice", (1,), {"index": places}))
+        steps.append((EACH[seen.name], (-2, -1)))
+        steps.append(("put", (-4 if y else 0, -1), to))
+        y = -1
+    if not steps:
+        return Call("cast", (x,), own=cast)
+    return made_of(seen.name, (x, updates), *steps)
+
+
+def rounds(found: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the index of the updates of each round, in which no place is named twice."""
+    inside = np.flatnonzero(found != NOWHERE)
+    while inside.size:
+        _, first = np.unique(found.ravel()[inside], return_index=True)
+        yield np.unravel_index(inside[first], found.shape)
+        inside = np.delete(inside, first)
 
 
 def scattered(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Any:

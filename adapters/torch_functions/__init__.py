@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions import (
     composed,
     images,
     indexing,
+    linear_algebra,
     losses,
     moving,
     norms,
@@ -45,7 +46,7 @@ __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writ
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, losses, moving, norms, products, recurrent, reductions),
+    *(indexing, linear_algebra, losses, moving, norms, products, recurrent, reductions),
 )
 """The files of rows, which register themselves."""
 
@@ -53,7 +54,25 @@ THEMES = (
 def reader_of(function: Callable[..., Any]) -> Reader | None:
     """Return what reads the calls of a function; None where the reference has no op for it."""
     name = name_of(function)
-    return READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
+    reader = READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
+    return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
+
+
+ORDERS: dict[Any, str] = {
+    torch.batch_norm: "input weight bias running_mean running_var training momentum eps",
+    torch.instance_norm: "input weight bias running_mean running_var use_input_stats momentum eps",
+    torch.embedding: "weight input padding_idx scale_grad_by_freq sparse",
+}
+"""Function of torch.* with the arguments of its namesake in F.*, in another order -> this order."""
+
+
+def by_names(reader: Reader, order: str) -> Reader:
+    """Return the reader of a function whose arguments stand in another order than the reader's."""
+
+    def read(seen: Seen, *arguments: Any, **named: Any) -> Any:
+        return reader(seen, **dict(zip(order.split(), arguments, strict=False)), **named)
+
+    return read
 
 
 def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
@@ -90,7 +109,9 @@ def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
 def as_given(name: str, op: Op) -> Reader:
     """Return the reader of calls of a function whose op is given: tensors, then options by name."""
 
-    def read(_: Seen, *arguments: Any, **options: Any) -> Call:
+    def read(seen: Seen, *arguments: Any, **options: Any) -> Call:
+        if not isinstance(seen.result, torch.Tensor):
+            raise NotKnown("an op has one result, and the function has several")
         if not all(isinstance(t, torch.Tensor) for t in arguments):
             raise NotKnown("an option that is not given by name")
         return Call(name, arguments, options, op)

@@ -3,6 +3,7 @@
 from math import log
 from typing import Any
 
+import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.calls import (
@@ -134,6 +135,54 @@ def tan(_: Seen, input: Tensor) -> Call:
     return made_of("tan", (input,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
 
 
+@reads("arctan2")
+def arctan2(_: Seen, input: Tensor, other: Tensor) -> Call:
+    return Call("atan2", (input, other))
+
+
+@reads("atan", "arctan")
+def atan(_: Seen, input: Tensor) -> Call:
+    return made_of("atan", (input, number(1)), ("atan2", (0, 1)))
+
+
+ROOT = ("subtract", (1, 0)), ("add", (1, 0)), ("multiply", (-2, -1)), ("sqrt", (-1,))
+"""The steps to sqrt((1 - x)(1 + x)): beside x, the other side of a triangle in a circle."""
+
+
+@reads("asin", "arcsin")
+def asin(_: Seen, input: Tensor) -> Call:
+    return made_of("asin", (input, number(1)), *ROOT, ("atan2", (0, -1)))
+
+
+@reads("acos", "arccos")
+def acos(_: Seen, input: Tensor) -> Call:
+    return made_of("acos", (input, number(1)), *ROOT, ("atan2", (-1, 0)))
+
+
+def of_positive(op: str, input: Tensor) -> Call:
+    """Return a function of the gamma function. Raises NotKnown where it has poles, and below."""
+    if (input <= 0).any():
+        raise NotKnown("numbers that are not all positive")
+    return Call(op, (input,))
+
+
+@reads("lgamma", "special_gammaln")
+def lgamma(_: Seen, input: Tensor) -> Call:
+    return of_positive("lgamma", input)
+
+
+@reads("digamma", "special_digamma", "special_psi")
+def digamma(_: Seen, input: Tensor) -> Call:
+    return of_positive("digamma", input)
+
+
+@reads("erfinv", "special_erfinv")
+def erfinv(_: Seen, input: Tensor) -> Call:
+    if (input.abs() >= 1).any():
+        raise NotKnown("numbers that are not all between -1 and 1")
+    return Call("erf_inv", (input,))
+
+
 @reads("square")
 def square(_: Seen, input: Tensor) -> Call:
     return Call("power", (input,), {"exponent": 2})
@@ -189,10 +238,31 @@ def dropout(
     train: bool = True,
     mask: Tensor = None,
 ) -> Call:
-    """Read it as a product with the mask that came out: `mask` is the dropout of ones."""
+    """Read it as a product with `mask`: zeros, and 1 / (1 - p) for what is kept."""
     if training and train and p:
         return Call("multiply", (input, mask))
     return Call("cast", (input,), own=cast)
+
+
+# Steps, whose derivative is zero.
+
+
+def step(f: Any) -> Any:
+    """Return the reader of a function that is constant but for jumps."""
+
+    def read(_: Seen, input: Tensor) -> Call:
+        found = f(input.detach().cpu().double().numpy())
+        still = ("scale", (0,), {"factor": 0.0})
+        return made_of("step", (input, found), still, ("add", (-1, 1)))
+
+    return read
+
+
+STEPS = {"sgn": "sign", "fix": "trunc"}
+"""Other names of PyTorch's for steps."""
+
+for name in ("sign", "sgn", "floor", "ceil", "trunc", "fix", "round"):
+    reads(name)(step(getattr(np, STEPS.get(name, name))))
 
 
 # Casts and copies.

@@ -141,7 +141,8 @@ def topk(
 ) -> Call:
     """Read it as an index: which entries they are is an integer, and not differentiated.
 
-    Raises NotKnown where the values are not the largest or smallest.
+    Raises NotKnown where the values are not the largest or smallest, or where two of them are the
+    same entry.
     """
     values, index = seen.result
     found, every = (np.sort(t.detach().double().cpu().numpy(), dim) for t in (values, input))
@@ -149,6 +150,8 @@ def topk(
     kept = range(n - k, n) if largest else range(k)
     if not np.array_equal(found, np.take(every, kept, dim)):
         raise NotKnown("values that are not the largest or smallest")
+    if not np.diff(np.sort(array(index), dim), axis=dim).all():
+        raise NotKnown("an index that names an entry twice")
     return taken(input, dim, index)
 
 

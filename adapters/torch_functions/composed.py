@@ -19,7 +19,7 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.reference.own import with_quotients
+from backproof.reference.own import QUOTIENTS, with_forms
 
 # Distances and angles.
 
@@ -110,7 +110,7 @@ def cumprod(_: Seen, x: Tensor, dim: int, **named: Any) -> Call:
     every = " ".join(f"y{k}" for k in range(x.shape[dim]))
     last = ("y", "concatenate", every, {"axis": dim})
     call = steps("cumprod", {"x": x}, *products(x, dim), last)
-    return replace(call, own=with_quotients(call.own))
+    return replace(call, own=with_forms(call.own, QUOTIENTS))
 
 
 # Windows.

@@ -169,14 +169,19 @@ def interpolate(
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
-    *_: Any,
-    **__: Any,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Call:
+    """Read it as taking the nearest entries; a factor counts where it is not that of the sizes."""
     new, old = seen.result.shape[2:], input.shape[2:]
-    factors = {m / n for m, n in zip(new, old, strict=True)}
-    if len(factors) == 1 and (factor := factors.pop()) == int(factor) and "nearest" in mode:
-        return Call("upsample", (input,), {"scale_factor": int(factor)})
-    if mode != "nearest" or (scale_factor is not None and size is None):
-        raise NotKnown(f"size={size!r}, scale_factor={scale_factor!r}, mode={mode!r}")
+    factors = [m / n for m, n in zip(new, old, strict=True)]
+    is_given = scale_factor is not None and not recompute_scale_factor
+    if "nearest" not in mode or (is_given and not np.all(np.equal(scale_factor, factors))):
+        raise NotKnown(f"scale_factor={scale_factor!r}, mode={mode!r}")
+    if len({*factors}) == 1 and factors[0].is_integer():
+        return Call("upsample", (input,), {"scale_factor": int(factors[0])})
+    if mode != "nearest":
+        raise NotKnown(f"size={size!r}, mode={mode!r}")
     rows = (np.arange(m) * n // m for m, n in zip(new, old, strict=True))
     return Call("slice", (input,), {"index": (..., *np.ix_(*rows))})

@@ -19,9 +19,22 @@ from backproof.adapters.torch_functions.calls import (
 from backproof.reference.ops.cast import cast
 
 
-def index_of(index: Any) -> tuple[Any, ...]:
-    """Return an index, between brackets, as NumPy takes it."""
-    return tuple(map(place, index if isinstance(index, tuple) else (index,)))
+def index_of(x: Tensor, index: Any) -> tuple[Any, ...]:
+    """Return an index of x, between brackets, as NumPy takes it.
+
+    To NumPy an integer beside an array is an array too, to PyTorch it is not, so that the axes of
+    the result stand in another order. So PyTorch itself says which entries these are.
+    """
+    found = tuple(map(place, index if isinstance(index, tuple) else (index,)))
+    if any(isinstance(one, int) for one in found) and any(map(is_array, found)):
+        places = torch.arange(x.numel(), device=x.device).view(tuple(x.shape))[index]
+        return np.unravel_index(array(places), tuple(x.shape))
+    return found
+
+
+def is_array(one: Any) -> bool:
+    """Return whether a part of an index is an array."""
+    return isinstance(one, np.ndarray)
 
 
 def place(one: Any) -> Any:
@@ -52,12 +65,12 @@ def taken(x: Tensor, dim: int, index: Tensor) -> Call:
 
 @reads("getitem")
 def getitem(_: Seen, x: Tensor, index: Any) -> Call:
-    return Call("slice", (x,), {"index": index_of(index)})
+    return Call("slice", (x,), {"index": index_of(x, index)})
 
 
 @reads("setitem")
 def setitem(_: Seen, x: Tensor, index: Any, values: Any) -> Call:
-    return put(x, index_of(index), values)
+    return put(x, index_of(x, index), values)
 
 
 def put(x: Tensor, index: Any, values: Any) -> Call:
@@ -194,8 +207,8 @@ def copy(_: Seen, input: Tensor, src: Tensor, non_blocking: bool = False) -> Cal
 @reads("embedding")
 def embedding(
     seen: Seen,
-    index: Tensor,
-    W: Tensor,
+    input: Tensor,
+    weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
@@ -204,8 +217,8 @@ def embedding(
 ) -> Call:
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotKnown("max_norm, scale_grad_by_freq or sparse")
-    options = {"index": array(index)}
+    options = {"index": array(input)}
     none = -1 if seen.function is torch.embedding else None
     if padding_idx not in (none, None):
-        options["padding_index"] = padding_idx % len(W)
-    return Call("embedding", (W,), options)
+        options["padding_index"] = padding_idx % len(weight)
+    return Call("embedding", (weight,), options)

@@ -108,6 +108,37 @@ def bce_with_logits(
     )
 
 
+@reads("binary_cross_entropy")
+def bce(
+    _: Seen,
+    y: Tensor,
+    t: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: Any = "mean",
+) -> Call:
+    """Read it as -w (t log y + (1 - t) log(1 - y))."""
+    name = mean_of(reduction, size_average, reduce)
+    if ((y <= 0) | (y >= 1)).any():
+        raise NotKnown("probabilities of 0 or 1, whose logarithms PyTorch bounds")
+    operands: dict[str, Any] = {"y": y, "t": t, "one": 1.0}
+    found: list[Step] = [
+        ("log-y", "log", "y"),
+        ("-y", "negative", "y"),
+        ("log-1-y", "log1p", "-y"),
+        ("1-t", "subtract", "one t"),
+        ("true", "multiply", "t log-y"),
+        ("false", "multiply", "1-t log-1-y"),
+        ("both", "add", "true false"),
+        ("E", "negative", "both"),
+    ]
+    if weight is not None:
+        operands["w"] = weight
+        found.append(("weighted", "multiply", "E w"))
+    return steps("binary_cross_entropy", operands, *found, *reduction_of(name, found[-1][0]))
+
+
 @reads("kl_div")
 def kl_div(
     _: Seen,

@@ -62,6 +62,25 @@ def unbind(_: Seen, x: Tensor, dim: int = 0) -> list[Call]:
     return [Call("slice", (x,), {"index": along(x, dim, i)}) for i in range(x.shape[dim])]
 
 
+@reads("meshgrid")
+def meshgrid(_: Seen, *tensors: Any, indexing: str = "ij") -> list[Call]:
+    parts = tensors[0] if len(tensors) == 1 and not torch.is_tensor(tensors[0]) else tensors
+    grid: Any = np.meshgrid
+    places = grid(*(np.arange(len(x)) for x in parts), indexing=indexing)
+    return [Call("slice", (x,), {"index": at}) for x, at in zip(parts, places, strict=True)]
+
+
+@reads("rot90")
+def rot90(_: Seen, input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Call:
+    first, second = dims
+    return entries(input, lambda a: np.rot90(a, k, (first, second)))
+
+
+@reads("take")
+def take(_: Seen, input: Tensor, index: Tensor) -> Call:
+    return entries(input, lambda a: np.take(a, array(index)))
+
+
 @reads("diagonal")
 def diagonal(_: Seen, input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Call:
     return entries(input, lambda a: np.diagonal(a, offset, dim1, dim2))
@@ -161,6 +180,46 @@ def pixel_shuffle(_: Seen, input: Tensor, upscale_factor: int) -> Call:
     def move(a: Any) -> Any:
         cells = a.reshape(*n, c // r**2, r, r, h, w)
         return cells.transpose(axes).reshape(*n, c // r**2, h * r, w * r)
+
+    return entries(input, move)
+
+
+@reads("pixel_unshuffle")
+def pixel_unshuffle(_: Seen, input: Tensor, downscale_factor: int) -> Call:
+    *n, c, h, w = input.shape
+    r, last = downscale_factor, len(n)
+    axes = (*range(last), last, last + 2, last + 4, last + 1, last + 3)
+
+    def move(a: Any) -> Any:
+        cells = a.reshape(*n, c, h // r, r, w // r, r)
+        return cells.transpose(axes).reshape(*n, c * r**2, h // r, w // r)
+
+    return entries(input, move)
+
+
+@reads("channel_shuffle")
+def channel_shuffle(_: Seen, input: Tensor, groups: int) -> Call:
+    n, c, *sides = input.shape
+
+    def move(a: Any) -> Any:
+        return a.reshape(n, groups, c // groups, *sides).swapaxes(1, 2).reshape(a.shape)
+
+    return entries(input, move)
+
+
+@reads("as_strided")
+def as_strided(
+    _: Seen, input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Call:
+    if not input.is_contiguous() or storage_offset not in (None, input.storage_offset()):
+        raise NotKnown("other places in memory")
+    if sum((n - 1) * s for n, s in zip(size, stride, strict=True)) >= input.numel():
+        raise NotKnown("places behind its end")
+    view = np.lib.stride_tricks.as_strided
+
+    def move(a: Any) -> Any:
+        flat = np.ascontiguousarray(a)
+        return view(flat, tuple(size), tuple(n * flat.itemsize for n in stride))
 
     return entries(input, move)
 

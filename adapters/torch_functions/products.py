@@ -44,13 +44,56 @@ def outer(_: Seen, input: Tensor, vec2: Tensor) -> Call:
 
 @reads("einsum")
 def einsum(_: Seen, equation: str, *operands: Any) -> Call:
+    """Read it as one op, or as one product after another, from left to right."""
     if not isinstance(equation, str):
         raise NotKnown("sublists of numbers for letters")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = (*operands[0],)
-    if len(operands) > len("ab"):
-        raise NotKnown(f"{len(operands)} operands")
-    return Call("einsum", operands, {"equation": equation})
+    if len(operands) <= len("ab"):
+        return Call("einsum", operands, {"equation": equation})
+    left, arrow, out = equation.replace(" ", "").partition("->")
+    if not arrow or "." in left:
+        raise NotKnown(f"{equation!r} of {len(operands)} operands")
+    first, *others = left.split(",")
+    found: list[Any] = []
+    for i, of in enumerate(others, 1):
+        later = {*"".join(others[i:]), *out}
+        kept = "".join(dict.fromkeys(letter for letter in first + of if letter in later))
+        made = out if i == len(others) else kept
+        found.append(("einsum", (-1 if found else 0, i), {"equation": f"{first},{of}->{made}"}))
+        first = made
+    return made_of("einsum", operands, *found)
+
+
+@reads("inner")
+def inner(_: Seen, input: Tensor, other: Tensor) -> Call:
+    if not input.dim() or not other.dim():
+        raise NotKnown("numbers")
+    a, b = "abcdefg"[: input.dim() - 1], "hijklmn"[: other.dim() - 1]
+    return Call("einsum", (input, other), {"equation": f"{a}z,{b}z->{a}{b}"})
+
+
+@reads("tensordot")
+def tensordot(_: Seen, a: Tensor, b: Tensor, dims: Any = 2, out: None = None) -> Call:
+    if isinstance(dims, int):
+        dims = [*range(a.dim() - dims, a.dim())], [*range(dims)]
+    of_a, of_b = [*"abcdefghijkl"[: a.dim()]], [*"mnopqrstuvwx"[: b.dim()]]
+    for i, j in zip(*dims, strict=True):
+        of_b[j] = of_a[i]
+    kept = "".join(letter for letter in of_a + of_b if (letter in of_a) != (letter in of_b))
+    return Call("einsum", (a, b), {"equation": f"{''.join(of_a)},{''.join(of_b)}->{kept}"})
+
+
+@reads("bilinear")
+def bilinear(
+    _: Seen, input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Call:
+    steps: list[Any] = [
+        ("einsum", (0, 2), {"equation": "...i,oij->...oj"}),
+        ("einsum", (-1, 1), {"equation": "...oj,...j->...o"}),
+    ]
+    steps += [("add", (-1, 3))] if bias is not None else []
+    return made_of("bilinear", (input1, input2, weight, *([] if bias is None else [bias])), *steps)
 
 
 @reads("grouped_mm")

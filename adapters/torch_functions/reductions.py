@@ -1,6 +1,10 @@
 """Reductions: sums, means, variances, lengths."""
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
@@ -11,6 +15,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
+from backproof.reference.own import QUOTIENT, with_forms
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -45,9 +50,35 @@ def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
     return Call("cumsum", (input,), {"axis": dim})
 
 
+MOST_FACTORS = 64
+"""A product of more factors is not read."""
+
+
 @reads("prod")
-def prod(_: Seen, input: Tensor, *__: Any, **___: Any) -> Call:
-    raise NotKnown("a product of many")
+def prod(_: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any) -> Call:
+    """Read it as one multiplication after another, whose derivative may be dy y / x instead."""
+    flat = [("reshape", (0,), {"shape": (-1,)})] if dim is None else []
+    axis = 0 if dim is None else dim % input.dim()
+    n = input.numel() if dim is None else input.shape[axis]
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"a product of {n} factors")
+    before = (slice(None),) * axis
+    wide = not keepdim or dim is None
+    found: list[Any] = [*flat]
+    for k in range(n):
+        x = -len(found) if flat else 0  # the first step made it, if any did
+        at = {"index": (*before, k if wide else slice(k, k + 1))}
+        found.append(("slice", (x,), at))
+        found += [("multiply", (-2, -1))] if k else []
+    call = made_of("prod", (input,), *found)
+    return replace(call, own=with_forms(call.own, QUOTIENT)) if n > 1 else call
+
+
+@reads("trace")
+def trace(_: Seen, input: Tensor) -> Call:
+    places = np.arange(min(input.shape))
+    at = {"index": (places, places)}
+    return made_of("trace", (input,), ("slice", (0,), at), ("sum", (-1,)))
 
 
 # Variances.
@@ -105,16 +136,22 @@ def std_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[C
 
 @reads("norm", "linalg_norm", "linalg_vector_norm")
 def norm(
-    _: Seen,
+    seen: Seen,
     input: Tensor,
-    p: Any = 2,
+    p: Any = None,
     dim: Any = None,
     keepdim: bool = False,
     *,
     ord: Any = None,
     **__: Any,
 ) -> Call:
+    """Read it as the norm of all entries; the Frobenius norm of a matrix is that, others are not.
+
+    linalg.norm takes a matrix where an order is given: of two axes, or of all, if there are two.
+    """
     kind, options = p if ord is None else ord, over(dim, keepdim)
+    if is_of_matrices(seen, input, kind, dim):
+        raise NotKnown(f"the norm of a matrix of order {kind!r}")
     if kind in ("fro", 2, None):
         return Call("norm", (input,), options)
     if kind == 1:
@@ -126,3 +163,10 @@ def norm(
         steps = ("abs", (0,)), ("power", (-1,), power), ("sum", (-1,), options)
         return made_of("norm", (input,), *steps, ("power", (-1,), root))
     raise NotKnown(f"p={kind!r}")
+
+
+def is_of_matrices(seen: Seen, x: Tensor, kind: Any, dim: Any) -> bool:
+    """Return whether a norm is one of matrices, and not that of their entries."""
+    axes = x.dim() if dim is None else np.size(dim)
+    is_given = kind not in ("fro", None)
+    return seen.function is torch.linalg.norm and is_given and axes == len("ij")

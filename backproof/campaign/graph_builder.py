@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
@@ -10,7 +11,15 @@ import numpy as np
 from backproof.campaign.choices import Choices
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import LARGEST, OP_OPTIONS, SPECIAL, distributions
+from backproof.scenarios.op_cases import (
+    LARGEST,
+    OP_OPTIONS,
+    SPECIAL,
+    definite,
+    distributions,
+    matrices,
+    triangles,
+)
 
 Shape = tuple[int, ...]
 Fits = Callable[[Any, dict[str, Any]], bool]
@@ -136,7 +145,8 @@ class GraphBuilder:
         ops = {node.name: node.op for node in self.nodes}
         nodes = [name for name in fitting if name in ops]
         if nodes and self.whole(7):
-            among = [name for name in self.left() if name in nodes] or nodes
+            left = [name for name in self.left() if name in nodes] if self.whole(3) else []
+            among = left or nodes
             name = self.one(among, [(ops[name], self.op) for name in among])
         else:
             old = [name for name in fitting if name in self.leaves][:1]
@@ -219,7 +229,9 @@ def _boxes(rng: np.random.Generator, shape: Shape, *, ties: bool) -> Array:
     return np.concatenate([low, low + size], axis=-1)
 
 
-FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
+Fill = Callable[[np.random.Generator, Shape], Array]
+
+FILL: dict[str, dict[str, Fill]] = {
     "x": {
         "equal": lambda _, shape: np.full(shape, 0.5),
         "zero": lambda _, shape: np.zeros(shape),
@@ -251,10 +263,26 @@ FILL: dict[str, dict[str, Callable[[np.random.Generator, Shape], Array]]] = {
 }
 """Kind of a leaf -> what may fill it.
 
-There are numbers, probabilities, distributions, boxes, positive numbers, weights, and exponents,
-whose powers do not overflow.
+There are numbers, probabilities, distributions, boxes, positive and nonzero numbers, weights,
+exponents, whose powers do not overflow, numbers between -1 and 1, and matrices that equations have.
 """
 FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
+
+
+def signed(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
+    """Return numbers of both signs."""
+    return fill(rng, shape) * rng.choice([-1, 1], shape)
+
+
+def inside(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
+    """Return numbers between -1 and 1."""
+    return np.tanh(fill(rng, shape))
+
+
+FILL["nonzero"] = {content: partial(signed, fill) for content, fill in FILL["positive"].items()}
+FILL["inside"] = {content: partial(inside, fill) for content, fill in FILL["exponent"].items()}
+MATRICES = {"matrix": matrices, "triangle": triangles, "definite": definite}
+FILL |= {kind: {"random": fill} for kind, fill in MATRICES.items()}
 
 
 def is_box(a: Array) -> bool:
@@ -271,8 +299,11 @@ def is_distribution(a: Array) -> bool:
 
 WITHIN: dict[str, Callable[[Array], bool]] = {
     "positive": lambda a: bool(np.all(a > 2.0**-7)),
+    "nonzero": lambda a: bool(np.all(np.abs(a) > 2.0**-7)),
     "x": lambda _: True,
     "exponent": lambda a: bool(np.all(np.abs(a) < 8)),
+    "inside": lambda a: bool(np.all(np.abs(a) < 63 / 64)),
+    **dict.fromkeys(MATRICES, lambda _: False),  # a new one each time
     "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
     "distribution": is_distribution,
     "box": is_box,

@@ -11,15 +11,17 @@ earlier graphs have reached least come next.
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from backproof.campaign.choices import Choices, Places
-from backproof.campaign.graph_builder import GraphBuilder, Unfit
+from backproof.campaign.graph_builder import GraphBuilder, Unfit, option_values
 from backproof.campaign.steps import steps
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
+from backproof.scenarios.op_cases import OP_OPTIONS, extent
 
 STEPS = 10
 """The largest number of steps."""
@@ -59,12 +61,27 @@ def graphs(
         n += 1
 
 
+@cache
+def draws(op: str) -> int:
+    """Return how often an op is drawn, beside others: as often as it has values of one option.
+
+    Its op cases have values that no step draws, so it is drawn once for two of them at least.
+    """
+    cases = sum(one.op == op for one in OP_OPTIONS.values())
+    return max(-(-cases // 2), *map(len, option_values(op).values()), 1)
+
+
 def graph(choices: Choices, precision: str, without: Collection[str] = ()) -> Graph | None:
     """Return the graph of some choices; None if it has no node, or numbers beyond the limit."""
     g = GraphBuilder(choices, LIMIT.get(precision, WIDE), without)
-    ops = [op for op in steps() if op not in without]
+    ops = [
+        (op, n)
+        for op in steps()
+        if op not in without and precision in extent(op, "ordinary").always
+        for n in range(draws(op))
+    ]
     for _ in range(g.side(STEPS)):
-        op = g.one(ops, ops)
+        op, _ = g.one(ops, ops)
         g = g.after(op, steps()[op])
     try:
         network = g.network()

@@ -320,7 +320,7 @@ def is_single(value: Any) -> bool:
     return isinstance(value, bool | int | float | str)
 
 
-KIND = {"w": "x", "target": "box", "nonzero": "positive"}
+KIND = {"w": "x", "target": "box"}
 """Kind of an op case's input -> kind of a leaf, where they have other names."""
 
 STEPS: dict[str, Step] = {

@@ -27,7 +27,8 @@ class Compared:
     """One gradient of a twin, held to the certified program's: how far apart, and how far allowed.
 
     Both are relative to the gradient, in the 1-norm over its entries.
-    problem: what is wrong with it before any comparison of numbers.
+    problem: what is wrong with it before any comparison of numbers. is_loss: whether it is the
+    loss instead, by the name of its node. of: the pass that it is of.
     """
 
     name: str
@@ -35,15 +36,18 @@ class Compared:
     allowed: float
     verdict: str
     problem: str = ""
+    is_loss: bool = False
+    of: str = "twin"
 
     def __str__(self) -> str:
+        name, kind = ("the loss", "loss") if self.is_loss else (f"dE/d{self.name}", "gradient")
         if self.problem:
-            return f"dE/d{self.name}: {self.problem}"
-        far = f"dE/d{self.name}: {self.apart:.2g} apart, relative to its size"
+            return f"{name}: {self.problem}"
+        far = f"{name}: {self.apart:.2g} apart, relative to its size"
         if self.verdict == "inside":
-            return f"{far}; rounding allows {self.allowed:.2g}: the same gradient"
+            return f"{far}; rounding allows {self.allowed:.2g}: the same {kind}"
         if self.verdict == "refuted":
-            return f"{far}; rounding allows only {self.allowed:.2g}: another gradient"
+            return f"{far}; rounding allows only {self.allowed:.2g}: another {kind}"
         return f"{far}; rounding alone may be {self.allowed:.2g}: nobody can tell"
 
 
@@ -61,7 +65,9 @@ class ProgramCertificate(Certificate):
     unused:   parameters that neither a recorded call uses nor a gradient reached.
     known:    link that is not inside -> the recorded finding of the framework that predicts it.
     diagnosis: what explains the first refuted link, in one line; "" if none is refuted.
-    twin:     the gradients of a twin, if there was one.
+    twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
+              the program itself: its gradients and its loss.
+    second:   the certificate of second order, if it was asked for.
     seconds:  how long it took.
     """
 
@@ -74,6 +80,7 @@ class ProgramCertificate(Certificate):
     known: Mapping[Quantity, str] = field(default_factory=dict)
     diagnosis: str = ""
     twin: tuple[Compared, ...] = ()
+    second: "ProgramCertificate | None" = None
     seconds: float = 0.0
 
     def __bool__(self) -> bool:
@@ -84,10 +91,14 @@ class ProgramCertificate(Certificate):
     def holds(self) -> bool:
         """Whether all is known, and inside a ball that decides; and the twin, if any, is the same.
 
-        A link that a recorded finding of the framework predicts is not held against the program.
+        So it must be with second order, if that was asked for. A link that a recorded finding of
+        the framework predicts is not held against the program.
         """
         same = all(one.verdict == "inside" for one in self.twin)
-        return bool(self.links) and not (self.wrong or self.unknown or self.stray) and same
+        twice = self.second is None or self.second.holds
+        return (
+            bool(self.links) and not (self.wrong or self.unknown or self.stray) and same and twice
+        )
 
     @property
     def wrong(self) -> tuple[Link, ...]:
@@ -97,7 +108,14 @@ class ProgramCertificate(Certificate):
 
     @property
     def proven(self) -> tuple[str, ...]:
-        """The parameters with no link from the loss to them that is wrong, known findings aside."""
+        """The parameters with no link from the loss to them that is wrong, known findings aside.
+
+        Where a value is refuted, there are none: the loss was computed from it, and so were the
+        cotangents.
+        """
+        refuted = [link for link in self.wrong if link.verdict != "undecided"]
+        if any(link.quantity.kind == "value" for link in refuted):
+            return ()
         wrong = {link.quantity.of for link in self.wrong}
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):
@@ -144,12 +162,18 @@ class ProgramCertificate(Certificate):
         for cause in dict.fromkeys(self.known.values()):
             n = sum(cause == one for one in self.known.values())
             yield f"known, in {_counted(n, 'link')}: {cause}"
+        yield from self.about_twin()
+        if self.second is not None:
+            yield from self.second.lines()
+
+    def about_twin(self) -> Iterator[str]:
+        """Yield the lines about the twin, if there is one."""
         for compared in self.twin:
             if compared.verdict != "inside":
-                yield f"twin: {compared}"
+                yield f"{compared.of}: {compared}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
             farthest = max(self.twin, key=lambda one: one.apart)
-            yield f"twin: the same {len(self.twin)} gradients; the farthest: {farthest}"
+            yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"
 
     def summary(self) -> str:
         """Return what a certificate that holds proves."""
@@ -214,6 +238,7 @@ class ProgramCertificate(Certificate):
             "known": sorted({*self.known.values()}),
             "diagnosis": self.diagnosis,
             "twin": [asdict(one) for one in self.twin],
+            "second": json.loads(self.second.to_json()) if self.second is not None else None,
             "seconds": self.seconds,
             "places": {name: asdict(place) for name, place in self.places.items()},
             "links": [{**asdict(link), "name": link.name} for link in self.links],
@@ -225,7 +250,7 @@ class ProgramCertificate(Certificate):
         rows = "".join(
             f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
             f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
-            for link in self.links
+            for link in (*self.links, *(self.second.links if self.second is not None else ()))
         )
         Path(path).write_text(
             f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"

@@ -9,7 +9,7 @@ import numpy as np
 
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
-from backproof.programs.progress import watched
+from backproof.programs.progress import Watch, watched
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
 from backproof.reference.network import UNKNOWN, Network, Node
@@ -26,7 +26,8 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import held_end_to_end, held_without_probes
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
-from backproof.reference.verdict.replay import Replay, equal
+from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.tangents import TangentReplay
 
 Spread = Callable[[Replay], Iterator[Link]]
 """Yields the links of a replay in any order, each judged wherever it may be. Raises Failed."""
@@ -63,13 +64,12 @@ def replay_of(recording: Recording) -> Replay:
     arrays = {**recording.leaves, **recording.trace.values} if not recording.precisions else {}
     names = recording.precisions or {name: a.dtype.name for name, a in arrays.items()}
     precisions = {name: PRECISIONS[p] for name, p in names.items()}
-    plain = recording.plain
     return Guarded(
         recording.network,
         recording.leaves,
         recording.trace,
         precisions[recording.network.loss],
-        plain if plain and plain.values else None,
+        recording.plain,
         scale=recording.scale,
         precisions=precisions,
     )
@@ -85,7 +85,7 @@ def certify_recording(
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording, watch, spread)
+        recording, replay, links = judged(recording, watch, spread=spread)
         own = Certificate(recording.network.name, replay.precision.name, links)
         if recording.compiled:
             own = again(own, replay)
@@ -109,16 +109,16 @@ def certify_recording(
             unknown=tuple(unknown(recording)),
             stray=recording.stray,
             unused=recording.unused,
-            known=known(replay, own.links, recording.framework, findings_of(recording)),
+            known=known(replay, own.links, (recording.framework,), findings_of(recording)),
         )
         certificate = replace(
             certificate,
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
-        if recording.plain is not None and replay.plain is None:
-            return beside(recording, certificate)
-        return certificate
+        if recording.as_run is None:
+            return certificate
+        return beside(recording, certificate, recording.as_run)
 
 
 def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:
@@ -147,16 +147,18 @@ LEVELS = 4
 
 def judged(
     recording: Recording,
-    watch: Callable[[Iterator[Link], int], Iterator[Link]],
+    watch: Watch,
+    make: Callable[[Recording], Replay] = replay_of,
     spread: Spread | None = None,
 ) -> tuple[Recording, Replay, tuple[Link, ...]]:
     """Return the verdicts on all links; a node whose op does not take its operands is unknown.
 
-    watch: yields the links that it is given, of which there are so many. spread: judges them
-    elsewhere; where an array is no operand, the order of links matters, and they are judged here.
+    watch: yields the links that it is given, of which there are so many. make: what replays them.
+    spread: judges them elsewhere; where an array is no operand, the order of links matters, and
+    they are judged here.
     """
     while True:
-        replay, network = replay_of(recording), recording.network
+        replay, network = make(recording), recording.network
         passes = 1 if replay.plain is None else 2
         total = passes * (2 * len(network.nodes) + len(network.parameters))
         try:
@@ -212,17 +214,24 @@ def parameters_behind(network: Network) -> dict[str, frozenset[str]]:
 
 
 def known(
-    replay: Replay, links: tuple[Link, ...], framework: str, findings: Collection[KnownFinding]
+    replay: Replay,
+    links: tuple[Link, ...],
+    columns: tuple[str, ...],
+    findings: Collection[KnownFinding],
 ) -> dict[Quantity, str]:
-    """Return the links outside that a recorded finding predicts, each with its cause."""
+    """Return the links outside that a recorded finding predicts, each with its cause.
+
+    columns: where findings are recorded: the adapter's name, and the way of differentiating.
+    """
     found = {}
     for link in links:
         if link.verdict == "inside" or link.problem:
             continue
         for tried in (replay, narrowed(replay, link.quantity)):
             p = tried.of(link.quantity.of).name
-            site = Site((framework,), "", p, is_strict=False)
-            seen = compare(findings, [link], Witness(tried), site)
+            site = Site(columns, "", p, is_strict=False)
+            witness = Witness(tried, tried if isinstance(tried, TangentReplay) else None)
+            seen = compare(findings, [link], witness, site)
             if not seen.new:
                 found[link.quantity] = seen.known[0]
     return found
@@ -236,7 +245,9 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
     """
     name, gradients = quantity.of, replay.trace.gradients
     users = {replay.of(node.name) for node in replay.consumers.get(name, ())}
-    if quantity.kind != "derivative" or name not in gradients or len(users) != 1:
+    if quantity.kind != "derivative" or quantity.tangent or len(users) != 1:
+        return replay
+    if name not in gradients:
         return replay
     (p,) = users
     stored = gradients[name].astype(p.dtype)
@@ -292,20 +303,27 @@ class OfTwin(Sweep):
 
 
 def against(
-    recording: Recording, certificate: ProgramCertificate, gradients: Mapping[str, Array]
+    recording: Recording,
+    certificate: ProgramCertificate,
+    gradients: Mapping[str, Array],
+    loss: Array | None = None,
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
-    gradients: parameter -> the twin's. The bound is that of `reference.verdict.end_to_end`. Where
-    the program is not known as a whole, none of them is decided.
+    gradients: parameter -> the twin's. loss: the twin's, if it is held as well. The bound is that
+    of `reference.verdict.end_to_end`. Where the program is not known as a whole, nothing is
+    decided.
     """
+    own = recording.network.loss
     if certificate.unknown:
         reason = "cannot be compared, as not all of the program is known"
-        twin = (Compared(name, np.inf, 0.0, "undecided", reason) for name in gradients)
+        names = [*gradients, *([own] if loss is not None else [])]
+        twin = (Compared(n, np.inf, 0.0, "undecided", reason, is_loss=n == own) for n in names)
         return replace(certificate, twin=(*twin,))
     compared = []
     with np.errstate(all="ignore"):
-        trace = Trace(recording.trace.values, recording.trace.cotangents, {**gradients})
+        values = recording.trace.values if loss is None else {**recording.trace.values, own: loss}
+        trace = Trace(values, recording.trace.cotangents, {**gradients})
         sweep = OfTwin(
             replace(replay_of(recording), trace=trace),
             {link.quantity: link.properties for link in certificate.links},
@@ -328,24 +346,63 @@ def against(
             for name, gradient in gradients.items()
             if name not in used and np.any(gradient)
         ]
+        if loss is not None:
+            of = sweep.loss()
+            apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
+            compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
     return replace(certificate, twin=tuple(compared))
 
 
-def beside(recording: Recording, certificate: ProgramCertificate) -> ProgramCertificate:
-    """Return the certificate with those gradients that users compute that are refuted.
+def beside(
+    recording: Recording, certificate: ProgramCertificate, as_run: Trace
+) -> ProgramCertificate:
+    """Return the certificate with what the program computes otherwise as users run it.
 
-    Where they are the same numbers as the certified ones, or where rounding may be all that is
-    between them, nothing is to be said.
+    as_run: the loss and the gradients of that pass, of which nobody sees the cotangents. A number
+    that is the same, that is inside end to end, or that follows from the certified values and
+    cotangents, is right. All others stay in the twin.
     """
-    seen, plain = recording.trace.gradients, recording.plain
-    found = {} if plain is None else plain.gradients
-    refuted = tuple(
+    own, trace = recording.network.loss, recording.trace
+    seen = {**trace.gradients, own: trace.values[own]}
+    found = {**as_run.gradients, **as_run.values}
+    both = seen.keys() & found.keys()
+    twin = [
         one
-        for one in against(recording, certificate, found).twin
-        if one.verdict == "refuted"
-        and not (one.name in seen and equal(seen[one.name], found.get(one.name)))
-    )
-    return replace(certificate, twin=refuted)
+        for one in against(recording, certificate, as_run.gradients, as_run.values[own]).twin
+        if one.verdict != "inside"
+        and not (one.name in both and np.array_equal(seen[one.name], found[one.name]))
+    ]
+    if twin:
+        arrays = {one.name: found[one.name] for one in twin if one.name in found}
+        right = following(recording, certificate, arrays)
+        twin = [one for one in twin if one.name not in right]
+    return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
+
+
+def following(
+    recording: Recording, certificate: ProgramCertificate, arrays: Mapping[str, Array]
+) -> set[str]:
+    """Return which arrays are inside as links from the certified values and cotangents.
+
+    arrays: parameter -> its gradient in another pass, or the name of the loss -> the loss.
+    """
+    network, trace = certificate.program, recording.trace
+    gradients = {name: arrays.get(name, a) for name, a in trace.gradients.items()}
+    values = {**trace.values, network.loss: arrays.get(network.loss, trace.values[network.loss])}
+    other = replace(trace, values=values, gradients=gradients)
+    replay = replay_of(replace(recording, network=network, trace=other))
+    asked = {Quantity("derivative", name) for name in arrays if name in gradients}
+    asked |= {Quantity("value", network.loss)} & {Quantity("value", name) for name in arrays}
+    with np.errstate(all="ignore"):
+        links = tuple(
+            replay.judge(link.quantity, replay.ball(link.quantity, replay.own(link.quantity.of)))
+            if link.quantity in asked and not link.problem
+            else link
+            for link in certificate.links
+        )
+        if recording.compiled:
+            links = again(replace(certificate, links=links), replay).links
+    return {ln.quantity.of for ln in links if ln.quantity in asked and ln.verdict == "inside"}
 
 
 def wrong(name: str, problem: str) -> Compared:

@@ -7,6 +7,7 @@ them.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,7 +67,7 @@ def certify_recorded(
         return certify_recording(recording, started, progress=progress)
     known = {node.op: node.rule for node in recording.network.nodes if is_given(node)}
     with TemporaryDirectory(prefix="backproof-") as folder:
-        write(recording, folder)
+        write(replace(recording, along=None), folder)
         spread = partial(links_by, executor, Path(folder), known)
         return certify_recording(recording, started, progress=progress, spread=spread)
 

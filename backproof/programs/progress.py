@@ -2,10 +2,13 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from backproof.reference.verdict.link import Link
+
+Watch = Callable[[Iterator[Link], int], Iterator[Link]]
+"""(links, how many there are) -> the same links."""
 
 CLEAR = "\r\x1b[K"
 PATIENCE = 2.0

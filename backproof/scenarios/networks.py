@@ -97,8 +97,11 @@ CASES = table(
     Scenario("gpt-fused-attention", seeded(gpt, 1, attention="fused"), exceptions=LEAST),
     Scenario("resnet-20", seeded(resnet, 3, 8, batch=2), exceptions=LEAST),
     Scenario("yolo", seeded(yolo), exceptions=LEAST),
-    Scenario("conv-used-twice", seeded(used_twice)),
-    *(Scenario(f"special-{name}", seeded(special, name)) for name in ("sigmoid", "tanh", "relu")),
+    Scenario("conv-used-twice", seeded(used_twice), exceptions=LESS),
+    *(
+        Scenario(f"special-{name}", seeded(special, name), exceptions=LESS)
+        for name in ("sigmoid", "tanh", "relu")
+    ),
     # The same recipes at sizes that take minutes.
     Scenario(
         "gpt-6-layers",

@@ -34,6 +34,9 @@ POSITIVE = [0.005, 0.01, 0.5, 1, 3, 20, 30, 88, 100, 700]
 float16 holds the squares of these reciprocals.
 """
 
+INSIDE = [0.0, *(sign * x for x in (0.005, 0.5, 0.875, 0.984375, *SUBNORMAL) for sign in (1, -1))]
+"""Numbers between -1 and 1; bfloat16 holds the one that is nearest to 1."""
+
 EXPONENT = 8.0
 """The largest special exponent: float16 holds e^EXPONENT, and sums of such numbers."""
 
@@ -59,7 +62,8 @@ class OpOptions:
     shapes:  the shapes of its inputs.
     kinds:   the kind of each input: "x" is set to the points, "w" is not (a weight), "p" is a
              probability, "distribution" one of probabilities, "box" a box, "target" another;
-             "positive", "nonzero" and "exponent" are points at which functions do not overflow.
+             "positive", "nonzero", "inside" and "exponent" are points at which functions do not
+             overflow. "matrix", "triangle" and "definite" are matrices that equations have.
     options: the op's options.
     squares: whether it squares its inputs.
     further: the further sets of points it is tried at.
@@ -116,7 +120,15 @@ def _positive(
 def _nonzero(
     rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions
 ) -> Array:
-    return _positive(rng, shape, points, one) * rng.choice([-1, 1], shape)
+    sizes = np.minimum(_positive(rng, shape, points, one), LARGEST if one.squares else np.inf)
+    return sizes * rng.choice([-1, 1], shape)
+
+
+def _inside(rng: np.random.Generator, shape: tuple[int, ...], points: str, one: OpOptions) -> Array:
+    """Return numbers between -1 and 1."""
+    if points == "special":
+        return rng.permutation(np.resize(INSIDE, int(np.prod(shape)))).reshape(shape)
+    return np.tanh(_points(rng, shape, points, one))
 
 
 def _exponents(
@@ -150,6 +162,22 @@ def distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.multinomial(64, np.full(shape[-1], 1 / shape[-1]), shape[:-1]) / 64
 
 
+def matrices(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
+    """Return matrices far from singular, whose rows elimination must exchange."""
+    return np.roll(2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 4, 1, axis=-2)
+
+
+def triangles(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
+    """Return matrices both of whose triangles are far from singular."""
+    return 2 * np.eye(shape[-1]) + rng.standard_normal(shape) / 2
+
+
+def definite(rng: np.random.Generator, shape: tuple[int, ...], *_: Any) -> Array:
+    """Return symmetric matrices with eigenvalues above zero."""
+    a = rng.standard_normal(shape) / 4
+    return 2 * np.eye(shape[-1]) + a + np.swapaxes(a, -1, -2)
+
+
 def _boxes(rng: np.random.Generator, shape: tuple[int, ...], points: str, _: OpOptions) -> Array:
     if points == "equal":
         return np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape)
@@ -172,6 +200,10 @@ FILL: dict[str, Callable[..., Array]] = {
     "positive": _positive,
     "nonzero": _nonzero,
     "exponent": _exponents,
+    "inside": _inside,
+    "matrix": matrices,
+    "triangle": triangles,
+    "definite": definite,
     "p": _probabilities,
     "distribution": _distributions,
     "box": _boxes,
@@ -470,12 +502,26 @@ OP_OPTIONS: dict[str, OpOptions] = {
     "min": _shaped("min", (3, 7)),
     "min-axis": _shaped("min", (2, 3, 4), axis=(0, 2), keepdims=True),
     "l1_loss": _distance("l1_loss", further=ZERO),
+    "l1_loss-sum": _distance("l1_loss", reduction="sum"),
     "kl_div": OpOptions("kl_div", PAIR, ("x", "positive"), squares=True),
     "kl_div-logs": OpOptions(
         "kl_div", PAIR, ("exponent", "exponent"), {"log_target": True, "reduction": "none"}
     ),
     "where": OpOptions("where", ((2, 3, 4), (3, 1)), ("x", "w"), {"condition": CONDITION}),
     "complete_iou": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "target")),
+    "atan2": OpOptions("atan2", ((2, 3, 4), (3, 1)), ("nonzero", "w"), squares=True),
+    "erf_inv": _shaped("erf_inv", VECTOR[0], "inside"),
+    "lgamma": _shaped("lgamma", VECTOR[0], "positive"),
+    "digamma": _shaped("digamma", VECTOR[0], "positive"),
+    "triangular_solve": OpOptions(
+        "triangular_solve", ((2, 3, 3), (2, 3, 2)), ("triangle", "w"), {"transpose": True}
+    ),
+    "triangular_solve-upper": OpOptions(
+        *("triangular_solve", ((4, 4), (4, 2)), ("triangle", "w")),
+        {"lower": False, "unit_diagonal": True},
+    ),
+    "solve": OpOptions("solve", ((2, 3, 3), (2, 3, 2)), ("matrix", "w")),
+    "cholesky": _shaped("cholesky", (2, 3, 3), "definite"),
     "complete_iou-equal": OpOptions("complete_iou", ((5, 4), (5, 4)), ("box", "box"), {"eps": 0.5}),
 }
 """Name -> op with options."""
@@ -498,28 +544,43 @@ def op_network(name: str, points: str, seed: int) -> Network:
     return Network(f"{name}/{points}", {**leaves, "c": c}, {}, nodes, frozenset())
 
 
-def extent(points: str) -> Extent:
+def extent(op: str, points: str) -> Extent:
     """Return the precisions in which an op is tried at a set of points.
 
-    Near OFFSET, numbers of bfloat16 and float16 are 64 and 8 apart: no variance is left. float16
-    does not reach LARGE.
+    Libraries have linear algebra in float64 and float32. Near OFFSET, numbers of bfloat16 and
+    float16 are 64 and 8 apart: no variance is left. float16 does not reach LARGE.
     """
+    if op in ("triangular_solve", "solve", "cholesky"):
+        return BOTH
     left_out = {"offset": ("bfloat16", "float16"), "large": ("float16",)}.get(points, ())
     return Extent(tuple(name for name in PRECISIONS if name not in left_out))
 
 
-FIRST = {one.op: name for name, one in reversed(OP_OPTIONS.items())}.values()
+FIRST = [*{one.op: name for name, one in reversed(OP_OPTIONS.items())}.values()]
 """The first op case of each op."""
-FURTHER = {"compiled": replace(BOTH, large=EVERY.always)}
-"""Of the others each compiles anew: in two precisions, or in all of them with --large."""
+IN_TURN = [Extent(("float32", narrow), EVERY.always) for narrow in ("bfloat16", "float16")]
+"""The precisions of the first case of one op and of the next."""
+
+
+def exceptions(name: str, points: str) -> dict[str, Extent]:
+    """Return the extent of compiled columns, where each op case compiles anew.
+
+    These are two precisions, or all of them with --large: of an op's further cases float64 and
+    float32. Points of another size compile nothing.
+    """
+    if points in NORMAL:
+        return {}
+    in_turn = IN_TURN[FIRST.index(name) % 2] if name in FIRST else None
+    return {"compiled": in_turn or replace(BOTH, large=EVERY.always)}
+
 
 OP_CASES = table(
     *(
         Scenario(
             f"{name}/{points}",
             seeded(op_network, name, points),
-            extent(points),
-            {} if name in FIRST or points in NORMAL else FURTHER,
+            extent(one.op, points),
+            exceptions(name, points),
         )
         for name, one in OP_OPTIONS.items()
         for points in one.points

@@ -9,7 +9,7 @@ import numpy as np
 from backproof.reference.composed import Composed, composed
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.own import FORMS, OWN
+from backproof.reference.own import FORMS, OWN, with_forms
 from backproof.traces.json_object import Object
 
 Keep = Callable[[Array], str]
@@ -83,8 +83,8 @@ def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:
         found["unknown"] = True
     elif isinstance(node.own, Composed):
         found["program"] = program_to_json(node.own.network, keep)
-        if forms := [form for form in node.own.forms if form in FORMS]:
-            found["forms"] = forms
+        if node.own.forms.keys() != composed(node.own.network).forms.keys():
+            found["forms"] = [*node.own.forms]
     elif is_given(node):
         found["given"] = True
     return found
@@ -136,9 +136,11 @@ def own_of_json(node: Object, op: str, read: Read, given: Mapping[str, Op]) -> O
     program = node.inner("program")
     nodes = tuple(node_of_json(one, read, given) for one in program.named("nodes", "node"))
     leaves = dict.fromkeys(program.strings("leaves"), 0.0)
-    own = composed(Network(op, leaves, {}, nodes, frozenset()))
-    for form in node.strings("forms", ()):
+    own, forms = composed(Network(op, leaves, {}, nodes, frozenset())), node.strings("forms", ())
+    for form in forms:
         if form not in FORMS:
             raise ValueError(f"{node.place}: forms: {form!r} is none of {', '.join(FORMS)}")
-        own = FORMS[form](own)
-    return own
+    try:
+        return with_forms(own, *forms) if forms else own
+    except (LookupError, StopIteration, TypeError, ValueError):
+        raise ValueError(f"{node.place}: forms: these are not forms of its program") from None

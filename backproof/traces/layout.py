@@ -14,8 +14,8 @@ PROGRAM = "program.json"
 KINDS = ("input", "parameter", "constant")
 """The kinds of leaves."""
 
-NOTHING, GRADIENTS, ALL = "nothing", "gradients", "values and gradients"
-WITHOUT_PROBES = (NOTHING, GRADIENTS, ALL)
+NOTHING, ENDS, ALL = "nothing", "loss and gradients", "values and gradients"
+WITHOUT_PROBES = (NOTHING, ENDS, ALL)
 """What there is of the pass without probes."""
 
 VALUE, COTANGENT, GRADIENT = "value", "cotangent", "gradient"
@@ -49,6 +49,7 @@ def parts(network: Network, parameters: Sequence[str], beside: str) -> Iterator[
     yield from (Part(GRADIENT, name) for name in differentiated)
     if beside == ALL:
         yield from (Part(VALUE + BESIDE, name) for name in nodes)
-    if beside != NOTHING:
-        of = differentiated if beside == ALL else parameters
-        yield from (Part(GRADIENT + BESIDE, name) for name in of)
+        yield from (Part(GRADIENT + BESIDE, name) for name in differentiated)
+    if beside == ENDS:
+        yield Part(VALUE + BESIDE, network.loss)
+        yield from (Part(GRADIENT + BESIDE, name) for name in parameters)

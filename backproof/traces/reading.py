@@ -79,7 +79,8 @@ class Reader:
         parameters = head.strings("parameters", [*network.parameters])
         missing = {*head.strings("missing", [])}
         for part in layout.parts(network, parameters, beside):
-            if str(part) not in missing or part.kind == VALUE:
+            is_needed = part.kind == VALUE or (beside == layout.ENDS and part.of == network.loss)
+            if str(part) not in missing or is_needed:
                 self.check(part, declared)
         made, known = [node.name for node in network.nodes], {*declared, *parameters}
         recorded = head.inner("recorded", default={})
@@ -104,7 +105,8 @@ class Reader:
             processor=recorded.strings("processor", []),
             compiled=recorded.get("compiled", "true or false", default=False),
             scale=self.scale(),
-            plain=None if beside == layout.NOTHING else plain,
+            plain=plain if beside == layout.ALL else None,
+            as_run=plain if beside == layout.ENDS else None,
             precisions={name: dtype for name, (dtype, _) in declared.items()},
         )
 

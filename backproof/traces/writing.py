@@ -22,6 +22,8 @@ def write(recording: Recording, folder: str | Path, large: int = LARGE) -> None:
     large: bytes after which a file of numbers is closed. Raises TraceError.
     """
     folder = Path(folder)
+    if recording.along:
+        raise TraceError(f"{recording.network.name}: a trace has no tangents: first order alone")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TraceError(f"{folder}: is there already")
     found, missing = sorted_out(recording)
@@ -42,14 +44,14 @@ def write(recording: Recording, folder: str | Path, large: int = LARGE) -> None:
 
 def beside(recording: Recording) -> str:
     """Return what there is of the pass without probes."""
-    if recording.plain is None:
-        return layout.NOTHING
-    return layout.ALL if recording.plain.values else layout.GRADIENTS
+    if recording.plain is not None:
+        return layout.ALL
+    return layout.NOTHING if recording.as_run is None else layout.ENDS
 
 
 def arrays(recording: Recording) -> dict[str, Mapping[str, Array]]:
     """Return the kind of an array -> all arrays of that kind, by name."""
-    trace, plain = recording.trace, recording.plain or Trace({}, {}, {})
+    trace, plain = recording.trace, recording.plain or recording.as_run or Trace({}, {}, {})
     return {
         VALUE: {**recording.leaves, **trace.values},
         COTANGENT: trace.cotangents,

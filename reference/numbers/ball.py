@@ -16,16 +16,18 @@ the modelled precision's: below, a unit is always the sum u + u64 of the two uni
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, frexp, isfinite, sqrt
+from math import frexp, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.special import erf
+from scipy.linalg import lu
+from scipy.special import erf, erfinv, gammaln, psi
 
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
+from backproof.reference.ops.functions import zeta
 
 
 class Ball(NDArrayOperatorsMixin):
@@ -122,6 +124,11 @@ class Ball(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> "Ball":
         return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
+
+    def counted(self) -> "Ball":
+        """Return the number of ones along the last axis: 1/2 +- 1/2 is a one or a zero."""
+        rad = self.rad if self.is_exact else np.sum(self.rad, axis=-1)
+        return Ball(np.sum(self.mid, axis=-1), rad, self.precision)
 
     def rounding(self) -> "Ball":
         """Return zeros whose radii are the error of rounding these balls once."""
@@ -587,35 +594,132 @@ _erf = _saturating(
 )
 
 
+def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Enclose the angle of a point, from -pi to pi.
+
+    1. A point at the distance r from zero that moves by d < r turns by arcsin(d / r) at most.
+    2. Where it may be on the negative half of the axis, at which the angle jumps, or zero, its
+       angle may be any: zeros have signs.
+    """
+    mid = np.asarray(np.arctan2(a.mid, b.mid))
+    moved, far = np.hypot(a.rad, b.rad), np.hypot(a.mid, b.mid)
+    share = moved / far * (1 + gamma(8, FLOAT64.u))  # not below it, once rounded
+    turns = np.where(share < 1, np.arcsin(np.minimum(share, 1)), np.inf)
+    crosses = (np.abs(a.mid) <= a.rad) & (b.mid - b.rad < 0)
+    rad = np.where(crosses | ~(share < 1), np.pi + np.abs(mid), turns)
+    relative = p.ulps(p.atan2_ulp) + FLOAT64.ulps(FLOAT64.atan2_ulp)
+    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p)), p)
+
+
+def _erf_inv_growth(a: Ball, _: Array) -> Array:
+    """Return the radius times the slope sqrt(pi) / 2 e^(y^2) at the end that is farther from 0."""
+    end = (np.abs(a.mid) + a.rad) * (1 + gamma(4, FLOAT64.u))  # not nearer, once rounded
+    y = erfinv(np.minimum(end, 1)) * (1 + FLOAT64.ulps(FLOAT64.erf_inv_ulp))
+    slope = np.sqrt(np.pi) / 2 * np.exp(y * y * (1 + gamma(4, FLOAT64.u)))
+    return np.where(end < 1, a.rad * slope, np.where(a.rad > 0, np.inf, 0))
+
+
+_erf_inv = _function(erfinv, "erf_inv_ulp", _erf_inv_growth)
+
+ROUNDED = 1 + 2.0**-40
+"""More than float64's own roundings take from psi and its derivative of positive numbers."""
+
+
+def _of_positive(
+    f: Any,
+    grows: Callable[[Array, Array], Array],
+    rounds: Callable[[Array, Array, Precision], Array],
+) -> Callable[..., Ball]:
+    """Return the rule of a function of positive numbers; of others nothing is known.
+
+    grows:  (lower end, upper end) -> a bound of |f'| between them.
+    rounds: (upper end, bound of |f|, precision) -> a bound of the error of f.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        low, high = _ends(a)
+        rad = np.zeros(a.shape) if a.is_exact else a.rad * grows(low, high) * ROUNDED
+        size = np.abs(mid) + rad
+        rad = rad + rounds(high, size, p) + rounds(high, size, FLOAT64) + _rounding(size, 0, p)
+        return Ball(mid, np.where(low > 0, _up(np.asarray(rad)), np.inf), p)
+
+    return rule
+
+
+def _log_of_gamma(_: Array, size: Array, p: Precision) -> Array:
+    """Return the error of log Gamma: that of Gamma, which is relative, and that of a logarithm."""
+    relative = p.ulps(p.tgamma_ulp)
+    return relative / (1 - relative) + p.ulps(p.log_ulp) * size
+
+
+SHIFT = 10
+"""From here on asymptotic series are summed; up to it, term by term."""
+
+
+def _by_recurrence(x: Array, size: Array, p: Precision) -> Array:
+    """Return the error of psi(x) = log z - 1/(2z) - ... - sum of 1/(x + k), z = x + SHIFT.
+
+    Each term has the errors of a sum, and of a logarithm or a quotient (DLMF 5.5.2, 5.11.2). The
+    sum over k < SHIFT is psi(z) - psi(x), and psi(z) < log z, so all terms have together a size of
+    2 log z + |psi(x)| at most, and of 1/z for the others.
+    """
+    share = gamma(SHIFT + 4, p.u) + p.ulps(max(p.divide_ulp, p.log_ulp))
+    return share * (2 * np.log(x + SHIFT) + 1 / SHIFT + size)
+
+
+def _by_powers(s: int) -> Callable[[Array, Array, Precision], Array]:
+    """Return the error of zeta(s, x), the sum of (x + k)^-s, k < SHIFT, and of a series after it.
+
+    All terms are positive, but for those of the series, of which at most SHIFT count. Each has the
+    errors of a sum, s times, and of a power (DLMF 25.11.43).
+    """
+
+    def rounds(_: Array, size: Array, p: Precision) -> Array:
+        return (gamma(2 * SHIFT + s + 4, p.u) + p.ulps(p.pow_ulp)) * size
+
+    return rounds
+
+
+# psi grows, from below zero to above it; its derivative zeta(2, x) falls, as every zeta(s, x) does.
+_lgamma = _of_positive(
+    gammaln, lambda low, high: np.maximum(np.abs(psi(low)), np.abs(psi(high))), _log_of_gamma
+)
+_digamma = _of_positive(psi, lambda low, _: zeta(2, low), _by_recurrence)
+
+
+def _zeta(s: int, x: Ball) -> Ball:
+    of = _of_positive(lambda x: zeta(s, x), lambda low, _: s * zeta(s + 1, low), _by_powers(s))
+    return of(_read(x), x.precision)
+
+
 # Sums: any order, in the accumulator.
 
 
 def _accumulated(
-    mid: Array, size: Array, spread: Any, n: int, p: Precision, nonzero: Any = None
+    mid: Array, size: Array, spread: Any, n: Any, p: Precision, nonzero: Any = None
 ) -> Ball:
     """Return the ball of n accumulated terms and the rounding of their sum.
 
     size:    sum of the terms' largest magnitudes; overwritten. spread: what the operands' radii
-             cause.
+             cause. n: a number, or one for each entry.
     nonzero: where not all terms are exactly zero. None: wherever the size is not.
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
     terms = n * (size > 0 if nonzero is None else nonzero)
-    rad, share = size, gamma(n, _unit(wide))
+    rad, share = np.asarray(size), gamma(n, _unit(wide))
     if p.in_blocks:  # which the midpoints need not be
-        share = min(share, gamma(2 * ceil(sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
+        share = np.minimum(share, gamma(2 * np.ceil(np.sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
     if p.in_parts:
-        share += gamma((n - 1).bit_length(), p.u)
-    if isfinite(share):
-        rad *= share  # in place: the largest array of all is touched as seldom as possible
-    else:
-        rad = np.where(size == 0, 0, np.inf)
+        share = share + gamma(np.ceil(np.log2(np.maximum(n, 1))), p.u)
+    # In place: the largest array of all is touched as seldom as possible. A sum of zeros is zero.
+    np.multiply(rad, share, out=rad, where=True if np.all(np.isfinite(share)) else rad != 0)
     rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
         rad += _rounding(np.abs(mid) + rad, p.u, p)
-    return Ball(mid, _up(rad, n), p)
+    return Ball(mid, _up(rad, int(np.max(n, initial=0))), p)
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -629,6 +733,38 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
         spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
     size, nonzero = _product_of_bounds(a, b)
     return _accumulated(a.mid @ b.mid, size, spread, n, p, nonzero)
+
+
+def _solve(A: Ball, B: Ball) -> Ball:
+    """Enclose the X of A X = B, as elimination with pivots finds it.
+
+    1. What is found solves (A + D) X = B, where |D| <= gamma_3n |L| |U|, in the order of A's rows
+       (Higham, Theorem 9.4).
+    2. Let Y be near X, R near A^-1 and r = B - (A + D) Y. For every A in its ball, X - Y is
+       R r + (1 - R (A + D)) (X - Y) (Rump, Verification Methods, Acta Numerica 2010, sec. 10.1).
+    3. Let E be a bound of |1 - R (A + D)|, s < 1 the largest sum of its rows, and c = |R| |r|. Then
+       |X - Y| <= c + E max c / (1 - s), in each column. Without such an s nothing is known.
+    4. The solution for a column of zeros is zero.
+    """
+    p, n = A.precision, A.shape[-1]
+    A, B = _read(A), _read(B)
+    rad_A, rad_B = (np.broadcast_to(x.rad + np.zeros(()), x.shape) for x in (A, B))
+    try:
+        R, Y = np.linalg.inv(A.mid), np.linalg.solve(A.mid, B.mid)
+    except np.linalg.LinAlgError:
+        return Ball(np.zeros(B.shape), np.full(B.shape, np.inf), p)
+    order, L, U = lu(A.mid)
+    own = gamma(n + 2, FLOAT64.u)  # of the products below
+    moved = rad_A + gamma(3 * n, _unit(p)) * (order @ np.abs(L) @ np.abs(U))
+    E = np.abs(np.eye(n) - R @ A.mid) + np.abs(R) @ (moved + own * np.abs(A.mid)) + own * np.eye(n)
+    size = np.abs(B.mid) + np.abs(A.mid) @ np.abs(Y)
+    lost = 2 * n * (p.underflow + FLOAT64.underflow)
+    r = np.abs(B.mid - A.mid @ Y) + own * size + rad_B + moved @ np.abs(Y) + lost
+    c = np.abs(R) @ r
+    share = np.max(np.sum(E, axis=-1, keepdims=True), axis=-2, keepdims=True) * (1 + 4 * own)
+    spread = np.sum(E, axis=-1, keepdims=True) * np.max(c, axis=-2, keepdims=True) / (1 - share)
+    rad = np.where(np.any(_nonzero(B), axis=-2, keepdims=True), _up(c + spread, n * n), 0)
+    return Ball(Y, np.where(share < 1, rad, np.inf), p)
 
 
 def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
@@ -668,11 +804,12 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
 
 
 def _cumsum(a: Ball, axis: int) -> Ball:
-    """Return the sums of the entries up to each; the longest has all of them."""
+    """Return the sums of the entries up to each, of as many terms."""
     a = _read(a)
     spread = np.cumsum(np.broadcast_to(a.rad, a.shape), axis=axis)
     size = np.cumsum(np.abs(a.mid), axis=axis) + spread
-    return _accumulated(np.cumsum(a.mid, axis=axis), size, spread, a.shape[axis], a.precision)
+    count = np.cumsum(np.ones(a.shape), axis=axis)
+    return _accumulated(np.cumsum(a.mid, axis=axis), size, spread, count, a.precision)
 
 
 def in_any_order(parts: Sequence[Ball]) -> Ball:
@@ -696,7 +833,7 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     n = int(np.max(count, initial=0))
     target.terms = max(n, 1)
     if n > 1:
-        target.rad = _accumulated(target.mid, size, spread, n, p).rad
+        target.rad = _accumulated(target.mid, size, spread, count, p).rad
     elif not values.is_exact:
         target.rad = spread
 
@@ -736,8 +873,14 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.power: _power,
     np.tanh: _tanh,
     erf: _erf,
+    np.arctan2: _arctan2,
+    erfinv: _erf_inv,
+    gammaln: _lgamma,
+    psi: _digamma,
 }
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: _solve,
+    zeta: _zeta,
     np.concatenate: _concatenate,
     np.sum: _sum,
     np.cumsum: _cumsum,

@@ -19,7 +19,19 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
-from backproof.reference.ops.functions import arctan, erf, rounding, stored
+from backproof.reference.ops.functions import (
+    arctan,
+    arctan2,
+    counted,
+    digamma,
+    erf,
+    erf_inv,
+    lgamma,
+    rounding,
+    solve,
+    stored,
+    zeta,
+)
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -66,6 +78,14 @@ class Dual(NDArrayOperatorsMixin):
     def stopped(self) -> "Dual":
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
+
+    def counted(self) -> "Dual":
+        """Return the number of ones along the last axis, a constant."""
+        return Dual(counted(self.value), 0.0)
+
+    def moving_as(self, other: Any) -> "Dual":
+        """Return the value with another's tangent."""
+        return Dual(self.value, dual_of(other).tangent)
 
     def rounding(self) -> "Dual":
         """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
@@ -169,6 +189,8 @@ def _divide(a: Dual, b: Dual) -> Dual:
 def _power(a: Dual, b: Dual) -> Dual:
     """(a^b)' = b a^(b - 1) a' + a^b log a b'."""
     y = a.value**b.value
+    if isinstance(b.value, int | float) and b.value == 0:  # 1, of zero too
+        return Dual(y, 0.0)
     from_a = _linear(lambda t: t * (b.value * a.value ** (b.value - 1)), a.tangent)
     return Dual(y, _plus(from_a, _linear(lambda t: t * (y * np.log(a.value)), b.tangent)))
 
@@ -183,6 +205,20 @@ def _function(
         return Dual(y, _linear(lambda t: t * derivative(x.value, y), x.tangent))
 
     return rule
+
+
+def _arctan2(a: Dual, b: Dual) -> Dual:
+    """Return the angle, whose tangent is (a' b - a b') / (a^2 + b^2)."""
+    square = a.value * a.value + b.value * b.value
+    turned = _minus(
+        _linear(lambda t: t * b.value, a.tangent), _linear(lambda t: a.value * t, b.tangent)
+    )
+    return Dual(arctan2(a.value, b.value), _linear(lambda t: t / square, turned))
+
+
+def _zeta(s: int, x: Dual) -> Dual:
+    """Hurwitz's zeta' = -s zeta(s + 1, x)."""
+    return Dual(zeta(s, x.value), _linear(lambda t: t * (-s * zeta(s + 1, x.value)), x.tangent))
 
 
 def _absolute(a: Dual) -> Dual:
@@ -236,6 +272,10 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.sqrt: _function(np.sqrt, lambda _, y: 0.5 / y),
     np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
+    special.erfinv: _function(erf_inv, lambda _, y: np.exp(y * y) / ERF_SLOPE),
+    special.gammaln: _function(lgamma, lambda x, _: digamma(x)),
+    special.psi: _function(digamma, lambda x, _: zeta(2, x)),
+    np.arctan2: _arctan2,
 }
 
 
@@ -291,7 +331,16 @@ def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
     return Dual(np.zeros_like(a.value, shape=shape), 0.0)
 
 
+def _solve(A: Dual, B: Dual) -> Dual:
+    """A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
+    X = solve(A.value, B.value)
+    moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
+    return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
+    zeta: _zeta,
     np.concatenate: _concatenate,
     np.max: _max,
     np.where: _where,

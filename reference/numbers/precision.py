@@ -42,7 +42,8 @@ class Precision:
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
-    to.
+    to. It has no inverse of erf: that limit is the CUDA C++ Programming Guide's, of double
+    precision, appendix Mathematical Functions.
     """
 
     name: str
@@ -63,7 +64,10 @@ class Precision:
     arctan_ulp: float = 5
     sqrt_ulp: float = 3
     tanh_ulp: float = 5
+    atan2_ulp: float = 6
     erf_ulp: float = 16
+    erf_inv_ulp: float = 5
+    tgamma_ulp: float = 16
     sin_ulp: float = 4
     cos_ulp: float = 4
     pow_ulp: float = 16
@@ -148,9 +152,13 @@ LOWER = {
 """The lower precisions that a framework may have used instead, from the best to the worst."""
 
 
-def gamma(n: int, unit: float) -> float:
+def gamma(n: Any, unit: float) -> Any:
     """Return gamma_n = n u / (1 - n u), the relative error of n roundings (Higham, sec. 3.1).
 
-    Infinite where n u reaches 1: nothing is known then.
+    n: a number, or an array. Infinite where n u reaches 1: nothing is known then.
     """
+    if np.ndim(n):
+        nu = n * unit
+        with np.errstate(divide="ignore"):
+            return np.where(nu < 1, nu / (1 - nu), np.inf)
     return n * unit / (1 - n * unit) if n * unit < 1 else np.inf

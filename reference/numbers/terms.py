@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from scipy.special import erf
+from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
+from backproof.reference.ops.functions import zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
@@ -158,7 +159,11 @@ FUNCTIONS = (
     np.sqrt,
     np.power,
     np.tanh,
-    erf,
+    special.erf,
+    special.erfinv,
+    special.gammaln,
+    special.psi,
+    np.arctan2,
 )
 
 _UFUNCS: dict[Any, Callable[..., Any]] = {
@@ -176,6 +181,8 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     **{f: _function(f) for f in FUNCTIONS},
 }
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.solve: _function(np.linalg.solve),
+    zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
     np.concatenate: _concatenate,
     np.sum: _linear(np.sum),
     np.cumsum: _linear(np.cumsum),

@@ -47,6 +47,7 @@ from backproof.reference.ops.gates import glu, hardsigmoid, hardswish, prelu
 from backproof.reference.ops.gelu import gelu
 from backproof.reference.ops.group_norm import batch_norm_inference, group_norm
 from backproof.reference.ops.indexing import add_at, embedding, masked_fill, put, slice_
+from backproof.reference.ops.linear_algebra import cholesky, solve_, triangular_solve
 from backproof.reference.ops.losses import (
     half_squared_error,
     huber,
@@ -79,6 +80,7 @@ from backproof.reference.ops.reductions import (
 from backproof.reference.ops.shaping import concatenate, expand, pad, reshape, stack, transpose
 from backproof.reference.ops.sigmoid import sigmoid
 from backproof.reference.ops.softmax import log_softmax, softmax
+from backproof.reference.ops.special import atan2, digamma_, erf_inv_, lgamma_
 from backproof.reference.ops.weight_norm import weight_norm
 
 __all__ = ["OPS", "Array", "Op"]
@@ -172,4 +174,11 @@ OPS: dict[str, Op] = {
     "l1_loss": l1_loss,
     "kl_div": kl_div,
     "min": min_,
+    "atan2": atan2,
+    "erf_inv": erf_inv_,
+    "lgamma": lgamma_,
+    "digamma": digamma_,
+    "triangular_solve": triangular_solve,
+    "solve": solve_,
+    "cholesky": cholesky,
 }

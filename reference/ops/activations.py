@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, rounding, stop
+from backproof.reference.ops.functions import either_side, rounding, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
@@ -42,8 +42,8 @@ def tanh_backward_through_input(dout: Array, out: Array, z: Array) -> tuple[Arra
     Only the tangent differs, as in second derivatives that multiply before they take tanh'. It is
     less sharp where dz + dz tanh cancels.
     """
-    y, dz = stop(out), z - stop(z)
-    return tanh_backward_factored(dout, y + (dz + dz * y) * (1 - y), z)
+    y = stop(out)
+    return tanh_backward_factored(dout, with_tangent(out, (z + z * y) * (1 - y)), z)
 
 
 def tanh_backward_from_input(dout: Array, out: Array, z: Array) -> tuple[Array]:
@@ -134,7 +134,7 @@ def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = N
     """
     bz = times(beta, z)
     linear = np.maximum(z, 0) if beta > 0 else np.minimum(z, 0)
-    out = linear + np.log1p(np.exp(-np.abs(bz))) / beta
+    out = linear + over(beta, np.log1p(np.exp(-np.abs(bz))))
     return out if threshold is None else np.where(bz > threshold, z, out)
 
 
@@ -143,12 +143,17 @@ def times(beta: float, z: Array) -> Array:
     return z if beta == 1 else beta * z
 
 
+def over(beta: float, z: Array) -> Array:
+    """Return z / beta; z itself, unrounded, where beta is 1."""
+    return z if beta == 1 else z / beta
+
+
 def softplus_forward_direct(
     z: Array, *, beta: float = 1.0, threshold: float | None = None
 ) -> Array:
     """Return log(1 + e^(beta z)) / beta as it stands: less sharp above zero, and overflowing."""
     bz = times(beta, z)
-    out = np.log1p(np.exp(bz)) / beta
+    out = over(beta, np.log1p(np.exp(bz)))
     return out if threshold is None else np.where(bz > threshold, z, out)
 
 
@@ -175,7 +180,7 @@ def softplus_backward_from_output(
     dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
 ) -> tuple[Array]:
     """Return dz with s(beta z) as e^(beta (z - out)): less sharp where z is large."""
-    dz = dout * np.exp(beta * (z - out))
+    dz = dout * np.exp(times(beta, z - out))
     return (dz if threshold is None else np.where(times(beta, z) > threshold, dout, dz),)
 
 
@@ -202,7 +207,7 @@ def log_sigmoid_backward_of_constant(dout: Array, out: Array, z: Array) -> tuple
     Only the tangent differs: it cancels where s is near 1.
     """
     s = stop(sigmoid_forward(z))
-    return (dout * (stop(sigmoid_forward(-z)) + (s - 1) * s * (z - stop(z))),)
+    return (dout * with_tangent(sigmoid_forward(-z), (s - 1) * s * z),)
 
 
 def log_sigmoid_backward_from_output(dout: Array, out: Array, z: Array) -> tuple[Array]:

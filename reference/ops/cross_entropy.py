@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops.activations import softplus_forward
 from backproof.reference.ops.functions import constant
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.reduced import of_each, reduced
@@ -236,13 +237,8 @@ def bce_with_logits_forward(
     2. So each loss is (1 - t) y + (1 + (w - 1) t) softplus(-y), which cannot overflow.
     """
     w = constant(pos_weight, y)
-    losses = (1 - t) * y + (1 + (w - 1) * t) * softplus(-y)
+    losses = (1 - t) * y + (1 + (w - 1) * t) * softplus_forward(-y)
     return reduced(weighted(losses, weight), reduction, y.size)
-
-
-def softplus(z: Array) -> Any:
-    """Return log(1 + e^z), which cannot overflow as it is computed here."""
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
 def bce_with_logits_backward(
@@ -262,7 +258,7 @@ def bce_with_logits_backward(
     #                                             = (1 + (w - 1) t) s - w t.
     dy = dL * ((1 + (w - 1) * t) * s - w * t)
     # 2. The loss is linear in t: dL/dt = -y + (w - 1) softplus(-y).
-    return dy, dL * ((w - 1) * softplus(-y) - y)
+    return dy, dL * ((w - 1) * softplus_forward(-y) - y)
 
 
 def bce_with_logits_backward_of_logs(
@@ -280,7 +276,7 @@ def bce_with_logits_backward_of_logs(
     1. s(y) = e^(y + log(1 - s(y))), and 1 - s(y) = e^(-y + log s(y)).
     2. dL/dt is the difference of the logarithms, where most of it cancels to -y.
     """
-    positive, complement = -softplus(-y), -softplus(y)
+    positive, complement = -softplus_forward(-y), -softplus_forward(y)
     s, rest, w = np.exp(y + complement), np.exp(positive - y), constant(pos_weight, y)
     dL = weighted(of_each(dE, reduction, y.size), weight)
     dy = dL * ((1 - t) * s - w * t * rest)

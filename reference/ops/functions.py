@@ -1,7 +1,7 @@
 """Functions that several ops share, and that NumPy does not have by one name for every number.
 
-`np.exp` on an object array calls each ball's own `exp`. NumPy has no erf, and Arb's arctan is
-called `atan`.
+`np.exp` on an object array calls each ball's own `exp`. NumPy has no erf and no gamma function, and
+Arb's arctan is called `atan`.
 """
 
 from typing import Any
@@ -29,6 +29,16 @@ def stop(x: Array) -> Array:
     return x.stopped() if hasattr(x, "stopped") else x
 
 
+def with_tangent(y: Array, moved: Array) -> Array:
+    """Return y with the tangent of `moved`; an array that is no dual number, as it is."""
+    return y.moving_as(moved) if hasattr(y, "moving_as") else y
+
+
+def counted(ones: Array) -> Array:
+    """Return how many entries are 1 and not 0 along the last axis, which nothing rounds."""
+    return ones.counted() if hasattr(ones, "counted") else np.sum(ones, axis=-1)
+
+
 def rounding(x: Array) -> Any:
     """Return zero; over `Ball`, with the error of rounding x once as its radius."""
     return x.rounding() if hasattr(x, "rounding") else 0.0
@@ -46,13 +56,86 @@ def arctan(x: Array) -> Array:
     return np.arctan(x)
 
 
+def arctan2(a: Array, b: Array) -> Array:
+    """Return the angle of the point (b, a), from -pi to pi; both broadcast."""
+    if is_object(a) or is_object(b):
+        return np.frompyfunc(lambda one, other: type(one).atan2(one, other), 2, 1)(a, b)
+    return np.arctan2(a, b)
+
+
+def erf_inv(x: Array) -> Array:
+    """Return the number whose erf is x, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erfinv(), 1, 1)(x)
+    return special.erfinv(x)
+
+
+def lgamma(x: Array) -> Array:
+    """Return log Gamma(x), x > 0, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.lgamma(), 1, 1)(x)
+    return special.gammaln(x)
+
+
+def digamma(x: Array) -> Array:
+    """Return psi(x) = (log Gamma)'(x), x > 0, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.digamma(), 1, 1)(x)
+    return special.psi(x)
+
+
+def zeta(s: int, x: Array) -> Array:
+    """Return Hurwitz's zeta function, the sum of (x + k)^-s over k >= 0, in the shape of x.
+
+    s: 2 or more. psi' is that of s = 2 (DLMF 5.15.1); the derivative of one is -s times that of
+    s + 1 (25.11.17).
+    """
+    if is_object(x):
+        return np.frompyfunc(lambda ball: type(ball)(s).zeta(ball), 1, 1)(x)
+    if isinstance(x, np.ndarray):
+        return special.zeta(s, x)
+    return x.__array_function__(zeta, (type(x),), (s, x), {})  # SciPy's is no ufunc
+
+
+def solve(A: Array, B: Array) -> Array:
+    """Return X of A X = B, (..., N, M), of A (..., N, N)."""
+    if not (is_object(A) or is_object(B)):
+        return np.linalg.solve(A, B)
+    batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    A = np.broadcast_to(A, (*batch, *A.shape[-2:]))
+    X = np.array(np.broadcast_to(B, (*batch, *B.shape[-2:])))
+    for index in np.ndindex(batch):
+        X[index] = eliminated(A[index].copy(), X[index].copy())
+    return X
+
+
+def eliminated(A: Array, X: Array) -> Array:
+    """Return X of A X = B, given B, by Gauss and Jordan's elimination; both are overwritten."""
+    for k in range(len(A)):
+        pivot = k + int(np.argmax(np.abs(A[k:, k]).astype(float)))
+        A[[k, pivot]], X[[k, pivot]] = A[[pivot, k]], X[[pivot, k]]
+        X[k], A[k] = X[k] / A[k, k], A[k] / A[k, k]
+        for i in range(len(A)):
+            if i != k:
+                X[i], A[i] = X[i] - A[i, k] * X[k], A[i] - A[i, k] * A[k]
+    return X
+
+
 def constant(values: Any, x: Array) -> Any:
     """Return constant numbers as an array of the kind of x; a single number as it is."""
     if np.ndim(values) == 0:
         return values
     held = np.zeros_like(x, shape=np.shape(values))
-    held[...] = np.asarray(values)
+    held[...] = exactly(values, x)
     return held
+
+
+def exactly(values: Any, x: Array) -> Array:
+    """Return numbers as Arb's where x is of such: Python's have no square root."""
+    while hasattr(x, "value"):  # a dual number
+        x = x.value
+    made = np.frompyfunc(type(x.flat[0]), 1, 1) if is_object(x) and x.size else np.asarray
+    return np.asarray(made(values))
 
 
 def either_side(z: Array, above: Array, below: Array, share: float, kink: Any = 0) -> Array:

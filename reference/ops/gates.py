@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, stop
+from backproof.reference.ops.functions import either_side, stop, with_tangent
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 from backproof.reference.ops.sigmoid import sigmoid_derivative, sigmoid_forward
 
@@ -108,16 +108,16 @@ def glu_forward_from_output(x: Array, *, axis: int = -1) -> Array:
     Only the tangent differs: it cancels where s(b) is near 1.
     """
     a, b = halves(x, axis)
-    da, db, s = a - stop(a), b - stop(b), stop(sigmoid_forward(b))
+    s = stop(sigmoid_forward(b))
     y = stop(a) * s
-    return y + (s * da + (y - y * s) * db)
+    return with_tangent(glu_forward(x, axis=axis), s * a + (y - y * s) * b)
 
 
 def glu_forward_by_output(x: Array, *, axis: int = -1) -> Array:
     """Return the same, with s'(b) = s (1 - s) of the rounded s as the slope of its tangent."""
     a, b = halves(x, axis)
-    s, db = stop(sigmoid_forward(b)), b - stop(b)
-    return a * (s + sigmoid_derivative(s) * db)
+    s = sigmoid_forward(b)
+    return a * with_tangent(s, sigmoid_derivative(stop(s)) * b)
 
 
 def glu_backward(dy: Array, y: Array, x: Array, *, axis: int = -1) -> tuple[Array]:

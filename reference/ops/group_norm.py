@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.normalization import normalized, over_batch, through_normalization
+from backproof.reference.ops.functions import constant
+from backproof.reference.ops.normalization import (
+    mean,
+    normalized,
+    of_folding,
+    over_batch,
+    through_normalization,
+)
 from backproof.reference.ops.op import Array, Op
 
 
@@ -19,6 +26,25 @@ def group_norm_forward(x: Array, *parameters: Array, groups: int, eps: float = 1
     """
     xhat, _ = normalized(in_groups(x, groups), (2,), eps)
     return affine(np.reshape(xhat, np.shape(x)), *parameters)
+
+
+def group_norm_forward_folded(
+    x: Array, *parameters: Array, groups: int, eps: float = 1e-5
+) -> Array:
+    """Return y as x scale + shift; see `of_folding`."""
+    grouped = in_groups(x, groups)
+    xhat, inv = normalized(grouped, (2,), eps)
+    m, inv = (
+        np.reshape(np.broadcast_to(a, np.shape(grouped)), np.shape(x))
+        for a in (mean(grouped, (2,)), inv)
+    )
+    return affine(np.reshape(xhat, np.shape(x)), *parameters) + besides(x, m, inv, *parameters)
+
+
+def besides(x: Array, m: Array, inv: Array, *parameters: Array) -> Any:
+    """Return what is rounded besides where the gain is folded into scale and shift."""
+    beta = np.reshape(parameters[1], over_batch(x)[1]) if parameters else 0
+    return of_folding(x, m, through_gain(inv, *parameters), beta)
 
 
 def group_norm_backward(
@@ -65,6 +91,15 @@ def inference_forward(
     return affine(standardized(x, mean, variance, eps)[0], *parameters)
 
 
+def inference_forward_folded(
+    x: Array, *parameters: Array, mean: Any, variance: Any, eps: float = 1e-5
+) -> Array:
+    """Return y as x scale + shift; see `of_folding`."""
+    xhat, inv = standardized(x, mean, variance, eps)
+    m, inv = (np.broadcast_to(a, np.shape(x)) for a in (of_channels(mean, x), inv))
+    return affine(xhat, *parameters) + besides(x, m, inv, *parameters)
+
+
 def inference_backward(
     dy: Array,
     y: Array,
@@ -81,18 +116,24 @@ def inference_backward(
 
 def standardized(x: Array, mean: Any, variance: Any, eps: float) -> tuple[Array, Array]:
     """Return xhat = (x - mean) inv and inv = 1 / sqrt(variance + eps)."""
-    inv = 1 / np.sqrt(constant(variance, x) + eps)
-    return (x - constant(mean, x)) * inv, inv
+    inv = 1 / np.sqrt(of_channels(variance, x) + eps)
+    return (x - of_channels(mean, x)) * inv, inv
 
 
-def constant(values: Any, x: Array) -> Array:
-    """Return constants (C,) as numbers of the kind of x, in the shape in which they broadcast."""
-    held = np.zeros_like(x, shape=np.shape(values))
-    held[...] = np.asarray(values)
-    at: tuple[Any, ...] = (0, slice(None), *(0 for _ in range(2, np.ndim(x))))
-    first = x[at]
-    return np.reshape(held + 0 * first, over_batch(x)[1])
+def of_channels(values: Any, x: Array) -> Array:
+    """Return constants (C,) in the shape in which they broadcast to x."""
+    return np.reshape(constant(values, x), over_batch(x)[1])
 
 
-group_norm = Op(group_norm_forward, group_norm_backward)
-batch_norm_inference = Op(inference_forward, inference_backward)
+FOLDED = "folded into scale and shift"
+
+group_norm = Op(
+    group_norm_forward,
+    group_norm_backward,
+    forms={FOLDED: Op(group_norm_forward_folded, group_norm_backward)},
+)
+batch_norm_inference = Op(
+    inference_forward,
+    inference_backward,
+    forms={FOLDED: Op(inference_forward_folded, inference_backward)},
+)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, stop
+from backproof.reference.ops.functions import either_side, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.reduced import of_each, reduced
 
@@ -42,9 +42,8 @@ def mean_squared_error_forward_by_operand(y: Array, t: Array, *, reduction: str 
 
     Only the tangent differs: it cancels where dy is near dt.
     """
-    e = stop(t) - stop(y)
-    moved = 2 * e * (t - stop(t)) - 2 * e * (y - stop(y))
-    return reduced(e * e + moved, reduction, y.size)
+    e = stop(t - y)
+    return reduced(with_tangent((t - y) * (t - y), 2 * e * t - 2 * e * y), reduction, y.size)
 
 
 def mean_squared_error_backward(

@@ -3,6 +3,8 @@
 Shapes: N examples, C channels or features, ... further axes; n entries are normalized together.
 """
 
+from typing import Any
+
 import numpy as np
 
 from backproof.reference.ops.functions import rounding
@@ -20,18 +22,22 @@ def batch_norm_forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
 
 
 def batch_norm_forward_folded(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
-    """Return y as x scale + shift, scale = gamma inv, shift = beta - mean scale.
-
-    This is batch norm folded into one layer (Jacob et al. 2018, sec. 3.2). An error of the scale is
-    an error of (x - mean) scale, as in the other form. In addition, x scale, mean scale and the
-    shift are rounded.
-    """
+    """Return y as x scale + shift; see `of_folding`."""
     axes, column = over_batch(x)
     xhat, inv = normalized(x, axes, eps)
     gamma, beta = gamma.reshape(column), beta.reshape(column)
-    back = mean(x, axes) * (gamma * inv)
-    besides = rounding(x * (gamma * inv)) + rounding(back) + rounding(beta - back)
-    return gamma * xhat + beta + besides
+    return gamma * xhat + beta + of_folding(x, mean(x, axes), gamma * inv, beta)
+
+
+def of_folding(x: Array, m: Array, scale: Array, beta: Any) -> Any:
+    """Return what is rounded besides where y is x scale + shift, shift = beta - m scale.
+
+    This is a normalization by a mean m and scale = gamma inv, folded into one layer (Jacob et al.
+    2018, sec. 3.2). An error of the scale is an error of (x - m) scale, as in the other form. In
+    addition, x scale, m scale and the shift are rounded.
+    """
+    back = m * scale
+    return rounding(x * scale) + rounding(back) + rounding(beta - back)
 
 
 def batch_norm_backward(

@@ -5,10 +5,11 @@ At a kink every slope between those on both sides is right; see `either_side`.
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, stop
+from backproof.reference.ops.functions import either_side, with_tangent
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 Bound = float | None
@@ -37,22 +38,22 @@ def clamped(share: float = 1.0) -> Op:
     functions. share: of dy that is handed on at a bound itself.
     """
 
-    def within(x: Array, inside: Array, beyond: Array, low: Bound, high: Bound) -> Array:
-        """Return `inside` between the bounds, else the bound that is nearer, times `beyond`."""
+    def within(x: Array, inside: Array, below: Any, above: Any, low: Bound, high: Bound) -> Array:
+        """Return `inside` between the bounds, `below` and `above` beyond them."""
         if low is not None:
-            inside = either_side(x, inside, low * beyond, share, low)
+            inside = either_side(x, inside, below, share, low)
         if high is not None:
-            inside = either_side(x, high * beyond, inside, 1 - share, high)
+            inside = either_side(x, above, inside, 1 - share, high)
         return inside
 
     def forward(x: Array, *, low: Bound = None, high: Bound = None) -> Array:
-        return within(x, x, np.ones_like(x), low, high)
+        return within(x, x, low, high, low, high)
 
     def backward(
         dy: Array, y: Array, x: Array, *, low: Bound = None, high: Bound = None
     ) -> tuple[Array]:
         # dx is dy between the bounds, zero beyond them.
-        return (within(x, dy, np.zeros_like(x), low, high),)
+        return (within(x, dy, 0, 0, low, high),)
 
     return Op(forward, backward)
 
@@ -76,9 +77,8 @@ def maximum_forward_of_difference(a: Array, b: Array) -> Array:
 
     Only the tangent differs: it is rounded.
     """
-    da, db = a - stop(a), b - stop(b)
     share = np.where(a > b, 1, np.where(a < b, 0, 0.5))
-    return stop(np.maximum(a, b)) + (db + share * (da - db))
+    return with_tangent(np.maximum(a, b), b + share * (a - b))
 
 
 def minimum_forward_of_difference(a: Array, b: Array) -> Array:

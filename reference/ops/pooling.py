@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops.functions import constant
 from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.reductions import last_largest, shared
 from backproof.reference.ops.windows import Each, Padding, Windows, each, inner, sliding
 
 
@@ -69,17 +71,9 @@ def max_pool_backward_shared(
     padding: Padding = 0,
     dilation: Each = 1,
 ) -> tuple[Array]:
-    """Return dx where a window's equal largest entries share what it hands on.
-
-    Each of equal entries alone is a subgradient, and so is every mean of subgradients.
-    """
+    """Return dx where a window's equal largest entries share what it hands on; see `shared`."""
     seen = over(x, kernel_size, stride, padding, dilation)
-    entries = flat_windows(x, seen)
-    is_less = entries < np.max(entries, axis=-1, keepdims=True)
-    count = np.sum(np.where(is_less, 0, np.ones_like(entries)), axis=-1, keepdims=True)
-    is_alone = np.argmax(entries, axis=-1) == last_largest(entries)  # it receives dy, unrounded
-    share = np.where(is_alone[..., None], dy[..., None], dy[..., None] / count)
-    return (scattered(np.where(is_less, 0, share), x, seen),)
+    return (scattered(shared(dy, flat_windows(x, seen)), x, seen),)
 
 
 def over(
@@ -96,11 +90,6 @@ def flat_windows(x: Array, seen: Windows, value: float = -np.inf) -> Array:
     """
     entries = seen.of(seen.pad(x, value))
     return entries.reshape(*entries.shape[: x.ndim], prod(seen.size))
-
-
-def last_largest(entries: Array) -> Array:
-    """Return the place of the last of each window's equal largest entries, (N, C, P)."""
-    return entries.shape[-1] - 1 - np.argmax(entries[..., ::-1], axis=-1)
 
 
 def grid(shape: tuple[int, ...]) -> Any:
@@ -165,7 +154,8 @@ def entries(x: Array, seen: Windows, *, include_pad: bool) -> Any:
     """Return how many entries of each window count: one number, or an array (1, 1, P)."""
     if include_pad:
         return prod(seen.size)
-    return np.sum(flat_windows(np.ones_like(x[:1, :1]), seen, 0), axis=-1)
+    ones = np.ones((1, 1, *np.shape(x)[2:]))
+    return constant(np.sum(flat_windows(ones, seen, 0), axis=-1), x)
 
 
 def adaptive_average_pool_forward(x: Array, *, output_size: Each) -> Array:

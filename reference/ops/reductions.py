@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.functions import stop
+from backproof.reference.ops.functions import counted, stop
 from backproof.reference.ops.op import Array, Op
 
 Axis = int | tuple[int, ...] | None
@@ -72,37 +72,59 @@ def max_backward_last(
     dy: Array, y: Array, x: Array, *, axis: Axis = None, keepdims: bool = False
 ) -> tuple[Array]:
     """Return dx where the last of equal largest entries receives all."""
-    rows = rows_of(x, axis)
-    return (at_place(dy, rows.shape[-1] - 1 - np.argmax(rows[..., ::-1], axis=-1), x, axis),)
+    return (at_place(dy, last_largest(rows_of(x, axis)), x, axis),)
 
 
 def max_backward_shared(
     dy: Array, y: Array, x: Array, *, axis: Axis = None, keepdims: bool = False
 ) -> tuple[Array]:
     """Return dx where equal largest entries share dy evenly; see `max_pool`'s."""
-    largest, whole = np.max(x, axis=axes_of(x, axis), keepdims=True), kept(dy, x, axis)
-    is_less = x < largest
-    equal = np.sum(np.where(is_less, 0, np.ones_like(x)), axis=axes_of(x, axis), keepdims=True)
-    share = np.where(equal > 1, whole / equal, whole)  # one alone receives dy itself, unrounded
-    return (np.where(is_less, 0, share),)
+    rows = rows_of(x, axis)
+    return (from_rows(shared(np.reshape(dy, np.shape(rows)[:-1]), rows), x, axis),)
+
+
+def shared(dy: Array, rows: Array) -> Array:
+    """Return what the entries of rows (..., K) receive where equal largest ones share dy (...).
+
+    Each of equal entries alone is a subgradient, and so is every mean of subgradients.
+    """
+    is_less = rows < np.max(rows, axis=-1, keepdims=True)
+    equal = counted(np.where(is_less, 0, 1))
+    is_alone = np.argmax(rows, axis=-1) == last_largest(rows)  # it receives dy, unrounded
+    return np.where(is_less, 0, np.where(is_alone, dy, dy / equal)[..., None])
+
+
+def last_largest(rows: Array) -> Array:
+    """Return the place of the last of each row's equal largest entries, (...), of (..., K)."""
+    return np.shape(rows)[-1] - 1 - np.argmax(rows[..., ::-1], axis=-1)
 
 
 def rows_of(x: Array, axis: Axis) -> Array:
     """Return x with the entries that are reduced to one along one last axis."""
+    order = in_rows(x, axis)
+    shape = [np.shape(x)[i] for i in order[: np.ndim(x) - len(axes_of(x, axis))]]
+    return np.reshape(np.transpose(x, order), (*shape, count(x, axis)))
+
+
+def from_rows(rows: Array, x: Array, axis: Axis) -> Array:
+    """Return what belongs to x's rows in the shape of x."""
+    order = in_rows(x, axis)
+    return np.transpose(
+        np.reshape(rows, tuple(np.shape(x)[i] for i in order)), tuple(map(int, np.argsort(order)))
+    )
+
+
+def in_rows(x: Array, axis: Axis) -> list[int]:
+    """Return x's axes, those last that are reduced."""
     over = axes_of(x, axis)
-    others = [i for i in range(np.ndim(x)) if i not in over]
-    shape = [np.shape(x)[i] for i in others]
-    return np.reshape(np.transpose(x, [*others, *over]), (*shape, count(x, axis)))
+    return [*(i for i in range(np.ndim(x)) if i not in over), *over]
 
 
 def at_place(dy: Array, place: Array, x: Array, axis: Axis) -> Array:
     """Return dx: dy at a place along each of x's rows, zero elsewhere."""
-    over = axes_of(x, axis)
-    order = [*(i for i in range(np.ndim(x)) if i not in over), *over]
     rows = np.zeros_like(rows_of(x, axis))
     rows[(*np.indices(np.shape(place), sparse=True), place)] = np.reshape(dy, np.shape(place))
-    moved = np.reshape(rows, tuple(np.shape(x)[i] for i in order))
-    return np.transpose(moved, np.argsort(order))
+    return from_rows(rows, x, axis)
 
 
 def logsumexp_forward(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:

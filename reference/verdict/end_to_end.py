@@ -44,7 +44,10 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
-from backproof.reference.verdict.replay import Replay, as_read
+from backproof.reference.verdict.replay import Replay, as_read, of_op
+
+MOVES = {"reshape", "transpose", "cast"}
+"""Ops that hand on each entry of what they receive, and add nothing up."""
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -102,7 +105,11 @@ class Sweep:
         The forms that were seen come first, the reference's own last.
         """
         properties, forms = self.properties.get(quantity, ()), node.rule.forms
-        seen = [Rules(ops={node.op: forms[form]}) for form in forms if form in properties]
+        seen = [
+            Rules(ops={node.op: forms[form]})
+            for form in forms
+            if {form, of_op(form, node.op)} & {*properties}
+        ]
         return widest(self.replay.of(quantity.of), properties), [*seen, RIGHT]
 
     def operand(self, name: str, p: Precision) -> Ball:
@@ -286,7 +293,13 @@ class Sweep:
         return found
 
     def terms(self, name: str) -> float:
-        """Return the sum of the magnitudes of all terms that are added up for a gradient."""
+        """Return the sum of the magnitudes of all terms that are added up for a gradient.
+
+        Where its one user only moves entries, they were added up before it.
+        """
+        users = self.replay.consumers.get(name, ())
+        if len(users) == 1 and users[0].op in MOVES:
+            return self.terms(users[0].name)
         total = 0.0
         for node in self.replay.network.nodes:
             if name in node.inputs:

@@ -114,6 +114,8 @@ def judged(
             return link
         undecided = undecided or link
     outside = int(np.sum(~ball.contains(seen)))
+    if not outside:  # of a ball that has no bound
+        return undecided or replace(first, verdict="undecided")
     refuted = replace(first, verdict="refuted")
     return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
 
@@ -127,18 +129,29 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
     sharpest, *_ = freedoms(asked)
     # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
     # forms are different conventions, and each has its own.
-    exact = {form: make(sharpest.precision).mid for form, make in ways.items()}
+    sharp = told_apart({form: make(sharpest.precision) for form, make in ways.items()})
     for freedom in freedoms(asked):
         noise = (ROUNDED if freedom == sharpest else 1) * asked.u
-        for form, make in ways.items():
-            ball = make(freedom.precision)
-            link = measured(first.quantity, asked.name, seen, ball, exact[form])
+        for form, exactly in sharp.items():
+            ball = exactly if freedom == sharpest else ways[form](freedom.precision)
+            link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
-            if found := decided(link, ball, exact[form], partial(terms, form), noise):
+            if found := decided(link, ball, exactly.mid, partial(terms, form), noise):
                 yield replace(found, properties=(*form, *freedom.properties))
             elif not freedom.is_narrow:
                 yield replace(link, verdict="undecided")
+
+
+def told_apart(balls: Mapping[Form, Ball]) -> dict[Form, Ball]:
+    """Return the forms that differ here: of those with the same balls, the first alone.
+
+    Most forms are conventions at a kink or a tie, and few arrays have one.
+    """
+    first: dict[tuple[bytes, bytes], Form] = {}
+    for form, ball in balls.items():
+        first.setdefault((ball.mid.tobytes(), radii(ball).tobytes()), form)
+    return {form: balls[form] for form in first.values()}
 
 
 def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
@@ -171,11 +184,11 @@ def decided(
     """
     if link.resolution < 1:
         return link
-    size = norm(terms())
+    finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
+    size = norm(np.broadcast_to(terms(), exact.shape)[finite])
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
-    if norm(reach(ball, exact)) < size / 2 and norm(exact) <= noise * size:
-        return replace(link, cancels=True)
-    return None
+    small = norm(reach(ball, exact)) < size / 2 < np.inf
+    return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
 
 
 def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:

@@ -254,7 +254,8 @@ class Replay:
     def rules(self, quantity: Quantity) -> dict[Form, Rules]:
         """Return the rules of each form: each op has its own.
 
-        Where several ops hand on to a quantity, every combination is one.
+        Where several ops hand on to a quantity, every combination is one; where several have forms
+        of one name, the op is named as well.
         """
         if quantity.kind == "update":
             return {(): RIGHT}
@@ -265,13 +266,15 @@ class Replay:
         ops = {node.op: node.rule for node in nodes}
         uses = sum(node.inputs.count(quantity.of) for node in nodes)
         orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
+        having = Counter(form for op in ops.values() for form in op.forms)
         found = {}
         for *forms, order in product(*(("", *op.forms) for op in ops.values()), orders):
-            pairs = zip(ops.items(), forms, strict=True)
-            chosen = {name: op.forms[form] for (name, op), form in pairs if form}
-            rules = replace(in_order(order), ops={**OPS, **chosen})
-            form = tuple(dict.fromkeys(filter(None, (*forms, order))))
-            found[form] = rules
+            chosen = {name: form for name, form in zip(ops, forms, strict=True) if form}
+            others = {name: ops[name].forms[form] for name, form in chosen.items()}
+            called = (
+                form if having[form] == 1 else of_op(form, name) for name, form in chosen.items()
+            )
+            found[*called, *filter(None, [order])] = replace(in_order(order), ops={**OPS, **others})
         return found
 
     def terms(self, quantity: Quantity, form: Form) -> Array:
@@ -382,6 +385,11 @@ def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
 def as_terms(array: Array, *_: Precision) -> Terms:
     """Return numbers as the sums of one term each."""
     return Terms.of(array)
+
+
+def of_op(form: str, op: str) -> str:
+    """Return the name of a form that several ops have."""
+    return f"{form} in {op}"
 
 
 MIXED = "adds up the terms of several uses in one sum"

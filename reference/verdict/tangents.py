@@ -23,10 +23,11 @@ import numpy as np
 from backproof.reference.backprop import RIGHT, Rules, Trace, backprop, sum_of
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.dual import Dual
+from backproof.reference.numbers.dual import Dual, dual_of, is_zero
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import Array
+from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
+from backproof.reference.ops.softmax import softmax
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
@@ -35,6 +36,7 @@ from backproof.reference.verdict.replay import Replay, as_terms
 SYMMETRIC = (
     *("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"),
     *("power", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf"),
+    *("erf_inv", "lgamma", "digamma"),
     *("abs", "clamp", "log_sigmoid", "mish", "softsign", "hardsigmoid", "hardswish", "normalize"),
 )
 """Ops whose Jacobian is its own transpose: their backward functions also give tangents."""
@@ -60,6 +62,34 @@ class ByOperand(Rules):
         parts += [right(node, stop(dy), {**fixed, name: known[name]}) for name in known]
         tangents = ([d.whole_tangent() for d in of] for of in zip(*parts, strict=True))
         return tuple(Dual(d.value, sum_of(own)) for d, own in zip(parts[0], tangents, strict=True))
+
+
+def softmax_twice(dp: Any, p: Any, y: Any, *, axis: int = -1) -> tuple[Any]:
+    """Return what softmax hands on, (B, O), over duals, as reverse-over-reverse computes it.
+
+    With v the tangent of y, q that of dp, J the Jacobian, and sums over the axis:
+
+    1. <J dp, v> = sum v p dp - (sum p v) (sum p dp), whose derivative with respect to p is
+       t = v dp - (sum p v) dp - v (sum p dp).
+    2. Since dp/dy = J, the tangent is J q + J t.
+    """
+    if not isinstance(y, Dual) or is_zero(y.tangent):
+        return softmax.backward(dp, p, y, axis=axis)
+    dp, p, v = dual_of(dp), dual_of(p).value, y.tangent
+
+    def total(a: Any) -> Any:
+        return np.sum(a, axis=axis, keepdims=True)
+
+    t = v * dp.value - total(p * v) * dp.value - v * total(p * dp.value)
+    parts = [t] if is_zero(dp.tangent) else [dp.tangent, t]
+    moved = [softmax.backward(part, p, y.value, axis=axis)[0] for part in parts]
+    return (Dual(softmax.backward(dp.value, p, y.value, axis=axis)[0], sum_of(moved)),)
+
+
+TWICE: Mapping[str, tuple[str, Op]] = {
+    "softmax": ("softmax' by its own derivative", replace(softmax, backward=softmax_twice)),
+}
+"""Op -> a form of its tangents that no form of the op has, and its name."""
 
 
 def by_operand(rules: Rules) -> Rules:
@@ -190,7 +220,11 @@ class TangentReplay(Replay):
         found = super().rules(quantity)
         if quantity.kind != "derivative":
             return found
-        return found | {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
+        found |= {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
+        for op in {node.op for node in self.consumers.get(quantity.of, ())} & TWICE.keys():
+            name, twice = TWICE[op]
+            found[name,] = Rules(ops={**OPS, op: twice})
+        return found
 
     def ways_forward(self, name: str) -> Ways:
         """Return the ways of computing a tangent by the backward function of the node's op."""

@@ -1,6 +1,7 @@
 """The page, opened in headless Chromium.
 
-`python -m tests.verifier.browser report.html .github/report.png` renews the README's picture.
+`python -m tests.verifier.browser report.html .github/report.png` renews the picture of
+docs/verify.md.
 """
 
 import shutil

@@ -139,9 +139,15 @@ ARITHMETIC: dict[str, Program] = {
     ),
     "other bases": lambda w: torch.log2(positive(w)) + positive(w).log10() + torch.exp2(w),
     "sin and cos": lambda w: torch.tan(w / 4) + torch.sin(w) * w.cos() + torch.erf(w),
+    "angles": lambda w: torch.atan2(w, w.T) * w.arctan() + torch.asin(w / 4) * torch.acos(w / 5),
+    "gamma": lambda w: torch.special.gammaln(positive(w)) + positive(w).digamma(),
+    "quantiles": lambda w: torch.erfinv(w.tanh()) * torch.special.erfinv(w.tanh() / 2),
     "abs": lambda w: w.abs() * torch.absolute(w),
     "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
     "lerp": lambda w: torch.lerp(w, w.T, 0.3),
+    "steps": lambda w: (
+        w * w.sign() + torch.floor(w) * w + (w.round() + w.trunc() - torch.ceil(w) - w).sigmoid()
+    ),
     "in place": lambda w: written(w, lambda x, y: x.mul_(y).add_(1).sub_(y).div_(2).neg_().exp_()),
     "operators in place": augmented,
     "out": lambda w: torch.mul(w.detach(), 2, out=torch.empty(4, 4)) * w,
@@ -170,6 +176,12 @@ INDEXING: dict[str, Program] = {
     "integers": lambda w: (
         w[even()] * w[0, 2] + w[[1, 3]] + w[even(), even()].sum() + w[torch.tensor(1)]
     ),
+    "an integer, a slice, integers": lambda w: (
+        image(w, 2, 2, 4)[0, :, torch.tensor([0, 2, 1])] * w[:2, 1:]
+        + written(
+            image(w, 2, 2, 4), lambda x, y: x.__setitem__((1, ..., even()), y[0, :, :2])
+        ).sum()
+    ),
     "booleans": lambda w: w[mask()] * w[w > 0].sum() + torch.masked_select(w, mask()),
     "gather": lambda w: (
         w.gather(0, places())
@@ -195,6 +207,9 @@ INDEXING: dict[str, Program] = {
     "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),
     "index_copy": lambda w: w.index_copy(0, even(), w[:2] * 2) + w.index_fill(1, even(), 0.5),
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+    "torch.embedding": lambda w: (
+        torch.embedding(w, places()) * torch.embedding(w, places(), 0) * w[0].exp()
+    ),
 }
 
 MOVING: dict[str, Program] = {
@@ -216,6 +231,11 @@ MOVING: dict[str, Program] = {
     "pad modes": lambda w: sum(
         F.pad(image(w), (1, 1, 2, 0), mode=mode) for mode in ("reflect", "replicate", "circular")
     ),
+    "unshuffle": lambda w: (
+        F.pixel_unshuffle(image(w), 2) * F.channel_shuffle(image(w, 1, 4, 2, 2), 2)
+    ),
+    "grids": lambda w: torch.mul(*torch.meshgrid(w[0], w[1], indexing="xy")) * torch.rot90(w, 3),
+    "places in memory": lambda w: w.take(places()) * w.sigmoid().as_strided((2, 4), (3, 2)),
     "crop": lambda w: F.pad(w, (-1, 1)) * w,
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
@@ -229,13 +249,38 @@ REDUCTIONS: dict[str, Program] = {
     "var": lambda w: w.var() * torch.var(w, 0) * w.var(1, unbiased=False) + w.var(0, correction=0),
     "std": lambda w: w.std() * torch.std(w, dim=0, keepdim=True) + torch.var_mean(w, 1)[1],
     "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
+    "norm of a matrix": lambda w: (
+        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
+    ),
     "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
+    "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
+    "prod with a zero": lambda w: (w * (w > w.min())).prod(-1) + w.clamp(min=0).prod(0),
+    "trace": lambda w: torch.trace(w) * w.trace(),
     "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
 }
 
+
+def regular(w: Any) -> Any:
+    """Return a matrix far from singular."""
+    return w / 4 + 2 * torch.eye(4)
+
+
 PRODUCTS: dict[str, Program] = {
+    "equations": lambda w: (
+        torch.linalg.solve(regular(w), w)
+        + torch.linalg.solve(regular(w), w[0])
+        + torch.linalg.solve(regular(w), w, left=False) * torch.inverse(regular(w))
+    ),
+    "triangles of equations": lambda w: (
+        torch.linalg.solve_triangular(regular(w), w, upper=False)
+        + torch.linalg.solve_triangular(regular(w), w, upper=True, left=False, unitriangular=True)
+    ),
+    "cholesky": lambda w: (
+        torch.linalg.cholesky(regular(w + w.T))
+        * torch.linalg.cholesky(regular(w + w.T), upper=True).T
+    ),
     "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
     "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
     "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
@@ -243,6 +288,10 @@ PRODUCTS: dict[str, Program] = {
     "einsum": lambda w: (
         torch.einsum("ij,kj->ik", w, w) + torch.einsum("ij->ji", [w]) + w[0].outer(w[1])
     ),
+    "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
+    "tensordot": lambda w: torch.tensordot(w, w, 1) * torch.tensordot(w, w, ([0], [1])),
+    "inner": lambda w: torch.inner(w, w) * torch.inner(w, w[0]),
+    "bilinear": lambda w: F.bilinear(w[:, :2], w[:, 2:], w.reshape(4, 2, 2), w[0]),
     "linear": lambda w: F.linear(w, w.T, w[0]) + F.linear(w[None], weight=w),
     "grouped_mm": lambda w: F.grouped_mm(
         w, w.view(2, 2, 4).repeat(1, 2, 1), offs=torch.tensor([1, 4], dtype=torch.int32)
@@ -325,6 +374,10 @@ IMAGES: dict[str, Program] = {
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
     ),
+    "interpolate by factors": lambda w: (
+        F.interpolate(image(w), scale_factor=3.2, recompute_scale_factor=True).mean()
+        + F.interpolate(image(w), scale_factor=(2.0, 3.0)) ** 2
+    ),
 }
 
 NORMS: dict[str, Program] = {
@@ -334,6 +387,18 @@ NORMS: dict[str, Program] = {
     "batch_norm in inference": lambda w: (
         F.batch_norm(w, torch.zeros(4), torch.ones(4))
         * F.batch_norm(w, mask()[0] + 0.5, mask()[1] + 1.0, w[0])
+    ),
+    "torch.batch_norm": lambda w: (
+        torch.batch_norm(w, w[0], w[1], None, None, *(True, 0.1, 1e-5, False))
+        * torch.batch_norm(
+            w, w[0], w[1], mask()[0] + 0.5, mask()[1] + 1.0, *(False, 0.1, 0.1, False)
+        )
+    ),
+    "torch.instance_norm": lambda w: (
+        torch.instance_norm(
+            image(w, 2, 2, 4), w[0, :2], w[1, :2], None, None, *(True, 0.1, 0.1, False)
+        )
+        * image(w, 2, 2, 4)
     ),
     "group_norm": lambda w: (
         F.group_norm(w.view(2, 4, 2), 2, w[0], w[1]) * F.group_norm(w.view(2, 4, 2), 1)

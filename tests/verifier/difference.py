@@ -16,8 +16,9 @@ import numpy as np
 from backproof.reference.numbers.exact import BITS, exact
 from backproof.reference.ops import Array
 
-BOXES, GELU, ELEMENTARY = (
-    import_module(f"backproof.reference.ops.{name}") for name in ("boxes", "gelu", "elementary")
+BOXES, GELU, ELEMENTARY, SPECIAL = (
+    import_module(f"backproof.reference.ops.{name}")
+    for name in ("boxes", "gelu", "elementary", "special")
 )
 
 STEP = flint.arb(2) ** -80
@@ -33,6 +34,7 @@ def on_paper(bits: int = BITS) -> Iterator[None]:
         with (
             patch.multiple(GELU, CUBIC=decimal(GELU.CUBIC), **constants),
             patch.multiple(ELEMENTARY, **constants),
+            patch.multiple(SPECIAL, **constants),
             patch.object(BOXES, "pi", flint.arb.pi()),
         ):
             yield

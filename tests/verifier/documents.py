@@ -11,14 +11,22 @@ from pathlib import Path
 
 from tests.verifier.sandbox import ROOT
 
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, and the title of its section."""
+    """A fenced block: its language, its text, and the document that it is in."""
 
     language: str
     text: str
-    section: str
+    document: str
 
     @property
     def file(self) -> str | None:
@@ -35,15 +43,13 @@ class Block:
 
 
 def blocks(name: str) -> list[Block]:
-    """Return all fenced blocks of a document in the repository's root."""
-    found, section, fence = [], "", None
+    """Return all fenced blocks of a document of the repository."""
+    found, fence = [], None
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines(keepends=True):
-        if fence is None and line.startswith("#"):
-            section = line.lstrip("#").strip()
-        elif fence is None and line.startswith("```"):
+        if fence is None and line.startswith("```"):
             fence = line.strip("`\n"), []
         elif fence and line == "```\n":
-            found.append(Block(fence[0], "".join(fence[1]), section))
+            found.append(Block(fence[0], "".join(fence[1]), name))
             fence = None
         elif fence:
             fence[1].append(line)

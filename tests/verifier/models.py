@@ -47,6 +47,72 @@ class ConvNet(nn.Module):
         return self.head(torch.flatten(y, 1))
 
 
+class Residual(nn.Module):
+    """A residual block with group norm, which halves the sides of images."""
+
+    def __init__(self, channels: int, to: int) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, to, 3, stride=2, padding=1, bias=False),
+            nn.GroupNorm(2, to),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(to, to, 3, padding=1, bias=False),
+            nn.GroupNorm(2, to),
+        )
+        self.shortcut = nn.Conv2d(channels, to, 1, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return images, (B, to, H/2, W/2), of x (B, channels, H, W)."""
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """A ResNet with group norm."""
+
+    def __init__(self) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.blocks = nn.Sequential(Residual(2, 4), Residual(4, 6))
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (B, 3), of x (B, 2, H, W)."""
+        return self.head(torch.flatten(self.pool(self.blocks(x)), 1))
+
+
+class Detector(nn.Module):
+    """A detector of one box in a cell: features of two scales, and a head of box, object, class."""
+
+    def __init__(self) -> None:
+        """Draw the weights."""
+        super().__init__()
+        self.down = nn.ModuleList([Residual(2, 4), Residual(4, 4)])
+        self.mix = nn.Sequential(nn.Conv2d(8, 6, 3, padding=1), nn.BatchNorm2d(6), nn.SiLU())
+        self.head = nn.Conv2d(6, 4 + 1 + 3, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return corners (B, N, 4), objectness (B, N), and logits (B, N, 3) of x (B, 2, H, W)."""
+        near = self.down[0](x)
+        far = F.interpolate(self.down[1](near), scale_factor=2, mode="nearest")
+        y = self.head(self.mix(torch.cat([near, far], 1))).flatten(2).transpose(1, 2)
+        center, size, found, kind = y.split([2, 2, 1, 3], dim=-1)
+        rows = torch.arange(near.shape[-1], dtype=x.dtype)
+        cells = torch.stack(torch.meshgrid(rows, rows, indexing="xy"), -1).view(-1, 2)
+        middle, half = center.sigmoid() + cells, size.clamp(max=4).exp() / 2
+        return torch.cat([middle - half, middle + half], -1), found.squeeze(-1), kind
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the generalized intersection over union of boxes, (N, 4), as their corners."""
+    inner = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
+    outer = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
+    both, hull = inner.clamp(min=0).prod(-1), outer[:, 0] * outer[:, 1]
+    areas = [(box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) for box in (a, b)]
+    union = areas[0] + areas[1] - both
+    return both / union - (hull - union) / hull
+
+
 class Block(nn.Module):
     """A block of a transformer."""
 
@@ -105,6 +171,32 @@ def conv_net() -> tuple[nn.Module, Any]:
     return model, lambda: F.cross_entropy(model(x.to(model.head.weight.dtype)), y)
 
 
+def resnet() -> tuple[nn.Module, Any]:
+    """Return the model, and what computes its loss."""
+    model = ResNet()
+    x, y = torch.randn(2, 2, 8, 8), torch.randint(0, 3, (2,))
+    return model, lambda: F.cross_entropy(model(x.to(model.head.weight.dtype)), y)
+
+
+def detector() -> tuple[nn.Module, Any]:
+    """Return the model, and what computes its loss: of boxes, of objects and of classes."""
+    model = Detector()
+    x, kinds = torch.randn(2, 2, 8, 8), torch.tensor([2, 0])
+    at, boxes = torch.tensor([5, 9]), torch.tensor([[0.2, 0.4, 2.1, 3.0], [0.5, 1.5, 3.3, 2.5]])
+
+    def loss() -> Tensor:
+        dtype = model.head.weight.dtype
+        corners, found, kind = model(x.to(dtype))
+        images = torch.arange(len(at))
+        there = torch.zeros_like(found)
+        there[images, at] = 1
+        box = (1 - giou(corners[images, at], boxes.to(dtype))).mean()
+        seen = F.binary_cross_entropy_with_logits(found, there, reduction="sum") / len(at)
+        return box + seen + F.cross_entropy(kind[images, at], kinds)
+
+    return model, loss
+
+
 def gpt() -> tuple[nn.Module, Any]:
     """Return the model, and what computes its loss."""
     model = GPT()
@@ -128,6 +220,85 @@ class Square(torch.autograd.Function):
         """Return 2 x dy."""
         (x,) = ctx.saved_tensors
         return 2 * x * dy if Square.right else 2 * dy
+
+
+class Times(torch.autograd.Function):
+    """x times a number that is read out of a tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, factor: Any) -> Any:
+        """Return x times the factor."""
+        ctx.save_for_backward(x, factor)
+        return x * factor.item()
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return what both receive."""
+        x, factor = ctx.saved_tensors
+        return factor * dy, (x * dy).sum()
+
+
+class Both(torch.autograd.Function):
+    """2 x and 3 x: a function of two results."""
+
+    @staticmethod
+    def forward(_: Any, x: Any) -> Any:
+        """Return 2 x and 3 x."""
+        return 2 * x, 3 * x
+
+    @staticmethod
+    def backward(_: Any, dy: Any, dz: Any) -> Any:
+        """Return 2 dy + 3 dz."""
+        return 2 * dy + 3 * dz
+
+
+class Detached(torch.autograd.Function):
+    """x^2, whose derivative is right, but is no function of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x.detach() * dy
+
+
+class Longer(torch.autograd.Function):
+    """x^2, whose derivative is right, and the derivative of that 0.1 % too large."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * crossed(lambda x: x * 1, lambda x: 1.001 * x)(x) * dy
+
+
+class Once(torch.autograd.Function):
+    """x^2, which can be differentiated once."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """Return x^2."""
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, dy: Any) -> Any:
+        """Return 2 x dy."""
+        (x,) = ctx.saved_tensors
+        return 2 * x * dy
 
 
 class Linear(torch.autograd.Function):
@@ -192,6 +363,20 @@ class Halving(TorchFunctionMode):
             y = y[0] if isinstance(y, tuple) else y
             y.register_hook(lambda cotangent: cotangent / 2)
         return result
+
+
+class Scaling(TorchFunctionMode):
+    """Multiplies what a function returns. name: the function's."""
+
+    def __init__(self, name: str, factor: float) -> None:
+        """Multiply nothing yet."""
+        super().__init__()
+        self.name, self.factor = name, factor
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and multiply its result."""
+        result = function(*args, **(kwargs or {}))
+        return result * self.factor if getattr(function, "__name__", "") == self.name else result
 
 
 class Planted(TorchFunctionMode):

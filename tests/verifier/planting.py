@@ -51,6 +51,8 @@ NETWORKS = {
     "grouped": small.grouped(),
     "moves": small.moves(),
     "elementary": small.elementary(),
+    "special": small.special(),
+    "equations": small.equations(),
     "reductions": small.reductions(),
     "losses": small.losses(),
     "detector": small.detector(),

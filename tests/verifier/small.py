@@ -187,6 +187,32 @@ def elementary() -> Network:
     return g.network("elementary")
 
 
+def special() -> Network:
+    """Return special functions, each at points where it is steep."""
+    g = builder(21)
+    up = g.node("psi", "digamma", g.near("x", 2, 3, 4, mean=1.0))
+    across = g.node("log", "lgamma", g.near("column", 3, 1, mean=1.5))
+    x = g.node("angle", "atan2", up, across)
+    x = g.node("quantile", "erf_inv", g.node("share", "sin", x))
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((2, 3, 4))))
+    return g.network("special")
+
+
+def equations() -> Network:
+    """Return equations with a general matrix, with triangles, and Cholesky's factor."""
+    g = builder(22)
+    x = g.node("x", "solve", g.near("A", 3, 3, mean=0.0), g.near("b", 3, 2, mean=0.5))
+    g.parameters["A"] += np.roll(np.eye(3), 1, axis=0)
+    a = g.rng.standard_normal((3, 3)) / 4
+    definite = g.parameter("C", 2 * np.eye(3) + a + a.T)
+    L = g.node("L", "cholesky", definite)
+    x = g.node("low", "add", x, g.node("part", "slice", L, index=(..., slice(2))))
+    x = g.node("up", "triangular_solve", g.parameter("T", 2 * np.eye(3) - a), x, lower=False)
+    x = g.node("back", "triangular_solve", g.parameter("V", np.eye(3) + a), x, transpose=True)
+    g.node("E", "mean_squared_error", x, g.input("t", g.rng.standard_normal((3, 2))))
+    return g.network("equations")
+
+
 def reductions() -> Network:
     """Return reductions over one axis and over several, and activations in pieces."""
     g = builder(17)

@@ -24,8 +24,16 @@ from backproof.reference.numbers.precision import (
     Precision,
     gamma,
 )
-from backproof.reference.ops.functions import arctan
-from backproof.reference.ops.normalization import batch_norm, normalized
+from backproof.reference.ops import OPS
+from backproof.reference.ops.functions import (
+    arctan,
+    arctan2,
+    digamma,
+    erf_inv,
+    lgamma,
+    solve,
+    zeta,
+)
 from backproof.reference.ops.softmax import log_softmax_forward
 from tests.verifier.proven import outside
 
@@ -65,11 +73,16 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "arctan": lambda a, b: arctan(a * b),
     "sin": lambda a, b: np.sin(a * b),
     "square": lambda a, _: a**2,
-    "cube": lambda a, b: (a - b) ** 3,
+    "cube": lambda a, b: ((a - b) / 4) ** 3,
     "power": lambda a, b: (np.abs(a) + np.abs(b)) ** -1.5,
     "cumsum": lambda a, _: np.cumsum(a, axis=1),
     "expm1": lambda a, _: np.expm1(-np.abs(a) / 64),
     "log1p": lambda a, _: np.log1p(a / 64),
+    "atan2": arctan2,
+    "erf_inv": lambda a, _: erf_inv(a / 64),
+    "lgamma": lambda a, b: lgamma(np.abs(a) + np.abs(b)),
+    "digamma": lambda a, b: digamma(np.abs(a) + np.abs(b)),
+    "zeta": lambda a, b: zeta(2, np.abs(a) + np.abs(b)),
     "tenth": lambda a, _: a * 0.1 + 0.044715,
     "concatenate": lambda a, b: np.concatenate([a, b], axis=1),
     "pad": lambda a, _: np.pad(a, ((0, 1), (2, 0))),
@@ -99,6 +112,9 @@ ACCUMULATING = (
 So they are held to balls with the precision itself as the accumulator.
 """
 
+SCIPY = ("erf_inv", "lgamma", "digamma", "zeta")
+"""Operations that SciPy computes in float32 or float64."""
+
 NAME = attrgetter("__name__")
 NAME_OF = attrgetter("name")
 EVERY = pytest.mark.parametrize("p", PRECISIONS.values(), ids=PRECISIONS)
@@ -122,13 +138,15 @@ def test_promise(p: Precision, name: str, data: st.DataObject) -> None:
     """For operands inside the balls, the exact result and the computed one lie inside."""
     operation = OPERATIONS[name]
     mids = [data.draw(arrays(p)) for _ in range(2)]
-    if name in ("divide", "log", "power"):
+    if name in ("divide", "log", "power", "lgamma", "digamma", "zeta"):
         mids[1] = np.where(mids[1] == 0, np.array(1, p.dtype), mids[1])
     moved = [m * np.array(1 + 2.0**-5, p.dtype) for m in mids]
     rads = [np.abs(x.astype(float) - m.astype(float)) for m, x in zip(mids, moved, strict=True)]
     q = p.narrow() if name in ACCUMULATING else p
     computed = operation(*moved)
     if p is BFLOAT16 and name in (*ACCUMULATING, "tenth", "power"):  # NumPy returns something wider
+        computed = computed.astype(p.dtype)
+    if name in SCIPY and p.accumulator:
         computed = computed.astype(p.dtype)
     with workprec():
         exactly = operation(*map(exact, moved))
@@ -492,11 +510,19 @@ def test_arctan(x: str, share: str) -> None:
     assert ball.contains([np.arctan(mid)]).all()
 
 
-@pytest.mark.parametrize("function", [np.exp, np.expm1, np.log, np.log1p, np.sqrt], ids=NAME)
-def test_functions_of_balls_that_reach_far(function: np.ufunc) -> None:
+def trigamma(x: Any) -> Any:
+    """Return the derivative of digamma."""
+    return zeta(2, x)
+
+
+REACHING = [*(np.exp, np.expm1, np.log, np.log1p, np.sqrt), *(lgamma, digamma, trigamma, erf_inv)]
+
+
+@pytest.mark.parametrize("function", REACHING, ids=NAME)
+def test_functions_of_balls_that_reach_far(function: Callable[[Any], Any]) -> None:
     """Both ends of a function's range lie inside, also for wide balls and near singularities."""
     rng = np.random.default_rng(0)
-    mid = 10.0 ** rng.uniform(-3, 2.3, 500)
+    mid = 10.0 ** (rng.uniform(-3, 0, 500) if function is erf_inv else rng.uniform(-3, 2.3, 500))
     share = np.where(rng.random(500) < 0.75, 1 - 10.0 ** -rng.integers(1, 17, 500), 2.0**-40)
     rad = share * (1 + mid if function is np.log1p else mid)
     ball = function(Ball(mid, rad, FLOAT64))
@@ -504,6 +530,52 @@ def test_functions_of_balls_that_reach_far(function: np.ufunc) -> None:
         for end in (exact(mid) - exact(rad), exact(mid) + exact(rad)):
             known = np.isfinite(ball.rad)
             assert list(outside(ball[known], function(end[known]))) == []
+
+
+def test_angles_of_balls() -> None:
+    """A point's ball turns by what is seen of it from zero; at the jump, its angle may be any."""
+    y, x = Ball([3.0, 0.0, 0.5, 0.0], [1.0, 0.0, 1.0, 0.0], FLOAT64), [4.0, -1.0, -1.0, 0.0]
+    ball = arctan2(y, Ball(x, [1.0, 0.0, 0.5, 0.0], FLOAT64))
+    ends = [np.arctan2(3 + i, 4 + j) for i in (-1, 1) for j in (-1, 1)]
+
+    assert all(ball[:1].contains([end]).all() for end in ends)
+    assert ball.rad[0] < 2**0.5 * np.max(np.abs(np.subtract(ends, ball.mid[0])))
+    for end in (np.pi, -np.pi):
+        assert ball[1:].contains([end] * 3).all()
+
+
+@EVERY
+def test_functions_of_what_is_not_their_own(p: Precision) -> None:
+    """Of numbers that may be beyond where a function is defined, nothing is known."""
+    for f in (lgamma, digamma, trigamma):
+        assert np.isinf(f(Ball([-0.5, 0.0, 1.0], [0.0, 0.0, 1.0], p)).rad).tolist() == [True] * 3
+    found = erf_inv(Ball([1.0, -1.0, 0.5], [0.0, 0.0, 0.5], p)).rad
+
+    assert not np.any(np.isfinite(found[2]))
+
+
+def test_equations_that_are_nearly_singular() -> None:
+    """Equations are enclosed while their matrix is surely regular; otherwise nothing is known."""
+    for small in (1e-2, 1e-5):
+        A = np.array([[1.0, 1.0], [1.0, 1.0 + small]])
+        X = solve(Ball.exact(A, FLOAT32), Ball.exact([[2.0, 0.0], [1.0, 0.0]], FLOAT32))
+        exactly = solve(exact(A), exact([[2.0, 0.0], [1.0, 0.0]]))
+
+        assert list(outside(X, exactly)) == []
+        assert X.rad[:, 1].tolist() == [0, 0]
+    assert np.isinf(solve(Ball(A, np.full((2, 2), small), FLOAT32), X).rad).all()
+
+
+@pytest.mark.parametrize("n", [3, 20])
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=NAME_OF)
+def test_equations_are_solved_inside(p: Precision, n: int) -> None:
+    """What LAPACK finds lies inside, whatever the matrix."""
+    rng = np.random.default_rng(n)
+    A, B = (rng.standard_normal(shape).astype(p.dtype) for shape in ((5, n, n), (5, n, 2)))
+    ball = solve(Ball.exact(A, p), Ball.exact(B, p))
+
+    assert np.mean(np.isfinite(ball.rad)) > 0.75
+    assert (ball.contains(np.linalg.solve(A, B)) | np.isinf(ball.rad)).all()
 
 
 @pytest.mark.parametrize("p", [BFLOAT16, FLOAT16], ids=lambda p: p.name)
@@ -692,15 +764,30 @@ def test_a_radius_below_a_unit_leaves_a_comparison_open(rad: float) -> None:
     assert not np.any((one < -1.0).mid)
 
 
-def test_folded_batch_norm() -> None:
-    """Batch norm computed as x scale + shift lies in that form's ball, not in the plain form's."""
-    x = np.float32([[1.19905678275245e-07], [-1.2598501086813485e-07], [6.107546255407215e-07]])
-    half = np.float32([0.5])
-    _, inv = normalized(x, (0,), np.float32(1e-5))
-    scale = half * inv
-    seen = x * scale + (half - np.mean(x, axis=0) * scale)
-    operands = [Ball.exact(a, FLOAT32) for a in (x, half, half)]
-    own, folded = (op.forward(*operands) for op in (batch_norm, *batch_norm.forms.values()))
+FOLDED: dict[str, dict[str, Any]] = {
+    "batch_norm": {},
+    "group_norm": {"groups": 3},
+    "batch_norm_inference": {"mean": np.full(3, 0.257), "variance": np.full(3, 0.4)},
+}
+
+
+@pytest.mark.parametrize("op", FOLDED)
+def test_folded_normalizations(op: str) -> None:
+    """A normalization computed as x scale + shift lies in that form's ball, not in the plain's.
+
+    The shift of 1/2 is rounded twice, and what is added to it is about as small as one rounding.
+    """
+    rng, options = np.random.default_rng(0), FOLDED[op]
+    x = rng.standard_normal((8, 3, 5)).astype(np.float32)
+    gamma, beta = (np.full(3, a, np.float32) for a in (1.1e-7, 0.5))
+    axes = {"batch_norm": (0, 2), "group_norm": (2,)}.get(op)
+    m = np.mean(x, axes, keepdims=True) if axes else np.float32(0.257)
+    variance = np.var(x, axes, keepdims=True) if axes else np.float32(0.4)
+    scale = gamma[:, None] / np.sqrt(variance + np.float32(1e-5))
+    seen = x * scale + (beta[:, None] - m * scale)
+    operands = [Ball.exact(a, FLOAT32) for a in (x, gamma, beta)]
+    ways = (OPS[op], OPS[op].forms["folded into scale and shift"])
+    own, folded = (way.forward(*operands, **options) for way in ways)
 
     assert np.all(folded.contains(seen))
     assert not np.all(own.contains(seen))
@@ -757,3 +844,16 @@ def test_sines_of_wide_balls(p: Precision) -> None:
         assert ball.contains([1.0, 1.0]).all()
         assert ball.contains([-1.0, -1.0]).all()
         assert np.all(ball.rad < 4)
+
+
+@pytest.mark.parametrize("accumulates", [BFLOAT16.narrow(), FLOAT32], ids=["bfloat16", "float32"])
+def test_a_sum_of_few_terms_beside_one_of_many_is_known(accumulates: Precision) -> None:
+    """Each sum has the roundings of its own terms, not those of the longest beside it."""
+    ones = Ball.exact(np.ones(200), accumulates)
+    sums = np.cumsum(ones, axis=0)
+    added = np.zeros_like(ones, shape=(2,))
+    np.add.at(added, (np.minimum(np.arange(200), 1),), ones)
+
+    for alone in (sums[0], added[0]):
+        assert alone.rad <= 4 * accumulates.u
+    assert added[1].rad > 100 * accumulates.u

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.reference.network import Network
+from backproof.reference.backprop import backprop
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.verdict.passes import certify
 from tests.verifier.one_op import handed_on, network_of, verdict_on
 
 EVERY = pytest.mark.parametrize("precision", PRECISIONS)
@@ -142,6 +144,33 @@ def test_a_link_has_one_convention(name: str, form: str, precision: str) -> None
     one = tuple(axis[0] for axis in kink.ties)
     other[one] = kink.of(form, precision)[one]
     refuted(kink, other, precision)
+
+
+@EVERY
+def test_two_ops_may_have_conventions_of_their_own(precision: str) -> None:
+    """Where two ops share a tie, one may share evenly what it hands on, and the other may not.
+
+    So do PyTorch's amax and max pooling.
+    """
+    nodes = (
+        Node("largest", "max", ("x",)),
+        Node("pooled", "max_pool", ("x",), {"kernel_size": 2, "stride": 2}),
+        Node("total", "sum", ("pooled",)),
+        Node("E", "add", ("largest", "total")),
+    )
+    x = np.ones((1, 1, 2, 4))
+    network = Network("ties", {"x": x}, {}, nodes, frozenset())
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    trace = backprop(network, leaves)
+    shared, first = np.full(x.shape, 1 / 8), np.zeros(x.shape)
+    first[..., 0, ::2] = 1
+    found = []
+    for seen in (shared + first, 2 * shared + first):
+        trace.gradients["x"] = seen.astype(precision)
+        links = certify(network, leaves, trace, precision).links
+        found += [(one.verdict, one.properties) for one in links if one.name == "dE/dx"]
+
+    assert found == [("inside", ("shared among equal entries in max",)), ("refuted", ())]
 
 
 def refuted(kink: Kink, dx: Array, precision: str) -> None:

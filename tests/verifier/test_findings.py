@@ -16,15 +16,16 @@ from backproof.adapters.column import Column
 from backproof.adapters.frameworks import TABLE
 from backproof.campaign import campaign, saved_graphs
 from backproof.reference.article.figures import load as article
-from backproof.reference.backprop import Trace
+from backproof.reference.backprop import Trace, backprop
 from backproof.reference.findings import load, seen_here
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.precision import FLOAT32
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import OfDtype, Swept
-from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.known.predict import Witness, missed
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
@@ -262,6 +263,28 @@ def test_a_recorded_cell_excuses_no_other_number() -> None:
     assert "not as recorded for torch 2.13.0: the float32 gradient of F.gelu" in str(caught.value)
     assert "; it predicts " in str(caught.value)
     assert "found 12345.0" in str(caught.value)
+
+
+def test_a_finding_beside_another_convention_is_known() -> None:
+    """An op with a recorded fault, and one with a convention of its own, may share an operand."""
+    nodes = (
+        Node("least", "min", ("x",)),
+        Node("h", "hardsigmoid", ("x",)),
+        Node("total", "sum", ("h",)),
+        Node("E", "add", ("least", "total")),
+    )
+    x = np.array([0.0, 1.0, 0.0, 2.0])
+    network, sixth = Network("shared", {"x": x}, {}, nodes, frozenset()), float(np.float32(1 / 6))
+    trace = backprop(network, {"x": x})
+    quantity = Quantity("derivative", "x")
+    formula = FORMULAS["1/6 in float32"]
+    found = {}
+    for share in (0.5, 0.75):
+        trace.gradients["x"] = np.array([share, 0, share, 0]) + sixth
+        found[share] = missed(Replay(network, {"x": x}, trace, FLOAT64), quantity, formula)
+
+    assert found[0.5] is None
+    assert str(found[0.75]).startswith("predicts")
 
 
 def with_12345(gradient: Any) -> Any:

@@ -83,7 +83,7 @@ def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(plugin, "find_spec", lambda name: None if name == "jax" else name)
     given = {"--frameworks": "torch,jax", "--adapter": []}
     config: Any = SimpleNamespace(
-        getoption=given.get, invocation_params=SimpleNamespace(dir=tmp_path)
+        getoption=given.get, args=[], invocation_params=SimpleNamespace(dir=tmp_path)
     )
 
     with pytest.raises(pytest.UsageError, match=r"jax not installed; `pip install 'backproof\[jax"):

@@ -266,7 +266,7 @@ def test_a_drawing_shows_another_column(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_picture(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
-    """The README's picture can be taken, and is small enough for a README."""
+    """The picture of docs/verify.md can be taken, and is small enough for a document."""
     with opened(browser, pages["all"]) as seen:
         photograph(seen, tmp_path / "report.png")
 

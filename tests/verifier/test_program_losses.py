@@ -40,6 +40,9 @@ def maps(a: Any) -> Any:
 Loss = Callable[[Any, Any], Any]
 
 LOSSES: dict[str, Loss] = {
+    "binary_cross_entropy": lambda a, _: F.binary_cross_entropy(
+        a.sigmoid(), (a > 0).to(a.dtype), a.detach().abs(), reduction="sum"
+    ),
     "cross_entropy": lambda a, _: F.cross_entropy(a, classes(), weights(a), label_smoothing=0.25),
     "cross_entropy of maps": lambda a, _: F.cross_entropy(
         maps(a), classes().view(2, 2), ignore_index=1, reduction="sum"
@@ -113,6 +116,7 @@ def test_losses_hold(name: str, dtype: str) -> None:
     certificate = certified(LOSSES[name], dtype)
 
     assert certificate.holds, certificate
+    assert certificate.proven == ("a", "b")
 
 
 REFUSED: dict[str, tuple[Loss, str]] = {
@@ -139,8 +143,9 @@ def test_options_without_an_op_are_named(name: str) -> None:
     loss, reason = REFUSED[name]
     certificate = certified(loss)
 
-    assert not certificate.holds
     assert reason in str(certificate)
+    assert "a" not in certificate.proven
+    assert certificate.refuted is None
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -148,4 +153,5 @@ def test_a_wrong_gradient_is_refuted(name: str) -> None:
     """A gradient of the loss that is off by one percent is refuted, where it is."""
     certificate = certified(LOSSES[name], factor=1.01)
 
-    assert certificate.refuted.name == "dE/da"
+    assert [(one.name, one.verdict) for one in certificate.wrong] == [("dE/da", "refuted")]
+    assert certificate.unknown == ()

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,35 +11,25 @@ import pytest
 from backproof.reference.article.audit import Finding, errata
 from backproof.reference.article.figures import load
 from backproof.reference.findings import load as known_findings
+from backproof.reference.findings_table import to_markdown
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults import catalogue
 from backproof.running.implementations import Implementations
 from backproof.running.options import OPTIONS
 from tests.benchmarks import detection, faults
-from tests.verifier.documents import blocks, run, shows
+from tests.verifier.documents import DOCUMENTS, blocks, run, shows
 from tests.verifier.planting import NETWORKS, plant_all
 from tests.verifier.sandbox import ROOT
 
-DOCUMENTS = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "docs/programs.md",
-    "docs/jax.md",
-    "docs/trace-files.md",
-]
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
-README = TEXTS["README.md"]
-RUN = ["README.md", "docs/programs.md", "docs/jax.md", "docs/trace-files.md"]
-BLOCKS = [block for name in RUN for block in blocks(name)]
+PAGES = [name for name in DOCUMENTS if name == "README.md" or name.startswith("docs/")]
+"""The documents for users, whose commands are run."""
 
-VERIFY = (
-    "backproof verify test_article.py test_golden.py test_figures.py test_networks.py "
-    "-k 'not (trajectory or thousands or zero or test_networks) or softplus "
-    "or certified and article'"
-)
-"""A part of `backproof verify --all`: the part whose output README shows."""
+BLOCKS = [block for name in PAGES for block in blocks(name)]
+
+VERIFY = "backproof verify --frameworks torch,jax"
+PART = f"{VERIFY} test_networks.py -k 'certified and article'"
+"""The short run, and the part of it whose output README shows."""
 
 ONE = "backproof verify test_networks.py --frameworks reference -k article"
 """Runs instead of a full verification, where no output is shown."""
@@ -46,25 +37,27 @@ ONE = "backproof verify test_networks.py --frameworks reference -k article"
 
 def here(command: str, output: str) -> str:
     """Return the command that is run here: a part of it, if it takes minutes."""
-    if command == "backproof verify --all" and output:
-        return VERIFY
+    if command == VERIFY and output:
+        return PART
     if command.startswith(("make", "pip")):
         return "true"  # what they install is checked below
     if command.startswith("backproof verify -"):
         return command.replace("-n auto ", "").replace("backproof verify", ONE, 1)
-    return command if output or "verify" not in command else f"{command} --collect-only -q"
+    if output or "verify" not in command:
+        return command
+    return f"{command} --frameworks reference --collect-only -q"
 
 
 SHOWN = [block for block in BLOCKS if block.file or block.language == "console"]
-SECTIONS = list(dict.fromkeys(block.section for block in SHOWN if block.language == "console"))
+RUN = list(dict.fromkeys(block.document for block in SHOWN if block.language == "console"))
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_what_is_shown_is_seen(section: str, tmp_path: Path) -> None:
-    """With a section's files written, its commands, run in order, print what the section shows."""
+@pytest.mark.parametrize("name", RUN)
+def test_what_is_shown_is_seen(name: str, tmp_path: Path) -> None:
+    """With a page's files written, its commands, run in order, print what the page shows."""
     folder = tmp_path
     for block in SHOWN:
-        if block.section != section:
+        if block.document != name:
             continue
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
@@ -95,7 +88,7 @@ COMMANDS += re.findall(r"`((?:make|python -m|pytest|backproof) [^`]+)`", "".join
 
 
 def test_what_is_made_is_a_target() -> None:
-    """Every `make` is a target of the Makefile, and `make verify` runs what README says it does."""
+    """Every `make` is a target of the Makefile, and `make verify` runs what is said of it."""
     made = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
@@ -157,8 +150,8 @@ def test_the_workflow_runs(tmp_path: Path) -> None:
 
 
 def test_every_option_is_in_the_table() -> None:
-    """README's table has exactly the options that backproof adds."""
-    rows = re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE)
+    """The table has exactly the options that backproof adds."""
+    rows = re.findall(r"^\| `(--[a-z-]+)", TEXTS["docs/verify.md"], re.MULTILINE)
 
     assert list(OPTIONS) == rows
 
@@ -178,9 +171,9 @@ def test_help_explains_every_option() -> None:
 
 def paths(text: str) -> list[str]:
     """Return the files and folders of the repository that a text names."""
-    roots = r"(?:backproof|reference|adapters|fixtures|tests|\.github|\.ci)/"
+    roots = r"(?:backproof|reference|adapters|fixtures|docs|tests|\.github|\.ci)/"
     top = r"(?:conftest\.py|pyproject\.toml|constraints\.txt|Makefile)"
-    return re.findall(rf"[`(]({roots}[\w./]*|{top})[`)]", text)
+    return re.findall(rf"[`(]({roots}[\w./-]*|{top})[`)]", text)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -227,6 +220,36 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def test_every_page_is_linked() -> None:
+    """README links to every page of docs/."""
+    linked = re.findall(r"\]\((docs/[\w-]+\.md)", TEXTS["README.md"])
+
+    assert {*linked} == {name for name in DOCUMENTS if name.startswith("docs/")}
+
+
+def test_readme_is_short() -> None:
+    """README is read in a few minutes."""
+    assert len(TEXTS["README.md"].encode()) < 6_000
+
+
+def test_nothing_is_said_twice() -> None:
+    """No sentence of a page for users stands in another place as well."""
+    said = Counter(one for name in PAGES for one in sentences(TEXTS[name]))
+
+    assert [one for one, count in said.items() if count > 1] == []
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a document, without its blocks, tables and short introductions."""
+    prose = re.sub(r"^```.*?^```$|^\|[^\n]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = re.split(r"(?<=[.:])\s", prose)
+    return [one.strip("- \n") for one in found if len(one.split()) > MANY]
+
+
+MANY = 6
+"""Words that a sentence has which is worth saying once."""
+
+
 def test_contributing_has_its_recipes() -> None:
     """There is a recipe for each kind of thing that you may add."""
     wanted = [
@@ -259,33 +282,36 @@ def row(values: Sequence[str]) -> str:
     return " ".join(values)
 
 
-def in_readme(values: Sequence[str]) -> bool:
-    """Return whether README shows a line of a table, whatever its column widths."""
-    return row(values) in (" ".join(line.split()) for line in README.splitlines())
+def is_shown(name: str, values: Sequence[str]) -> bool:
+    """Return whether a document shows a line of a table, whatever its column widths."""
+    return row(values) in (" ".join(line.split()) for line in TEXTS[name].splitlines())
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # check_grads's, of wrong ones
 def test_rows_of_the_benchmarks() -> None:
-    """README shows the first rows that the benchmarks of faults and of detection print."""
+    """The first rows that the benchmarks of faults and of detection print are shown."""
     planted = plant_all("article")
     red = [one for one in planted if one.red]
     kills = [f"{sum(map(check, planted))}/{len(planted)}" for check in faults.CHECKS.values()]
     counts = [sum(one.is_located for one in red), sum(one.is_named for one in red)]
     implementations = Implementations(load(), {"torch": None})
 
-    assert in_readme(["article", *kills, *(f"{n}/{len(red)}" for n in counts)])
-    assert in_readme(detection.row(implementations, "article", "float64"))
+    located = [f"{n}/{len(red)}" for n in counts]
+    assert is_shown("docs/faults.md", ["article", *kills, *located])
+    found = detection.row(implementations, "article", "float64")
+    assert is_shown("docs/certificates.md", found)
 
 
 def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:
     """The counts in the texts and in the table of verdicts are the audit's."""
     wrong = errata(findings.values())
 
-    assert f"{len(wrong)} of its {len(findings)} figures are wrong" in README
-    assert f"{len(wrong)} of its {len(findings)} figures are wrong" in TEXTS["CHANGELOG.md"]
+    for name in ("README.md", "CHANGELOG.md", "docs/article.md"):
+        assert f"{len(wrong)} of its {len(findings)} figures are wrong" in TEXTS[name]
     for verdict in ("holds", "rounding", "carried", "slip"):
         count = sum(f.verdict == verdict for f in findings.values())
-        assert re.search(rf"^\| `{verdict}` .* \| {count} \|$", README, re.MULTILINE)
+        counted = rf"^\| `{verdict}` .* \| {count} \|$"
+        assert re.search(counted, TEXTS["docs/article.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -306,30 +332,27 @@ def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:
 def test_the_errata_shown(
     findings: dict[str, Finding], printed: str, corrected: str, ids: list[str]
 ) -> None:
-    """A row of README's table of errata has the audit's figures, corrections and verdict."""
+    """A row of the table of errata has the audit's figures, corrections and verdict."""
     found = [findings[id_] for id_ in ids]
 
-    assert f"| {printed} | {corrected} | {found[0].verdict} |" in README
+    assert f"| {printed} | {corrected} | {found[0].verdict} |" in TEXTS["docs/article.md"]
     assert corrected.split(", ") == [f.corrected for f in found]
     assert {f.printed for f in found} == set(printed.split(", "))
 
 
 def test_the_findings_shown() -> None:
-    """README's table has exactly one row per reproducer, with the value seen and the proven one."""
-    shown = re.findall(r"^\| (?:torch|jax|optax)\S* \d[^|]*(\| .* \|)$", README, re.MULTILINE)
+    """The table of findings is what `backproof findings` prints: one row per reproducer."""
+    shown = re.findall(r"^\|.*\|$", TEXTS["docs/findings.md"], re.MULTILINE)
 
-    findings = {one.reproducer: one for one in reversed(known_findings())}
-
-    assert sorted(shown) == sorted(
-        f"| {one.cause} | {one.point} | {one.seen} | {one.proven} |" for one in findings.values()
-    )
+    assert shown == to_markdown(known_findings()).splitlines()
+    assert len(shown) - 2 == len({one.reproducer for one in known_findings()})
 
 
 def test_the_faults_are_counted() -> None:
-    """README's count is that of the catalogue on the networks that faults are planted in."""
+    """The count is that of the catalogue on the networks that faults are planted in."""
     names = {name for network in NETWORKS.values() for name in catalogue(network, {})}
 
-    assert f"holds {len(names)} classical mistakes" in README
+    assert f"holds {len(names)} classical mistakes" in TEXTS["docs/faults.md"]
 
 
 @pytest.mark.parametrize(

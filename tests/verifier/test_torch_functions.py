@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from backproof.reference.ops import Op
 from tests.verifier.calls import FAMILIES
 from tests.verifier.lazy import Lazy
 
-torch = Lazy("torch")
+torch, F = map(Lazy, ("torch", "torch.nn.functional"))
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
 calls = Lazy("backproof.adapters.torch_functions.calls")
 
@@ -20,11 +21,11 @@ def _installed() -> None:
     pytest.importorskip("torch")
 
 
-def certified(program: Any) -> Any:
+def certified(program: Any, known: Any = None) -> Any:
     """Return the certificate of a program of a matrix (4, 4)."""
     torch.manual_seed(0)
     w = torch.randn(4, 4, requires_grad=True)
-    return bt.certify(lambda: torch.sigmoid(program(w)).sum(), {"w": w})
+    return bt.certify(lambda: torch.sigmoid(program(w)).sum(), {"w": w}, known=known)
 
 
 @pytest.mark.parametrize(("family", "name"), ROWS)
@@ -33,6 +34,30 @@ def test_calls_are_read_as_ops(family: str, name: str) -> None:
     certificate = certified(FAMILIES[family][name])
 
     assert certificate.holds, str(certificate)
+
+
+def test_an_infinite_mask_of_a_wider_precision_is_not_refuted() -> None:
+    """Where an operand has no bound in the precision of a node, nothing is known of the node."""
+    w = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    lowest = torch.full_like(w, torch.finfo(w.dtype).min, requires_grad=False).triu(1)
+
+    def loss() -> Any:
+        return ((w + lowest).softmax(-1, dtype=torch.float32) ** 2).sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert {link.verdict for link in certificate.wrong} == {"undecided"}
+
+
+def test_a_saturated_probability_is_not_certified() -> None:
+    """PyTorch bounds the logarithm of zero, and which the reference does not."""
+    w = torch.tensor([0.0, 40.0], requires_grad=True)
+    certificate = bt.certify(
+        lambda: torch.nn.functional.binary_cross_entropy(w.sigmoid(), torch.ones(2)), {"w": w}
+    )
+
+    assert not certificate.holds
+    assert "probabilities of 0 or 1" in str(certificate)
 
 
 def test_a_function_has_one_reader() -> None:
@@ -75,3 +100,73 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
     assert link is not None, str(certificate)
     assert certificate.place_of(link).function.endswith(function)
     assert certificate.unknown == ()
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
+    "norm of columns": (lambda w: torch.linalg.norm(w, 1, (0, 1)), "a matrix of order 1"),
+    "interpolate": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=3.2),
+        "scale_factor=3.2",
+    ),
+    "a number in a custom function": (
+        lambda w: models.Times.apply(w, w[0, 0].exp()),
+        "in its forward pass torch.Tensor.item",
+    ),
+}
+"""Name -> a program, and what it is not known for."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_op_is_named(name: str) -> None:
+    """A call that the reference has no op for is named, and nothing is refuted for it."""
+    program, reason = REFUSED[name]
+    certificate = certified(program)
+
+    assert reason in str(certificate)
+    assert (certificate.proven, certificate.refuted) == ((), None)
+
+
+def test_a_custom_function_may_be_known_by_an_op() -> None:
+    """A custom function is certified by the op that is given for it, and refuted by a wrong one."""
+    right = Op(lambda x: x * x, lambda dy, _, x: (2 * dy * x,))
+    wrong = Op(lambda x: x * x, lambda dy, _, x: (dy * x,))
+    square = models.Square
+    found = [certified(lambda w: square.apply(w), {square: op}) for op in (right, wrong)]  # noqa: PLW0108 seen as it is called
+
+    assert [one.holds for one in found] == [True, False], found[0]
+    assert [one.unknown for one in found] == [(), ()]
+    assert found[1].refuted.name == "dE/dw"
+
+
+TWICE = Op(lambda x, **_: 2 * x, lambda dy, *_, **__: (2 * dy,))
+
+
+@pytest.mark.parametrize("which", ["two results", "an option"])
+def test_what_an_op_does_not_say_is_not_known(which: str) -> None:
+    """An op that is given has one result, and options that are not differentiated."""
+    if which == "two results":
+        said = "an op has one result"
+        certificate = certified(lambda w: sum(models.Both.apply(w)), {models.Both: TWICE})
+    else:
+        said, lerp = "an option that is differentiated", torch.lerp
+        certificate = certified(lambda w: lerp(w, w, weight=w.exp()), {lerp: TWICE})
+
+    assert said in str(certificate)
+    assert (certificate.proven, certificate.refuted) == ((), None)
+
+
+def test_an_entry_is_not_taken_twice() -> None:
+    """Of equal entries, the largest two are two, and not the same one twice."""
+    x, seen = torch.ones(3), calls.Seen(torch.topk, (torch.ones(2), torch.tensor([0, 0])))
+
+    with pytest.raises(calls.NotKnown, match="names an entry twice"):
+        calls.READERS["topk"](seen, x, 2)
+
+
+def test_a_wrong_scale_of_a_dropout_is_refuted() -> None:
+    """What a dropout keeps is held to 1 / (1 - p), whatever the framework made of ones."""
+    with models.Scaling("dropout", 1.5):
+        certificate = certified(lambda w: F.dropout(w, 0.5))
+
+    assert certificate.refuted.name == "dropout"

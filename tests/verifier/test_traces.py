@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from backproof.adapters.recording import Recording
+from backproof.adapters.recording import Along, Recording
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.from_file import certify_trace
 from backproof.reference.article.figures import Article
@@ -91,6 +91,7 @@ PROGRAMS: dict[str, Callable[[], tuple[Any, Callable[[], Any]]]] = {
     "mixed precision": mixed,
     "LSTM": lambda: of_module(nn.LSTM(3, 2), 4, 2, 3),
     "products up to each": lambda: of_function(lambda w: w.cumprod(1)),
+    "a product": lambda: of_function(lambda w: w.prod(1) * w.prod(1, keepdim=True) * w.prod()),
     "custom function": lambda: of_function(lambda w: models.Square.apply(w)),  # noqa: PLW0108
     "not known": lambda: of_function(lambda w: torch.special.i0(w) + w),
     "indices": lambda: of_function(lambda w: w[[0, 2]][:, torch.tensor([True, False, True, True])]),
@@ -117,7 +118,11 @@ def test_a_function_from_its_files(tmp_path: Path, right: bool) -> None:  # noqa
     square.defvjp(lambda x: (x * x, x), lambda x, dy: ((2 if right else 1) * dy * x,))
 
     def loss(params: Any, x: Any) -> Any:
-        return jnp.sum(square(jnp.tanh(x @ params["W"])))
+        h = jnp.tanh(x @ params["W"])
+        if not right:
+            return jnp.sum(square(h))
+        L = jnp.linalg.cholesky(h.T @ h + jnp.eye(2))
+        return jnp.sum(square(h)) + jnp.sum(jnp.logaddexp(h, 2 * h)) + L[1, 0]
 
     given = {"W": jnp.ones((3, 2)) / 3}, jnp.ones((4, 3))
     bj.record(loss, *given, folder=tmp_path / "trace")
@@ -160,6 +165,37 @@ def test_what_was_not_computed_is_refuted(
 
     assert json.loads((tmp_path / "program.json").read_text("utf-8"))["missing"] == [name]
     assert [x.name for x in certificate.links if x.problem == "is missing"] == [f"dE/d{of}"]
+
+
+@pytest.mark.parametrize("lost", ["the loss", "a gradient", ""])
+def test_what_users_run_is_in_the_files(article: Article, tmp_path: Path, lost: str) -> None:
+    """The loss and the gradients as users run it are held to the pass, from files too."""
+    recording = recording_of(article.network)
+    loss, values = article.network.loss, recording.trace.values
+    gradients = {k: recording.trace.gradients[k] for k in recording.parameters}
+    if lost == "a gradient":
+        gradients["W_o"] = gradients["W_o"] * 2
+    as_run = Trace({loss: values[loss] * (2 if lost == "the loss" else 1)}, {}, gradients)
+    write(replace(recording, as_run=as_run), tmp_path)
+    certificate = certify_trace(tmp_path)
+
+    SCHEMA.validate(json.loads((tmp_path / "program.json").read_text("utf-8")))
+    assert certificate.holds == (not lost)
+    assert [(one.name, one.verdict, one.of) for one in certificate.twin] == [
+        (name, "refuted", "as users run it")
+        for name, of in ((loss, "the loss"), ("W_o", "a gradient"))
+        if of == lost
+    ]
+
+
+def test_tangents_are_not_written(article: Article, tmp_path: Path) -> None:
+    """A recording of second order is refused in one line, and nothing is written."""
+    recording = recording_of(article.network)
+    second = replace(recording, along=Along({}, recording.trace))
+
+    with pytest.raises(TraceError, match="a trace has no tangents: first order alone"):
+        write(second, tmp_path / "trace")
+    assert not (tmp_path / "trace").exists()
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ def test_help_and_version(installed: Installed, command: list[str]) -> None:
         ["record"],
         ["certify"],
         ["audit"],
+        ["findings"],
         ["report"],
         ["report", "html"],
         ["compare"],

@@ -23,6 +23,7 @@ from backproof.reference.verdict.faults import (
     gelu,
     group_norm,
     indexing,
+    linear_algebra,
     losses,
     normalization,
     pooling,
@@ -31,6 +32,7 @@ from backproof.reference.verdict.faults import (
     rms_norm,
     shaping,
     softmax,
+    special,
     weight_norm,
 )
 from backproof.reference.verdict.faults.families import Table, faults
@@ -129,6 +131,13 @@ TABLES: dict[str, Table] = {
     "l1_loss": losses.L1_LOSS,
     "kl_div": losses.KL_DIV,
     "min": reductions.MIN,
+    "atan2": special.ATAN2,
+    "erf_inv": special.ERF_INV,
+    "lgamma": special.LGAMMA,
+    "digamma": special.DIGAMMA,
+    "triangular_solve": linear_algebra.TRIANGULAR_SOLVE,
+    "solve": linear_algebra.SOLVE,
+    "cholesky": linear_algebra.CHOLESKY,
 }
 """Op -> the table of its faults."""
 

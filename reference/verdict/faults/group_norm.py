@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops import OPS
-from backproof.reference.ops.group_norm import constant, in_groups
+from backproof.reference.ops.group_norm import in_groups, of_channels
 from backproof.reference.ops.normalization import normalized, over_batch
 from backproof.reference.verdict.faults.families import Cotangent, Table, fixed, seeing
 
@@ -58,7 +58,7 @@ BATCH_NORM_INFERENCE: Table = {
     ).known("train() for eval()"),
     ("standard deviation forgotten", "gamma dy"): dx.of_right(
         lambda right, dy, y, x, *a, eps=1e-5, **o: (
-            right(dy, y, x, *a, eps=eps, **o) * np.sqrt(constant(o["variance"], x) + eps)
+            right(dy, y, x, *a, eps=eps, **o) * np.sqrt(of_channels(o["variance"], x) + eps)
         )
     ).known("a lost factor"),
 }

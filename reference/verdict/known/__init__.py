@@ -30,6 +30,7 @@ from backproof.reference.verdict.known.formula import (
     Swept,
     Unwritten,
 )
+from backproof.reference.verdict.known.linear_algebra import factors_constant_in_forward_mode
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
@@ -51,6 +52,7 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
+from backproof.reference.verdict.known.special import digamma_slope_of_4_terms
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
@@ -62,6 +64,7 @@ FORMULAS: Mapping[str, Formula] = {
     "erf of five terms": Instead(of_5_terms()),
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
+    "psi' of four terms": Instead(digamma_slope_of_4_terms()),
     "1/6 in float32": Instead(sixth_in_float32()),
     "e^z beyond float32": Instead(mish_that_overflows()),
     "expm1 as exp - 1": Instead(elu_of_difference()),
@@ -70,6 +73,7 @@ FORMULAS: Mapping[str, Formula] = {
     "unwritten where all is padding": Unwritten(unwritten_where_all_is_padding()),
     "statistics saved in bfloat16": Instead(saved_in_bfloat16()),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
+    "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),
     "r^3 flushed to zero": Instead(cubed_flushed()),
     "length constant in second order": Instead(length_constant_in_second_order()),

@@ -9,7 +9,7 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import rounding, stop
+from backproof.reference.ops.functions import rounding, stop, with_tangent
 from backproof.reference.ops.gelu import CUBIC, inner
 from backproof.reference.verdict.faults.fault import with_options
 
@@ -125,7 +125,7 @@ def mish_that_overflows() -> dict[str, Op]:
         (dz,) = right.backward(dout, out, z)
         moved = z - stop(z)
         overflows = z + np.log(np.maximum(tangent_sizes(moved), 1)) > largest
-        return (np.where(overflows, dz + np.nan * moved, dz),)
+        return (with_tangent(dz, dz + np.where(overflows, np.nan, 0) * moved),)
 
     return {"mish": replace(right, backward=backward)}
 

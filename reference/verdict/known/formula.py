@@ -1,7 +1,7 @@
 """What a finding predicts: the numbers that a formula gives from the framework's own operands."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -58,8 +58,10 @@ class Instead(Formula):
         return forward or (backward and is_handed_forward(evidence, quantity))
 
     def balls(self, evidence: Replay, quantity: Quantity, p: Precision) -> Iterator[Ball]:
-        """Yield the ball by these ops."""
-        yield evidence.ball(quantity, p, self.rules)
+        """Yield the ball by these ops, and by each form of others that hand on to the quantity."""
+        for rules in evidence.rules(quantity).values():
+            if all(rules.ops[op] is OPS[op] for op in self.ops):
+                yield evidence.ball(quantity, p, replace(rules, ops={**rules.ops, **self.ops}))
         if is_handed_forward(evidence, quantity):
             yield evidence.handed_forward(quantity.of, p, rules=self.rules)
 

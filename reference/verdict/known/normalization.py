@@ -280,16 +280,15 @@ def cubed_flushed() -> dict[str, Op]:
 
 
 def channels_mixed_up(ops: Mapping[str, Op] = OPS) -> dict[str, Op]:
-    """Return batch norm that reads one example's dy, channels last in memory, as channels first.
+    """Return batch norm that reads dy, channels last in memory, as channels first.
 
     ops: batch norm as it is otherwise.
     """
     norm = ops["batch_norm"]
 
     def backward(dy: Array, *operands: Array, **options: float) -> tuple[Array, ...]:
-        if dy.shape[0] == 1:
-            dy = np.transpose(dy, (0, *range(2, dy.ndim), 1)).reshape(*dy.shape)
-        return norm.backward(dy, *operands, **options)
+        mixed = np.transpose(dy, (0, *range(2, dy.ndim), 1)).reshape(*dy.shape)
+        return norm.backward(mixed, *operands, **options)
 
     return {"batch_norm": replace(norm, backward=backward)}
 

@@ -115,7 +115,9 @@ def cancels(ball: Ball, evidence: Evidence, quantity: Quantity, formula: Formula
         return False
     counting = replace(evidence, number=as_terms, balls={})
     terms: Any = next(formula.balls(counting, quantity, evidence.precision))
-    return norm(ball.rad) < norm(terms.magnitude) / 2
+    finite = np.isfinite(ball.mid)
+    size = norm(np.broadcast_to(terms.magnitude, ball.shape)[finite])
+    return norm(radii(ball)[finite]) < size / 2 < np.inf
 
 
 def holds(ball: Ball, seen: Array) -> Array:

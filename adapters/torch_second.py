@@ -1,0 +1,169 @@
+"""The recorder of second order: it also sees the tangents of a pass along a direction.
+
+The gradients g are computed as a graph of their own, and then the gradient of <g, v>, as programs
+compute Hessian-vector products. With R the tangent along v and c_i = dE/dy_i the cotangents,
+
+    d<g, v>/dc_i = R y_i,    and by what y_i hands on other than c_i,    d<g, v>/dy_i = R c_i
+
+(Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6(1), 1994, with the
+symmetry of second derivatives). So one hook on each value and one on each cotangent see them all.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from backproof.adapters.recording import NotRecorded
+from backproof.adapters.torch_functions import name_of, writes
+from backproof.adapters.torch_graph import array
+from backproof.adapters.torch_recorder import Recorder
+
+Tensor = Any
+
+SAVED = (
+    *("exp", "exp2", "expm1", "sigmoid", "tanh", "tan", "sqrt", "rsqrt", "reciprocal", "pow"),
+    *("elu", "selu", "celu"),
+)
+"""The functions in place whose derivatives are computed from their results, and are not constant
+(derivatives.yaml in PyTorch's source)."""
+
+TWICE = ("Error", "NotImplemented")
+"""What autograd puts in the place of a second derivative that it does not have."""
+
+
+class SecondRecorder(Recorder):
+    """Records a pass, and its tangents along a direction.
+
+    The second backward pass hands on to a result whatever depends on it, and that may be the
+    derivative of the very function that made it, as s'(z) is computed from s(z). So such a result
+    is not what the program receives, but a copy of it, whose cotangents are the node's.
+
+    tangents: node -> the tangent of its value. second: node -> that of its cotangent.
+    copies: id of a result -> the copy. steps: autograd's nodes that are watched.
+    once: nodes that have no second derivative.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        """Record nothing yet."""
+        super().__init__(*arguments)
+        self.tangents: dict[str, Any] = {}
+        self.second: dict[str, Any] = {}
+        self.copies: dict[int, Tensor] = {}
+        self.steps: set[Any] = set()
+        self.once: dict[str, None] = {}
+        self.is_first = True
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Make a call, record it, and hand out copies."""
+        return self.handed_out(super().__torch_function__(function, types, args, kwargs))
+
+    def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
+        """Apply a custom function, and hand out copies."""
+        return self.handed_out(super().applied(function, apply, args, named))
+
+    def handed_out(self, result: Any) -> Any:
+        """Return a result with the copies that were made of it."""
+
+        def copy(t: Any) -> Any:
+            return self.copies.get(id(t), t)
+
+        return torch.utils._pytree.tree_map(copy, result)  # noqa: SLF001 what PyTorch itself uses
+
+    def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call; one in place, whose result is saved, on a copy that is written back."""
+        if name_of(function) not in SAVED or not writes(function, named):
+            return super().call(function, args, named)
+        return args[0].copy_(function(args[0].clone(), *args[1:], **named))
+
+    def hook(self, t: Tensor, name: str) -> None:
+        """Keep the cotangent of a node, and the tangents of its value and of its cotangent."""
+
+        def receive(cotangent: Tensor | None) -> Any:
+            if cotangent is None:  # of one of several results
+                return None
+            if not self.is_first:
+                self.second[name] = np.array(array(cotangent))
+                return None
+            self.cotangents[name] = np.array(array(cotangent))
+            own = cotangent.clone()  # one tensor may be the cotangent of several nodes
+            if own.requires_grad:
+                own.register_hook(tangent)
+            return own
+
+        def tangent(moved: Tensor) -> None:
+            self.tangents[name] = np.array(array(moved))
+
+        self.watch(t, name)
+        if is_saved(t.grad_fn):
+            copy = t.clone()
+            self.copies[id(t)] = copy
+            self.graph.known[id(copy)] = copy, copy._version, name  # noqa: SLF001 as in `Graph`
+            t = copy
+        t.register_hook(receive)
+
+    def watch(self, t: Tensor, name: str) -> None:
+        """See whether the steps by which autograd differentiates a node have derivatives."""
+
+        def stepped(handed_on: Any, _: Any) -> None:
+            for d in handed_on:
+                if d is not None and type(d.grad_fn).__name__ in TWICE:
+                    self.once[name] = None
+
+        left = [t.grad_fn]
+        while left:
+            step = left.pop()
+            if step is not None and step not in self.steps:
+                self.steps.add(step)
+                step.register_hook(stepped)
+                left += [before for before, _ in step.next_functions]
+
+    def run_back(
+        self, loss: Tensor, leaves: Mapping[str, Tensor], directions: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the gradients of leaves that have one, and the tangents of these.
+
+        Raises NotRecorded where PyTorch has no second derivative for another reason than `once`.
+        """
+        seed = torch.ones_like(loss).requires_grad_()  # all cotangents are functions of it
+        options = {"create_graph": True, "allow_unused": True}
+        found = torch.autograd.grad(loss, [*leaves.values()], seed, **options)
+        gradients = {k: g for k, g in zip(leaves, found, strict=True) if g is not None}
+        self.is_first = False
+        outputs = {k: v for k, v in directions.items() if k in gradients}
+        outputs = {k: v for k, v in outputs.items() if gradients[k].requires_grad}
+        if self.once or not outputs:
+            return gradients, {}
+        both = [gradients[k] for k in outputs], [*leaves.values(), seed], [*outputs.values()]
+        try:
+            tangents = torch.autograd.grad(*both, allow_unused=True)
+        except RuntimeError as error:
+            raise NotRecorded(f"there is no second derivative: {error}") from error
+        pairs = zip(leaves, tangents, strict=False)
+        return gradients, {k: g for k, g in pairs if g is not None}
+
+
+def is_saved(step: Any) -> bool:
+    """Return whether the derivative of a step of autograd may be computed from its result."""
+    custom = isinstance(step, torch.autograd.function.BackwardCFunction)
+    return custom or hasattr(type(step), "_saved_result")
+
+
+def directions_of(second: Any, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the direction of each parameter: as given, else drawn from the normal distribution.
+
+    second: True, or parameter -> direction; others do not move. Raises NotRecorded.
+    """
+    if second is True:
+        drawn = torch.Generator().manual_seed(0)
+        return {k: torch.randn(p.shape, generator=drawn).to(p) for k, p in trained.items()}
+    for name, v in second.items():
+        if name not in trained:
+            raise NotRecorded(f"a direction for {name!r}, which is no parameter")
+        if v.shape != trained[name].shape:
+            expected = tuple(trained[name].shape)
+            raise NotRecorded(f"direction of {name}: expected {expected}, found {tuple(v.shape)}")
+    return {name: v.detach().to(trained[name]) for name, v in second.items()}

@@ -1,0 +1,93 @@
+"""Print what certifying programs of flax, equinox and optax costs: each row is one of them.
+
+Compilation is counted apart: each program is compiled as it is, and with its probes. `--seeds`:
+how many programs hold for each of 20 seeds.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import equinox
+import jax
+
+import backproof.jax as bj
+from tests.verifier.real_jax_models import MODELS, program
+
+HEAD = (
+    "program, parameters, primitives, links, numbers, digits proven, "
+    "certify / own jitted pass, compiled in"
+)
+COMPILED = ("/jax/core/compile/backend_compile_duration",)
+"""What JAX reports of a compilation."""
+SEEDS = 20
+PASSES = 10
+
+
+@contextmanager
+def compiling() -> Iterator[list[float]]:
+    """Yield a list that receives the seconds of each compilation."""
+    found = list[float]()
+
+    def seen(event: str, seconds: float, **_: Any) -> None:
+        if event in COMPILED:
+            found.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(seen)
+    try:
+        yield found
+    finally:
+        jax.monitoring.unregister_event_duration_listener(seen)
+
+
+def own_pass(loss: Any, *arguments: Any) -> float:
+    """Return the seconds of one pass as users run it, compiled before."""
+    run = equinox.filter_jit(equinox.filter_value_and_grad(loss))
+    jax.block_until_ready(run(*arguments))
+    started = perf_counter()
+    for _ in range(PASSES):
+        jax.block_until_ready(run(*arguments))
+    return (perf_counter() - started) / PASSES
+
+
+def row(name: str) -> str:
+    """Return what the certificate of a program says, and what it costs."""
+    loss, *arguments = program(name)
+    own = own_pass(loss, *arguments)
+    with compiling() as seconds:
+        certificate = bj.certify(loss, *arguments)
+    primitives = {place.function for place in certificate.places.values()}
+    parameters = {name: certificate.program.parameters[name] for name in certificate.proven}
+    digits = certificate.worst.digits if certificate.worst else float("inf")
+    verdict = "" if certificate.holds else f" DOES NOT HOLD: {certificate}"
+    return (
+        f"{name}, {sum(a.size for a in parameters.values()):,}, {len(primitives)}, "
+        f"{len(certificate.links):,}, {certificate.entries:,}, {digits:.1f}, "
+        f"{certificate.seconds - sum(seconds):.1f} s / {1000 * own:.2f} ms, "
+        f"{sum(seconds):.1f} s{verdict}"
+    )
+
+
+def held(seed: int) -> str:
+    """Return how many programs hold for a seed, and what is said of those that do not."""
+    certificates = {name: bj.certify(*program(name, seed)) for name in MODELS}
+    red = [f"{name}: {one}" for name, one in certificates.items() if not one.holds]
+    return "\n".join([f"seed {seed}: {len(MODELS) - len(red)} of {len(MODELS)} hold", *red])
+
+
+def main() -> None:
+    """Print the rows."""
+    if "--seeds" in sys.argv:
+        for seed in range(SEEDS):
+            print(held(seed), flush=True)
+        return
+    jax.config.update("jax_enable_compilation_cache", False)
+    print(HEAD)
+    for name in MODELS:
+        print(row(name), flush=True)
+
+
+if __name__ == "__main__":
+    main()

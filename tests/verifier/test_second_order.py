@@ -1,0 +1,181 @@
+"""Second order of PyTorch programs: right Hessian products hold, and wrong ones are located."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.verifier.calls import FAMILIES
+from tests.verifier.lazy import Lazy
+
+torch, nn, F, attention = map(
+    Lazy, ("torch", "torch.nn", "torch.nn.functional", "torch.nn.attention")
+)
+bt, models, program = map(
+    Lazy, ("backproof.torch", "tests.verifier.models", "backproof.adapters.torch_program")
+)
+
+MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "mlp of tanh": lambda: models.mlp(nn.Tanh()),
+    "mlp of ReLU": lambda: models.mlp(nn.ReLU()),
+    "conv net": lambda: models.conv_net(),  # noqa: PLW0108 imports nothing yet
+    "transformer": lambda: models.gpt(),  # noqa: PLW0108 likewise
+}
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed."""
+    pytest.importorskip("torch")
+
+
+def twice(loss: Callable[[], Any], model: Any, **options: Any) -> Any:
+    """Return the certificate with second order. Only unfused attention has it."""
+
+    def unfused() -> Any:
+        with attention.sdpa_kernel(attention.SDPBackend.MATH):
+            return loss()
+
+    return bt.certify(unfused, model, **{"second": True, **options})
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", MODELS)
+def test_right_programs_hold(name: str, precision: str) -> None:
+    """Every number of a Hessian product is decided and right, and is one line of the text."""
+    torch.manual_seed(0)
+    model, loss = MODELS[name]()
+    certificate = twice(loss, model.to(getattr(torch, precision)))
+
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == certificate.proven
+    assert len(certificate.second.links) == len(certificate.links)
+    assert all(link.quantity.tangent for link in certificate.second.links)
+    assert f"second order, {precision}: holds: " in str(certificate)
+
+
+def test_the_numbers_are_those_of_autograd() -> None:
+    """What is certified is the Hessian times the direction, as autograd itself returns it."""
+    w, v = torch.rand(3, 2, dtype=torch.float64, requires_grad=True), torch.rand(3, 2)
+
+    def loss() -> Any:
+        return (torch.tanh(w) @ torch.exp(w).T).softmax(-1).square().sum()
+
+    found = program.record(loss, {"w": w}, "p", second={"w": v}).along
+    (g,) = torch.autograd.grad(loss(), w, create_graph=True)
+    (product,) = torch.autograd.grad(g, w, v.double())
+
+    assert np.array_equal(found.directions["w"], v.double().numpy())
+    assert found.tangents.gradients["w"] == pytest.approx(product.numpy(), rel=1e-12)
+
+
+SAVED = [
+    *(("arithmetic", "in place"), ("activations", "relu"), ("activations", "softmax")),
+    *(("recurrent", "LSTM cell"), ("reductions", "std"), ("indexing", "write by views")),
+]
+"""Calls that write in place, whose derivatives are computed from results, or of several results."""
+
+
+@pytest.mark.parametrize(("family", "name"), SAVED)
+def test_results_that_derivatives_are_computed_from(family: str, name: str) -> None:
+    """A cotangent's tangent is that of the node, and nothing of the node's own derivative."""
+    torch.manual_seed(0)
+    w = torch.randn(4, 4, requires_grad=True)
+
+    def loss() -> Any:
+        x = w * 1
+        x.sigmoid_().exp_()
+        return torch.sigmoid(FAMILIES[family][name](w) * x.sum().tanh_()).sum()
+
+    certificate = twice(loss, {"w": w})
+
+    assert certificate.holds, str(certificate)
+
+
+def test_dropout_of_a_large_softmax_holds() -> None:
+    """The tangents of a softmax that is nearly one are right as PyTorch computes them."""
+    torch.manual_seed(7)
+    w = torch.randn(4, 4, requires_grad=True)
+    certificate = twice(lambda: FAMILIES["products"]["multi_head_attention"](w).sum(), {"w": w})
+
+    assert certificate.holds, str(certificate)
+
+
+@pytest.mark.parametrize("fault", ["detached", "0.1 % too large"])
+def test_a_wrong_second_derivative_is_located(fault: str) -> None:
+    """A function whose backward function is right, and its derivative wrong, is refuted there."""
+    model, x = nn.Linear(3, 3), torch.randn(5, 3)
+    wrong = models.Detached if fault == "detached" else models.Longer
+    certificate = twice(lambda: wrong.apply(torch.tanh(model(x))).sum(), model)
+    link = certificate.second.refuted
+    place = certificate.second.place_of(link)
+
+    assert not certificate.holds
+    assert certificate.wrong == ()
+    assert certificate.proven == ("weight", "bias")
+    assert certificate.second.proven == ()
+    assert link.name == "tangent of dE/dtanh"
+    assert (place.function, place.file) == (wrong.__name__, Path(__file__).name)
+
+
+NONE = {
+    "once differentiable": (lambda w: models.Once.apply(w * 1), "Once (test_second_order.py:"),
+    "not implemented": (lambda w: F.hardsigmoid(w * 1), "F.hardsigmoid (test_second_order.py:"),
+    "fused": (
+        lambda w: F.scaled_dot_product_attention(*[w.view(1, 2, 2, 4)] * 3),
+        "F.scaled_dot_product_attention (test_second_order.py:",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_what_has_no_second_derivative_is_said(name: str) -> None:
+    """A function without a second derivative is named with its place, and nothing is green."""
+    w = torch.randn(4, 4, requires_grad=True)
+    of, said = NONE[name]
+    certificate = bt.certify(lambda: torch.exp(of(w)).sum(), {"w": w}, second=True)
+
+    assert (certificate.holds, certificate.proven, certificate.wrong) == (False, ("w",), ())
+    assert f"not certified: {said}" in str(certificate)
+    assert "it has no second derivative" in str(certificate)
+
+
+def test_a_direction_may_be_given() -> None:
+    """Parameters without a direction do not move; one that is no parameter's is refused."""
+    w, v = (torch.rand(3, requires_grad=True) for _ in range(2))
+
+    def loss() -> Any:
+        return (torch.exp(w) * v).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v}, second={"w": torch.ones(3)})
+
+    assert certificate.holds, str(certificate)
+    with pytest.raises(bt.NotRecorded, match="'u', which is no parameter"):
+        bt.certify(loss, {"w": w, "v": v}, second={"u": torch.ones(3)})
+    with pytest.raises(bt.NotRecorded, match=r"direction of w: expected \(3,\), found \(2,\)"):
+        bt.certify(loss, {"w": w, "v": v}, second={"w": torch.ones(2)})
+
+
+def test_a_certificate_is_data(tmp_path: Path) -> None:
+    """Second order is in the page and in JSON."""
+    model, loss = models.mlp(nn.Tanh())
+    certificate = bt.certify(loss, model, second=True)
+    certificate.report(tmp_path / "page.html")
+    content = json.loads(certificate.to_json())["second"]
+
+    assert "tangent of dE/dnet.0.weight" in (tmp_path / "page.html").read_text()
+    assert content["holds"]
+    assert len(content["links"]) == len(certificate.links)
+
+
+def test_nothing_is_left_behind() -> None:
+    """Gradients and the random state are as they were."""
+    model, loss = models.mlp(nn.Tanh())
+    state = torch.get_rng_state()
+    bt.certify(loss, model, second=True)
+
+    assert all(p.grad is None for p in model.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
