@@ -159,6 +159,68 @@ def acos(_: Seen, input: Tensor) -> Call:
     return made_of("acos", (input, number(1)), *ROOT, ("atan2", (-1, 0)))
 
 
+# Hyperbolic functions, and logarithms of sums, by steps that cancel nowhere but at a true zero.
+
+
+def halved(name: str, input: Tensor, *found: Any) -> Call:
+    """Return a call of half of what the steps make of a number and of its negative."""
+    return made_of(name, (input,), ("negative", (0,)), *found, ("scale", (-1,), {"factor": 0.5}))
+
+
+@reads("sinh")
+def sinh(_: Seen, input: Tensor) -> Call:
+    return halved("sinh", input, ("expm1", (0,)), ("expm1", (-2,)), ("subtract", (-2, -1)))
+
+
+@reads("cosh")
+def cosh(_: Seen, input: Tensor) -> Call:
+    return halved("cosh", input, ("exp", (0,)), ("exp", (-2,)), ("add", (-2, -1)))
+
+
+@reads("atanh", "arctanh")
+def atanh(_: Seen, input: Tensor) -> Call:
+    return halved("atanh", input, ("log1p", (0,)), ("log1p", (-2,)), ("subtract", (-2, -1)))
+
+
+@reads("acosh", "arccosh")
+def acosh(_: Seen, input: Tensor) -> Call:
+    """Read it as log(x + sqrt((x - 1)(x + 1)))."""
+    if (input <= 1).any():
+        raise NotKnown("numbers that are not all above 1")
+    root = ("subtract", (0, 1)), ("add", (0, 1)), ("multiply", (-2, -1)), ("sqrt", (-1,))
+    return made_of("acosh", (input, number(1)), *root, ("add", (0, -1)), ("log", (-1,)))
+
+
+@reads("logit", "special_logit")
+def logit(_: Seen, input: Tensor, eps: float | None = None) -> Call:
+    """Read it as log(x) - log(1 - x), of numbers that are not clamped."""
+    low = eps or 0.0
+    if ((input <= low) | (input >= 1 - low)).any():
+        raise NotKnown("numbers that are clamped, or not all between 0 and 1")
+    steps = ("log", (0,)), ("negative", (0,)), ("log1p", (-1,)), ("subtract", (-3, -1))
+    return made_of("logit", (input,), *steps)
+
+
+@reads("logaddexp")
+def logaddexp(_: Seen, input: Tensor, other: Tensor) -> Call:
+    """Read it as b + log(1 + e^(a - b))."""
+    steps = ("subtract", (0, 1)), ("softplus", (-1,)), ("add", (-1, 1))
+    return made_of("logaddexp", (input, other), *steps)
+
+
+@reads("hypot")
+def hypot(_: Seen, input: Tensor, other: Tensor) -> Call:
+    if ((input == 0) & (other == 0)).any():
+        raise NotKnown("the length of zero, which has no derivative")
+    steps = ("multiply", (0, 0)), ("multiply", (1, 1)), ("add", (-2, -1)), ("sqrt", (-1,))
+    return made_of("hypot", (input, other), *steps)
+
+
+@reads("erfc", "special_erfc")
+def erfc(_: Seen, input: Tensor) -> Call:
+    return made_of("erfc", (input, number(1)), ("erf", (0,)), ("subtract", (1, -1)))
+
+
 def of_positive(op: str, input: Tensor) -> Call:
     """Return a function of the gamma function. Raises NotKnown where it has poles, and below."""
     if (input <= 0).any():

@@ -174,6 +174,9 @@ def interpolate(
     antialias: bool = False,
 ) -> Call:
     """Read it as taking the nearest entries; a factor counts where it is not that of the sizes."""
+    if mode in ("linear", "bilinear") and not antialias:
+        is_scaled = scale_factor is not None and not recompute_scale_factor
+        return between(seen, input, scale_factor if is_scaled else None, bool(align_corners))
     new, old = seen.result.shape[2:], input.shape[2:]
     factors = [m / n for m, n in zip(new, old, strict=True)]
     is_given = scale_factor is not None and not recompute_scale_factor
@@ -185,3 +188,40 @@ def interpolate(
         raise NotKnown(f"size={size!r}, mode={mode!r}")
     rows = (np.arange(m) * n // m for m, n in zip(new, old, strict=True))
     return Call("slice", (input,), {"index": (..., *np.ix_(*rows))})
+
+
+def between(seen: Seen, x: Tensor, factor: Any, align_corners: bool) -> Call:
+    """Return the call that interpolates along one axis or two, by a matrix product along each.
+
+    factor: how many places there are for one of x, where it was given.
+    """
+    new, old = seen.result.shape[2:], x.shape[2:]
+    given = np.broadcast_to(np.nan if factor is None else factor, len(new))
+    sides = zip(new, old, given, strict=True)
+    *rows, columns = (shares(m, n, float(k), align_corners=align_corners) for m, n, k in sides)
+    steps = [("matmul", (1, 0)), ("matmul", (-1, 2))] if rows else [("matmul", (0, 1))]
+    return made_of("interpolate", (x, *rows, columns.T), *steps)
+
+
+def shares(new: int, old: int, factor: float, *, align_corners: bool) -> Any:
+    """Return the matrix (new, old) of the shares that the two nearest entries have in each place.
+
+    Raises NotKnown where PyTorch rounds them.
+    """
+    if align_corners:
+        step = (old - 1) / max(new - 1, 1)
+        at = np.arange(new) * step
+    else:
+        step = old / new if np.isnan(factor) else 1 / factor
+        at = np.maximum((np.arange(new) + 0.5) * step - 0.5, 0)
+    if not (step * FINEST).is_integer():
+        raise NotKnown("shares that are rounded")
+    low = np.minimum(at.astype(int), old - 1)
+    share = (at - low)[:, None]
+    one = np.eye(old)
+    found = (1 - share) * one[low] + share * one[np.minimum(low + 1, old - 1)]
+    return found.astype(np.float32)
+
+
+FINEST = 2**6
+"""Multiples of 1 / (2 FINEST) are numbers of every precision."""

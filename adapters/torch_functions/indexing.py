@@ -173,6 +173,53 @@ def scatter_add(_: Seen, input: Tensor, dim: int, index: Tensor, src: Tensor) ->
     return Call("add_at", (input, src), {"index": at_along(index, dim)})
 
 
+@reads("scatter_reduce")
+def scatter_reduce(
+    seen: Seen,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Call:
+    if reduce != "sum" or not include_self:
+        raise NotKnown(f"reduce={reduce!r}, include_self={include_self}")
+    return scatter_add(seen, input, dim, index, src)
+
+
+@reads("embedding_bag")
+def embedding_bag(
+    seen: Seen,
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    *,
+    mode: str = "mean",
+    include_last_offset: bool = False,
+    sparse: bool = False,
+    **named: Any,
+) -> Call:
+    """Read it as the sum or mean of rows, each of which is added to its bag.
+
+    Raises NotKnown for bags of the largest, and for rows that weigh more or do not count.
+    """
+    given = [k for k, v in named.items() if v is not None and v is not False and k != "norm_type"]
+    if mode == "max" or given or not isinstance(seen.result, torch.Tensor):
+        raise NotKnown(", ".join([f"mode={mode!r}", *given]))
+    n, ids = len(seen.result), array(input).ravel()
+    if offsets is None:
+        bags = np.repeat(np.arange(n), len(ids) // n)
+    else:
+        bags = np.searchsorted(array(offsets)[:n], np.arange(len(ids)), side="right") - 1
+    zeros = np.zeros((n, weight.shape[1]), dtype=np.float32)
+    sizes = np.maximum(np.bincount(bags, minlength=n), 1)[:, None].astype(np.float32)
+    mean = [("divide", (-1, 2))] if mode == "mean" else []
+    rows, added = ("slice", (0,), {"index": (ids,)}), ("add_at", (1, -1), {"index": (bags,)})
+    return made_of("embedding_bag", (weight, zeros, sizes), rows, added, *mean)
+
+
 @reads("scatter")
 def scatter(
     _: Seen,

@@ -86,6 +86,40 @@ def diagonal(_: Seen, input: Tensor, offset: int = 0, dim1: int = 0, dim2: int =
     return entries(input, lambda a: np.diagonal(a, offset, dim1, dim2))
 
 
+@reads("diag")
+def diag(seen: Seen, input: Tensor, diagonal: int = 0) -> Call:
+    """Read it as the entries of a diagonal, or of a vector as `diag_embed`."""
+    if input.dim() == 1:
+        return diag_embed(seen, input, diagonal)
+    return entries(input, lambda a: np.diagonal(a, diagonal))
+
+
+@reads("diag_embed")
+def diag_embed(seen: Seen, input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Call:
+    """Read it as adding to zeros along a diagonal of the last two axes."""
+    if (dim1, dim2) != (-2, -1):
+        raise NotKnown(f"dim1={dim1}, dim2={dim2}")
+    rows = np.arange(input.shape[-1])
+    at = (..., rows + max(-offset, 0), rows + max(offset, 0))
+    zeros = np.zeros(tuple(seen.result.shape), dtype=np.float32)
+    return made_of("diag", (zeros, input), ("add_at", (0, 1), {"index": at}))
+
+
+@reads("kron")
+def kron(seen: Seen, input: Tensor, other: Tensor) -> Call:
+    """Read it as the product of each entry with each, in blocks."""
+    if input.dim() != other.dim():
+        raise NotKnown("operands of several numbers of axes")
+    outer, inner = ((slice(None), None) * input.dim(), (None, slice(None)) * input.dim())
+    return made_of(
+        *("kron", (input, other)),
+        ("slice", (0,), {"index": outer}),
+        ("slice", (1,), {"index": inner}),
+        ("multiply", (-2, -1)),
+        ("reshape", (-1,), {"shape": tuple(seen.result.shape)}),
+    )
+
+
 @reads("unfold", "im2col")
 def unfold(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
     return (blocks if seen.function in BLOCKS else windows)(seen, x, *arguments, **named)

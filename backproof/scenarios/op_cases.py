@@ -14,7 +14,7 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
 from backproof.reference.ops.indexing import moved
-from backproof.scenarios.scenario import BOTH, EVERY, Extent, Scenario, seeded, table
+from backproof.scenarios.scenario import BOTH, EVERY, ONCE, Extent, Scenario, seeded, table
 
 SUBNORMAL = [1e-310, 1e-40, 1e-6]
 """Below the smallest normal number of float64; of float32 and bfloat16; of float16."""
@@ -565,13 +565,13 @@ IN_TURN = [Extent(("float32", narrow), EVERY.always) for narrow in ("bfloat16", 
 def exceptions(name: str, points: str) -> dict[str, Extent]:
     """Return the extent of compiled columns, where each op case compiles anew.
 
-    These are two precisions, or all of them with --large: of an op's further cases float64 and
-    float32. Points of another size compile nothing.
+    Of an op's first case these are two precisions, of a further one float32, or all of them with
+    --large. Points of another size compile nothing.
     """
     if points in NORMAL:
         return {}
     in_turn = IN_TURN[FIRST.index(name) % 2] if name in FIRST else None
-    return {"compiled": in_turn or replace(BOTH, large=EVERY.always)}
+    return {"compiled": in_turn or replace(ONCE, large=EVERY.always)}
 
 
 OP_CASES = table(

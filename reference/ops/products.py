@@ -7,6 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from backproof.reference.ops.arithmetic import matmul_backward
+from backproof.reference.ops.functions import rounding
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
@@ -108,6 +109,18 @@ def addmm_forward(c: Array, a: Array, b: Array, *, alpha: float = 1, beta: float
     return times(beta, c) + times(alpha, a @ b)
 
 
+def addmm_forward_in_one_sum(
+    c: Array, a: Array, b: Array, *, alpha: float = 1, beta: float = 1
+) -> Array:
+    """Return the same as one sum of n + 1 terms, each a product with alpha or beta.
+
+    Then beta c is rounded as often as the sum of the others, n times besides, and so is a b.
+    """
+    first, product = times(beta, c), times(alpha, a @ b)
+    besides = np.shape(a)[-1] * rounding(first) + rounding(product)
+    return first + product + besides
+
+
 def addmm_backward(
     dy: Array, y: Array, c: Array, a: Array, b: Array, *, alpha: float = 1, beta: float = 1
 ) -> tuple[Array, Array, Array]:
@@ -133,5 +146,8 @@ einsum = Op(einsum_forward, einsum_backward)
 addmm = Op(
     addmm_forward,
     addmm_backward,
-    forms={"scales the products": Op(addmm_forward, addmm_backward_scaled_last)},
+    forms={
+        "scales the products": Op(addmm_forward, addmm_backward_scaled_last),
+        "adds up in one sum": Op(addmm_forward_in_one_sum, addmm_backward),
+    },
 )

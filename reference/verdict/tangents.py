@@ -57,11 +57,15 @@ class ByOperand(Rules):
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the same duals, their tangents as the sums of what each operand contributes."""
-        right, fixed = super().hands_on, {name: stop(a) for name, a in known.items()}
-        parts = [right(node, dy, fixed)]
-        parts += [right(node, stop(dy), {**fixed, name: known[name]}) for name in known]
+        parts = self.parts(node, dy, known)
         tangents = ([d.whole_tangent() for d in of] for of in zip(*parts, strict=True))
         return tuple(Dual(d.value, sum_of(own)) for d, own in zip(parts[0], tangents, strict=True))
+
+    def parts(self, node: Node, dy: Any, known: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the duals with the tangents that follow from that of dy, and of each operand."""
+        right, fixed = super().hands_on, {name: stop(a) for name, a in known.items()}
+        of_operands = (right(node, stop(dy), {**fixed, name: known[name]}) for name in known)
+        return [right(node, dy, fixed), *of_operands]
 
 
 def softmax_twice(dp: Any, p: Any, y: Any, *, axis: int = -1) -> tuple[Any]:
@@ -253,6 +257,20 @@ class TangentReplay(Replay):
     def rounded(self, ball: Any, own: Precision) -> Ball:
         """Return the tangent of an op's result, rounded once into its precision."""
         return super().rounded(ball.whole_tangent(), own)
+
+    def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
+        """Return the balls of the tangents that a node hands on.
+
+        Where it computes in another precision than its inputs are in, what follows from each
+        operand's tangent is rounded into theirs before it is added up.
+        """
+        own, of = self.of(node.name), [self.of(name) for name in node.inputs]
+        if not isinstance(rules, ByOperand) or {own} == {*of}:
+            return super().hands_on(node, p, rules)
+        dy = self.operand(Quantity("derivative", node.name), p)
+        parts = rules.parts(node, dy, self.known(node, p))
+        arrived = (map(self.arrived, part, [own] * len(of), of) for part in parts)
+        return tuple(sum_of([*each]) for each in zip(*arrived, strict=True))
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of a tangent that is received; zero for the loss, whose dE/dE is 1."""

@@ -207,6 +207,10 @@ INDEXING: dict[str, Program] = {
     "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),
     "index_copy": lambda w: w.index_copy(0, even(), w[:2] * 2) + w.index_fill(1, even(), 0.5),
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+    "embedding_bag": lambda w: (
+        F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
+    ),
+    "scatter_reduce": lambda w: w.scatter_reduce(0, places(), w[:2].exp(), "sum"),
     "torch.embedding": lambda w: (
         torch.embedding(w, places()) * torch.embedding(w, places(), 0) * w[0].exp()
     ),
@@ -236,6 +240,11 @@ MOVING: dict[str, Program] = {
     ),
     "grids": lambda w: torch.mul(*torch.meshgrid(w[0], w[1], indexing="xy")) * torch.rot90(w, 3),
     "places in memory": lambda w: w.take(places()) * w.sigmoid().as_strided((2, 4), (3, 2)),
+    "diagonals": lambda w: (
+        w.diag() * torch.diag(w[0]) * torch.diag_embed(w, 0)[1] + w.diag(1).sum()
+    ),
+    "off the diagonal": lambda w: w[0, 1:].diag(1) + torch.diag_embed(w[:, 1:], -1)[0],
+    "kron": lambda w: torch.kron(w, w[:2].exp()),
     "crop": lambda w: F.pad(w, (-1, 1)) * w,
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
@@ -299,6 +308,14 @@ PRODUCTS: dict[str, Program] = {
     "multi_head_attention": lambda w: heads(w)[0],
 }
 
+
+HYPERBOLIC: dict[str, Program] = {
+    "sinh": lambda w: torch.sinh(w) * w.cosh(),
+    "atanh": lambda w: torch.atanh(w.tanh() * 0.875) * positive(w).add(1).acosh(),
+    "logit": lambda w: torch.logit(w.sigmoid()) * torch.special.logit(w.sigmoid(), 0.01),
+    "logaddexp": lambda w: torch.logaddexp(w, w.T) * torch.logaddexp(w[0], w[:, :1]),
+    "hypot": lambda w: torch.hypot(w, w.T + 3) * torch.erfc(w),
+}
 
 ACTIVATIONS: dict[str, Program] = {
     "rectifiers": lambda w: (
@@ -373,6 +390,13 @@ IMAGES: dict[str, Program] = {
     "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
+    ),
+    "bilinear": lambda w: (
+        F.interpolate(image(w), scale_factor=2, mode="bilinear")
+        * F.interpolate(image(w), 8, mode="bilinear")
+        * F.interpolate(image(w), (8, 8), mode="bilinear").mean()
+        * F.interpolate(image(w), (7, 4), mode="bilinear", align_corners=True).sum()
+        * F.interpolate(image(w, 2, 2, 4), scale_factor=0.5, mode="linear").sum()
     ),
     "interpolate by factors": lambda w: (
         F.interpolate(image(w), scale_factor=3.2, recompute_scale_factor=True).mean()
@@ -451,6 +475,7 @@ FAMILIES = {
     "moving": MOVING,
     "reductions": REDUCTIONS,
     "products": PRODUCTS,
+    "hyperbolic": HYPERBOLIC,
     "activations": ACTIVATIONS,
     "attention": ATTENTION,
     "images": IMAGES,

@@ -793,6 +793,26 @@ def test_folded_normalizations(op: str) -> None:
     assert not np.all(own.contains(seen))
 
 
+def test_a_first_term_in_the_sum() -> None:
+    """A product that is added to its first term, one step after another, lies in a form's ball.
+
+    The first term is so large beside the others that it is rounded in every step.
+    """
+    rng = np.random.default_rng(0)
+    a = (1e-6 * rng.standard_normal((3, 64))).astype(np.float32)
+    b = np.full((64, 2), 0.5, np.float32)
+    c = np.float32([-0.67, 0.56])
+    seen = np.broadcast_to(np.float32(-1.7) * c, (3, 2)).copy()
+    for k in range(64):
+        seen += np.float32(0.3) * a[:, k : k + 1] * b[k]
+    operands = [Ball.exact(x, FLOAT32) for x in (c, a, b)]
+    ways = (OPS["addmm"], OPS["addmm"].forms["adds up in one sum"])
+    own, summed = (way.forward(*operands, alpha=0.3, beta=-1.7) for way in ways)
+
+    assert np.all(summed.contains(seen))
+    assert not np.all(own.contains(seen))
+
+
 def test_unknown_functions_are_refused() -> None:
     """A function without a rule raises; it never falls back on midpoints alone."""
     with pytest.raises(TypeError):

@@ -23,7 +23,10 @@ NAMES = (
     *("equinox MLP", "equinox attention", "equinox GRU and LSTM", "equinox conv net"),
     *("activations", "losses", "CTC"),
 )
-LONG = ("linen conv net", "nnx U-Net", "nnx RNN", "losses", "equinox attention")
+LONG = (
+    *("linen conv net", "nnx transformer", "nnx U-Net", "nnx RNN"),
+    *("losses", "equinox attention", "equinox conv net"),
+)
 """Programs that compile longest, or are nearly others; certified with --large alone."""
 
 LOWER = ("equinox MLP", "equinox GRU and LSTM")

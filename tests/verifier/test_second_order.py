@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backproof.reference.ops import Op
 from tests.verifier.calls import FAMILIES
 from tests.verifier.lazy import Lazy
 
@@ -102,6 +103,38 @@ def test_dropout_of_a_large_softmax_holds() -> None:
     certificate = twice(lambda: FAMILIES["products"]["multi_head_attention"](w).sum(), {"w": w})
 
     assert certificate.holds, str(certificate)
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-5])
+def test_what_follows_from_each_operand_is_rounded(off: float) -> None:
+    """In a product of two precisions the parts of a tangent are rounded one by one, and no more.
+
+    off: by how much the second derivative of the product is wrong.
+    """
+    torch.manual_seed(0)
+    a = torch.randn(64, requires_grad=True)
+    b = torch.randn(64, dtype=torch.float64, requires_grad=True)
+
+    class Product(torch.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, a: Any, b: Any) -> Any:
+            ctx.save_for_backward(a, b)
+            return a * b
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            a, b = ctx.saved_tensors
+            return (dy * (b + off * (b - b.detach()))).to(a.dtype), dy * a
+
+    op = Op(lambda a, b: a * b, lambda dy, _, a, b: (dy * b, dy * a))
+    certificate = bt.certify(
+        lambda: Product.apply(a.exp(), b).tanh().sum(),
+        {"a": a, "b": b},
+        known={Product: op},
+        second=True,
+    )
+
+    assert certificate.second.holds == (not off), str(certificate)
 
 
 @pytest.mark.parametrize("fault", ["detached", "0.1 % too large"])

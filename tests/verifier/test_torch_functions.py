@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backproof.reference.ops import Op
@@ -71,12 +72,19 @@ WRONG = {
     "clamp": ("choices", "clamp"),
     "gather": ("indexing", "gather"),
     "__setitem__": ("indexing", "write rows"),
+    "embedding_bag": ("indexing", "embedding_bag"),
     "roll": ("moving", "roll"),
+    "kron": ("moving", "kron"),
+    "diag_embed": ("moving", "off the diagonal"),
+    "sinh": ("hyperbolic", "sinh"),
+    "acosh": ("hyperbolic", "atanh"),
+    "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "bmm": ("products", "bmm"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
+    "interpolate": ("images", "bilinear"),
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
@@ -105,9 +113,18 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
     "norm of columns": (lambda w: torch.linalg.norm(w, 1, (0, 1)), "a matrix of order 1"),
+    "largest of a bag": (
+        lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
+        "mode='max'",
+    ),
+    "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
     "interpolate": (
         lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=3.2),
         "scale_factor=3.2",
+    ),
+    "bilinear in thirds": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), (7, 3), mode="bilinear"),
+        "shares that are rounded",
     ),
     "a number in a custom function": (
         lambda w: models.Times.apply(w, w[0, 0].exp()),
@@ -170,3 +187,55 @@ def test_a_wrong_scale_of_a_dropout_is_refuted() -> None:
         certificate = certified(lambda w: F.dropout(w, 0.5))
 
     assert certificate.refuted.name == "dropout"
+
+
+@pytest.mark.parametrize("name", ["prod", "cumprod"])
+def test_quotients_of_a_product_are_its_derivative(name: str) -> None:
+    """Both ways to a product's gradient are its difference quotient; dy y / x is NaN at zero.
+
+    A product is linear in each factor, so that the quotient is exact.
+    """
+    x, step = np.array([[2.0, 4.0, -0.5], [1.0, 0.0, -2.0], [0.0, 0.0, 3.0]]), 0.25
+    op = calls.READERS[name](None, torch.tensor(x), 1).own
+    y = op.forward(x)
+    dy = np.arange(1.0, 1 + y.size).reshape(y.shape)
+    quotients = np.empty_like(x)
+    for at in np.ndindex(x.shape):
+        e = np.zeros_like(x)
+        e[at] = step
+        quotients[at] = np.sum(dy * (op.forward(x + e) - op.forward(x - e))) / (2 * step)
+    (form,) = op.forms.values()
+    with np.errstate(invalid="ignore"):
+        by_quotients = form.backward(dy, y, x)[0]
+
+    np.testing.assert_array_equal(op.backward(dy, y, x)[0], quotients)
+    np.testing.assert_array_equal(by_quotients, np.where(x == 0, np.nan, quotients))
+
+
+@pytest.mark.parametrize("found", ["right", "one more", "zero", "nan"])
+@pytest.mark.parametrize("name", ["prod", "cumprod"])
+def test_the_gradient_at_a_factor_of_zero_is_held_to_the_product_of_the_others(
+    name: str, found: str
+) -> None:
+    """Where dy y / x is 0/0 the gradient must be right all the same."""
+    right = getattr(torch, name)
+    x = torch.tensor([[2.0, 0.0, 3.0], [1.0, 0.5, -2.0]], requires_grad=True)
+    at_zero = {"right": 1.0, "zero": 0.0, "nan": float("nan"), "one more": 2.0}[found]
+
+    class Product(torch.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return right(x, 1)
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            with torch.enable_grad():
+                (dx,) = torch.autograd.grad(right(x, 1), x, dy)
+            return torch.where(x == 0, at_zero * dx, dx)
+
+    op = calls.READERS[name](None, x, 1).own
+    certificate = bt.certify(lambda: Product.apply(x).sum(), {"x": x}, known={Product: op})
+
+    assert certificate.holds == (found == "right"), str(certificate)

@@ -39,6 +39,7 @@ from backproof.reference.verdict.known.normalization import (
     difference_as_shown,
     difference_in_steps,
     difference_of_means,
+    in_bfloat16,
     saved_in_bfloat16,
     shift_in_parts,
 )
@@ -72,6 +73,9 @@ FORMULAS: Mapping[str, Formula] = {
     "(1 - t) - (1 - s(y))": Instead(difference_of_complements()),
     "unwritten where all is padding": Unwritten(unwritten_where_all_is_padding()),
     "statistics saved in bfloat16": Instead(saved_in_bfloat16()),
+    "statistics in bfloat16": Either(
+        (Instead(in_bfloat16(about=True)), Instead(in_bfloat16(about=False)))
+    ),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
     "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),

@@ -212,6 +212,34 @@ def saved_in_bfloat16() -> dict[str, Op]:
     return with_right_values(norms(lambda *of: saved(*of)[0], through))
 
 
+def in_bfloat16(*, about: bool) -> dict[str, Op]:
+    """Return batch norm that computes with statistics of which each is rounded to bfloat16.
+
+    about: whether the squared distances are those from the rounded mean.
+    """
+
+    def rounded(a: Array, x: Array) -> Array:
+        return like(nearest(a, BFLOAT16), x)
+
+    def statistics(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+        # 1. The mean. Where it is large beside the spread, xhat is far off by its rounding alone.
+        exactly = mean(x, axes)
+        m = rounded(exactly, x)
+        # 2. The sum of the squared distances, and the variance.
+        c = x - (m if about else exactly)
+        total = rounded(np.sum(c * c, axis=axes, keepdims=True), x)
+        v = rounded(total / (x.size // total.size), x)
+        # 3. inv.
+        inv = rounded(1 / np.sqrt(v + eps), x)
+        return (x - m) * inv, inv
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        return through_normalization(d, *statistics(x, axes, eps), axes)
+
+    ops = norms(lambda *of: statistics(*of)[0], through)
+    return {"batch_norm": ops["batch_norm"]}
+
+
 def cubed_in_float32() -> dict[str, Op]:
     """Return RMS norm whose derivative has r^3 in float32, of which underflow may leave no digit.
 
