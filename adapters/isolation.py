@@ -2,7 +2,7 @@
 
 Each method is called twice, under a time limit, and the process is checked after it. An adapter
 that prints, changes its inputs or process-wide state, answers differently the second time, hangs
-or dies causes an AdapterError that says so.
+or dies causes an AdapterError that says so. What it answers is data: nothing of it is run here.
 """
 
 import multiprocessing
@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,17 @@ from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, rais
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
+from backproof.traces.messages import packed, unpacked
 
 
 def served(method: str) -> Callable[..., Any]:
     """Return the method that has an adapter's process call its method of that name."""
     return lambda self, *arguments: self._call(method, *arguments)
+
+
+def ended(code: int) -> str:
+    """Return how a process ended, in words. code: as `subprocess` has it."""
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
 class Isolated:
@@ -47,6 +52,8 @@ class Isolated:
         self.process = context.Process(target=_serve, args=(there, name, path), daemon=True)
         self.process.start()
         there.close()
+        with suppress(EOFError, OSError):  # where the process is gone, the call says how
+            self.here.recv_bytes()  # it has started: the time from here on is the adapter's
         self.version: str = self._call("version")
 
     trace = served("trace")
@@ -59,18 +66,20 @@ class Isolated:
         if self.dead is not None:
             raise self.dead.with_traceback(None)
         try:
-            self.here.send((method, arguments))
+            self.here.send_bytes(packed([method, arguments]))
             if not self.here.poll(self.limit):
                 self.process.kill()
                 raise self._died(f"ran longer than {self.limit:g} s (--time-limit)")
-            result, error = self.here.recv()
+            result, error = unpacked(self.here.recv_bytes())
         except (EOFError, OSError):
             self.process.join()
-            code = self.process.exitcode or 0
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-            raise self._died(f"ended its process ({how})") from None
+            raise self._died(f"ended its process ({ended(self.process.exitcode or 0)})") from None
+        except (ValueError, TypeError) as error:
+            self.process.kill()  # what it sends next may be the answer to this call
+            raise self._died(f"answered in no form that can be read: {error}") from None
         if error is not None:
-            raise error
+            kind, message = error
+            raise ERRORS[kind](message)
         return result
 
     def _died(self, message: str) -> AdapterError:
@@ -78,18 +87,26 @@ class Isolated:
         return self.dead
 
 
+ERRORS: Mapping[str, type[Exception]] = {
+    "AdapterError": AdapterError,
+    "Unsupported": Unsupported,
+}
+"""The errors that an adapter's process answers with."""
+
+
 def _serve(pipe: Connection, name: str, path: Path) -> None:
     """Answer calls, inside the adapter's process."""
     from backproof.adapters import load  # noqa: PLC0415 for the adapter's process alone
 
+    pipe.send_bytes(b"started")
     adapter: Adapter | None = None
     untouched = _state()
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), sys.stdout.fileno())
         while True:
             try:
-                method, arguments = pipe.recv()
-            except EOFError:
+                method, arguments = unpacked(pipe.recv_bytes())
+            except (EOFError, OSError):
                 return
             try:
                 if adapter is None:
@@ -99,16 +116,18 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
                 if method != "version":
                     result = _twice(getattr(adapter, method), arguments)
                 _look_over(untouched, _printed(printed))
-                answer: tuple[Any, Exception | None] = (result, None)
+                answer: list[Any] = [result, None]
             except (AdapterError, Unsupported) as error:
-                answer = (None, type(error)(str(error)))
+                kind = "Unsupported" if isinstance(error, Unsupported) else "AdapterError"
+                answer = [None, (kind, str(error))]
             except Exception as error:  # noqa: BLE001 the adapter may raise anything
-                answer = (None, AdapterError(raised(error)))
+                answer = [None, ("AdapterError", raised(error))]
             try:
-                pipe.send(answer)
+                message = packed(answer)
             except Exception as error:  # noqa: BLE001 the answer may be anything
                 unsent = f"returned a value that cannot be sent: {type(error).__name__}: {error}"
-                pipe.send((None, AdapterError(unsent)))
+                message = packed([None, ("AdapterError", unsent)])
+            pipe.send_bytes(message)
 
 
 def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:
@@ -144,7 +163,7 @@ def _arrays(content: Any) -> Iterator[Array]:
     if isinstance(content, np.ndarray | np.generic):
         yield np.asarray(content)
     elif isinstance(content, Trace):
-        yield from _arrays(asdict(content))
+        yield from _arrays([content.values, content.cotangents, content.gradients])
     elif isinstance(content, Network):
         options = [dict(node.options) for node in content.nodes]
         yield from _arrays([content.inputs, content.parameters, options])

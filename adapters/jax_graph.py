@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
-from backproof.adapters.jax_primitives.forms import DERIVED, forms_of
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import NotRecorded
 from backproof.reference.composed import composed
@@ -17,6 +16,10 @@ from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import FROM_OUTPUT, with_forms
+
+DERIVED = {"logaddexp": (FROM_OUTPUT,)}
+"""A function of JAX's own with a custom derivative -> the forms of it, by name."""
 
 
 @dataclass(slots=True)
@@ -164,7 +167,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
         file = str(closed.jaxpr.debug_info.func_filename)
         if call.own and file.startswith(OWN) and call.op in DERIVED:
-            call = replace(call, own=replace(call.own, forms=forms_of(call.op, call.own)))
+            call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
 from typing import Any
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import graph_of, refuse
 from backproof.adapters.jax_steps import Program, alike
 from backproof.adapters.recording import NotRecorded, Recording
@@ -152,11 +153,12 @@ def is_one(loss: Any) -> None:
 
 
 def record(run: Run, known: Mapping[str, Op]) -> Recording:
-    """Return one pass of a program as it was recorded.
+    """Return one pass of a program as it was recorded, and as users run it.
 
     known: the name of a primitive or of a custom function -> its op.
     Raises NotRecorded, and whatever the program raises.
     """
+    value, plain = run.plain()
     traced, program = run.traced(), Program()
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
@@ -179,7 +181,8 @@ def record(run: Run, known: Mapping[str, Op]) -> Recording:
     )
     graph = graph_of(program, steps, {**program.given, **found}, own, known)
     network = graph.network(getattr(run.loss, "__name__", "program"), graph.names[last])
-    return recording(graph, network, gradients, cotangents)
+    found = recording(graph, network, gradients, cotangents)
+    return replace(found, compiled=run.jit, as_run=Trace({network.loss: value}, {}, plain))
 
 
 def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:
@@ -199,6 +202,9 @@ def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Reco
         tuple(every),
         stray=tuple(name for name in beyond if np.any(every[name])),
         unused=tuple(name for name in beyond if not np.any(every[name])),
+        framework=FRAMEWORK,
+        version=str(adapter.version),
+        processor=(*adapter.processor,),
     )
 
 

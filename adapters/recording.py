@@ -1,11 +1,11 @@
 """A program as it was recorded: a network, its numbers, and where in the source each node is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
-from backproof.reference.ops import Array, Op
+from backproof.reference.ops import Array
 
 
 class NotRecorded(Exception):
@@ -17,8 +17,8 @@ class Place:
     """Where a node was computed.
 
     module: the path of the innermost module, "" outside of all modules.
-    function: the framework's function. file, line: of the innermost code that is not the
-    framework's own.
+    function: the framework's function.
+    file, line: of the innermost code that is not the framework's own; "" where it is not known.
     reason: why the function is not known, or is not known with these arguments; else "".
     """
 
@@ -30,7 +30,8 @@ class Place:
 
     def __str__(self) -> str:
         where = f" at {self.module}" if self.module else ""
-        return f"{self.function}{where} ({self.file}:{self.line})"
+        line = f" ({self.file}:{self.line})" if self.file else ""
+        return f"{self.function}{where}{line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,14 @@ class Recording:
     parameters: the names of all parameters that require a gradient, in the model's order.
     stray:   those that received a gradient, though no recorded call uses them.
     unused:  those that received none, and that no recorded call uses.
-    derived: op of its own -> the op of the table that it is made of, and how it is made.
+    framework, version: the name of what computed it, as in the tables, and its version.
+    processor: the names of the processor's features that it may have used.
+    compiled: whether a compiler may have computed numbers again.
+    scale:   the loss scale.
+    plain:   the pass without probes, as users run it; None where the pass itself has no probes.
+    as_run:  only the loss and the gradients of that pass, where its other numbers are not seen.
+    precisions: leaf or node -> the name of the precision that was asked for. Where it is empty,
+             every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
     """
 
@@ -67,5 +75,12 @@ class Recording:
     parameters: tuple[str, ...]
     stray: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-    derived: Mapping[str, tuple[str, Callable[[Op], Op]]] = field(default_factory=dict)
+    framework: str = ""
+    version: str = ""
+    processor: tuple[str, ...] = ()
+    compiled: bool = False
+    scale: float = 1.0
+    plain: Trace | None = None
+    as_run: Trace | None = None
+    precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None

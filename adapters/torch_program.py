@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording
-from backproof.adapters.torch_functions import DERIVED
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_second import SecondRecorder, directions_of
@@ -206,7 +206,9 @@ def recording(
         trained,
         stray=tuple(k for k in others if k in gradients),
         unused=tuple(k for k in others if k not in gradients),
-        derived=DERIVED,
+        framework=FRAMEWORK,
+        version=str(adapter.version),
+        processor=(*adapter.processor,),
     )
 
 

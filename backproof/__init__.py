@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+    from backproof.programs.from_file import TraceError, certify_trace
     from backproof.reference.backprop import Trace, backprop
     from backproof.reference.network import Network, Node
     from backproof.reference.ops import OPS, Op
@@ -26,15 +27,18 @@ __all__ = [
     "Op",
     "OpCertificate",
     "Trace",
+    "TraceError",
     "Unsupported",
     "__version__",
     "backprop",
     "certify",
     "certify_op",
+    "certify_trace",
 ]
 
 _HOMES = {
     "adapters.protocol": ("Adapter", "AdapterError", "Unsupported"),
+    "programs.from_file": ("TraceError", "certify_trace"),
     "reference.backprop": ("Trace", "backprop"),
     "reference.network": ("Network", "Node"),
     "reference.ops": ("OPS", "Op"),

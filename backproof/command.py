@@ -1,11 +1,15 @@
-"""The command `backproof`: verify, audit, findings, report, compare."""
+"""The command `backproof`: verify, record, certify, audit, findings, report, compare."""
 
 import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 import backproof
@@ -97,6 +101,36 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(flag, **settings)
     one.set_defaults(run=lambda _: 2)
 
+    one = commands.add_parser(
+        "record",
+        help="record one pass of a framework as the files of a trace",
+        description="Record one pass over a case, with probes and without.",
+        epilog="exit status: 0, or 2 if nothing was recorded",
+    )
+    one.add_argument("implementation", help="a framework, a variant of one, or an adapter")
+    one.add_argument("case", help="a case of `verify`, a network or an op: article, gpt, conv")
+    one.add_argument("folder", type=Path, help="a new or empty folder")
+    one.add_argument("--precision", default="float32", help="default: %(default)s")
+    one.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    one.add_argument(
+        "--adapter", type=Path, metavar="FILE", help="the file of your own adapter, if it is one"
+    )
+    one.set_defaults(run=_record)
+
+    one = commands.add_parser(
+        "certify",
+        help="certify a recorded trace, from its files alone",
+        epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
+    )
+    one.add_argument("folder", type=Path, help="the folder of program.json and its numbers")
+    one.add_argument("--workers", type=_count, metavar="N", help="judge the links in N processes")
+    one.add_argument("--dask", metavar="ADDRESS", help="judge the links on a Dask cluster")
+    one.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a page: a table of all links"
+    )
+    one.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    one.set_defaults(run=_certify)
+
     one = commands.add_parser("audit", help="audit every figure that the article prints")
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
     one.set_defaults(run=_audit)
@@ -121,6 +155,63 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("new", type=Path)
     one.set_defaults(run=_compare)
     return root
+
+
+def _record(asked: argparse.Namespace) -> int:
+    """Record one pass of an implementation."""
+    from backproof.adapters.protocol import AdapterError, Unsupported  # noqa: PLC0415 NumPy
+    from backproof.running.record import recorded  # noqa: PLC0415 for this command alone
+    from backproof.traces.numbers import TraceError  # noqa: PLC0415 likewise
+    from backproof.traces.writing import write  # noqa: PLC0415 likewise
+
+    which = (asked.implementation, asked.case, asked.precision, asked.seed, asked.adapter)
+    try:
+        write(recorded(*which), asked.folder)
+    except (AdapterError, TraceError, Unsupported, ValueError) as error:
+        return _refuse(error)
+    return 0
+
+
+def _certify(asked: argparse.Namespace) -> int:
+    """Print the certificate of a recorded trace, and write its reports."""
+    from backproof.programs.from_file import TraceError, certify_trace  # noqa: PLC0415 NumPy
+
+    try:
+        with _executor(asked) as executor:
+            certificate = certify_trace(asked.folder, executor=executor)
+        if asked.report:
+            certificate.report(asked.report)
+        if asked.json:
+            asked.json.write_text(certificate.to_json(), encoding="utf-8")
+    except (TraceError, OSError, MemoryError, BrokenExecutor) as error:
+        return _refuse(error)
+    print(certificate)
+    return 0 if certificate.holds else 1
+
+
+def _count(text: str) -> int:
+    """Return a number of processes. Raises ArgumentTypeError, ValueError."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return int(text)
+
+
+@contextmanager
+def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
+    """Yield what judges the links: a Dask cluster, processes, or None. Raises OSError."""
+    if asked.dask:
+        try:
+            distributed = import_module("distributed")
+        except ImportError:
+            raise OSError("--dask: not installed; `pip install 'backproof[dask]'`") from None
+        with distributed.Client(asked.dask) as client, client.get_executor() as executor:
+            yield executor
+    elif asked.workers:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker's NumPy reads this
+        with ProcessPoolExecutor(asked.workers, get_context("spawn")) as executor:
+            yield executor
+    else:
+        yield None
 
 
 def _audit(asked: argparse.Namespace) -> int:

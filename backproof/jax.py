@@ -6,20 +6,23 @@ certificate = bj.certify(loss, params, batch)
 assert certificate.holds, certificate
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from backproof.adapters.jax_grad import adapter
-from backproof.adapters.jax_program import FRAMEWORK, Run, names_of, record
+from backproof.adapters.jax_program import Run, names_of
+from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
-from backproof.programs.certify import beside, certify_recording
-from backproof.reference.findings import load, seen_here
+from backproof.programs.from_file import certify_recorded
+from backproof.traces.numbers import TraceError
+from backproof.traces.writing import write
 
-__all__ = ["NotRecorded", "ProgramCertificate", "certify"]
+__all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
 
 
 def certify(
@@ -29,6 +32,7 @@ def certify(
     jit: bool = True,
     against: Callable[..., Any] | None = None,
     known: Mapping[Any, Any] | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of one gradient of a function, as jax.grad(loss)(*arguments) is one.
@@ -41,6 +45,7 @@ def certify(
              device). Its gradients are held to the certified program's, end to end.
     known:   a primitive, or a function with a custom derivative, or its name -> its `Op`, where
              backproof has none.
+    executor: any of `concurrent.futures`; its workers judge the links, from temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     The function is traced, and evaluated primitive by primitive with a zero added to every result:
@@ -56,18 +61,38 @@ def certify(
     or of a format that backproof does not have. Raises whatever the function raises.
     """
     started = perf_counter()
-    places = (argnums,) if isinstance(argnums, int) else argnums
-    run = Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
-    value, plain = run.plain()
-    recording = record(run, dict(names_of(known or {})))
-    findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(adapter.version)]
-    here = seen_here(findings, lambda _: adapter.processor)
-    certificate = certify_recording(
-        recording, FRAMEWORK, here, started, progress=progress, compiled=jit
-    )
-    itself = beside(recording, certificate, plain, value, compiled=jit)
+    run = running(loss, arguments, argnums, jit=jit)
+    recording = recorded(run, dict(names_of(known or {})))
+    certificate = certify_recorded(recording, started, executor, progress=progress)
     if against is None:
-        return itself
+        return certificate
     _, gradients = run.plain(against)
     twin = held(recording, certificate, gradients).twin
-    return replace(itself, twin=(*itself.twin, *twin))
+    return replace(certificate, twin=(*certificate.twin, *twin))
+
+
+def running(
+    loss: Callable[..., Any], arguments: Sequence[Any], argnums: int | tuple[int, ...], *, jit: bool
+) -> Run:
+    """Return a loss with what it is called with."""
+    places = (argnums,) if isinstance(argnums, int) else argnums
+    return Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
+
+
+def record(
+    loss: Callable[..., Any],
+    *arguments: Any,
+    folder: str | Path,
+    argnums: int | tuple[int, ...] = 0,
+    jit: bool = True,
+    known: Mapping[Any, Any] | None = None,
+) -> None:
+    """Record one gradient of a function as files in a folder, which must be new or empty.
+
+    `backproof certify FOLDER` certifies it, on any machine, without JAX. All other arguments are
+    those of `certify`; ops that are given by `known` are not in the files, but their names are.
+
+    Raises as `certify`, and TraceError where the folder cannot be written.
+    """
+    run = running(loss, arguments, argnums, jit=jit)
+    write(recorded(run, dict(names_of(known or {}))), folder)

@@ -3,9 +3,10 @@
 import os
 import shlex
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -26,13 +27,13 @@ from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
 from backproof.report.document import to_json
 from backproof.report.markdown import markdown
 from backproof.report.summary import sections
-from backproof.running.implementations import installed
+from backproof.running.implementations import Own, installed
 from backproof.running.make_document import certify_nothing, make_document
 from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS, is_short
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
-ADAPTERS = pytest.StashKey[Mapping[str, Path | None]]()
+ADAPTERS = pytest.StashKey[Mapping[str, Own | None]]()
 CELL = pytest.StashKey[Cell]()
 FINDINGS = pytest.StashKey[tuple[KnownFinding, ...]]()
 
@@ -73,8 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(progress.Progress())
 
 
-def asked_for(config: pytest.Config) -> dict[str, Path | None]:
-    """Return the adapters to verify: name -> file, or None for one of `adapters.TABLE`."""
+def asked_for(config: pytest.Config) -> dict[str, Own | None]:
+    """Return the adapters to verify: name -> file or command, None for one of `adapters.TABLE`."""
     names = [name.strip() for name in config.getoption("--frameworks").split(",")]
     known = [*adapters.TABLE, REFERENCE]
     if unknown := [name for name in names if name not in known]:
@@ -86,7 +87,7 @@ def asked_for(config: pytest.Config) -> dict[str, Path | None]:
             f"--frameworks: {', '.join(missing)} not installed; "
             f"`pip install 'backproof[{','.join(missing)}]'`, or leave it out"
         )
-    paths: dict[str, Path | None] = {name: None for name in names if name != REFERENCE}
+    paths: dict[str, Own | None] = {name: None for name in names if name != REFERENCE}
     for text in config.getoption("--adapter"):
         path = config.invocation_params.dir / text
         if not path.exists():
@@ -103,7 +104,24 @@ def asked_for(config: pytest.Config) -> dict[str, Path | None]:
                 f"--adapter: {text}: the name {path.stem!r} is taken; rename the file"
             )
         paths[path.stem] = path
-    return paths
+    return paths | commands(config, {*known, *paths})
+
+
+def commands(config: pytest.Config, taken: Collection[str]) -> dict[str, Own | None]:
+    """Return the adapters that are commands: name -> words. taken: the names of all others."""
+    found: dict[str, Own | None] = {}
+    for text in config.getoption("--adapter-command"):
+        words = shlex.split(text)
+        if not words or not which(words[0]):
+            raise pytest.UsageError(f"--adapter-command: there is no program {text!r}")
+        name = Path(words[-1]).stem
+        if "." in name or name in (*taken, *found):
+            raise pytest.UsageError(
+                f"--adapter-command: {text}: the name {name!r} is taken, or has a dot; "
+                "rename the file"
+            )
+        found[name] = (*words,)
+    return found
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -112,7 +130,8 @@ def pytest_report_header(config: pytest.Config) -> str:
         f"{REFERENCE} (numpy {installed('numpy')}, python-flint {installed('python-flint')})"
     ]
     for name, path in config.stash[ADAPTERS].items():
-        versions.append(f"{name} ({path})" if path else f"{name} {installed(name)}")
+        shown = path if isinstance(path, Path) else shlex.join(path or ())
+        versions.append(f"{name} ({shown})" if path else f"{name} {installed(name)}")
     if missing := [name for name in adapters.TABLE if not find_spec(name)]:
         versions.append(f"not installed: {', '.join(missing)}")
     scope = "\nbackproof: a short run; --all certifies everything" * is_short(config)

@@ -7,19 +7,22 @@ assert certificate.holds, certificate
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_program import FRAMEWORK, gradients_of, record
+from backproof.adapters.torch_program import gradients_of
+from backproof.adapters.torch_program import record as recorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
-from backproof.programs.certify import certify_recording
+from backproof.programs.from_file import certify_recorded
 from backproof.programs.second import certify_second
-from backproof.reference.findings import load, seen_here
+from backproof.traces.numbers import TraceError
+from backproof.traces.writing import write
 
-__all__ = ["NotRecorded", "ProgramCertificate", "certify"]
+__all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
 
 
 def certify(
@@ -29,6 +32,7 @@ def certify(
     against: Callable[[], Any] | None = None,
     known: Mapping[Any, Any] | None = None,
     second: bool | Mapping[str, Any] = False,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of one pass of a program: `print` it, and `assert` that it `holds`.
@@ -42,6 +46,8 @@ def certify(
              none.
     second:  whether the derivatives of the gradients along a direction, a Hessian times a vector,
              are certified too. Each parameter's direction is drawn, or given: name -> tensor.
+    executor: any of `concurrent.futures`; its workers judge the links of first order, from
+             temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
     Nothing is left behind: gradients, buffers and the random state are as they were.
@@ -51,15 +57,32 @@ def certify(
     compiled. Raises whatever the program raises.
     """
     started = perf_counter()
-    name = type(model).__name__ if not isinstance(model, Mapping) else "program"
-    recording = record(loss, model, name, known or {}, second)
-    version = adapter.version
-    findings = [x for x in load() if x.adapter == FRAMEWORK and x.releases.include(version)]
-    here = seen_here(findings, lambda _: adapter.processor)
-    certificate = certify_recording(recording, FRAMEWORK, here, started, progress=progress)
+    recording = recorded(loss, model, title(model), known or {}, second)
+    certificate = certify_recorded(recording, started, executor, progress=progress)
     if recording.along:
-        of = recording, certificate, FRAMEWORK, here, started
-        certificate = certify_second(*of, progress=progress)
+        certificate = certify_second(recording, certificate, started, progress=progress)
     if against is None:
         return certificate
     return held(recording, certificate, gradients_of(against, model))
+
+
+def record(
+    loss: Callable[[], Any],
+    model: Any,
+    folder: str | Path,
+    *,
+    known: Mapping[Any, Any] | None = None,
+) -> None:
+    """Record one pass of a program as files in a folder, which must be new or empty.
+
+    `backproof certify FOLDER` certifies it, on any machine, without PyTorch. loss, model, known:
+    as in `certify`; ops that are given by `known` are not in the files, but their names are.
+
+    Raises as `certify`, and TraceError where the folder cannot be written.
+    """
+    write(recorded(loss, model, title(model), known or {}), folder)
+
+
+def title(model: Any) -> str:
+    """Return the name of a program."""
+    return "program" if isinstance(model, Mapping) else type(model).__name__

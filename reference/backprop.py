@@ -23,9 +23,9 @@ class Trace:
     gradients:  input or parameter -> dE/d(input or parameter).
     """
 
-    values: dict[str, Array]
-    cotangents: dict[str, Array]
-    gradients: dict[str, Array]
+    values: Mapping[str, Array]
+    cotangents: Mapping[str, Array]
+    gradients: Mapping[str, Array]
 
 
 @dataclass(frozen=True, slots=True)

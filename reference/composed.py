@@ -1,6 +1,6 @@
 """An op that is composed of others: a network as one link of another network."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -13,7 +13,14 @@ MOST = 32
 """As many ways to compute a composed op are tried at most: a wrong one is tried in all of them."""
 
 
-def composed(network: Network) -> Op:
+@dataclass(frozen=True, slots=True)
+class Composed(Op):
+    """An op that is composed of others. network: what it is composed of."""
+
+    network: Network = field(kw_only=True)
+
+
+def composed(network: Network) -> Composed:
     """Return the op whose value is a network's last node, as a function of all its leaves.
 
     The inputs of the op are the network's inputs, then its parameters, in their order. Each of its
@@ -36,7 +43,7 @@ def composed(network: Network) -> Op:
     return replace(forms.pop(""), forms=forms)
 
 
-def swept(network: Network, rules: Rules) -> Op:
+def swept(network: Network, rules: Rules) -> Composed:
     """Return the op that sweeps over a network by some rules."""
     names = (*network.inputs, *network.parameters)
 
@@ -49,4 +56,4 @@ def swept(network: Network, rules: Rules) -> Op:
         _, gradients = sweep_back(network, known, dy, rules)
         return tuple(gradients[name] for name in names)
 
-    return Op(op_forward, op_backward)
+    return Composed(op_forward, op_backward, network=network)

@@ -38,7 +38,7 @@ def cholesky(_: Seen, A: Operand) -> Call:
     a = np.asarray(A.read())
     if not np.array_equal(a, np.swapaxes(a, -1, -2)):
         raise NotKnown("a matrix that is not symmetric")
-    return Call("cholesky", (A,), own=cholesky_of_whole)
+    return Call("cholesky_of_whole", (A,), own=cholesky_of_whole)
 
 
 @reads("custom_linear_solve")

@@ -40,10 +40,9 @@ from backproof.adapters.torch_functions.calls import (
     signature_of,
     writes,
 )
-from backproof.adapters.torch_functions.products import DERIVED
 from backproof.reference.ops import OPS, Op
 
-__all__ = ["DERIVED", "Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
+__all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),

@@ -19,7 +19,7 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.reference.ops import OPS, Op
+from backproof.reference.own import QUOTIENTS, with_forms
 
 # Distances and angles.
 
@@ -110,16 +110,7 @@ def cumprod(_: Seen, x: Tensor, dim: int, **named: Any) -> Call:
     every = " ".join(f"y{k}" for k in range(x.shape[dim]))
     last = ("y", "concatenate", every, {"axis": dim})
     call = steps("cumprod", {"x": x}, *products(x, dim), last)
-    return replace(call, own=with_quotients(call.own, dim))
-
-
-def with_quotients(op: Any, dim: int) -> Op:
-    """Return the op with the form in which dx = (sum of dy y from each entry on) / x."""
-
-    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
-        return (OPS["cumsum"].backward(dy * y, y, x, axis=dim)[0] / x,)
-
-    return Op(op.forward, op.backward, {"cumprod' by quotients": Op(op.forward, backward)})
+    return replace(call, own=with_forms(call.own, QUOTIENTS))
 
 
 # Windows.

@@ -2,31 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, made_of, reads
-from backproof.reference.ops import Op
-from backproof.reference.ops.dense import dense
-
-
-def turned(op: Op) -> Op:
-    """Return an op with its second input, a matrix, transposed: PyTorch's weights are (O, I)."""
-
-    def forward(x: Any, W: Any, *rest: Any) -> Any:
-        return op.forward(x, np.swapaxes(W, 0, 1), *rest)
-
-    def backward(dy: Any, y: Any, x: Any, W: Any, *rest: Any) -> tuple[Any, ...]:
-        dx, dW, *others = op.backward(dy, y, x, np.swapaxes(W, 0, 1), *rest)
-        return (dx, np.swapaxes(dW, 0, 1), *others)
-
-    return Op(forward, backward, {name: turned(form) for name, form in op.forms.items()})
-
-
-LINEAR = turned(dense)
-
-DERIVED = {"linear": ("dense", turned)}
-"""Op of its own -> the op of the table that it is made of, and how: what is known of that one, such
-as its classical mistakes, is known of it as well."""
+from backproof.reference.own import LINEAR
 
 
 @reads("linear")

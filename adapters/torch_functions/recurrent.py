@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Parts, Seen, Tensor, reads
-from backproof.adapters.torch_functions.products import LINEAR
+from backproof.reference.own import LINEAR
 
 State = tuple[str, ...]
 Cell = Callable[[Parts, str, State, Sequence[str]], State]

@@ -15,7 +15,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.ops import OPS, Op
+from backproof.reference.own import QUOTIENT, with_forms
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -71,13 +71,7 @@ def prod(_: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, 
         found.append(("slice", (x,), at))
         found += [("multiply", (-2, -1))] if k else []
     call = made_of("prod", (input,), *found)
-    right = call.own or OPS[call.op]
-    whole = (...,) if dim is None or keepdim else (*before, None)
-
-    def divided(dy: Any, y: Any, x: Any) -> tuple[Any]:
-        return (dy[whole] * (y[whole] / x),)
-
-    return replace(call, own=replace(right, forms={"dy y / x": Op(right.forward, divided)}))
+    return replace(call, own=with_forms(call.own, QUOTIENT)) if n > 1 else call
 
 
 @reads("trace")

@@ -1,6 +1,6 @@
 """From a recording to its certificate."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -11,25 +11,34 @@ from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
 from backproof.programs.progress import Watch, watched
 from backproof.reference.backprop import RIGHT, Rules, Trace
-from backproof.reference.findings import KnownFinding, Site, compare
+from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import Array
+from backproof.reference.ops import OPS, Array
+from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.passes import held_end_to_end, held_without_probes
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay
 
+Spread = Callable[[Replay], Iterator[Link]]
+"""Yields the links of a replay in any order, each judged wherever it may be. Raises Failed."""
+
 
 class Failed(Exception):
     """The reference's op does not take a node's operands: (the node's name, what it raised)."""
+
+
+FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an op raises that does not take its operands, or its options."""
 
 
 class Guarded(Replay):
@@ -39,47 +48,49 @@ class Guarded(Replay):
         """Return the ball of a node's value. Raises Failed."""
         try:
             return super().value(name, p, rules)
-        except (TypeError, ValueError, LookupError) as error:
+        except FAILURES as error:
             raise Failed(name, error) from error
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return the balls of what a node hands on. Raises Failed."""
         try:
             return super().hands_on(node, p, rules)
-        except (TypeError, ValueError, LookupError) as error:
+        except FAILURES as error:
             raise Failed(node.name, error) from error
 
 
 def replay_of(recording: Recording) -> Replay:
     """Return what replays a recorded pass, each array in the precision that it was computed in."""
-    arrays = {**recording.leaves, **recording.trace.values}
-    precisions = {name: PRECISIONS[a.dtype.name] for name, a in arrays.items()}
-    loss = precisions[recording.network.loss]
+    arrays = {**recording.leaves, **recording.trace.values} if not recording.precisions else {}
+    names = recording.precisions or {name: a.dtype.name for name, a in arrays.items()}
+    precisions = {name: PRECISIONS[p] for name, p in names.items()}
     return Guarded(
-        recording.network, recording.leaves, recording.trace, loss, precisions=precisions
+        recording.network,
+        recording.leaves,
+        recording.trace,
+        precisions[recording.network.loss],
+        recording.plain,
+        scale=recording.scale,
+        precisions=precisions,
     )
 
 
 def certify_recording(
-    recording: Recording,
-    framework: str,
-    findings: Collection[KnownFinding],
-    started: float,
-    *,
-    progress: bool,
-    compiled: bool = False,
+    recording: Recording, started: float, *, progress: bool, spread: Spread | None = None
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
-    framework: the adapter's name. findings: those of the release that ran. started: when the work
-    began, by `perf_counter`. progress: whether a terminal shows how far it is. compiled: whether a
-    compiler may have computed numbers again.
+    started: when the work began, by `perf_counter`. progress: whether a terminal shows how far it
+    is. spread: judges the links elsewhere.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording, watch)
-        if compiled:
-            links = again(Certificate(recording.network.name, replay.precision.name, links), replay)
+        recording, replay, links = judged(recording, watch, spread=spread)
+        own = Certificate(recording.network.name, replay.precision.name, links)
+        if recording.compiled:
+            own = again(own, replay)
+        if replay.plain is not None:
+            own = held_end_to_end(held_without_probes(own, replay), replay)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -89,24 +100,36 @@ def certify_recording(
         certificate = ProgramCertificate(
             recording.network.name,
             ", ".join(used),
-            links,
+            own.links,
+            own.end_to_end,
+            recording.scale,
             program=recording.network,
             places=recording.places,
             parameters=recording.parameters,
             unknown=tuple(unknown(recording)),
             stray=recording.stray,
             unused=recording.unused,
-            known=known(replay, links, (framework,), findings),
+            known=known(replay, own.links, (recording.framework,), findings_of(recording)),
         )
-        return replace(
+        certificate = replace(
             certificate,
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
+        if recording.as_run is None:
+            return certificate
+        return beside(recording, certificate, recording.as_run)
 
 
-def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
-    """Return the links of a compiled pass, those outside replayed from their operands' balls.
+def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:
+    """Return the recorded findings of the release that ran, on the processor that it ran on."""
+    own = (one for one in load() if one.adapter == recording.framework)
+    release = [one for one in own if one.releases.include(recording.version)]
+    return seen_here(release, lambda _: recording.processor)
+
+
+def again(certificate: Certificate, replay: Replay) -> Certificate:
+    """Return the certificate of a compiled pass, links outside replayed from operands' balls.
 
     A kernel may compute its operands again, and theirs, so these balls may be of operands' balls.
     """
@@ -115,7 +138,7 @@ def again(certificate: Certificate, replay: Replay) -> tuple[Link, ...]:
             break
         certificate = recomputed(certificate, replay)
         replay = replay_of_balls(certificate, replay)
-    return certificate.links
+    return certificate
 
 
 LEVELS = 4
@@ -123,27 +146,46 @@ LEVELS = 4
 
 
 def judged(
-    recording: Recording, watch: Watch, make: Callable[[Recording], Replay] = replay_of
+    recording: Recording,
+    watch: Watch,
+    make: Callable[[Recording], Replay] = replay_of,
+    spread: Spread | None = None,
 ) -> tuple[Recording, Replay, tuple[Link, ...]]:
     """Return the verdicts on all links; a node whose op does not take its operands is unknown.
 
     watch: yields the links that it is given, of which there are so many. make: what replays them.
+    spread: judges them elsewhere; where an array is no operand, the order of links matters, and
+    they are judged here.
     """
     while True:
         replay, network = make(recording), recording.network
-        total = 2 * len(network.nodes) + len(network.parameters)
+        passes = 1 if replay.plain is None else 2
+        total = passes * (2 * len(network.nodes) + len(network.parameters))
         try:
+            if spread is not None:
+                links = tuple(watch(spread(replay), total))
+                if not any(link.is_no_operand for link in links):
+                    return recording, replay, in_order(links, replay)
             return recording, replay, tuple(watch(replay.links(), total))
         except Failed as failed:
+            if spread is not None:
+                spread = None
+                continue
             name, error = failed.args
             recording = without(recording, name, f"the reference's op fails: {error}")
+
+
+def in_order(links: Iterable[Link], replay: Replay) -> tuple[Link, ...]:
+    """Return links in the order of the chain rule."""
+    return tuple(sorted(links, key=lambda link: replay.place(link.quantity)))
 
 
 def without(recording: Recording, name: str, reason: str) -> Recording:
     """Return the recording with a node that is not known, for a reason."""
     place, network = recording.places[name], recording.network
+    op = f"unknown {place.function}" if place.function in OPS else place.function
     nodes = (
-        Node(name, place.function, node.inputs, own=UNKNOWN) if node.name == name else node
+        Node(name, op, node.inputs, own=UNKNOWN) if node.name == name else node
         for node in network.nodes
     )
     places = {**recording.places, name: replace(place, reason=reason)}
@@ -218,15 +260,15 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
 
 def faults(recording: Recording) -> Iterator[Fault]:
     """Yield the classical mistakes that can be made on a program, by its derived ops as well."""
-    derived, network = recording.derived, recording.network
+    network = recording.network
     nodes = (
-        replace(node, op=derived[node.op][0], own=None) if node.op in derived else node
+        replace(node, op=DERIVED[node.op][0], own=None) if node.op in DERIVED else node
         for node in network.nodes
     )
     plain = replace(network, nodes=(*nodes,))
     for fault in catalogue(plain).values():
         ops = fault.rules.ops
-        made = {name: make(ops[of]) for name, (of, make) in derived.items()}
+        made = {name: make(ops[of]) for name, (of, make) in DERIVED.items()}
         yield replace(
             fault,
             changes=partial(changes, fault, plain),
@@ -312,42 +354,33 @@ def against(
 
 
 def beside(
-    recording: Recording,
-    certificate: ProgramCertificate,
-    gradients: Mapping[str, Array],
-    loss: Array,
-    *,
-    compiled: bool,
+    recording: Recording, certificate: ProgramCertificate, as_run: Trace
 ) -> ProgramCertificate:
-    """Return the certificate with what another pass of the same program computes otherwise.
+    """Return the certificate with what the program computes otherwise as users run it.
 
-    gradients, loss: of that pass, of which nobody sees the cotangents. A number that is the same,
-    that is inside end to end, or that follows from the certified values and cotangents, is right.
-    All others stay in the twin.
+    as_run: the loss and the gradients of that pass, of which nobody sees the cotangents. A number
+    that is the same, that is inside end to end, or that follows from the certified values and
+    cotangents, is right. All others stay in the twin.
     """
-    trace = recording.trace
-    seen = {**trace.gradients, recording.network.loss: trace.values[recording.network.loss]}
-    found = {**gradients, recording.network.loss: loss}
+    own, trace = recording.network.loss, recording.trace
+    seen = {**trace.gradients, own: trace.values[own]}
+    found = {**as_run.gradients, **as_run.values}
     both = seen.keys() & found.keys()
     twin = [
         one
-        for one in against(recording, certificate, gradients, loss).twin
+        for one in against(recording, certificate, as_run.gradients, as_run.values[own]).twin
         if one.verdict != "inside"
         and not (one.name in both and np.array_equal(seen[one.name], found[one.name]))
     ]
     if twin:
         arrays = {one.name: found[one.name] for one in twin if one.name in found}
-        right = following(recording, certificate, arrays, compiled=compiled)
+        right = following(recording, certificate, arrays)
         twin = [one for one in twin if one.name not in right]
     return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
 
 
 def following(
-    recording: Recording,
-    certificate: ProgramCertificate,
-    arrays: Mapping[str, Array],
-    *,
-    compiled: bool,
+    recording: Recording, certificate: ProgramCertificate, arrays: Mapping[str, Array]
 ) -> set[str]:
     """Return which arrays are inside as links from the certified values and cotangents.
 
@@ -367,8 +400,8 @@ def following(
             else link
             for link in certificate.links
         )
-        if compiled:
-            links = again(replace(certificate, links=links), replay)
+        if recording.compiled:
+            links = again(replace(certificate, links=links), replay).links
     return {ln.quantity.of for ln in links if ln.quantity in asked and ln.verdict == "inside"}
 
 

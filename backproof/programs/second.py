@@ -1,6 +1,5 @@
 """The certificate of second order: a Hessian times a direction, link by link."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -12,6 +11,7 @@ from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import (
     Guarded,
     diagnosis,
+    findings_of,
     judged,
     known,
     replay_of,
@@ -19,7 +19,6 @@ from backproof.programs.certify import (
     without,
 )
 from backproof.programs.progress import watched
-from backproof.reference.findings import KnownFinding
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 
@@ -46,20 +45,14 @@ def tangents_of(recording: Recording) -> Replay:
 
 
 def certify_second(
-    recording: Recording,
-    certificate: ProgramCertificate,
-    framework: str,
-    findings: Collection[KnownFinding],
-    started: float,
-    *,
-    progress: bool,
+    recording: Recording, certificate: ProgramCertificate, started: float, *, progress: bool
 ) -> ProgramCertificate:
     """Return the certificate of a pass with that of its tangents, each of which is a link.
 
     certificate: of the pass. All others are as in `certify_recording`.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
-    once = recording.along.once if recording.along else ()
+    framework, once = recording.framework, recording.along.once if recording.along else ()
     for name in once:
         recording = without(recording, name, "it has no second derivative")
     with np.errstate(all="ignore"):
@@ -71,7 +64,7 @@ def certify_second(
             unknown=tuple(unknown(found)),
             stray=(),
             unused=(),
-            known=known(replay, links, (framework, f"{framework}.{WAY}"), findings),
+            known=known(replay, links, (framework, f"{framework}.{WAY}"), findings_of(recording)),
         )
         second = replace(second, diagnosis=diagnosis(found, replay, second))
     taken = perf_counter() - started

@@ -12,6 +12,7 @@ import numpy as np
 
 from backproof import adapters
 from backproof.adapters.column import Column
+from backproof.adapters.commanded import Commanded
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, check, raised
 from backproof.reference.article.figures import Address, Article
@@ -22,21 +23,24 @@ from backproof.running.options import REFERENCE, TIME_LIMIT
 
 Result = TypeVar("Result")
 
+Own = Path | tuple[str, ...]
+"""Your own adapter: its file, or the words of its command."""
+
 
 class Implementations:
     """Runs each implementation in each precision once, and hands out single, checked numbers.
 
     article: its network is run.
-    paths:   adapter's name -> its file, or None for one of `adapters.TABLE`. An adapter from
-             a file runs in its own process.
-    limit:   seconds that a call of an adapter from a file may take.
+    paths:   adapter's name -> its file or its command, or None for one of `adapters.TABLE`. Your
+             own adapter runs in its own process.
+    limit:   seconds that a call of your own adapter may take.
 
     An adapter starts every iteration at the reference's float64 weights, and updates them by the
     reference's gradients: a wrong gradient does not make the second iteration wrong.
     """
 
     def __init__(
-        self, article: Article, paths: Mapping[str, Path | None], limit: float = TIME_LIMIT
+        self, article: Article, paths: Mapping[str, Own | None], limit: float = TIME_LIMIT
     ) -> None:
         """Run nothing yet."""
         self.article = article
@@ -82,7 +86,7 @@ class Implementations:
         if implementation == REFERENCE:
             return f"numpy {np.__version__}"
         with suppress(AdapterError):
-            adapter: Adapter | Isolated = self.adapter(Column(implementation))
+            adapter: Adapter | Isolated | Commanded = self.adapter(Column(implementation))
             return str(adapter.version)  # PyTorch's is a subclass of str
         return None
 
@@ -93,12 +97,14 @@ class Implementations:
                 return adapters.load(framework).processor
         return ()
 
-    def _load(self, column: Column) -> Adapter | Isolated:
+    def _load(self, column: Column) -> Adapter | Isolated | Commanded:
         name, path = column.framework, self.paths.get(column.framework)
         if path is None:
             return adapters.load(str(column))
         try:
-            return Isolated(name, path, self.limit)
+            if isinstance(path, Path):
+                return Isolated(name, path, self.limit)
+            return Commanded(path, self.limit)
         except AdapterError as error:
             prefix = f"adapter {name}: "
             raise AdapterError(prefix + str(error).removeprefix(prefix)) from None

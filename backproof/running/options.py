@@ -42,6 +42,13 @@ OPTIONS: dict[str, Settings] = {
         action="append",
         default=[],
     ),
+    "--adapter-command": _settings(
+        "COMMAND",
+        "your own adapter in any language: a command that is sent folders "
+        "(docs/trace-files.md); can be repeated",
+        action="append",
+        default=[],
+    ),
     "--time-limit": _settings(
         "SECONDS",
         "how long a call of your own adapter may take (default: %(default)g)",

@@ -1,10 +1,11 @@
 """Links replayed by the reference's own ops, from the framework's own numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,23 @@ class Update:
     eta: float
 
 
+MOST = 2**24
+"""So many numbers are kept as operands for the links that follow: 128 MiB in float64."""
+
+
+class Recent(dict[tuple[Quantity, Precision], Any]):
+    """The operands that were made last; those before them are let go."""
+
+    entries = 0
+
+    def __setitem__(self, key: tuple[Quantity, Precision], made: Any) -> None:
+        """Keep an operand, and let the oldest ones go while there are too many numbers."""
+        super().__setitem__(key, made)
+        self.entries += prod(np.shape(made))
+        while self.entries > MOST and len(self) > 1:
+            self.entries -= prod(np.shape(self.pop(next(iter(self)))))
+
+
 @dataclass(slots=True)
 class Replay:
     """Replays links from the framework's own numbers.
@@ -45,7 +63,7 @@ class Replay:
     update:    the step after the pass, if it is to be certified too.
     scale:     the loss scale: the derivative of what was differentiated with respect to the loss.
     number:    (array, precision asked for, precision p) -> the array as an operand in p.
-    balls:     the operands that were made so far, each made once.
+    balls:     the operands that were made last.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
@@ -60,7 +78,7 @@ class Replay:
     scale: float = 1.0
     precisions: Mapping[str, Precision] = field(default_factory=dict)
     number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
-    balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=dict)
+    balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
@@ -95,15 +113,21 @@ class Replay:
         own = self.own(node.name)
         return own.zeroing() if p.zeroes else own.flushing() if p.flushes else own
 
-    def links(self) -> Iterator[Link]:
-        """Yield every link in the order of the chain rule."""
+    def links(self, of: Collection[str] | None = None) -> Iterator[Link]:
+        """Yield every link in the order of the chain rule.
+
+        of: leaves and nodes; if it is given, only their links. An operand without numbers is then
+        seen only by the links of the same ones.
+        """
         without = self.without_probes()
         for node in self.network.nodes:
+            if of is not None and node.name not in of:
+                continue
             link = self.value_link(node)
             yield link
             if without:
                 yield without.value_link_beside(node, self, link)
-        yield from self.backward_links()
+        yield from self.backward_links(of)
         for name in sorted(self.network.trained) if self.update else ():
             needed = [Quantity("value", name), Quantity("derivative", name)]
             make = partial(self.next, name, self.own(name))
@@ -124,7 +148,7 @@ class Replay:
         """
         names = (node.name, *node.inputs)
         pairs = ((one.seen(Quantity("value", name)) for one in (self, other)) for name in names)
-        same = not link.problem and all(a is b or _equal(a, b) for a, b in pairs)
+        same = not link.problem and all(a is b or equal(a, b) for a, b in pairs)
         found = link if same else self.value_link(node)
         return replace(found, quantity=replace(found.quantity, probes=False))
 
@@ -132,29 +156,47 @@ class Replay:
         """Return the replay of the pass without probes, which has values and gradients."""
         if self.plain is None:
             return None
-        return replace(self, trace=self.plain, plain=None, balls={}, unusable={})
+        return replace(self, trace=self.plain, plain=None, balls=Recent(), unusable={})
 
-    def backward_links(self) -> Iterator[Link]:
-        """Yield the links of the backward sweep, in which each node hands on once."""
+    def backward_links(self, of: Collection[str] | None = None) -> Iterator[Link]:
+        """Yield the links of the backward sweep, in which each node hands on once. of: as above."""
         network = self.network
-        seed = partial(self.receives, network.loss, self.own(network.loss))
-        yield self.link(Quantity("derivative", network.loss), [], seed)
-        left = Counter(name for node in network.nodes for name in node.inputs)
+        if of is None or network.loss in of:
+            seed = partial(self.receives, network.loss, self.own(network.loss))
+            yield self.link(Quantity("derivative", network.loss), [], seed)
+        used = (name for node in network.nodes for name in node.inputs)
+        left = Counter(name for name in used if of is None or name in of)
         handed_on: dict[str, list[Ball]] = {name: [] for name in left}
         needed: dict[str, list[Quantity]] = {name: [] for name in left}
         for node in reversed(network.nodes):
+            if left.keys().isdisjoint(node.inputs):
+                continue
             operands = [Quantity("derivative", node.name)]
             operands += [Quantity("value", name) for name in (node.name, *node.inputs)]
             usable = node.is_known and not self.cause(operands)
             nothing: tuple[Any, ...] = node.inputs
             balls = self.hands_on(node, self.own(node.name), RIGHT) if usable else nothing
             for name, d in zip(node.inputs, balls, strict=True):
+                if name not in left:
+                    continue
                 needed[name] += operands
                 handed_on[name].append(d)
                 left[name] -= 1
                 if not left[name]:
                     received = partial(RIGHT.receive, name, handed_on.pop(name))
                     yield from self.received_links(name, needed[name], received)
+
+    def place(self, quantity: Quantity) -> tuple[float, ...]:
+        """Return what sorts links in the order of the chain rule: values, then derivatives."""
+        order = {node.name: i for i, node in enumerate(self.network.nodes)}
+        name, beside = quantity.of, not quantity.probes
+        if quantity.kind == "value":
+            return (0, order[name], 0, beside)
+        if name == self.network.loss:
+            return (1, -np.inf, 0, beside)
+        first = self.consumers[name][0]
+        position = max(i for i, one in enumerate(first.inputs) if one == name)
+        return (1, -order[first.name], position, beside)
 
     def received_links(
         self, name: str, needed: Iterable[Quantity], received: Callable[[], Ball]
@@ -358,6 +400,6 @@ def in_order(order: str) -> Rules:
     return Rules(receive=lambda _, handed_on: in_any_order(handed_on)) if order else RIGHT
 
 
-def _equal(a: Any, b: Any) -> bool:
+def equal(a: Any, b: Any) -> bool:
     """Return whether two arrays are the same numbers of one dtype; NaN is not the same."""
     return getattr(a, "dtype", None) == getattr(b, "dtype", None) and np.array_equal(a, b)

@@ -81,6 +81,65 @@ def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> N
         assert message in str(caught.value)
 
 
+REDUCED = """
+import os
+from dataclasses import replace
+import numpy as np
+from tests.verifier.complex_step import adapter as right
+
+class Bomb:
+    def __reduce__(self):
+        return os._exit, (0,)
+
+BOMB = Bomb()
+
+class Array(np.ndarray):
+    def __reduce__(self):
+        return os._exit, (0,)
+
+def bomb(t):
+    return {answer}
+
+adapter = replace(right, {field}=bomb)
+"""
+"""An adapter whose answer, unpickled, ends the process with exit status 0."""
+
+
+@pytest.mark.parametrize(
+    ("field", "answer", "message"),
+    [
+        ("numpy", "Bomb()", "expected a NumPy array, found Bomb"),
+        ("numpy", "np.array(BOMB)", "expected a NumPy array, found ndarray of object"),
+        ("numpy", "right.numpy(t).view(Array)", ""),
+    ],
+)
+def test_nothing_of_an_answer_is_run(
+    article: Article, tmp_path: Path, field: str, answer: str, message: str
+) -> None:
+    """An object whose `__reduce__` would end this process is sent as the name of its type."""
+    path = tmp_path / "bad.py"
+    path.write_text(REDUCED.format(field=field, answer=answer), encoding="utf-8")
+    implementations = Implementations(article, {"bad": path}, LIMIT)
+
+    if message:
+        with pytest.raises(AdapterError, match=message):
+            implementations.value("bad", "float64", 1, "E")
+    else:  # its numbers are right
+        assert implementations.value("bad", "float64", 1, "E") > 0
+
+
+def test_an_answer_that_is_no_message(article: Article, tmp_path: Path) -> None:
+    """Bytes that are no message, such as a pickle, are refused, whatever is in them."""
+    body = (
+        "import gc, pickle; from multiprocessing.connection import Connection; "
+        "[c.send_bytes(pickle.dumps(1)) for c in gc.get_objects() if isinstance(c, Connection)]"
+    )
+    path = written(tmp_path / "bad.py", body)
+
+    with pytest.raises(AdapterError, match="answered in no form that can be read"):
+        Implementations(article, {"bad": path}, LIMIT).value("bad", "float64", 1, "E")
+
+
 LATE = "raised Unsupported in the middle of a pass; declare it under `unsupported`: later"
 
 

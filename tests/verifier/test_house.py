@@ -21,7 +21,7 @@ NAMED_IN = ("backproof.adapters", "backproof.reference.verdict.faults")
 
 FLOORS = (
     {"reference"},
-    {"adapters"},
+    {"adapters", "traces"},
     {"scenarios", "programs"},
     {"report"},
     {"running"},

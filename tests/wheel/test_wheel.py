@@ -133,6 +133,8 @@ def test_help_and_version(installed: Installed, command: list[str]) -> None:
     assert re.fullmatch(r"backproof \d+\.\d+\.\d+\n", installed.run(*command, "--version"))
     for sub in (
         ["verify"],
+        ["record"],
+        ["certify"],
         ["audit"],
         ["findings"],
         ["report"],

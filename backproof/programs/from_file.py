@@ -1,0 +1,103 @@
+"""From the files of a trace to its certificate, here or on many workers.
+
+Links are independent of each other, so any executor of `concurrent.futures` can judge them. A
+worker is sent names, and reads what it needs from the files: they must lie where all workers see
+them.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+
+from backproof.adapters.recording import Recording
+from backproof.programs.certificate import ProgramCertificate
+from backproof.programs.certify import Failed, certify_recording, replay_of
+from backproof.reference.ops import Op
+from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import Replay
+from backproof.traces.as_json import is_given
+from backproof.traces.numbers import TraceError
+from backproof.traces.reading import read
+from backproof.traces.writing import write
+
+__all__ = ["TraceError", "certify_trace"]
+
+PARTS = 32
+"""So many tasks are made of a trace: enough for as many workers, and to make good for a lost one
+without much being done twice. Next to each other in the sweep, links share what a node hands on."""
+
+
+def certify_trace(
+    folder: str | Path,
+    *,
+    known: Mapping[str, Op] | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> ProgramCertificate:
+    """Return the certificate of a recorded trace: that of the program it was recorded from.
+
+    folder:   of `program.json` and its numbers, as `record` or another program wrote them.
+    known:    the ops that were given as `known` when it was recorded, by their names in the file.
+    executor: any of `concurrent.futures`; its workers judge the links, and the certificate is the
+              same. They must see the folder.
+    progress: whether a terminal shows how far it is.
+
+    Links are certified one after another, and each array is read when it is needed. No framework is
+    imported. Raises TraceError, in one line, where the files are not a trace.
+    """
+    started, known = perf_counter(), known or {}
+    spread = None if executor is None else partial(links_by, executor, Path(folder), known)
+    return certify_recording(read(folder, known), started, progress=progress, spread=spread)
+
+
+def certify_recorded(
+    recording: Recording, started: float, executor: Executor | None, *, progress: bool
+) -> ProgramCertificate:
+    """Return the certificate of a recording in memory; its workers read it from temporary files.
+
+    started: when the work began, by `perf_counter`. Raises TraceError.
+    """
+    if executor is None:
+        return certify_recording(recording, started, progress=progress)
+    known = {node.op: node.rule for node in recording.network.nodes if is_given(node)}
+    with TemporaryDirectory(prefix="backproof-") as folder:
+        write(replace(recording, along=None), folder)
+        spread = partial(links_by, executor, Path(folder), known)
+        return certify_recording(recording, started, progress=progress, spread=spread)
+
+
+def links_by(
+    executor: Executor, folder: Path, known: Mapping[str, Op], replay: Replay
+) -> Iterator[Link]:
+    """Yield the links of a replay, judged by the workers of an executor. Raises Failed."""
+    folder = folder.resolve()
+    tasks = [executor.submit(links_of, folder, part, known) for part in parts(replay)]
+    for task in tasks:
+        links = task.result()
+        if links is None:
+            raise Failed
+        yield from links
+
+
+def parts(replay: Replay) -> Iterator[tuple[str, ...]]:
+    """Yield the names of all leaves and nodes in parts, in the order of the backward sweep."""
+    of = (Quantity("derivative", name) for name in (*replay.consumers, replay.network.loss))
+    names = [quantity.of for quantity in sorted(of, key=replay.place)]
+    size = -(-len(names) // PARTS)
+    for start in range(0, len(names), size):
+        yield (*names[start : start + size],)
+
+
+def links_of(folder: Path, names: tuple[str, ...], known: Mapping[str, Op]) -> list[Link] | None:
+    """Return the verdicts on the links of some leaves and nodes; None if an op fails on them."""
+    try:
+        with np.errstate(all="ignore"):
+            return [*replay_of(read(folder, known)).links(frozenset(names))]
+    except Failed:
+        return None

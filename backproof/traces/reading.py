@@ -1,0 +1,178 @@
+"""A recording is read from its folder: all but the numbers, which are read when they are used."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from backproof.adapters.recording import Place, Recording
+from backproof.reference.backprop import Trace
+from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array, Op
+from backproof.traces import layout
+from backproof.traces.as_json import node_of_json
+from backproof.traces.json_object import Object
+from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
+from backproof.traces.numbers import Numbers, Stored, TraceError, index_of, read_array
+
+
+def read(folder: str | Path, known: Mapping[str, Op] | None = None) -> Recording:
+    """Return the recording of a folder; its arrays are read when they are used.
+
+    known: the ops of one's own that were given when it was recorded, by name.
+    Raises TraceError, in one line that says what is wrong, and where.
+    """
+    folder = Path(folder)
+    try:
+        head = program_of(folder / layout.PROGRAM)
+        stored = index_of(folder, head.strings("numbers"))
+        return Reader(head, stored, known or {}).recording()
+    except TraceError as error:
+        raise TraceError(f"{folder}: {one_line(error)}") from None
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise TraceError(f"{folder}: {layout.PROGRAM}: {one_line(error)}") from None
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split())
+
+
+def program_of(path: Path) -> Object:
+    """Return what program.json says. Raises TraceError, ValueError."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no number of JSON")
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except OSError as error:
+        raise TraceError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != layout.FORMAT:
+        raise ValueError(f"no trace: expected the format {layout.FORMAT!r}")
+    head = Object(content, "the program")
+    version = head.get("version", "an integer")
+    if version != layout.VERSION:
+        raise ValueError(f"a trace of version {version}; this reads version {layout.VERSION}")
+    return head
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a program. head: what program.json says. stored: all arrays of the files, by name."""
+
+    head: Object
+    stored: Mapping[str, Stored]
+    known: Mapping[str, Op]
+
+    def recording(self) -> Recording:
+        """Return the recording. Raises ValueError, TraceError."""
+        head, leaves = self.head, [*self.head.named("leaves", "leaf")]
+        nodes = [*head.named("nodes", "node")]
+        network = self.network(leaves, nodes)
+        declared = {one.name: declared_of(one) for one in (*leaves, *nodes)}
+        beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
+        parameters = head.strings("parameters", [*network.parameters])
+        missing = {*head.strings("missing", [])}
+        for part in layout.parts(network, parameters, beside):
+            is_needed = part.kind == VALUE or (beside == layout.ENDS and part.of == network.loss)
+            if str(part) not in missing or is_needed:
+                self.check(part, declared)
+        made, known = [node.name for node in network.nodes], {*declared, *parameters}
+        recorded = head.inner("recorded", default={})
+        trace = Trace(
+            self.numbers(VALUE, made),
+            self.numbers(COTANGENT, made),
+            self.numbers(GRADIENT, known),
+        )
+        plain = Trace(
+            self.numbers(VALUE + BESIDE, made), {}, self.numbers(GRADIENT + BESIDE, known)
+        )
+        return Recording(
+            network,
+            self.numbers(VALUE, [one.name for one in leaves]),
+            trace,
+            {one.name: place_of(one) for one in nodes},
+            parameters,
+            stray=head.strings("stray", []),
+            unused=head.strings("unused", []),
+            framework=recorded.get("by", "a string", ""),
+            version=recorded.get("version", "a string", ""),
+            processor=recorded.strings("processor", []),
+            compiled=recorded.get("compiled", "true or false", default=False),
+            scale=self.scale(),
+            plain=plain if beside == layout.ALL else None,
+            as_run=plain if beside == layout.ENDS else None,
+            precisions={name: dtype for name, (dtype, _) in declared.items()},
+        )
+
+    def network(self, leaves: Iterable[Object], nodes: Iterable[Object]) -> Network:
+        """Return the network; its leaves are read when they are used. Raises ValueError."""
+        kinds: dict[str, str] = {}
+        for one in leaves:
+            if one.name in kinds:
+                raise ValueError(f"{one.place}: this name is used twice")
+            kinds[one.name] = one.one_of("kind", layout.KINDS)
+        return Network(
+            self.head.get("name", "a string"),
+            self.numbers(VALUE, [name for name, kind in kinds.items() if kind != "parameter"]),
+            self.numbers(VALUE, [name for name, kind in kinds.items() if kind == "parameter"]),
+            tuple(node_of_json(one, self.option, self.known) for one in nodes),
+            frozenset(),
+            frozenset(name for name, kind in kinds.items() if kind == "constant"),
+        )
+
+    def option(self, name: str) -> Array:
+        """Return an array of an option. Raises ValueError, TraceError."""
+        if name not in self.stored:
+            raise ValueError(f"no file has {name}")
+        return read_array(name, self.stored[name])
+
+    def numbers(self, kind: str, names: Iterable[str]) -> Numbers:
+        """Return those arrays of a kind that are there."""
+        named = {name: f"{kind}/{name}" for name in names}
+        return Numbers(
+            kind, {k: self.stored[one] for k, one in named.items() if one in self.stored}
+        )
+
+    def check(self, part: Part, declared: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+        """Raise TraceError where an array is not there, or is not as it is declared."""
+        if str(part) not in self.stored:
+            raise TraceError(f"no file has {part}")
+        found = self.stored[str(part)]
+        dtype, shape = declared.get(part.of, (found.dtype, found.shape))
+        if (found.dtype, found.shape) != (dtype, shape):
+            raise TraceError(
+                f"{found.file.name}: {part}: expected {dtype} of shape {shape}, "
+                f"found {found.dtype} of shape {found.shape}"
+            )
+
+    def scale(self) -> float:
+        """Return the loss scale. Raises ValueError."""
+        scale = self.head.get("loss_scale", "a number", 1.0)
+        if not 0 < scale < float("inf"):
+            raise ValueError(f"loss_scale: {scale} is not above zero")
+        return float(scale)
+
+
+def declared_of(one: Object) -> tuple[str, tuple[int, ...]]:
+    """Return the dtype and the shape that a leaf or node is declared to have. Raises ValueError."""
+    shape = one.get("shape", "an array of integers")
+    return one.one_of("dtype", PRECISIONS), (*shape,)
+
+
+def place_of(node: Object) -> Place:
+    """Return where a node was computed; without a place, its name and its op. Raises ValueError."""
+    op = node.get("op", "a string")
+    if "place" not in node:
+        return Place(node.name, op, "", 0)
+    place = node.inner("place")
+    texts: Any = {
+        key: place.get(key, "a string", default)
+        for key, default in (("module", ""), ("function", op), ("file", ""), ("reason", ""))
+    }
+    return Place(**texts, line=place.get("line", "an integer", 0))

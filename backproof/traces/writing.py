@@ -1,0 +1,154 @@
+"""A recording is written as a folder: its program, and its numbers beside it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from backproof.adapters.recording import Place, Recording
+from backproof.reference.backprop import Trace
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
+from backproof.traces import layout
+from backproof.traces.as_json import NotWritten, node_to_json
+from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
+from backproof.traces.numbers import LARGE, TraceError, Writer
+
+
+def write(recording: Recording, folder: str | Path, large: int = LARGE) -> None:
+    """Write a recording to a folder, which must be new or empty.
+
+    large: bytes after which a file of numbers is closed. Raises TraceError.
+    """
+    folder = Path(folder)
+    if recording.along:
+        raise TraceError(f"{recording.network.name}: a trace has no tangents: first order alone")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TraceError(f"{folder}: is there already")
+    found, missing = sorted_out(recording)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writer = Writer(folder, large)
+        leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, writer)]
+        for part, a in found.items():
+            writer.add(str(part), a)
+        head = head_of(recording) | {"missing": [*map(str, missing)], "numbers": writer.close()}
+        # The program comes last: a folder without it is no trace.
+        (folder / layout.PROGRAM).write_text(text(head, leaves, nodes), encoding="utf-8")
+    except NotWritten as error:
+        raise TraceError(f"{recording.network.name}: {error}") from None
+    except OSError as error:
+        raise TraceError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def beside(recording: Recording) -> str:
+    """Return what there is of the pass without probes."""
+    if recording.plain is not None:
+        return layout.ALL
+    return layout.NOTHING if recording.as_run is None else layout.ENDS
+
+
+def arrays(recording: Recording) -> dict[str, Mapping[str, Array]]:
+    """Return the kind of an array -> all arrays of that kind, by name."""
+    trace, plain = recording.trace, recording.plain or recording.as_run or Trace({}, {}, {})
+    return {
+        VALUE: {**recording.leaves, **trace.values},
+        COTANGENT: trace.cotangents,
+        GRADIENT: trace.gradients,
+        VALUE + BESIDE: plain.values,
+        GRADIENT + BESIDE: plain.gradients,
+    }
+
+
+def sorted_out(recording: Recording) -> tuple[dict[Part, Array], list[Part]]:
+    """Return all arrays that a trace consists of, and the parts that are missing.
+
+    Raises TraceError where one does not have the dtype and the shape that it should have.
+    """
+    by_kind, network = arrays(recording), recording.network
+    found, missing = {}, []
+    for part in layout.parts(network, recording.parameters, beside(recording)):
+        a = by_kind[part.kind].get(part.of)
+        if a is None:
+            missing.append(part)
+            continue
+        found[part] = a
+        like = by_kind[VALUE].get(part.of, a)
+        expected = recording.precisions.get(part.of, like.dtype.name), like.shape
+        if (a.dtype.name, a.shape) != expected or expected[0] not in PRECISIONS:
+            raise TraceError(
+                f"{network.name}: {part}: expected {expected[0]} of shape {expected[1]}, "
+                f"found {a.dtype} of shape {a.shape}"
+            )
+    return found, missing
+
+
+def leaves_of(recording: Recording) -> Iterator[dict[str, Any]]:
+    """Yield the leaves for JSON."""
+    network = recording.network
+    for name in (*network.inputs, *network.parameters):
+        kind = "parameter" if name in network.parameters else "input"
+        kind = "constant" if name in network.constants else kind
+        yield {"name": name, "kind": kind, **declared(recording.leaves[name])}
+
+
+def nodes_of(recording: Recording, writer: Writer) -> Iterator[dict[str, Any]]:
+    """Yield the nodes for JSON, and write the arrays of their options. Raises NotWritten."""
+    kept = 0
+
+    def keep(a: Array) -> str:
+        nonlocal kept
+        kept += 1
+        return writer.add(f"option/{kept}", a)
+
+    for node in recording.network.nodes:
+        found = node_to_json(node, keep) | declared(recording.trace.values[node.name])
+        if node.name in recording.places:
+            found["place"] = place_to_json(recording.places[node.name])
+        yield found
+
+
+def declared(a: Array) -> dict[str, Any]:
+    """Return the dtype and the shape of an array for JSON."""
+    return {"dtype": a.dtype.name, "shape": [*a.shape]}
+
+
+def place_to_json(place: Place) -> dict[str, Any]:
+    """Return a place for JSON."""
+    found = asdict(place)
+    return found if place.reason else {k: one for k, one in found.items() if k != "reason"}
+
+
+def head_of(recording: Recording) -> dict[str, Any]:
+    """Return all that is neither a leaf, a node nor an array."""
+    return {
+        "format": layout.FORMAT,
+        "version": layout.VERSION,
+        "name": recording.network.name,
+        "recorded": {
+            "by": recording.framework,
+            "version": recording.version,
+            "processor": [*recording.processor],
+            "compiled": recording.compiled,
+        },
+        "loss_scale": recording.scale,
+        "without_probes": beside(recording),
+        "parameters": [*recording.parameters],
+        "stray": [*recording.stray],
+        "unused": [*recording.unused],
+    }
+
+
+def text(head: Mapping[str, Any], leaves: list[Any], nodes: list[Any]) -> str:
+    """Return a program as JSON, one line per leaf and per node."""
+    lines = [f'"{key}": {line(value)}' for key, value in head.items()]
+    for key, several in (("leaves", leaves), ("nodes", nodes)):
+        inner = ",\n".join(f"  {line(one)}" for one in several)
+        lines.append(f'"{key}": [\n{inner}\n]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def line(value: Any) -> str:
+    """Return a value as JSON, in one line."""
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,94 @@
+"""Ops that the table does not have: they occur in recorded programs alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backproof.reference.composed import Composed
+from backproof.reference.ops import OPS, Op
+from backproof.reference.ops.cast import cast
+from backproof.reference.ops.dense import dense
+from backproof.reference.ops.linear_algebra import cholesky_of_whole
+
+
+def turned(op: Op) -> Op:
+    """Return an op with its second input, a matrix, transposed: weights of shape (O, I)."""
+
+    def forward(x: Any, W: Any, *rest: Any) -> Any:
+        return op.forward(x, np.swapaxes(W, 0, 1), *rest)
+
+    def backward(dy: Any, y: Any, x: Any, W: Any, *rest: Any) -> tuple[Any, ...]:
+        dx, dW, *others = op.backward(dy, y, x, np.swapaxes(W, 0, 1), *rest)
+        return (dx, np.swapaxes(dW, 0, 1), *others)
+
+    return Op(forward, backward, {name: turned(form) for name, form in op.forms.items()})
+
+
+LINEAR = turned(dense)
+
+OWN: Mapping[str, Op] = {
+    "cast": cast,
+    "cholesky_of_whole": cholesky_of_whole,
+    "linear": LINEAR,
+}
+"""Name -> op."""
+
+DERIVED: Mapping[str, tuple[str, Callable[[Op], Op]]] = {"linear": ("dense", turned)}
+"""Op of its own -> the op of the table that it is made of, and how: what is known of that one, such
+as its classical mistakes, is known of it as well."""
+
+QUOTIENTS = "cumprod' by quotients"
+QUOTIENT = "dy y / x"
+FROM_OUTPUT = "logaddexp' from the output"
+
+
+def by_quotients(op: Composed) -> Op:
+    """Return products up to each entry: dx = (sum of dy y from each entry on) / x.
+
+    They are along the axis of the composed op's last step.
+    """
+    axis = op.network.nodes[-1].options["axis"]
+
+    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
+        return (OPS["cumsum"].backward(dy * y, y, x, axis=axis)[0] / x,)
+
+    return Op(op.forward, backward)
+
+
+def by_quotient(op: Composed) -> Op:
+    """Return a product of all entries along an axis: dx = dy y / x.
+
+    The axis is the last one that the composed op's slices take an entry of.
+    """
+    *before, last = next(n for n in op.network.nodes if n.op == "slice").options["index"]
+    whole = (...,) if isinstance(last, slice) else (*before, None)
+
+    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
+        return (dy[whole] * (y[whole] / x),)
+
+    return Op(op.forward, backward)
+
+
+def from_output(op: Composed) -> Op:
+    """Return y = log(e^a + e^b): da = dy e^(a - y) and db = dy e^(b - y)."""
+
+    def backward(dy: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+        return dy * np.exp(a - y), dy * np.exp(b - y)
+
+    return Op(op.forward, backward)
+
+
+FORMS: Mapping[str, Callable[[Composed], Op]] = {
+    QUOTIENTS: by_quotients,
+    QUOTIENT: by_quotient,
+    FROM_OUTPUT: from_output,
+}
+"""The name of a form -> from a composed op to this form of it: on paper it is the same."""
+
+
+def with_forms(op: Any, *names: str) -> Composed:
+    """Return a composed op with these forms alone."""
+    found: Composed = replace(op, forms={name: FORMS[name](op) for name in names})
+    return found

@@ -1,0 +1,207 @@
+"""Files that are no trace get one line that says what is wrong and where, and exit status 2."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from backproof import command
+from backproof.adapters.recording import Recording
+from backproof.programs.certify import certify_recording
+from backproof.reference.backprop import backprop
+from backproof.reference.networks import mlp
+from backproof.traces.numbers import TraceError
+from backproof.traces.reading import read
+from backproof.traces.writing import write
+
+NUMBERS = "numbers-1.safetensors"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The trace of a right pass."""
+    network = mlp((3, 2), "tanh", batch=2)
+    leaves = network.leaves(np.asarray)
+    write(Recording(network, leaves, backprop(network, leaves), {}, ()), tmp_path / "trace")
+    return tmp_path / "trace"
+
+
+def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line that the command prints, with exit status 2 and nothing else."""
+    assert command.run(["certify", str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def program(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """Return what changes program.json."""
+
+    def changed(folder: Path) -> None:
+        path = folder / "program.json"
+        content = json.loads(path.read_text("utf-8"))
+        change(content)
+        path.write_text(json.dumps(content), "utf-8")
+
+    return changed
+
+
+def numbers(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """Return what changes the arrays."""
+
+    def changed(folder: Path) -> None:
+        arrays = load_file(folder / NUMBERS)
+        change(arrays)
+        save_file(arrays, folder / NUMBERS)
+
+    return changed
+
+
+def cut(name: str, *, to: int) -> Callable[[Path], None]:
+    """Return what cuts a file off."""
+
+    def changed(folder: Path) -> None:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:to])
+
+    return changed
+
+
+def text(old: str, new: str) -> Callable[[Path], None]:
+    """Return what changes the text of program.json."""
+
+    def changed(folder: Path) -> None:
+        path = folder / "program.json"
+        before = path.read_text("utf-8")
+        assert old in before
+        path.write_text(before.replace(old, new, 1), "utf-8")
+
+    return changed
+
+
+def outside(folder: Path) -> None:
+    """Lay a file of numbers outside, and a link to it in the folder."""
+    (folder / NUMBERS).rename(folder.parent / NUMBERS)
+    (folder / NUMBERS).symlink_to(folder.parent / NUMBERS)
+
+
+def header(folder: Path) -> None:
+    """Put NaN in the header of a file of numbers."""
+    whole = (folder / NUMBERS).read_bytes()
+    (folder / NUMBERS).write_bytes(whole.replace(b'"data_offsets":[0,', b'"data_offsets":[NaN,'))
+
+
+def twice(folder: Path) -> None:
+    """Lay the same numbers in two files."""
+    (folder / "more.safetensors").write_bytes((folder / NUMBERS).read_bytes())
+    program(lambda p: p["numbers"].append("more.safetensors"))(folder)
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no folder": (lambda folder: folder.rename(folder.parent / "other"), "program.json: cannot be read: No such file"),
+    "no program": (lambda folder: (folder / "program.json").unlink(), "program.json: cannot be read: No such file"),
+    "no JSON": (cut("program.json", to=100), "program.json: not JSON: "),
+    "an empty program": (cut("program.json", to=0), "program.json: not JSON: "),
+    "no UTF-8": (lambda folder: (folder / "program.json").write_bytes(b"\xff\xfe"), "program.json: not JSON: "),
+    "another file": (lambda folder: (folder / "program.json").write_text("[]"), "program.json: no trace: expected the format 'backproof trace'"),
+    "too new": (program(lambda p: p.update(version=2)), "program.json: a trace of version 2; this reads version 1"),
+    "no version": (program(lambda p: p.pop("version")), "program.json: the program: lacks 'version', expected an integer"),
+    "NaN": (text('"loss_scale": 1.0', '"loss_scale": NaN'), "program.json: not JSON: NaN is no number of JSON"),
+    "a large number": (program(lambda p: p.update(loss_scale=10**400)), "program.json: int too large to convert to float"),
+    "infinity": (text('"loss_scale": 1.0', '"loss_scale": 1e999'), "program.json: loss_scale: inf is not above zero"),
+    "nested": (lambda folder: (folder / "program.json").write_text("[" * 10**5), "program.json: "),
+    "nested options": (program(lambda p: p["nodes"][0].update(options={"a": nested(700)})), "program.json: "),
+    "a leaf of no kind": (program(lambda p: p["leaves"][0].update(kind="weight")), "program.json: leaf x: kind: 'weight' is none of input, parameter, constant"),
+    "a leaf of no shape": (program(lambda p: p["leaves"][0].update(shape=[2, -0.5])), "program.json: leaf x: shape: expected an array of integers"),
+    "a leaf twice": (program(lambda p: p["leaves"].append(p["leaves"][0])), "program.json: leaf x: this name is used twice"),
+    "a dtype": (program(lambda p: p["nodes"][0].update(dtype="float8")), "program.json: node net1: dtype: 'float8' is none of float64, "),
+    "no inputs": (program(lambda p: p["nodes"][0].pop("inputs")), "program.json: node net1: lacks 'inputs', expected an array of strings"),
+    "an input": (program(lambda p: p["nodes"][0].update(inputs=["x", "y"])), "program.json: network 3-2, node net1: inputs ['y'] do not stand before it"),
+    "an option": (program(lambda p: p["nodes"][0].update(options={"a": {"b": 1}})), "program.json: node net1: its options: cannot read an object of b"),
+    "a slice": (program(lambda p: p["nodes"][0].update(options={"a": {"slice": []}})), "program.json: node net1: its options: slice expected at least 1 argument"),
+    "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
+    "a form": (program(lambda p: p["nodes"][1].update(program={"leaves": ["a"], "nodes": [{"name": "b", "op": "tanh", "inputs": ["a"]}]}, op="t", forms=["c"])), "program.json: node E: forms: 'c' is none of "),
+    "a node of no kind": (program(lambda p: p["nodes"].append(3)), "program.json: a node: expected an object"),
+    "a file that is not there": (program(lambda p: p.update(numbers=["a.safetensors"])), "a.safetensors: cannot be read: "),
+    "a file cut off": (cut(NUMBERS, to=900), f"{NUMBERS}: cannot be read: "),
+    "numbers cut off": (cut(NUMBERS, to=-8), f"{NUMBERS}: cannot be read: "),
+    "an empty file": (cut(NUMBERS, to=0), f"{NUMBERS}: cannot be read: "),
+    "a header with NaN": (header, f"{NUMBERS}: cannot be read: "),
+    "a path": (program(lambda p: p.update(numbers=[f"../trace/{NUMBERS}"])), f"program.json: numbers: '../trace/{NUMBERS}' is not a file of this folder"),
+    "an absolute path": (program(lambda p: p.update(numbers=["/etc/passwd"])), "program.json: numbers: '/etc/passwd' is not a file of this folder"),
+    "a link that leaves": (outside, f"program.json: numbers: '{NUMBERS}' is not a file of this folder"),
+    "an array missing": (numbers(lambda a: a.pop("cotangent/net1")), "no file has cotangent/net1"),
+    "a value missing": (program(lambda p: p["missing"].append("value/net1")) , ""),
+    "another shape": (numbers(lambda a: a.update({"gradient/W1": np.zeros((2, 3))})), f"{NUMBERS}: gradient/W1: expected float64 of shape (3, 2), found float64 of shape (2, 3)"),
+    "another dtype": (numbers(lambda a: a.update({"value/x": np.zeros((2, 3), "float32")})), f"{NUMBERS}: value/x: expected float64 of shape (2, 3), found float32 of shape (2, 3)"),
+    "an array twice": (twice, "more.safetensors: "),
+}  # fmt: skip
+
+
+def nested(n: int) -> Any:
+    """Return n arrays in each other."""
+    found: Any = 1
+    for _ in range(n):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_bad_files(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Path], Any], message: str
+) -> None:
+    """Each is refused with its own line, which names the folder and the file."""
+    change(folder)
+
+    if message:
+        assert refused(folder, capsys).startswith(f"backproof: {folder}: {message}")
+    else:  # it is there all the same
+        assert command.run(["certify", str(folder)]) == 0
+
+
+def test_a_file_that_changes(folder: Path) -> None:
+    """A file that is cut off after it was checked ends the certificate: it is no fault of an op."""
+    recording = read(folder)
+    cut(NUMBERS, to=-8)(folder)
+
+    with pytest.raises(TraceError, match=f"{NUMBERS}: cannot be read"):
+        certify_recording(recording, 0.0, progress=False)
+
+
+def test_options_that_an_op_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An op that fails on its options is named, and the certificate does not hold."""
+    change = {"op": "einsum", "options": {"equation": "three"}}
+    program(lambda p: p["nodes"][1].update(change))(folder)
+
+    assert command.run(["certify", str(folder)]) == 1
+    assert "einsum at E: the reference's op fails: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["caffe", "article", "a"], "implementation: unknown 'caffe'; known: reference, torch, "),
+        (["reference", "articel", "a"], "case: unknown 'articel'; known: article, "),
+        (["reference", "article", "a", "--precision", "float8"], "precision: unknown 'float8'"),
+        (["reference", "article", "."], ".: is there already"),
+    ],
+)
+def test_bad_arguments(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    """What cannot be recorded is refused, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+
+    assert command.run(["record", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"backproof: {message}")
+    assert [*tmp_path.iterdir()] == [tmp_path / "file"]
