@@ -39,7 +39,7 @@ bench: install  ## set up, print what things cost, as ratios
 
 install: clean
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[torch,jax,dev]' --constraint constraints.txt
+	$(BIN)/pip install --quiet --no-compile --editable '.[torch,jax,dev]' --constraint constraints.txt
 
 links:  ## lay out the package as it is installed, of links, for mypy
 	rm -rf .links && mkdir -p .links/backproof
