@@ -5,6 +5,7 @@ Shapes: B batch (any number of leading axes), I inputs, O outputs.
 
 import numpy as np
 
+from backproof.reference.ops.functions import stored
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
@@ -33,6 +34,20 @@ def dense_backward(
     return (dx, dW) if b is None else (dx, dW, sum_to_shape(dz, np.shape(b)))
 
 
+def dense_backward_of_each(
+    dz: Array, z: Array, x: Array, W: Array, b: Array | None = None
+) -> tuple[Array, ...]:
+    """Return the same, a shared bias's db as the sum of what each neuron's receives, stored first.
+
+    So it is where b was expanded to (O,) before the layer.
+    """
+    each = np.shape(W)[1:]
+    if b is None or np.shape(b) == each:
+        return dense_backward(dz, z, x, W, b)
+    db = sum_to_shape(stored(sum_to_shape(dz, each)), np.shape(b))
+    return input_cotangent(dz, W), weight_gradient(dz, x), db
+
+
 def input_cotangent(dz: Array, W: Array) -> Array:
     """Return dx = dz W^T, (B, I) (article, steps 4.1 and 4.2).
 
@@ -53,5 +68,8 @@ def weight_gradient(dz: Array, x: Array) -> Array:
 dense = Op(
     dense_forward,
     dense_backward,
-    forms={"sums the bias among the products": Op(dense_forward_fused, dense_backward)},
+    forms={
+        "sums the bias among the products": Op(dense_forward_fused, dense_backward),
+        "stores the gradient of each neuron's bias": Op(dense_forward, dense_backward_of_each),
+    },
 )

@@ -33,6 +33,26 @@ def test_a_share_of_many_equal_entries_is_known() -> None:
     assert np.all(dx.rad <= 8 * BFLOAT16.u * dx.mid)
 
 
+def test_a_shared_bias_may_be_stored_for_each_neuron() -> None:
+    """Where what each neuron's bias receives is stored in bfloat16, the sum of all is as far off.
+
+    The form's ball is small enough to decide, where most of the sum cancels.
+    """
+    dz = np.array([[1.0, -0.99609375, 0.5], [2**-7, 2**-8, 2**-9], [2**-8, 2**-8, -0.49]])
+    dz = dz.astype(BFLOAT16.dtype).astype(float)
+    each = np.sum(dz, axis=0).astype(BFLOAT16.dtype).astype(float)
+    x, W, b = exact(np.ones((3, 1))), exact(np.ones((1, 3))), exact(np.zeros(1))
+    dense = OPS["dense"].forms["stores the gradient of each neuron's bias"]
+    p = BFLOAT16
+    operands = [Ball.exact(ball.mid, p) for ball in (exact(dz), exact(dz), x, W, b)]
+    db = dense.backward(*operands)[2]
+    own = OPS["dense"].backward(*operands)[2]
+
+    assert np.abs(each.sum() - own.mid) > own.rad
+    assert db.contains(each.sum()).all()
+    assert db.rad < np.abs(db.mid)
+
+
 def test_windows_of_many_entries_are_counted() -> None:
     """How many entries of a window are no padding is a whole number."""
     options = {"kernel_size": 16, "stride": 16, "padding": 8, "count_include_pad": False}
