@@ -3,6 +3,8 @@
 Shapes: B batch (any number of leading axes), I inputs, O outputs.
 """
 
+from math import prod
+
 import numpy as np
 
 from backproof.reference.ops.functions import stored
@@ -41,10 +43,9 @@ def dense_backward_of_each(
 
     So it is where b was expanded to (O,) before the layer.
     """
-    each = np.shape(W)[1:]
-    if b is None or np.shape(b) == each:
+    if b is None or prod(np.shape(b)) > 1:
         return dense_backward(dz, z, x, W, b)
-    db = sum_to_shape(stored(sum_to_shape(dz, each)), np.shape(b))
+    db = sum_to_shape(stored(sum_to_shape(dz, np.shape(W)[1:])), np.shape(b))
     return input_cotangent(dz, W), weight_gradient(dz, x), db
 
 
