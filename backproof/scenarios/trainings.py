@@ -169,9 +169,9 @@ OPTIONS |= {
 }
 SCHEDULES = {
     "exponential": {"lr": 0.5, "gamma": 0.97},
-    "stairs": {"lr": 0.5, "gamma": 0.3, "length": 15},
+    "stairs": {"lr": 0.5, "gamma": 0.3, "length": 7},
     "cosine": {"lr": 0.5, "least": 0.05, "length": 120},
-    "warm_up": {"lr": 0.5, "first": 0.03125, "length": 30},
+    "warm_up": {"lr": 0.5, "first": 0.03125, "length": 12},
 }
 OPTIONS |= {
     f"sgd-{name}": ("sgd", {"lr": Schedule(name, options)}) for name, options in SCHEDULES.items()
@@ -261,7 +261,7 @@ SMALL, SENTENCE = "6-8-5", "gpt"
 
 FEW = ("article", SMALL, "zeros")
 
-STEPS = 40
+STEPS = 20
 """How many steps an optimizer is run for."""
 
 SENTENCE_STEPS = 100

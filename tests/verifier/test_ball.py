@@ -132,7 +132,7 @@ def arrays(p: Precision) -> st.SearchStrategy[Array]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @EVERY
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_promise(p: Precision, name: str, data: st.DataObject) -> None:
     """For operands inside the balls, the exact result and the computed one lie inside."""
