@@ -44,7 +44,7 @@ SPECIAL = {
     **dict.fromkeys(("eager forward-over-reverse", "eager reverse-over-reverse"), LESS),
     "eager reverse-over-forward": BOTH_IF_LARGE,
     "compiled": NONE,
-    "compiled jvp": BOTH,
+    "compiled jvp": LESS,
 }
 
 DIFFERENTIATED = table(

@@ -62,7 +62,7 @@ VARIED = table(
     varied("784-1024-1024-10", threads=ONCE),
     varied("conv-used-twice", eager=BOTH, compile=ONCE, compile_threads=ONCE, jit=ONCE),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
-    varied("gpt", eager=BOTH, jit=ONCE, scan=ONCE),
+    varied("gpt", eager=BOTH, jit=ONCE_IF_LARGE, scan=ONCE),
     varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE),
     varied("yolo", eager=BOTH, jit=ONCE_IF_LARGE),
     Scenario(
@@ -79,7 +79,7 @@ VARIED = table(
         "gpt-1-layer",
         seeded(gpt, 1, 2, 16, context=8, vocabulary=32),
         compile=ONCE_IF_LARGE,
-        vmap=ONCE,
+        vmap=ONCE_IF_LARGE,
         checkpoint=ONCE_IF_LARGE,
     ),
 )
