@@ -106,7 +106,7 @@ def is_method(column: str) -> bool:
 
 
 def recorded() -> Iterator[Any]:
-    """Yield one cell of each sighting: an op alone, and every op in a method that shows it.
+    """Yield one cell of each sighting: an op alone, or else every op in a method that shows it.
 
     What concerns a whole sweep is of a network.
     """
@@ -119,7 +119,7 @@ def recorded() -> Iterator[Any]:
                 for column, case in product(reversed(one.columns), one.cases)
                 if is_method(column) and case.startswith("every-op")
             ]
-            for column, case in (*alone[:1], *along[:1]):
+            for column, case in (*alone, *along)[:1]:
                 precision = one.precisions[0]
                 readable = f"{column}-{case}-{precision}-{one.formula}"
                 yield pytest.param((finding, one.formula, column, case, precision), id=readable)
