@@ -328,7 +328,7 @@ def test_an_undecided_link_is_a_cell_of_its_own_verdict(tmp_path: Path) -> None:
     sandbox.edit(
         "reference/verdict/judging.py", "if link.resolution < 1:", "if not link.resolution:"
     )
-    sandbox.edit("reference/verdict/judging.py", "size / 2 and", "0 and")
+    sandbox.edit("reference/verdict/judging.py", "size / 2 < np.inf", "0")
     outcome = sandbox.run("test_networks.py", "--frameworks", "reference", "-k", "article-0-float")
     (cell,) = (cell for cell in outcome.cells if cell["precision"] == "float64")
 
