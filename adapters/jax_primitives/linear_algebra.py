@@ -63,7 +63,7 @@ def custom_linear_solve(seen: Seen, *operands: Operand) -> Call:
 
 
 def is_product(matvec: Any, A: Operand, b: Operand) -> bool:
-    """Return whether a function of A and x is A x: whether it is, of matrices of integers."""
+    """Return whether a function of A and x is the product A x, tried on matrices of integers."""
     alone = len(A.shape) > len(b.shape)
     batch = b.shape[:-1] if alone else b.shape[:-2]
     if A.shape != (*batch, b.shape[-1], b.shape[-1]):
