@@ -46,4 +46,26 @@ def others(v: Array, dim: int) -> tuple[int, ...]:
     return tuple(axis for axis in range(v.ndim) if axis != dim % v.ndim)
 
 
-weight_norm = Op(weight_norm_forward, weight_norm_backward)
+def weight_norm_forward_scaled(v: Array, g: Array, *, dim: int = 0) -> Array:
+    """Return w = (g / n) v: the quotient may underflow where g u does not."""
+    _, n = direction(v, dim)
+    return g / n * v
+
+
+def weight_norm_backward_scaled(
+    dw: Array, w: Array, v: Array, g: Array, *, dim: int = 0
+) -> tuple[Array, Array]:
+    """Return dv and dg, in the shapes of v and g, with the derivatives of the quotient r = g / n.
+
+    w = r v, so dr = sum dw v. Then dg = dr / n, dn = -dr r / n, and dv = r dw + u dn.
+    """
+    u, n = direction(v, dim)
+    r, dr = g / n, np.sum(dw * v, axis=others(v, dim), keepdims=True)
+    return r * dw - u * (dr * (r / n)), dr / n
+
+
+weight_norm = Op(
+    weight_norm_forward,
+    weight_norm_backward,
+    forms={"scaled by g / ||v||": Op(weight_norm_forward_scaled, weight_norm_backward_scaled)},
+)

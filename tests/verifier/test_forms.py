@@ -105,3 +105,17 @@ def test_gelu_far_from_zero(p: Precision, z: float) -> None:
     for ball, exactly in ((value, z), (slope, 1.0)):
         assert ball.contains([exactly]).all()
         assert not ball.contains([1.01 * exactly]).any()
+
+
+def test_a_gain_that_underflows() -> None:
+    """Where g / ||v|| has one digit of float16 or none, what is computed from it is not wrong."""
+    v = np.array([[-1.5, 1.5, 1.5, -1.5], [1.5, 1.5, 1.5, -1.5]])
+    g = np.array([[1.2e-7, 1.2e-7, 1.2e-7, 6e-7]])
+    c = np.array([[-51.0, -25, 2, -93], [-9, -50, -29, -22]])
+    n = np.sqrt(np.float16(4.5))
+    r = np.float16(g) / n
+    dn = np.sum(c * v, axis=0) * np.float64(r / n) / n
+    network = weighted(network_of("weight_norm", [v, g], dim=1), c)
+    link = verdict_on(network, "float16", np.float16(np.float64(r) * c - v * dn))
+
+    assert link.verdict != "refuted", str(link)
