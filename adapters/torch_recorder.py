@@ -128,18 +128,21 @@ class Recorder(TorchFunctionMode):
 
     @contextmanager
     def in_custom_functions(self) -> Iterator[None]:
-        """See the custom functions that are applied: no mode does."""
-        functions = torch.autograd.Function
-        apply = functions.__dict__["apply"]
+        """See the custom functions that are applied: no mode does.
+
+        What applies one calls the method of this base class, also where it was kept from before.
+        """
+        functions: Any = torch.autograd.function._SingleLevelFunction  # noqa: SLF001
 
         def applied(function: Any, *arguments: Any, **named: Any) -> Any:
-            return self.applied(function, apply.__get__(None, function), arguments, named)
+            apply = super(functions, function).apply
+            return self.applied(function, apply, arguments, named)
 
-        functions.apply = classmethod(applied)  # type: ignore[method-assign, assignment]
+        functions.apply = classmethod(applied)
         try:
             yield
         finally:
-            functions.apply = apply  # type: ignore[method-assign]
+            del functions.apply
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
