@@ -42,7 +42,9 @@ ASKED: Mapping[tuple[str, ...], Callable[..., bool]] = {
         (name, precision) == (ARTICLE, PRECISION)
     ),
     ("column", "without"): lambda *_: False,
-    ("library", "network", "optimizer"): lambda _, name, rule: name == ARTICLE and rule in RULES,
+    ("library", "network", "optimizer", "precision"): lambda _, name, rule, __: (
+        name == ARTICLE and rule in RULES
+    ),
     ("library",): lambda _: False,
     ("shard", "column"): lambda _, column: is_eager(column),
     ("kept",): lambda name: is_eager(Column.parse(name.partition("-")[0])),

@@ -276,14 +276,20 @@ def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[An
 
 
 def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
-    """Yield library, network's name and options' name.
+    """Yield library, network's name, options' name and precision.
 
-    Every option runs on one network, each plain form on all; where each shape compiles anew, on
-    `FEW`. large: every option on all.
+    Every option runs on one network, in the two precisions in turn; each plain form on all, in
+    both; where each shape compiles anew, on `FEW`. large: every option on all, in both.
     """
     networks = [name for name in TRAINED if name != SENTENCE]
     for library, network, name in product(libraries(frameworks), networks, OPTIONS):
         few = traits(library.values[0]).compiled and network not in FEW
-        if large or network == SMALL or (name in RULES and not few):
-            readable = f"{library.id}-{network}-{name}"
-            yield pytest.param(*library.values, network, name, id=readable)
+        if large or (name in RULES and not few):
+            precisions = BOTH.always
+        elif network == SMALL:
+            precisions = (BOTH.always[[*OPTIONS].index(name) % 2],)
+        else:
+            continue
+        for precision in precisions:
+            readable = f"{library.id}-{network}-{name}-{precision}"
+            yield pytest.param(*library.values, network, name, precision, id=readable)

@@ -108,7 +108,7 @@ ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] =
         names, large=option("--large")
     ),
     ("column", "without"): lambda names, _: derivatives.without(names),
-    ("library", "network", "optimizer"): lambda names, option: trainings.parameters(
+    ("library", "network", "optimizer", "precision"): lambda names, option: trainings.parameters(
         names, large=option("--large")
     ),
     ("library",): lambda names, _: trainings.libraries(names, most=1),  # for long tests
