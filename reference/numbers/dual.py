@@ -226,14 +226,11 @@ def _absolute(a: Dual) -> Dual:
 
 
 def _maximum(a: Dual, b: Dual) -> Dual:
-    value = np.maximum(a.value, b.value)
-    if is_zero(b.tangent):  # a constant, which wins where both are equal
-        return Dual(value, _chosen(a.value > b.value, a.tangent, 0.0))
-    if is_zero(a.tangent):
-        return Dual(value, _chosen(b.value > a.value, b.tangent, 0.0))
-    both = (a.tangent + b.tangent) / 2
-    tangent = np.where(b.value > a.value, b.tangent, both)
-    return Dual(value, np.where(a.value > b.value, a.tangent, tangent))
+    # Of equal operands a number, such as the zero of ReLU, is chosen.
+    is_number = {type(x.value) for x in (a, b)} & {int, float}
+    equal = 0.0 if is_number else _linear(lambda t: t / 2, _plus(a.tangent, b.tangent))
+    smaller = _chosen(b.value > a.value, b.tangent, equal)
+    return Dual(np.maximum(a.value, b.value), _chosen(a.value > b.value, a.tangent, smaller))
 
 
 def _minimum(a: Dual, b: Dual) -> Dual:

@@ -150,3 +150,12 @@ def test_forward_and_backward_are_adjoint(name: str) -> None:
         backward = sum(np.sum(d * v) for d, v in pairs)
 
         assert close(np.sum(dy * y.whole_tangent()), backward)
+
+
+@pytest.mark.parametrize("chosen", [np.maximum, np.minimum])
+def test_equal_operands_of_which_one_moves(chosen: Any) -> None:
+    """Half of the tangent of the one that moves is handed on, but nothing beside a number."""
+    moves, rests = Dual(np.ones(2), np.ones(2)), Dual(np.ones(2), 0.0)
+    pairs = [(moves, rests), (rests, moves), (moves, 1), (1, moves)]
+
+    assert [float(np.sum(chosen(*pair).tangent)) for pair in pairs] == [1.0, 1.0, 0.0, 0.0]
