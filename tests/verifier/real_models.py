@@ -103,10 +103,10 @@ def of_pairs(name: str, config: str, *shape: int, **options: Any) -> Model:
     return model, loss
 
 
-def of_images(name: str, config: str, **options: Any) -> Model:
-    """Return a model that classifies images."""
+def of_images(name: str, config: str, side: int, **options: Any) -> Model:
+    """Return a model that classifies images. side: of an image, in pixels."""
     model = getattr(hub, name)(getattr(hub, config)(num_labels=3, **options))
-    x, y = torch.randn(3, 3, 8, 8), torch.tensor([0, 2, 1])
+    x, y = torch.randn(3, 3, side, side), torch.tensor([0, 2, 1])
     return model, lambda: model(pixel_values=x.to(model.dtype), labels=y).loss
 
 
@@ -151,13 +151,13 @@ MODELS: dict[str, Callable[[], Model]] = {
     "Phi": lambda: of_text("PhiForCausalLM", "PhiConfig", **SIZES),
     "Mamba": lambda: of_text("MambaForCausalLM", "MambaConfig", **MAMBA),
     "ViT": lambda: of_images(
-        *("ViTForImageClassification", "ViTConfig"),
+        *("ViTForImageClassification", "ViTConfig", 8),
         **{k: n for k, n in SIZES.items() if k.startswith(("hidden", "inter", "num"))},
         image_size=8,
         patch_size=4,
     ),
     "ResNet": lambda: of_images(
-        *("ResNetForImageClassification", "ResNetConfig"),
+        *("ResNetForImageClassification", "ResNetConfig", 16),
         embedding_size=4,
         hidden_sizes=[4, 8],
         depths=[1, 1],
