@@ -100,7 +100,7 @@ def judged(
         return Link(quantity, "refuted", own, problem=problem)
     first = measured(quantity, own, seen, ball, ball.mid)
     if first.share <= 1:
-        found = decided(first, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
+        found = decided(first, seen, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
         if found:
             return found
     infinite = ~np.isfinite(seen)
@@ -137,7 +137,7 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
             link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
-            if found := decided(link, ball, exactly.mid, partial(terms, form), noise):
+            if found := decided(link, seen, ball, exactly.mid, partial(terms, form), noise):
                 yield replace(found, properties=(*form, *freedom.properties))
             elif not freedom.is_narrow:
                 yield replace(link, verdict="undecided")
@@ -174,7 +174,7 @@ def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
 
 
 def decided(
-    link: Link, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float
+    link: Link, seen: Array, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float
 ) -> Link | None:
     """Return a link that lies inside a ball, if the ball decides; else None.
 
@@ -184,11 +184,22 @@ def decided(
     """
     if link.resolution < 1:
         return link
+    if vanishes(seen, ball, exact):
+        return replace(link, resolution=0.0)
     finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
     size = norm(np.broadcast_to(terms(), exact.shape)[finite])
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
     small = norm(reach(ball, exact)) < size / 2 < np.inf
     return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
+
+
+def vanishes(seen: Array, ball: Ball, exact: Array) -> bool:
+    """Return whether all numbers are zero, as they are in float64 too, since they underflow.
+
+    The true numbers, such as e^-100000, are so small that no precision holds any but zero.
+    """
+    small = np.all(reach(ball, exact) < ball.precision.minimum)
+    return bool(small and not np.any(seen) and not np.any(exact))
 
 
 def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:

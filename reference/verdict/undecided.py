@@ -7,8 +7,9 @@ from backproof.reference.verdict.link import Link
 def remedy(link: Link, scale: float) -> str:
     """Return one sentence about an undecided link. scale: the loss scale of its pass.
 
-    In a ball that does not decide, numbers are smaller than radii. So where the radius is at most
-    the smallest normal number, the true number is below it: it underflows.
+    In a ball that does not decide, numbers are smaller than radii. Where a number may be flushed to
+    zero, the radius is the smallest normal number, and what other roundings add. So where it is
+    below twice that number, it is there because the number underflows.
     """
     p = PRECISIONS[link.precision]
     if link.quantity.kind == "derivative" and p.exponent > FLOAT32.exponent and scale == 1:
@@ -16,7 +17,7 @@ def remedy(link: Link, scale: float) -> str:
             f"Certify it under a loss scale: {p.name} has few digits below {p.minimum:.2g}, where "
             "most cotangents are"
         )
-    if link.rad <= p.minimum:
+    if link.rad < 2 * p.minimum:
         under = f", under a loss scale of {scale:g} too" if scale != 1 else ""
         return (
             f"The true numbers underflow{under}: {p.name} has few digits below {p.minimum:.2g}, so "

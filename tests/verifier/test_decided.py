@@ -369,3 +369,25 @@ def test_one_kernel_that_flushes_says_nothing_of_another() -> None:
     assert "flushes subnormals to zero" in found.properties
     assert {str(link) for link in found.end_to_end if link.verdict != "inside"} == set()
     assert found.holds, found
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16", "float16"])
+def test_what_no_precision_holds_is_zero(precision: str) -> None:
+    """e^-100000 is zero in every precision, so zeros are right; another number decides nothing."""
+    network = network_of(
+        Node("e", "exp", ("x",)),
+        Node("w", "multiply", ("e", "c")),
+        Node("E", "sum", ("w",)),
+        x=np.full(3, -60000.0),
+        c=np.array([1.0, -2.0, 3.0]),
+    )
+    leaves, trace = rounded(network, precision)
+    least = np.full(3, np.asarray(PRECISIONS[precision].underflow, trace.values["e"].dtype))
+
+    def verdict(e: Array) -> str:
+        return link(
+            certify(network, leaves, changed(trace, "values", "e", e), precision), "e"
+        ).verdict
+
+    assert verdict(np.zeros_like(least)) == "inside"
+    assert verdict(least) == "undecided"
