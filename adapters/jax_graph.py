@@ -162,7 +162,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             calls.append(None)
             continue
         if key not in inner.tracked:
-            raise NotKnown("its forward pass hands on nothing")
+            raise NotKnown("no derivative of its forward pass is seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
         call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
         file = str(closed.jaxpr.debug_info.func_filename)

@@ -12,6 +12,7 @@ from backproof.adapters.recording import Place
 from backproof.reference.network import Network
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.undecided import remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Compared:
         if self.problem:
             return f"{name}: {self.problem}"
         far = f"{name}: {self.apart:.2g} apart, relative to its size"
+        if self.verdict == "inside" and self.allowed >= 1:
+            return f"{name}: zero up to rounding in both: the same {kind}"
         if self.verdict == "inside":
             return f"{far}; rounding allows {self.allowed:.2g}: the same {kind}"
         if self.verdict == "refuted":
@@ -172,7 +175,7 @@ class ProgramCertificate(Certificate):
             if compared.verdict != "inside":
                 yield f"{compared.of}: {compared}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
-            farthest = max(self.twin, key=lambda one: one.apart)
+            farthest = max(self.twin, key=lambda one: one.apart and one.apart / one.allowed)
             yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"
 
     def summary(self) -> str:
@@ -218,9 +221,9 @@ class ProgramCertificate(Certificate):
             outside = f"{link.outside:,} of {link.entries:,} entries outside"
             yield f"    ball      {outside}, {link.share:.3g} radii off"
         if link.verdict == "undecided":
-            yield f"    remedy    {self.said(link)}"
+            yield f"    remedy    {remedy(link, self.scale)}"
         elif self.diagnosis:
-            yield f"    diagnosis {self.diagnosis}"
+            yield f"    diagnosis {self.diagnosis.removesuffix(f': {link}')}"
         if others:
             yield f"    others    {others} more, also {link.verdict}"
 
