@@ -126,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--workers", type=_count, metavar="N", help="judge the links in N processes")
     one.add_argument("--dask", metavar="ADDRESS", help="judge the links on a Dask cluster")
     one.add_argument(
+        "--memory", type=_bytes, metavar="SIZE", help="what each process may use: 500M, 2G"
+    )
+    one.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page: a table of all links"
     )
     one.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
@@ -175,15 +178,19 @@ def _record(asked: argparse.Namespace) -> int:
 def _certify(asked: argparse.Namespace) -> int:
     """Print the certificate of a recorded trace, and write its reports."""
     from backproof.programs.from_file import TraceError, certify_trace  # noqa: PLC0415 NumPy
+    from backproof.programs.memory import hold_to  # noqa: PLC0415 likewise
 
     try:
         with _executor(asked) as executor:
-            certificate = certify_trace(asked.folder, executor=executor)
+            hold_to(asked.memory)
+            certificate = certify_trace(asked.folder, executor=executor, memory=asked.memory)
         if asked.report:
             certificate.report(asked.report)
         if asked.json:
             asked.json.write_text(certificate.to_json(), encoding="utf-8")
-    except (TraceError, OSError, MemoryError, BrokenExecutor) as error:
+    except MemoryError as error:
+        return _refuse(f"{asked.folder}: {error}")
+    except (TraceError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
     return 0 if certificate.holds else 1
@@ -194,6 +201,14 @@ def _count(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return int(text)
+
+
+def _bytes(text: str) -> int:
+    """Return a number of bytes: "500M" is 500 million. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([1-9]\d*)([KMG])B?", text.upper())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500M or 2G")
+    return int(found[1]) * 1000 ** (1 + "KMG".index(found[2]))
 
 
 @contextmanager
@@ -208,7 +223,10 @@ def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
             yield executor
     elif asked.workers:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker's NumPy reads this
-        with ProcessPoolExecutor(asked.workers, get_context("spawn")) as executor:
+        from backproof.programs.memory import hold_to  # noqa: PLC0415 it imports NumPy
+
+        processes = get_context("spawn")
+        with ProcessPoolExecutor(asked.workers, processes, hold_to, (asked.memory,)) as executor:
             yield executor
     else:
         yield None

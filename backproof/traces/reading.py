@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +34,12 @@ def read(folder: str | Path, known: Mapping[str, Op] | None = None) -> Recording
         raise TraceError(f"{folder}: {one_line(error)}") from None
     except (ValueError, RecursionError, OverflowError) as error:
         raise TraceError(f"{folder}: {layout.PROGRAM}: {one_line(error)}") from None
+
+
+def entries_of(recording: Recording) -> dict[str, int]:
+    """Return leaf or node -> how many entries it has, from the heads of the files alone."""
+    both: Any = (recording.leaves, recording.trace.values)
+    return {name: prod(one.shape) for numbers in both for name, one in numbers.stored.items()}
 
 
 def one_line(error: Exception) -> str:
