@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("implementation", help="a framework, a variant of one, or an adapter")
     one.add_argument("case", help="a case of `verify`, a network or an op: article, gpt, conv")
-    one.add_argument("folder", type=Path, help="a new or empty folder")
+    one.add_argument("trace", type=Path, help="a new or empty folder, or a new archive: a.zip")
     one.add_argument("--precision", default="float32", help="default: %(default)s")
     one.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     one.add_argument(
@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
         help="certify a recorded trace, from its files alone",
         epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
     )
-    one.add_argument("folder", type=Path, help="the folder of program.json and its numbers")
+    one.add_argument("trace", type=Path, help="the folder of program.json, or the archive")
     one.add_argument("--workers", type=_count, metavar="N", help="judge the links in N processes")
     one.add_argument("--dask", metavar="ADDRESS", help="judge the links on a Dask cluster")
     one.add_argument(
@@ -164,12 +164,12 @@ def _record(asked: argparse.Namespace) -> int:
     """Record one pass of an implementation."""
     from backproof.adapters.protocol import AdapterError, Unsupported  # noqa: PLC0415 NumPy
     from backproof.running.record import recorded  # noqa: PLC0415 for this command alone
-    from backproof.traces.numbers import TraceError  # noqa: PLC0415 likewise
+    from backproof.traces.files import TraceError  # noqa: PLC0415 likewise
     from backproof.traces.writing import write  # noqa: PLC0415 likewise
 
     which = (asked.implementation, asked.case, asked.precision, asked.seed, asked.adapter)
     try:
-        write(recorded(*which), asked.folder)
+        write(recorded(*which), asked.trace)
     except (AdapterError, TraceError, Unsupported, ValueError) as error:
         return _refuse(error)
     return 0
@@ -183,13 +183,13 @@ def _certify(asked: argparse.Namespace) -> int:
     try:
         with _executor(asked) as executor:
             hold_to(asked.memory)
-            certificate = certify_trace(asked.folder, executor=executor, memory=asked.memory)
+            certificate = certify_trace(asked.trace, executor=executor, memory=asked.memory)
         if asked.report:
             certificate.report(asked.report)
         if asked.json:
             asked.json.write_text(certificate.to_json(), encoding="utf-8")
     except MemoryError as error:
-        return _refuse(f"{asked.folder}: {error}")
+        return _refuse(f"{asked.trace}: {error}")
     except (TraceError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)

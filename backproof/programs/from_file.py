@@ -24,7 +24,7 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import ENOUGH, Room
 from backproof.traces.as_json import is_given
-from backproof.traces.numbers import TraceError
+from backproof.traces.files import TraceError
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 
@@ -45,7 +45,8 @@ def certify_trace(
 ) -> ProgramCertificate:
     """Return the certificate of a recorded trace: that of the program it was recorded from.
 
-    folder:   of `program.json` and its numbers, as `record` or another program wrote them.
+    folder:   of `program.json` and its numbers, as `record` or another program wrote them; or an
+              archive of them.
     known:    the ops that were given as `known` when it was recorded, by their names in the file.
     executor: any of `concurrent.futures`; its workers judge the links, and the certificate is the
               same. They must see the folder.
@@ -109,6 +110,6 @@ def links_of(
     """Return the verdicts on the links of some leaves and nodes; None if an op fails on them."""
     try:
         with np.errstate(all="ignore"):
-            return [*replay_of(read(folder, known), room).links(frozenset(names))]
+            return [*replay_of(read(folder, known, checked=False), room).links(frozenset(names))]
     except Failed:
         return None

@@ -25,8 +25,9 @@ from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
 from backproof.running.record import recorded
 from backproof.traces.as_json import NotWritten, option_of_json, option_to_json
+from backproof.traces.files import TraceError
 from backproof.traces.messages import packed, unpacked
-from backproof.traces.numbers import DTYPES, TraceError
+from backproof.traces.numbers import DTYPES
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 from tests.verifier.lazy import Lazy
