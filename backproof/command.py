@@ -141,12 +141,20 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
     one.set_defaults(run=_findings)
 
-    one = commands.add_parser("report", help="make an HTML page of a JSON report")
+    one = commands.add_parser("report", help="make a page of a JSON report, or one of several")
     kinds = one.add_subparsers(metavar="KIND", required=True)
     page = kinds.add_parser("html", help="make an HTML page of a JSON report")
     page.add_argument("report", type=Path, help="the JSON file that `verify --report-json` wrote")
     page.add_argument("page", type=Path, help="the HTML file to write")
     page.set_defaults(run=_page)
+    merge = kinds.add_parser(
+        "merge",
+        help="make one JSON report of several",
+        epilog="exit status: 0, or 1 if reports contradict each other, 2 if a file is not a report",
+    )
+    merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    merge.add_argument("--json", type=Path, metavar="FILE", required=True, help="the one to write")
+    merge.set_defaults(run=_merge)
 
     one = commands.add_parser(
         "compare",
@@ -270,6 +278,24 @@ def _page(asked: argparse.Namespace) -> int:
     except (ReportError, OSError) as error:
         return _refuse(error)
     return 0
+
+
+def _merge(asked: argparse.Namespace) -> int:
+    """Write one report of several, and print what it says, and where they contradict each other."""
+    from backproof.report.document import ReportError, headline, read, to_json  # noqa: PLC0415
+    from backproof.report.merge import contradicted, merge  # noqa: PLC0415 for this command alone
+
+    if asked.json.resolve() in [path.resolve() for path in asked.reports]:
+        return _refuse(f"{asked.json}: would be replaced; name another file")
+    try:
+        merged, contradictions = merge({str(path): read(path) for path in asked.reports})
+        asked.json.write_text(to_json(merged), encoding="utf-8")
+    except (ReportError, OSError) as error:
+        return _refuse(error)
+    print(headline(merged))
+    if contradictions:
+        print(contradicted(contradictions))
+    return 1 if contradictions else 0
 
 
 def _compare(asked: argparse.Namespace) -> int:
