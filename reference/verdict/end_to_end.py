@@ -51,6 +51,12 @@ from backproof.reference.verdict.room import Made, over
 MOVES = {"reshape", "transpose", "cast"}
 """Ops that hand on each entry of what they receive, and add nothing up."""
 
+Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
+"""What a node hands on to all of its inputs, in each form; and where subnormals are zero."""
+
+HandedOn = dict[tuple[Precision, tuple[str, ...]], Ways]
+"""Precision and forms -> what a node hands on."""
+
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
 
@@ -82,9 +88,9 @@ class Sweep:
         self.values = Made(names, lambda name: self.float64(Quantity("value", name)))
         self.exact, self.errors, self.received = (room.arrays() for _ in range(3))
         for node in network.nodes:
-            p, ways = self.way(node, Quantity("value", node.name))
+            p, forms = self.way(node, Quantity("value", node.name))
             operands = {name: self.operand(name, p) for name in node.inputs}
-            found = (rules.value(node, operands) for rules in ways)
+            found = (by(node, form).value(node, operands) for form in forms)
             own = self.replay.of(node.name)
             self.errors[node.name] = self.off(self.replay.rounded(ball, own) for ball in found)
         shape, own = self.values[network.loss].shape, self.replay.of(network.loss)
@@ -92,10 +98,11 @@ class Sweep:
         left = Counter(name for node in network.nodes for name in node.inputs)
         handed_on: dict[str, list[Ball]] = {}
         for node in reversed(network.nodes):
+            made: HandedOn = {}
             for position, name in enumerate(node.inputs):
                 if name in network.constants:
                     continue
-                handed_on.setdefault(name, []).append(self.hands_on(node, position))
+                handed_on.setdefault(name, []).append(self.hands_on(node, position, made))
                 left[name] -= 1
                 if not left[name]:
                     self.receive(name, handed_on.pop(name))
@@ -109,18 +116,14 @@ class Sweep:
         """Whether the pass was seen to compute operands again."""
         return any(AGAIN in properties for properties in self.properties.values())
 
-    def way(self, node: Node, quantity: Quantity) -> tuple[Precision, list[Rules]]:
+    def way(self, node: Node, quantity: Quantity) -> tuple[Precision, tuple[str, ...]]:
         """Return in which precision and by which forms a node makes a quantity.
 
-        The forms that were seen come first, the reference's own last.
+        The forms that were seen come first, the reference's own, which has no name, last.
         """
-        properties, forms = self.properties.get(quantity, ()), node.rule.forms
-        seen = [
-            Rules(ops={node.op: forms[form]})
-            for form in forms
-            if {form, of_op(form, node.op)} & {*properties}
-        ]
-        return widest(self.replay.of(quantity.of), properties), [*seen, RIGHT]
+        properties = {*self.properties.get(quantity, ())}
+        seen = [form for form in node.rule.forms if {form, of_op(form, node.op)} & properties]
+        return widest(self.replay.of(quantity.of), properties), (*seen, "")
 
     def operand(self, name: str, p: Precision) -> Ball:
         """Return a value as an operand: a subnormal may be zero if the precision flushes.
@@ -131,27 +134,41 @@ class Sweep:
             return Ball.rounded(self.values[name], p)
         return Ball.exact(self.values[name], p).read()
 
-    def hands_on(self, node: Node, position: int) -> Ball:
-        """Return the ball of what a node hands on to an input, around what float64 gives."""
+    def hands_on(self, node: Node, position: int, made: HandedOn) -> Ball:
+        """Return the ball of what a node hands on to an input, around what float64 gives.
+
+        made: what it hands on to all of its inputs, which is made once for all that ask for it.
+        """
         name, replay = node.inputs[position], self.replay
-        p, ways = self.way(node, Quantity("derivative", name))
+        p, forms = self.way(node, Quantity("derivative", name))
         p = replay.steps(node, name, p)
-        known = {name: self.operand(name, p) for name in node.inputs}
-        # The backward function may use the node's own value, which has an error too.
-        known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
-        dy = Ball.exact(self.exact[node.name], p)
-        found = [rules.hands_on(node, dy, known)[position] for rules in ways]
+        if (p, forms) not in made:
+            made[p, forms] = self.handed_on(node, p, forms)
+        found, zeroed = ([balls[position] for balls in ways] for ways in made[p, forms])
         own, of = replay.of(node.name), replay.of(name)
 
         def off(balls: Iterable[Ball]) -> Array:
             return self.off(replay.arrived(d, own, of) for d in balls)
 
         mid, rad = found[0].mid, off(found)
-        if p.zeroes:  # At a kink or a tie it matters whether a subnormal number is zero.
-            zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
-            ball = ways[0].hands_on(node, dy, zeroed)[position]
+        for ball in zeroed:
             rad = np.maximum(rad, np.abs(ball.mid - mid) + off([ball]))
         return Ball(mid, rad, of)
+
+    def handed_on(self, node: Node, p: Precision, forms: Sequence[str]) -> Ways:
+        """Return what a node hands on to all inputs, in each form; and with subnormals as zeros.
+
+        At a kink or a tie it matters whether a subnormal number is zero.
+        """
+        known = {name: self.operand(name, p) for name in node.inputs}
+        # The backward function may use the node's own value, which has an error too.
+        known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
+        dy = Ball.exact(self.exact[node.name], p)
+        found = [by(node, form).hands_on(node, dy, known) for form in forms]
+        if not p.zeroes:
+            return found, []
+        zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
+        return found, [by(node, forms[0]).hands_on(node, dy, zeroed)]
 
     def off(self, ways: Iterable[Ball]) -> Array:
         """Return the largest radius of the balls of one result in several forms."""
@@ -323,6 +340,11 @@ class Sweep:
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                     total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
+
+
+def by(node: Node, form: str) -> Rules:
+    """Return the rules by which a node is computed in a form."""
+    return Rules(ops={node.op: node.rule.forms[form]}) if form else RIGHT
 
 
 def _verdict(share: float, bound: float, *, decided: bool) -> Verdict:
