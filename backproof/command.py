@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("implementation", help="a framework, a variant of one, or an adapter")
     one.add_argument("case", help="a case of `verify`, a network or an op: article, gpt, conv")
-    one.add_argument("folder", type=Path, help="a new or empty folder")
+    one.add_argument("trace", type=Path, help="a new or empty folder, or a new archive: a.zip")
     one.add_argument("--precision", default="float32", help="default: %(default)s")
     one.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     one.add_argument(
@@ -122,9 +122,12 @@ def parser() -> argparse.ArgumentParser:
         help="certify a recorded trace, from its files alone",
         epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
     )
-    one.add_argument("folder", type=Path, help="the folder of program.json and its numbers")
+    one.add_argument("trace", type=Path, help="the folder of program.json, or the archive")
     one.add_argument("--workers", type=_count, metavar="N", help="judge the links in N processes")
     one.add_argument("--dask", metavar="ADDRESS", help="judge the links on a Dask cluster")
+    one.add_argument(
+        "--memory", type=_bytes, metavar="SIZE", help="what each process may use: 500M, 2G"
+    )
     one.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page: a table of all links"
     )
@@ -138,12 +141,20 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
     one.set_defaults(run=_findings)
 
-    one = commands.add_parser("report", help="make an HTML page of a JSON report")
+    one = commands.add_parser("report", help="make a page of a JSON report, or one of several")
     kinds = one.add_subparsers(metavar="KIND", required=True)
     page = kinds.add_parser("html", help="make an HTML page of a JSON report")
     page.add_argument("report", type=Path, help="the JSON file that `verify --report-json` wrote")
     page.add_argument("page", type=Path, help="the HTML file to write")
     page.set_defaults(run=_page)
+    merge = kinds.add_parser(
+        "merge",
+        help="make one JSON report of several",
+        epilog="exit status: 0, or 1 if reports contradict each other, 2 if a file is not a report",
+    )
+    merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    merge.add_argument("--json", type=Path, metavar="FILE", required=True, help="the one to write")
+    merge.set_defaults(run=_merge)
 
     one = commands.add_parser(
         "compare",
@@ -161,12 +172,12 @@ def _record(asked: argparse.Namespace) -> int:
     """Record one pass of an implementation."""
     from backproof.adapters.protocol import AdapterError, Unsupported  # noqa: PLC0415 NumPy
     from backproof.running.record import recorded  # noqa: PLC0415 for this command alone
-    from backproof.traces.numbers import TraceError  # noqa: PLC0415 likewise
+    from backproof.traces.files import TraceError  # noqa: PLC0415 likewise
     from backproof.traces.writing import write  # noqa: PLC0415 likewise
 
     which = (asked.implementation, asked.case, asked.precision, asked.seed, asked.adapter)
     try:
-        write(recorded(*which), asked.folder)
+        write(recorded(*which), asked.trace)
     except (AdapterError, TraceError, Unsupported, ValueError) as error:
         return _refuse(error)
     return 0
@@ -175,15 +186,19 @@ def _record(asked: argparse.Namespace) -> int:
 def _certify(asked: argparse.Namespace) -> int:
     """Print the certificate of a recorded trace, and write its reports."""
     from backproof.programs.from_file import TraceError, certify_trace  # noqa: PLC0415 NumPy
+    from backproof.programs.memory import hold_to  # noqa: PLC0415 likewise
 
     try:
         with _executor(asked) as executor:
-            certificate = certify_trace(asked.folder, executor=executor)
+            hold_to(asked.memory)
+            certificate = certify_trace(asked.trace, executor=executor, memory=asked.memory)
         if asked.report:
             certificate.report(asked.report)
         if asked.json:
             asked.json.write_text(certificate.to_json(), encoding="utf-8")
-    except (TraceError, OSError, MemoryError, BrokenExecutor) as error:
+    except MemoryError as error:
+        return _refuse(f"{asked.trace}: {error}")
+    except (TraceError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
     return 0 if certificate.holds else 1
@@ -194,6 +209,14 @@ def _count(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return int(text)
+
+
+def _bytes(text: str) -> int:
+    """Return a number of bytes: "500M" is 500 million. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([1-9]\d*)([KMG])B?", text.upper())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500M or 2G")
+    return int(found[1]) * 1000 ** (1 + "KMG".index(found[2]))
 
 
 @contextmanager
@@ -208,7 +231,10 @@ def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
             yield executor
     elif asked.workers:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker's NumPy reads this
-        with ProcessPoolExecutor(asked.workers, get_context("spawn")) as executor:
+        from backproof.programs.memory import hold_to  # noqa: PLC0415 it imports NumPy
+
+        processes = get_context("spawn")
+        with ProcessPoolExecutor(asked.workers, processes, hold_to, (asked.memory,)) as executor:
             yield executor
     else:
         yield None
@@ -252,6 +278,24 @@ def _page(asked: argparse.Namespace) -> int:
     except (ReportError, OSError) as error:
         return _refuse(error)
     return 0
+
+
+def _merge(asked: argparse.Namespace) -> int:
+    """Write one report of several, and print what it says, and where they contradict each other."""
+    from backproof.report.document import ReportError, headline, read, to_json  # noqa: PLC0415
+    from backproof.report.merge import contradicted, merge  # noqa: PLC0415 for this command alone
+
+    if asked.json.resolve() in [path.resolve() for path in asked.reports]:
+        return _refuse(f"{asked.json}: would be replaced; name another file")
+    try:
+        merged, contradictions = merge({str(path): read(path) for path in asked.reports})
+        asked.json.write_text(to_json(merged), encoding="utf-8")
+    except (ReportError, OSError) as error:
+        return _refuse(error)
+    print(headline(merged))
+    if contradictions:
+        print(contradicted(contradictions))
+    return 1 if contradictions else 0
 
 
 def _compare(asked: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
-from backproof.traces.numbers import TraceError
+from backproof.traces.files import TraceError
 from backproof.traces.writing import write
 
 __all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
@@ -87,7 +87,7 @@ def record(
     jit: bool = True,
     known: Mapping[Any, Any] | None = None,
 ) -> None:
-    """Record one gradient of a function as files in a folder, which must be new or empty.
+    """Record one gradient of a function in a new or empty folder, or an archive ("a.zip").
 
     `backproof certify FOLDER` certifies it, on any machine, without JAX. All other arguments are
     those of `certify`; ops that are given by `known` are not in the files, but their names are.

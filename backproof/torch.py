@@ -19,7 +19,7 @@ from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
 from backproof.programs.second import certify_second
-from backproof.traces.numbers import TraceError
+from backproof.traces.files import TraceError
 from backproof.traces.writing import write
 
 __all__ = ["NotRecorded", "ProgramCertificate", "TraceError", "certify", "record"]
@@ -73,7 +73,7 @@ def record(
     *,
     known: Mapping[Any, Any] | None = None,
 ) -> None:
-    """Record one pass of a program as files in a folder, which must be new or empty.
+    """Record one pass of a program in a new or empty folder, or an archive ("a.zip").
 
     `backproof certify FOLDER` certifies it, on any machine, without PyTorch. loss, model, known:
     as in `certify`; ops that are given by `known` are not in the files, but their names are.

@@ -1,6 +1,7 @@
 """From a recording to its certificate."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -27,6 +28,7 @@ from backproof.reference.verdict.passes import held_end_to_end, held_without_pro
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.room import ENOUGH, Made, Room, over
 from backproof.reference.verdict.tangents import TangentReplay
 
 Spread = Callable[[Replay], Iterator[Link]]
@@ -41,8 +43,24 @@ FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What an op raises that does not take its operands, or its options."""
 
 
+@contextmanager
+def named(what: object) -> Iterator[None]:
+    """Say what was being done where memory does not suffice."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"{what}: {str(error) or 'not enough memory'}") from None
+
+
 class Guarded(Replay):
     """Replays links, and names the node whose op does not take its operands."""
+
+    def link(
+        self, quantity: Quantity, needed: Iterable[Quantity], make: Callable[[], Ball]
+    ) -> Link:
+        """Return the verdict on a link. Raises MemoryError, which names it."""
+        with named(quantity):
+            return super().link(quantity, needed, make)
 
     def value(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of a node's value. Raises Failed."""
@@ -52,15 +70,19 @@ class Guarded(Replay):
             raise Failed(name, error) from error
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
-        """Return the balls of what a node hands on. Raises Failed."""
+        """Return the balls of what a node hands on. Raises Failed, MemoryError."""
         try:
-            return super().hands_on(node, p, rules)
+            with named(f"what {node.name} hands on"):
+                return super().hands_on(node, p, rules)
         except FAILURES as error:
             raise Failed(node.name, error) from error
 
 
-def replay_of(recording: Recording) -> Replay:
-    """Return what replays a recorded pass, each array in the precision that it was computed in."""
+def replay_of(recording: Recording, room: Room = ENOUGH) -> Replay:
+    """Return what replays a recorded pass, each array in the precision that it was computed in.
+
+    room: how much memory it may use.
+    """
     arrays = {**recording.leaves, **recording.trace.values} if not recording.precisions else {}
     names = recording.precisions or {name: a.dtype.name for name, a in arrays.items()}
     precisions = {name: PRECISIONS[p] for name, p in names.items()}
@@ -72,25 +94,33 @@ def replay_of(recording: Recording) -> Replay:
         recording.plain,
         scale=recording.scale,
         precisions=precisions,
+        room=room,
+        balls=room.recent(),
     )
 
 
 def certify_recording(
-    recording: Recording, started: float, *, progress: bool, spread: Spread | None = None
+    recording: Recording,
+    started: float,
+    *,
+    progress: bool,
+    spread: Spread | None = None,
+    room: Room = ENOUGH,
 ) -> ProgramCertificate:
     """Return the certificate of a recorded pass.
 
     started: when the work began, by `perf_counter`. progress: whether a terminal shows how far it
-    is. spread: judges the links elsewhere.
+    is. spread: judges the links elsewhere. room: how much memory the work may use.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording, watch, spread=spread)
+        recording, replay, links = judged(recording, watch, partial(replay_of, room=room), spread)
         own = Certificate(recording.network.name, replay.precision.name, links)
         if recording.compiled:
             own = again(own, replay)
         if replay.plain is not None:
-            own = held_end_to_end(held_without_probes(own, replay), replay)
+            with named("the gradients end to end"):
+                own = held_end_to_end(held_without_probes(own, replay), replay)
         nodes = {node.name for node in recording.network.nodes}
         used = dict.fromkeys(
             p.name
@@ -118,7 +148,7 @@ def certify_recording(
         )
         if recording.as_run is None:
             return certificate
-        return beside(recording, certificate, recording.as_run)
+        return beside(recording, certificate, recording.as_run, room)
 
 
 def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:
@@ -253,7 +283,7 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
     stored = gradients[name].astype(p.dtype)
     if not np.array_equal(stored.astype(gradients[name].dtype), gradients[name]):
         return replay
-    trace = replace(replay.trace, gradients={**gradients, name: stored})
+    trace = replace(replay.trace, gradients=over({name: stored}, gradients))
     precisions = {**replay.precisions, name: p}
     return replace(replay, trace=trace, precisions=precisions, balls={}, unusable={})
 
@@ -307,6 +337,7 @@ def against(
     certificate: ProgramCertificate,
     gradients: Mapping[str, Array],
     loss: Array | None = None,
+    room: Room = ENOUGH,
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
@@ -322,10 +353,10 @@ def against(
         return replace(certificate, twin=(*twin,))
     compared = []
     with np.errstate(all="ignore"):
-        values = recording.trace.values if loss is None else {**recording.trace.values, own: loss}
-        trace = Trace(values, recording.trace.cotangents, {**gradients})
+        values = over({} if loss is None else {own: loss}, recording.trace.values)
+        trace = Trace(values, recording.trace.cotangents, gradients)
         sweep = OfTwin(
-            replace(replay_of(recording), trace=trace),
+            replace(replay_of(recording, room), trace=trace),
             {link.quantity: link.properties for link in certificate.links},
         )
         names = [name for name in recording.network.parameters if name in gradients]
@@ -354,7 +385,7 @@ def against(
 
 
 def beside(
-    recording: Recording, certificate: ProgramCertificate, as_run: Trace
+    recording: Recording, certificate: ProgramCertificate, as_run: Trace, room: Room
 ) -> ProgramCertificate:
     """Return the certificate with what the program computes otherwise as users run it.
 
@@ -363,35 +394,34 @@ def beside(
     cotangents, is right. All others stay in the twin.
     """
     own, trace = recording.network.loss, recording.trace
-    seen = {**trace.gradients, own: trace.values[own]}
-    found = {**as_run.gradients, **as_run.values}
+    seen = over({own: trace.values[own]}, trace.gradients)
+    found = over(as_run.gradients, as_run.values)
     both = seen.keys() & found.keys()
     twin = [
         one
-        for one in against(recording, certificate, as_run.gradients, as_run.values[own]).twin
+        for one in against(recording, certificate, as_run.gradients, as_run.values[own], room).twin
         if one.verdict != "inside"
         and not (one.name in both and np.array_equal(seen[one.name], found[one.name]))
     ]
     if twin:
-        arrays = {one.name: found[one.name] for one in twin if one.name in found}
-        right = following(recording, certificate, arrays)
+        arrays = Made([one.name for one in twin if one.name in found], found.make)
+        right = following(recording, certificate, arrays, room)
         twin = [one for one in twin if one.name not in right]
     return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
 
 
 def following(
-    recording: Recording, certificate: ProgramCertificate, arrays: Mapping[str, Array]
+    recording: Recording, certificate: ProgramCertificate, arrays: Mapping[str, Array], room: Room
 ) -> set[str]:
     """Return which arrays are inside as links from the certified values and cotangents.
 
     arrays: parameter -> its gradient in another pass, or the name of the loss -> the loss.
     """
     network, trace = certificate.program, recording.trace
-    gradients = {name: arrays.get(name, a) for name, a in trace.gradients.items()}
-    values = {**trace.values, network.loss: arrays.get(network.loss, trace.values[network.loss])}
+    values, gradients = over(arrays, trace.values), over(arrays, trace.gradients)
     other = replace(trace, values=values, gradients=gradients)
-    replay = replay_of(replace(recording, network=network, trace=other))
-    asked = {Quantity("derivative", name) for name in arrays if name in gradients}
+    replay = replay_of(replace(recording, network=network, trace=other), room)
+    asked = {Quantity("derivative", name) for name in arrays if name in trace.gradients}
     asked |= {Quantity("value", network.loss)} & {Quantity("value", name) for name in arrays}
     with np.errstate(all="ignore"):
         links = tuple(

@@ -18,11 +18,13 @@ import numpy as np
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import Failed, certify_recording, replay_of
+from backproof.programs.memory import refuse_what_is_too_large
 from backproof.reference.ops import Op
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.room import ENOUGH, Room
 from backproof.traces.as_json import is_given
-from backproof.traces.numbers import TraceError
+from backproof.traces.files import TraceError
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 
@@ -38,22 +40,30 @@ def certify_trace(
     *,
     known: Mapping[str, Op] | None = None,
     executor: Executor | None = None,
+    memory: int | None = None,
     progress: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate of a recorded trace: that of the program it was recorded from.
 
-    folder:   of `program.json` and its numbers, as `record` or another program wrote them.
+    folder:   of `program.json` and its numbers, as `record` or another program wrote them; or an
+              archive of them.
     known:    the ops that were given as `known` when it was recorded, by their names in the file.
     executor: any of `concurrent.futures`; its workers judge the links, and the certificate is the
               same. They must see the folder.
+    memory:   how many bytes the work, or that of a worker, should need. Operands are let go sooner,
+              and what the second proof needs of the whole pass lies in temporary files.
     progress: whether a terminal shows how far it is.
 
     Links are certified one after another, and each array is read when it is needed. No framework is
-    imported. Raises TraceError, in one line, where the files are not a trace.
+    imported. Raises TraceError, in one line, where the files are not a trace; MemoryError where a
+    link needs more than `memory`, before any is judged.
     """
-    started, known = perf_counter(), known or {}
-    spread = None if executor is None else partial(links_by, executor, Path(folder), known)
-    return certify_recording(read(folder, known), started, progress=progress, spread=spread)
+    started, known, room = perf_counter(), known or {}, Room(memory)
+    recording = read(folder, known)
+    if memory is not None:
+        refuse_what_is_too_large(recording, memory)
+    spread = None if executor is None else partial(links_by, executor, Path(folder), known, room)
+    return certify_recording(recording, started, progress=progress, spread=spread, room=room)
 
 
 def certify_recorded(
@@ -68,16 +78,16 @@ def certify_recorded(
     known = {node.op: node.rule for node in recording.network.nodes if is_given(node)}
     with TemporaryDirectory(prefix="backproof-") as folder:
         write(replace(recording, along=None), folder)
-        spread = partial(links_by, executor, Path(folder), known)
+        spread = partial(links_by, executor, Path(folder), known, ENOUGH)
         return certify_recording(recording, started, progress=progress, spread=spread)
 
 
 def links_by(
-    executor: Executor, folder: Path, known: Mapping[str, Op], replay: Replay
+    executor: Executor, folder: Path, known: Mapping[str, Op], room: Room, replay: Replay
 ) -> Iterator[Link]:
     """Yield the links of a replay, judged by the workers of an executor. Raises Failed."""
     folder = folder.resolve()
-    tasks = [executor.submit(links_of, folder, part, known) for part in parts(replay)]
+    tasks = [executor.submit(links_of, folder, part, known, room) for part in parts(replay)]
     for task in tasks:
         links = task.result()
         if links is None:
@@ -94,10 +104,12 @@ def parts(replay: Replay) -> Iterator[tuple[str, ...]]:
         yield (*names[start : start + size],)
 
 
-def links_of(folder: Path, names: tuple[str, ...], known: Mapping[str, Op]) -> list[Link] | None:
+def links_of(
+    folder: Path, names: tuple[str, ...], known: Mapping[str, Op], room: Room
+) -> list[Link] | None:
     """Return the verdicts on the links of some leaves and nodes; None if an op fails on them."""
     try:
         with np.errstate(all="ignore"):
-            return [*replay_of(read(folder, known)).links(frozenset(names))]
+            return [*replay_of(read(folder, known, checked=False), room).links(frozenset(names))]
     except Failed:
         return None

@@ -6,7 +6,7 @@ change that readers of earlier versions would misread gets a new VERSION, there 
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,15 @@ def read(path: Path) -> dict[str, Any]:
         if cell["verdict"] not in OUTCOMES:
             raise ReportError(f"{path}: cell {n}: unknown verdict {cell['verdict']!r}")
     return found
+
+
+def verdict_of(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
+    """Return "red", "incomplete", "empty" or "green": the first that applies."""
+    if any(counts[verdict] for verdict in RED) or failed:
+        return "red"
+    if not complete:
+        return "incomplete"
+    return "green" if counts["agrees"] or counts["known"] else "empty"
 
 
 def cells_of(report: Mapping[str, Any]) -> list[Cell]:

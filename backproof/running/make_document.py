@@ -17,8 +17,8 @@ from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, RED, in_order
-from backproof.report.document import OUTCOMES, SCHEMA, VERSION
+from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, in_order
+from backproof.report.document import OUTCOMES, SCHEMA, VERSION, verdict_of
 from backproof.running.implementations import installed
 from backproof.running.options import REFERENCE
 from backproof.scenarios.networks import CASES
@@ -63,7 +63,7 @@ def make_document(
         "seeds": list(range(seeds)),
         "machine": _machine(),
         "versions": {**{name: installed(name) for name in PACKAGES}, **versions},
-        "verdict": _verdict(counts, failed, complete=complete),
+        "verdict": verdict_of(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
         "failed": failed,
         "findings": [_finding(one) for one in recorded if one.cause in seen],
@@ -107,15 +107,6 @@ def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
         "group": [*quantities, *parts, PAIRS, *CERTIFIED],
         "network": [article.network.name, *OP_CASES, *CASES, RANDOM],
     }
-
-
-def _verdict(counts: Mapping[str, int], failed: Sequence[str], *, complete: bool) -> str:
-    """Return "red", "incomplete", "empty" or "green": the first that applies."""
-    if any(counts[verdict] for verdict in RED) or failed:
-        return "red"
-    if not complete:
-        return "incomplete"
-    return "green" if counts["agrees"] or counts["known"] else "empty"
 
 
 def _machine() -> dict[str, str | int | None]:

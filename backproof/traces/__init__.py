@@ -1,1 +1,1 @@
-"""Trace files: a recorded pass as a folder of JSON and safetensors (docs/trace-files.md)."""
+"""Trace files: a recorded pass as JSON and safetensors (docs/trace-files.md)."""

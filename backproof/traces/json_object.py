@@ -1,8 +1,9 @@
 """An object of JSON whose fields are checked as they are read."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 KINDS: Mapping[str, Callable[[Any], bool]] = {
     "a string": lambda value: isinstance(value, str),
@@ -17,6 +18,18 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
 """What JSON calls a kind of value -> whether a value is of this kind."""
 
 LACKING = object()
+
+
+def json_of(text: str) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError where it is none, or has NaN or infinity."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no number of JSON")
+
+    content = json.loads(text, parse_constant=refuse)
+    if not isinstance(content, dict):
+        raise ValueError("expected an object")  # noqa: TRY004 it is about a file
+    return content
 
 
 def _all(value: Any, kind: str) -> bool:

@@ -1,19 +1,26 @@
 """The numbers of a trace: files of safetensors, written one after another and read array by array.
 
-Source of the format: https://huggingface.co/docs/safetensors. Nothing stays open or in memory: an
-array is read when it is asked for, and released with its last use.
+Source of the format: https://huggingface.co/docs/safetensors. A file is the length of its head in 8
+bytes, the head as JSON, and the numbers. Nothing stays open or in memory: an array is read when it
+is asked for, and released with its last use.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes  # noqa: F401 registers bfloat16 with NumPy
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from backproof.reference.ops import Array
+from backproof.traces.files import File, TraceError
+from backproof.traces.json_object import Object, json_of
+
+HEAD = 8
+"""The length of a head takes so many bytes."""
 
 LARGE = 2**28
 """A file is closed once it has so many bytes: 256 MiB."""
@@ -36,10 +43,6 @@ DTYPES = {
 """The name of a dtype in a file -> in NumPy."""
 
 
-class TraceError(Exception):
-    """A trace cannot be read or written: the message says what is wrong, and where."""
-
-
 def can_be_written(a: Array) -> bool:
     """Return whether the numbers of an array are of a kind that files have."""
     return a.dtype.name in DTYPES.values()
@@ -52,11 +55,14 @@ def plain(a: Array) -> Array:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes arrays to files in a folder: "numbers-1.safetensors" and so on."""
+    """Writes arrays to files in a folder: "numbers-1.safetensors" and so on.
+
+    large: bytes after which a file is closed. checksums: of the files that are closed, by name.
+    """
 
     folder: Path
     large: int = LARGE
-    files: list[str] = field(default_factory=list)
+    checksums: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, Array] = field(default_factory=dict)
     size: int = 0
 
@@ -70,70 +76,80 @@ class Writer:
             self.close()
         return name
 
-    def close(self) -> list[str]:
-        """Write what is left, and return the names of all files."""
+    def close(self) -> dict[str, Any]:
+        """Write what is left; return the names and the checksums of all files for JSON."""
         if self.waiting:
-            file = f"numbers-{len(self.files) + 1}.safetensors"
-            save_file(self.waiting, self.folder / file)
-            self.files.append(file)
+            path = self.folder / f"numbers-{len(self.checksums) + 1}.safetensors"
+            save_file(self.waiting, path)
+            self.checksums[path.name] = File.at(path).sha256()
             self.waiting, self.size = {}, 0
-        return self.files
+        return {"numbers": [*self.checksums], "checksums": self.checksums}
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where an array is, and what it is."""
+    """Where an array is, and what it is. start: of its bytes in the file."""
 
-    file: Path
+    file: File
+    start: int
     dtype: str
     shape: tuple[int, ...]
 
 
-def index_of(folder: Path, files: Sequence[str]) -> dict[str, Stored]:
+def index_of(files: Iterable[File]) -> dict[str, Stored]:
     """Return name -> where the array is, for all arrays of all files. Raises TraceError."""
     found: dict[str, Stored] = {}
     for file in files:
-        path = folder / file
-        if Path(file).name != file or path.resolve().parent != folder.resolve():
-            raise TraceError(f"program.json: numbers: {file!r} is not a file of this folder")
         try:
-            with safe_open(path, framework="numpy") as opened:
-                for name in opened.keys():  # noqa: SIM118 it is no mapping
-                    part = opened.get_slice(name)
-                    dtype, shape = str(part.get_dtype()), tuple(part.get_shape())
-                    if dtype not in DTYPES:
-                        raise TraceError(f"{file}: {name}: {dtype} numbers are not known")
-                    if name in found:
-                        raise TraceError(f"{file}: {name}: is in {found[name].file.name} too")
-                    found[name] = Stored(path, DTYPES[dtype], shape)
-        except (SafetensorError, OSError) as error:
-            raise TraceError(f"{file}: cannot be read: {error}") from None
+            for name, stored in head_of(file):
+                if name in found:
+                    raise TraceError(f"{file.name}: {name}: is in {found[name].file.name} too")
+                found[name] = stored
+        except (ValueError, RecursionError) as error:
+            raise TraceError(f"{file.name}: cannot be read: {error}") from None
     return found
 
 
-def read_array(name: str, stored: Stored) -> Array:
+def head_of(file: File) -> Iterator[tuple[str, Stored]]:
+    """Yield the arrays of a file, by name, from its head. Raises ValueError, TraceError."""
+    size = int.from_bytes(file.read(0, HEAD), "little")
+    for name, content in json_of(bytes(file.read(HEAD, size)).decode()).items():
+        if name == "__metadata__":
+            continue
+        one = Object.of(content, name)
+        dtype = DTYPES[one.one_of("dtype", DTYPES)]
+        shape = one.get("shape", "an array of integers")
+        start, end, *more = one.get("data_offsets", "an array of integers")
+        if (
+            more
+            or any(n < 0 for n in shape)
+            or end - start != np.dtype(dtype).itemsize * prod(shape)
+        ):
+            raise ValueError(f"{name}: its numbers are not of its shape")
+        if start < 0 or HEAD + size + end > file.size:
+            raise ValueError(f"{name}: its numbers are not in the file")
+        yield name, Stored(file, HEAD + size + start, dtype, (*shape,))
+
+
+def read_array(stored: Stored) -> Array:
     """Return an array. Raises TraceError where its file is not what it was."""
-    try:
-        with safe_open(stored.file, framework="numpy") as opened:
-            a: Array = opened.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise TraceError(f"{stored.file.name}: cannot be read: {error}") from None
-    return a
+    dtype = np.dtype(stored.dtype)
+    found = stored.file.read(stored.start, dtype.itemsize * prod(stored.shape))
+    return np.frombuffer(found, dtype).reshape(stored.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers(Mapping[str, Array]):
     """The arrays of one kind, by the names of their nodes and leaves, each read when it is asked.
 
-    stored: name -> where it is. kind: the start of the names of the arrays in the files.
+    stored: name -> where it is.
     """
 
-    kind: str
     stored: Mapping[str, Stored]
 
     def __getitem__(self, name: str) -> Array:
         """Return an array. Raises KeyError, TraceError."""
-        return read_array(f"{self.kind}/{name}", self.stored[name])
+        return read_array(self.stored[name])
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""

@@ -1,10 +1,10 @@
-"""A recording is read from its folder: all but the numbers, which are read when they are used."""
+"""A recording is read from its files: all but the numbers, which are read when they are used."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from backproof.adapters.recording import Place, Recording
 from backproof.reference.backprop import Trace
@@ -13,26 +13,40 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array, Op
 from backproof.traces import layout
 from backproof.traces.as_json import node_of_json
-from backproof.traces.json_object import Object
+from backproof.traces.files import File, TraceError, files_of
+from backproof.traces.json_object import Object, json_of
 from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
-from backproof.traces.numbers import Numbers, Stored, TraceError, index_of, read_array
+from backproof.traces.numbers import Numbers, Stored, index_of, read_array
 
 
-def read(folder: str | Path, known: Mapping[str, Op] | None = None) -> Recording:
-    """Return the recording of a folder; its arrays are read when they are used.
+def read(
+    trace: str | Path, known: Mapping[str, Op] | None = None, *, checked: bool = True
+) -> Recording:
+    """Return the recording of a folder or an archive; its arrays are read when they are used.
 
-    known: the ops of one's own that were given when it was recorded, by name.
+    known:   the ops of one's own that were given when it was recorded, by name.
+    checked: whether the files of numbers must have their checksums.
+
     Raises TraceError, in one line that says what is wrong, and where.
     """
-    folder = Path(folder)
+    trace = Path(trace)
     try:
-        head = program_of(folder / layout.PROGRAM)
-        stored = index_of(folder, head.strings("numbers"))
+        files = files_of(trace)
+        head = program_of(files)
+        stored = index_of(numbers_of(head, files, checked=checked))
         return Reader(head, stored, known or {}).recording()
     except TraceError as error:
-        raise TraceError(f"{folder}: {one_line(error)}") from None
+        raise TraceError(f"{trace}: {one_line(error)}") from None
+    except OSError as error:
+        raise TraceError(f"{trace}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, OverflowError) as error:
-        raise TraceError(f"{folder}: {layout.PROGRAM}: {one_line(error)}") from None
+        raise TraceError(f"{trace}: {layout.PROGRAM}: {one_line(error)}") from None
+
+
+def entries_of(recording: Recording) -> dict[str, int]:
+    """Return leaf or node -> how many entries it has, from the heads of the files alone."""
+    both: Any = (recording.leaves, recording.trace.values)
+    return {name: prod(one.shape) for numbers in both for name, one in numbers.stored.items()}
 
 
 def one_line(error: Exception) -> str:
@@ -40,25 +54,40 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def program_of(path: Path) -> Object:
-    """Return what program.json says. Raises TraceError, ValueError."""
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number of JSON")
-
+def program_of(files: Mapping[str, File]) -> Object:
+    """Return what program.json says. Raises ValueError, TraceError."""
+    if layout.PROGRAM not in files:
+        raise TraceError(f"{layout.PROGRAM}: is not there")
+    program = files[layout.PROGRAM]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except OSError as error:
-        raise TraceError(f"{path.name}: cannot be read: {error.strerror}") from None
+        content = json_of(program.read(0, program.size).decode())
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != layout.FORMAT:
+    if content.get("format") != layout.FORMAT:
         raise ValueError(f"no trace: expected the format {layout.FORMAT!r}")
     head = Object(content, "the program")
     version = head.get("version", "an integer")
     if version != layout.VERSION:
         raise ValueError(f"a trace of version {version}; this reads version {layout.VERSION}")
     return head
+
+
+def numbers_of(head: Object, files: Mapping[str, File], *, checked: bool) -> Iterator[File]:
+    """Yield the files of numbers. checked: whether they must have their checksums.
+
+    Raises ValueError, TraceError.
+    """
+    names = head.strings("numbers")
+    checksums = head.inner("checksums", default={})
+    for name in names:
+        if name not in files:
+            raise ValueError(f"numbers: {name!r} is not a file of this trace")
+    for name in checksums.content:
+        if name not in names:
+            raise ValueError(f"checksums: {name!r} is not one of the numbers")
+        if checked and checksums.get(name, "a string") != files[name].sha256():
+            raise TraceError(f"{name}: is not what was written: its checksum is another")
+    yield from map(files.__getitem__, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +159,12 @@ class Reader:
         """Return an array of an option. Raises ValueError, TraceError."""
         if name not in self.stored:
             raise ValueError(f"no file has {name}")
-        return read_array(name, self.stored[name])
+        return read_array(self.stored[name])
 
     def numbers(self, kind: str, names: Iterable[str]) -> Numbers:
         """Return those arrays of a kind that are there."""
         named = {name: f"{kind}/{name}" for name in names}
-        return Numbers(
-            kind, {k: self.stored[one] for k, one in named.items() if one in self.stored}
-        )
+        return Numbers({k: self.stored[one] for k, one in named.items() if one in self.stored})
 
     def check(self, part: Part, declared: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
         """Raise TraceError where an array is not there, or is not as it is declared."""

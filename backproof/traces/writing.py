@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from backproof.adapters.recording import Place, Recording
@@ -12,20 +13,37 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.traces import layout
 from backproof.traces.as_json import NotWritten, node_to_json
+from backproof.traces.files import ARCHIVE, TraceError, pack
 from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
-from backproof.traces.numbers import LARGE, TraceError, Writer
+from backproof.traces.numbers import LARGE, Writer
 
 
-def write(recording: Recording, folder: str | Path, large: int = LARGE) -> None:
-    """Write a recording to a folder, which must be new or empty.
+def write(recording: Recording, trace: str | Path, large: int = LARGE) -> None:
+    """Write a recording to a folder, which must be new or empty, or to a new archive (".zip").
 
     large: bytes after which a file of numbers is closed. Raises TraceError.
     """
-    folder = Path(folder)
+    trace = Path(trace)
     if recording.along:
         raise TraceError(f"{recording.network.name}: a trace has no tangents: first order alone")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TraceError(f"{folder}: is there already")
+    if trace.exists() and (not trace.is_dir() or any(trace.iterdir())):
+        raise TraceError(f"{trace}: is there already")
+    if trace.suffix != ARCHIVE:
+        write_folder(recording, trace, large)
+        return
+    try:
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".backproof-", dir=trace.parent) as beside:
+            folder, packed = Path(beside, "folder"), Path(beside, "packed")
+            write_folder(recording, folder, large)
+            pack(folder, packed)
+            packed.rename(trace)
+    except OSError as error:
+        raise TraceError(f"{trace}: cannot be written: {error.strerror}") from None
+
+
+def write_folder(recording: Recording, folder: Path, large: int) -> None:
+    """Write a recording to a folder. Raises TraceError."""
     found, missing = sorted_out(recording)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +51,7 @@ def write(recording: Recording, folder: str | Path, large: int = LARGE) -> None:
         leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, writer)]
         for part, a in found.items():
             writer.add(str(part), a)
-        head = head_of(recording) | {"missing": [*map(str, missing)], "numbers": writer.close()}
+        head = head_of(recording) | {"missing": [*map(str, missing)], **writer.close()}
         # The program comes last: a folder without it is no trace.
         (folder / layout.PROGRAM).write_text(text(head, leaves, nodes), encoding="utf-8")
     except NotWritten as error:

@@ -28,13 +28,14 @@ of zeros in a wide ball makes all links before it consistently zero.
 The loss is held to the reference's own forward sweep: it moves by sum_i <dE/dy_i, e_i>.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.backprop import RIGHT, Rules, forward
+from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, is_zero
@@ -45,9 +46,16 @@ from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay, as_read, of_op
+from backproof.reference.verdict.room import Made, over
 
 MOVES = {"reshape", "transpose", "cast"}
 """Ops that hand on each entry of what they receive, and add nothing up."""
+
+Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
+"""What a node hands on to all of its inputs, in each form; and where subnormals are zero."""
+
+HandedOn = dict[tuple[Precision, tuple[str, ...]], Ways]
+"""Precision and forms -> what a node hands on."""
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -68,49 +76,54 @@ class Sweep:
 
     replay: Replay
     properties: Mapping[Quantity, Collection[str]] = field(default_factory=dict)
-    values: dict[str, Array] = field(init=False)
-    exact: dict[str, Array] = field(init=False)
-    errors: dict[str, Array] = field(init=False)
-    received: dict[str, Array] = field(init=False)
+    values: Named = field(init=False)
+    exact: MutableMapping[str, Any] = field(init=False)
+    errors: MutableMapping[str, Any] = field(init=False)
+    received: MutableMapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         """Sweep forward for the errors, then back."""
-        network, seen = self.replay.network, {**self.replay.leaves, **self.replay.trace.values}
-        self.values = {name: np.asarray(a, np.float64) for name, a in seen.items()}
-        self.exact, self.errors, self.received = {}, {}, {}
+        network, room = self.replay.network, self.replay.room
+        names = dict.fromkeys([*self.replay.leaves, *self.replay.nodes])
+        self.values = Made(names, lambda name: self.float64(Quantity("value", name)))
+        self.exact, self.errors, self.received = (room.arrays() for _ in range(3))
         for node in network.nodes:
-            p, ways = self.way(node, Quantity("value", node.name))
+            p, forms = self.way(node, Quantity("value", node.name))
             operands = {name: self.operand(name, p) for name in node.inputs}
-            found = (rules.value(node, operands) for rules in ways)
+            found = (by(node, form).value(node, operands) for form in forms)
             own = self.replay.of(node.name)
             self.errors[node.name] = self.off(self.replay.rounded(ball, own) for ball in found)
         shape, own = self.values[network.loss].shape, self.replay.of(network.loss)
-        handed_on = {network.loss: [Ball.exact(np.full(shape, self.replay.scale), own)]}
+        self.receive(network.loss, [Ball.exact(np.full(shape, self.replay.scale), own)])
+        left = Counter(name for node in network.nodes for name in node.inputs)
+        handed_on: dict[str, list[Ball]] = {}
         for node in reversed(network.nodes):
-            self.receive(node.name, handed_on.pop(node.name))
+            made: HandedOn = {}
             for position, name in enumerate(node.inputs):
-                if name not in network.constants:
-                    handed_on.setdefault(name, []).append(self.hands_on(node, position))
-        for name, parts in handed_on.items():
-            self.receive(name, parts)
+                if name in network.constants:
+                    continue
+                handed_on.setdefault(name, []).append(self.hands_on(node, position, made))
+                left[name] -= 1
+                if not left[name]:
+                    self.receive(name, handed_on.pop(name))
+
+    def float64(self, quantity: Quantity) -> Array:
+        """Return what the pass computed, in float64."""
+        return np.asarray(self.replay.seen(quantity), np.float64)
 
     @property
     def again(self) -> bool:
         """Whether the pass was seen to compute operands again."""
         return any(AGAIN in properties for properties in self.properties.values())
 
-    def way(self, node: Node, quantity: Quantity) -> tuple[Precision, list[Rules]]:
+    def way(self, node: Node, quantity: Quantity) -> tuple[Precision, tuple[str, ...]]:
         """Return in which precision and by which forms a node makes a quantity.
 
-        The forms that were seen come first, the reference's own last.
+        The forms that were seen come first, the reference's own, which has no name, last.
         """
-        properties, forms = self.properties.get(quantity, ()), node.rule.forms
-        seen = [
-            Rules(ops={node.op: forms[form]})
-            for form in forms
-            if {form, of_op(form, node.op)} & {*properties}
-        ]
-        return widest(self.replay.of(quantity.of), properties), [*seen, RIGHT]
+        properties = {*self.properties.get(quantity, ())}
+        seen = [form for form in node.rule.forms if {form, of_op(form, node.op)} & properties]
+        return widest(self.replay.of(quantity.of), properties), (*seen, "")
 
     def operand(self, name: str, p: Precision) -> Ball:
         """Return a value as an operand: a subnormal may be zero if the precision flushes.
@@ -121,27 +134,41 @@ class Sweep:
             return Ball.rounded(self.values[name], p)
         return Ball.exact(self.values[name], p).read()
 
-    def hands_on(self, node: Node, position: int) -> Ball:
-        """Return the ball of what a node hands on to an input, around what float64 gives."""
+    def hands_on(self, node: Node, position: int, made: HandedOn) -> Ball:
+        """Return the ball of what a node hands on to an input, around what float64 gives.
+
+        made: what it hands on to all of its inputs, which is made once for all that ask for it.
+        """
         name, replay = node.inputs[position], self.replay
-        p, ways = self.way(node, Quantity("derivative", name))
+        p, forms = self.way(node, Quantity("derivative", name))
         p = replay.steps(node, name, p)
-        known = {name: self.operand(name, p) for name in node.inputs}
-        # The backward function may use the node's own value, which has an error too.
-        known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
-        dy = Ball.exact(self.exact[node.name], p)
-        found = [rules.hands_on(node, dy, known)[position] for rules in ways]
+        if (p, forms) not in made:
+            made[p, forms] = self.handed_on(node, p, forms)
+        found, zeroed = ([balls[position] for balls in ways] for ways in made[p, forms])
         own, of = replay.of(node.name), replay.of(name)
 
         def off(balls: Iterable[Ball]) -> Array:
             return self.off(replay.arrived(d, own, of) for d in balls)
 
         mid, rad = found[0].mid, off(found)
-        if p.zeroes:  # At a kink or a tie it matters whether a subnormal number is zero.
-            zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
-            ball = ways[0].hands_on(node, dy, zeroed)[position]
+        for ball in zeroed:
             rad = np.maximum(rad, np.abs(ball.mid - mid) + off([ball]))
         return Ball(mid, rad, of)
+
+    def handed_on(self, node: Node, p: Precision, forms: Sequence[str]) -> Ways:
+        """Return what a node hands on to all inputs, in each form; and with subnormals as zeros.
+
+        At a kink or a tie it matters whether a subnormal number is zero.
+        """
+        known = {name: self.operand(name, p) for name in node.inputs}
+        # The backward function may use the node's own value, which has an error too.
+        known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
+        dy = Ball.exact(self.exact[node.name], p)
+        found = [by(node, form).hands_on(node, dy, known) for form in forms]
+        if not p.zeroes:
+            return found, []
+        zeroed = {name: as_read(a.mid, p, p) for name, a in known.items()}
+        return found, [by(node, forms[0]).hands_on(node, dy, zeroed)]
 
     def off(self, ways: Iterable[Ball]) -> Array:
         """Return the largest radius of the balls of one result in several forms."""
@@ -168,14 +195,16 @@ class Sweep:
 
     def tangents(self, u: Named) -> tuple[Named, Named]:
         """Return the tangents along u of all values and, where they are needed, cotangents."""
-        duals = {name: Dual(a, u.get(name, 0.0)) for name, a in self.values.items()}
+        values, cotangents = (self.replay.room.arrays() for _ in range(2))
+        for name in self.values:
+            values[name] = u.get(name, 0.0)
+        duals = Made(self.values.keys(), lambda name: Dual(self.values[name], values[name]))
         for node in self.replay.network.nodes:
-            if not all(is_zero(duals[name].tangent) for name in node.inputs):
-                duals[node.name].tangent = RIGHT.value(node, duals).tangent
-        values = {name: dual.tangent for name, dual in duals.items()}
+            if not all(is_zero(values[name]) for name in node.inputs):
+                values[node.name] = RIGHT.value(node, duals).tangent
         if not self.again:
             return values, {}
-        cotangents: dict[str, Any] = {self.replay.network.loss: 0.0}
+        cotangents[self.replay.network.loss] = 0.0
         for node in reversed(self.replay.network.nodes):
             dy = Dual(self.exact[node.name], cotangents[node.name])
             for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, duals), strict=True):
@@ -223,13 +252,12 @@ class Sweep:
         if len(names) == 1:
             yield from map(self.gradient, of.values())
             return
-        gradients = self.replay.trace.gradients
-        moved = {name: np.asarray(gradients[name], np.float64) - self.exact[name] for name in names}
+        moved = Made(names, lambda k: self.float64(Quantity("derivative", k)) - self.exact[k])
         sizes = {name: float(np.sum(np.abs(self.exact[name]))) for name in names}
-        shares = {k: float(np.sum(np.abs(d))) / sizes[k] for k, d in moved.items() if sizes[k]}
+        shares = {k: float(np.sum(np.abs(moved[k]))) / sizes[k] for k in names if sizes[k]}
         bound = np.inf
         if len(shares) == len(names):
-            bound = self.bound({name: np.sign(d) / sizes[name] for name, d in moved.items()})
+            bound = self.bound(Made(names, lambda name: np.sign(moved[name]) / sizes[name]))
         if not sum(shares.values()) <= bound < 1:
             half = len(names) // 2
             yield from self.gradients(names[:half])
@@ -240,7 +268,7 @@ class Sweep:
                 quantity,
                 "inside",
                 self.replay.precision.name,
-                entries=moved[name].size,
+                entries=self.exact[name].size,
                 share=_share(shares[name], bound),
                 resolution=bound,
             )
@@ -248,10 +276,12 @@ class Sweep:
     def loss(self) -> Link:
         """Return the verdict on the loss: held to the reference's own forward sweep."""
         name, scale = self.replay.network.loss, self.replay.scale
-        leaves = {leaf: self.values[leaf] for leaf in self.replay.leaves}
+        known = self.replay.room.arrays()
+        operands = over(known, self.values)
         with np.errstate(all="ignore"):
-            exact = np.asarray(forward(self.replay.network, leaves)[name])
-        seen = self.values[name]
+            for node in self.replay.network.nodes:
+                known[node.name] = RIGHT.value(node, operands)
+        exact, seen = np.asarray(known[name]), self.values[name]
         distance, size = float(np.sum(np.abs(seen - exact))), float(np.sum(np.abs(exact)))
         bound = self.moved(self.exact) / scale
         if distance > bound:  # at a kink, the slopes on its other side count as well
@@ -275,13 +305,14 @@ class Sweep:
         total = sum(_moved(slopes[node], rad) for node, rad in self.errors.items())
         return 2 * total * self.both
 
-    def slopes(self) -> dict[str, Array]:
+    def slopes(self) -> Named:
         """Return node -> the largest magnitude of dE/d(node) over all that values may be."""
-        network, replay, found = self.replay.network, self.replay, {}
-        values = {
-            name: Ball(a, 2 * self.errors.get(name, 0.0), replay.own(name))
-            for name, a in self.values.items()
-        }
+        network, replay, found = self.replay.network, self.replay, self.replay.room.arrays()
+
+        def ball(name: str) -> Ball:
+            return Ball(self.values[name], 2 * self.errors.get(name, 0.0), replay.own(name))
+
+        values = Made(self.values.keys(), ball)
         loss = network.loss
         one = Ball.exact(np.full(values[loss].shape, replay.scale), replay.own(loss))
         handed_on: dict[str, list[Ball]] = {network.loss: [one]}
@@ -289,7 +320,8 @@ class Sweep:
             dy: Ball = RIGHT.receive(node.name, handed_on.pop(node.name))
             found[node.name] = np.abs(dy.mid) + radii(dy)
             for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, values), strict=True):
-                handed_on.setdefault(name, []).append(d)
+                if name in replay.nodes:
+                    handed_on.setdefault(name, []).append(d)
         return found
 
     def terms(self, name: str) -> float:
@@ -308,6 +340,11 @@ class Sweep:
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                     total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
+
+
+def by(node: Node, form: str) -> Rules:
+    """Return the rules by which a node is computed in a form."""
+    return Rules(ops={node.op: node.rule.forms[form]}) if form else RIGHT
 
 
 def _verdict(share: float, bound: float, *, decided: bool) -> Verdict:

@@ -66,6 +66,8 @@ def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
         once.update,
         once.scale,
         once.precisions,
+        room=once.room,
+        balls=once.room.recent(),
         once=once,
         held=frozenset(held),
     )

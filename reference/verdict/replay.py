@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
+from backproof.reference.verdict.room import ENOUGH, Recent, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,6 @@ class Update:
 
     updated: Mapping[str, Array]
     eta: float
-
-
-MOST = 2**24
-"""So many numbers are kept as operands for the links that follow: 128 MiB in float64."""
-
-
-class Recent(dict[tuple[Quantity, Precision], Any]):
-    """The operands that were made last; those before them are let go."""
-
-    entries = 0
-
-    def __setitem__(self, key: tuple[Quantity, Precision], made: Any) -> None:
-        """Keep an operand, and let the oldest ones go while there are too many numbers."""
-        super().__setitem__(key, made)
-        self.entries += prod(np.shape(made))
-        while self.entries > MOST and len(self) > 1:
-            self.entries -= prod(np.shape(self.pop(next(iter(self)))))
 
 
 @dataclass(slots=True)
@@ -63,6 +46,7 @@ class Replay:
     update:    the step after the pass, if it is to be certified too.
     scale:     the loss scale: the derivative of what was differentiated with respect to the loss.
     number:    (array, precision asked for, precision p) -> the array as an operand in p.
+    room:      where arrays are kept.
     balls:     the operands that were made last.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
     nodes:     the network's, by name.
@@ -78,6 +62,7 @@ class Replay:
     scale: float = 1.0
     precisions: Mapping[str, Precision] = field(default_factory=dict)
     number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
+    room: Room = ENOUGH
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
     nodes: dict[str, Node] = field(init=False)
@@ -156,7 +141,7 @@ class Replay:
         """Return the replay of the pass without probes, which has values and gradients."""
         if self.plain is None:
             return None
-        return replace(self, trace=self.plain, plain=None, balls=Recent(), unusable={})
+        return replace(self, trace=self.plain, plain=None, balls=self.room.recent(), unusable={})
 
     def backward_links(self, of: Collection[str] | None = None) -> Iterator[Link]:
         """Yield the links of the backward sweep, in which each node hands on once. of: as above."""
@@ -165,7 +150,9 @@ class Replay:
             seed = partial(self.receives, network.loss, self.own(network.loss))
             yield self.link(Quantity("derivative", network.loss), [], seed)
         used = (name for node in network.nodes for name in node.inputs)
-        left = Counter(name for name in used if of is None or name in of)
+        wanted = {*self.consumers} if of is None else {*of}
+        wanted -= network.constants
+        left = Counter(name for name in used if name in wanted)
         handed_on: dict[str, list[Ball]] = {name: [] for name in left}
         needed: dict[str, list[Quantity]] = {name: [] for name in left}
         for node in reversed(network.nodes):
@@ -203,8 +190,6 @@ class Replay:
     ) -> Iterator[Link]:
         """Yield the link of what a node or leaf receives, with probes and without."""
         quantity = Quantity("derivative", name)
-        if name in self.network.constants:
-            return
         for node in self.consumers[name]:
             if not node.is_known:
                 yield self.open_link(quantity, node)

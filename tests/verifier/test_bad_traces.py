@@ -14,7 +14,7 @@ from backproof.adapters.recording import Recording
 from backproof.programs.certify import certify_recording
 from backproof.reference.backprop import backprop
 from backproof.reference.networks import mlp
-from backproof.traces.numbers import TraceError
+from backproof.traces.files import TraceError
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 
@@ -51,6 +51,10 @@ def program(change: Callable[[Any], Any]) -> Callable[[Path], None]:
     return changed
 
 
+unchecked = program(lambda p: p.pop("checksums"))
+"""Leaves the checksums out, as a program may that writes a trace."""
+
+
 def numbers(change: Callable[[Any], Any]) -> Callable[[Path], None]:
     """Return what changes the arrays."""
 
@@ -58,6 +62,7 @@ def numbers(change: Callable[[Any], Any]) -> Callable[[Path], None]:
         arrays = load_file(folder / NUMBERS)
         change(arrays)
         save_file(arrays, folder / NUMBERS)
+        unchecked(folder)
 
     return changed
 
@@ -68,6 +73,8 @@ def cut(name: str, *, to: int) -> Callable[[Path], None]:
     def changed(folder: Path) -> None:
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:to])
+        if name == NUMBERS:
+            unchecked(folder)
 
     return changed
 
@@ -90,10 +97,33 @@ def outside(folder: Path) -> None:
     (folder / NUMBERS).symlink_to(folder.parent / NUMBERS)
 
 
-def header(folder: Path) -> None:
-    """Put NaN in the header of a file of numbers."""
+def head(old: str, new: str) -> Callable[[Path], None]:
+    """Return what changes the head of a file of numbers, where this stands first."""
+
+    def changed(folder: Path) -> None:
+        whole = (folder / NUMBERS).read_bytes()
+        end = 8 + int.from_bytes(whole[:8], "little")
+        text = whole[8:end].decode()
+        assert old in text
+        text = text.replace(old, new, 1)
+        size = len(text).to_bytes(8, "little")
+        (folder / NUMBERS).write_bytes(size + text.encode() + whole[end:])
+        unchecked(folder)
+
+    return changed
+
+
+def huge(folder: Path) -> None:
+    """Let a head be as large as no file is."""
     whole = (folder / NUMBERS).read_bytes()
-    (folder / NUMBERS).write_bytes(whole.replace(b'"data_offsets":[0,', b'"data_offsets":[NaN,'))
+    (folder / NUMBERS).write_bytes(b"\xff" * 8 + whole[8:])
+    unchecked(folder)
+
+
+def flip(folder: Path) -> None:
+    """Change the last bit of the numbers."""
+    whole = (folder / NUMBERS).read_bytes()
+    (folder / NUMBERS).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
 
 
 def twice(folder: Path) -> None:
@@ -103,12 +133,12 @@ def twice(folder: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "no folder": (lambda folder: folder.rename(folder.parent / "other"), "program.json: cannot be read: No such file"),
-    "no program": (lambda folder: (folder / "program.json").unlink(), "program.json: cannot be read: No such file"),
+    "no folder": (lambda folder: folder.rename(folder.parent / "other"), "cannot be read: No such file"),
+    "no program": (lambda folder: (folder / "program.json").unlink(), "program.json: is not there"),
     "no JSON": (cut("program.json", to=100), "program.json: not JSON: "),
     "an empty program": (cut("program.json", to=0), "program.json: not JSON: "),
     "no UTF-8": (lambda folder: (folder / "program.json").write_bytes(b"\xff\xfe"), "program.json: not JSON: "),
-    "another file": (lambda folder: (folder / "program.json").write_text("[]"), "program.json: no trace: expected the format 'backproof trace'"),
+    "another file": (lambda folder: (folder / "program.json").write_text("{}"), "program.json: no trace: expected the format 'backproof trace'"),
     "too new": (program(lambda p: p.update(version=2)), "program.json: a trace of version 2; this reads version 1"),
     "no version": (program(lambda p: p.pop("version")), "program.json: the program: lacks 'version', expected an integer"),
     "NaN": (text('"loss_scale": 1.0', '"loss_scale": NaN'), "program.json: not JSON: NaN is no number of JSON"),
@@ -127,14 +157,24 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
     "a form": (program(lambda p: p["nodes"][1].update(program={"leaves": ["a"], "nodes": [{"name": "b", "op": "tanh", "inputs": ["a"]}]}, op="t", forms=["c"])), "program.json: node E: forms: 'c' is none of "),
     "a node of no kind": (program(lambda p: p["nodes"].append(3)), "program.json: a node: expected an object"),
-    "a file that is not there": (program(lambda p: p.update(numbers=["a.safetensors"])), "a.safetensors: cannot be read: "),
-    "a file cut off": (cut(NUMBERS, to=900), f"{NUMBERS}: cannot be read: "),
-    "numbers cut off": (cut(NUMBERS, to=-8), f"{NUMBERS}: cannot be read: "),
-    "an empty file": (cut(NUMBERS, to=0), f"{NUMBERS}: cannot be read: "),
-    "a header with NaN": (header, f"{NUMBERS}: cannot be read: "),
-    "a path": (program(lambda p: p.update(numbers=[f"../trace/{NUMBERS}"])), f"program.json: numbers: '../trace/{NUMBERS}' is not a file of this folder"),
-    "an absolute path": (program(lambda p: p.update(numbers=["/etc/passwd"])), "program.json: numbers: '/etc/passwd' is not a file of this folder"),
-    "a link that leaves": (outside, f"program.json: numbers: '{NUMBERS}' is not a file of this folder"),
+    "a file that is not there": (program(lambda p: p.update(numbers=["a.safetensors"])), "program.json: numbers: 'a.safetensors' is not a file of this trace"),
+    "a file cut off": (cut(NUMBERS, to=300), f"{NUMBERS}: cannot be read: it is cut off"),
+    "numbers cut off": (cut(NUMBERS, to=-8), f"{NUMBERS}: cannot be read: value/x: its numbers are not in the file"),
+    "an empty file": (cut(NUMBERS, to=0), f"{NUMBERS}: cannot be read: it is cut off"),
+    "a header with NaN": (head('"data_offsets":[0,', '"data_offsets":[NaN,'), f"{NUMBERS}: cannot be read: NaN is no number of JSON"),
+    "a header that is none": (head("{", "["), f"{NUMBERS}: cannot be read: Expecting "),
+    "a header that is text": (head('{"', '"{'), f"{NUMBERS}: cannot be read: "),
+    "a huge header": (huge, f"{NUMBERS}: cannot be read: it is cut off"),
+    "numbers before the file": (head('"data_offsets":[0,8]', '"data_offsets":[-8,0]'), f"{NUMBERS}: cannot be read: cotangent/E: its numbers are not in the file"),
+    "numbers of no shape": (head('"shape":[]', '"shape":[2]'), f"{NUMBERS}: cannot be read: cotangent/E: its numbers are not of its shape"),
+    "a negative shape": (head('"shape":[3,2]', '"shape":[-3,-2]'), f"{NUMBERS}: cannot be read: gradient/W1: its numbers are not of its shape"),
+    "numbers of no kind": (head('"F64"', '"F8"'), f"{NUMBERS}: cannot be read: cotangent/E: dtype: 'F8' is none of F64, "),
+    "a checksum": (flip, f"{NUMBERS}: is not what was written: its checksum is another"),
+    "a checksum of no kind": (program(lambda p: p.update(checksums={NUMBERS: 3})), f"program.json: the program: checksums: {NUMBERS}: expected a string"),
+    "a checksum of no file": (program(lambda p: p["checksums"].update(a="0" * 64)), "program.json: checksums: 'a' is not one of the numbers"),
+    "a path": (program(lambda p: p.update(numbers=[f"../trace/{NUMBERS}"])), f"program.json: numbers: '../trace/{NUMBERS}' is not a file of this trace"),
+    "an absolute path": (program(lambda p: p.update(numbers=["/etc/passwd"])), "program.json: numbers: '/etc/passwd' is not a file of this trace"),
+    "a link that leaves": (outside, f"program.json: numbers: '{NUMBERS}' is not a file of this trace"),
     "an array missing": (numbers(lambda a: a.pop("cotangent/net1")), "no file has cotangent/net1"),
     "a value missing": (program(lambda p: p["missing"].append("value/net1")) , ""),
     "another shape": (numbers(lambda a: a.update({"gradient/W1": np.zeros((2, 3))})), f"{NUMBERS}: gradient/W1: expected float64 of shape (3, 2), found float64 of shape (2, 3)"),

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +21,13 @@ from backproof.reference.fixtures import FIXTURES
 from backproof.reference.network import Network
 from backproof.reference.networks import mlp
 from backproof.reference.ops import OPS, Op
-from backproof.reference.verdict import replay as replays
 from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
 from backproof.running.record import recorded
 from backproof.traces.as_json import NotWritten, option_of_json, option_to_json
+from backproof.traces.files import TraceError
 from backproof.traces.messages import packed, unpacked
-from backproof.traces.numbers import DTYPES, LARGE, TraceError
+from backproof.traces.numbers import DTYPES
 from backproof.traces.reading import read
 from backproof.traces.writing import write
 from tests.verifier.lazy import Lazy
@@ -263,42 +262,6 @@ def test_ops_of_ones_own(tmp_path: Path) -> None:
     assert [one.place.function for one in certify_trace(tmp_path / "trace").unknown] == [
         "torch.hypot"
     ]
-
-
-def peak(folder: Path) -> int:
-    """Return how many bytes a certificate needs at once."""
-    tracemalloc.start()
-    assert certify_trace(folder, progress=False).holds
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return most
-
-
-def test_memory_does_not_grow_with_the_trace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Four times as many layers take four times the file, and not more memory."""
-    monkeypatch.setattr(replays, "MOST", 2 * 128 * 128)
-    for n in (4, 16):
-        write(recording_of(mlp((128,) * (n + 1), "tanh", batch=2)), tmp_path / str(n))
-    files = [(tmp_path / n / "numbers-1.safetensors").stat().st_size for n in ("4", "16")]
-    peak(tmp_path / "4")  # imports what it needs
-    few, many = peak(tmp_path / "4"), peak(tmp_path / "16")
-
-    assert files[1] > 3.9 * files[0]
-    assert many < 1.5 * few
-    assert many < files[1]
-    assert LARGE == 2**28
-
-
-def test_operands_are_let_go() -> None:
-    """Of the operands no more numbers are kept than allowed, but for the last one."""
-    kept = replays.Recent()
-    for i in range(4):
-        kept[i, None] = np.empty(replays.MOST // 2 - 1, np.int8)  # type: ignore[index]
-    kept[4, None] = np.empty(2 * replays.MOST, np.int8)  # type: ignore[index]
-
-    assert [*kept] == [(4, None)]
 
 
 def test_no_framework_is_needed(article: Article, tmp_path: Path) -> None:
