@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from backproof.adapters.recording import Place, Recording
+from backproof.adapters.recording import Along, Place, Recording
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -15,7 +15,7 @@ from backproof.traces import layout
 from backproof.traces.as_json import node_of_json
 from backproof.traces.files import File, TraceError, files_of
 from backproof.traces.json_object import Object, json_of
-from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
+from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE, Part
 from backproof.traces.numbers import Numbers, Stored, index_of, read_array
 
 
@@ -107,17 +107,24 @@ class Reader:
         beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
         parameters = head.strings("parameters", [*network.parameters])
         missing = {*head.strings("missing", [])}
-        for part in layout.parts(network, parameters, beside):
-            is_needed = part.kind == VALUE or (beside == layout.ENDS and part.of == network.loss)
+        along = head.get("tangents", "true or false", default=False)
+        for part in layout.parts(network, parameters, beside, along=along):
+            is_needed = part.kind.endswith(VALUE) or (
+                beside == layout.ENDS and part.of == network.loss
+            )
             if str(part) not in missing or is_needed:
                 self.check(part, declared)
         made, known = [node.name for node in network.nodes], {*declared, *parameters}
         recorded = head.inner("recorded", default={})
-        trace = Trace(
-            self.numbers(VALUE, made),
-            self.numbers(COTANGENT, made),
-            self.numbers(GRADIENT, known),
+        trace, tangents = (
+            Trace(
+                self.numbers(of + VALUE, made),
+                self.numbers(of + COTANGENT, made),
+                self.numbers(of + GRADIENT, known),
+            )
+            for of in ("", TANGENT)
         )
+        directions = self.numbers(TANGENT + VALUE, [one.name for one in leaves])
         plain = Trace(
             self.numbers(VALUE + BESIDE, made), {}, self.numbers(GRADIENT + BESIDE, known)
         )
@@ -137,6 +144,7 @@ class Reader:
             plain=plain if beside == layout.ALL else None,
             as_run=plain if beside == layout.ENDS else None,
             precisions={name: dtype for name, (dtype, _) in declared.items()},
+            along=Along(directions, tangents, head.strings("once", [])) if along else None,
         )
 
     def network(self, leaves: Iterable[Object], nodes: Iterable[Object]) -> Network:
