@@ -16,6 +16,7 @@ from backproof.traces.as_json import NotWritten, node_to_json
 from backproof.traces.files import ARCHIVE, TraceError, pack
 from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE, Part
 from backproof.traces.numbers import LARGE, Writer
+from backproof.traces.updates import arrays_of, update_to_json
 
 
 def write(recording: Recording, trace: str | Path, large: int = LARGE) -> None:
@@ -47,7 +48,7 @@ def write_folder(recording: Recording, folder: Path, large: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         writer = Writer(folder, large)
         leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, writer)]
-        for part, a in found.items():
+        for part, a in (*found.items(), *arrays_of(recording)):
             writer.add(str(part), a)
         head = head_of(recording) | {"missing": [*map(str, missing)], **writer.close()}
         # The program comes last: a folder without it is no trace.
@@ -157,6 +158,7 @@ def head_of(recording: Recording) -> dict[str, Any]:
         "without_probes": beside(recording),
         "tangents": recording.along is not None,
         "once": [*recording.along.once] if recording.along else [],
+        "updates": [update_to_json(one) for one in recording.updates],
         "parameters": [*recording.parameters],
         "stray": [*recording.stray],
         "unused": [*recording.unused],
