@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backproof import command
 from backproof.adapters.commanded import Commanded
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.figures import Article, load
@@ -40,8 +41,8 @@ def built(folder: Path, old: str = "", new: str = "") -> Path:
     text = SOURCE.read_text(encoding="utf-8")
     assert text.count(old) == 1 or not old
     (folder / "mlp.c").write_text(text.replace(old, new) if old else text, encoding="utf-8")
-    command = [compiler, "-O1", "-Wall", "-Werror", "-o", "mlp", "mlp.c", "-lm"]
-    subprocess.run(command, cwd=folder, check=True)  # noqa: S603 our own program
+    words = [compiler, "-O1", "-Wall", "-Werror", "-o", "mlp", "mlp.c", "-lm"]
+    subprocess.run(words, cwd=folder, check=True)  # noqa: S603 our own program
     return folder / "mlp"
 
 
@@ -100,6 +101,39 @@ def test_updates_and_figures(by_hand: Path, article: Article) -> None:
     assert found == pytest.approx(expected, rel=1e-14)
     with pytest.raises(Unsupported, match="float16: C has no such type"):
         implementations.value("mlp", "float16", 1, "E")
+
+
+def test_a_pass_in_c_is_recorded(
+    tmp_path: Path, by_hand: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pass of a command is recorded, and certified from its files; what it lacks is said."""
+    own = ["record", "--adapter-command", str(by_hand), "mlp"]
+
+    assert command.run([*own, "article", str(tmp_path / "trace.zip")]) == 0
+    assert command.run(["certify", str(tmp_path / "trace.zip")]) == 0
+    assert "article, float32: holds: " in capsys.readouterr().out
+    assert command.run([*own, "gpt", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("backproof: ")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--adapter-command", "./gone"], "there is no program './gone'"),
+        (["--adapter-command", " "], "there is no program ' '"),
+        (["--adapter-command", sys.executable, "--adapter", "a.py"], "not allowed with"),
+    ],
+)
+def test_what_cannot_be_recorded(
+    capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    """A command that is not there, and two adapters, are refused."""
+    with pytest.raises(SystemExit) as refused:
+        command.run(["record", *options, "mlp", "article", "trace"])
+
+    assert refused.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
