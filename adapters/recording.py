@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
@@ -48,6 +49,26 @@ class Along:
 
 
 @dataclass(frozen=True, slots=True)
+class Updated:
+    """One step of an optimizer after the pass, from the gradients of the pass.
+
+    optimizer: a definition of the reference. options: its own. parameters: what it moves.
+    step:    its number, from 1.
+    narrow:  whether corrections and rates may be computed in the precision of the parameters.
+    before:  state -> parameter -> its value before the step; empty before the first one.
+    after:   "w", a state, or another line that is shown -> parameter -> its value after the step.
+    """
+
+    optimizer: str
+    options: Mapping[str, Any]
+    parameters: tuple[str, ...]
+    step: int
+    narrow: bool
+    before: Mapping[str, Mapping[str, Array]]
+    after: Mapping[str, Mapping[str, Array]]
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One pass of a program.
 
@@ -66,6 +87,7 @@ class Recording:
     precisions: leaf or node -> the name of the precision that was asked for. Where it is empty,
              every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
+    updates: the optimizer's step after the pass, of each group of parameters.
     """
 
     network: Network
@@ -84,3 +106,4 @@ class Recording:
     as_run: Trace | None = None
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
+    updates: tuple[Updated, ...] = ()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
@@ -11,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
+from shutil import which
 
 import backproof
 
@@ -112,8 +114,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("trace", type=Path, help="a new or empty folder, or a new archive: a.zip")
     one.add_argument("--precision", default="float32", help="default: %(default)s")
     one.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    one.add_argument(
+    own = one.add_mutually_exclusive_group()
+    own.add_argument(
         "--adapter", type=Path, metavar="FILE", help="the file of your own adapter, if it is one"
+    )
+    own.add_argument(
+        "--adapter-command",
+        type=_words,
+        dest="adapter",
+        metavar="COMMAND",
+        help="the command of your own adapter, if it is one",
     )
     one.set_defaults(run=_record)
 
@@ -202,6 +212,14 @@ def _certify(asked: argparse.Namespace) -> int:
         return _refuse(error)
     print(certificate)
     return 0 if certificate.holds else 1
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words of a command. Raises ArgumentTypeError."""
+    words = (*shlex.split(text),)
+    if not words or not which(words[0]):
+        raise argparse.ArgumentTypeError(f"there is no program {text!r}")
+    return words
 
 
 def _count(text: str) -> int:

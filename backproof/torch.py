@@ -72,15 +72,16 @@ def record(
     folder: str | Path,
     *,
     known: Mapping[Any, Any] | None = None,
+    second: bool | Mapping[str, Any] = False,
 ) -> None:
     """Record one pass of a program in a new or empty folder, or an archive ("a.zip").
 
-    `backproof certify FOLDER` certifies it, on any machine, without PyTorch. loss, model, known:
-    as in `certify`; ops that are given by `known` are not in the files, but their names are.
+    `backproof certify FOLDER` certifies it, on any machine, without PyTorch. loss, model, known,
+    second: as in `certify`. Ops that are given by `known` are not in the files; their names are.
 
     Raises as `certify`, and TraceError where the folder cannot be written.
     """
-    write(recorded(loss, model, title(model), known or {}), folder)
+    write(recorded(loss, model, title(model), known or {}, second), folder)
 
 
 def title(model: Any) -> str:

@@ -1,7 +1,7 @@
 """Training: one pass and one update after another."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backproof.reference.backprop import Trace, backprop
@@ -35,6 +35,9 @@ class Record:
     after:     state, "w", or an intermediate that is shown -> parameter -> (S, *shape), its value
                after each step.
     losses:    (S,), before each step.
+    states:    state -> parameter -> its value before the first step; where it is empty, each is
+               what the optimizer starts with.
+    first:     how many steps there were before the first.
     """
 
     leaves: Mapping[str, Array]
@@ -43,6 +46,8 @@ class Record:
     gradients: Mapping[str, Array]
     after: Mapping[str, Mapping[str, Array]]
     losses: Array
+    states: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    first: int = 0
 
     def of(self, parameters: Collection[str]) -> "Record":
         """Return the record of some of the parameters; what is shown of none is left out."""
@@ -56,6 +61,7 @@ class Record:
             start=some(self.start),
             gradients=some(self.gradients),
             after={line: arrays for line, arrays in after.items() if arrays},
+            states={line: some(arrays) for line, arrays in self.states.items()},
         )
 
 

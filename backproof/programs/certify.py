@@ -11,6 +11,7 @@ import numpy as np
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import Compared, ProgramCertificate, Unknown
 from backproof.programs.progress import Watch, watched
+from backproof.programs.updates import with_updates
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
 from backproof.reference.network import UNKNOWN, Network, Node
@@ -146,9 +147,9 @@ def certify_recording(
             diagnosis=diagnosis(recording, replay, certificate),
             seconds=perf_counter() - started,
         )
-        if recording.as_run is None:
-            return certificate
-        return beside(recording, certificate, recording.as_run, room)
+        if recording.as_run is not None:
+            certificate = beside(recording, certificate, recording.as_run, room)
+        return with_updates(recording, certificate)
 
 
 def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:

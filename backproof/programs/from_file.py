@@ -19,6 +19,7 @@ from backproof.adapters.recording import Recording
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import Failed, certify_recording, replay_of
 from backproof.programs.memory import refuse_what_is_too_large
+from backproof.programs.second import certify_second
 from backproof.reference.ops import Op
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
@@ -63,7 +64,10 @@ def certify_trace(
     if memory is not None:
         refuse_what_is_too_large(recording, memory)
     spread = None if executor is None else partial(links_by, executor, Path(folder), known, room)
-    return certify_recording(recording, started, progress=progress, spread=spread, room=room)
+    found = certify_recording(recording, started, progress=progress, spread=spread, room=room)
+    if recording.along is None:
+        return found
+    return certify_second(recording, found, started, progress=progress, room=room)
 
 
 def certify_recorded(

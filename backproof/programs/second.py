@@ -20,6 +20,7 @@ from backproof.programs.certify import (
 )
 from backproof.programs.progress import watched
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.room import ENOUGH, Room
 from backproof.reference.verdict.tangents import DualTrace, TangentReplay
 
 WAY = "reverse-over-reverse"
@@ -30,22 +31,29 @@ class GuardedTangents(Guarded, TangentReplay):
     """Replays the tangents of links, and names the node whose op does not take its operands."""
 
 
-def tangents_of(recording: Recording) -> Replay:
+def tangents_of(recording: Recording, room: Room = ENOUGH) -> Replay:
     """Return what replays the tangents of a recorded pass."""
-    plain, along = replay_of(recording), recording.along or Along({}, recording.trace)
+    plain, along = replay_of(recording, room), recording.along or Along({}, recording.trace)
     return GuardedTangents(
         plain.network,
         plain.leaves,
         plain.trace,
         plain.precision,
         precisions=plain.precisions,
+        room=room,
+        balls=room.recent(),
         directions=along.directions,
         along=DualTrace(plain.trace, along.tangents),
     )
 
 
 def certify_second(
-    recording: Recording, certificate: ProgramCertificate, started: float, *, progress: bool
+    recording: Recording,
+    certificate: ProgramCertificate,
+    started: float,
+    *,
+    progress: bool,
+    room: Room = ENOUGH,
 ) -> ProgramCertificate:
     """Return the certificate of a pass with that of its tangents, each of which is a link.
 
@@ -56,7 +64,7 @@ def certify_second(
     for name in once:
         recording = without(recording, name, "it has no second derivative")
     with np.errstate(all="ignore"):
-        found, replay, links = judged(recording, watch, tangents_of)
+        found, replay, links = judged(recording, watch, partial(tangents_of, room=room))
         second = replace(
             certificate,
             network=f"{certificate.network}, second order",

@@ -1,7 +1,6 @@
 """One pass of an implementation over a case, recorded as the files of a trace."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 from backproof import adapters
 from backproof.adapters.column import Column
@@ -10,7 +9,7 @@ from backproof.adapters.recording import Recording
 from backproof.reference.article.figures import load
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.running.certificates import Certificates
-from backproof.running.implementations import Implementations
+from backproof.running.implementations import Implementations, Own
 from backproof.running.options import REFERENCE, TIME_LIMIT
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
@@ -28,25 +27,25 @@ def recorded(
     case: str,
     precision: str,
     seed: int = 0,
-    path: Path | None = None,
+    own: Own | None = None,
     limit: float = TIME_LIMIT,
 ) -> Recording:
     """Return one pass of an implementation over a case, with probes and without.
 
     implementation: the reference, a framework, or a variant of one ("torch.func"); or the name of
-    your own adapter, which is in the file `path`. limit: seconds that a call of it may take.
+    your own adapter. own: the file or the command of that. limit: seconds that a call of it may
+    take.
     Raises ValueError for a name that is not known; AdapterError, Unsupported.
     """
-    own = (path is not None) * [implementation]
-    one_of("implementation", implementation, own or [REFERENCE, *COLUMNS])
+    one_of("implementation", implementation, [implementation] if own else [REFERENCE, *COLUMNS])
     one_of("case", case, {**CASES, **OP_CASES})
     one_of("precision", precision, PRECISIONS)
-    column = Column(implementation) if path else Column.parse(implementation)
-    implementations = Implementations(load(), {implementation: path}, limit)
+    column = Column(implementation) if own else Column.parse(implementation)
+    implementations = Implementations(load(), {implementation: own}, limit)
     replay = Certificates(implementations).replay(implementation, case, precision, seed)
     network = replay.network
     names = [*replay.leaves, *(node.name for node in network.nodes)]
-    adapter = None if path or implementation == REFERENCE else adapters.load(implementation)
+    adapter = None if own or implementation == REFERENCE else adapters.load(implementation)
     return Recording(
         network,
         replay.leaves,

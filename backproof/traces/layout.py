@@ -19,6 +19,8 @@ WITHOUT_PROBES = (NOTHING, ENDS, ALL)
 """What there is of the pass without probes."""
 
 VALUE, COTANGENT, GRADIENT = "value", "cotangent", "gradient"
+TANGENT = "tangent of "
+"""The start of the kind of an array that a pass along a direction computed."""
 BESIDE = " without probes"
 """The end of the kind of an array that the pass without probes computed."""
 
@@ -35,18 +37,21 @@ class Part:
         return f"{self.kind}/{self.of}"
 
 
-def parts(network: Network, parameters: Sequence[str], beside: str) -> Iterator[Part]:
+def parts(
+    network: Network, parameters: Sequence[str], beside: str, *, along: bool = False
+) -> Iterator[Part]:
     """Yield all arrays of a trace, in the order of the passes.
 
     parameters: all that require a gradient, also those that are no leaves of the network.
-    beside: what there is of the pass without probes.
+    beside: what there is of the pass without probes. along: whether there are tangents.
     """
     leaves = [*network.inputs, *network.parameters]
     nodes = [node.name for node in network.nodes]
     differentiated = [name for name in leaves if name not in network.constants]
-    yield from (Part(VALUE, name) for name in (*leaves, *nodes))
-    yield from (Part(COTANGENT, name) for name in reversed(nodes))
-    yield from (Part(GRADIENT, name) for name in differentiated)
+    for of in ("", TANGENT) if along else ("",):
+        yield from (Part(of + VALUE, name) for name in (*leaves, *nodes))
+        yield from (Part(of + COTANGENT, name) for name in reversed(nodes))
+        yield from (Part(of + GRADIENT, name) for name in differentiated)
     if beside == ALL:
         yield from (Part(VALUE + BESIDE, name) for name in nodes)
         yield from (Part(GRADIENT + BESIDE, name) for name in differentiated)

@@ -6,17 +6,19 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from backproof.adapters.recording import Place, Recording
+from backproof.adapters.recording import Along, Place, Recording, Updated
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.ops import Array, Op
+from backproof.reference.ops import Op
 from backproof.traces import layout
+from backproof.traces.arrays import Arrays, Declared
 from backproof.traces.as_json import node_of_json
 from backproof.traces.files import File, TraceError, files_of
 from backproof.traces.json_object import Object, json_of
-from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
-from backproof.traces.numbers import Numbers, Stored, index_of, read_array
+from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE
+from backproof.traces.numbers import index_of
+from backproof.traces.updates import update_of_json
 
 
 def read(
@@ -34,7 +36,7 @@ def read(
         files = files_of(trace)
         head = program_of(files)
         stored = index_of(numbers_of(head, files, checked=checked))
-        return Reader(head, stored, known or {}).recording()
+        return Reader(head, Arrays(stored), known or {}).recording()
     except TraceError as error:
         raise TraceError(f"{trace}: {one_line(error)}") from None
     except OSError as error:
@@ -92,10 +94,10 @@ def numbers_of(head: Object, files: Mapping[str, File], *, checked: bool) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads a program. head: what program.json says. stored: all arrays of the files, by name."""
+    """Reads a program. head: what program.json says. arrays: all arrays of the files."""
 
     head: Object
-    stored: Mapping[str, Stored]
+    arrays: Arrays
     known: Mapping[str, Op]
 
     def recording(self) -> Recording:
@@ -107,23 +109,32 @@ class Reader:
         beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
         parameters = head.strings("parameters", [*network.parameters])
         missing = {*head.strings("missing", [])}
-        for part in layout.parts(network, parameters, beside):
-            is_needed = part.kind == VALUE or (beside == layout.ENDS and part.of == network.loss)
+        along = head.get("tangents", "true or false", default=False)
+        for part in layout.parts(network, parameters, beside, along=along):
+            is_needed = part.kind.endswith(VALUE) or (
+                beside == layout.ENDS and part.of == network.loss
+            )
             if str(part) not in missing or is_needed:
-                self.check(part, declared)
+                self.arrays.check(part, declared)
         made, known = [node.name for node in network.nodes], {*declared, *parameters}
         recorded = head.inner("recorded", default={})
-        trace = Trace(
-            self.numbers(VALUE, made),
-            self.numbers(COTANGENT, made),
-            self.numbers(GRADIENT, known),
+        trace, tangents = (
+            Trace(
+                self.arrays.numbers(of + VALUE, made),
+                self.arrays.numbers(of + COTANGENT, made),
+                self.arrays.numbers(of + GRADIENT, known),
+            )
+            for of in ("", TANGENT)
         )
+        directions = self.arrays.numbers(TANGENT + VALUE, [one.name for one in leaves])
         plain = Trace(
-            self.numbers(VALUE + BESIDE, made), {}, self.numbers(GRADIENT + BESIDE, known)
+            self.arrays.numbers(VALUE + BESIDE, made),
+            {},
+            self.arrays.numbers(GRADIENT + BESIDE, known),
         )
         return Recording(
             network,
-            self.numbers(VALUE, [one.name for one in leaves]),
+            self.arrays.numbers(VALUE, [one.name for one in leaves]),
             trace,
             {one.name: place_of(one) for one in nodes},
             parameters,
@@ -137,6 +148,8 @@ class Reader:
             plain=plain if beside == layout.ALL else None,
             as_run=plain if beside == layout.ENDS else None,
             precisions={name: dtype for name, (dtype, _) in declared.items()},
+            along=Along(directions, tangents, head.strings("once", [])) if along else None,
+            updates=self.updates(declared),
         )
 
     def network(self, leaves: Iterable[Object], nodes: Iterable[Object]) -> Network:
@@ -148,35 +161,23 @@ class Reader:
             kinds[one.name] = one.one_of("kind", layout.KINDS)
         return Network(
             self.head.get("name", "a string"),
-            self.numbers(VALUE, [name for name, kind in kinds.items() if kind != "parameter"]),
-            self.numbers(VALUE, [name for name, kind in kinds.items() if kind == "parameter"]),
-            tuple(node_of_json(one, self.option, self.known) for one in nodes),
+            self.arrays.numbers(
+                VALUE, [name for name, kind in kinds.items() if kind != "parameter"]
+            ),
+            self.arrays.numbers(
+                VALUE, [name for name, kind in kinds.items() if kind == "parameter"]
+            ),
+            tuple(node_of_json(one, self.arrays.option, self.known) for one in nodes),
             frozenset(),
             frozenset(name for name, kind in kinds.items() if kind == "constant"),
         )
 
-    def option(self, name: str) -> Array:
-        """Return an array of an option. Raises ValueError, TraceError."""
-        if name not in self.stored:
-            raise ValueError(f"no file has {name}")
-        return read_array(self.stored[name])
-
-    def numbers(self, kind: str, names: Iterable[str]) -> Numbers:
-        """Return those arrays of a kind that are there."""
-        named = {name: f"{kind}/{name}" for name in names}
-        return Numbers({k: self.stored[one] for k, one in named.items() if one in self.stored})
-
-    def check(self, part: Part, declared: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-        """Raise TraceError where an array is not there, or is not as it is declared."""
-        if str(part) not in self.stored:
-            raise TraceError(f"no file has {part}")
-        found = self.stored[str(part)]
-        dtype, shape = declared.get(part.of, (found.dtype, found.shape))
-        if (found.dtype, found.shape) != (dtype, shape):
-            raise TraceError(
-                f"{found.file.name}: {part}: expected {dtype} of shape {shape}, "
-                f"found {found.dtype} of shape {found.shape}"
-            )
+    def updates(self, declared: Mapping[str, Declared]) -> tuple[Updated, ...]:
+        """Return the updates after the pass. Raises ValueError, TraceError."""
+        several = [Object.of(one, "an update") for one in self.head.get("updates", "an array", [])]
+        if several and self.scale() != 1:
+            raise ValueError("updates: there are none under a loss scale")
+        return tuple(update_of_json(one, self.arrays, declared) for one in several)
 
     def scale(self) -> float:
         """Return the loss scale. Raises ValueError."""
@@ -186,7 +187,7 @@ class Reader:
         return float(scale)
 
 
-def declared_of(one: Object) -> tuple[str, tuple[int, ...]]:
+def declared_of(one: Object) -> Declared:
     """Return the dtype and the shape that a leaf or node is declared to have. Raises ValueError."""
     shape = one.get("shape", "an array of integers")
     return one.one_of("dtype", PRECISIONS), (*shape,)

@@ -7,15 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from backproof.adapters.recording import Place, Recording
+from backproof.adapters.recording import Along, Place, Recording
 from backproof.reference.backprop import Trace
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.traces import layout
 from backproof.traces.as_json import NotWritten, node_to_json
 from backproof.traces.files import ARCHIVE, TraceError, pack
-from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, VALUE, Part
+from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE, Part
 from backproof.traces.numbers import LARGE, Writer
+from backproof.traces.updates import arrays_of, update_to_json
 
 
 def write(recording: Recording, trace: str | Path, large: int = LARGE) -> None:
@@ -24,8 +25,6 @@ def write(recording: Recording, trace: str | Path, large: int = LARGE) -> None:
     large: bytes after which a file of numbers is closed. Raises TraceError.
     """
     trace = Path(trace)
-    if recording.along:
-        raise TraceError(f"{recording.network.name}: a trace has no tangents: first order alone")
     if trace.exists() and (not trace.is_dir() or any(trace.iterdir())):
         raise TraceError(f"{trace}: is there already")
     if trace.suffix != ARCHIVE:
@@ -49,7 +48,7 @@ def write_folder(recording: Recording, folder: Path, large: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         writer = Writer(folder, large)
         leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, writer)]
-        for part, a in found.items():
+        for part, a in (*found.items(), *arrays_of(recording)):
             writer.add(str(part), a)
         head = head_of(recording) | {"missing": [*map(str, missing)], **writer.close()}
         # The program comes last: a folder without it is no trace.
@@ -70,10 +69,14 @@ def beside(recording: Recording) -> str:
 def arrays(recording: Recording) -> dict[str, Mapping[str, Array]]:
     """Return the kind of an array -> all arrays of that kind, by name."""
     trace, plain = recording.trace, recording.plain or recording.as_run or Trace({}, {}, {})
+    along = recording.along or Along({}, Trace({}, {}, {}))
     return {
         VALUE: {**recording.leaves, **trace.values},
         COTANGENT: trace.cotangents,
         GRADIENT: trace.gradients,
+        TANGENT + VALUE: {**along.directions, **along.tangents.values},
+        TANGENT + COTANGENT: along.tangents.cotangents,
+        TANGENT + GRADIENT: along.tangents.gradients,
         VALUE + BESIDE: plain.values,
         GRADIENT + BESIDE: plain.gradients,
     }
@@ -86,7 +89,8 @@ def sorted_out(recording: Recording) -> tuple[dict[Part, Array], list[Part]]:
     """
     by_kind, network = arrays(recording), recording.network
     found, missing = {}, []
-    for part in layout.parts(network, recording.parameters, beside(recording)):
+    along = recording.along is not None
+    for part in layout.parts(network, recording.parameters, beside(recording), along=along):
         a = by_kind[part.kind].get(part.of)
         if a is None:
             missing.append(part)
@@ -152,6 +156,9 @@ def head_of(recording: Recording) -> dict[str, Any]:
         },
         "loss_scale": recording.scale,
         "without_probes": beside(recording),
+        "tangents": recording.along is not None,
+        "once": [*recording.along.once] if recording.along else [],
+        "updates": [update_to_json(one) for one in recording.updates],
         "parameters": [*recording.parameters],
         "stray": [*recording.stray],
         "unused": [*recording.unused],

@@ -51,7 +51,8 @@ function gelu(x, approximate) {
 
 function layerNorm(x, gamma, beta, eps) {
   const { mean, variance } = tf.moments(x, -1, true);
-  return x.sub(mean).mul(tf.rsqrt(variance.add(eps))).mul(gamma).add(beta);
+  // Not by tf.rsqrt: its gradient is -dy / (2 x^1.5), which is zero where x^1.5 overflows.
+  return x.sub(mean).div(tf.sqrt(variance.add(eps))).mul(gamma).add(beta);
 }
 
 function causal(x, fill) {
@@ -72,6 +73,7 @@ const OPS = {
   tanh: ([x], {}) => tf.tanh(x),
   relu: ([x], {}) => tf.relu(x),
   exp: ([x], {}) => tf.exp(x),
+  rsqrt: ([x], {}) => tf.rsqrt(x),
   gelu: ([x], { approximate }) => gelu(x, approximate),
   softmax: ([x], {}) => tf.softmax(x),
   log_softmax: ([x], {}) => tf.logSoftmax(x),

@@ -145,7 +145,7 @@ class Steps:
         if link.verdict == "inside" or not link.index:
             return link
         step, *index = link.index
-        after = replace(quantity, of=f"{quantity.of}{AFTER}{step + 1}")
+        after = replace(quantity, of=f"{quantity.of}{AFTER}{self.record.first + step + 1}")
         return replace(link, quantity=after, index=tuple(index))
 
     def balls_in(self, form: Form, p: Precision, own: Precision | None = None) -> dict[str, Ball]:
@@ -180,7 +180,7 @@ class Steps:
         default the one asked for; all other lines are computed in their own.
         """
         optimizer = (of or self.optimizer).by(form)
-        steps = np.arange(1, len(self.record.losses) + 1)[:, None]
+        steps = np.arange(1, len(self.record.losses) + 1)[:, None] + self.record.first
         wide = p if narrow or p.digits == FLOAT64.digits else FLOAT64
         scalars = optimizer.at(Ball.exact(steps, wide))
         if wide != p:
@@ -249,8 +249,9 @@ class Steps:
         """Return a state or w before each step, (S, N), if it is the optimizer's that runs."""
         after = self.flat(self.record.after[name])
         start = np.full_like(after[:1], optimizer.start.get(name, 0))
-        if name == "w":
-            start = np.concatenate([a.ravel() for a in self.record.start.values()])[None]
+        given = self.record.start if name == "w" else self.record.states.get(name, {})
+        if given:
+            start = np.concatenate([given[k].ravel() for k in self.record.start])[None]
         return np.concatenate([start, after[:-1]])
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:

@@ -179,6 +179,8 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a value missing": (program(lambda p: p["missing"].append("value/net1")) , ""),
     "another shape": (numbers(lambda a: a.update({"gradient/W1": np.zeros((2, 3))})), f"{NUMBERS}: gradient/W1: expected float64 of shape (3, 2), found float64 of shape (2, 3)"),
     "another dtype": (numbers(lambda a: a.update({"value/x": np.zeros((2, 3), "float32")})), f"{NUMBERS}: value/x: expected float64 of shape (2, 3), found float32 of shape (2, 3)"),
+    "no tangents": (program(lambda p: p.update(tangents=True)), "no file has tangent of value/x"),
+    "tangents of no kind": (program(lambda p: p.update(tangents="yes")), "program.json: the program: tangents: expected true or false"),
     "an array twice": (twice, "more.safetensors: "),
 }  # fmt: skip
 

@@ -3,17 +3,18 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backproof import command
 from backproof.adapters.commanded import Commanded
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.figures import Article, load
-from backproof.reference.network import Network
+from backproof.reference.network import Network, Node
 from backproof.reference.networks import gpt, mlp
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
@@ -40,8 +41,8 @@ def built(folder: Path, old: str = "", new: str = "") -> Path:
     text = SOURCE.read_text(encoding="utf-8")
     assert text.count(old) == 1 or not old
     (folder / "mlp.c").write_text(text.replace(old, new) if old else text, encoding="utf-8")
-    command = [compiler, "-O1", "-Wall", "-Werror", "-o", "mlp", "mlp.c", "-lm"]
-    subprocess.run(command, cwd=folder, check=True)  # noqa: S603 our own program
+    words = [compiler, "-O1", "-Wall", "-Werror", "-o", "mlp", "mlp.c", "-lm"]
+    subprocess.run(words, cwd=folder, check=True)  # noqa: S603 our own program
     return folder / "mlp"
 
 
@@ -102,6 +103,39 @@ def test_updates_and_figures(by_hand: Path, article: Article) -> None:
         implementations.value("mlp", "float16", 1, "E")
 
 
+def test_a_pass_in_c_is_recorded(
+    tmp_path: Path, by_hand: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pass of a command is recorded, and certified from its files; what it lacks is said."""
+    own = ["record", "--adapter-command", str(by_hand), "mlp"]
+
+    assert command.run([*own, "article", str(tmp_path / "trace.zip")]) == 0
+    assert command.run(["certify", str(tmp_path / "trace.zip")]) == 0
+    assert "article, float32: holds: " in capsys.readouterr().out
+    assert command.run([*own, "gpt", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("backproof: ")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--adapter-command", "./gone"], "there is no program './gone'"),
+        (["--adapter-command", " "], "there is no program ' '"),
+        (["--adapter-command", sys.executable, "--adapter", "a.py"], "not allowed with"),
+    ],
+)
+def test_what_cannot_be_recorded(
+    capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    """A command that is not there, and two adapters, are refused."""
+    with pytest.raises(SystemExit) as refused:
+        command.run(["record", *options, "mlp", "article", "trace"])
+
+    assert refused.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def node() -> str:
     """The program node, with TensorFlow.js where the example looks for it."""
@@ -125,13 +159,14 @@ def passes(adapter: Commanded, network: Network) -> Certificate:
 
 
 def of_op(case: str) -> Network:
-    """Return the network of an op case."""
+    """Return the network of an op case: "tanh/ordinary"."""
     return OP_CASES[case].network(0)
 
 
 SEEN_IN_TFJS: dict[str, Callable[[], Network]] = {
     "article": lambda: load().network,
     "gpt": gpt,
+    "large": lambda: of_op("layer_norm/large"),
     **{
         name: partial(of_op, f"{name}/ordinary")
         for name in (
@@ -147,6 +182,7 @@ SEEN_IN_TFJS: dict[str, Callable[[], Network]] = {
             ),
             *("softmax", "log_softmax", "layer_norm", "layer_norm-eps", "causal_mask"),
             *("matmul", "add", "subtract", "multiply", "divide", "negative", "scale", "exp"),
+            "rsqrt",
             *("sum", "mean", "reshape", "transpose", "mean_squared_error", "cross_entropy"),
         )
     },
@@ -178,6 +214,41 @@ def test_what_tensorflow_js_gets_wrong(tensorflow: Commanded) -> None:
     assert np.array_equal(trace.gradients[t], -trace.gradients[y])
 
 
+def test_a_root_of_large_numbers_in_tensorflow_js(tensorflow: Commanded) -> None:
+    """Its tf.rsqrt hands on -dy / (2 x^1.5): zero where x^1.5 overflows, from x = 4.9e25 on."""
+    x = np.array([4.0, 1e20, 1e26], np.float32)
+    c = np.array([1.0, 1e10, 1e20], np.float32)
+    nodes = Node("y", "rsqrt", ("x",)), Node("w", "multiply", ("y", "c")), Node("E", "sum", ("w",))
+    network = Network("rsqrt", {"x": x, "c": c}, {}, nodes, frozenset())
+    trace = tensorflow.trace(network, *in_precision(network, "float32"))
+    with np.errstate(over="ignore"):
+        power = (x.astype(np.float64) ** 1.5).astype(np.float32)
+
+    assert np.array_equal(trace.gradients["x"], -(c / (power * 2)))
+    assert trace.gradients["x"][2] == 0
+
+
+def test_a_layer_norm_of_large_numbers_in_javascript(tmp_path: Path, node: str) -> None:
+    """Made of tf.rsqrt, it loses a part of its gradient; as the example has it, it does not."""
+    root = {"div(tf.sqrt(variance.add(eps)))": "mul(tf.rsqrt(variance.add(eps)))"}
+    adapter = Commanded([node, str(changed(tmp_path, root))], limit=120)
+    refuted = passes(adapter, of_op("layer_norm/large")).refuted
+
+    assert refuted is not None
+    assert refuted.name == "dE/dx1"
+
+
+def changed(folder: Path, lines: Mapping[str, str]) -> Path:
+    """Return a copy of the example for TensorFlow.js with some of its text replaced."""
+    text = TFJS.read_text(encoding="utf-8")
+    for old, new in lines.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (folder / "tfjs.mjs").write_text(text, "utf-8")
+    (folder / "node_modules").symlink_to(TFJS.parent / "node_modules")
+    return folder / "tfjs.mjs"
+
+
 def test_what_is_not_written_in_javascript(tensorflow: Commanded) -> None:
     """An op, an option and a precision that the example does not have are declared."""
     for case, precision, message in (
@@ -192,12 +263,8 @@ def test_what_is_not_written_in_javascript(tensorflow: Commanded) -> None:
 
 def test_a_lost_factor_is_found_in_javascript(tmp_path: Path, node: str) -> None:
     """A factor that is lost in its source is refuted at its own link, the first of all."""
-    wrong = "tf.tanh(inner).add(1)).mul(0.5)"
-    text = TFJS.read_text(encoding="utf-8")
-    assert text.count(wrong) == 1
-    (tmp_path / "tfjs.mjs").write_text(text.replace(wrong, "tf.tanh(inner).add(1))"), "utf-8")
-    (tmp_path / "node_modules").symlink_to(TFJS.parent / "node_modules")
-    adapter = Commanded([node, str(tmp_path / "tfjs.mjs")], limit=120)
+    path = changed(tmp_path, {"tf.tanh(inner).add(1)).mul(0.5)": "tf.tanh(inner).add(1))"})
+    adapter = Commanded([node, str(path)], limit=120)
     refuted = passes(adapter, of_op("gelu-tanh/ordinary")).refuted
 
     assert refuted is not None

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from backproof.adapters.recording import Along, Recording
+from backproof.adapters.recording import Recording
 from backproof.programs.certificate import ProgramCertificate
+from backproof.programs.certify import certify_recording
 from backproof.programs.from_file import certify_trace
+from backproof.programs.second import certify_second
 from backproof.reference.article.figures import Article
 from backproof.reference.backprop import Trace, backprop
 from backproof.reference.fixtures import FIXTURES
@@ -34,6 +36,7 @@ from tests.verifier.lazy import Lazy
 
 torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
+program = Lazy("backproof.adapters.torch_program")
 bj, jax, jnp = map(Lazy, ("backproof.jax", "jax", "jax.numpy"))
 
 SCHEMA = Draft202012Validator(json.loads((FIXTURES / "trace.schema.json").read_text("utf-8")))
@@ -187,14 +190,41 @@ def test_what_users_run_is_in_the_files(article: Article, tmp_path: Path, lost: 
     ]
 
 
-def test_tangents_are_not_written(article: Article, tmp_path: Path) -> None:
-    """A recording of second order is refused in one line, and nothing is written."""
-    recording = recording_of(article.network)
-    second = replace(recording, along=Along({}, recording.trace))
+@pytest.mark.parametrize("wrong", [False, True], ids=["right", "wrong"])
+def test_second_order_from_its_files(tmp_path: Path, wrong: bool) -> None:  # noqa: FBT001
+    """A Hessian product from files is judged as in memory, and a wrong one is refuted."""
+    pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model, loss = models.mlp(nn.Tanh())
+    recording = program.record(loss, model, "p", second=True)
+    if wrong:
+        moved = recording.along.tangents.cotangents
+        moved[recording.network.nodes[1].name][:] *= 2
+    write(recording, tmp_path / "trace")
+    found = certify_trace(tmp_path / "trace")
+    of_memory = certify_second(
+        recording, certify_recording(recording, 0.0, progress=False), 0.0, progress=False
+    )
 
-    with pytest.raises(TraceError, match="a trace has no tangents: first order alone"):
-        write(second, tmp_path / "trace")
-    assert not (tmp_path / "trace").exists()
+    SCHEMA.validate(json.loads((tmp_path / "trace" / "program.json").read_text("utf-8")))
+    assert found.second is not None
+    assert of_memory.second is not None
+    assert found.links == of_memory.links
+    assert found.second.links == of_memory.second.links
+    assert found.second.holds != wrong
+    assert found.holds != wrong
+
+
+def test_a_program_without_second_derivative(tmp_path: Path) -> None:
+    """What has no second derivative is named in the files, and in the certificate."""
+    pytest.importorskip("torch")
+    params, loss = of_function(lambda w: F.hardsigmoid(w).square())
+    bt.record(loss, params, tmp_path / "trace", second=True)
+    _, *found = str(certify_trace(tmp_path / "trace")).splitlines()
+    _, *expected = str(bt.certify(loss, params, second=True)).splitlines()
+
+    assert found == expected
+    assert any("it has no second derivative" in line for line in found)
 
 
 @pytest.mark.parametrize(

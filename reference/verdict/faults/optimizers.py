@@ -69,7 +69,7 @@ def early(definition: str, options: Options) -> Optimizer | None:
 
 def exchanged(definition: str, options: Options) -> Optimizer | None:
     """Return the optimizer of exchanged betas."""
-    if "beta1" not in options:
+    if not {"beta1", "beta2"} <= options.keys():
         return None
     betas = {"beta1": options["beta2"], "beta2": options["beta1"]}
     return right(definition, {**options, **betas})
