@@ -125,7 +125,7 @@ def digits(value: float, expected: str | float, precision: str) -> float:
     """
     exact = Fraction(expected)
     error = abs(Fraction(value) - exact) / (abs(exact) if exact else Fraction(1))
-    return abs(math.log10(max(float(min(error, 1)), PRECISIONS[precision].u)))
+    return abs(math.log10(max(float(min(error, Fraction(1))), PRECISIONS[precision].u)))
 
 
 def fill(cell: Cell, certificate: Certificate) -> None:

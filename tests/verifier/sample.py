@@ -108,6 +108,8 @@ def spoiled(cell: Cell, verdict: str) -> Cell:
     if verdict == "agrees":
         return replace(cell, verdict=verdict)
     none = replace(cell, verdict=verdict, inside=0)
+    if verdict == "not run":
+        return replace(none, links=0, chain=[], share=None, proven=None, digits=None, entries=0)
     none.undecided = cell.links if verdict == "undecided" else 0
     if verdict not in SAID:
         return none

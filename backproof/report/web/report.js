@@ -116,7 +116,7 @@ for (const choice of document.querySelectorAll("select[data-drawing]")) {
       const sign = { refuted: "✗ ", undecided: "? ", degraded: "◆ " }[verdict] ?? "";
       const mark = first[choice.value] === at.dataset.key ? ` ← first ${verdict}` : "";
       at.textContent = sign + text + mark;
-      at.setAttribute("class", verdict);
+      at.setAttribute("class", verdict.replace(" ", "-"));
     }
   });
 }
