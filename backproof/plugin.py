@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Collection, Generator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,13 +25,21 @@ from backproof.reference.findings import KnownFinding
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report import progress
+from backproof.report.causes import of as causes_of
 from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
 from backproof.report.document import to_json
 from backproof.report.markdown import markdown
 from backproof.report.summary import harmless, sections
 from backproof.running.implementations import Own, installed
 from backproof.running.make_document import certify_nothing, make_document
-from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS, is_short
+from backproof.running.options import (
+    ABOVE_ZERO,
+    OPTIONS,
+    REFERENCE,
+    REPORTS,
+    is_short,
+    reproduce,
+)
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -165,7 +174,8 @@ def pytest_runtest_makereport(
         if result.failed and cell.version is None:
             cell.verdict = "not run"  # nothing could be loaded that could be refuted
         cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
-        cell.causes = cell.causes if cell.is_red else []
+        again = reproduce(item.path, item.name, item.config.getoption)
+        cell.causes = [replace(one, command=one.command or again) for one in causes_of(cell)]
         if red := [link[-1] for link in cell.chain if link[1] != "inside" and cell.is_red]:
             result.sections.append(("all links that are not inside", harmless("\n".join(red))))
         result.user_properties.append(("cell", as_dict(cell)))
