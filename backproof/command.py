@@ -174,6 +174,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("old", type=Path)
     one.add_argument("new", type=Path)
+    one.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
     one.set_defaults(run=_compare)
     return root
 
@@ -324,7 +325,11 @@ def _compare(asked: argparse.Namespace) -> int:
     try:
         old, new = read(asked.old), read(asked.new)
         changes = compare(old, new)
-    except ReportError as error:
+        if asked.html:
+            from backproof.report.compare_page import compare_page  # noqa: PLC0415 jinja2
+
+            asked.html.write_text(compare_page(old, new, changes), encoding="utf-8")
+    except (ReportError, OSError) as error:
         return _refuse(error)
     print(said(old, new, changes))
     return 1 if changes.keys() & set(WORSE) else 0

@@ -4,6 +4,8 @@ import os
 import shlex
 import sys
 from collections.abc import Collection, Generator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -23,19 +25,28 @@ from backproof.reference.findings import KnownFinding
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report import progress
+from backproof.report.causes import of as causes_of
 from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
 from backproof.report.document import to_json
 from backproof.report.markdown import markdown
-from backproof.report.summary import sections
+from backproof.report.summary import harmless, sections
 from backproof.running.implementations import Own, installed
 from backproof.running.make_document import certify_nothing, make_document
-from backproof.running.options import ABOVE_ZERO, OPTIONS, REFERENCE, REPORTS, is_short
+from backproof.running.options import (
+    ABOVE_ZERO,
+    OPTIONS,
+    REFERENCE,
+    REPORTS,
+    is_short,
+    reproduce,
+)
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
 ADAPTERS = pytest.StashKey[Mapping[str, Own | None]]()
 CELL = pytest.StashKey[Cell]()
 FINDINGS = pytest.StashKey[tuple[KnownFinding, ...]]()
+STARTED = pytest.StashKey[datetime]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # One worker per core: a second thread would only wait. NumPy reads this when it is loaded.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    config.stash[STARTED] = datetime.now(UTC)
     try:
         config.stash[ARTICLE] = articles.load()
         config.stash[GOLDEN] = goldens.read(config.stash[ARTICLE])
@@ -144,7 +156,7 @@ def pytest_pyfunc_call() -> Generator[None, Any, Any]:
     try:
         return (yield)
     except (AdapterError, RefutedError) as error:
-        outcome: BaseException = pytest.fail.Exception(str(error), pytrace=False)
+        outcome: BaseException = pytest.fail.Exception(harmless(str(error)), pytrace=False)
     except Unsupported as declared:
         outcome = pytest.skip.Exception(f"declared unsupported: {declared}")
     raise outcome
@@ -159,7 +171,13 @@ def pytest_runtest_makereport(
     cell = item.stash.get(CELL, None)
     if cell is not None and (result.when == "call" or (result.when == "setup" and result.failed)):
         cell.verdict = "known" if cell.known else VERDICTS.get(result.outcome, cell.verdict)
+        if result.failed and cell.version is None:
+            cell.verdict = "not run"  # nothing could be loaded that could be refuted
         cell.message = str(call.excinfo.value) if call.excinfo and not cell.known else None
+        again = reproduce(item.path, item.name, item.config.getoption)
+        cell.causes = [replace(one, command=one.command or again) for one in causes_of(cell)]
+        if red := [link[-1] for link in cell.chain if link[1] != "inside" and cell.is_red]:
+            result.sections.append(("all links that are not inside", harmless("\n".join(red))))
         result.user_properties.append(("cell", as_dict(cell)))
     return result
 
@@ -171,8 +189,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Write the reports, and print the tables: all of them show one document."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: Any, exitstatus: int, config: pytest.Config
+) -> Generator[None, None, None]:
+    """Write the reports, and print the tables: all of them show one document. Causes come last.
+
+    The failures of cells are printed by -v alone, since their causes say it all in a few lines.
+    """
+    stats, quiet = terminalreporter.stats, config.get_verbosity() < 1
+    kept = {kind: stats.get(kind, []) for kind in ("failed", "error")}
+    if quiet:
+        stats.update({kind: [x for x in own if not _cell(x)] for kind, own in kept.items()})
+    yield
+    stats.update({kind: own for kind, own in kept.items() if own})
     found = _document(terminalreporter, exitstatus, config)
     if path := config.getoption("--report-json"):
         Path(path).write_text(to_json(found), encoding="utf-8")
@@ -184,7 +214,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         Path(path).write_text(page(found), encoding="utf-8")
     for title, text in sections(found):
         terminalreporter.section(title)
-        terminalreporter.write_line(text)
+        terminalreporter.write_line(harmless(text))
     if is_short(config):
         terminalreporter.write_line("This was a short run; --all certifies everything.")
     if idle := _idle(terminalreporter, config):
@@ -213,6 +243,8 @@ def _document(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> 
         recorded=config.stash[FINDINGS],
         adapters=[*config.stash[ADAPTERS]],
         command=_command(config),
+        started=config.stash[STARTED],
+        seconds=(datetime.now(UTC) - config.stash[STARTED]).total_seconds(),
         seeds=config.getoption("--seeds"),
         failed=[
             one.nodeid

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link
+from backproof.report.cause import Cause
 
 FIVE_DECIMALS = Fraction(1, 2 * 10**5)
 """Half a unit of the fifth decimal: how closely any two implementations must agree."""
@@ -31,11 +32,14 @@ class Cell:
     quantity:  an expression over the trace.
     group:     the row of the matrix.
     verdict:   "agrees", "refuted", "undecided" (nothing is refuted, but a ball proves nothing),
-               "known" (a recorded finding), or "unsupported".
+               "not run" (the implementation could not be loaded), "known" (a recorded finding),
+               or "unsupported".
     digits:    significant decimal digits of agreement, at most as many as the precision can hold;
                None where there was no number.
     message:   why the verdict is not "agrees"; None where it is.
     value:     the number itself, where a single number is compared.
+    causes:    what is wrong, one fault or one op at a time; empty where it is green, or where the
+               message says all that is known.
 
     The cell of a certificate (against: "its own numbers"; iteration: the seed; digits: agreement
     of all gradients with those of the implementations before it) has more:
@@ -76,6 +80,7 @@ class Cell:
     known: Sequence[str] = ()
     value: float | None = None
     chain: Sequence[Sequence[Any]] = ()
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def outside(self) -> int:
@@ -87,6 +92,14 @@ class Cell:
         """Whether it fails the run."""
         return self.verdict in RED
 
+    @property
+    def charged(self) -> str:
+        """Whose the verdict is: of a pair, the side that is red by itself, or else both."""
+        if self.causes:
+            return " and ".join(dict.fromkeys(one.adapter for one in self.causes))
+        is_pair = self.group == PAIRS and self.is_red
+        return f"{self.adapter} and {self.against}" if is_pair else self.adapter
+
 
 PAIRS = "pairs"
 NETWORKS = "networks"
@@ -96,8 +109,8 @@ DERIVATIVES = "forward mode and second order"
 OPTIMIZERS = "optimizers"
 CERTIFIED = (OPS_ALONE, NETWORKS, VARIANTS, DERIVATIVES, OPTIMIZERS)
 RANDOM = "random networks"
-RED = ("refuted", "undecided")
-"""The verdicts that fail a run."""
+RED = ("refuted", "undecided", "not run")
+"""The verdicts that fail a run, the worst first."""
 
 VERDICTS = {"passed": "agrees", "skipped": "unsupported"}
 """Outcome of a test -> the verdict of its cell; a failure leaves the cell's own."""
@@ -107,11 +120,12 @@ def digits(value: float, expected: str | float, precision: str) -> float:
     """Return to how many significant decimal digits `value` agrees, -log10 of its error.
 
     The error is relative to the expected value, or absolute where that is zero. No number of a
-    precision can be better than its unit roundoff: 15.95 digits for float64, 7.22 for float32.
+    precision can be better than its unit roundoff: 15.95 digits for float64, 7.22 for float32; and
+    none agrees to fewer digits than none.
     """
     exact = Fraction(expected)
     error = abs(Fraction(value) - exact) / (abs(exact) if exact else Fraction(1))
-    return -math.log10(max(float(error), PRECISIONS[precision].u))
+    return abs(math.log10(max(float(min(error, Fraction(1))), PRECISIONS[precision].u)))
 
 
 def fill(cell: Cell, certificate: Certificate) -> None:
@@ -155,7 +169,8 @@ def _proof(link: Link) -> float | str | None:
 
 def as_dict(cell: Cell) -> dict[str, Any]:
     """Return a cell's fields by name."""
-    return {field.name: getattr(cell, field.name) for field in fields(cell)}
+    found = {field.name: getattr(cell, field.name) for field in fields(cell)}
+    return found | {"causes": [asdict(one) for one in cell.causes]}
 
 
 def in_order(

@@ -23,6 +23,7 @@ SIZES: Mapping[tuple[str, str], Callable[[Cell], float]] = {
 WORSE = (
     "turned red",
     "turned undecided",
+    "not run",
     "turned known",
     "no longer supported",
     *(worse for worse, _ in SIZES),
@@ -66,7 +67,7 @@ def change(old: Cell | None, new: Cell | None) -> str | None:
     if new is None:
         return "vanished"
     if old is None:
-        return {"refuted": "appeared red", "agrees": "appeared"}.get(
+        return {"refuted": "appeared red", "agrees": "appeared", "not run": "not run"}.get(
             new.verdict, f"appeared {new.verdict}"
         )
     if old.verdict != new.verdict:
@@ -74,6 +75,7 @@ def change(old: Cell | None, new: Cell | None) -> str | None:
             "refuted": "turned red",
             "agrees": "now supported" if old.verdict == "unsupported" else "turned green",
             "undecided": "turned undecided" if old.verdict != "refuted" else None,
+            "not run": "not run",
             "known": None if old.is_red else "turned known",
             "unsupported": "no longer supported",
         }[new.verdict]
@@ -91,24 +93,29 @@ def shown(digits: float | None) -> int:
 def said(old: Mapping[str, Any], new: Mapping[str, Any], changes: Mapping[str, list[Key]]) -> str:
     """Return the comparison as text: versions that changed, then a table for each kind."""
     before, after = keyed(old), keyed(new)
-    versions = [
-        f"{name} {old['versions'].get(name, '-')} -> {new['versions'].get(name, '-')}"
-        for name in {**old["versions"], **new["versions"]}
-        if old["versions"].get(name) != new["versions"].get(name)
-    ]
-    parts = [f"versions: {', '.join(versions) or 'the same'}"]
+    parts = [f"versions: {', '.join(upgrades(old, new)) or 'the same'}"]
     for kind, keys in changes.items():
         mark = " (worse)" if kind in WORSE else " (better)" if kind in BETTER else ""
         if kind == "another test fails":
             listed = "\n".join(test for (test,) in keys)
         else:
-            rows = [(*key, _state(before.get(key)), _state(after.get(key))) for key in keys]
+            rows = [(*key, state(before.get(key)), state(after.get(key))) for key in keys]
             listed = table((*KEY, "old", "new"), rows)
         parts.append(f"{kind}{mark}: {len(keys)}\n{listed}")
     return "\n\n".join(parts if changes else [*parts, "nothing changed"])
 
 
-def _state(cell: Cell | None) -> str:
+def upgrades(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the versions that changed, in words."""
+    return [
+        f"{name} {old['versions'].get(name, '-')} -> {new['versions'].get(name, '-')}"
+        for name in {**old["versions"], **new["versions"]}
+        if old["versions"].get(name) != new["versions"].get(name)
+    ]
+
+
+def state(cell: Cell | None) -> str:
+    """Return what a comparison says of a cell: its verdict, and its numbers."""
     if cell is None:
         return "-"
     found = [cell.verdict]

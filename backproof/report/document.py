@@ -11,17 +11,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from backproof.report import causes
+from backproof.report.cause import Cause
 from backproof.report.cells import RED, Cell
 
 SCHEMA = "backproof/report.schema.json"
-VERSION = 3
-OUTCOMES = ("agrees", "known", "refuted", "undecided", "unsupported")
+VERSION = 4
+OUTCOMES = ("agrees", "known", "refuted", "undecided", "not run", "unsupported")
 """The verdicts of a cell, in the order in which they are counted."""
 
 FIELDS = frozenset(field.name for field in fields(Cell))
 KEYS = frozenset(
     {
-        *("schema", "version", "command", "seeds", "machine", "versions"),
+        *("schema", "version", "command", "date", "seconds", "commit", "seeds"),
+        *("machine", "versions"),
         *("verdict", "counts", "failed", "findings", "article", "networks", "cells"),
     }
 )
@@ -76,7 +79,10 @@ def verdict_of(counts: Mapping[str, int], failed: Sequence[str], *, complete: bo
 
 def cells_of(report: Mapping[str, Any]) -> list[Cell]:
     """Return the cells of a report."""
-    return [Cell(**content) for content in report["cells"]]
+    return [
+        Cell(**{**content, "causes": [Cause(**one) for one in content["causes"]]})
+        for content in report["cells"]
+    ]
 
 
 def headline(report: Mapping[str, Any]) -> str:
@@ -92,11 +98,13 @@ def headline(report: Mapping[str, Any]) -> str:
             "empty": "… Nothing was verified",
         }
         return f"{start[report['verdict']]}: {', '.join(each)}"
+    cells = cells_of(report)
     red = []
     for verdict in RED:
-        whose = Counter(cell["adapter"] for cell in report["cells"] if cell["verdict"] == verdict)
+        whose = Counter(cell.charged for cell in cells if cell.verdict == verdict)
         by = ", ".join(f"{name} {count:,}" for name, count in whose.most_common())
         red += [f"{counts[verdict]:,} of {total:,} cells {verdict} ({by})"] if by else []
     if failed := len(report["failed"]):
         red.append(f"{failed} other {'test' if failed == 1 else 'tests'} failed")
-    return f"✗ Red: {' and '.join(red)}"
+    found = [causes.title(causes.causes(cells))] if any(cell.is_red for cell in cells) else []
+    return f"✗ Red: {': '.join([*found, ' and '.join(red)])}"

@@ -72,7 +72,7 @@ class Drawing:
         for red in RED:
             for key in [key for key, (_, found) in numbers.items() if found == red][:1]:
                 self.first.setdefault(column, key)
-        order = ("agrees", "known", "undecided", "refuted")
+        order = ("agrees", "known", *reversed(RED))
         self.verdict = max(self.verdict, verdict, key=order.index)
 
     @property

@@ -10,7 +10,14 @@ from backproof.report.tables import ABBREVIATED
 
 ARTICLE = "the article"
 WARMTHS = 5
-SIGNS = {"refuted": "✗", "undecided": "?", "known": "◆", "agrees": "✓", "unsupported": "-"}
+SIGNS = {
+    "refuted": "✗",
+    "undecided": "?",
+    "not run": "!",
+    "known": "◆",
+    "agrees": "✓",
+    "unsupported": "-",
+}
 """Verdict -> its sign, the worst first."""
 
 
@@ -50,17 +57,16 @@ class Entry:
         """What it says beside its verdict: each number, and what it is in words."""
         cells, verdict = [cell for _, cell in self.cells], self.verdict
         if verdict in RED:
-            links = sum(c.links for c in cells)
-            wrong = sum(c.undecided if verdict == "undecided" else c.outside for c in cells)
-            if not wrong:
-                wrong, links = sum(c.verdict == verdict for c in cells), len(cells)
-            return [(f"{wrong}/{links}", f"{wrong} of {links}")]
+            right, of = sum(c.inside for c in cells), sum(c.links for c in cells)
+            if not of or right == of:
+                right, of = sum(not c.is_red for c in cells), len(cells)
+            return [(f"{right}/{of}", f"{right} of {of} right")]
         if verdict != "agrees":
             return []
         if self.share is None:
             return [] if self.digits is None else [_said(self.digits, 1, "digits")]
         proven = [] if self.proven is None else [_said(self.proven, 1, "digits proven")]
-        return [_said(self.share, 2, "of the ball"), *proven]
+        return [*proven, _said(self.share, 2, "of the ball")]
 
     @property
     def text(self) -> str:
@@ -75,12 +81,13 @@ class Entry:
 
     @property
     def warmth(self) -> int:
-        """0 to 4: for the share of the ball that is used, or of the digits that are lost."""
-        part = self.share
-        if part is None and self.digits is not None:
-            (_, cell), *_ = self.cells
-            part = 1 - self.digits / -math.log10(PRECISIONS[cell.precision].u)
-        return max(0, min(WARMTHS - 1, int((part or 0.0) * WARMTHS)))
+        """0 to 4: how many of the digits that the precision has are proven, or agree."""
+        found = self.digits if self.proven is None else self.proven
+        (_, cell), *_ = self.cells
+        if found is None or cell.precision not in PRECISIONS:
+            return 0
+        part = found / -math.log10(PRECISIONS[cell.precision].u)
+        return min(WARMTHS - 1, int(part * WARMTHS))
 
 
 def _said(number: float, decimals: int, of: str) -> tuple[str, str]:
@@ -104,6 +111,11 @@ class Heatmap:
     certified: bool
     columns: dict[str, list[str]]
     rows: dict[str, list[Entry | None]]
+
+    @property
+    def labels(self) -> list[str]:
+        """The name of each column, in words."""
+        return [f"{name} {p}" for name, precisions in self.columns.items() for p in precisions]
 
 
 def heatmaps(cells: Sequence[Cell]) -> list[Heatmap]:

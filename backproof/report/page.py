@@ -8,14 +8,13 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from backproof.report import tables
-from backproof.report.cells import NETWORKS, RED, Cell
+from backproof.report import causes, tables
+from backproof.report.cells import NETWORKS, Cell
 from backproof.report.curve import MARKED, loss_curve
 from backproof.report.document import cells_of, headline
 from backproof.report.drawing import Drawing
@@ -29,42 +28,53 @@ LARGEST = 80
 """The number of nodes of the largest network that is drawn."""
 
 SHOWN = 10
-"""How many of the networks that fail are shown at first; one line opens the others."""
+"""How many causes are shown at first; one line opens the others."""
 
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the page of a document."""
     cells, article = cells_of(report), report["article"]
-    maps = heatmaps(cells)
+    maps, found = heatmaps(cells), causes.causes(cells)
     drawings = [units(article, cells)] if article else []
     drawings += networks(report["networks"], cells)
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            headline=headline(report),
+            maps=maps,
+            signs=SIGNS,
+            drawings=drawings,
+            undrawn=[name for name, nodes in report["networks"].items() if len(nodes) > LARGEST],
+            figures=figures(article, cells) if article else None,
+            abbreviated=tables.ABBREVIATED,
+            curve=loss_curve(article["losses"]) if article else None,
+            marked=MARKED,
+            red=found,
+            causes=causes.title(found),
+            entry_of=entries(maps),
+            took=duration(report["seconds"]),
+            undecided=tables.UNDECIDED if any(c.undecided and c.is_red for c in cells) else None,
+            seen_in=seen_in(maps),
+            shown=SHOWN,
+            properties=tables.properties(cells),
+            unsupported=tables.unsupported(cells),
+            css=(WEB / "report.css").read_text(encoding="utf-8"),
+            js=(WEB / "report.js").read_text(encoding="utf-8"),
+            data=packed(report["cells"], maps, drawings),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return what fills the templates: all text is escaped."""
+    return Environment(
         loader=FileSystemLoader(WEB),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja").render(
-        report=report,
-        headline=headline(report),
-        maps=maps,
-        signs=SIGNS,
-        drawings=drawings,
-        undrawn=[name for name, nodes in report["networks"].items() if len(nodes) > LARGEST],
-        figures=figures(article, cells) if article else None,
-        abbreviated=tables.ABBREVIATED,
-        curve=loss_curve(article["losses"]) if article else None,
-        marked=MARKED,
-        red=red(cells, maps),
-        undecided=tables.UNDECIDED if any(c.undecided and c.is_red for c in cells) else None,
-        seen_in=seen_in(maps),
-        shown=SHOWN,
-        properties=tables.properties(cells),
-        unsupported=tables.unsupported(cells),
-        css=(WEB / "report.css").read_text(encoding="utf-8"),
-        js=(WEB / "report.js").read_text(encoding="utf-8"),
-        data=packed(report["cells"], maps, drawings),
     )
 
 
@@ -90,35 +100,16 @@ def seen_in(maps: Sequence[Heatmap]) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Red:
-    """What one implementation does wrong on one network, or leaves undecided.
-
-    cell: the first one. entry: its place in the matrix. also: how many more there are.
-    """
-
-    cell: Cell
-    entry: int
-    also: int
+def entries(maps: Sequence[Heatmap]) -> dict[int, int]:
+    """Return number of a cell -> its place in the matrix."""
+    every = (entry for one in maps for row in one.rows.values() for entry in row if entry)
+    return {number: entry.number for entry in every for number, _ in entry.cells}
 
 
-def red(cells: Sequence[Cell], maps: Sequence[Heatmap]) -> list[Red]:
-    """Return what fails, one entry per implementation, network and verdict, refuted ones first."""
-    entry_of = {
-        number: entry.number
-        for one in maps
-        for row in one.rows.values()
-        for entry in row
-        if entry
-        for number, _ in entry.cells
-    }
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for verdict in RED:
-        for number, cell in enumerate(cells):
-            if cell.verdict == verdict:
-                key = (verdict, cell.adapter, cell.group, cell.network)
-                groups.setdefault(key, []).append(number)
-    return [Red(cells[ns[0]], entry_of[ns[0]], len(ns) - 1) for ns in groups.values()]
+def duration(seconds: float) -> str:
+    """Return a time in words."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def packed(

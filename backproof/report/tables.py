@@ -168,26 +168,6 @@ def _few(names: list[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def findings(cells: Iterable[Cell], verdict: str = "refuted") -> str:
-    """Return one paragraph per adapter and network of a verdict, for the first precision."""
-    red: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        if cell.group in CERTIFIED and cell.verdict == verdict and cell.links and cell.message:
-            red.setdefault((cell.adapter, cell.network), []).append(cell)
-    paragraphs = []
-    for first, *others in red.values():
-        also = dict.fromkeys(c.precision for c in others if c.precision != first.precision)
-        more = f"\nalso in {', '.join(also)}" if also else ""
-        paragraphs.append(f"{first.message}{more}")
-    return "\n\n".join(paragraphs)
-
-
-def undecided(cells: Iterable[Cell]) -> str:
-    """Return what undecided means, and one paragraph per adapter and network that is."""
-    found = findings(cells, "undecided")
-    return f"{UNDECIDED}\n\n{found}" if found else ""
-
-
 def known(findings: Iterable[Mapping[str, str]]) -> str:
     """Return one paragraph per known finding, with its reproducer."""
     return "\n\n".join(
@@ -196,18 +176,6 @@ def known(findings: Iterable[Mapping[str, str]]) -> str:
         + textwrap.indent(one["reproducer"], "  | ")
         for one in findings
     )
-
-
-def unjudged(cells: Iterable[Cell]) -> str:
-    """Return one row per error of an adapter, with the number of cells that have it."""
-    seen: dict[tuple[str, str], int] = {}
-    for cell in cells:
-        no_number = cell.digits is None or cell.group in CERTIFIED
-        if cell.verdict == "refuted" and no_number and not cell.links and cell.message:
-            finding = (cell.adapter, cell.message.partition(f"{cell.network}: ")[2] or cell.message)
-            seen[finding] = seen.get(finding, 0) + 1
-    rows = [(adapter, count, message) for (adapter, message), count in seen.items()]
-    return table(("", "cells", "finding"), rows) if rows else ""
 
 
 def _share(shares: Iterable[float | None]) -> str:

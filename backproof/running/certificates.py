@@ -1,6 +1,6 @@
 """Certificates of every implementation on every case. Each run is made once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from math import log10
@@ -14,7 +14,7 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
@@ -54,13 +54,12 @@ class Certificates:
 
     def explanation(
         self, implementation: str, case: str, precision: str, seed: int, certificate: Certificate
-    ) -> str:
-        """Return the diagnosis of links that are not inside, one per line; "" if all are."""
+    ) -> Iterable[Diagnosis]:
+        """Return the diagnoses of links that are not inside."""
         if certificate.inside == len(certificate.links):
-            return ""
+            return ()
         replay = self.replay(implementation, case, precision, seed)
-        faults = catalogue(replay.network).values()
-        return "\n".join(f"diagnosis: {one}" for one in diagnose(replay, certificate, faults))
+        return diagnose(replay, certificate, catalogue(replay.network).values())
 
     def digits(self, implementation: str, case: str, precision: str, seed: int) -> float | None:
         """Return to how many digits all gradients agree with those of the implementations before.
@@ -157,4 +156,4 @@ def _digits(one: Array, other: Array, precision: str) -> float:
     difference = float(np.max(np.abs(a - b), initial=0))
     if not np.isfinite(difference):
         return 0.0
-    return -log10(max(difference / largest, u)) if largest else -log10(max(difference, u))
+    return abs(log10(min(max(difference / (largest or 1), u), 1)))

@@ -1,6 +1,7 @@
 """The gradients of every example of a batch, from one vectorized pass."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from backproof.reference.networks import mlp
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.faults.examples import examples
 from backproof.reference.verdict.link import Quantity
@@ -86,15 +87,15 @@ def replays_of(
     ]
 
 
-def explained(replays: Sequence[Replay], certificates: Sequence[Certificate]) -> str:
-    """Return the diagnosis of every wrong example, one line per finding."""
+def explained(
+    replays: Sequence[Replay], certificates: Sequence[Certificate]
+) -> Iterator[Diagnosis]:
+    """Yield the diagnoses of every wrong example, which their evidence names."""
     one, p = replays[0].network, replays[0].precision
     gradients = [
         {k: replay.ball(Quantity("derivative", k), p) for k in one.parameters} for replay in replays
     ]
     faults = [*examples(gradients), *catalogue(one).values()]
-    return "\n".join(
-        f"diagnosis: example {n}: {diagnosis}"
-        for n, (replay, certificate) in enumerate(zip(replays, certificates, strict=True))
-        for diagnosis in diagnose(replay, certificate, faults)
-    )
+    for n, (replay, certificate) in enumerate(zip(replays, certificates, strict=True)):
+        for diagnosis in diagnose(replay, certificate, faults):
+            yield replace(diagnosis, evidence=f"in example {n}, {diagnosis.evidence}")

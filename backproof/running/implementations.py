@@ -75,6 +75,11 @@ class Implementations:
 
         return float(self.article.value(quantity, float, at))
 
+    def pass_of(self, implementation: str, precision: str, iteration: int) -> Iteration:
+        """Return a whole iteration as an implementation computes it. Raises as `value`."""
+        found: Iteration = self._run(implementation, precision)[iteration - 1]
+        return found
+
     def ball(self, precision: str, iteration: int, quantity: str) -> Ball:
         """Return the ball in which any correct evaluation in a precision lies."""
         at = self.article.addresses[quantity]

@@ -1,6 +1,6 @@
 """The judge of one test: its cell, and the verdict on its certificate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -15,8 +15,12 @@ from backproof.reference.findings import (
     compare,
     described,
 )
+from backproof.reference.network import Network
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.diagnosis import Diagnosis
+from backproof.report.cause import Cause
 from backproof.report.cells import Cell, RefutedError, fill
+from backproof.running.causes import causes, judged
 from backproof.running.implementations import Implementations
 
 
@@ -53,13 +57,15 @@ class Judge:
         cell: Cell,
         tried: Tried = NOTHING_TRIED,
         *,
-        explain: Callable[[], str] = str,
+        network: Network | None = None,
+        explain: Callable[[], Iterable[Diagnosis]] = tuple,
+        note: Callable[[], str] = str,
     ) -> None:
         """Fill the cell. What is wrong must be as a finding predicts, and vice versa.
 
-        tried: tries the findings' formulas. explain: diagnoses what is wrong. Raises RefutedError,
-        also where nothing is certified or a link is undecided; pytest's xfail where all that is
-        wrong is known.
+        tried: tries the findings' formulas. network: names the ops of what is wrong. explain:
+        diagnoses it. note: adds to the message. Raises RefutedError, also where nothing is
+        certified or a link is undecided; pytest's xfail where all that is wrong is known.
         """
         fill(cell, certificate)
         columns = (cell.adapter, Column.parse(cell.adapter).framework)
@@ -77,13 +83,24 @@ class Judge:
             cell.verdict = "undecided"
         others = "all links are inside" if certificate.links else "nothing is certified"
         first = certificate.said(red[0]) if red else others
+        diagnoses = [*explain()]
+        vanished = ", ".join(found.vanished)
+        gone = f"recorded as a finding, and no longer seen: {vanished}" if vanished else ""
+        cell.causes = causes(red, diagnoses, network, cell.adapter, self.reproduce)
+        if gone or not red:
+            cell.causes.append(Cause(cell.adapter, (gone or others,), command=self.reproduce))
         lines = [
             f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
             *described(self.known, found.new, tried, site),
-            explain(),
-            f"recorded as a finding, and no longer seen: {', '.join(found.vanished)}"
-            if found.vanished
-            else "",
+            *(f"diagnosis: {one}" for one in diagnoses),
+            counted(cell.causes) if len(judged(red)) > 1 else "",
+            note(),
+            gone,
             f"reproduce: {self.reproduce}",
         ]
         raise RefutedError("\n".join(filter(None, lines)))
+
+
+def counted(found: Sequence[Cause]) -> str:
+    """Return how many red links each cause has."""
+    return f"red links: {', '.join(f'{one.named[0]} ({one.links})' for one in found if one.links)}"

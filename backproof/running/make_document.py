@@ -4,13 +4,13 @@ The reports in backproof/report/ read the document alone. A page that is made of
 article, the networks and the findings as they were on the day of the run.
 """
 
-import os
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+import backproof
 from backproof.reference.article import audit as audits
 from backproof.reference.article.figures import Article
 from backproof.reference.article.golden import Golden
@@ -20,6 +20,7 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report.cells import CERTIFIED, NETWORKS, PAIRS, RANDOM, in_order
 from backproof.report.document import OUTCOMES, SCHEMA, VERSION, verdict_of
 from backproof.running.implementations import installed
+from backproof.running.machine import commit, machine
 from backproof.running.options import REFERENCE
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
@@ -36,6 +37,8 @@ def make_document(
     recorded: tuple[KnownFinding, ...],
     adapters: Sequence[str],
     command: str,
+    started: datetime,
+    seconds: float,
     seeds: int,
     failed: Sequence[str],
     complete: bool,
@@ -46,6 +49,7 @@ def make_document(
     recorded: the known findings, whether they were seen or not.
     adapters: those that were verified, without the reference and without variants.
     command:  the command line. seeds: the number of seeds of each network.
+    started:  when, in any time zone. seconds: how long it took.
     failed:   the tests that failed and have no cell. complete: whether the run was finished.
     """
     cells = in_order(cells, order(article, adapters))
@@ -60,9 +64,16 @@ def make_document(
         "schema": SCHEMA,
         "version": VERSION,
         "command": command,
+        "date": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "commit": commit(),
         "seeds": list(range(seeds)),
-        "machine": _machine(),
-        "versions": {**{name: installed(name) for name in PACKAGES}, **versions},
+        "machine": machine(),
+        "versions": {
+            "backproof": backproof.__version__,
+            **{name: installed(name) for name in PACKAGES},
+            **versions,
+        },
         "verdict": verdict_of(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
         "failed": failed,
@@ -106,16 +117,6 @@ def order(article: Article, adapters: Iterable[str]) -> dict[str, list[Any]]:
         "precision": [*PRECISIONS, "any"],
         "group": [*quantities, *parts, PAIRS, *CERTIFIED],
         "network": [article.network.name, *OP_CASES, *CASES, RANDOM],
-    }
-
-
-def _machine() -> dict[str, str | int | None]:
-    """Return the machine of the run, without its name."""
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.release()}",
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
     }
 
 

@@ -1,6 +1,6 @@
 """Trainings with the libraries of optimizers, every step certified."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from backproof.adapters.frameworks import traits
 from backproof.adapters.training import train
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.training import Record
+from backproof.reference.verdict.diagnosis import Diagnosis
 from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.training import Steps, certify_training
@@ -81,16 +82,17 @@ class Trainings:
             certificate = replace(sweeps, links=(*sweeps.links, *links))
             replays = [Steps(*part, PRECISIONS[self.precision], narrow) for part in parts]
 
-            def explain() -> str:
-                red = certificate.refuted or certificate.degraded
+            def explain() -> Iterator[Diagnosis]:
+                red = certificate.refuted or next(iter(certificate.degraded), None)
                 if not red or any(link.problem for link in links):
-                    return ""
+                    return
                 faults = [
                     fault
                     for replay, claim in zip(replays, claims, strict=False)
                     for fault in named(replay, claim.definition, claim.options)
                 ]
-                return f"diagnosis: {' or '.join(faults[:2]) or 'no known fault'}"
+                own = [link.name for link in certificate.wrong] if faults else [red.name]
+                yield Diagnosis(red, tuple(faults), "the first step that is wrong", tuple(own))
 
             self.judge.report_verdict(certificate, cell, GroupWitnesses(replays), explain=explain)
 

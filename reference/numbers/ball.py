@@ -20,17 +20,18 @@ from math import frexp, isfinite
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import lu
 from scipy.special import erf, erfinv, gammaln, psi
 
+from backproof.reference.numbers.composed import COMPOSED
+from backproof.reference.numbers.methods import Methods
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
 from backproof.reference.ops.functions import zeta
 
 
-class Ball(NDArrayOperatorsMixin):
+class Ball(Methods):
     """An array of balls [mid - rad, mid + rad].
 
     mid:       float64 array.
@@ -203,16 +204,18 @@ class Ball(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        rule = _UFUNCS.get(ufunc)
-        if rule is None or method != "__call__" or kwargs:
+        if method != "__call__" or kwargs:
             return NotImplemented
+        rule = _UFUNCS.get(ufunc)
+        if rule is None:
+            return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
         p = self.precision
         balls = [x if isinstance(x, Ball) else _constant(x, p) for x in inputs]
         with np.errstate(all="ignore"):
             return rule(*(_read(ball) for ball in balls), p)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = _FUNCTIONS.get(func)
+        rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
         if rule is None:
             return NotImplemented
         with np.errstate(all="ignore"):
@@ -357,6 +360,10 @@ def _greater(a: Ball, b: Ball, p: Precision) -> Ball:
     if np.all(yes | no):
         return Ball.exact(yes, p)
     return Ball(np.where(yes, 1, np.where(no, 0, 0.5)), np.where(yes | no, 0, 0.5), p)
+
+
+def _not(a: Ball, p: Precision) -> Ball:
+    return Ball(1 - a.mid, a.rad, p)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Ball:
@@ -539,6 +546,12 @@ _arctan = _function(
     np.arctan,
     "arctan_ulp",
     lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+)
+# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero.
+_arcsinh = _function(
+    np.arcsinh,
+    "arcsinh_ulp",
+    lambda a, _: a.rad / np.sqrt(1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
 )
 
 
@@ -803,9 +816,10 @@ def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     return _accumulated(mid, add(np.abs(a.mid)) + spread, spread, n, a.precision)
 
 
-def _cumsum(a: Ball, axis: int) -> Ball:
+def _cumsum(a: Ball, axis: int | None = None) -> Ball:
     """Return the sums of the entries up to each, of as many terms."""
-    a = _read(a)
+    a = _read(a if axis is not None else a.reshape(-1))
+    axis = axis or 0
     spread = np.cumsum(np.broadcast_to(a.rad, a.shape), axis=axis)
     size = np.cumsum(np.abs(a.mid), axis=axis) + spread
     count = np.cumsum(np.ones(a.shape), axis=axis)
@@ -845,6 +859,14 @@ MOVES = (
     np.broadcast_to,
     sliding_window_view,
     np.reshape,
+    np.ravel,
+    np.expand_dims,
+    np.squeeze,
+    np.moveaxis,
+    np.flip,
+    np.roll,
+    np.tile,
+    np.take,
 )
 """The functions that move and repeat entries, and compute nothing."""
 
@@ -857,6 +879,9 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.floor: _in_steps(np.floor),
     np.greater: _greater,
     np.less: _less,
+    np.bitwise_and: _minimum,  # of masks
+    np.bitwise_or: _maximum,
+    np.invert: _not,
     np.add: _add,
     np.subtract: _subtract,
     np.multiply: _multiply,
@@ -867,6 +892,7 @@ _UFUNCS: dict[Any, Callable[..., Ball]] = {
     np.log: _log,
     np.log1p: _log1p,
     np.arctan: _arctan,
+    np.arcsinh: _arcsinh,
     np.sin: _sin,
     np.cos: _cos,
     np.sqrt: _sqrt,

@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
+from backproof.reference.numbers.composed import COMPOSED
+from backproof.reference.numbers.methods import Methods
 from backproof.reference.ops.functions import (
     arctan,
     arctan2,
@@ -37,7 +38,7 @@ ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
 
 
-class Dual(NDArrayOperatorsMixin):
+class Dual(Methods):
     """An array of dual numbers.
 
     value:   an array of any kind of number.
@@ -117,13 +118,15 @@ class Dual(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        rule = _UFUNCS.get(ufunc)
-        if rule is None or method != "__call__" or kwargs:
+        if method != "__call__" or kwargs:
             return NotImplemented
+        rule = _UFUNCS.get(ufunc)
+        if rule is None:
+            return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
         return rule(*map(dual_of, inputs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = _FUNCTIONS.get(func)
+        rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
         return NotImplemented if rule is None else rule(*args, **kwargs)
 
 
@@ -216,6 +219,13 @@ def _arctan2(a: Dual, b: Dual) -> Dual:
     return Dual(arctan2(a.value, b.value), _linear(lambda t: t / square, turned))
 
 
+def _logaddexp(a: Dual, b: Dual) -> Dual:
+    """Return log(e^a + e^b) = y, whose tangent is a' e^(a - y) + b' e^(b - y)."""
+    y = np.logaddexp(a.value, b.value)
+    from_a, from_b = (_linear(lambda t, x=x: t * np.exp(x.value - y), x.tangent) for x in (a, b))
+    return Dual(y, _plus(from_a, from_b))
+
+
 def _zeta(s: int, x: Dual) -> Dual:
     """Hurwitz's zeta' = -s zeta(s + 1, x)."""
     return Dual(zeta(s, x.value), _linear(lambda t: t * (-s * zeta(s + 1, x.value)), x.tangent))
@@ -253,6 +263,10 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.minimum: _minimum,
     np.greater: lambda a, b: Dual(a.value > b.value, 0.0),
     np.less: lambda a, b: Dual(a.value < b.value, 0.0),
+    np.bitwise_and: lambda a, b: Dual(a.value & b.value, 0.0),
+    np.bitwise_or: lambda a, b: Dual(a.value | b.value, 0.0),
+    np.invert: lambda a: Dual(~a.value, 0.0),
+    np.logaddexp: _logaddexp,
     np.add: _add,
     np.subtract: _subtract,
     np.multiply: _bilinear(np.multiply),
@@ -263,6 +277,7 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.log: _function(np.log, lambda x, _: 1 / x),
     np.log1p: _function(np.log1p, lambda x, _: 1 / (1 + x)),
     np.arctan: _function(arctan, lambda x, _: 1 / (1 + x * x)),
+    np.arcsinh: _function(np.arcsinh, lambda x, _: 1 / np.sqrt(1 + x * x)),
     np.sin: _function(np.sin, lambda x, _: np.cos(x)),
     np.cos: _function(np.cos, lambda x, _: -np.sin(x)),
     np.power: _power,

@@ -62,6 +62,7 @@ class Precision:
     log_ulp: float = 3
     log1p_ulp: float = 2
     arctan_ulp: float = 5
+    arcsinh_ulp: float = 4
     sqrt_ulp: float = 3
     tanh_ulp: float = 5
     atan2_ulp: float = 6

@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
 from backproof.reference.numbers.ball import MOVES
+from backproof.reference.numbers.composed import COMPOSED
+from backproof.reference.numbers.methods import Methods
 from backproof.reference.ops.functions import zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
 
 
-class Terms(NDArrayOperatorsMixin):
+class Terms(Methods):
     """An array of numbers with their terms.
 
     mid:       float64 array, evaluated as NumPy does.
@@ -78,14 +79,16 @@ class Terms(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        rule = _UFUNCS.get(ufunc)
-        if rule is None or method != "__call__" or kwargs:
+        if method != "__call__" or kwargs:
             return NotImplemented
+        rule = _UFUNCS.get(ufunc)
+        if rule is None:
+            return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
         with np.errstate(all="ignore"):
             return rule(*map(_terms, inputs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = _FUNCTIONS.get(func)
+        rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
         return NotImplemented if rule is None else rule(*args, **kwargs)
 
 
@@ -154,6 +157,8 @@ FUNCTIONS = (
     np.log,
     np.log1p,
     np.arctan,
+    np.arcsinh,
+    np.logaddexp,
     np.sin,
     np.cos,
     np.sqrt,

@@ -29,6 +29,7 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import as_read
+from backproof.reference.verdict.unsupported import unsupported
 
 Number = Callable[[Array], Any]
 """From an array to an operand of some kind of number."""
@@ -77,13 +78,15 @@ def certify_op(
 
     forward:   y = forward(*inputs, **options), in plain NumPy, as in `reference.ops`: it is run
                over arrays, over `Ball` and, once for each entry of an input, over `Dual`.
-    backward:  the cotangents of all inputs, a tuple in their order, each in the shape of its
-               input, = backward(dy, y, *inputs, **options), where dy has the shape of y.
+    backward:  the cotangents of all inputs, a tuple in their order (or the one array of a single
+               input), each in the shape of its input, = backward(dy, y, *inputs, **options), where
+               dy has the shape of y.
     inputs:    name -> array of numbers at which the op has a derivative (no kink, no tie); they
                are rounded to the precision. The names appear in messages.
     run:       the implementation whose numbers are judged, such as a custom autograd op:
-               (y, gradients) = run(dy, *inputs), the gradients in the order of the inputs, all
-               arrays of the precision's dtype. None: forward and backward themselves.
+               (y, gradients) = run(dy, *inputs), the gradients in the order of the inputs, all of
+               them anything that `np.asarray` makes an array of the precision's dtype of. None:
+               forward and backward themselves.
     precision: "float64", "float32", "bfloat16" or "float16".
     options:   keyword arguments of forward and backward that are not differentiated.
     seed:      of dy, which is drawn from the normal distribution.
@@ -95,7 +98,10 @@ def certify_op(
     if precision not in PRECISIONS:
         raise ValueError(f"{name}: unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     if not isinstance(inputs, Mapping) or not inputs:
-        raise ValueError(f"{name}: inputs: expected name -> array, found {_kind(inputs)}")
+        raise ValueError(
+            f"{name}: inputs: expected a dict from each input's name to its array, such as "
+            f'{{"x": [0.5, 2.0]}}, found {_kind(inputs)}'
+        )
     given = options or {}
     own = Custom(
         name,
@@ -194,7 +200,25 @@ class Custom:
         found = self.called("run", run, dy.copy(), *arrays)
         if not isinstance(found, tuple | list) or len(found) != len(("y", "gradients")):
             raise ValueError(f"{self.name}: run: expected (y, gradients), found {_kind(found)}")
-        return found[0], self.each("run", found[1])
+        gradients = self.each("run", found[1])
+        names = [f"the gradient of {name}" for name in self.inputs]
+        seen = (
+            None if array is None else self.array(name, array)
+            for name, array in zip(names, gradients, strict=True)
+        )
+        return self.array("y", found[0]), [*seen]
+
+    def array(self, what: str, found: Any) -> Array:
+        """Return what `run` returned as an array. Raises ValueError."""
+        try:
+            array = np.asarray(found)
+        except Exception as error:
+            raise ValueError(
+                f"{self.name}: run: {what}: NumPy cannot read the {_kind(found)}: {error}"
+            ) from error
+        if array.dtype.kind == "O":
+            raise ValueError(f"{self.name}: run: {what}: expected numbers, found {_kind(found)}")
+        return array
 
     def forward(self, inputs: Sequence[Any]) -> Any:
         """Return y over any kind of number."""
@@ -210,15 +234,17 @@ class Custom:
             with np.errstate(all="ignore"):  # NaN and infinity are refuted by the verdict
                 return function(*arguments)
         except Exception as error:
+            if what != "run" and (said := unsupported(error)):
+                raise ValueError(f"{self.name}: {what}: {said}") from error
             over = type(arguments[-1]).__name__
-            known = "" if over == "ndarray" else "; what runs over it is what reference/ops uses"
             raise ValueError(
-                f"{self.name}: {what}, run over {over}, raised "
-                f"{type(error).__name__}: {error}{known}"
+                f"{self.name}: {what}, run over {over}, raised {type(error).__name__}: {error}"
             ) from error
 
     def each(self, what: str, found: Any) -> Sequence[Any]:
         """Return one gradient per input, None for a missing one."""
+        if len(self.inputs) == 1 and hasattr(found, "shape"):
+            return [found]
         if not isinstance(found, tuple | list) or len(found) > len(self.inputs):
             raise ValueError(
                 f"{self.name}: {what}: expected a tuple of {len(self.inputs)} gradients, one an "

@@ -21,6 +21,7 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report import cells as report
 from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running import options
+from backproof.running.article_causes import ArticleCauses
 from backproof.running.certificates import Certificates
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
@@ -186,12 +187,22 @@ def judge(
     return Judge(implementations, known, command, show, underflows)
 
 
+@pytest.fixture(scope="session")
+def article_causes(implementations: Implementations) -> ArticleCauses:
+    """What is wrong with the numbers of the article."""
+    return ArticleCauses(implementations)
+
+
 @pytest.fixture
 def cell(
-    request: pytest.FixtureRequest, article: Article, implementations: Implementations
+    request: pytest.FixtureRequest,
+    article: Article,
+    implementations: Implementations,
+    article_causes: ArticleCauses,
 ) -> Cell:
     """The cell of a test of the article, made from the test's parameters."""
-    asked = request.node.callspec.params
+    node: Any = request.node
+    asked = node.callspec.params
     figure, pair = asked.get("figure"), asked.get("pair")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
     if figure:
@@ -199,15 +210,19 @@ def cell(
     else:
         quantity, iteration = asked["quantity"], asked["iteration"]
         group = report.PAIRS if pair else group_of(article, quantity)
+    command = options.reproduce(node.path, node.name, request.config.getoption)
+    run = (pair or [adapter], asked["precision"], iteration, quantity)
+    missing = [name for name in pair or [adapter] if implementations.version(name) is None]
     found = Cell(
         network=article.network.name,
         adapter=adapter,
         against=against,
-        version=implementations.version(adapter),
+        version=None if missing else implementations.version(adapter),
         precision=asked["precision"],
         iteration=iteration,
         quantity=quantity,
         group=group,
+        causes=article_causes.of(*run, command),
     )
-    request.node.stash[CELL] = found
+    node.stash[CELL] = found
     return found

@@ -37,7 +37,7 @@ def test_tangents(
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
     each = [Witness(*replays(network, leaves, v, of, precision)) for v, of in found]
     certificate = certify_directions(network, leaves, found, precision)
-    judge.report_verdict(certificate, cell, Witnesses(each))
+    judge.report_verdict(certificate, cell, Witnesses(each), network=network)
     direction, first = found[0]
     if not first.is_second_order or differentiated.endswith("special"):  # the bounds prove nothing
         return

@@ -22,7 +22,9 @@ def test_each_example(precision: str, framework: str, judge: Judge) -> None:
     certificates = [replay.certificate() for replay in replays]
     links = tuple(link for certificate in certificates for link in certificate.links)
     merged = replace(certificates[0], links=links)
-    judge.report_verdict(merged, cell, explain=lambda: explained(replays, certificates))
+    judge.report_verdict(
+        merged, cell, network=replays[0].network, explain=lambda: explained(replays, certificates)
+    )
 
 
 def test_sum_of_examples(precision: str, framework: str, judge: Judge) -> None:
@@ -40,4 +42,4 @@ def test_sum_of_examples(precision: str, framework: str, judge: Judge) -> None:
         return np.asarray(np.sum(a, axis=0, dtype=np.float64).astype(a.dtype))
 
     certificate = certify(whole, leaves, each(found, folded), precision)
-    judge.report_verdict(certificate, cell)
+    judge.report_verdict(certificate, cell, network=whole)

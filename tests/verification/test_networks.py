@@ -39,9 +39,11 @@ def certify(
     cell = judge.cell(case, Column(implementation), precision, group, seed)
     certificate = certificates.of(*run)
     cell.digits = certificates.digits(*run)
+    replay = certificates.replay(*run)
     judge.report_verdict(
         certificate,
         cell,
-        Witness(certificates.replay(*run)),
+        Witness(replay),
+        network=replay.network,
         explain=lambda: certificates.explanation(*run, certificate),
     )

@@ -1,8 +1,10 @@
 """The same adapters under their frameworks' transformations: compiled, mapped, recomputed."""
 
+from collections.abc import Iterable
+
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.passes import certify_passes
@@ -30,8 +32,7 @@ def test_variant(
     replay = replayed(network, leaves, trace, plain, scale)
     certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
 
-    def explain() -> str:
-        found = diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
-        return "\n".join(f"diagnosis: {one}" for one in found)
+    def explain() -> Iterable[Diagnosis]:
+        return diagnose(replay, certificate, catalogue(network, halved(network, leaves)).values())
 
-    judge.report_verdict(certificate, cell, Witness(replay), explain=explain)
+    judge.report_verdict(certificate, cell, Witness(replay), network=network, explain=explain)

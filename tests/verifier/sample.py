@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from backproof.reference.article.golden import read
 from backproof.reference.backprop import backprop
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
+from backproof.report.cause import Cause
 from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell, as_dict, fill
 from backproof.running.make_document import group, make_document
 from backproof.scenarios.networks import CASES
@@ -40,6 +42,8 @@ def of(cells: Sequence[Cell], **changed: Any) -> dict[str, Any]:
         **_today(),
         "adapters": [*dict.fromkeys(cell.adapter for cell in cells)],
         "command": "backproof verify",
+        "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "seconds": 67.8,
         "seeds": 1,
         "failed": [],
         "complete": True,
@@ -90,6 +94,13 @@ def certified(names: Sequence[str], verdict: str) -> Iterator[Cell]:
 
 
 SAID = {"refuted": "1 of 1 entries outside", "undecided": "1.0 +- 2 holds 1.0, and zeros as well"}
+WRONG = Cause(
+    "", ("sigmoid: lost factor 1 - s", "sigmoid: derivative of the logit"), "dE/dnet_o[0, 0]",
+    "0.13849856162855698 +- 9.23e-17 (float64)", "0.5570358170478331",
+    "0.419, 4.54e+15 radii; 1 of 1 entries are outside", "dE/dnet_o is dout s: all 1 of 1 entries",
+    "backproof verify 'test_networks.py::test_certified[article-0-float64-jax]'", 2,
+)  # fmt: skip
+"""A cause of cells that are refuted."""
 
 
 def spoiled(cell: Cell, verdict: str) -> Cell:
@@ -97,6 +108,8 @@ def spoiled(cell: Cell, verdict: str) -> Cell:
     if verdict == "agrees":
         return replace(cell, verdict=verdict)
     none = replace(cell, verdict=verdict, inside=0)
+    if verdict == "not run":
+        return replace(none, links=0, chain=[], share=None, proven=None, digits=None, entries=0)
     none.undecided = cell.links if verdict == "undecided" else 0
     if verdict not in SAID:
         return none
@@ -111,9 +124,11 @@ def _cell(name: str, precision: str, quantity: str, title: str, verdict: str) ->
     known = [CAUSE] if verdict == "known" else []
     message = None if verdict == "agrees" else f"{name}: {quantity} is {verdict}"
     digits = 15.5 if precision == "float64" else 6.9
+    version = None if verdict == "not run" else "1.0"
+    causes = [replace(WRONG, adapter=name)] if verdict == "refuted" else []
     return Cell(
-        "article", name, "proven", "1.0", precision, 1, quantity, title, verdict, digits, message,
-        known=known, value=0.25,
+        "article", name, "proven", version, precision, 1, quantity, title, verdict, digits, message,
+        known=known, value=0.25, causes=causes,
     )  # fmt: skip
 
 

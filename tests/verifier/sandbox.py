@@ -81,7 +81,7 @@ class Sandbox:
         """Run `backproof verify` in the copy; `path` becomes PYTHONPATH."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "backproof", "verify", "-q", "--tb=short"]
+        command = [sys.executable, "-m", "backproof", "verify", "-v", "--tb=short"]
         command += ["-p", "no:cacheprovider", "-k", f"not ({' or '.join(LONG)})"]
         done = subprocess.run(  # noqa: S603 our own command
             [*command, "--report-json", str(report), *map(str, arguments)],

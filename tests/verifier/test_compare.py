@@ -21,6 +21,7 @@ RED = replace(CELL, verdict="refuted", inside=CELL.links - 1)
 KNOWN = replace(RED, verdict="known")
 OPEN = replace(CELL, verdict="undecided", inside=CELL.links - 2, undecided=2)
 NONE = replace(CELL, verdict="unsupported")
+LEFT = replace(CELL, verdict="not run", version=None)
 
 CHANGES = {
     "nothing": (CELL, CELL, None),
@@ -33,6 +34,8 @@ CHANGES = {
     "undecided at least": (RED, OPEN, None),
     "not even undecided": (OPEN, RED, "turned red"),
     "undecided recorded": (OPEN, KNOWN, None),
+    "not run": (CELL, LEFT, "not run"),
+    "run again": (LEFT, CELL, "turned green"),
     "turned green": (RED, CELL, "turned green"),
     "decided": (OPEN, CELL, "turned green"),
     "known turned green": (KNOWN, CELL, "turned green"),

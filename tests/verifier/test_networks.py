@@ -331,19 +331,6 @@ def test_a_line_a_network() -> None:
     assert tables.networks([]) == tables.properties([]) == ""
 
 
-def test_a_paragraph_a_finding() -> None:
-    """An adapter that is wrong on a network gets one paragraph for all precisions."""
-    cells = [
-        Cell("n", "a", "its own numbers", "1", p, 0, "every link", NETWORKS, "refuted",
-             None, f"{p} is wrong", links=4, inside=3)
-        for p in ("float64", "float32")
-    ]  # fmt: skip
-
-    assert tables.findings(cells) == "float64 is wrong\nalso in float32"
-    assert tables.findings(cells, "undecided") == tables.undecided(cells) == ""
-    assert tables.findings([replace(cell, verdict="agrees") for cell in cells]) == ""
-
-
 def last(text: str) -> list[str]:
     """Return the words of a table's last line."""
     return text.splitlines()[-1].split()

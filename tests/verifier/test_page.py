@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from backproof.report.cells import Cell
+from backproof.report.compare import compare
+from backproof.report.compare_page import compare_page
 from backproof.report.document import headline
 from backproof.report.page import page
 from backproof.report.tables import ABBREVIATED
@@ -35,9 +38,10 @@ SIGNS = {
     "degraded": "◆",
     "undecided": "?",
     "refuted": "✗",
+    "not-run": "!",
     "unsupported": "-",
 }
-"""Verdict -> the sign before it."""
+"""Verdict, as a class of the page -> the sign before it."""
 
 TSPANS = "tspan.refuted, tspan.undecided, tspan.degraded"
 
@@ -137,6 +141,7 @@ REPORTS = {
     "red": lambda: sample.report(verdict="refuted"),
     "undecided": lambda: sample.report(verdict="undecided"),
     "known": lambda: sample.report(verdict="known"),
+    "not run": lambda: sample.report(["torch"], verdict="not run"),
     "empty": lambda: sample.of([]),
 }
 
@@ -274,6 +279,82 @@ def test_picture(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> No
         content = picture.read_bytes()
         assert content.startswith(b"\x89PNG")
         assert len(content) < 150_000
+
+
+OUT_OF_SIGHT = """() => [...document.querySelectorAll("table.stack td, .cause dd, pre")]
+  .filter(e => e.checkVisibility() && !e.classList.contains("table"))
+  .filter(e => e.getBoundingClientRect().right > innerWidth || e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent)"""
+"""What ends to the right of the screen, or is wider than its place."""
+
+
+def test_nothing_is_cut_off_on_a_phone(browser: Browser, pages: dict[str, Path]) -> None:
+    """Each cell of a table says its column, and ends on the screen; long lines wrap."""
+    with opened(browser, pages["red"], width=PHONE) as seen:
+        assert seen.page.evaluate(OUT_OF_SIGHT) == []
+        label = "getComputedStyle(document.querySelector('.matrix tbody td'), '::before').content"
+        assert seen.page.evaluate(label) == '"reference f64"'
+        seen.page.evaluate("location.hash = '#c0'")
+        seen.page.wait_for_selector("#cell[open] tbody tr")
+        assert seen.page.evaluate(OUT_OF_SIGHT) == []
+        seen.page.evaluate("document.querySelector('.cause dd').style.whiteSpace = 'nowrap'")
+        seen.page.evaluate("document.querySelector('.cause dd').textContent = 'planted'.repeat(99)")
+        assert len(seen.page.evaluate(OUT_OF_SIGHT)) == 1
+
+
+def test_a_card_per_cause(browser: Browser, pages: dict[str, Path]) -> None:
+    """Each adapter's fault is a card with its numbers; its command is copied by a button."""
+    with opened(browser, pages["red"]) as seen:
+        cards = seen.page.locator("#red .cause")
+        said = cards.first.inner_text()
+
+        assert cards.count() == 3  # one an implementation, whatever the number of cells
+        assert "reference: sigmoid: lost factor 1 - s" in said
+        assert all(part in said for part in (sample.WRONG.expected, sample.WRONG.found))
+        seen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        cards.first.locator(".copy").click()
+        expect(cards.first.locator(".copy")).to_have_text("Copied")
+        copied = seen.page.evaluate("navigator.clipboard.readText()")
+        assert copied == sample.WRONG.command
+
+
+def test_rows_are_filtered(browser: Browser, tmp_path: Path) -> None:
+    """Rows without a cell of a chosen verdict, or of another name, are hidden."""
+    cells = [*sample.certified(["torch"], "agrees"), *sample.certified(["jax"], "refuted")]
+    green = [replace(cell, network="green") for cell in cells[:2]]
+    path = written(tmp_path, sample.of([*cells, *green]))
+    with opened(browser, path) as seen:
+        rows = seen.page.locator(".matrix tbody tr:visible")
+        assert rows.count() == len(sample.SMALL) + 2
+        seen.page.uncheck("#filter [value=agrees]")
+        assert rows.count() == len(sample.SMALL) + 1
+        seen.page.check("#filter [value=agrees]")
+        seen.page.uncheck("#filter [value=refuted]")
+        seen.page.fill("#filter [type=search]", "gre")
+        assert rows.count() == 1
+
+
+def test_darker_is_better(browser: Browser, tmp_path: Path) -> None:
+    """In both themes a cell is the darker, the more digits it proves."""
+    first = next(sample.certified(["torch"], "agrees"))
+    cells = [replace(first, network=f"n{d:02}", proven=float(d)) for d in (1, 5, 8, 11, 15)]
+    path = written(tmp_path, sample.of(cells))
+    grounds = "all => all.map(e => getComputedStyle(e).backgroundColor.match(/\\d+/g)[1] * 1)"
+    for theme in ("light", "dark"):
+        with opened(browser, path, theme) as seen:
+            greens = seen.page.eval_on_selector_all(".matrix td.agrees", grounds)
+            assert greens == sorted({*greens}, reverse=True), theme
+
+
+def test_before_and_after(browser: Browser, tmp_path: Path) -> None:
+    """The page of a comparison is legible on a phone, and shows what changed and why."""
+    old, new = sample.report(["torch"]), sample.report(["torch"], verdict="refuted")
+    path = tmp_path / "compare.html"
+    path.write_text(compare_page(old, new, compare(old, new)), encoding="utf-8")
+    with opened(browser, path, width=PHONE) as seen:
+        assert complaints(seen, path, f"✗ Worse: {len(new['cells']):,} changes", PHONE) == []
+        assert "torch: sigmoid: lost factor 1 - s" in seen.page.inner_text("main")
+        assert seen.page.evaluate(OUT_OF_SIGHT) == []
 
 
 def test_ten_thousand_cells(browser: Browser, tmp_path: Path) -> None:

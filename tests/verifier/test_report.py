@@ -49,7 +49,7 @@ def test_a_run_writes_all_three(tmp_path: Path) -> None:
     assert list(VALID.iter_errors(found)) == []
     assert found["verdict"] == "green"
     assert found["versions"]["torch"] == versions["torch"]
-    assert found["command"].startswith("backproof verify -q ")
+    assert found["command"].startswith("backproof verify -v ")
     assert f"<title>{headline(found)}" in html.read_text(encoding="utf-8")
     assert md.read_text(encoding="utf-8").startswith(f"# {headline(found)}\n")
 
@@ -103,9 +103,9 @@ def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> N
     [
         ("{", "not JSON"),
         ("[]", f"not a report: expected schema '{HEAD}'"),
-        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 3"),
-        ({"schema": HEAD, "version": 2}, "a report of version 2; this reads version 3"),
-        ({"schema": HEAD, "version": 3}, "lacks article, cells, command, "),
+        ({"schema": HEAD, "version": 0}, "a report of version 0; this reads version 4"),
+        ({"schema": HEAD, "version": 2}, "a report of version 2; this reads version 4"),
+        ({"schema": HEAD, "version": 4}, "lacks article, cells, command, commit, "),
         ({"cells": [{"network": "n"}]}, "cell 1: expected exactly adapter, "),
         ({"verdict of a cell": "fine"}, "cell 1: unknown verdict 'fine'"),
     ],
@@ -134,7 +134,7 @@ def test_read_gives_what_was_written(tmp_path: Path, report: dict[str, Any]) -> 
 
 CELL = next(sample.certified(["torch"], "agrees"))
 ONE = "1 of 2 cells"
-KNOWN, RED, OPEN, NONE = (replace(CELL, verdict=v) for v in OUTCOMES[1:])
+KNOWN, RED, OPEN, LEFT, NONE = (replace(CELL, verdict=v) for v in OUTCOMES[1:])
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,18 @@ KNOWN, RED, OPEN, NONE = (replace(CELL, verdict=v) for v in OUTCOMES[1:])
     [
         ([CELL], {}, "green", "✓ Nothing refuted: 1 of 1 cells agree"),
         ([KNOWN], {}, "green", "✓ Nothing refuted: 0 of 1 cells agree, 1 known"),
-        ([CELL, RED], {}, "red", "✗ Red: 1 of 2 cells refuted (torch 1)"),
-        ([CELL, OPEN], {}, "red", "✗ Red: 1 of 2 cells undecided (torch 1)"),
-        ([OPEN, RED], {}, "red", f"✗ Red: {ONE} refuted (torch 1) and {ONE} undecided (torch 1)"),
+        ([CELL, RED], {}, "red", f"✗ Red: 1 cause: {ONE} refuted (torch 1)"),
+        ([CELL, OPEN], {}, "red", f"✗ Red: 1 cause: {ONE} undecided (torch 1)"),
+        ([CELL, LEFT], {}, "red", f"✗ Red: 1 cause: {ONE} not run (torch 1)"),
+        ([OPEN, RED], {}, "red",
+         f"✗ Red: 2 causes: {ONE} refuted (torch 1) and {ONE} undecided (torch 1)"),
         ([CELL], {"failed": ["a", "b"]}, "red", "✗ Red: 2 other tests failed"),
         ([CELL], {"complete": False}, "incomplete", "… Not finished: 1 of 1 cells agree"),
         ([], {}, "empty", "… Nothing was verified: 0 of 0 cells agree"),
         ([NONE], {}, "red", "✗ Red: 1 other test failed"),
     ],
-    ids=["green", "known", "red", "open", "both", "failed", "incomplete", "empty", "unsupported"],
+    ids=["green", "known", "red", "open", "not run", "both", "failed", "incomplete", "empty",
+         "unsupported"],
 )  # fmt: skip
 def test_the_verdict(cells: list[Cell], given: dict[str, Any], verdict: str, first: str) -> None:
     """A refuted or undecided cell or a failed test makes a report red; of nothing it is empty."""
@@ -286,15 +289,18 @@ def _row(html: str, figure: str) -> str:
 
 
 def test_in_short() -> None:
-    """The summary counts by implementation, shows new findings, and names the command and seeds."""
+    """The summary counts by implementation, shows causes, and names the command and its date."""
     green, red = sample.report(), sample.report(verdict="refuted")
     jax = sum(cell["adapter"] == "jax" for cell in green["cells"])
 
-    assert f"| jax | {jax} | 0 | 0 | 0 | 0 |" in markdown(green)
-    assert f"| jax | 0 | 0 | {jax} | 0 | 0 |" in markdown(red)
-    assert "<details open><summary>New findings" in markdown(red)
-    assert "New findings" not in markdown(green)
-    assert f"`{green['command']}`, seeds [0]" in markdown(green)
+    assert f"| jax | {jax} | 0 | 0 | 0 | 0 | 0 |" in markdown(green)
+    assert "| jax | 0 | 0 | 0 | 0 | 0 | 0 |" not in markdown(red)
+    assert f"| jax | 0 | 0 | {jax} | 0 | 0 | 0 |" in markdown(red)
+    assert "<details open><summary>What failed" in markdown(red)
+    assert "What failed" not in markdown(green)
+    assert f"<code>{green['command']}</code>, 2026-01-02T03:04:05+00:00, 67.8 s; seeds" in markdown(
+        green
+    )
 
 
 def test_undecided_links_are_shown() -> None:
@@ -306,17 +312,18 @@ def test_undecided_links_are_shown() -> None:
     text, html, shown = dict(sections(found)), page(found), markdown(found)
     row = ["article", f"{inside}/{links}", "RED", f"{links - inside}", "-"]
     table = text["backproof: certificates, every link of the chain rule"]
-    said = text["backproof: undecided, one per adapter and network"]
+    said = text["backproof: 1 cause"]
 
     assert found["verdict"] == "red"
     assert found["counts"]["undecided"] == len(cells) // 2
     assert next(one.split() for one in table.splitlines() if "article" in one)[:5] == row
-    assert said.count("is undecided") == len(sample.SMALL) + 1
-    assert "\n| jax | 0 | 0 | 0 | 6 | 0 |\n" in shown
-    assert "<details open><summary>Undecided" in shown
+    assert [*text][-1] == "backproof: 1 cause"
+    assert said.count("is undecided") == 1  # what all cells say
+    assert "\n| jax | 0 | 0 | 0 | 6 | 0 | 0 |\n" in shown
+    assert "<details open><summary>What failed" in shown
     assert all(UNDECIDED in one for one in (said, shown, html))
     assert UNDECIDED not in page(sample.report(["torch"]))
-    assert f">? {inside // 2}/{inside // 2}</a>" in html
+    assert f">? 0/{inside // 2}</a>" in html
     assert "← first undecided" in html
 
 
@@ -350,7 +357,7 @@ def test_a_refuted_proof_is_shown() -> None:
     found = page(sample.of([replace(cell, verdict="refuted", chain=[*others, said])]))
 
     assert name == "dE/db_o end to end"
-    assert 'aria-label="refuted, 1 of 1">✗ 1/1</a>' in found
+    assert 'aria-label="refuted, 0 of 1 right">✗ 0/1</a>' in found
     assert 'data-key="dE/db_o" class="refuted">✗ 0.5 · 9.50 ← first refuted</tspan>' in found
 
 
@@ -359,7 +366,7 @@ def test_entries_say_what_is_proven() -> None:
     cells = list(sample.certified(["torch"], "agrees"))
     html = page(sample.of([replace(cells[1], share=0.678, proven=6.29)]))
 
-    assert 'aria-label="agrees, 0.67 of the ball, 6.2 digits proven">✓ 0.67 6.2</a>' in html
-    assert 'aria-label="undecided, 16 of 16">? 16/16</a>' in page(
+    assert 'aria-label="agrees, 6.2 digits proven, 0.67 of the ball">✓ 6.2 0.67</a>' in html
+    assert 'aria-label="undecided, 0 of 16 right">? 0/16</a>' in page(
         sample.of([sample.spoiled(cells[0], "undecided")])
     )

@@ -11,7 +11,7 @@ function unpack(text) {
 }
 
 const SIGNS = {
-  agrees: "✓", inside: "✓", known: "◆", degraded: "◆", undecided: "?", refuted: "✗", unsupported: "-",
+  agrees: "✓", inside: "✓", known: "◆", degraded: "◆", undecided: "?", refuted: "✗", "not run": "!", unsupported: "-",
 };
 
 function make(tag, text = "", attributes = {}) {
@@ -22,7 +22,7 @@ function make(tag, text = "", attributes = {}) {
 }
 
 function table(head, rows, caption) {
-  const found = make("table");
+  const found = make("table", "", { class: "stack" });
   found.append(make("caption", caption, { class: "muted" }));
   const line = found.createTHead().insertRow();
   for (const name of head) line.append(make("th", name, { scope: "col" }));
@@ -30,8 +30,9 @@ function table(head, rows, caption) {
   for (const [name, verdict, ...values] of rows) {
     const row = body.insertRow();
     row.append(make("th", name, { scope: "row" }));
-    row.append(make("td", `${SIGNS[verdict]} ${verdict}`, { class: verdict }));
-    for (const value of values) row.append(make("td", value ?? ""));
+    const [, second, ...labels] = head;
+    row.append(make("td", `${SIGNS[verdict]} ${verdict}`, { class: verdict.replace(" ", "-"), "data-label": second }));
+    values.forEach((value, n) => row.append(make("td", value ?? "", { "data-label": labels[n] })));
   }
   const box = make("div", "", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption });
   box.append(found);
@@ -115,7 +116,7 @@ for (const choice of document.querySelectorAll("select[data-drawing]")) {
       const sign = { refuted: "✗ ", undecided: "? ", degraded: "◆ " }[verdict] ?? "";
       const mark = first[choice.value] === at.dataset.key ? ` ← first ${verdict}` : "";
       at.textContent = sign + text + mark;
-      at.setAttribute("class", verdict);
+      at.setAttribute("class", verdict.replace(" ", "-"));
     }
   });
 }
@@ -144,9 +145,19 @@ for (const one of document.querySelectorAll(".matrix")) {
 const filter = document.getElementById("filter");
 filter?.addEventListener("submit", (event) => event.preventDefault());
 filter?.addEventListener("input", () => {
-  const [{ value }, { checked }] = filter.elements;
+  const { value } = filter.querySelector("[type=search]");
+  const wanted = [...filter.querySelectorAll(":checked")].map((one) => `.${one.value}`).join() || "none";
   for (const row of document.querySelectorAll(".matrix tbody tr")) {
-    const named = row.cells[0].textContent.includes(value);
-    row.hidden = !named || (checked && !row.querySelector(".known, .undecided, .refuted"));
+    row.hidden = !row.cells[0].textContent.includes(value) || !row.querySelector(wanted);
   }
 });
+
+for (const button of document.querySelectorAll(".copy")) {
+  const shown = button.parentElement.firstElementChild;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    getSelection().selectAllChildren(shown); // by hand, where the browser refuses
+    await navigator.clipboard.writeText(shown.textContent);
+    button.textContent = "Copied";
+  });
+}

@@ -1,0 +1,29 @@
+"""A cause: what is wrong at one place of one cell. Reports count the cells that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is wrong in one cell.
+
+    adapter:   whose mistake it is; of a pair's cell, that of the side that is red by itself.
+    named:     its names, likeliest first: of the faults that explain it, or one of an op and of
+               what is wrong with it, or the adapter's error.
+    link:      the first link that it makes red, with the worst entry; empty where there is none.
+    expected, found, off: that entry's ball, the number found, and how far off it is.
+    diagnosis: what was seen, in one line.
+    command:   the command that shows it again.
+    links:     the number of red links of the cell that it explains.
+    """
+
+    adapter: str
+    named: Sequence[str]
+    link: str = ""
+    expected: str = ""
+    found: str = ""
+    off: str = ""
+    diagnosis: str = ""
+    command: str = ""
+    links: int = 0

@@ -1,0 +1,39 @@
+"""The methods of NumPy's arrays that numbers of other kinds have too: each is NumPy's function."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, *arguments: Any, **options: Any) -> Any:
+        return function(self, *arguments, **options)
+
+    method.__doc__ = f"Return what np.{function.__name__} does."
+    return method
+
+
+class Methods(NDArrayOperatorsMixin):
+    """The operators and methods of an array; arguments and results are those of NumPy."""
+
+    sum = _method(np.sum)
+    mean = _method(np.mean)
+    var = _method(np.var)
+    std = _method(np.std)
+    max = _method(np.max)
+    min = _method(np.min)
+    prod = _method(np.prod)
+    cumsum = _method(np.cumsum)
+    clip = _method(np.clip)
+    dot = _method(np.dot)
+    ravel = _method(np.ravel)
+    flatten = _method(np.ravel)
+    squeeze = _method(np.squeeze)
+    repeat = _method(np.repeat)
+    swapaxes = _method(np.swapaxes)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the array with its axes in another order."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[call-overload]
