@@ -131,8 +131,23 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     one.set_defaults(run=_certify)
 
-    one = commands.add_parser("audit", help="audit every figure that the article prints")
+    one = commands.add_parser(
+        "audit",
+        help="audit every figure that a worked example prints",
+        description="Audit a worked example of backpropagation: is each printed figure right?",
+        epilog="exit status: 0, or 2 if the file is not a worked example",
+    )
+    one.add_argument(
+        "example",
+        nargs="?",
+        default="article",
+        help="your own file (docs/article.md), or one that is shipped: article, cs231n, mazur, "
+        "micrograd (default: %(default)s)",
+    )
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
+    one.add_argument(
+        "--golden", type=Path, metavar="FILE", help="write all values, proven to 40 digits, as JSON"
+    )
     one.set_defaults(run=_audit)
 
     one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
@@ -215,15 +230,18 @@ def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
 
 
 def _audit(asked: argparse.Namespace) -> int:
-    """Print the audit of the article: every figure, then the count of each verdict."""
-    from backproof.reference.article import audit, figures  # noqa: PLC0415 for this command alone
-    from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
+    """Print the audit of a worked example: every figure, the errata, the count of each verdict."""
+    from backproof.reference.article import audit, figures, golden  # noqa: PLC0415 this command's
+    from backproof.reference.files import FileError, write  # noqa: PLC0415 likewise
 
     try:
-        findings = audit.audit(figures.load())
-    except FixtureError as error:
+        article = figures.load(figures.shipped().get(asked.example, Path(asked.example)))
+        findings = audit.audit(article)
+        print(audit.to_json(findings) if asked.json else audit.to_text(findings))
+        if asked.golden:
+            write(asked.golden, golden.generate(article))
+    except FileError as error:
         return _refuse(error)
-    print(audit.to_json(findings) if asked.json else audit.to_text(findings))
     return 0
 
 

@@ -88,6 +88,7 @@ class Cell:
         return self.verdict in RED
 
 
+EXAMPLES = "other worked examples"
 PAIRS = "pairs"
 NETWORKS = "networks"
 OPS_ALONE = "ops alone"
