@@ -141,8 +141,8 @@ def parser() -> argparse.ArgumentParser:
         "example",
         nargs="?",
         default="article",
-        help="your own file (docs/article.md), or one that is shipped: article, cs231n, mazur, "
-        "micrograd (default: %(default)s)",
+        help="your own file (docs/worked-examples.md), or the name of one that is shipped: "
+        "article, cs231n, mazur, micrograd (default: %(default)s)",
     )
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
     one.add_argument(

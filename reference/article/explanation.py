@@ -5,7 +5,7 @@ float64, with each fault of the catalogue, with every parameter updated, and rig
 the figure, at its places, in the same pass or in the one before or after, that is an explanation.
 
 It is what is computed, and no proof of what was done: of few digits, several mistakes may give the
-same. Those that give most of the wrong figures come first.
+same. Those that give most of all figures, right and wrong, come first.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,15 +48,17 @@ def explanations(article: Article, figures: Sequence[Figure]) -> dict[str, str]:
     """Return figure's id -> what gives it, in words; without those that nothing explains."""
     if not figures:
         return {}
-    near = [figure for figure in figures if figure.iteration <= NEAR]
+    near = [figure for figure in article.figures if figure.iteration <= NEAR]
+    wrong = {figure.id for figure in figures}
     found: dict[str, list[tuple[int, int, str]]] = {}
     for attempt in attempts(article):
         given = gives(article, attempt, near)
-        if given or not attempt.said:
+        rank = -sum(shift == 0 for shift in given.values())
+        if wrong & given.keys() or not attempt.said:
             given = gives(article, attempt, figures)
-        for id_, shift in given.items():
-            said = f"{attempt.said or 'the right value'}{SHIFTS[shift]}"
-            found.setdefault(id_, []).append((-len(given), abs(shift), said))
+        for id_ in wrong & given.keys():
+            said = f"{attempt.said or 'the right value'}{SHIFTS[given[id_]]}"
+            found.setdefault(id_, []).append((abs(given[id_]), rank, said))
     return {
         id_: f"{' or '.join(said for *_, said in sorted(told)[:2])} gives it"
         for id_, told in found.items()

@@ -20,11 +20,8 @@ from backproof.reference.numbers.exact import Number, rational, round_half_up, w
 from backproof.reference.training import Iteration
 
 
-@pytest.mark.parametrize("name", figures.shipped())
-def test_file(name: str) -> None:
-    """The golden file of each worked example is byte for byte what `make golden` writes."""
-    article = figures.load(figures.shipped()[name])
-
+def test_file(article: Article) -> None:
+    """The file is byte for byte what `make golden` writes."""
     assert generate(article) == file(article).read_text(encoding="utf-8")
 
 

@@ -15,6 +15,11 @@ SHOWN = 20
 """Digits of a proven value in a message: more than a number of any precision has."""
 
 
+def test_file(worked: Article) -> None:
+    """The golden file is byte for byte what `make golden` writes."""
+    assert golden.generate(worked) == golden.file(worked).read_text(encoding="utf-8")
+
+
 def test_audit(worked: Article) -> None:
     """The audit of every figure is the recorded one."""
     found = {finding.id: asdict(finding) for finding in audits.audit(worked)}
