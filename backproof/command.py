@@ -194,14 +194,14 @@ def _certify(asked: argparse.Namespace) -> int:
     try:
         with _executor(asked) as executor:
             certificate = certify_trace(asked.folder, executor=executor)
-        if asked.report:
-            certificate.report(asked.report)
-        if asked.json:
-            asked.json.write_text(certificate.to_json(), encoding="utf-8")
     except (TraceError, OSError, MemoryError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
-    return 0 if certificate.holds else 1
+    status = 0 if certificate.holds else 1
+    for path, text in ((asked.report, certificate.to_html), (asked.json, certificate.to_json)):
+        if path:
+            status = _written(path, text()) or status
+    return status
 
 
 def _count(text: str) -> int:
@@ -232,17 +232,15 @@ def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
 def _audit(asked: argparse.Namespace) -> int:
     """Print the audit of a worked example: every figure, the errata, the count of each verdict."""
     from backproof.reference.article import audit, figures, golden  # noqa: PLC0415 this command's
-    from backproof.reference.files import FileError, write  # noqa: PLC0415 likewise
+    from backproof.reference.files import FileError  # noqa: PLC0415 likewise
 
     try:
         article = figures.load(figures.shipped().get(asked.example, Path(asked.example)))
         findings = audit.audit(article)
         print(audit.to_json(findings) if asked.json else audit.to_text(findings))
-        if asked.golden:
-            write(asked.golden, golden.generate(article))
+        return _written(asked.golden, golden.generate(article)) if asked.golden else 0
     except FileError as error:
         return _refuse(error)
-    return 0
 
 
 def _findings(_: argparse.Namespace) -> int:
@@ -260,30 +258,41 @@ def _findings(_: argparse.Namespace) -> int:
 
 def _page(asked: argparse.Namespace) -> int:
     """Write the page of a JSON report."""
-    from backproof.report.document import ReportError, read  # noqa: PLC0415 for this command alone
+    from backproof.report.document import ReportError, shown  # noqa: PLC0415 for this command alone
     from backproof.report.page import page  # noqa: PLC0415 likewise
 
     if asked.page.resolve() == asked.report.resolve():
         return _refuse(f"{asked.page}: the page would replace the report; name another file")
     try:
-        asked.page.write_text(page(read(asked.report)), encoding="utf-8")
-    except (ReportError, OSError) as error:
+        return _written(asked.page, shown(asked.report, page))
+    except ReportError as error:
         return _refuse(error)
-    return 0
 
 
 def _compare(asked: argparse.Namespace) -> int:
     """Print what changed from one JSON report to another."""
-    from backproof.report.compare import WORSE, compare, said  # noqa: PLC0415 for this command alone
-    from backproof.report.document import ReportError, read  # noqa: PLC0415 likewise
+    from backproof.report.compare import WORSE, compare, said, whole  # noqa: PLC0415 this command's
+    from backproof.report.document import ReportError, shown  # noqa: PLC0415 likewise
 
     try:
-        old, new = read(asked.old), read(asked.new)
-        changes = compare(old, new)
+        old, new = shown(asked.old, whole), shown(asked.new, whole)
     except ReportError as error:
         return _refuse(error)
+    changes = compare(old, new)
     print(said(old, new, changes))
     return 1 if changes.keys() & set(WORSE) else 0
+
+
+def _written(path: Path, text: str) -> int:
+    """Write a file, and return 0, or the exit status of a file that cannot be written."""
+    from backproof.reference.files import UNWRITTEN, UnwrittenError, write  # noqa: PLC0415 likewise
+
+    try:
+        write(path, text)
+    except UnwrittenError as error:
+        _refuse(error)
+        return UNWRITTEN
+    return 0
 
 
 def _refuse(error: object) -> int:

@@ -4,22 +4,25 @@ What a file must hold is said by a JSON schema in fixtures/; jsonschema checks i
 """
 
 import json
+import math
 import os
 import reprlib
 import tomllib
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
-
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
 LONGEST = 300
 """Characters of a message about a file, at most: what a file holds may be of any length."""
+
+
+UNWRITTEN = 6
+"""The exit status of a command whose report could not be written; pytest's own end at 5."""
 
 
 class FileError(ValueError):
@@ -29,13 +32,17 @@ class FileError(ValueError):
     """
 
 
+class UnwrittenError(FileError):
+    """A file cannot be written."""
+
+
 def read(path: Path, schema: str) -> Any:
     """Return the content of a TOML or JSON file of a schema, "report". Raises FileError."""
     is_toml = path.suffix == ".toml"
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if is_toml else json.loads(text, parse_constant=_no_number)
-        wrong = best_match(_validator(schema).iter_errors(content))
+        content = tomllib.loads(text) if is_toml else _json(text)
+        wrong = _wrong(content, schema)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -45,7 +52,7 @@ def read(path: Path, schema: str) -> Any:
     except (RecursionError, MemoryError):
         raise FileError(f"{path}: nested too deeply to be read") from None
     if wrong:
-        raise FileError(line(f"{path}: {_place(wrong)}{_said(wrong)}"))
+        raise FileError(line(f"{path}: {wrong}"))
     return content
 
 
@@ -53,7 +60,7 @@ def write(path: Path, text: str) -> None:
     """Write a file as a whole, or not at all: to a temporary file beside it, which is renamed.
 
     A device, such as /dev/stdout, is written to directly. Lone surrogates, which UTF-8 does not
-    have, are written as escapes. Raises FileError.
+    have, are written as escapes. Raises UnwrittenError.
     """
     content = text.encode("utf-8", "backslashreplace")
     temporary = None
@@ -71,7 +78,7 @@ def write(path: Path, text: str) -> None:
         if temporary:
             with suppress(OSError):
                 temporary.unlink()
-        raise FileError(line(f"{path}: cannot be written: {error.strerror}")) from None
+        raise UnwrittenError(line(f"{path}: cannot be written: {error.strerror}")) from None
 
 
 def line(text: str) -> str:
@@ -82,31 +89,82 @@ def line(text: str) -> str:
     )
 
 
+def _json(text: str) -> Any:
+    """Return the content of a JSON text, in which NaN and infinity are no numbers."""
+
+    def finite(number: str) -> float:
+        if not math.isfinite(found := float(number)):
+            raise ValueError(f"{number} is no finite number")
+        return found
+
+    return json.loads(text, parse_float=finite, parse_constant=finite)
+
+
+def _wrong(content: Any, schema: str) -> str:
+    """Return what is wrong first in a content, and where; empty where nothing is."""
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 it is imported for files alone
+
+    errors = [*_validator(schema).iter_errors(content)]
+    if not errors:
+        return ""
+    # Of another schema, or another version of it, nothing else is to be said.
+    wrong = next((one for one in errors if one.validator == "const"), best_match(errors))
+    expected = isinstance(wrong.schema, dict) and wrong.schema.get("$comment")
+    said = f"{reprlib.repr(wrong.instance)}: expected {expected}" if expected else wrong.message
+    return f"{_place(wrong.absolute_path)}{said}"
+
+
 @cache
-def _validator(schema: str) -> Draft202012Validator:
+def _validator(schema: str) -> Any:
+    """Return the validator of a schema in fixtures/."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 as above
+    from jsonschema.validators import extend  # noqa: PLC0415 likewise
+
     path = FIXTURES / f"{schema}.schema.json"
-    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    words = set(_enumerated(content))
+    each = Draft202012Validator.VALIDATORS["prefixItems"]
+    known: set[Any] = set()
+
+    def once(validator: Any, prefix: Any, rows: Any, within: Any) -> Iterator[Any]:
+        """Check a row, such as a link of a report, where none of its kind was right before."""
+        kind = (id(prefix), *(_kind(x, words) for x in rows)) if isinstance(rows, list) else None
+        if kind not in known:
+            wrong = [*each(validator, prefix, rows, within)]
+            known.update([] if wrong or kind is None else [kind])
+            yield from wrong
+
+    made = extend(Draft202012Validator, {"prefixItems": once})
+    return made(content)
 
 
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+def _enumerated(schema: Any) -> Iterator[str]:
+    """Yield the texts that a schema enumerates, anywhere."""
+    if isinstance(schema, dict):
+        yield from (word for word in schema.get("enum", ()) if isinstance(word, str))
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            yield from _enumerated(part)
 
 
-def _place(wrong: ValidationError) -> str:
-    """Return where in the file an error is: "step 2: figures 5: printed: ", counted from one."""
+def _kind(entry: Any, words: Collection[str]) -> Any:
+    """Return what a schema of rows asks of an entry: its type, its sign, whether it is a word."""
+    if isinstance(entry, str):
+        return entry if entry in words else str
+    if isinstance(entry, int | float):
+        return type(entry), entry >= 0
+    return None if entry is None else repr(entry)
+
+
+def _place(path: Iterable[str | int]) -> str:
+    """Return where in the file something is: "step 2: figures 5: printed: ", counted from one."""
     parts: list[str] = []
-    for key in wrong.absolute_path:
+    for key in path:
         if isinstance(key, int) and parts:
             parts[-1] += f" {key + 1}"
         else:
             parts.append(f"{key}")
     return "".join(f"{part}: " for part in parts)
-
-
-def _said(wrong: ValidationError) -> str:
-    """Return what is wrong, in the schema's own words for what is expected, if it has some."""
-    expected = isinstance(wrong.schema, dict) and wrong.schema.get("$comment")
-    return f"{reprlib.repr(wrong.instance)}: expected {expected}" if expected else wrong.message
 
 
 def _umask() -> int:
