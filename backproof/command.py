@@ -144,8 +144,23 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     one.set_defaults(run=_certify)
 
-    one = commands.add_parser("audit", help="audit every figure that the article prints")
+    one = commands.add_parser(
+        "audit",
+        help="audit every figure that a worked example prints",
+        description="Audit a worked example of backpropagation: is each printed figure right?",
+        epilog="exit status: 0, or 2 if the file is not a worked example",
+    )
+    one.add_argument(
+        "example",
+        nargs="?",
+        default="article",
+        help="your own file (docs/worked-examples.md), or the name of one that is shipped: "
+        "article, cs231n, mazur, micrograd (default: %(default)s)",
+    )
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
+    one.add_argument(
+        "--golden", type=Path, metavar="FILE", help="write all values, proven to 40 digits, as JSON"
+    )
     one.set_defaults(run=_audit)
 
     one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
@@ -203,16 +218,16 @@ def _certify(asked: argparse.Namespace) -> int:
         with _executor(asked) as executor:
             hold_to(asked.memory)
             certificate = certify_trace(asked.trace, executor=executor, memory=asked.memory)
-        if asked.report:
-            certificate.report(asked.report)
-        if asked.json:
-            asked.json.write_text(certificate.to_json(), encoding="utf-8")
     except MemoryError as error:
         return _refuse(f"{asked.trace}: {error}")
     except (TraceError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(certificate)
-    return 0 if certificate.holds else 1
+    status = 0 if certificate.holds else 1
+    for path, text in ((asked.report, certificate.to_html), (asked.json, certificate.to_json)):
+        if path:
+            status = _written(path, text()) or status
+    return status
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -260,16 +275,17 @@ def _executor(asked: argparse.Namespace) -> Iterator[Executor | None]:
 
 
 def _audit(asked: argparse.Namespace) -> int:
-    """Print the audit of the article: every figure, then the count of each verdict."""
-    from backproof.reference.article import audit, figures  # noqa: PLC0415 for this command alone
-    from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
+    """Print the audit of a worked example: every figure, the errata, the count of each verdict."""
+    from backproof.reference.article import audit, figures, golden  # noqa: PLC0415 this command's
+    from backproof.reference.files import FileError  # noqa: PLC0415 likewise
 
     try:
-        findings = audit.audit(figures.load())
-    except FixtureError as error:
+        article = figures.load(figures.shipped().get(asked.example, Path(asked.example)))
+        findings = audit.audit(article)
+        print(audit.to_json(findings) if asked.json else audit.to_text(findings))
+        return _written(asked.golden, golden.generate(article)) if asked.golden else 0
+    except FileError as error:
         return _refuse(error)
-    print(audit.to_json(findings) if asked.json else audit.to_text(findings))
-    return 0
 
 
 def _findings(_: argparse.Namespace) -> int:
@@ -287,16 +303,15 @@ def _findings(_: argparse.Namespace) -> int:
 
 def _page(asked: argparse.Namespace) -> int:
     """Write the page of a JSON report."""
-    from backproof.report.document import ReportError, read  # noqa: PLC0415 for this command alone
+    from backproof.report.document import ReportError, shown  # noqa: PLC0415 for this command alone
     from backproof.report.page import page  # noqa: PLC0415 likewise
 
     if asked.page.resolve() == asked.report.resolve():
         return _refuse(f"{asked.page}: the page would replace the report; name another file")
     try:
-        asked.page.write_text(page(read(asked.report)), encoding="utf-8")
-    except (ReportError, OSError) as error:
+        return _written(asked.page, shown(asked.report, page))
+    except ReportError as error:
         return _refuse(error)
-    return 0
 
 
 def _merge(asked: argparse.Namespace) -> int:
@@ -308,31 +323,43 @@ def _merge(asked: argparse.Namespace) -> int:
         return _refuse(f"{asked.json}: would be replaced; name another file")
     try:
         merged, contradictions = merge({str(path): read(path) for path in asked.reports})
-        asked.json.write_text(to_json(merged), encoding="utf-8")
-    except (ReportError, OSError) as error:
+    except ReportError as error:
         return _refuse(error)
     print(headline(merged))
     if contradictions:
         print(contradicted(contradictions))
-    return 1 if contradictions else 0
+    return _written(asked.json, to_json(merged)) or (1 if contradictions else 0)
 
 
 def _compare(asked: argparse.Namespace) -> int:
     """Print what changed from one JSON report to another."""
-    from backproof.report.compare import WORSE, compare, said  # noqa: PLC0415 for this command alone
-    from backproof.report.document import ReportError, read  # noqa: PLC0415 likewise
+    from backproof.report.compare import WORSE, compare, said, whole  # noqa: PLC0415 this command's
+    from backproof.report.document import ReportError, shown  # noqa: PLC0415 likewise
 
     try:
-        old, new = read(asked.old), read(asked.new)
-        changes = compare(old, new)
-        if asked.html:
-            from backproof.report.compare_page import compare_page  # noqa: PLC0415 jinja2
-
-            asked.html.write_text(compare_page(old, new, changes), encoding="utf-8")
-    except (ReportError, OSError) as error:
+        old, new = shown(asked.old, whole), shown(asked.new, whole)
+    except ReportError as error:
         return _refuse(error)
+    changes = compare(old, new)
     print(said(old, new, changes))
-    return 1 if changes.keys() & set(WORSE) else 0
+    status = 1 if changes.keys() & set(WORSE) else 0
+    if asked.html:
+        from backproof.report.compare_page import compare_page  # noqa: PLC0415 jinja2
+
+        status = _written(asked.html, compare_page(old, new, changes)) or status
+    return status
+
+
+def _written(path: Path, text: str) -> int:
+    """Write a file, and return 0, or the exit status of a file that cannot be written."""
+    from backproof.reference.files import UNWRITTEN, UnwrittenError, write  # noqa: PLC0415 likewise
+
+    try:
+        write(path, text)
+    except UnwrittenError as error:
+        _refuse(error)
+        return UNWRITTEN
+    return 0
 
 
 def _refuse(error: object) -> int:

@@ -27,19 +27,11 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.report import progress
 from backproof.report.causes import of as causes_of
 from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
-from backproof.report.document import to_json
-from backproof.report.markdown import markdown
 from backproof.report.summary import harmless, sections
+from backproof.running import ending
 from backproof.running.implementations import Own, installed
 from backproof.running.make_document import certify_nothing, make_document
-from backproof.running.options import (
-    ABOVE_ZERO,
-    OPTIONS,
-    REFERENCE,
-    REPORTS,
-    is_short,
-    reproduce,
-)
+from backproof.running.options import OPTIONS, REFERENCE, is_short, reproduce
 
 ARTICLE = pytest.StashKey[Article]()
 GOLDEN = pytest.StashKey[Golden]()
@@ -71,17 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = asked_for(config)
-    for option in ABOVE_ZERO:
-        number = config.getoption(option)
-        if number is not None and not number > 0:  # nor NaN
-            raise pytest.UsageError(f"{option}: {number:g} is not above zero")
-    for option in REPORTS:
-        if path := config.getoption(option):
-            folder = Path(path).resolve().parent
-            if not folder.is_dir():
-                raise pytest.UsageError(f"{option}: no folder {folder}; create it")
-            if not os.access(folder, os.W_OK):
-                raise pytest.UsageError(f"{option}: {folder} cannot be written to; name another")
+    ending.check(config)
+    config.pluginmanager.register(ending)
     if progress.wanted(config):
         config.pluginmanager.register(progress.Progress())
 
@@ -193,7 +176,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: Any, exitstatus: int, config: pytest.Config
 ) -> Generator[None, None, None]:
-    """Write the reports, and print the tables: all of them show one document. Causes come last.
+    """Print the tables, and the causes last. The reports are written of the same document.
 
     The failures of cells are printed by -v alone, since their causes say it all in a few lines.
     """
@@ -204,14 +187,7 @@ def pytest_terminal_summary(
     yield
     stats.update({kind: own for kind, own in kept.items() if own})
     found = _document(terminalreporter, exitstatus, config)
-    if path := config.getoption("--report-json"):
-        Path(path).write_text(to_json(found), encoding="utf-8")
-    if path := config.getoption("--report-md"):
-        Path(path).write_text(markdown(found), encoding="utf-8")
-    if path := config.getoption("--report"):
-        from backproof.report.page import page  # noqa: PLC0415 jinja2, for the page alone
-
-        Path(path).write_text(page(found), encoding="utf-8")
+    config.stash[ending.DOCUMENT] = found
     for title, text in sections(found):
         terminalreporter.section(title)
         terminalreporter.write_line(harmless(text))

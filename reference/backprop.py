@@ -46,7 +46,7 @@ class Rules:
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
         inputs = (self.forward_input(node, name, known[name]) for name in node.inputs)
-        return self.op(node).forward(*inputs, **node.options)
+        return array(self.op(node).forward(*inputs, **node.options))
 
     def hands_on(self, node: Node, dy: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what a node hands on to each of its inputs; `known` holds its value and theirs."""
@@ -66,6 +66,11 @@ class Rules:
 def sum_of(handed_on: list[Any]) -> Any:
     """Return the sum: an array that is used in several places receives from each of them."""
     return sum(handed_on[1:], start=handed_on[0])
+
+
+def array(x: Any) -> Any:
+    """Return x, or a bare object, which NumPy makes of an object array without axes, as one."""
+    return x if hasattr(x, "shape") else np.array(x, dtype=object)
 
 
 RIGHT = Rules()
@@ -108,7 +113,7 @@ def sweep_back(
     # 2. From the last node to the first: what a node receives, its backward function hands on.
     cotangents = {}
     for node in reversed(network.nodes):
-        dy = cotangents[node.name] = rules.receive(node.name, handed_on[node.name])
+        dy = cotangents[node.name] = array(rules.receive(node.name, handed_on[node.name]))
         for name, d in zip(node.inputs, rules.hands_on(node, dy, known), strict=True):
             handed_on[name].append(d)
     # 3. What is left over has arrived at the leaves.

@@ -8,14 +8,13 @@ recorded. In any other release a link with the predicted numbers fails the run, 
 that it is as recorded.
 """
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.reference.files import FIXTURES, FileError, line, read
 from backproof.reference.releases import Releases
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.link import Link, Quantity
@@ -245,65 +244,29 @@ def seen_here(
 
 
 def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
-    """Return the findings recorded. Raises FixtureError."""
-    found = _content(path).get("finding", [])
-    return tuple(_finding(f"{path.name}: finding {i}", x) for i, x in enumerate(found, start=1))
+    """Return the findings recorded. Raises FileError."""
+    found = read(path, "findings").get("finding", [])
+    return tuple(_finding(f"{path}: finding {i}", x) for i, x in enumerate(found, start=1))
 
 
 def load_underflows(path: Path = FIXTURES / "findings.toml") -> tuple[Underflow, ...]:
-    """Return the underflows declared. Raises FixtureError."""
-    found = _content(path).get("underflow", [])
-    places = (f"{path.name}: underflow {i}" for i in range(1, len(found) + 1))
-    return tuple(
-        Underflow(**_entry(place, x, Underflow)) for place, x in zip(places, found, strict=True)
-    )
+    """Return the underflows declared. Raises FileError."""
+    return tuple(Underflow(**_tuples(x)) for x in read(path, "findings").get("underflow", []))
 
 
-def _content(path: Path) -> Mapping[str, Any]:
-    """Return the tables of the file."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise FixtureError(f"{path.name}: {error}") from None
-    if unknown := [key for key in content if key not in ("finding", "underflow")]:
-        raise FixtureError(f"{path.name}: unknown keys {unknown}")
-    return content
-
-
-def _finding(place: str, entry: object) -> KnownFinding:
+def _finding(place: str, entry: Mapping[str, Any]) -> KnownFinding:
     """Return the finding of an entry of the file."""
-    content = _entry(place, entry, KnownFinding)
-    sightings = [
-        Sighting(**_entry(f"{place}: where {i}", x, Sighting))
-        for i, x in enumerate(content["where"], start=1)
-    ]
+    sightings = tuple(Sighting(**_tuples(x)) for x in entry["where"])
     if unknown := [w.formula for w in sightings if w.formula not in FORMULAS]:
-        raise FixtureError(f"{place}: unknown formulas {unknown}")
-    found = KnownFinding(**{**content, "where": tuple(sightings)})
+        raise FileError(f"{place}: unknown formulas {unknown}")
+    found = KnownFinding(**{**_tuples(entry), "where": sightings})
     try:
         str(found.releases)
     except ValueError as error:
-        raise FixtureError(f"{place}: first, last: {error}") from None
+        raise FileError(line(f"{place}: first, last: {error}")) from None
     return found
 
 
-def _entry(place: str, entry: object, of: type) -> dict[str, Any]:
-    """Return the content of an entry whose keys are the fields of a dataclass.
-
-    Fields with a default may be left out.
-    """
-    expected = {field.name: field.type for field in fields(of)}
-    required = [field.name for field in fields(of) if field.default is MISSING]
-    if not isinstance(entry, dict) or not {*required} <= {*entry} <= {*expected}:
-        raise FixtureError(f"{place}: expected exactly the keys {required}")
-    for key, value in entry.items():
-        if expected[key] in (str, bool):
-            kind = "a string" if expected[key] is str else "true or false"
-            is_right = isinstance(value, expected[key])  # type: ignore[arg-type]
-        else:
-            one = str if expected[key] == tuple[str, ...] else dict
-            kind = "strings" if one is str else "tables"
-            is_right = isinstance(value, list) and all(isinstance(v, one) for v in value)
-        if not is_right:
-            raise FixtureError(f"{place}: {key}: expected {kind}")
+def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with tuples for lists."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}

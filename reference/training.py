@@ -1,10 +1,10 @@
 """Training: one pass and one update after another."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backproof.reference.backprop import Trace, backprop
+from backproof.reference.backprop import RIGHT, Rules, Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import sgd
@@ -65,17 +65,25 @@ class Record:
         )
 
 
-def iterations(network: Network, leaves: Mapping[str, Array], eta: Any) -> Iterator[Iteration]:
+def iterations(
+    network: Network,
+    leaves: Mapping[str, Array],
+    eta: Any,
+    rules: Rules = RIGHT,
+    update: Callable[..., Array] = sgd,
+) -> Iterator[Iteration]:
     """Yield iteration after iteration of gradient descent, without end.
 
     leaves: every input and parameter at the start. eta: the learning rate, in the leaves' own
-    kind of number. The n-th iteration yielded has seen n - 1 updates, and carries the n-th.
+    kind of number. rules, update: of a fault, to make it. The n-th iteration yielded has seen n - 1
+    updates, and carries the n-th.
     """
     leaves = dict(leaves)
     while True:
-        trace = backprop(network, leaves)
+        trace = backprop(network, leaves, rules)
         updated = {
-            name: sgd(leaves[name], trace.gradients[name], eta) for name in sorted(network.trained)
+            name: update(leaves[name], trace.gradients[name], eta)
+            for name in sorted(network.trained)
         }
         yield Iteration(leaves, trace, updated)
         leaves = {**leaves, **updated}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.adapters.column import Column
-from backproof.reference.fixtures import FIXTURES, FixtureError
+from backproof.reference.files import FIXTURES, FileError, line, read, write
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
 from backproof.reference.verdict.link import Quantity
@@ -100,14 +100,14 @@ def keep(found: Found) -> Path:
     """Write a finding to its own file, and return the path."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{found.name}.json"
-    path.write_text(text(found), encoding="utf-8")
+    write(path, text(found))
     return path
 
 
 def load(path: Path) -> Found:
-    """Return the finding of a file. Raises FixtureError."""
+    """Return the finding of a file. Raises FileError."""
+    content = read(path, "campaign")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         leaves = {
             k: np.array([float.fromhex(x) for x in a["hex"]]).reshape(a["shape"])
             for k, a in content.pop("leaves").items()
@@ -120,8 +120,8 @@ def load(path: Path) -> Found:
         network = Network(f"campaign/{path.stem}", leaves, {}, nodes, frozenset())
         quantity = {str(one): one for one in quantities(network)}[content.pop("link")]
         return Found(column, **content, quantity=quantity, index=index, network=network)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FixtureError(f"campaign/{path.name}: {error}") from None
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise FileError(line(f"{path}: {type(error).__name__}: {error}")) from None
 
 
 def kept() -> dict[str, Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backproof.adapters.recording import Place
+from backproof.reference.files import write
 from backproof.reference.network import Network
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
@@ -248,19 +249,22 @@ class ProgramCertificate(Certificate):
         }
         return json.dumps(_finite(content), indent=1, allow_nan=False)
 
-    def report(self, path: str | Path) -> None:
-        """Write it to a file as a page: its text, and a table of all links."""
+    def to_html(self) -> str:
+        """Return it as a page: its text, and a table of all links."""
         rows = "".join(
             f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
             f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
             for link in (*self.links, *(self.second.links if self.second is not None else ()))
         )
-        Path(path).write_text(
+        return (
             f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"
             f"<pre>{escape(str(self))}</pre><table><tr><th>link<th>verdict<th>digits proven"
-            f"<th>numbers<th>where{rows}</table>",
-            encoding="utf-8",
+            f"<th>numbers<th>where{rows}</table>"
         )
+
+    def report(self, path: str | Path) -> None:
+        """Write the page to a file, as a whole. Raises ValueError where it cannot be written."""
+        write(Path(path), self.to_html())
 
 
 def _finite(value: Any) -> Any:

@@ -101,6 +101,7 @@ class Cell:
         return f"{self.adapter} and {self.against}" if is_pair else self.adapter
 
 
+EXAMPLES = "other worked examples"
 PAIRS = "pairs"
 NETWORKS = "networks"
 OPS_ALONE = "ops alone"

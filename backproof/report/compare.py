@@ -51,6 +51,12 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Ke
     return {kind: keys for kind, keys in changes.items() if keys}
 
 
+def whole(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report whose cells all have keys of their own. Raises ReportError."""
+    keyed(report)
+    return report
+
+
 def keyed(report: Mapping[str, Any]) -> dict[Key, Cell]:
     """Return key -> cell."""
     cells: dict[Key, Cell] = {}

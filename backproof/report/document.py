@@ -6,32 +6,25 @@ change that readers of earlier versions would misread gets a new VERSION, there 
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from backproof.reference.files import FileError, line
+from backproof.reference.files import read as read_file
 from backproof.report import causes
 from backproof.report.cause import Cause
 from backproof.report.cells import RED, Cell
+
+Made = TypeVar("Made")
 
 SCHEMA = "backproof/report.schema.json"
 VERSION = 4
 OUTCOMES = ("agrees", "known", "refuted", "undecided", "not run", "unsupported")
 """The verdicts of a cell, in the order in which they are counted."""
 
-FIELDS = frozenset(field.name for field in fields(Cell))
-KEYS = frozenset(
-    {
-        *("schema", "version", "command", "date", "seconds", "commit", "seeds"),
-        *("machine", "versions"),
-        *("verdict", "counts", "failed", "findings", "article", "networks", "cells"),
-    }
-)
-
-
-class ReportError(ValueError):
-    """A report cannot be read: the message names the file and what is wrong with it."""
+ReportError = FileError
+"""A report cannot be read: the message names the file and what is wrong with it."""
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -47,24 +40,7 @@ def _line(value: Any) -> str:
 
 def read(path: Path) -> dict[str, Any]:
     """Return the report of a file. Raises ReportError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ReportError(f"{path}: not JSON: {error}") from None
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ReportError(f"{path}: not a report: expected schema {SCHEMA!r}")
-    if found.get("version") != VERSION:
-        was = found.get("version")
-        raise ReportError(f"{path}: a report of version {was!r}; this reads version {VERSION}")
-    if missing := sorted(KEYS - found.keys()):
-        raise ReportError(f"{path}: lacks {', '.join(missing)}")
-    for n, cell in enumerate(found["cells"], start=1):
-        if not isinstance(cell, dict) or cell.keys() != FIELDS:
-            raise ReportError(f"{path}: cell {n}: expected exactly {', '.join(sorted(FIELDS))}")
-        if cell["verdict"] not in OUTCOMES:
-            raise ReportError(f"{path}: cell {n}: unknown verdict {cell['verdict']!r}")
+    found: dict[str, Any] = read_file(path, "report")
     return found
 
 
@@ -75,6 +51,19 @@ def verdict_of(counts: Mapping[str, int], failed: Sequence[str], *, complete: bo
     if not complete:
         return "incomplete"
     return "green" if counts["agrees"] or counts["known"] else "empty"
+
+
+def shown(path: Path, made: Callable[[dict[str, Any]], Made]) -> Made:
+    """Return what is made of the report of a file, such as its page. Raises ReportError.
+
+    A report may be as its schema says, and its parts may still contradict each other.
+    """
+    report = read(path)
+    try:
+        return made(report)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        said = f"its parts contradict each other: {type(error).__name__}: {error}"
+        raise ReportError(line(f"{path}: {said}")) from None
 
 
 def cells_of(report: Mapping[str, Any]) -> list[Cell]:

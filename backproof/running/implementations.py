@@ -1,10 +1,9 @@
-"""The article's two iterations as every implementation computes them, each computed once."""
+"""A worked example's iterations as every implementation computes them, each computed once."""
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,8 +34,8 @@ class Implementations:
              own adapter runs in its own process.
     limit:   seconds that a call of your own adapter may take.
 
-    An adapter starts every iteration at the reference's float64 weights, and updates them by the
-    reference's gradients: a wrong gradient does not make the second iteration wrong.
+    Every iteration starts at the weights that the reference reaches in float64, and updates them by
+    the reference's gradients: a wrong gradient does not make the second iteration wrong.
     """
 
     def __init__(
@@ -49,14 +48,23 @@ class Implementations:
         self.adapter = _remembered(self._load)
         self._run = _remembered(self._iterations)
         self._ball = cache(self._balls)
+        self._others: dict[str, Implementations] = {}
+
+    def of(self, article: Article) -> "Implementations":
+        """Return the same implementations, loaded once, of another worked example."""
+        if article.name not in self._others:
+            other = Implementations(article, self.paths, self.limit)
+            other.adapter = self.adapter
+            self._others[article.name] = other
+        return self._others[article.name]
 
     def value(self, implementation: str, precision: str, iteration: int, quantity: str) -> float:
         """Return a quantity (an expression) as an implementation computes it.
 
         Raises AdapterError, which names adapter, precision, iteration and place; Unsupported.
         """
-        model = self._run(REFERENCE, precision)[iteration - 1]
-        found = self._run(implementation, precision)[iteration - 1]
+        model = self._run(REFERENCE, precision)[iteration]
+        found = self._run(implementation, precision)[iteration]
 
         def at(address: Address) -> float:
             place = f"{implementation}, {precision}, iteration {iteration}, {address.array}"
@@ -81,9 +89,14 @@ class Implementations:
         return found
 
     def ball(self, precision: str, iteration: int, quantity: str) -> Ball:
-        """Return the ball in which any correct evaluation in a precision lies."""
-        at = self.article.addresses[quantity]
-        ball: Ball = at.of(self._ball(precision)[iteration - 1])
+        """Return the ball of a quantity in which any correct evaluation in a precision lies.
+
+        In the first two iterations it holds the proven value too: those are evaluated over `Ball`
+        from the start. A later one begins at the weights in float64.
+        """
+        found = self._ball(precision)[iteration]
+        number = partial(Ball.rounded, precision=PRECISIONS[precision].flushing())
+        ball: Ball = self.article.value(quantity, number, lambda at: at.of(found))
         return ball
 
     def version(self, implementation: str) -> str | None:
@@ -114,33 +127,48 @@ class Implementations:
             prefix = f"adapter {name}: "
             raise AdapterError(prefix + str(error).removeprefix(prefix)) from None
 
-    def _balls(self, precision: str) -> list[Iteration]:
+    def _balls(self, precision: str) -> dict[int, Iteration]:
         def rounded(values: Any) -> Any:
             return Ball.rounded(values, PRECISIONS[precision].flushing())
 
-        leaves = self.article.network.leaves(rounded)
-        return _two(iterations(self.article.network, leaves, rounded(self.article.eta)))
+        network, eta = self.article.network, rounded(self.article.eta)
+        first = iterations(network, network.leaves(rounded), eta)
+        found = {n: next(first) for n in (1, 2)}
+        for n, model in self._run(REFERENCE, "float64").items():
+            if n not in found:
+                leaves = {k: rounded(a) for k, a in model.leaves.items()}
+                found[n] = next(iterations(network, leaves, eta))
+        return found
 
-    def _iterations(self, implementation: str, precision: str) -> list[Iteration]:
+    def _iterations(self, implementation: str, precision: str) -> dict[int, Iteration]:
         if implementation != REFERENCE:
             return self._adapted(implementation, precision)
-        leaves = self.article.network.leaves(lambda a: a.astype(precision))
-        return _two(iterations(self.article.network, leaves, float(self.article.eta)))
+        network, wanted = self.article.network, self.article.iterations
+        eta = float(self.article.eta)
+        if precision == "float64":
+            trained = iterations(network, network.leaves(lambda a: a.astype(float)), eta)
+            numbered = zip(range(1, wanted[-1] + 1), trained, strict=False)
+            return {n: iteration for n, iteration in numbered if n in wanted}
+        found = {}
+        for n, model in self._run(REFERENCE, "float64").items():
+            leaves = {k: a.astype(precision) for k, a in model.leaves.items()}
+            found[n] = next(iterations(network, leaves, eta))
+        return found
 
-    def _adapted(self, name: str, precision: str) -> list[Iteration]:
+    def _adapted(self, name: str, precision: str) -> dict[int, Iteration]:
         adapter, network = self.adapter(Column(name)), self.article.network
         eta = float(self.article.eta)
 
-        def run() -> list[Iteration]:
-            found = []
-            for model in self._run(REFERENCE, "float64"):
+        def run() -> dict[int, Iteration]:
+            found = {}
+            for n, model in self._run(REFERENCE, "float64").items():
                 leaves = {k: a.astype(precision) for k, a in model.leaves.items()}
                 shapes = {k: a.shape for k, a in model.trace.values.items()}
                 updated = {
                     k: adapter.update(leaves[k], model.trace.gradients[k].astype(precision), eta)
                     for k in model.updated
                 }
-                found.append(Iteration(leaves, adapter.trace(network, leaves, shapes), updated))
+                found[n] = Iteration(leaves, adapter.trace(network, leaves, shapes), updated)
             return found
 
         return guarded(f"{name}, {precision}, {network.name}", run)
@@ -164,10 +192,6 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _two(endless: Any) -> list[Iteration]:
-    return list(islice(endless, 2))
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:

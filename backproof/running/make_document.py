@@ -135,7 +135,7 @@ def _finding(one: KnownFinding) -> dict[str, str]:
 
 def _article(article: Article, golden: Golden) -> dict[str, Any]:
     """Return the article: its figures as audited, its network, its proven values."""
-    audit, proven = audits.audit(article), golden.iterations[0]
+    audit, proven = audits.audit(article), golden.iterations[1]
     return {
         "counts": audits.counts(audit),
         "figures": [

@@ -1,4 +1,4 @@
-"""The audit of the article: does each printed figure hold, and if not, where was it lost?
+"""The audit of a worked example: does each printed figure hold, and if not, where was it lost?
 
 Two questions are asked of a figure: does the proven value round to it, and does its own line give
 it, from the figures that it repeats? The verdict follows from the answers:
@@ -16,7 +16,8 @@ At a tie, which only a rational value can be proven to be, both neighbours are r
 
 The origin of a carried figure is the first slip met on the way upstream, from line to line. The
 search ends there, since earlier figures do not explain a slip. For a figure of the program's
-output, the program takes the part of the line.
+output, the program takes the part of the line. A wrong figure with neither is explained by a
+mistake that gives it (explanation.py).
 """
 
 import json
@@ -28,9 +29,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from backproof.reference.article import expression
-from backproof.reference.article.figures import Article, Figure
+from backproof.reference.article.explanation import explanations
+from backproof.reference.article.figures import FIRST, Article, Figure
 from backproof.reference.article.golden import DIGITS, prove
-from backproof.reference.fixtures import FIXTURES, FixtureError, places
+from backproof.reference.files import FIXTURES, FileError, read
+from backproof.reference.fixtures import places
 from backproof.reference.numbers.exact import (
     Real,
     nearest,
@@ -46,10 +49,8 @@ FigureVerdict = Literal["holds", "rounding", "carried", "slip", "undecided"]
 
 VERDICTS = get_args(FigureVerdict)
 
-RECORD = FIXTURES / "golden" / "audit.json"
-"""The audit's findings as last recorded, for the test that keeps them."""
-
 COMMAND = "make golden"
+"""What rewrites the record of an audit, for the test that keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,13 @@ class Finding:
 
 
 class _Auditor:
-    """Holds what every verdict needs: the figures and the proven iterations."""
+    """Holds what every verdict needs: the figures and the proven passes."""
 
     def __init__(self, article: Article) -> None:
-        """Prove the article's two iterations."""
+        """Prove the iterations that figures belong to."""
         self.article = article
         self.figures = {figure.id: figure for figure in article.figures}
-        self.proven = prove(article)
+        self.proven = prove(article, article.iterations)
         self.verdict = cache(self._verdict)
 
     def finding(self, figure: Figure) -> Finding:
@@ -157,7 +158,7 @@ class _Auditor:
 
     def value(self, figure: Figure) -> Real:
         """Return the proven value of what the figure states."""
-        iteration = self.proven[figure.iteration - 1]
+        iteration = self.proven[figure.iteration]
         value: Real = self.article.value(figure.quantity, real, lambda at: at.of(iteration))
         return value
 
@@ -184,7 +185,9 @@ class _Auditor:
         if figure.program:
             return f"the program prints {self.article.prints[figure.id]}"
         if figure.line is None:
-            return "not the value given"
+            off = abs(Decimal(figure.printed) - round_half_up(self.value(figure), figure.places))
+            one = off == Decimal(1).scaleb(-figure.places)
+            return "one unit of its last place off" if one else "not the value given"
         if wrong := self.miscopied(figure):
             id_ = figure.operands[wrong[0]]
             return f"{figure.line} repeats {id_}, {self.figures[id_].printed}, as {wrong[0]}"
@@ -198,10 +201,13 @@ class _Auditor:
 
 
 def audit(article: Article) -> list[Finding]:
-    """Return the finding on every figure of the article, in its order."""
+    """Return the finding on every figure of the article, in its order. Raises FileError."""
     with workprec():
         auditor = _Auditor(article)
-        return [auditor.finding(figure) for figure in article.figures]
+        findings = [auditor.finding(figure) for figure in article.figures]
+    unsaid = {f.id for f in findings if f.verdict == "slip" and f.follows is None}
+    why = explanations(article, [figure for figure in article.figures if figure.id in unsaid])
+    return [replace(f, why=why.get(f.id, f.why)) for f in findings]
 
 
 def errata(findings: Iterable[Finding]) -> list[Finding]:
@@ -209,22 +215,26 @@ def errata(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.verdict not in ("holds", "undecided")]
 
 
-def record(findings: Iterable[Finding]) -> str:
-    """Return the text of fixtures/golden/audit.json."""
-    header = {"generator": "backproof audit of fixtures/article.toml", "version": 1}
-    header["command"] = COMMAND
-    content = {"header": header, "findings": {f.id: asdict(f) for f in findings}}
-    return json.dumps(content, indent=1) + "\n"
+def record(article: Article, findings: Iterable[Finding]) -> str:
+    """Return the text of the record of an audit, one finding a line."""
+    lines = [f"  {json.dumps(f.id)}: {json.dumps(asdict(f))}" for f in findings]
+    header = json.dumps({"of": f"fixtures/articles/{article.name}.toml", "command": COMMAND})
+    inner = ",\n".join(lines)
+    return f'{{\n "header": {header},\n "findings": {{\n{inner}\n }}\n}}\n'
 
 
-def recorded(path: Path = RECORD) -> dict[str, Any]:
-    """Return id -> finding as recorded. Raises FixtureError."""
+def file(name: str) -> Path:
+    """Return the file of the record of a shipped example's audit."""
+    return FIXTURES / "golden" / f"{name}.audit.json"
+
+
+def recorded(path: Path | None = None) -> dict[str, Any]:
+    """Return id -> finding as recorded, of the first article or of a file. Raises FileError."""
+    path = path or file(FIRST)
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["findings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FixtureError(
-            f"{path.name}: {type(error).__name__}: {error}; `{COMMAND}` rewrites the file"
-        ) from None
+        found: dict[str, Any] = read(path, "audit")["findings"]
+    except FileError as error:
+        raise FileError(f"{error}; `{COMMAND}` rewrites the file") from None
     return found
 
 
@@ -235,9 +245,13 @@ def to_json(findings: Iterable[Finding]) -> str:
 
 
 def to_text(findings: Sequence[Finding]) -> str:
-    """Return the audit as a table of all figures, then the counts."""
+    """Return the audit as a table of all figures, one of the errata, and the counts."""
     head = ("id", "place", "quantity", "printed", "proven", "verdict", "follows", "why")
-    return f"{table(head, [_row(f) for f in findings])}\n\n{counts(findings)}"
+    parts = [table(head, [_row(f) for f in findings])]
+    if wrong := errata(findings):
+        rows = [(f.place, f.quantity, f.printed, f.corrected or "", f.why) for f in wrong]
+        parts.append("Errata:\n" + table(("place", "quantity", "printed", "correct", "why"), rows))
+    return "\n\n".join([*parts, counts(findings)])
 
 
 def counts(findings: Iterable[Finding]) -> str:

@@ -1,4 +1,4 @@
-"""Arithmetic as the article prints it: `0.5 * 0.54963`, `1 + exp(-net_h1)`.
+"""Arithmetic as a worked example prints it: `0.5 * 0.54963`, `1 + exp(-net_h1)`.
 
 One small expression language for quantities (over names) and for lines (over printed numbers),
 evaluated over any kind of number. Python's own parser reads it; nothing is ever executed.
@@ -13,11 +13,16 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.fixtures import NUMBER
+from backproof.reference.ops.activations import relu_forward
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
     "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "relu": relu_forward,
     "sigmoid": sigmoid_forward,
 }
 """The functions that an expression may call."""

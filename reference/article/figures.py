@@ -1,8 +1,8 @@
-"""The article as data: its network, its symbols, its printed figures."""
+"""A worked example as data: its network, its symbols, its printed figures."""
 
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,21 @@ import numpy as np
 
 from backproof.reference.article import expression
 from backproof.reference.article.program import printed_numbers
-from backproof.reference.fixtures import FIXTURES, NUMBER, FixtureError, places
+from backproof.reference.files import FIXTURES, FileError, line, read
+from backproof.reference.fixtures import places
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.exact import enclosure, real, workprec
 from backproof.reference.ops import Array
-from backproof.reference.training import Iteration
+from backproof.reference.training import Iteration, iterations
 
-ITERATIONS = (1, 2)
-"""The article's forward and backward passes."""
+FOLDER = FIXTURES / "articles"
+"""The worked examples that are shipped, one file each."""
+
+FIRST = "article"
+"""The name of the first of them, which all frameworks are held to, quantity by quantity."""
+
+RESERVED = ("eta", *expression.FUNCTIONS)
+"""What no symbol may be called: the learning rate, and the functions of expressions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class Figure:
     step:      of the article, "3.1".
     part:      of the article, "Part 3, output layer".
     at:        where in the step it stands.
-    iteration: the pass that its quantity belongs to, 1 or 2.
+    iteration: the pass that its quantity belongs to, from 1; the second has seen one update.
     quantity:  the quantity that it states, an expression over the trace.
     printed:   the figure, as printed.
     line:      the expression before it, operands as printed; None where it is given or claimed.
@@ -80,20 +87,36 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """The article.
+    """A worked example: the first is an article.
 
-    network:   its network.
-    eta:       its learning rate, a decimal string.
+    network:   its network, of the example's name.
+    eta:       its learning rate, a decimal string; "0" where nothing is updated.
     addresses: scalar quantity -> where it stands: net_h1, dE_dnet_h1, dE_dw5, w5_new, ...
     figures:   in the article's order.
     prints:    id of a figure of the program's output -> what the program prints there.
+    followed:  the quantities that are proven over many updates.
+    updates:   how many updates that is.
+    title:     of the text.
     """
 
     network: Network
     eta: str
     addresses: Mapping[str, Address]
     figures: tuple[Figure, ...]
-    prints: Mapping[str, str]
+    prints: Mapping[str, str] = field(default_factory=dict)
+    followed: tuple[str, ...] = ()
+    updates: int = 0
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.network.name
+
+    @property
+    def iterations(self) -> tuple[int, ...]:
+        """The passes that figures belong to, counted from 1."""
+        return tuple(sorted({figure.iteration for figure in self.figures}))
 
     def value(
         self, quantity: str, number: Callable[[str], Any], at: Callable[[Address], Any]
@@ -109,73 +132,127 @@ class Article:
         return expression.evaluate(quantity, number, named)
 
 
-def load(path: Path = FIXTURES / "article.toml") -> Article:
-    """Return the article of a TOML file. Raises FixtureError."""
+def shipped() -> dict[str, Path]:
+    """Return name -> file of the worked examples that are shipped, the first one first."""
+    found = {path.stem: path for path in FOLDER.glob("*.toml")}
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != FIRST, name))}
+
+
+def load(path: Path = FOLDER / f"{FIRST}.toml") -> Article:
+    """Return the worked example of a TOML file. Raises FileError."""
+    content = read(path, "article")
     try:
-        return _article(_Table(path.name, tomllib.loads(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        raise FixtureError(f"{path}: cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise FixtureError(f"{path.name}: not TOML: {error}") from None
+        return _article(path.stem, content)
+    except FileError as error:
+        raise FileError(line(f"{path}: {error}")) from None
 
 
-@dataclass
-class _Table:
-    """A TOML table that knows its place in the file, for error messages."""
-
-    where: str
-    content: Any
-
-    def fail(self, message: str) -> FixtureError:
-        return FixtureError(f"{self.where}: {message}")
-
-    def take(self, key: str, kind: type, default: Any = None) -> Any:
-        if not isinstance(self.content, dict):
-            raise self.fail(f"expected a table, found {self.content!r}")
-        value = self.content.pop(key, default)
-        if value is None:
-            raise self.fail(f"lacks {key!r}, expected a {kind.__name__}")
-        if type(value) is not kind:  # True is no int
-            raise self.fail(f"{key} = {value!r}: expected a {kind.__name__}")
-        return value
-
-    def number(self, key: str) -> str:
-        text: str = self.take(key, str)
-        if not NUMBER.fullmatch(text):
-            raise self.fail(f"{key} = {text!r}: not a number; expected digits, as printed")
-        return text
-
-    def finished(self) -> None:
-        if self.content:
-            raise self.fail(f"unknown keys: {', '.join(self.content)}")
+def _article(name: str, content: Mapping[str, Any]) -> Article:
+    """Return the worked example of a name; what is wrong with it has no file yet."""
+    network, eta = _network(name, content["network"])
+    addresses = dict(_addresses(network, eta, content["network"]))
+    figures = _figures(content["step"], {"eta", *addresses})
+    followed = content.get("trajectory", {"quantities": [], "updates": 0})
+    if unknown := [one for one in followed["quantities"] if one not in addresses]:
+        raise FileError(f"trajectory: no quantities {unknown} in the trace")
+    return Article(
+        network,
+        eta,
+        addresses,
+        figures,
+        _printed([figure.id for figure in figures if figure.program], network, eta),
+        tuple(followed["quantities"]),
+        followed["updates"],
+        content["title"],
+    )
 
 
-def _article(root: _Table) -> Article:
-    root.take("title", str)
-    table = _Table(f"{root.where}: [network]", root.take("network", dict))
-    network, eta, addresses = _network(table)
-    figures: list[Figure] = []
-    for i, content in enumerate(root.take("step", list), start=1):
-        figures += _step(_Table(f"{root.where}: step {i}", content), figures, {"eta", *addresses})
-    root.finished()
-    if not figures:
-        raise root.fail("has no figures")
-    claimed = [figure.id for figure in figures if figure.program]
-    numbers = _printed(root, network, eta) if claimed else []
-    if len(numbers) != len(claimed):
-        raise root.fail(
-            f"{len(claimed)} figures have program = true, "
-            f"but the program prints {len(numbers)} numbers"
-        )
-    prints = dict(zip(claimed, numbers, strict=True))
-    return Article(network, eta, addresses, tuple(figures), prints)
+def _network(name: str, content: Mapping[str, Any]) -> tuple[Network, str]:
+    """Return the network and its learning rate."""
+    given, leaves = content["given"], {}
+    for role in ("inputs", "parameters"):
+        leaves[role] = {key: _layout(key, symbols) for key, symbols in content[role].items()}
+        for key, layout in leaves[role].items():
+            if missing := [symbol for symbol in layout.ravel().tolist() if symbol not in given]:
+                raise FileError(f"network: given: lacks {missing}, which {key} holds")
+            leaves[role][key] = np.array([given[s] for s in layout.ravel()]).reshape(layout.shape)
+    trained = frozenset(content.get("trained", ()))
+    if trained and "eta" not in given:
+        raise FileError("network: given: lacks 'eta', the learning rate of what is trained")
+    nodes = (
+        Node(x["name"], x["op"], tuple(x["inputs"]), x.get("options", {})) for x in content["nodes"]
+    )
+    try:
+        found = Network(name, leaves["inputs"], leaves["parameters"], tuple(nodes), trained)
+    except ValueError as error:
+        raise FileError(f"network: {error}") from None
+    return found, given.get("eta", "0")
 
 
-def _printed(root: _Table, network: Network, eta: str) -> list[str]:
-    """Return the numbers that the article's program prints on its network."""
+def _layout(name: str, symbols: Any) -> Array:
+    """Return the symbols of an array in its shape."""
+    try:
+        return np.array(symbols, dtype=np.str_)
+    except ValueError:
+        raise FileError(f"network: {name} = {symbols!r}: expected rows of equal length") from None
+
+
+def _addresses(
+    network: Network, eta: str, content: Mapping[str, Any]
+) -> Iterator[tuple[str, Address]]:
+    """Yield quantity and address of every entry: dE_dw5 is the gradient at w5.
+
+    The shapes are those of one pass. A node's symbols may be left out: net_2_1 is an entry of net.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            start = network.leaves(lambda a: a.astype(float))
+            shapes = next(iterations(network, start, float(eta))).trace.values
+    except Exception as error:  # noqa: BLE001 whatever an op raises on these operands
+        raise FileError(f"network: its pass raises {type(error).__name__}: {error}") from None
+    if np.shape(shapes[network.loss]):
+        shape = np.shape(shapes[network.loss])
+        raise FileError(f"network: node {network.loss}: expected a number, found shape {shape}")
+    kinds = {name: {"{}": "leaves", "dE_d{}": "gradients"} for name in start}
+    for name in network.trained:
+        kinds[name]["{}_new"] = "updated"
+    symbols = {**content["inputs"], **content["parameters"]}
+    for node in content["nodes"]:
+        name, shape = node["name"], np.shape(shapes[node["name"]])
+        symbols[name] = node.get("symbols", _numbered(name, shape))
+        kinds[name] = {"{}": "values", "dE_d{}": "cotangents"}
+        if (layout := _layout(name, symbols[name])).shape != shape:
+            raise FileError(f"network: node {name}: symbols of shape {layout.shape}, not {shape}")
+    layouts = {name: _layout(name, symbols[name]) for name in kinds}
+    _check_symbols(symbol for layout in layouts.values() for symbol in layout.ravel().tolist())
+    for name, layout in layouts.items():
+        for called, kind in kinds[name].items():
+            for index, symbol in np.ndenumerate(layout):
+                yield called.format(symbol), Address(kind, name, index)
+
+
+def _numbered(name: str, shape: Sequence[int]) -> Any:
+    """Return symbols of a shape: the name, with an entry's indices counted from one."""
+    entries = [f"{name}{''.join(f'_{i + 1}' for i in index)}" for index in np.ndindex(*shape)]
+    return np.array(entries).reshape(shape).tolist()
+
+
+def _check_symbols(symbols: Iterable[str]) -> None:
+    """Raise FileError where a symbol is no name, or stands in two places."""
+    counts = Counter(symbols)
+    if bad := [one for one in counts if not one.isidentifier() or one in RESERVED]:
+        raise FileError(f"network: symbols {bad}: expected names, as of variables")
+    if twice := [one for one, n in counts.items() if n > 1]:
+        raise FileError(f"network: symbols {twice} stand in two places")
+
+
+def _printed(claimed: Sequence[str], network: Network, eta: str) -> dict[str, str]:
+    """Return what the first article's program prints on this network, by the figures' ids."""
+    if not claimed:
+        return {}
     leaves: dict[str, Any] = network.leaves(lambda a: a.astype(float))
     try:
-        return printed_numbers(
+        numbers = printed_numbers(
             x=leaves["x"][0],
             t=leaves["t"][0, 0],
             eta=float(eta),
@@ -185,133 +262,77 @@ def _printed(root: _Table, network: Network, eta: str) -> list[str]:
             b_o=leaves["b_o"],
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise root.fail(f"the program does not run on this network: {error}") from None
-
-
-def _network(table: _Table) -> tuple[Network, str, dict[str, Address]]:
-    """Return the network, the learning rate and the address of every quantity."""
-    givens = _Table(f"{table.where[:-1]}.given]", table.take("given", dict))
-    given = {symbol: givens.number(symbol) for symbol in list(givens.content)}
-    if "eta" not in given:
-        raise givens.fail("lacks 'eta', expected a number")
-    addresses: dict[str, Address] = {}
-    leaves: dict[str, dict[str, Array]] = {"inputs": {}, "parameters": {}}
-    trained = frozenset(map(str, table.take("trained", list)))
-    for role, arrays in leaves.items():
-        for name, symbols in table.take(role, dict).items():
-            layout = _layout(table, name, symbols)
-            if missing := [symbol for symbol in layout.ravel().tolist() if symbol not in given]:
-                raise givens.fail(f"lacks {missing}, which {name} holds")
-            arrays[name] = np.array([given[s] for s in layout.ravel()]).reshape(layout.shape)
-            addresses |= _addresses(name, layout, {"{}": "leaves", "dE_d{}": "gradients"})
-            if name in trained:
-                addresses |= _addresses(name, layout, {"{}_new": "updated"})
-    nodes = []
-    for i, content in enumerate(table.take("nodes", list), start=1):
-        node = _Table(f"{table.where}: node {i}", content)
-        name, op = node.take("name", str), node.take("op", str)
-        nodes.append(Node(name, op, tuple(node.take("inputs", list))))
-        layout = _layout(node, name, node.content.pop("symbols", name))
-        node.finished()
-        addresses |= _addresses(name, layout, {"{}": "values", "dE_d{}": "cotangents"})
-    table.finished()
-    try:
-        network = Network("article", leaves["inputs"], leaves["parameters"], tuple(nodes), trained)
-    except ValueError as error:
-        raise table.fail(str(error)) from None
-    return network, given["eta"], addresses
-
-
-def _layout(table: _Table, name: str, symbols: Any) -> Array:
-    try:
-        layout = np.array(symbols, dtype=np.str_)
-    except ValueError:
-        raise table.fail(f"{name} = {symbols!r}: expected rows of equal length") from None
-    return layout
-
-
-def _addresses(array: str, layout: Any, kinds: Mapping[str, str]) -> dict[str, Address]:
-    """Return quantity -> address of every entry: {"dE_d{}": "gradients"} names w5's dE_dw5."""
-    return {
-        name.format(symbol): Address(kind, array, index)
-        for name, kind in kinds.items()
-        for index, symbol in np.ndenumerate(layout)
-    }
-
-
-def _step(step: _Table, before: list[Figure], known: set[str]) -> list[Figure]:
-    """Return the figures of one step; `before` holds the figures of all earlier steps."""
-    name, part = step.take("name", str), step.take("part", str)
-    step.where = f"{step.where.partition(':')[0]}: step {name}"
-    iteration = step.take("iteration", int)
-    if iteration not in ITERATIONS:
-        raise step.fail(f"iteration = {iteration}: expected one of {ITERATIONS}")
-    figures: list[Figure] = []
-    for i, content in enumerate(step.take("figures", list), start=1):
-        table = _Table(f"{step.where}: figure {i}", content)
-        figure = Figure(
-            id=table.take("id", str),
-            step=name,
-            part=part,
-            at=table.take("at", str),
-            iteration=iteration,
-            quantity=table.take("quantity", str),
-            printed=table.number("printed"),
-            line=table.take("line", str) if "line" in table.content else None,
-            operands=table.take("operands", dict, {}),
-            program=table.take("program", bool, default=False),
+        raise FileError(f"the program does not run on this network: {error}") from None
+    if len(numbers) != len(claimed):
+        raise FileError(
+            f"{len(claimed)} figures have program = true, "
+            f"but the program prints {len(numbers)} numbers"
         )
-        constants = table.take("constants", list, [])
-        table.finished()
-        table.where += f" ({figure.id})"
-        _check(table, figure, constants, [earlier.id for earlier in [*before, *figures]], known)
-        figures.append(figure)
-    step.finished()
-    return figures
+    return dict(zip(claimed, numbers, strict=True))
+
+
+def _figures(steps: Iterable[Mapping[str, Any]], known: set[str]) -> tuple[Figure, ...]:
+    """Return the figures of all steps. known: the names that a quantity may have."""
+    found: dict[str, Figure] = {}
+    for step in steps:
+        for n, content in enumerate(step["figures"], start=1):
+            quantity, iteration = content["quantity"], step.get("iteration", 1)
+            figure = Figure(
+                id=content.get("id", f"{step['name']}-{quantity}"),
+                step=step["name"],
+                part=step.get("part", step["name"]),
+                at=content.get("at", quantity),
+                iteration=iteration,
+                quantity=quantity,
+                printed=content["printed"],
+                line=content.get("line"),
+                operands=content.get("operands", {}),
+                program=content.get("program", False),
+            )
+            where = f"step {step['name']}: figure {n} ({figure.id})"
+            try:
+                _check(figure, content.get("constants", []), found, known)
+            except (FileError, expression.ExpressionError) as error:
+                raise FileError(f"{where}: {error}") from None
+            found[figure.id] = figure
+    return tuple(found.values())
 
 
 def _check(
-    table: _Table, figure: Figure, constants: list[str], earlier: list[str], known: set[str]
+    figure: Figure, constants: Sequence[str], earlier: Mapping[str, Figure], known: set[str]
 ) -> None:
-    """Raise FixtureError where a figure cannot be read, or refers to something that is not there.
+    """Raise FileError where a figure cannot be read, or refers to something that is not there.
 
     Every number of a line is an operand or, as the 0.5 of the loss, one of its `constants`.
     """
     if figure.id in earlier:
-        raise table.fail("this id is used twice")
+        raise FileError("this id is used twice")
     if figure.program and figure.line is not None:
-        raise table.fail("has a line and program = true, expected one of them")
-    names, _ = _parts(table, figure.quantity)
+        raise FileError("has a line and program = true, expected one of them")
+    names, _ = expression.parts(figure.quantity)
     if unknown := [name for name in names if name not in known]:
-        raise table.fail(f"quantity = {figure.quantity!r}: no quantity {unknown} in the trace")
-    numbers = [] if figure.line is None else _numbers(table, figure.line)
+        raise FileError(f"quantity = {figure.quantity!r}: no quantity {unknown} in the trace")
+    numbers = [] if figure.line is None else _numbers(figure.line)
     declared = [*figure.operands, *constants]
     if unknown := [number for number in declared if number not in numbers]:
-        raise table.fail(f"operand {unknown[0]!r} does not stand in line {figure.line!r}")
+        raise FileError(f"operand {unknown[0]!r} does not stand in line {figure.line!r}")
     if unknown := [number for number in numbers if number not in declared]:
-        raise table.fail(f"line = {figure.line!r}: {unknown[0]!r} is no operand and no constant")
+        raise FileError(f"line = {figure.line!r}: {unknown[0]!r} is no operand and no constant")
     if unknown := [operand for operand, id_ in figure.operands.items() if id_ not in earlier]:
         operand = unknown[0]
-        raise table.fail(
+        raise FileError(
             f"operand {operand!r} repeats {figure.operands[operand]!r}, no earlier figure's id"
         )
 
 
-def _numbers(table: _Table, line: str) -> list[str]:
+def _numbers(text: str) -> list[str]:
     """Return the printed numbers of a line, which has a value and nothing but numbers."""
-    names, numbers = _parts(table, line)
+    names, numbers = expression.parts(text)
     if names:
-        raise table.fail(f"line = {line!r}: {names} are no printed numbers")
+        raise FileError(f"line = {text!r}: {names} are no printed numbers")
     try:
         with workprec():
-            enclosure(expression.evaluate(line, real))
+            enclosure(expression.evaluate(text, real))
     except ArithmeticError as error:
-        raise table.fail(f"line = {line!r}: {error}") from None
+        raise FileError(f"line = {text!r}: {error}") from None
     return numbers
-
-
-def _parts(table: _Table, text: str) -> tuple[list[str], list[str]]:
-    try:
-        return expression.parts(text)
-    except expression.ExpressionError as error:
-        raise table.fail(str(error)) from None

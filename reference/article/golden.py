@@ -1,30 +1,38 @@
-"""Golden values: every quantity of the article's first two iterations, proven to 40 digits.
+"""Golden values: every quantity of the passes that a worked example prints, proven to 40 digits.
 
-`make golden` rewrites fixtures/golden/article.json.
+`make golden` rewrites fixtures/golden/NAME.json; `backproof audit FILE --golden FILE` writes those
+of one's own example.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from backproof.reference.article.figures import ITERATIONS, Article
-from backproof.reference.fixtures import FIXTURES, NUMBER, FixtureError
-from backproof.reference.numbers.exact import BITS, exact, real, reals, significant, workprec
+from backproof.reference.article.figures import Article
+from backproof.reference.files import FIXTURES, FileError
+from backproof.reference.files import read as read_file
+from backproof.reference.numbers.exact import (
+    BITS,
+    Undecided,
+    exact,
+    real,
+    reals,
+    significant,
+    workprec,
+)
 from backproof.reference.training import Iteration, iterations
 
 DIGITS = 40
 """Significant decimal digits proven of every golden value."""
 
-KEPT = sorted({0, *(round(10 ** (n / 12)) for n in range(49))})
-"""The numbers of updates after which the trajectory is kept: twelve per decade, up to 10,000."""
+KEPT = sorted({0, *(round(10 ** (n / 12)) for n in range(61))})
+"""The numbers of updates after which a trajectory is kept: twelve per decade, up to 100,000."""
 
-GOLDEN = FIXTURES / "golden" / "article.json"
 HEADER = {
     "generator": "backproof reference over Arb balls (python-flint)",
-    "version": 1,
+    "version": 2,
     "command": "make golden",
     "bits": BITS,
     "digits": DIGITS,
@@ -35,83 +43,111 @@ HEADER = {
 class Golden:
     """Proven values as decimal strings.
 
-    iterations: for the first and the second iteration, quantity -> value.
-    trajectory: updates made -> {"E": loss, "out_o1": output} of the pass after them.
+    iterations: iteration, from 1 -> quantity -> value.
+    trajectory: updates made -> quantity -> value in the pass after them.
     """
 
-    iterations: tuple[Mapping[str, str], ...]
+    iterations: Mapping[int, Mapping[str, str]]
     trajectory: Mapping[int, Mapping[str, str]]
 
 
-def prove(article: Article) -> list[Iteration]:
-    """Return the first two iterations over `Real`s; call it inside `workprec()`.
+def file(article: Article) -> Path:
+    """Return the file of a shipped example's golden values."""
+    return FIXTURES / "golden" / f"{article.name}.json"
 
-    What is rational in them, such as a sum of products of weights and inputs, is exact.
+
+def prove(article: Article, wanted: Collection[int]) -> dict[int, Iteration]:
+    """Return iterations, by their numbers from 1, over `Real`s; call it inside `workprec()`.
+
+    What is rational in them, such as a sum of products of weights and inputs, is exact. Raises
+    FileError where an op of the network cannot be proven.
     """
-    endless = iterations(article.network, article.network.leaves(reals), real(article.eta))
-    return list(islice(endless, len(ITERATIONS)))
+    return dict(_passes(article, wanted, reals, real))
 
 
-def trajectory(article: Article, kept: Collection[int] = KEPT) -> dict[int, dict[str, str]]:
-    """Return updates made -> the loss and the output of the pass after them, proven."""
+def _passes(
+    article: Article, wanted: Collection[int], number: Any, scalar: Any
+) -> Iterator[tuple[int, Iteration]]:
+    """Yield iterations with their numbers, over one kind of number."""
+    try:
+        leaves = article.network.leaves(number)
+        passes = iterations(article.network, leaves, scalar(article.eta))
+        for n, iteration in zip(range(1, max(wanted) + 1), passes, strict=False):
+            if n in wanted:
+                yield n, iteration
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FileError(f"{article.name}: its pass cannot be proven: {error}") from None
+
+
+def kept(article: Article) -> list[int]:
+    """Return the numbers of updates after which an example's trajectory is kept."""
+    return [n for n in KEPT if article.followed and n <= article.updates]
+
+
+def trajectory(article: Article, after: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return updates made -> the quantities followed, in the pass after them, proven."""
+    if not after:
+        return {}
     with workprec():
-        leaves, eta = article.network.leaves(exact), exact(article.eta)[()]
-        passes = islice(iterations(article.network, leaves, eta), max(kept) + 1)
         return {
-            n: {q: significant(article.addresses[q].of(it), DIGITS) for q in ("E", "out_o1")}
-            for n, it in enumerate(passes)
-            if n in kept
+            n - 1: {q: significant(article.addresses[q].of(it), DIGITS) for q in article.followed}
+            for n, it in _passes(article, {n + 1 for n in after}, exact, lambda eta: exact(eta)[()])
         }
 
 
 def generate(article: Article) -> str:
-    """Return the text of fixtures/golden/article.json."""
+    """Return the text of a file of golden values; what has no proven digit is null."""
     with workprec():
-        proven = [
-            {q: significant(where.of(it), DIGITS) for q, where in article.addresses.items()}
-            for it in prove(article)
-        ]
-    content = {"header": HEADER, "iterations": proven, "trajectory": trajectory(article)}
+        proven = {
+            n: {q: _digits(where.of(it)) for q, where in article.addresses.items()}
+            for n, it in prove(article, article.iterations).items()
+        }
+    content = {
+        "header": HEADER,
+        "iterations": proven,
+        "trajectory": trajectory(article, kept(article)),
+    }
     return json.dumps(content, indent=2) + "\n"
 
 
-def read(article: Article, path: Path = GOLDEN) -> Golden:
-    """Return the golden values of a file. Raises FixtureError."""
+def _digits(value: Any) -> str | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _error(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise _error(f"{path.name}: not JSON: {error}") from None
-    _table(path.name, content, ["header", "iterations", "trajectory"])
-    if content["header"] != HEADER:
-        raise _error(f"{path.name}: header: expected {HEADER}, found {content['header']}")
-    if not isinstance(content["iterations"], list) or len(content["iterations"]) != len(ITERATIONS):
-        raise _error(f"{path.name}: iterations: expected a list of {len(ITERATIONS)}")
-    for n, values in enumerate(content["iterations"], start=1):
-        _numbers(f"{path.name}: iteration {n}", values, list(article.addresses))
-    _table(f"{path.name}: trajectory", content["trajectory"], [str(n) for n in KEPT])
-    for n in KEPT:
-        values = content["trajectory"][str(n)]
-        _numbers(f"{path.name}: trajectory after {n} updates", values, ["E", "out_o1"])
-    return Golden(tuple(content["iterations"]), {n: content["trajectory"][str(n)] for n in KEPT})
+        return significant(value, DIGITS)
+    except Undecided:
+        return None
 
 
-def _table(where: str, found: Any, keys: list[str]) -> None:
-    if not isinstance(found, dict):
-        raise _error(f"{where}: expected a table, found {found!r}")
-    if missing := [key for key in keys if key not in found]:
-        raise _error(f"{where}: lacks {missing}")
-    if unknown := [key for key in found if key not in keys]:
-        raise _error(f"{where}: unknown keys {unknown}")
+def read(article: Article, path: Path | None = None) -> Golden:
+    """Return the golden values of an example, or of a file. Raises FileError."""
+    path = path or file(article)
+    try:
+        content = read_file(path, "golden")
+        _headed(path, content["header"])
+        iterations = _numbered(path, content, "iterations", article.iterations, article.addresses)
+        followed = _numbered(path, content, "trajectory", kept(article), article.followed)
+    except FileError as error:
+        raise FileError(f"{error}; `{HEADER['command']}` rewrites the file") from None
+    return Golden(iterations, followed)
 
 
-def _numbers(where: str, found: Any, keys: list[str]) -> None:
-    _table(where, found, keys)
-    for key, value in found.items():
-        if not isinstance(value, str) or not NUMBER.fullmatch(value):
-            raise _error(f"{where}: {key} = {value!r}: expected a decimal number as a string")
+def _headed(path: Path, header: Any) -> None:
+    if header != HEADER:
+        raise FileError(f"{path}: header: expected {HEADER}, found {header}")
 
 
-def _error(message: str) -> FixtureError:
-    return FixtureError(f"{message}; `{HEADER['command']}` rewrites the file")
+def _numbered(
+    path: Path, content: Any, key: str, numbers: Collection[int], quantities: Collection[str]
+) -> dict[int, dict[str, str]]:
+    """Return a table by numbers; expected: exactly these, each with exactly these quantities."""
+    _same(f"{path}: {key}", content[key], map(str, numbers))
+    for n in numbers:
+        _same(f"{path}: {key}: {n}", content[key][str(n)], quantities)
+    return {n: content[key][str(n)] for n in numbers}
+
+
+def _same(where: str, found: Collection[str], expected: Any) -> None:
+    expected = [*expected]
+    if missing := [key for key in expected if key not in found]:
+        raise FileError(f"{where}: lacks {missing}")
+    if unknown := [key for key in found if key not in expected]:
+        raise FileError(f"{where}: unknown keys {unknown}")

@@ -1,8 +1,10 @@
-"""`make golden`: rewrite fixtures/golden/, the golden values and the audit of the article."""
+"""`make golden`: rewrite fixtures/golden/, the values and the audit of each worked example."""
 
 from backproof.reference.article import audit, figures, golden
+from backproof.reference.files import write
 
 if __name__ == "__main__":
-    article = figures.load()
-    golden.GOLDEN.write_text(golden.generate(article), encoding="utf-8")
-    audit.RECORD.write_text(audit.record(audit.audit(article)), encoding="utf-8")
+    for path in figures.shipped().values():
+        article = figures.load(path)
+        write(golden.file(article), golden.generate(article))
+        write(audit.file(article.name), audit.record(article, audit.audit(article)))

@@ -32,8 +32,8 @@ def workprec() -> Any:
     return flint.ctx.workprec(BITS)
 
 
-def rational(x: str | float) -> flint.fmpq:
-    """Return the exact value of a decimal string or a float."""
+def rational(x: str | float | Fraction) -> flint.fmpq:
+    """Return the exact value of a decimal string, a float or a fraction."""
     exactly = Fraction(x)
     return flint.fmpq(int(exactly.numerator), int(exactly.denominator))
 

@@ -14,7 +14,7 @@ from backproof.plugin import ADAPTERS, ARTICLE, CELL, FINDINGS, GOLDEN
 from backproof.reference import findings as findings_of
 from backproof.reference.article import audit as audits
 from backproof.reference.article.audit import Finding
-from backproof.reference.article.figures import ITERATIONS, Article
+from backproof.reference.article.figures import FIRST, Article, load, shipped
 from backproof.reference.article.golden import Golden
 from backproof.reference.findings import KnownFinding, Underflow
 from backproof.reference.numbers.precision import PRECISIONS
@@ -56,9 +56,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument, values in {
         "implementation": names,
         "precision": fine,
-        "iteration": ITERATIONS,
+        "iteration": article.iterations,
         "quantity": [q for q, at in article.addresses.items() if at.kind not in given],
         "figure": article.figures,
+        "worked": [load(path) for name, path in shipped().items() if name != FIRST],
     }.items():
         if argument in left:
             metafunc.parametrize(argument, values, ids=IDS.get(argument, str))
@@ -67,6 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 IDS: dict[str, Callable[[Any], str]] = {
     "iteration": lambda n: f"iteration{n}",
     "figure": lambda figure: str(figure.id),
+    "worked": lambda worked: str(worked.name),
 }
 
 
@@ -200,12 +202,14 @@ def cell(
     implementations: Implementations,
     article_causes: ArticleCauses,
 ) -> Cell:
-    """The cell of a test of the article, made from the test's parameters."""
+    """The cell of a test of a worked example, made from the test's parameters."""
     node: Any = request.node
     asked = node.callspec.params
-    figure, pair = asked.get("figure"), asked.get("pair")
+    figure, pair, worked = asked.get("figure"), asked.get("pair"), asked.get("worked")
     adapter, against = pair or (asked["implementation"], figure.id if figure else "proven")
-    if figure:
+    if worked:
+        quantity, iteration, group = "every figure", 1, report.EXAMPLES
+    elif figure:
         quantity, iteration, group = figure.quantity, figure.iteration, figure.part
     else:
         quantity, iteration = asked["quantity"], asked["iteration"]
@@ -214,7 +218,7 @@ def cell(
     run = (pair or [adapter], asked["precision"], iteration, quantity)
     missing = [name for name in pair or [adapter] if implementations.version(name) is None]
     found = Cell(
-        network=article.network.name,
+        network=(worked or article).name,
         adapter=adapter,
         against=against,
         version=None if missing else implementations.version(adapter),

@@ -21,7 +21,7 @@ def test_in_ball(
     The ball's radius is what the error model allows the whole computation up to this quantity.
     """
     value = implementations.value(implementation, precision, iteration, quantity)
-    proven = golden.iterations[iteration - 1][quantity]
+    proven = golden.iterations[iteration][quantity]
     ball = implementations.ball(precision, iteration, quantity)
     cell.value, cell.digits = value, digits(value, proven, precision)
     mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))

@@ -5,47 +5,49 @@ from itertools import pairwise
 
 import pytest
 
+from backproof.reference.article import figures
 from backproof.reference.article.figures import Article
-from backproof.reference.article.golden import GOLDEN, KEPT, Golden, generate, prove, trajectory
+from backproof.reference.article.golden import (
+    Golden,
+    file,
+    generate,
+    kept,
+    prove,
+    trajectory,
+)
 from backproof.reference.fixtures import places
 from backproof.reference.numbers.exact import Number, rational, round_half_up, workprec
 from backproof.reference.training import Iteration
 
 
-@pytest.fixture(scope="module")
-def regenerated(article: Article) -> str:
-    """The golden file as it would be written now."""
-    return generate(article)
-
-
-def test_file(regenerated: str) -> None:
+def test_file(article: Article) -> None:
     """The file is byte for byte what `make golden` writes."""
-    assert regenerated == GOLDEN.read_text(encoding="utf-8")
+    assert generate(article) == file(article).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def proven(article: Article) -> list[Iteration]:
+def proven(article: Article) -> dict[int, Iteration]:
     """The article's two iterations over Arb balls."""
     with workprec():
-        return prove(article)
+        return prove(article, article.iterations)
 
 
 def test_value(
-    article: Article, golden: Golden, proven: list[Iteration], iteration: int, quantity: str
+    article: Article, golden: Golden, proven: dict[int, Iteration], iteration: int, quantity: str
 ) -> None:
     """All digits of a golden value are proven: it is the proven value, rounded half up."""
-    value = golden.iterations[iteration - 1][quantity]
+    value = golden.iterations[iteration][quantity]
 
-    assert value == rounded_to(article.addresses[quantity].of(proven[iteration - 1]), value)
+    assert value == rounded_to(article.addresses[quantity].of(proven[iteration]), value)
 
 
 @pytest.fixture(scope="module")
 def proven_trajectory(article: Article) -> dict[int, dict[str, str]]:
     """Loss and output after 0 to 10,000 updates, over Arb balls."""
-    return trajectory(article, [*KEPT, 9_999])
+    return trajectory(article, [*kept(article), 9_999])
 
 
-@pytest.mark.parametrize("updates", KEPT)
+@pytest.mark.parametrize("updates", kept(figures.load()))
 def test_trajectory(
     proven_trajectory: dict[int, dict[str, str]], golden: Golden, updates: int
 ) -> None:

@@ -31,7 +31,7 @@ class Block:
     @property
     def file(self) -> str | None:
         """The name of the file that the block shows, from a comment in its first line."""
-        named = re.match(r"# (\S+\.(?:py|yml))\n", self.text)
+        named = re.match(r"# (\S+\.(?:py|yml|toml))\n", self.text)
         return named[1] if named else None
 
     @property

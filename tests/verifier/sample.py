@@ -65,7 +65,7 @@ def _today() -> dict[str, Any]:
 def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:
     """Yield the article's cells: quantities, figures and pairs, with the proven values."""
     article = load()
-    proven = read(article).iterations[0]
+    proven = read(article).iterations[1]
     for precision in PRECISIONS:
         for name in names:
             for quantity, at in article.addresses.items():

@@ -14,7 +14,7 @@ from backproof.reference.fixtures import FIXTURES, FixtureError
 from tests.verifier.sandbox import Sandbox
 
 QUOTED = r'"([^"]*)"'
-TEXT = (FIXTURES / "article.toml").read_text(encoding="utf-8")
+TEXT = (FIXTURES / "articles" / "article.toml").read_text(encoding="utf-8")
 
 
 def edited(tmp_path: Path, *changes: tuple[str, str]) -> Article:
@@ -128,7 +128,7 @@ def test_every_number_of_a_line_is_declared(tmp_path: Path) -> None:
 
         with pytest.raises(FixtureError) as caught:
             load(path)
-        assert str(caught.value).startswith("article.toml: step ")
+        assert str(caught.value).startswith(f"{path}: step ")
         assert f"({re.findall(QUOTED, line)[0]}): line = " in str(caught.value)
         assert str(caught.value).endswith(f"{number!r} is no operand and no constant")
 
@@ -266,7 +266,7 @@ def test_a_tie_fails_in_no_implementation(tmp_path: Path) -> None:
     """Where 0.378 is printed for 0.3775, numbers a little above and below the tie are right."""
     sandbox = Sandbox(tmp_path)
     sandbox.edit(
-        "fixtures/article.toml",
+        "fixtures/articles/article.toml",
         'quantity = "net_h1", printed = "0.3775"',
         'quantity = "net_h1", printed = "0.378"',
     )

@@ -10,7 +10,7 @@ import pytest
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.audit import recorded
 from backproof.reference.article.figures import Article, load
-from backproof.reference.article.golden import GOLDEN, HEADER, read
+from backproof.reference.article.golden import HEADER, file, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
 from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
@@ -18,6 +18,7 @@ from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 FIGURE = 'id = "1.1-exp", at = "out_h1, line 3", quantity = "exp(-net_h1)", printed = "0.68566"'
 LINE = 'line = "exp(-0.3775)"'
 THREE = "\N{ARABIC-INDIC DIGIT THREE}"
+FIFTH = "article.toml: step 2: figures 5"
 WHERE = "article.toml: step 1.1: figure 5"
 
 
@@ -25,20 +26,28 @@ WHERE = "article.toml: step 1.1: figure 5"
     ("old", "new", "message"),
     [
         ("[network]\n", "[network\n", "article.toml: not TOML: "),
-        ('title = "', 'titel = "', "article.toml: lacks 'title', expected a str"),
-        ('eta = "0.50"\n', "", "article.toml: [network.given]: lacks 'eta'"),
-        ('w5 = "0.40"\n', "", "article.toml: [network.given]: lacks ['w5'], which W_o holds"),
-        ('x = [["x1", "x2"]]', 'x = ["x1", "x2"]', "article.toml: the program does not run on this network: "),
-        ('w5 = "0.40"', 'w5 = "0,40"', "[network.given]: w5 = '0,40': not a number"),
-        ('w5 = "0.40"', "w5 = 0.40", "[network.given]: w5 = 0.4: expected a str"),
+        ('title = "', 'titel = "', "article.toml: 'title' is a required property"),
+        ('eta = "0.50"\n', "", "article.toml: network: given: lacks 'eta'"),
+        ('w5 = "0.40"\n', "", "article.toml: network: given: lacks ['w5'], which W_o holds"),
+        ('x = [["x1", "x2"]]', 'x = ["x1", "x2"]', "article.toml: network: node net_h: symbols of shape (1, 2), not (2,)"),
+        ('w5 = "0.40"', 'w5 = "0,40"', "network: given: w5: '0,40': expected a number as a string of digits, as printed"),
+        ('w5 = "0.40"', "w5 = 0.40", "network: given: w5: 0.4: expected a number as a string of digits, as printed"),
         ('[["w5"], ["w6"]]', '[["w5"], []]', "W_o = [['w5'], []]: expected rows of equal length"),
-        ('trained = ["W_h", "W_o"]', 'trained = ["W_h", ["W_o"]]', "trained names no parameter"),
+        ('trained = ["W_h", "W_o"]', 'trained = ["W_h", ["W_o"]]', "network: trained 2: ['W_o'] is not of type 'string'"),
+        ('trained = ["W_h", "W_o"]', 'trained = ["W_h", "W_p"]', "network article: trained names no parameter: ['W_p']"),
+        ('W_o = [["w5"], ["w6"]]', 'W_o = [["w5", "w6"]]', "network: its pass raises ValueError: matmul: "),
+        ('W_o = [["w5"], ["w6"]]', 'W_o = [["w5"], ["w5"]]', "network: symbols ['w5'] stand in two places"),
+        ('symbols = [["out_o1"]]', 'symbols = [["out o1"]]', "network: symbols ['out o1']: expected names, as of variables"),
+        ('symbols = [["out_o1"]]', 'symbols = [["eta"]]', "network: symbols ['eta']: expected names, as of variables"),
+        ('op = "half_squared_error", inputs = ["out_o", "t"], symbols = "E"', 'op = "subtract", inputs = ["out_o", "t"]', "network: node E: expected a number, found shape (1, 1)"),
+        ('quantities = ["E", "out_o1"]', 'quantities = ["E", "out_o3"]', "trajectory: no quantities ['out_o3'] in the trace"),
+        ("updates = 10000", "updates = 10000000", "trajectory: updates: 10000000 is greater than the maximum of 100000"),
         ('op = "sigmoid", inputs = ["net_o"]', 'op = "sine", inputs = ["net_o"]', "node out_o: unknown op 'sine'"),
         ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
-        (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{WHERE}: printed = '0.6856x': not a number; expected digits, as printed"),
-        (FIGURE, FIGURE.replace('printed = "0.68566"', "printed = 0.68566"), f"{WHERE}: printed = 0.68566: expected a str"),
-        (FIGURE, FIGURE.replace(', printed = "0.68566"', ""), f"{WHERE}: lacks 'printed', expected a str"),
-        (FIGURE, FIGURE + ", pritned = 1", f"{WHERE}: unknown keys: pritned"),
+        (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{FIFTH}: printed: '0.6856x': expected a number as a string of digits, as printed"),
+        (FIGURE, FIGURE.replace('printed = "0.68566"', "printed = 0.68566"), f"{FIFTH}: printed: 0.68566: expected a number as a string of digits"),
+        (FIGURE, FIGURE.replace(', printed = "0.68566"', ""), f"{FIFTH}: 'printed' is a required property"),
+        (FIGURE, FIGURE + ", pritned = 1", f"{FIFTH}: Additional properties are not allowed ('pritned' was unexpected)"),
         (FIGURE, FIGURE.replace("1.1-exp", "1.1-b_h"), f"{WHERE} (1.1-b_h): this id is used twice"),
         (FIGURE, FIGURE.replace("net_h1)", "net_h7)"), f"{WHERE} (1.1-exp): quantity = 'exp(-net_h7)': no quantity ['net_h7'] in the trace"),
         (FIGURE, FIGURE.replace("exp(-net_h1)", "exp(-net_h1"), f"{WHERE} (1.1-exp): 'exp(-net_h1': not an expression"),
@@ -59,16 +68,16 @@ WHERE = "article.toml: step 1.1: figure 5"
         (LINE, 'line = "exp(-0.3775) * 2"', f"{WHERE} (1.1-exp): line = 'exp(-0.3775) * 2': '2' is no operand and no constant"),
         (LINE, LINE + ', constants = ["2"]', f"{WHERE} (1.1-exp): operand '2' does not stand in line 'exp(-0.3775)'"),
         (LINE, LINE + ", program = true", f"{WHERE} (1.1-exp): has a line and program = true, expected one of them"),
-        (FIGURE, FIGURE.replace("exp(-net_h1)", "log(net_h1)"), f"{WHERE} (1.1-exp): 'log(net_h1)': cannot read 'log(net_h1)'"),
-        (FIGURE, FIGURE.replace("0.68566", THREE), f"{WHERE}: printed = '{THREE}': not a number; expected digits, as printed"),
-        (FIGURE, FIGURE.replace("0.68566", "9" * 5000), "not a number; expected digits, as printed"),
+        (FIGURE, FIGURE.replace("exp(-net_h1)", "sinh(net_h1)"), f"{WHERE} (1.1-exp): 'sinh(net_h1)': cannot read 'sinh(net_h1)'"),
+        (FIGURE, FIGURE.replace("0.68566", THREE), f"{FIFTH}: printed: '{THREE}': expected a number as a string of digits"),
+        (FIGURE, FIGURE.replace("0.68566", "9" * 5000), "expected a number as a string of digits, as printed"),
         ('{ "-0.3775" = "1.1-net_h1" }', '{ "-0.3775" = "9-net" }', f"{WHERE} (1.1-exp): operand '-0.3775' repeats '9-net', no earlier figure's id"),
-        ('name = "1.1"\npart = "Part 1, forward pass"\niteration = 1', 'name = "1.1"\npart = "Part 1, forward pass"\niteration = 3', "article.toml: step 1.1: iteration = 3: expected one of (1, 2)"),
+        ('name = "1.1"\npart = "Part 1, forward pass"\niteration = 1', 'name = "1.1"\npart = "Part 1, forward pass"\niteration = 0', "article.toml: step 2: iteration: 0 is less than the minimum of 1"),
     ],
 )  # fmt: skip
 def test_article(tmp_path: Path, old: str, new: str, message: str) -> None:
     """The error on a malformed article.toml names file, place and expectation."""
-    text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
+    text = (FIXTURES / "articles" / "article.toml").read_text(encoding="utf-8")
     assert text.count(old) == 1
     path = tmp_path / "article.toml"
     path.write_text(text.replace(old, new), encoding="utf-8")
@@ -87,7 +96,7 @@ def test_no_article(tmp_path: Path) -> None:
 
 def test_program_output_is_counted(tmp_path: Path) -> None:
     """If a figure of the program's output is lacking, that is found as the article is loaded."""
-    text = (FIXTURES / "article.toml").read_text(encoding="utf-8")
+    text = (FIXTURES / "articles" / "article.toml").read_text(encoding="utf-8")
     path = tmp_path / "article.toml"
     path.write_text(text.replace(", program = true", "", 1), encoding="utf-8")
 
@@ -107,22 +116,24 @@ def _set(content: Any, *keys: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (["header"], None, "article.json: lacks ['header']"),
+        (["header"], None, "article.json: 'header' is a required property"),
         (["header", "version"], 0, "article.json: header: expected {'generator'"),
-        (["iterations", 1], None, "article.json: iterations: expected a list of 2"),
-        (["iterations", 1, "dE_dw5"], None, "article.json: iteration 2: lacks ['dE_dw5']"),
-        (["iterations", 0, "dE_dw9"], "1", "article.json: iteration 1: unknown keys ['dE_dw9']"),
-        (["iterations", 0, "E"], 0.27, "article.json: iteration 1: E = 0.27: expected a decimal"),
-        (["iterations", 0, "E"], "nan", "article.json: iteration 1: E = 'nan': expected a decimal"),
+        (["iterations"], None, "article.json: 'iterations' is a required property"),
+        (["iterations"], [], "article.json: iterations: [] is not of type 'object'"),
+        (["iterations", "2"], None, "article.json: iterations: lacks ['2']"),
+        (["iterations", "2", "dE_dw5"], None, "article.json: iterations: 2: lacks ['dE_dw5']"),
+        (["iterations", "1", "dE_dw9"], "1", "iterations: 1: unknown keys ['dE_dw9']"),
+        (["iterations", "1", "E"], 0.27, "iterations: 1: E: 0.27: expected a decimal number as a"),
+        (["iterations", "1", "E"], "nan", "iterations: 1: E: 'nan': expected a decimal number"),
         (["trajectory", "100"], None, "article.json: trajectory: lacks ['100']"),
-        (["trajectory", "100", "E"], "x", "trajectory after 100 updates: E = 'x': expected a"),
+        (["trajectory", "100", "E"], "x", "trajectory: 100: E: 'x': expected a decimal number"),
     ],
 )
 def test_golden(
     article: Article, tmp_path: Path, keys: list[Any], value: Any, message: str
 ) -> None:
     """The error on a golden file names file, place, expectation and the command that rewrites it."""
-    content = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    content = json.loads(file(article).read_text(encoding="utf-8"))
     _set(content, *keys, value=value)
     path = tmp_path / "article.json"
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -148,13 +159,14 @@ def test_golden_is_no_json(article: Article, tmp_path: Path, text: str) -> None:
 def test_a_bad_fixture_ends_the_run(tmp_path: Path) -> None:
     """Pytest ends with that one error, before any test."""
     sandbox = Sandbox(tmp_path)
-    sandbox.edit("fixtures/article.toml", 'w5 = "0.40"', 'w5 = "four tenths"')
+    sandbox.edit("fixtures/articles/article.toml", 'w5 = "0.40"', 'w5 = "four tenths"')
     outcome = sandbox.run()
 
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
-    assert outcome.text.strip() == (
-        "ERROR: article.toml: [network.given]: w5 = 'four tenths': not a number; "
-        "expected digits, as printed"
+    assert outcome.text.strip().startswith("ERROR: ")
+    assert (
+        "article.toml: network: given: w5: 'four tenths': expected a number as a string of digits"
+        in outcome.text
     )
 
 

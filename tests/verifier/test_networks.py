@@ -16,6 +16,7 @@ from backproof.reference.findings import KnownFinding, Sighting, Underflow
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.report import tables
 from backproof.report.cells import NETWORKS, Cell, RefutedError
@@ -247,28 +248,33 @@ def test_what_to_do_about_an_undecided_link(link: Link, scale: float, said: str)
     assert "\n" not in str(certificate)
 
 
-OF_NONE = "[[finding]]\nwhere = []\n" + "".join(
-    f"{key} = ''\n"
-    for key in ("adapter", "first", "last", "cause", "point", "seen", "proven", "reproducer")
+OF_NONE = (
+    "[[finding]]\nadapter = 'torch'\n"
+    "where = [{ formula = 'FORMULA', columns = ['jax'], cases = [], precisions = [] }]\n"
+).replace("FORMULA", next(iter(FORMULAS))) + "".join(
+    f"{key} = ''\n" for key in ("first", "last", "cause", "point", "seen", "proven", "reproducer")
 )
 
-
-OF_AN_UNKNOWN_FORMULA = OF_NONE.replace("where = []\n", "") + (
-    "[[finding.where]]\nformula = 'guessed'\ncolumns = []\ncases = []\nprecisions = []\n"
-)
+OF_AN_UNKNOWN_FORMULA = OF_NONE.replace(next(iter(FORMULAS)), "guessed")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[[finding]", "findings.toml: "),
-        ("[[finding]]\nadapter = 'torch'", "findings.toml: finding 1: expected exactly the keys"),
-        ("findings = []", "findings.toml: unknown keys ['findings']"),
-        ("finding = [1]", "findings.toml: finding 1: expected exactly the keys"),
+        (
+            "[[finding]]\nadapter = 'torch'",
+            "findings.toml: finding 1: 'first' is a required property",
+        ),
+        ("findings = []", "findings.toml: Additional properties are not allowed ('findings' was"),
+        ("finding = [1]", "findings.toml: finding 1: 1 is not of type 'object'"),
         (OF_NONE, "finding 1: first, last: Invalid version: ''"),
-        (f"{OF_NONE}sometimes = 'yes'", "finding 1: sometimes: expected true or false"),
-        (f"{OF_NONE}processors = 'AVX2'", "finding 1: processors: expected strings"),
-        (f"{OF_NONE}processor = ['AVX2']", "finding 1: expected exactly the keys"),
+        (f"{OF_NONE}sometimes = 'yes'", "finding 1: sometimes: 'yes' is not of type 'boolean'"),
+        (f"{OF_NONE}processors = 'AVX2'", "finding 1: processors: 'AVX2' is not of type 'array'"),
+        (f"{OF_NONE}processors = ['AVX3']", "finding 1: processors 1: 'AVX3' is not one of ['DEF"),
+        (f"{OF_NONE}processor = ['AVX2']", "finding 1: Additional properties are not allowed"),
+        (OF_NONE.replace("'torch'", "'trch'"), "finding 1: adapter: 'trch' is not one of ['ref"),
+        (OF_NONE.replace("'jax'", "'jax.jti'"), "where 1: columns 1: 'jax.jti' is not one of"),
         (OF_AN_UNKNOWN_FORMULA, "finding 1: unknown formulas ['guessed']"),
     ],
 )

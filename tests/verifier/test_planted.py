@@ -11,7 +11,7 @@ import pytest
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.protocol import Adapter
-from backproof.reference.article.figures import ITERATIONS, Address, Article
+from backproof.reference.article.figures import Address, Article
 from backproof.reference.article.golden import Golden, prove
 from backproof.reference.numbers.exact import workprec
 from backproof.reference.training import Iteration
@@ -37,10 +37,10 @@ class Planted(Implementations):
         # 62 processes of their own would be slow.
         return adapters.load(column.framework, COMPLEX_STEP)
 
-    def _adapted(self, name: str, precision: str) -> list[Iteration]:
+    def _adapted(self, name: str, precision: str) -> dict[int, Iteration]:
         found = super()._adapted(name, precision)
         iteration, address = self.planted
-        holder: Any = found[iteration - 1]
+        holder: Any = found[iteration]
         arrays = getattr(holder if address.kind == "updated" else holder.trace, address.kind)
         array = np.array(arrays[address.array])
         array[address.index] *= np.array(1.001, precision)
@@ -60,9 +60,9 @@ def is_red(check: Callable[..., None], *arguments: Any) -> bool:
 def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precision: str) -> None:
     """Only the planted number's own cells fail: the one against the ball, and its pairs."""
     computed = [q for q, at in article.addresses.items() if at.kind != "leaves"]
-    for planted in ((n, q) for n in ITERATIONS for q in computed):
+    for planted in ((n, q) for n in article.iterations for q in computed):
         implementations = Planted(article, planted[0], article.addresses[planted[1]])
-        cells = [(n, q) for n in ITERATIONS for q in computed]
+        cells = [(n, q) for n in article.iterations for q in computed]
         for name in (REFERENCE, NAME):
             red = [
                 c
@@ -80,22 +80,22 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
 
 def is_tiny(golden: Golden, iteration: int, quantity: str) -> bool:
     """Return whether a thousandth of the number is too small to show in five decimals."""
-    return abs(float(golden.iterations[iteration - 1][quantity])) / 1000 < FIVE_DECIMALS
+    return abs(float(golden.iterations[iteration][quantity])) / 1000 < FIVE_DECIMALS
 
 
 def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
     """A golden value off in its fourth digit leaves the ball; in its last, it is not proven."""
     implementations = Implementations(article, {})
     with workprec():
-        proven = prove(article)
-    for at in ((n, q) for n in ITERATIONS for q in article.addresses):
-        value = golden.iterations[at[0] - 1][at[1]]
+        proven = prove(article, article.iterations)
+    for at in ((n, q) for n in article.iterations for q in article.addresses):
+        value = golden.iterations[at[0]][at[1]]
         first = next(i for i, digit in enumerate(value) if digit in "123456789")
         for i in (first + 3, len(value) - 1):
             wrong = value[:i] + str((int(value[i]) + 1) % 10) + value[i + 1 :]
-            planted = [dict(values) for values in golden.iterations]
-            planted[at[0] - 1][at[1]] = wrong
-            changed = replace(golden, iterations=tuple(planted))
+            planted = {n: dict(values) for n, values in golden.iterations.items()}
+            planted[at[0]][at[1]] = wrong
+            changed = replace(golden, iterations=planted)
             with workprec(), pytest.raises(AssertionError):
                 test_golden.test_value(article, changed, proven, *at)
             if i < len(value) - 1:
@@ -133,7 +133,7 @@ def test_a_wrong_golden_digit(sandbox: Sandbox, old: str, new: str, red: str) ->
 def test_a_wrong_printed_digit(sandbox: Sandbox) -> None:
     """The wrong figure fails in the audit and in every implementation, and no other figure does."""
     sandbox.edit(
-        "fixtures/article.toml",
+        "fixtures/articles/article.toml",
         'quantity = "net_o1", printed = "1.10591"',
         'quantity = "net_o1", printed = "1.10592"',
     )

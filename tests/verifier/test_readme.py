@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backproof.reference.article.audit import Finding, errata
-from backproof.reference.article.figures import load
+from backproof.reference.article.audit import Finding, errata, file, recorded
+from backproof.reference.article.figures import load, shipped
 from backproof.reference.findings import load as known_findings
 from backproof.reference.findings_table import to_markdown
 from backproof.reference.ops import OPS
@@ -266,7 +266,7 @@ def test_contributing_has_its_recipes() -> None:
     ]
     titles = re.findall(r"^## (.*)$", TEXTS["CONTRIBUTING.md"], re.MULTILINE)
 
-    assert [*wanted, "An article"] == titles
+    assert [*wanted, "A worked example"] == titles
 
 
 def test_the_changelog_has_the_version() -> None:
@@ -306,12 +306,12 @@ def test_the_errata_are_counted(findings: dict[str, Finding]) -> None:
     """The counts in the texts and in the table of verdicts are the audit's."""
     wrong = errata(findings.values())
 
-    for name in ("README.md", "CHANGELOG.md", "docs/article.md"):
+    for name in ("README.md", "CHANGELOG.md", "docs/worked-examples.md"):
         assert f"{len(wrong)} of its {len(findings)} figures are wrong" in TEXTS[name]
     for verdict in ("holds", "rounding", "carried", "slip"):
         count = sum(f.verdict == verdict for f in findings.values())
         counted = rf"^\| `{verdict}` .* \| {count} \|$"
-        assert re.search(counted, TEXTS["docs/article.md"], re.MULTILINE)
+        assert re.search(counted, TEXTS["docs/worked-examples.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -335,9 +335,22 @@ def test_the_errata_shown(
     """A row of the table of errata has the audit's figures, corrections and verdict."""
     found = [findings[id_] for id_ in ids]
 
-    assert f"| {printed} | {corrected} | {found[0].verdict} |" in TEXTS["docs/article.md"]
+    assert f"| {printed} | {corrected} | {found[0].verdict} |" in TEXTS["docs/worked-examples.md"]
     assert corrected.split(", ") == [f.corrected for f in found]
     assert {f.printed for f in found} == set(printed.split(", "))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_worked_examples_are_counted(name: str) -> None:
+    """The table of shipped examples has the audit's counts, and Mazur's errata are the audit's."""
+    found = recorded(file(name)).values()
+    wrong = [f for f in found if f["verdict"] != "holds"]
+    text = TEXTS["docs/worked-examples.md"]
+
+    assert re.search(rf"^\| `{name}` .* \| {len(found)} \| {len(wrong)} \|$", text, re.MULTILINE)
+    if name == "mazur":
+        for f in wrong:
+            assert f"| {f['place']} | {f['printed']} | {f['corrected']} | {f['why']} |" in text
 
 
 def test_the_findings_shown() -> None:

@@ -6,12 +6,29 @@ Shapes: x (B, I), B any number of axes, W (I, O), b (O,), () or left out, z and 
 import numpy as np
 
 from backproof.reference.ops.dense import weight_gradient
-from backproof.reference.verdict.faults.families import Cotangent, Table, averaged, forward, seeing
+from backproof.reference.verdict.faults.families import (
+    Cotangent,
+    Table,
+    Wrong,
+    averaged,
+    forward,
+    seeing,
+)
 
 LEARNING_RATE = 0.5
 """The article's: for the fault that moves the weights before it is done with them."""
 
+MOVED_FIRST = "weights updated before they propagate", "dz (W - eta dW)^T instead of dz W^T"
+
 dx, dw, db = map(Cotangent, range(3))
+
+
+def moved_first(rate: float) -> Wrong:
+    """Hand on what the updated weights would; rate: the learning rate eta."""
+    return dx(lambda dz, z, x, W, *b: dz @ (W - rate * weight_gradient(dz, x)).T).known(
+        "carried in the printed results of M. Mazur, A Step by Step Backpropagation Example (2015)"
+    )
+
 
 DENSE: Table = {
     ("bias forgotten", "x W, without b"): forward(lambda x, W, b: x @ W, inputs=3),
@@ -20,11 +37,7 @@ DENSE: Table = {
     ("weights untransposed", "x W with W read row by row as if it were W^T"): seeing(
         lambda x, W, *b: (x, W.T.reshape(*W.shape), *b)
     ).known("layers that store (O, I) against layers that store (I, O)"),
-    ("weights updated before they propagate", "dz (W - eta dW)^T instead of dz W^T"): dx(
-        lambda dz, z, x, W, *b: dz @ (W - LEARNING_RATE * weight_gradient(dz, x)).T
-    ).known(
-        "carried in the printed results of M. Mazur, A Step by Step Backpropagation Example (2015)"
-    ),
+    MOVED_FIRST: moved_first(LEARNING_RATE),
     ("weights untransposed on the way back", "dz W with W read row by row, instead of dz W^T"): dx(
         lambda dz, z, x, W, *b: dz @ W.reshape(*W.shape[::-1])
     ),
