@@ -289,6 +289,19 @@ def test_options_that_are_refused(
     assert f"ERROR: {message}" in "".join(capfd.readouterr())
 
 
+def test_a_corrupt_finding_of_a_campaign_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A finding that is kept in the working directory is read before the first test."""
+    monkeypatch.chdir(tmp_path)
+    path = saved_graphs.FOLDER / "torch-mine.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"column": 1}', encoding="utf-8")
+
+    assert run(["verify", "test_article.py", "--frameworks", "reference"]) == 4
+    assert f"ERROR: {path}: 'version' is a required property" in "".join(capfd.readouterr())
+
+
 def test_the_columns_of_the_schema() -> None:
     """The schema of findings names the columns that there are."""
     from backproof.adapters import TABLE  # noqa: PLC0415 for this test alone
