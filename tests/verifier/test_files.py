@@ -289,6 +289,14 @@ def test_options_that_are_refused(
     assert f"ERROR: {message}" in "".join(capfd.readouterr())
 
 
+def test_another_mistake_is_said_first(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where a named test is not there, that is what is said, whatever -k selects."""
+    assert (
+        run(["verify", "test_article.py::test_none", "-k", "x", "--frameworks", "reference"]) == 4
+    )
+    assert "ERROR: not found: " in "".join(capfd.readouterr())
+
+
 def test_a_corrupt_finding_of_a_campaign_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
