@@ -118,7 +118,7 @@ def is_told(path: Path, load: Callable[[Path], Any]) -> bool:
 
 
 QUIET = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 
 
