@@ -15,6 +15,7 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.campaign import saved_graphs
 from backproof.reference import findings as findings_of
 from backproof.reference.article import audit as audits
 from backproof.reference.article import figures as articles
@@ -60,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
         audits.recorded()
         config.stash[FINDINGS] = findings_of.load()
         findings_of.load_underflows()
+        for path in saved_graphs.kept().values():
+            saved_graphs.load(path)
     except FixtureError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[ADAPTERS] = asked_for(config)

@@ -67,9 +67,10 @@ def pytest_sessionstart() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Refuse -k and -m that select nothing; workers of xdist leave that to their controller."""
-    nothing = not session.items and not session.testsfailed
+    nothing = not items and not session.testsfailed
     if nothing and not hasattr(session.config, "workerinput") and (asked := selection(session)):
         raise pytest.UsageError(asked)
 

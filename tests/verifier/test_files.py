@@ -118,7 +118,7 @@ def is_told(path: Path, load: Callable[[Path], Any]) -> bool:
 
 
 QUIET = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 
 
@@ -287,6 +287,27 @@ def test_options_that_are_refused(
 
     assert status == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {message}" in "".join(capfd.readouterr())
+
+
+def test_another_mistake_is_said_first(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where a named test is not there, that is what is said, whatever -k selects."""
+    assert (
+        run(["verify", "test_article.py::test_none", "-k", "x", "--frameworks", "reference"]) == 4
+    )
+    assert "ERROR: not found: " in "".join(capfd.readouterr())
+
+
+def test_a_corrupt_finding_of_a_campaign_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A finding that is kept in the working directory is read before the first test."""
+    monkeypatch.chdir(tmp_path)
+    path = saved_graphs.FOLDER / "torch-mine.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"column": 1}', encoding="utf-8")
+
+    assert run(["verify", "test_article.py", "--frameworks", "reference"]) == 4
+    assert f"ERROR: {path}: 'version' is a required property" in "".join(capfd.readouterr())
 
 
 def test_the_columns_of_the_schema() -> None:
