@@ -27,3 +27,13 @@ class Cause:
     diagnosis: str = ""
     command: str = ""
     links: int = 0
+
+
+LONGEST = 300
+"""Characters of a message that are the name of a cause."""
+
+
+def error(message: str, network: str) -> tuple[str]:
+    """Return the name of a cause that a message alone tells, without the place before it."""
+    line = message.partition("\n")[0]
+    return ((line.partition(f"{network}: ")[2] or line)[:LONGEST],)

@@ -4,11 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from backproof.report.cause import Cause
+from backproof.report.cause import Cause, error
 from backproof.report.cells import CERTIFIED, OPS_ALONE, PAIRS, RED, Cell
-
-LONGEST = 300
-"""Characters of a message that are shown as the name of a cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,8 @@ class Found:
     def lines(self) -> list[tuple[str, str]]:
         """What is known of it: names and texts, without those that are empty."""
         cell, one = self.cell, self.first
-        where = f"{cell.network}, {cell.precision}, seed {cell.iteration}"
+        precision = "" if cell.precision == "any" else f", {cell.precision}"
+        where = f"{cell.network}{precision}, seed {cell.iteration}"
         several = len(self.cells) > 1
         counted = [f"{name} {n:,}" for name, n in self.seen_in.most_common(SHOWN)]
         more = len(self.seen_in) - SHOWN
@@ -92,9 +90,7 @@ def of(cell: Cell) -> Iterator[Cause]:
     if cell.causes:
         yield from cell.causes
         return
-    message = (cell.message or cell.verdict).partition("\n")[0]
-    said = message.partition(f"{cell.network}: ")[2] or message
-    yield Cause(cell.charged, (said[:LONGEST],))
+    yield Cause(cell.charged, error(cell.message or cell.verdict, cell.network))
 
 
 def _found(adapter: str, name: str, verdict: str, own: Sequence[tuple[int, Cell, Cause]]) -> Found:

@@ -55,7 +55,7 @@ def page(report: Mapping[str, Any]) -> str:
             causes=causes.title(found),
             entry_of=entries(maps),
             took=duration(report["seconds"]),
-            undecided=tables.UNDECIDED if any(c.undecided and c.is_red for c in cells) else None,
+            undecided=tables.UNDECIDED if any(x.verdict == "undecided" for x in found) else None,
             seen_in=seen_in(maps),
             shown=SHOWN,
             properties=tables.properties(cells),

@@ -11,7 +11,7 @@ from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
-from backproof.report.cause import Cause
+from backproof.report.cause import Cause, error
 from backproof.running.causes import causes
 from backproof.running.implementations import Implementations
 
@@ -44,10 +44,9 @@ class ArticleCauses:
                 links, diagnoses = self.judged(name, precision, iteration)
             except Unsupported:
                 continue
-            except AdapterError as error:
-                said = str(error)
-                said = said.partition(f"{self.article.network.name}: ")[2] or said
-                found.append(Cause(name, (said,), command=command))
+            except AdapterError as raised:
+                said = error(str(raised), self.article.network.name)
+                found.append(Cause(name, said, command=command))
                 continue
             red = followed(links, at)
             own = [d for d in diagnoses if {*d.explained} & {link.name for link in red}]

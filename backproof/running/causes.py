@@ -30,7 +30,8 @@ def causes(
         own = [left.pop(name) for name in one.explained if name in left]
         if own:
             named = one.faults or (unnamed(own[0], network),)
-            every.setdefault(named, ([], one.evidence))[0].extend(own)
+            said = one.evidence.removesuffix(f": {one.link}")  # its numbers are shown anyway
+            every.setdefault(named, ([], said))[0].extend(own)
     for link in left.values():
         every.setdefault((unnamed(link, network),), ([], ""))[0].append(link)
     return [

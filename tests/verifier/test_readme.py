@@ -369,7 +369,7 @@ def test_the_faults_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("README.md", "to {} ops"), ("CHANGELOG.md", "of {} ops")]
+    ("name", "said"), [("README.md", "on {} ops"), ("CHANGELOG.md", "of {} ops")]
 )
 def test_the_ops_are_counted(name: str, said: str) -> None:
     """The documents' count is that of the table of ops."""
