@@ -85,7 +85,7 @@ class Implementations:
 
     def pass_of(self, implementation: str, precision: str, iteration: int) -> Iteration:
         """Return a whole iteration as an implementation computes it. Raises as `value`."""
-        found: Iteration = self._run(implementation, precision)[iteration - 1]
+        found: Iteration = self._run(implementation, precision)[iteration]
         return found
 
     def ball(self, precision: str, iteration: int, quantity: str) -> Ball:
