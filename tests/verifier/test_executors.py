@@ -82,10 +82,10 @@ def length() -> Op:
 
 
 def test_processes(tmp_path: Path) -> None:
-    """`--workers 2` judges in two processes."""
+    """`--workers 2` judges in two processes, here each of them under a limit of memory."""
     write(right(), tmp_path / "trace")
     command = [sys.executable, "-m", "backproof", "certify", "trace", "--json", "a.json"]
-    subprocess.run([*command, "--workers", "2"], cwd=tmp_path, check=True)  # noqa: S603
+    subprocess.run([*command, "--workers", "2", "--memory", "1G"], cwd=tmp_path, check=True)  # noqa: S603
     found = json.loads((tmp_path / "a.json").read_text("utf-8"))
     one = json.loads(certify_trace(tmp_path / "trace").to_json())
 
