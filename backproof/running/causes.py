@@ -15,14 +15,15 @@ KINDS = {"value": "value", "derivative": "derivative", "update": "update", "stat
 def causes(
     red: Sequence[Link],
     found: Iterable[Diagnosis],
-    network: Network | None,
+    network: Network | str,
     adapter: str,
     reproduce: str,
 ) -> list[Cause]:
     """Return the causes of a certificate's red links, in the order of the chain rule.
 
     red: those that no finding predicts. found: the diagnoses of all links that are not inside.
-    network: names the op of a link. adapter: the column. reproduce: the command that shows it.
+    network: names the op of a link; or the name of what made all links, such as an optimizer.
+    adapter: the column. reproduce: the command that shows it.
     """
     left = {link.name: link for link in judged(red)}
     every: dict[tuple[str, ...], tuple[list[Link], str]] = {}
@@ -50,7 +51,7 @@ def judged(red: Collection[Link]) -> list[Link]:
     return [link for link in own if not link.quantity.end_to_end] or own
 
 
-def unnamed(link: Link, network: Network | None) -> str:
+def unnamed(link: Link, network: Network | str) -> str:
     """Return what is known of a link that no fault of the catalogue explains."""
     quantity, verdict = link.quantity, "wrong" if link.verdict == "refuted" else link.verdict
     if quantity.end_to_end:
@@ -59,11 +60,12 @@ def unnamed(link: Link, network: Network | None) -> str:
     return f"{ops(quantity, network)}: {verdict} {tangent}{KINDS.get(quantity.kind, 'number')}"
 
 
-def ops(quantity: Quantity, network: Network | None) -> str:
+def ops(quantity: Quantity, network: Network | str) -> str:
     """Return the ops that compute a quantity: a node's own, or those that it enters."""
-    nodes = network.nodes if network and quantity.kind in ("value", "derivative") else ()
+    if isinstance(network, str):
+        return network
     backward = quantity.kind == "derivative"
-    own = [n.op for n in nodes if quantity.of in (n.inputs if backward else (n.name,))]
+    own = [n.op for n in network.nodes if quantity.of in (n.inputs if backward else (n.name,))]
     return " or ".join(dict.fromkeys(own)) or quantity.of
 
 

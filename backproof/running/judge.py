@@ -86,7 +86,8 @@ class Judge:
         diagnoses = [*explain()]
         vanished = ", ".join(found.vanished)
         gone = f"recorded as a finding, and no longer seen: {vanished}" if vanished else ""
-        cell.causes = causes(red, diagnoses, network, cell.adapter, self.reproduce)
+        made_by = network or cell.network.partition("/")[0]
+        cell.causes = causes(red, diagnoses, made_by, cell.adapter, self.reproduce)
         if gone or not red:
             cell.causes.append(Cause(cell.adapter, (gone or others,), command=self.reproduce))
         lines = [

@@ -4,10 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backproof import command
 from backproof.reference.article.figures import Article
+from backproof.reference.network import Network, Node
+from backproof.reference.verdict.diagnosis import Diagnosis
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.report.cause import Cause
 from backproof.report.causes import causes, text
 from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell
@@ -15,6 +19,7 @@ from backproof.report.document import headline, read
 from backproof.report.markdown import escaped, markdown
 from backproof.report.summary import harmless
 from backproof.running.article_causes import ArticleCauses
+from backproof.running.causes import causes as causes_of
 from backproof.running.implementations import Implementations
 from tests.verifier import sample
 from tests.verifier.documents import blocks
@@ -142,3 +147,39 @@ def test_texts_of_others_are_no_markdown() -> None:
     assert harmless("::error::no\n  ::group::\na::b ##[error]") == (
         ": :error::no\n  : :group::\na::b ## [error]"
     )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "name"),
+    [
+        (Quantity("value", "out"), "tanh: wrong value"),
+        (Quantity("derivative", "net"), "tanh: wrong derivative"),
+        (Quantity("derivative", "out", tangent=True), "sum: wrong tangent of the derivative"),
+        (Quantity("update", "W"), "W: wrong update"),
+        (Quantity("value", "E", end_to_end=True), "wrong end to end, though every link is inside"),
+    ],
+)
+def test_what_no_fault_explains_is_named_by_its_op(quantity: Quantity, name: str) -> None:
+    """It is the op that computed the value, or those through which the derivative came back."""
+    nodes = (Node("out", "tanh", ("net",)), Node("E", "sum", ("out",)))
+    network = Network("n", {"net": np.ones(2)}, {}, nodes, frozenset())
+    ball = {"seen": 0.5, "mid": 0.25, "rad": 0.125}
+    link = Link(quantity, "refuted", "float64", (), 4, 3, 2.0, index=(1,), **ball)
+    (found,) = causes_of([link], [], network, "mine", "again")
+
+    assert found.named == (name,)
+    assert found.off == "0.25, 2 radii; 3 of 4 entries are outside"
+    assert (found.expected, found.found) == ("0.25 +- 0.125 (float64)", "0.5")
+    assert causes_of([link], [], "sgd", "mine", "")[0].named[0].startswith(("sgd: wrong", "wrong"))
+
+
+def test_a_diagnosis_names_its_links() -> None:
+    """Links that a fault explains are one cause; what is not judged follows from the others."""
+    one, other, third = (
+        Link(Quantity("value", name), "refuted", "float64", seen=1.0, mid=2.0) for name in "abc"
+    )
+    unjudged = replace(third, problem="not judged: b is NaN")
+    found = Diagnosis(one, ("a fault",), f"all entries: {one}", ("a", "b"))
+
+    (cause,) = causes_of([one, other, unjudged], [found], "gelu", "mine", "")
+    assert (cause.named, cause.links, cause.diagnosis) == (("a fault",), 2, "all entries")
