@@ -1,7 +1,7 @@
 """Merges the reports of several runs: of other frameworks, networks, seeds or machines."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from backproof.reference.table import table
@@ -9,7 +9,7 @@ from backproof.report.cells import RANDOM, as_dict, in_order
 from backproof.report.compare import KEY, Key, keyed
 from backproof.report.document import OUTCOMES, ReportError, verdict_of
 
-WORST = ("refuted", "undecided", "known", "unsupported", "agrees")
+WORST = ("refuted", "undecided", "not run", "known", "unsupported", "agrees")
 """Verdicts; of contradictory cells, the one stays that comes first here."""
 
 Report = Mapping[str, Any]
@@ -46,6 +46,9 @@ def merge(reports: Mapping[str, Report]) -> tuple[dict[str, Any], Contradictions
     merged = {
         **every[0],
         "command": "; ".join(dict.fromkeys(report["command"] for report in every)),
+        "date": min(report["date"] for report in every),
+        "seconds": round(sum(report["seconds"] for report in every), 1),
+        "commit": of_all(report["commit"] for report in every),
         "seeds": sorted({seed for report in every for seed in report["seeds"]}),
         "machine": machine([report["machine"] for report in every]),
         "versions": versions(reports),
@@ -83,11 +86,26 @@ def versions(reports: Mapping[str, Report]) -> dict[str, str]:
 
 
 def machine(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what is known of several machines: each value once; their cores where all agree."""
-    found = {name: [*dict.fromkeys(one[name] for one in each)] for name in each[0]}
-    cores = found.pop("cores")
-    texts = {name: ", ".join(values) for name, values in found.items()}
-    return {**texts, "cores": cores[0] if len(cores) == 1 else None}
+    """Return what is known of several machines: each text once; what is counted, where all agree.
+
+    Of the features of their processors these are the ones that all have.
+    """
+    found: dict[str, Any] = {}
+    for name, first in each[0].items():
+        values = [one[name] for one in each]
+        if isinstance(first, list):
+            found[name] = [x for x in first if all(x in value for value in values)]
+        elif isinstance(first, str):
+            found[name] = ", ".join(dict.fromkeys(values))
+        else:
+            found[name] = of_all(values)
+    return found
+
+
+def of_all(values: Iterable[Any]) -> Any:
+    """Return the value that all have; None where they differ."""
+    each = {*values}
+    return each.pop() if len(each) == 1 else None
 
 
 def contradicted(contradictions: Contradictions) -> str:
