@@ -48,7 +48,7 @@ def test_two_frameworks() -> None:
 
 
 def test_what_several_runs_compared() -> None:
-    """A cell that several reports have counts once, and a report merged with itself says the same."""
+    """A cell of several reports counts once; a report merged with itself says the same."""
     found, contradictions = merged([CELL], [CELL, OTHER])
     assert [cell["adapter"] for cell in found["cells"]] == ["torch", "jax"]
     assert not contradictions
