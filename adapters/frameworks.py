@@ -1,7 +1,7 @@
 """The table of frameworks: what must be known about each before it is imported."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backproof.adapters.column import Column
@@ -40,11 +40,11 @@ class Framework:
     """
 
     module: str
-    traits: Traits
-    variants: Mapping[str, Traits]
-    methods: Mapping[str, tuple[str, ...]]
-    libraries: tuple[str, ...]
-    process_state: Callable[[Any], Mapping[str, Any]]
+    traits: Traits = field(default_factory=Traits)
+    variants: Mapping[str, Traits] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
+    process_state: Callable[[Any], Mapping[str, Any]] = lambda _: {}
 
 
 PASSES = Traits(compiled="passes")
@@ -110,6 +110,13 @@ TABLE = {
         },
         libraries=("optax",),
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
+    ),
+    "autograd": Framework(module="backproof.adapters.autograd_grad", traits=Traits(share=10)),
+    "mlx": Framework(module="backproof.adapters.mlx_grad", traits=Traits(share=10)),
+    "mygrad": Framework(module="backproof.adapters.mygrad_backward", traits=Traits(share=10)),
+    "micrograd": Framework(module="backproof.adapters.micrograd_engine", traits=Traits(share=10)),
+    "tinygrad": Framework(
+        module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
     ),
 }
 """Name of a framework, and of its package -> the framework."""

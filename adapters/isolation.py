@@ -60,6 +60,7 @@ class Isolated:
     examples = served("examples")
     plain = served("plain")
     update = served("update")
+    constants = served("constants")
 
     def _call(self, method: str, *arguments: Any) -> Any:
         """Have the process call a method. After a hang or a crash, every call raises its error."""

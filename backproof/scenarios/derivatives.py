@@ -10,6 +10,7 @@ import pytest
 
 from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.gaps import Why
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.ops import Array
 from backproof.scenarios import scenario
@@ -80,9 +81,10 @@ def without(frameworks: Collection[str]) -> Iterator[Any]:
                 yield pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
 
 
-def undifferentiated(unsupported: Collection[str], method: str) -> set[str]:
-    """Return the ops and options that an adapter does not support in one method."""
-    return {*unsupported, *(k.removesuffix(f" {method}") for k in unsupported if method in k)}
+def undifferentiated(unsupported: Mapping[str, Why], method: str) -> dict[str, Why]:
+    """Return what an adapter does not support in one method."""
+    of_method = {k.removesuffix(f" {method}"): v for k, v in unsupported.items()}
+    return {**unsupported, **of_method}
 
 
 def drawn(leaves: Mapping[str, Array], seed: int) -> dict[str, Array]:

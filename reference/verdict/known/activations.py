@@ -147,3 +147,32 @@ def elu_of_difference() -> dict[str, Op]:
         return np.where(z > 0, z, alpha * (e + rounding(e) - 1))
 
     return {"elu": Op(forward, OPS["elu"].backward)}
+
+
+def leaky_relu_flat_at_zero() -> dict[str, Op]:
+    """Return leaky ReLU with a slope of zero at zero, which no slope between its two is."""
+    right = OPS["leaky_relu"]
+
+    def backward(dout: Array, out: Array, z: Array, **options: float) -> tuple[Array]:
+        (dz,) = right.backward(dout, out, z, **options)
+        return (np.where(z > 0, dz, np.where(z < 0, dz, 0 * dz)),)
+
+    return {"leaky_relu": replace(right, backward=backward)}
+
+
+def gelu_that_overflows() -> dict[str, Op]:
+    """Return GELU by tanh whose slope is NaN where 3 z^2 overflows float16, of its cube's.
+
+    There tanh' is zero, and zero times infinity is NaN.
+    """
+    right, largest = OPS["gelu"], sqrt(float(np.finfo(np.float16).max) / 3)
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, approximate: str = "none"
+    ) -> tuple[Array, ...]:
+        (dz,) = right.backward(dout, out, z, approximate=approximate)
+        if approximate == "none":
+            return (dz,)
+        return (np.where(np.abs(z) > largest, np.nan * dz, dz),)
+
+    return {"gelu": replace(right, backward=backward)}
