@@ -37,6 +37,7 @@ class Framework:
     methods:       a method of forward mode or second order -> the op cases it does not support.
     libraries:     the names of its libraries of optimizers.
     process_state: the imported framework -> its process-wide settings, by name.
+    by_default:    whether it is verified where no framework is named.
     """
 
     module: str
@@ -45,6 +46,7 @@ class Framework:
     methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
     process_state: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    by_default: bool = False
 
 
 PASSES = Traits(compiled="passes")
@@ -90,6 +92,7 @@ TABLE = {
                 torch.get_num_threads(),
             )
         },
+        by_default=True,
     ),
     "jax": Framework(
         module="backproof.adapters.jax_grad",
@@ -110,6 +113,7 @@ TABLE = {
         },
         libraries=("optax",),
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
+        by_default=True,
     ),
     "autograd": Framework(module="backproof.adapters.autograd_grad", traits=Traits(share=10)),
     "mlx": Framework(module="backproof.adapters.mlx_grad", traits=Traits(share=10)),

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
@@ -49,9 +50,16 @@ def processor(adapter: str) -> Collection[str]:
     return adapters.load(adapter).processor
 
 
+def installed(adapter: str) -> None:
+    """Skip the test where a framework is not installed."""
+    if not find_spec(adapter):
+        pytest.skip(f"{adapter} is not installed")
+
+
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
 def test_reproducers(adapter: str) -> None:
     """Each reproducer, a few lines of the framework alone, prints the number that was seen."""
+    installed(adapter)
     own = [x for x in seen_here(FINDINGS, processor) if x.adapter == adapter]
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process runs all of them, each in a namespace of its own; those that need x64 come last.
@@ -91,6 +99,7 @@ def certified(column: str, case: str, precision: str) -> tuple[Certificate, Witn
 def predicted(cell: tuple[Any, ...]) -> list[tuple[Link, Any]]:
     """Return the links of a recorded cell that the finding predicts, and what replays each."""
     finding, formula, *where = cell
+    installed(finding.adapter)
     if not seen_here([finding], processor):
         pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
     certificate, witness = certified(*where)
