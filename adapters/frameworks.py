@@ -126,6 +126,15 @@ TABLE = {
 """Name of a framework, and of its package -> the framework."""
 
 
+OWN: dict[str, Framework] = {}
+"""Name of your own adapter -> what its process says of it; filled before tests are collected."""
+
+
+def row(name: str) -> Framework:
+    """Return what is known of a framework or of your own adapter; of the reference, nothing."""
+    return TABLE.get(name) or OWN.get(name) or Framework(module="")
+
+
 def traits(column: Column) -> Traits:
     """Return the traits of a column: those of its variant, or else of its framework.
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from sysconfig import get_path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
@@ -342,7 +343,9 @@ def undeclared(error: Unsupported) -> str:
 def raised(error: Exception) -> str:
     """Return what was raised, and the innermost line of the user's own code that raised it."""
     frames = extract_tb(error.__traceback__)
+    others = (get_path("stdlib"), __file__)
     own = [f for f in frames if "site-packages" not in f.filename and f.filename[0] != "<"]
+    own = [f for f in own if not f.filename.startswith(others)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"raised {type(error).__name__}: {error}{place}"
 

@@ -22,10 +22,13 @@ from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import difference_of_complements
 from backproof.reference.verdict.known.elementary import (
+    cosine_of_complement,
     elu_of_both_branches,
+    erf_slope_of_5_terms,
     functions_in_float32,
     power_of_zero,
     powers_of_two,
+    tanh_of_sigmoid,
 )
 from backproof.reference.verdict.known.formula import (
     AsShown,
@@ -113,6 +116,9 @@ FORMULAS: Mapping[str, Formula] = {
     "functions in float32": Instead(functions_in_float32()),
     "e^z as a power of two": Instead(powers_of_two()),
     "0 x^-1": Instead(power_of_zero()),
+    "2 s(2 z) - 1": Instead(tanh_of_sigmoid()),
+    "pi/2 - (pi/2 - x)": Instead(cosine_of_complement()),
+    "erf' of five terms": Instead(erf_slope_of_5_terms()),
     "e^z beyond the precision": Instead(elu_of_both_branches()),
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
     "3 z^2 beyond float16": Instead(gelu_that_overflows()),

@@ -34,15 +34,19 @@ def softplus_with_threshold() -> dict[str, Op]:
     return {"softplus": replace(above, backward=backward)}
 
 
+P, TERMS = 0.3275911, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+"""p and a5 to a1 of the approximation of erf (Abramowitz and Stegun 1964, 7.1.26)."""
+
+
 def erf_of_5_terms(x: Array) -> Array:
     """Return erf x to within 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
 
     1. t = 1 / (1 + p |x|).
     2. erf |x| = 1 - (a1 t + a2 t^2 + a3 t^3 + a4 t^4 + a5 t^5) e^(-x^2), which cancels near zero.
     """
-    t = 1 / (1 + 0.3275911 * np.abs(x))
+    t = 1 / (1 + P * np.abs(x))
     total = 0 * t
-    for a in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+    for a in TERMS:
         total = (total + a) * t
     size = 1 - total * np.exp(-(x * x))
     return np.where(x > 0, size, -size)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import log, log2
+from math import log, log2, pi
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
-from backproof.reference.verdict.known.activations import erf_of_5_terms
+from backproof.reference.verdict.known.activations import TERMS, P, erf_of_5_terms
 
 
 def functions_in_float32() -> dict[str, Op]:
@@ -72,6 +72,40 @@ def elu_of_both_branches() -> dict[str, Op]:
         return (np.where(z > largest, np.nan * dz, dz),)
 
     return {"elu": replace(right, backward=backward)}
+
+
+def tanh_of_sigmoid() -> dict[str, Op]:
+    """Return tanh z as 2 s(2 z) - 1, which cancels near zero; its derivative is the right one."""
+    return {"tanh": replace(OPS["tanh"], forward=lambda z: 2 * sigmoid_forward(2 * z) - 1)}
+
+
+def cosine_of_complement() -> dict[str, Op]:
+    """Return cos, whose derivative is -sin(pi/2 - (pi/2 - x)): small x lose their digits."""
+
+    def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+        return (-(dy * np.sin(pi / 2 - (pi / 2 - x))),)
+
+    return {"cos": replace(OPS["cos"], backward=backward)}
+
+
+def erf_slope_of_5_terms() -> dict[str, Op]:
+    """Return erf whose derivative is that of the approximation 1 - P(t) e^(-x^2), not of erf.
+
+    1. t = 1 / (1 + p |x|), and dt/d|x| = -p t^2.
+    2. The slope is (p t^2 P'(t) + 2 |x| P(t)) e^(-x^2).
+    """
+
+    def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+        size = np.abs(x)
+        t = 1 / (1 + P * size)
+        total, slope = 0 * t, 0 * t
+        for a in TERMS:
+            slope = slope * t + total
+            total = total * t + a
+        slope, total = slope * t + total, total * t
+        return (dy * ((P * t * t * slope + 2 * size * total) * np.exp(-(x * x))),)
+
+    return {"erf": replace(OPS["erf"], backward=backward)}
 
 
 def power_of_zero() -> dict[str, Op]:
