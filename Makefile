@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+LIGHT = autograd,mlx,mygrad,micrograd,tinygrad
 
 # JAX compiles every op for every shape: once for all processes, and for the next run.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.jax_cache
@@ -11,7 +12,7 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 # The tests start a hundred processes: what Python has compiled is kept for the next one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: verify test lint wheel bench install links golden clean
+.PHONY: verify verify-light verify-all test lint wheel bench install links golden clean
 
 verify: install  ## set up, make the short run, print its tables
 	$(BIN)/backproof verify --frameworks torch,jax -n auto --dist worksteal
@@ -19,6 +20,14 @@ verify: install  ## set up, make the short run, print its tables
 test: install links  ## set up, lint, check types, run the whole suite
 	$(MAKE) --jobs=2 --output-sync lint wheel
 	$(BIN)/python -m pytest -q --all --frameworks torch,jax -n auto --dist worksteal --ignore tests/wheel
+	$(MAKE) verify-light
+
+verify-light:  ## the worked example, a network and every op of the light frameworks, in a minute
+	$(BIN)/backproof verify --frameworks $(LIGHT) -n auto --dist worksteal test_networks.py \
+		-k 'not reference and (article or zero-weights or op and ordinary and float32 and not tinygrad)'
+
+verify-all: install  ## set up, verify all frameworks on everything, print one matrix
+	$(BIN)/backproof verify --all --frameworks torch,jax,$(LIGHT) -n auto --dist worksteal
 
 lint: links  ## check formatting and types
 	$(BIN)/ruff check .
@@ -39,7 +48,7 @@ bench: install  ## set up, print what things cost, as ratios
 
 install: clean
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --editable '.[torch,jax,dev]' --constraint constraints.txt
+	$(BIN)/pip install --quiet --no-compile --editable '.[torch,jax,light,dev]' --constraint constraints.txt
 
 links:  ## lay out the package as it is installed, of links, for mypy
 	rm -rf .links && mkdir -p .links/backproof

@@ -70,6 +70,10 @@ class Commanded:
         """Raise Unsupported: there are no passes over several examples at once."""
         raise Unsupported("per_example: the adapter has none")
 
+    def constants(self, _: Network) -> list[str]:
+        """Return no inputs: all are differentiated."""
+        return []
+
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
         """Return w - eta dE/dw, unchecked."""
         head = {"task": "update", "eta": float(eta)}

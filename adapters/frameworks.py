@@ -1,7 +1,7 @@
 """The table of frameworks: what must be known about each before it is imported."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backproof.adapters.column import Column
@@ -37,14 +37,16 @@ class Framework:
     methods:       a method of forward mode or second order -> the op cases it does not support.
     libraries:     the names of its libraries of optimizers.
     process_state: the imported framework -> its process-wide settings, by name.
+    by_default:    whether it is verified where no framework is named.
     """
 
     module: str
-    traits: Traits
-    variants: Mapping[str, Traits]
-    methods: Mapping[str, tuple[str, ...]]
-    libraries: tuple[str, ...]
-    process_state: Callable[[Any], Mapping[str, Any]]
+    traits: Traits = field(default_factory=Traits)
+    variants: Mapping[str, Traits] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
+    process_state: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    by_default: bool = False
 
 
 PASSES = Traits(compiled="passes")
@@ -90,6 +92,7 @@ TABLE = {
                 torch.get_num_threads(),
             )
         },
+        by_default=True,
     ),
     "jax": Framework(
         module="backproof.adapters.jax_grad",
@@ -110,9 +113,26 @@ TABLE = {
         },
         libraries=("optax",),
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
+        by_default=True,
+    ),
+    "autograd": Framework(module="backproof.adapters.autograd_grad", traits=Traits(share=10)),
+    "mlx": Framework(module="backproof.adapters.mlx_grad", traits=Traits(share=10)),
+    "mygrad": Framework(module="backproof.adapters.mygrad_backward", traits=Traits(share=10)),
+    "micrograd": Framework(module="backproof.adapters.micrograd_engine", traits=Traits(share=10)),
+    "tinygrad": Framework(
+        module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
     ),
 }
 """Name of a framework, and of its package -> the framework."""
+
+
+OWN: dict[str, Framework] = {}
+"""Name of your own adapter -> what its process says of it; filled before tests are collected."""
+
+
+def row(name: str) -> Framework:
+    """Return what is known of a framework or of your own adapter; of the reference, nothing."""
+    return TABLE.get(name) or OWN.get(name) or Framework(module="")
 
 
 def traits(column: Column) -> Traits:

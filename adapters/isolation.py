@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
 from backproof.traces.messages import packed, unpacked
+
+WHAT = "what the adapter is"
+"""The first thing that its process is asked."""
+
+RESTARTS = 3
+"""How often a process that hung or died is started again."""
 
 
 def served(method: str) -> Callable[..., Any]:
@@ -45,26 +52,42 @@ class Isolated:
 
         Raises AdapterError.
         """
-        self.limit = limit
+        self.name, self.path, self.limit = name, path, limit
+        self.left = RESTARTS
+        self._start()
+
+    def _start(self) -> None:
+        """Start the process, and ask what the adapter is. Raises AdapterError."""
         self.dead: AdapterError | None = None
         context = multiprocessing.get_context("spawn")
         self.here, there = context.Pipe()
-        self.process = context.Process(target=_serve, args=(there, name, path), daemon=True)
+        arguments = (there, self.name, self.path)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         there.close()
         with suppress(EOFError, OSError):  # where the process is gone, the call says how
             self.here.recv_bytes()  # it has started: the time from here on is the adapter's
-        self.version: str = self._call("version")
+        self.version: str
+        self.unsupported: Mapping[str, str]
+        self.version, self.unsupported, self.forward_mode, self.second_order = self._call(WHAT)
 
     trace = served("trace")
     examples = served("examples")
     plain = served("plain")
     update = served("update")
+    constants = served("constants")
+    along = served("along")
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """Have the process call a method. After a hang or a crash, every call raises its error."""
+        """Have the process call a method. After a hang or a crash, the next call starts it again.
+
+        After several, every call raises the last error.
+        """
         if self.dead is not None:
-            raise self.dead.with_traceback(None)
+            if not self.left:
+                raise self.dead.with_traceback(None)
+            self.left -= 1
+            self._start()
         try:
             self.here.send_bytes(packed([method, arguments]))
             if not self.here.poll(self.limit):
@@ -85,6 +108,12 @@ class Isolated:
     def _died(self, message: str) -> AdapterError:
         self.dead = AdapterError(message)
         return self.dead
+
+
+@cache
+def isolated(name: str, path: Path, limit: float) -> Isolated:
+    """Return the adapter of a file, whose process is started once. Raises AdapterError."""
+    return Isolated(name, path, limit)
 
 
 ERRORS: Mapping[str, type[Exception]] = {
@@ -112,8 +141,9 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
                 if adapter is None:
                     adapter = load(name, path)
                     untouched = {**_state(), **untouched}  # with the framework's initial state
-                result = adapter.version
-                if method != "version":
+                if method == WHAT:
+                    result = _what(adapter)
+                else:
                     result = _twice(getattr(adapter, method), arguments)
                 _look_over(untouched, _printed(printed))
                 answer: list[Any] = [result, None]
@@ -128,6 +158,12 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
                 unsent = f"returned a value that cannot be sent: {type(error).__name__}: {error}"
                 message = packed([None, ("AdapterError", unsent)])
             pipe.send_bytes(message)
+
+
+def _what(adapter: Adapter) -> list[Any]:
+    """Return an adapter's version, what it does not support, and its methods, as plain data."""
+    reasons = {k: w if isinstance(w, str) else w[1] for k, w in adapter.unsupported.items()}
+    return [adapter.version, reasons, [*adapter.forward_mode], [*adapter.second_order]]
 
 
 def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:

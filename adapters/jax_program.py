@@ -118,7 +118,7 @@ class Run:
         """Return the program. Raises NotRecorded where it is not the same from trace to trace."""
 
         def once() -> Any:
-            return jax.make_jaxpr(lambda *of: self(*of))(self.parameters, self.others)  # noqa: PLW0108 a new function is traced anew
+            return jax.make_jaxpr(lambda *of: self(*of))(self.parameters, self.others)
 
         first, second = once(), once()
         if not alike(first, second):

@@ -9,14 +9,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from inspect import signature
 from pathlib import Path
+from sysconfig import get_path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backproof.adapters import gaps
 from backproof.adapters.dialect import Dialect
+from backproof.adapters.gaps import Why
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
@@ -38,11 +40,6 @@ Directional = Callable[[Loss, dict[str, Tensor], dict[str, Tensor]], Any]
 In forward mode a pair is the loss and the node values; in second order, the node values and the
 gradients of the tensors.
 """
-
-OPTIONS = frozenset(
-    f"{op} {name}" for op, one in OPS.items() for name in signature(one.forward).parameters
-)
-"""The options of all ops: "huber delta". The names of inputs are among them, and do no harm."""
 
 
 class AdapterError(Exception):
@@ -77,8 +74,12 @@ class Adapter:
     per_example:    like value_and_grad, mapped over the leading axis (the examples) of the tensors
                     that are named; every result has that axis.
     processor:      names of processor features that it may use: its numbers may depend on them.
-    unsupported:    precision, op or "op option", the last two also with a precision or a method ->
-                    why it is not supported.
+    unsupported:    precision, op or "op option", the last two also with a precision or a method
+                    ("exp float64") -> why it is not supported. Of an option it may be a pair:
+                    which values are not supported, and why. "op.input" -> why that input, such as
+                    a target, is not differentiated.
+    lacks:          why the framework has no function for the ops that `ops` does not name; where it
+                    is empty, each of them must be named in `unsupported`.
     dialect:        how a script for the framework alone is written; None if scripts are not made.
     aborts:         (node, the shapes of its inputs, precision) -> why it aborts the process, in one
                     sentence; None if it does not. A campaign runs no network with such a node.
@@ -102,7 +103,8 @@ class Adapter:
         Callable[[Loss, dict[str, Tensor], Collection[str]], tuple[dict[str, Tensor], ...]] | None
     ) = None
     processor: Collection[str] = ()
-    unsupported: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, Why] = field(default_factory=dict)
+    lacks: str = ""
     dialect: Dialect | None = None
     aborts: Callable[[Node, Sequence[tuple[int, ...]], str], str | None] = lambda *_: None
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
@@ -111,18 +113,17 @@ class Adapter:
     second_order: Mapping[str, Directional] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ways = (*PRECISIONS, *self.forward_mode, *self.second_order)
-        parts = {f"{name} {way}" for name in (*OPS, *OPTIONS) for way in ways}
-        declared = {*OPS, *PRECISIONS, *OPTIONS, *parts}
-        also = (
-            f", {', '.join(PRECISIONS)}, and an op with one of its options, a precision or a method"
-        )
-        for what, names, known, more in (
-            ("ops", self.ops, {*OPS}, ""),
-            ("unsupported", self.unsupported, declared, also),
-        ):
-            if unknown := [name for name in names if name not in known]:
-                raise ValueError(f"{what}: unknown {unknown}; known: {', '.join(OPS)}{more}")
+        if unknown := [name for name in self.ops if name not in OPS]:
+            raise ValueError(f"ops: unknown {unknown}; known: {', '.join(OPS)}")
+        methods = (*self.forward_mode, *self.second_order)
+        if unknown := gaps.unknown(self.unsupported, methods):
+            raise ValueError(
+                f"unsupported: unknown {unknown}; known: {', '.join((*OPS, *PRECISIONS))}, an op "
+                "with one of its options, a precision or a method, and op.input"
+            )
+        if self.lacks:
+            missing = dict.fromkeys((op for op in OPS if op not in self.ops), self.lacks)
+            object.__setattr__(self, "unsupported", {**missing, **self.unsupported})
 
     def trace(
         self,
@@ -235,14 +236,21 @@ class Adapter:
             pairs = [run(tensors(leaves), tensors(direction)) for direction in directions]
             return [(trace(values), trace(tangents)) for values, tangents in pairs]
 
+    def constants(self, network: Network) -> list[str]:
+        """Return the inputs of a network that the adapter declares it does not differentiate."""
+        return sorted(gaps.constants(self.unsupported, network)[0])
+
     def _supports(self, network: Network, precision: str, method: str = "") -> None:
         """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
+        if precision in self.unsupported:
+            raise Unsupported(f"{precision}: {self.unsupported[precision]}")
+        for node in network.nodes:
+            if gap := gaps.why(self.unsupported, node.op, node.options, precision, method):
+                raise Unsupported(gap)
+        _, gap = gaps.constants(self.unsupported, network)
+        if gap:
+            raise Unsupported(gap)
         ops = sorted({node.op for node in network.nodes})
-        options = {f"{node.op} {option}" for node in network.nodes for option in node.options}
-        both = [f"{name} {how}" for name in (*ops, *options) for how in (precision, method)]
-        for name in (precision, *ops, *sorted(options), *both):
-            if name in self.unsupported:
-                raise Unsupported(f"{name}: {self.unsupported[name]}")
         if missing := [op for op in ops if op not in self.ops]:
             raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
 
@@ -335,7 +343,9 @@ def undeclared(error: Unsupported) -> str:
 def raised(error: Exception) -> str:
     """Return what was raised, and the innermost line of the user's own code that raised it."""
     frames = extract_tb(error.__traceback__)
+    others = (get_path("stdlib"), __file__)
     own = [f for f in frames if "site-packages" not in f.filename and f.filename[0] != "<"]
+    own = [f for f in own if not f.filename.startswith(others)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"raised {type(error).__name__}: {error}{place}"
 

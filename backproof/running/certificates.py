@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from math import log10
 
@@ -49,6 +50,11 @@ class Certificates:
         """Return the replay of a run with probes and one without. Raises as `of`."""
         found, plain = self.trace(implementation, case, precision, seed)
         network, leaves, _ = self.network(case, precision, seed)
+        if implementation != REFERENCE:
+            constants = self.implementations.adapter(Column.parse(implementation)).constants(
+                network
+            )
+            network = replace(network, constants=frozenset(constants))
         scale = self.scale(case, precision, seed)
         return replayed(network, leaves, found, plain, scale)
 

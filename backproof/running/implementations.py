@@ -12,7 +12,7 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.commanded import Commanded
-from backproof.adapters.isolation import Isolated
+from backproof.adapters.isolation import Isolated, isolated
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, check, raised
 from backproof.reference.article.figures import Address, Article
 from backproof.reference.numbers.ball import Ball
@@ -121,7 +121,7 @@ class Implementations:
             return adapters.load(str(column))
         try:
             if isinstance(path, Path):
-                return Isolated(name, path, self.limit)
+                return isolated(name, path, self.limit)
             return Commanded(path, self.limit)
         except AdapterError as error:
             prefix = f"adapter {name}: "

@@ -22,6 +22,12 @@ def _settings(metavar: str, text: str, **others: Any) -> Settings:
     return {"metavar": metavar, "help": text, **others}
 
 
+def _by_default() -> list[str]:
+    """Return the frameworks that are verified where none is named."""
+    installed = [*filter(find_spec, adapters.TABLE)]
+    return [name for name in installed if adapters.TABLE[name].by_default] or installed
+
+
 REPORTS = {
     "--report": _settings("FILE", "write the report as one HTML file that needs no other file"),
     "--report-md": _settings("FILE", "write a short Markdown report, for a GitHub step summary"),
@@ -32,9 +38,9 @@ REPORTS = {
 OPTIONS: dict[str, Settings] = {
     "--frameworks": _settings(
         "NAMES",
-        "frameworks to verify, separated by commas (default: all that are installed); "
+        "frameworks to verify, separated by commas (default: %(default)s); "
         f"known: {', '.join(adapters.TABLE)}; {REFERENCE} is always verified",
-        default=",".join(filter(find_spec, adapters.TABLE)) or REFERENCE,
+        default=",".join(_by_default()) or REFERENCE,
     ),
     "--adapter": _settings(
         "FILE",

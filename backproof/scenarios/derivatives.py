@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import row
+from backproof.adapters.gaps import Why
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.ops import Array
 from backproof.scenarios import scenario
@@ -68,21 +69,22 @@ DIFFERENTIATED = table(
 
 def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
     """Yield column, scenario's name and precision, with readable ids."""
-    columns = [Column(f, m) for f in TABLE if f in frameworks for m in TABLE[f].methods]
+    columns = [Column(f, m) for f in frameworks for m in row(f).methods]
     return scenario.parameters(columns, DIFFERENTIATED, large=large)
 
 
 def without(frameworks: Collection[str]) -> Iterator[Any]:
     """Yield column and op case for each op case that a framework's method does not support."""
     for name in frameworks:
-        for method, cases in TABLE[name].methods.items() if name in TABLE else ():
+        for method, cases in row(name).methods.items():
             for case in cases:
                 yield pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
 
 
-def undifferentiated(unsupported: Collection[str], method: str) -> set[str]:
-    """Return the ops and options that an adapter does not support in one method."""
-    return {*unsupported, *(k.removesuffix(f" {method}") for k in unsupported if method in k)}
+def undifferentiated(unsupported: Mapping[str, Why], method: str) -> dict[str, Why]:
+    """Return what an adapter does not support in one method."""
+    of_method = {k.removesuffix(f" {method}"): v for k, v in unsupported.items()}
+    return {**unsupported, **of_method}
 
 
 def drawn(leaves: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -1,15 +1,16 @@
 """All ops in one network, each with every option, so that compilers run once."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import numpy as np
 
+from backproof.adapters.gaps import Why, why
 from backproof.reference.network import Network
 from backproof.reference.networks.build import Builder
 from backproof.scenarios.op_cases import OP_OPTIONS, op_network
 
 
-def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
+def every_op(points: str, seed: int, unsupported: Mapping[str, Why]) -> Network:
     """Return the network whose loss is the sum of all op cases' losses at one set of points.
 
     unsupported: ops and options to leave out. Names are "gelu.x1", "gelu.y", ...
@@ -33,10 +34,6 @@ def every_op(points: str, seed: int, unsupported: Collection[str]) -> Network:
     return g.network(f"every-op/{points}")
 
 
-def lacking(unsupported: Collection[str]) -> list[str]:
+def lacking(unsupported: Mapping[str, Why]) -> list[str]:
     """Return the op cases whose op, or one of whose options, is unsupported."""
-    return [
-        name
-        for name, one in OP_OPTIONS.items()
-        if {one.op, *(f"{one.op} {option}" for option in one.options)} & {*unsupported}
-    ]
+    return [name for name, one in OP_OPTIONS.items() if why(unsupported, one.op, one.options)]

@@ -1,6 +1,6 @@
 """A scenario: a network, and the precisions in which each column is certified on it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,11 +8,15 @@ import pytest
 
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
+from backproof.adapters.gaps import Why
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 
-Recipe = Callable[[int, Collection[str]], Network]
-"""From a seed, and the ops and options that an adapter does not support, to a network."""
+Recipe = Callable[[int, Mapping[str, Why]], Network]
+"""From a seed, and what an adapter does not support, to a network."""
+
+EVERYTHING: Mapping[str, Why] = {}
+"""Of an adapter that supports everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Scenario:
     extent: Extent = EVERY
     exceptions: Mapping[str, Extent] = field(default_factory=dict)
 
-    def network(self, seed: int = 0, unsupported: Collection[str] = ()) -> Network:
+    def network(self, seed: int = 0, unsupported: Mapping[str, Why] = EVERYTHING) -> Network:
         """Return the network of a seed, for an adapter with some ops and options unsupported."""
         return self.recipe(seed, unsupported)
 

@@ -51,9 +51,10 @@ def hard_swish(share: float = 0.0, *, expanded: bool = False) -> Op:
         # z (z + 3) / 6 between -3 and 3 has the slope (2 z + 3) / 6; z above has 1, zero has 0.
         if expanded:
             between = dout * ((z + TURNS) / (2 * TURNS)) + dout * (z / (2 * TURNS))
+            above = dout / (2 * TURNS) * (2 * TURNS)
         else:
-            between = dout * (z / TURNS + 0.5)
-        return (in_pieces(z, dout, between, np.zeros_like(z), share),)
+            between, above = dout * (z / TURNS + 0.5), dout
+        return (in_pieces(z, above, between, np.zeros_like(z), share),)
 
     return Op(forward, backward)
 
@@ -151,6 +152,7 @@ hardswish = replace(
         "slope between at -3 and 3": hard_swish(1),
         "mean of both slopes": hard_swish(0.5),
         "hard swish' multiplied out": hard_swish(expanded=True),
+        "hard swish' multiplied out, mean of both slopes": hard_swish(0.5, expanded=True),
     },
 )
 prelu = Op(

@@ -10,6 +10,7 @@ import numpy as np
 
 from backproof.reference.ops.functions import either_side, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.piecewise import sign_as_quotient
 from backproof.reference.ops.reduced import of_each, reduced
 
 
@@ -97,6 +98,14 @@ def of_sizes(share: float = 0.5) -> Op:
     return Op(forward, backward)
 
 
+def of_sizes_backward_of_quotient(
+    dE: Array, E: Array, y: Array, t: Array, *, reduction: str = "mean"
+) -> tuple[Array, Array]:
+    """Return dy and dt, whose sign(e) is e / |e|: on paper the same, but rounded twice."""
+    de = sign_as_quotient(of_each(dE, reduction, y.size), t - y)
+    return -de, de
+
+
 def kl_div_forward(
     y: Array, t: Array, *, log_target: bool = False, reduction: str = "mean"
 ) -> Array:
@@ -139,6 +148,11 @@ mean_squared_error = Op(
 )
 huber = Op(huber_forward, huber_backward)
 l1_loss = replace(
-    of_sizes(), forms={"slope 1 at zero": of_sizes(1), "slope -1 at zero": of_sizes(0)}
+    of_sizes(),
+    forms={
+        "slope 1 at zero": of_sizes(1),
+        "slope -1 at zero": of_sizes(0),
+        "e / |e|": replace(of_sizes(), backward=of_sizes_backward_of_quotient),
+    },
 )
 kl_div = Op(kl_div_forward, kl_div_backward)

@@ -31,6 +31,17 @@ def absolute(share: float = 0.5) -> Op:
     return Op(forward, backward)
 
 
+def absolute_backward_of_quotient(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx = dy x / |x|, zero where x is zero: on paper dy sign(x), but rounded twice."""
+    return (sign_as_quotient(dy, x),)
+
+
+def sign_as_quotient(dy: Array, x: Array) -> Array:
+    """Return dy x / |x|, in the shape of x, and zero where x is zero."""
+    size = either_side(x, x, np.where(x < 0, -x, 1), share=0)
+    return dy * x / size
+
+
 def clamped(share: float = 1.0) -> Op:
     """Return the op that is x where low <= x <= high, else the bound that is nearer.
 
@@ -116,7 +127,14 @@ def where_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
-abs_ = replace(absolute(), forms={"slope 1 at zero": absolute(1), "slope -1 at zero": absolute(0)})
+abs_ = replace(
+    absolute(),
+    forms={
+        "slope 1 at zero": absolute(1),
+        "slope -1 at zero": absolute(0),
+        "x / |x|": replace(absolute(), backward=absolute_backward_of_quotient),
+    },
+)
 clamp = replace(
     clamped(),
     forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)},

@@ -98,5 +98,6 @@ def held_end_to_end(certificate: Certificate, replay: Replay) -> Certificate:
     if not certificate.holds:
         return certificate
     sweep = sweep_of(replay, certificate)
-    proofs = (sweep.loss(), *sweep.gradients([*replay.leaves]))
+    leaves = [name for name in replay.leaves if name not in replay.network.constants]
+    proofs = (sweep.loss(), *sweep.gradients(leaves))
     return replace(certificate, end_to_end=proofs)

@@ -2,12 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backproof.adapters import frameworks
+from backproof.adapters.isolation import isolated
+from backproof.adapters.protocol import AdapterError
 from backproof.campaign import saved_graphs
 from backproof.campaign.campaign import columns
 from backproof.plugin import ADAPTERS, ARTICLE, CELL, FINDINGS, GOLDEN
@@ -27,7 +32,15 @@ from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
 from backproof.running.make_document import group as group_of
 from backproof.running.options import REFERENCE
-from backproof.scenarios import derivatives, networks, op_cases, short, trainings, variants
+from backproof.scenarios import (
+    derivatives,
+    every_op,
+    networks,
+    op_cases,
+    short,
+    trainings,
+    variants,
+)
 
 Option = Callable[[str], Any]
 """Flag -> its value."""
@@ -38,6 +51,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if ADAPTERS not in metafunc.config.stash:
         pytest.fail("run these tests with `backproof verify`, or `pytest -p backproof.plugin`")
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
+    if {"differentiated", "without"} & {*metafunc.fixturenames}:
+        ask_own_adapters(metafunc.config)
     left = {*metafunc.fixturenames}
     for arguments, parameters in ASKED.items():
         if left.issuperset(arguments):
@@ -63,6 +78,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }.items():
         if argument in left:
             metafunc.parametrize(argument, values, ids=IDS.get(argument, str))
+
+
+def ask_own_adapters(config: pytest.Config) -> None:
+    """Ask your own adapters for their methods of forward mode and second order."""
+    for name, path in config.stash[ADAPTERS].items():
+        if isinstance(path, Path) and name not in frameworks.OWN:
+            with suppress(AdapterError):  # its other tests say what is wrong with it
+                own = isolated(name, path, config.getoption("--time-limit"))
+                methods = (*own.forward_mode, *own.second_order)
+                without = {m: derivatives.undifferentiated(own.unsupported, m) for m in methods}
+                rows = {m: (*every_op.lacking(gaps),) for m, gaps in without.items()}
+                frameworks.OWN[name] = frameworks.Framework(module="", methods=rows)
 
 
 IDS: dict[str, Callable[[Any], str]] = {

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import row
 from backproof.adapters.protocol import Unsupported
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.known.predict import Witness, Witnesses
@@ -58,7 +58,7 @@ def test_declared(column: Column, without: str, judge: Judge) -> None:
     judge.cell(f"{without}/ordinary", column, "float64", DERIVATIVES)
     adapter, method = judge.implementations.adapter(Column(column.framework)), column.variant
     unsupported = undifferentiated(adapter.unsupported, method)
-    assert lacking(unsupported) == [*TABLE[column.framework].methods[method]]
+    assert lacking(unsupported) == [*row(column.framework).methods[method]]
     network = OP_CASES[f"{without}/ordinary"].network()
     leaves, shapes = in_precision(network, "float64")
     with pytest.raises(Unsupported) as declared:

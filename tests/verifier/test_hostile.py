@@ -341,3 +341,38 @@ def test_no_other_cell_changes(tmp_path: Path) -> None:
     assert "hangs: hangs, float64, article: ran longer" not in beside.text  # said once, in short
     assert "hangs: ran longer than" in beside.text
     assert took < LIMIT * sum(cell["adapter"] == "hangs" for cell in hostile)  # once, not per cell
+
+
+HANGS_AT_ONE_OP = """
+import os
+from dataclasses import replace
+from tests.verifier.complex_step import adapter as right
+
+def gone(z):
+    os._exit(3)
+
+adapter = replace(right, ops={**right.ops, "tanh": gone})
+"""
+
+
+def test_a_process_that_ends_is_started_again(tmp_path: Path, article: Article) -> None:
+    """An op that ends the process costs no other its verdict; it is given up after several times."""
+    path = tmp_path / "bad.py"
+    path.write_text(HANGS_AT_ONE_OP, encoding="utf-8")
+    adapter = Implementations(article, {"bad": path}, LIMIT).adapter(Column("bad"))
+
+    def outcome(activation: str) -> str:
+        network = mlp((2, 2, 2), activation, seed=0)
+        leaves, shapes = in_precision(network, "float64")
+        try:
+            adapter.trace(network, leaves, shapes)
+        except AdapterError as error:
+            return str(error)
+        return "traced"
+
+    found = [outcome(name) for name in ("sigmoid", "tanh", "sigmoid", "tanh", "tanh", "tanh")]
+    assert found == [
+        *("traced", "ended its process (exit status 3)", "traced"),
+        *["ended its process (exit status 3)"] * 3,
+    ]
+    assert outcome("sigmoid") == "ended its process (exit status 3)"

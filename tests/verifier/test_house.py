@@ -13,7 +13,8 @@ from backproof.reference.ops import OPS
 from tests.verifier.sandbox import PLACES, ROOT
 
 FRAMEWORKS = {*adapters.TABLE}
-FILES = {"torch": ("pytorch_", "torch_"), "jax": ("jax_", "optax_")}
+FILES = {name: (f"{name}_",) for name in FRAMEWORKS}
+FILES |= {"torch": ("pytorch_", "torch_"), "jax": ("jax_", "optax_")}
 """Framework -> the prefixes of its files in adapters/."""
 
 NAMED_IN = ("backproof.adapters", "backproof.reference.verdict.faults")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -253,8 +254,10 @@ def test_report_json(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("name", adapters.TABLE)
 def test_a_row_says_what_its_adapter_has(name: str) -> None:
     """Variants, methods and libraries are those of the adapter; what is tried has a dialect."""
+    if not find_spec(name):
+        pytest.skip(f"{name} is not installed")
     row = adapters.TABLE[name]
-    adapter, variants = adapters.load(name), import_module(row.module).variants
+    adapter, variants = adapters.load(name), getattr(import_module(row.module), "variants", {})
 
     assert {*row.variants} == {*variants}
     assert {*row.methods} == {*adapter.forward_mode, *adapter.second_order}

@@ -11,6 +11,8 @@ from backproof.reference.verdict.known.activations import (
     gelu_in_steps,
     gelu_of_5_terms,
     gelu_slope_of_5_terms,
+    gelu_that_overflows,
+    leaky_relu_flat_at_zero,
     mish_that_overflows,
     of_5_terms,
     sixth_in_float32,
@@ -19,6 +21,15 @@ from backproof.reference.verdict.known.activations import (
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import difference_of_complements
+from backproof.reference.verdict.known.elementary import (
+    cosine_of_complement,
+    elu_of_both_branches,
+    erf_slope_of_5_terms,
+    functions_in_float32,
+    power_of_zero,
+    powers_of_two,
+    tanh_of_sigmoid,
+)
 from backproof.reference.verdict.known.formula import (
     AsShown,
     Defined,
@@ -30,7 +41,11 @@ from backproof.reference.verdict.known.formula import (
     Swept,
     Unwritten,
 )
-from backproof.reference.verdict.known.linear_algebra import factors_constant_in_forward_mode
+from backproof.reference.verdict.known.linear_algebra import (
+    factors_constant_in_forward_mode,
+    unit_diagonal_forgotten,
+)
+from backproof.reference.verdict.known.losses import huber_in_parts
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
@@ -40,6 +55,7 @@ from backproof.reference.verdict.known.normalization import (
     difference_in_steps,
     difference_of_means,
     in_bfloat16,
+    norms_cubed_in_float32,
     saved_in_bfloat16,
     shift_in_parts,
 )
@@ -80,6 +96,7 @@ FORMULAS: Mapping[str, Formula] = {
     "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),
     "r^3 flushed to zero": Instead(cubed_flushed()),
+    "inv^3 in float32": Instead(norms_cubed_in_float32()),
     "length constant in second order": Instead(length_constant_in_second_order()),
     "channels mixed up": Instead(channels_mixed_up()),
     "channels mixed up, statistics saved in bfloat16": Instead(
@@ -96,6 +113,17 @@ FORMULAS: Mapping[str, Formula] = {
     "sums in turn": InSteps({**difference_in_steps(), **biases_in_turn()}),
     "sums in lanes": InSteps(shifts_in_lanes()),
     "GELU in steps": InSteps(gelu_in_steps()),
+    "functions in float32": Instead(functions_in_float32()),
+    "e^z as a power of two": Instead(powers_of_two()),
+    "0 x^-1": Instead(power_of_zero()),
+    "2 s(2 z) - 1": Instead(tanh_of_sigmoid()),
+    "pi/2 - (pi/2 - x)": Instead(cosine_of_complement()),
+    "erf' of five terms": Instead(erf_slope_of_5_terms()),
+    "e^z beyond the precision": Instead(elu_of_both_branches()),
+    "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
+    "3 z^2 beyond float16": Instead(gelu_that_overflows()),
+    "Huber's loss in two parts": Instead(huber_in_parts()),
+    "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),

@@ -34,15 +34,19 @@ def softplus_with_threshold() -> dict[str, Op]:
     return {"softplus": replace(above, backward=backward)}
 
 
+P, TERMS = 0.3275911, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+"""p and a5 to a1 of the approximation of erf (Abramowitz and Stegun 1964, 7.1.26)."""
+
+
 def erf_of_5_terms(x: Array) -> Array:
     """Return erf x to within 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
 
     1. t = 1 / (1 + p |x|).
     2. erf |x| = 1 - (a1 t + a2 t^2 + a3 t^3 + a4 t^4 + a5 t^5) e^(-x^2), which cancels near zero.
     """
-    t = 1 / (1 + 0.3275911 * np.abs(x))
+    t = 1 / (1 + P * np.abs(x))
     total = 0 * t
-    for a in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+    for a in TERMS:
         total = (total + a) * t
     size = 1 - total * np.exp(-(x * x))
     return np.where(x > 0, size, -size)
@@ -147,3 +151,32 @@ def elu_of_difference() -> dict[str, Op]:
         return np.where(z > 0, z, alpha * (e + rounding(e) - 1))
 
     return {"elu": Op(forward, OPS["elu"].backward)}
+
+
+def leaky_relu_flat_at_zero() -> dict[str, Op]:
+    """Return leaky ReLU with a slope of zero at zero, which no slope between its two is."""
+    right = OPS["leaky_relu"]
+
+    def backward(dout: Array, out: Array, z: Array, **options: float) -> tuple[Array]:
+        (dz,) = right.backward(dout, out, z, **options)
+        return (np.where(z > 0, dz, np.where(z < 0, dz, 0 * dz)),)
+
+    return {"leaky_relu": replace(right, backward=backward)}
+
+
+def gelu_that_overflows() -> dict[str, Op]:
+    """Return GELU by tanh whose slope is NaN where 3 z^2 overflows float16, of its cube's.
+
+    There tanh' is zero, and zero times infinity is NaN.
+    """
+    right, largest = OPS["gelu"], sqrt(float(np.finfo(np.float16).max) / 3)
+
+    def backward(
+        dout: Array, out: Array, z: Array, *, approximate: str = "none"
+    ) -> tuple[Array, ...]:
+        (dz,) = right.backward(dout, out, z, approximate=approximate)
+        if approximate == "none":
+            return (dz,)
+        return (np.where(np.abs(z) > largest, np.nan * dz, dz),)
+
+    return {"gelu": replace(right, backward=backward)}

@@ -259,6 +259,21 @@ def cubed_in_float32() -> dict[str, Op]:
     return {"rms_norm": replace(OPS["rms_norm"], backward=backward)}
 
 
+def norms_cubed_in_float32() -> dict[str, Op]:
+    """Return norms whose derivative has inv^3 in float32, of which underflow leaves few digits.
+
+    dinv/dx[k] = -inv^3 (x[k] - m) / n.
+    """
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        _, inv = normalized(x, axes, eps)
+        c, exactly = x - mean(x, axes), cast(inv, FLOAT64)
+        cubed = like(nearest(exactly * exactly * exactly, FLOAT32), x)
+        return inv * (d - mean(d, axes)) - cubed * c * mean(d * c, axes)
+
+    return with_right_values(norms(lambda *of: normalized(*of)[0], through))
+
+
 def constants_in_forward_mode() -> dict[str, Op]:
     """Return norms whose forward mode takes the mean m and inv for constants, once differentiated.
 
