@@ -135,7 +135,7 @@ class Recorder(TorchFunctionMode):
         functions: Any = torch.autograd.function._SingleLevelFunction  # noqa: SLF001
 
         def applied(function: Any, *arguments: Any, **named: Any) -> Any:
-            apply = super(functions, function).apply
+            apply = super(functions, function).apply  # type: ignore[misc]
             return self.applied(function, apply, arguments, named)
 
         functions.apply = classmethod(applied)
