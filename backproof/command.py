@@ -1,4 +1,4 @@
-"""The command `backproof`: verify, record, certify, audit, findings, report, compare."""
+"""The command `backproof`: verify, campaign, record, certify, audit, findings, report, compare."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import backproof
 
@@ -103,6 +104,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(flag, **settings)
     one.set_defaults(run=lambda _: 2)
 
+    _add_campaign(commands)
+
     one = commands.add_parser(
         "record",
         help="record one pass of a framework as the files of a trace",
@@ -192,6 +195,46 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
     one.set_defaults(run=_compare)
     return root
+
+
+def _add_campaign(commands: Any) -> None:
+    """Add the command that certifies random networks."""
+    one = commands.add_parser(
+        "campaign",
+        help="certify random networks of many seeds, here or on a cluster",
+        epilog="exit status: 0 if nothing new was found, 1 if something was, 2 if it cannot run",
+    )
+    one.add_argument(
+        "columns", nargs="+", metavar="COLUMN", help="a framework, or a variant: torch, jax.jit"
+    )
+    one.add_argument("--seeds", type=_count, default=20, metavar="N", help="default: %(default)s")
+    one.add_argument(
+        "--networks", type=_count, default=1000, metavar="N", help="of each; default: %(default)s"
+    )
+    one.add_argument("--workers", type=_count, metavar="N", help="share the seeds in N processes")
+    one.add_argument("--dask", metavar="ADDRESS", help="share the seeds on a Dask cluster")
+    one.set_defaults(run=_campaign, memory=None)
+
+
+def _campaign(asked: argparse.Namespace) -> int:
+    """Certify random networks; print each new finding as it comes, and the table of counts."""
+    from backproof.adapters import TABLE, AdapterError  # noqa: PLC0415 it imports NumPy
+    from backproof.campaign.campaign import columns  # noqa: PLC0415 for this command alone
+    from backproof.campaign.seeds import campaigns, to_text  # noqa: PLC0415 likewise
+
+    known = [*map(str, columns([*TABLE]))]
+    if wrong := [name for name in asked.columns if name not in known]:
+        return _refuse(f"no column {wrong[0]}; there are {', '.join(known)}")
+    rows = []
+    try:
+        with _executor(asked) as executor:
+            for row, texts in campaigns(asked.columns, asked.seeds, asked.networks, executor):
+                rows.append(row)
+                print(*texts, sep="\n\n", end="\n" * bool(texts), flush=True)
+    except (AdapterError, OSError, BrokenExecutor) as error:
+        return _refuse(error)
+    print(to_text(rows))
+    return 1 if any(row.new for row in rows) else 0
 
 
 def _record(asked: argparse.Namespace) -> int:

@@ -1,0 +1,42 @@
+"""Campaigns of many seeds: the same on any executor, and red where something is wrong."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from backproof import adapters, command
+from backproof.campaign.seeds import campaigns
+
+
+def test_an_executor_tells_the_same() -> None:
+    """The counts are those of this process, in the order of the seeds."""
+    asked = (["torch"], 2, 3)
+    with ThreadPoolExecutor(1) as executor:
+        found = [*campaigns(*asked, executor)]
+
+    assert found == [*campaigns(*asked)]
+    assert [row.seed for row, _ in found] == [0, 1]
+    assert all(row.links and not texts for row, texts in found)
+
+
+def test_a_wrong_op_is_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A product that is one percent too large is printed as a program, and the status is 1."""
+    ops = adapters.load("torch").ops
+    right = ops["multiply"]
+    monkeypatch.setitem(ops, "multiply", lambda a, b: 1.01 * right(a, b))
+
+    status = command.run(["campaign", "torch", "--seeds", "1", "--networks", "2"])
+    printed = capsys.readouterr().out
+
+    assert status == 1
+    assert "refuted" in printed
+    assert "import torch" in printed
+    assert printed.splitlines()[-1].split()[:3] == ["torch", "0", "2"]
+
+
+def test_a_column_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is no column is refused in one line that has those there are."""
+    assert command.run(["campaign", "torhc"]) == 2
+    assert "no column torhc; there are torch, torch.compile, jax, " in capsys.readouterr().err
