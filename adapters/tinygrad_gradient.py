@@ -150,6 +150,11 @@ adapter = Adapter(
     lacks="tinygrad has no function for it",
     unsupported={
         **dict.fromkeys(("float64", "bfloat16", "float16"), "its findings are not settled yet"),
+        "elu": "its gradient is zero just below zero, and NaN where e^x overflows",
+        "mish": "its gradient is off by a hundredth at -88, for a reason that is not known yet",
+        **dict.fromkeys(
+            ("sin", "cos"), "at 700 they are off by ten unit roundoffs, which no finding has yet"
+        ),
         "cross_entropy axis": "sparse_categorical_crossentropy has the last axis",
         "embedding padding_index": "tinygrad's Embedding has none",
         "softplus threshold": "tinygrad's softplus has none",
