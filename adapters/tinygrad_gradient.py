@@ -67,11 +67,7 @@ def average_pool(
 def batch_norm(x: Any_, gamma: Any_, beta: Any_, eps: float = 1e-5) -> Any_:
     layer = nn.BatchNorm(x.shape[1], eps, track_running_stats=False)
     layer.weight, layer.bias = gamma, beta
-    Tensor.training = True
-    try:
-        return layer(x)
-    finally:
-        Tensor.training = False
+    return layer(x)
 
 
 def group_norm(x: Any_, *parameters: Any_, groups: int, eps: float = 1e-5) -> Any_:
