@@ -8,7 +8,7 @@ import pytest
 
 from backproof.adapters import frameworks, load, skeleton
 from backproof.adapters.isolation import Isolated
-from backproof.adapters.protocol import Unsupported
+from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
 from backproof.running.certificates import in_precision
@@ -129,3 +129,14 @@ def test_the_page_of_ops_is_generated() -> None:
     page = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
 
     assert page.endswith(skeleton.to_markdown() + "\n")
+
+
+def test_a_framework_that_exits_when_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one line about this framework: the run, and all others, go on."""
+
+    def exits(_: str) -> None:
+        raise SystemExit(7)
+
+    monkeypatch.setattr("backproof.adapters.importlib.import_module", exits)
+    with pytest.raises(AdapterError, match=r"adapter torch: exits when it is imported \(7\)"):
+        load("torch")
