@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import TABLE
+from backproof.adapters.frameworks import DEFAULT, TABLE
 from backproof.adapters.protocol import Adapter, AdapterError, raised
 
-__all__ = ["TABLE", "load"]
+__all__ = ["DEFAULT", "TABLE", "load"]
 
 
 def load(name: str, path: Path | None = None) -> Adapter:

@@ -44,7 +44,7 @@ def main(options: Sequence[str]) -> None:
     """Print the table."""
     numbers = dict(option.split("=") for option in options if "=" in option)
     names = [option for option in options if "=" not in option]
-    columns = [Column.parse(name) for name in names] or [Column(name) for name in adapters.TABLE]
+    columns = [Column.parse(name) for name in names] or [Column(name) for name in adapters.DEFAULT]
     counts = int(numbers.get("seeds", 20)), int(numbers.get("networks", 1000))
     head = ["", "seed", "networks", "links", "undecided links", "known findings", "new findings"]
     print(table(head, list(rows(columns, *counts))))
