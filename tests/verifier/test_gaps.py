@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from backproof.adapters import frameworks, load, skeleton
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.campaign.script import by_ops
+from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
 from backproof.running.certificates import in_precision
@@ -140,3 +143,14 @@ def test_a_framework_that_exits_when_it_is_imported(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("backproof.adapters.importlib.import_module", exits)
     with pytest.raises(AdapterError, match=r"adapter torch: exits when it is imported \(7\)"):
         load("torch")
+
+
+def test_a_graph_without_a_dialect_is_a_script() -> None:
+    """A graph of your own adapter is shown as calls of its ops, which give the same numbers."""
+    network = op_network("huber-delta", "ordinary", 0)
+    leaves, _ = in_precision(network, "float64")
+    ops = {"huber": OPS["huber"].forward, "multiply": np.multiply, "sum": np.sum}
+    known: dict[str, Any] = {"ops": ops}
+    exec("\n".join(by_ops(network, leaves)), known)  # noqa: S102 the script itself
+
+    assert known["E"] == forward(network, leaves)["E"]
