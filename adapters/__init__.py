@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import TABLE
+from backproof.adapters.frameworks import DEFAULT, TABLE
 from backproof.adapters.protocol import Adapter, AdapterError, raised
 
-__all__ = ["TABLE", "load"]
+__all__ = ["DEFAULT", "TABLE", "load"]
 
 
 def load(name: str, path: Path | None = None) -> Adapter:
@@ -23,7 +23,7 @@ def load(name: str, path: Path | None = None) -> Adapter:
         if path:
             module = _from_file(name, path)
         else:
-            module = importlib.import_module(TABLE[column.framework].module)
+            module = _of_framework(name, TABLE[column.framework].module)
     except ImportError as error:
         raise AdapterError(
             f"adapter {name}: was asked for and cannot be imported: {error}; "
@@ -41,6 +41,14 @@ def load(name: str, path: Path | None = None) -> Adapter:
             f"(backproof.Adapter), found {adapter!r}"
         )
     return adapter
+
+
+def _of_framework(name: str, module: str) -> Any:
+    """Import an adapter of the table; a framework that exits costs no other its verdict."""
+    try:
+        return importlib.import_module(module)
+    except SystemExit as error:
+        raise AdapterError(f"adapter {name}: exits when it is imported ({error})") from error
 
 
 def _from_file(name: str, path: Path) -> Any:

@@ -126,6 +126,9 @@ TABLE = {
 """Name of a framework, and of its package -> the framework."""
 
 
+DEFAULT = {name: one for name, one in TABLE.items() if one.by_default}
+"""The frameworks that are verified where none is named."""
+
 OWN: dict[str, Framework] = {}
 """Name of your own adapter -> what its process says of it; filled before tests are collected."""
 

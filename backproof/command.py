@@ -1,4 +1,4 @@
-"""The command `backproof`: verify, campaign, record, certify, audit, findings, report, compare."""
+"""The command `backproof`: verify, record, certify, audit, report, compare, and more."""
 
 import argparse
 import os
@@ -169,6 +169,19 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("findings", help="print what releases get wrong, in Markdown")
     one.set_defaults(run=_findings)
 
+    one = commands.add_parser("ops", help="list the ops that adapters name, in Markdown")
+    one.set_defaults(run=_ops)
+
+    one = commands.add_parser("new-adapter", help="write the skeleton of an adapter, with every op")
+    one.add_argument("file", type=Path, help="the Python file to write: mylib.py")
+    one.set_defaults(run=_new_adapter)
+
+    _add_reports(commands)
+    return root
+
+
+def _add_reports(commands: Any) -> None:
+    """Add the commands that read JSON reports."""
     one = commands.add_parser("report", help="make a page of a JSON report, or one of several")
     kinds = one.add_subparsers(metavar="KIND", required=True)
     page = kinds.add_parser("html", help="make an HTML page of a JSON report")
@@ -194,7 +207,6 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("new", type=Path)
     one.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
     one.set_defaults(run=_compare)
-    return root
 
 
 def _add_campaign(commands: Any) -> None:
@@ -341,6 +353,27 @@ def _findings(_: argparse.Namespace) -> int:
         print(to_markdown(load()))
     except FixtureError as error:
         return _refuse(error)
+    return 0
+
+
+def _ops(_: argparse.Namespace) -> int:
+    """Print the ops as a table in Markdown."""
+    from backproof.adapters.skeleton import to_markdown  # noqa: PLC0415 for this command alone
+
+    print(to_markdown())
+    return 0
+
+
+def _new_adapter(asked: argparse.Namespace) -> int:
+    """Write the skeleton of an adapter into a new file."""
+    from backproof.adapters.skeleton import skeleton  # noqa: PLC0415 for this command alone
+
+    try:
+        with asked.file.open("x", encoding="utf-8") as file:
+            file.write(skeleton())
+    except OSError as error:
+        return _refuse(f"{asked.file}: {error.strerror}")
+    print(f"{asked.file}: verify it with: backproof verify --adapter {asked.file}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """A finding as a script for the framework alone, which the framework's maintainers can run."""
 
 import ast
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,13 @@ PROBE = "probe"
 
 
 def script(found: Found) -> str:
-    """Return a script that prints the worst entry; the graph's nodes if there is no dialect."""
+    """Return a script that prints the worst entry; one over an adapter's ops without a dialect."""
     network, leaves, precision = found.network, found.leaves, found.precision
     framework = found.column.framework
     known = framework in adapters.TABLE
     dialect = adapters.load(str(found.column)).dialect if known else None
     if dialect is None:
-        return "\n".join(map(str, network.nodes))
+        return "\n".join(by_ops(network, leaves))
     source, backward = Source(framework), found.quantity.kind == "derivative"
     name = found.quantity.of
     scale = loss_scale(network, leaves) if backward else 1
@@ -72,6 +73,16 @@ def script(found: Found) -> str:
 def shown(found: Found) -> str:
     """Return the finding in words, and its script."""
     return f"{found.column}, {found.precision}: {found.says}\n{script(found)}"
+
+
+def by_ops(network: Network, leaves: Mapping[str, Array]) -> Iterator[str]:
+    """Yield the lines of a pass as calls of an adapter's `ops`, with its leaves' numbers."""
+    yield "from numpy import array"
+    for name, a in leaves.items():
+        yield f"{name} = array({a.astype(float).tolist()}, {a.dtype.name!r})"
+    for node in network.nodes:
+        options = (f"{k}={v!r}" for k, v in node.options.items())
+        yield f"{node.name} = ops[{node.op!r}]({', '.join((*node.inputs, *options))})"
 
 
 def up_to(network: Network, name: str) -> tuple[Node, ...]:

@@ -24,8 +24,7 @@ def _settings(metavar: str, text: str, **others: Any) -> Settings:
 
 def _by_default() -> list[str]:
     """Return the frameworks that are verified where none is named."""
-    installed = [*filter(find_spec, adapters.TABLE)]
-    return [name for name in installed if adapters.TABLE[name].by_default] or installed
+    return [*filter(find_spec, adapters.DEFAULT)] or [*filter(find_spec, adapters.TABLE)]
 
 
 REPORTS = {

@@ -97,10 +97,10 @@ def elu_backward(
 
 
 def elu_backward_from_output(
-    dout: Array, out: Array, z: Array, *, alpha: float = 1.0
+    dout: Array, out: Array, z: Array, *, alpha: float = 1.0, share: float = 0.0
 ) -> tuple[Array]:
     """Return dz with alpha e^z as out + alpha, which cancels where z is far below zero."""
-    return (np.where(z > 0, dout, dout * (out + alpha)),)
+    return (either_side(z, dout, dout * (out + alpha), share),)
 
 
 def elu_backward_flat_at_zero(
@@ -301,6 +301,9 @@ elu = Op(
         "ELU'' 0 at zero": Op(elu_forward, elu_backward_flat_at_zero),
         "mean of both slopes at zero": Op(elu_forward, partial(elu_backward, share=0.5)),
         "slope 1 at zero": Op(elu_forward, partial(elu_backward, share=1)),
+        "ELU' as y + alpha, slope 1 at zero": Op(
+            elu_forward, partial(elu_backward_from_output, share=1)
+        ),
     },
 )
 silu = Op(silu_forward, silu_backward)

@@ -28,6 +28,7 @@ def hard_sigmoid(share: float = 0.0) -> Op:
     """
 
     def forward(z: Array) -> Array:
+        """Return z / 6 + 1/2, between 0 and 1."""
         return np.minimum(np.maximum(z + TURNS, 0), 2 * TURNS) / (2 * TURNS)
 
     def backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
@@ -45,6 +46,7 @@ def hard_swish(share: float = 0.0, *, expanded: bool = False) -> Op:
     """
 
     def forward(z: Array) -> Array:
+        """Return z h(z), h the hard sigmoid."""
         return z * np.minimum(np.maximum(z + TURNS, 0), 2 * TURNS) / (2 * TURNS)
 
     def backward(dout: Array, out: Array, z: Array) -> tuple[Array]:

@@ -85,6 +85,7 @@ def of_sizes(share: float = 0.5) -> Op:
     """
 
     def forward(y: Array, t: Array, *, reduction: str = "mean") -> Array:
+        """Return |t - y| of each entry, or their mean."""
         return reduced(either_side(t - y, t - y, y - t, share), reduction, y.size)
 
     def backward(

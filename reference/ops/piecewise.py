@@ -22,6 +22,7 @@ def absolute(share: float = 0.5) -> Op:
     """
 
     def forward(x: Array) -> Array:
+        """Return |x|, entry by entry."""
         return either_side(x, x, -x, share)
 
     def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
@@ -58,6 +59,7 @@ def clamped(share: float = 1.0) -> Op:
         return inside
 
     def forward(x: Array, *, low: Bound = None, high: Bound = None) -> Array:
+        """Return x where low <= x <= high, else the bound that is nearer."""
         return within(x, x, low, high, low, high)
 
     def backward(

@@ -243,6 +243,7 @@ def of_negative(op: Op) -> Op:
     """Return the op -f(-x), of which dx is f's at -x: with the largest entry, the smallest."""
 
     def forward(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Return the smallest entry, or that along axes."""
         return -op.forward(-x, axis=axis, keepdims=keepdims)
 
     def backward(

@@ -96,7 +96,7 @@ def certificates() -> str:
     networks = {f"{n} parameters": square(width) for n, width in SQUARES.items()}
     networks |= {f"{depth} layers of 64": deep(depth) for depth in DEPTHS}
     networks |= {label: build() for label, build in REAL.items()}
-    columns = [(name, p) for name in adapters.TABLE for p in ("float64", "float32")]
+    columns = [(name, p) for name in adapters.DEFAULT for p in ("float64", "float32")]
     rows = [
         [
             label,
@@ -148,9 +148,9 @@ def references() -> str:
     for label, network in networks.items():
         own = seconds(partial(backprop, network, leaves_of(network, "float64")))
         with jax.enable_x64(True):
-            others = [seconds(own_pass(name, network, "float64")) for name in adapters.TABLE]
+            others = [seconds(own_pass(name, network, "float64")) for name in adapters.DEFAULT]
         rows.append([label, *(f"{own / other:.2f}" for other in others)])
-    return table(["reference / own pass", *adapters.TABLE], rows)
+    return table(["reference / own pass", *adapters.DEFAULT], rows)
 
 
 def collection() -> str:

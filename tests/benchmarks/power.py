@@ -111,7 +111,7 @@ def rows(names: Sequence[str], costs: Counter[tuple[str, str, str]]) -> Iterator
 
     costs: counts the wrong arrays accepted by framework and precision, property and kind.
     """
-    frameworks = [name for name in adapters.TABLE if name in names] or [*adapters.TABLE]
+    frameworks = [name for name in adapters.DEFAULT if name in names] or [*adapters.DEFAULT]
     certificates = Certificates(Implementations(load(), dict.fromkeys(frameworks)))
     networks = [name for name, one in CASES.items() if not one.is_large]
     asked = [name for name in (*networks, *OP_CASES) if name in names] or [*networks, *OP_CASES]

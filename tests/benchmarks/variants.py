@@ -37,7 +37,7 @@ PRECISION = "float32"
 
 def variants() -> str:
     """Return the first table."""
-    implementations = Implementations(load(), dict.fromkeys(adapters.TABLE), 600.0)
+    implementations = Implementations(load(), dict.fromkeys(adapters.DEFAULT), 600.0)
     leaves, shapes = in_precision(NETWORK, PRECISION)
 
     def certified(column: Column, found: Any) -> Certificate:
@@ -45,7 +45,7 @@ def variants() -> str:
         return certify_passes(replay, compiled=traits(column).compiles_passes)
 
     def rows() -> Iterator[list[str]]:
-        for framework, row in adapters.TABLE.items():
+        for framework, row in adapters.DEFAULT.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
             for column in (Column(framework, variant) for variant in ("", *row.variants)):
                 passes = partial(traced, implementations, column, NETWORK, leaves, shapes, 1.0)
@@ -61,7 +61,7 @@ def derivatives() -> str:
     direction = drawn(leaves, 0)
 
     def rows() -> Iterator[list[str]]:
-        for framework, row in adapters.TABLE.items():
+        for framework, row in adapters.DEFAULT.items():
             own = seconds(own_pass(framework, NETWORK, PRECISION))
             for method in row.methods:
                 along = partial(
@@ -82,7 +82,7 @@ def optimizers() -> str:
     definition = OPTIMIZERS["adam"](**ADAM)
 
     def rows() -> Iterator[list[str]]:
-        for framework in adapters.TABLE:
+        for framework in adapters.DEFAULT:
             adapter = adapters.load(framework)
             for name, library in adapter.libraries.items():
                 training = partial(train, adapter, library, network, leaves, "adam", ADAM, STEPS)

@@ -356,7 +356,7 @@ adapter = replace(right, ops={**right.ops, "tanh": gone})
 
 
 def test_a_process_that_ends_is_started_again(tmp_path: Path, article: Article) -> None:
-    """An op that ends the process costs no other its verdict, and is given up in the end."""
+    """An op that ends the process costs no other its verdict, up to several times."""
     path = tmp_path / "bad.py"
     path.write_text(HANGS_AT_ONE_OP, encoding="utf-8")
     adapter = Implementations(article, {"bad": path}, LIMIT).adapter(Column("bad"))

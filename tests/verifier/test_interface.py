@@ -34,8 +34,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--frameworks", "torhc"], "--frameworks: unknown 'torhc'; known: torch, jax, reference"),
-        (["--frameworks", ""], "--frameworks: unknown ''; known: torch, jax, reference"),
+        (
+            ["--frameworks", "torhc"],
+            "--frameworks: unknown 'torhc'; known: torch, jax, autograd, mlx",
+        ),
+        (["--frameworks", ""], "--frameworks: unknown ''; known: torch, jax, autograd, mlx"),
         (["--adapter", "gone.py"], "--adapter: there is no file gone.py"),
         (["--adapter", "mine"], "--adapter: mine is not a Python file"),
         (["--adapter", "mine/torch.py"], "--adapter: mine/torch.py: the name 'torch' is taken"),

@@ -22,12 +22,13 @@ from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import difference_of_complements
 from backproof.reference.verdict.known.elementary import (
-    cosine_of_complement,
     elu_of_both_branches,
     erf_slope_of_5_terms,
     functions_in_float32,
+    logarithm_of_sum,
     power_of_zero,
     powers_of_two,
+    sigmoid_that_overflows,
     tanh_of_sigmoid,
 )
 from backproof.reference.verdict.known.formula import (
@@ -116,8 +117,9 @@ FORMULAS: Mapping[str, Formula] = {
     "functions in float32": Instead(functions_in_float32()),
     "e^z as a power of two": Instead(powers_of_two()),
     "0 x^-1": Instead(power_of_zero()),
+    "e^-z beyond the precision": Instead(sigmoid_that_overflows()),
     "2 s(2 z) - 1": Instead(tanh_of_sigmoid()),
-    "pi/2 - (pi/2 - x)": Instead(cosine_of_complement()),
+    "log(1 + e^z) of the rounded sum": Instead(logarithm_of_sum()),
     "erf' of five terms": Instead(erf_slope_of_5_terms()),
     "e^z beyond the precision": Instead(elu_of_both_branches()),
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import log, log2, pi
+from math import log, log2
 from typing import Any
 
 import numpy as np
@@ -52,9 +52,29 @@ def powers_of_two() -> dict[str, Op]:
             lambda dout, out, z, **options: op.backward(dout, out, exponent(z), **options),
         )
 
-    ops = {name: about(OPS[name]) for name in ("sigmoid", "softplus", "log_sigmoid")}
+    ops = {name: about(OPS[name]) for name in ("softplus", "log_sigmoid")}
+    ops["sigmoid"] = about(OPS["sigmoid"].forms["sigmoid' from the input"])
     silu = Op(lambda z: z * sigmoid_forward(exponent(z)), silu_backward)
     return {**ops, "silu": silu}
+
+
+def sigmoid_that_overflows() -> dict[str, Op]:
+    """Return the sigmoid 1 / (1 + e^-z), whose slope is s^2 e^-z: NaN where e^-z overflows.
+
+    There s^2 is zero, and zero times infinity is NaN. e^z is a power of two.
+    """
+    ops = powers_of_two()
+
+    def backward(dout: Array, out: Array, z: Any) -> tuple[Array]:
+        (dz,) = ops["sigmoid"].backward(dout, out, z)
+        return (np.where(-z > largest(z), np.nan * dz, dz),)
+
+    return {"sigmoid": replace(OPS["sigmoid"], backward=backward)}
+
+
+def largest(z: Any) -> float:
+    """Return the logarithm of the largest number of the precision of balls."""
+    return (2 - z.precision.exponent - z.precision.u) * log(2)
 
 
 def elu_of_both_branches() -> dict[str, Op]:
@@ -67,9 +87,7 @@ def elu_of_both_branches() -> dict[str, Op]:
 
     def backward(dout: Array, out: Array, z: Any, *, alpha: float = 1.0) -> tuple[Array]:
         (dz,) = right.backward(dout, out, exponent(z), alpha=alpha)
-        p = z.precision
-        largest = (1 - p.exponent + 1 - p.u) * log(2)
-        return (np.where(z > largest, np.nan * dz, dz),)
+        return (np.where(z > largest(z), np.nan * dz, dz),)
 
     return {"elu": replace(right, backward=backward)}
 
@@ -79,20 +97,28 @@ def tanh_of_sigmoid() -> dict[str, Op]:
     return {"tanh": replace(OPS["tanh"], forward=lambda z: 2 * sigmoid_forward(2 * z) - 1)}
 
 
-def cosine_of_complement() -> dict[str, Op]:
-    """Return cos, whose derivative is -sin(pi/2 - (pi/2 - x)): small x lose their digits."""
+def logarithm_of_sum() -> dict[str, Op]:
+    """Return softplus and mish that take log(1 + e^-|z|) of the rounded sum: e^-|z| is lost in it.
 
-    def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-        return (-(dy * np.sin(pi / 2 - (pi / 2 - x))),)
+    e^z is a power of two. Their derivatives are the right ones.
+    """
 
-    return {"cos": replace(OPS["cos"], backward=backward)}
+    def softplus(z: Array, *, beta: float = 1.0, threshold: Any = None) -> Array:
+        del threshold  # of another framework
+        x = beta * z
+        total = 1 + np.exp(-np.abs(exponent(x)))
+        return (np.where(x > 0, x, 0) + np.log(total + 0 * x)) / beta
+
+    ops = {"softplus": softplus, "log_sigmoid": lambda z: -softplus(-z)}
+    ops["mish"] = lambda z: z * np.tanh(softplus(z))
+    return {name: replace(OPS[name], forward=forward) for name, forward in ops.items()}
 
 
 def erf_slope_of_5_terms() -> dict[str, Op]:
     """Return erf whose derivative is that of the approximation 1 - P(t) e^(-x^2), not of erf.
 
     1. t = 1 / (1 + p |x|), and dt/d|x| = -p t^2.
-    2. The slope is (p t^2 P'(t) + 2 |x| P(t)) e^(-x^2).
+    2. The slope is (p t^2 P'(t) + 2 |x| P(t)) e^(-x^2), and zero at zero, where |x| has none.
     """
 
     def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
@@ -103,7 +129,8 @@ def erf_slope_of_5_terms() -> dict[str, Op]:
             slope = slope * t + total
             total = total * t + a
         slope, total = slope * t + total, total * t
-        return (dy * ((P * t * t * slope + 2 * size * total) * np.exp(-(x * x))),)
+        found = dy * ((P * t * t * slope + 2 * size * total) * np.exp(-(x * x)))
+        return (np.where(size > 0, found, 0 * dy),)
 
     return {"erf": replace(OPS["erf"], backward=backward)}
 

@@ -1,0 +1,60 @@
+"""The ops as a list, and as the skeleton of a new adapter: both are made from the reference."""
+
+from collections.abc import Iterator
+from inspect import Parameter, cleandoc, signature
+
+from backproof.reference.ops import OPS
+
+SKELETON = '''"""An adapter: fill in the dots, and uncomment the ops that your framework has."""
+
+from backproof import Adapter
+
+
+def value_and_grad(loss, tensors):
+    """Return the values that loss(tensors) returns beside the loss, and each tensor's gradient."""
+    E, values = loss(tensors)
+    gradients = {{name: ... for name in tensors}}
+    return values, gradients
+
+
+adapter = Adapter(
+    version="0.1",
+    array=lambda a: ...,  # a NumPy array -> a tensor of the same dtype and shape
+    numpy=lambda tensor: ...,  # and back
+    value_and_grad=value_and_grad,
+    lacks="not written yet",  # why the ops that are not named are not supported
+    ops={{
+{rows}
+    }},
+)
+'''
+
+
+def skeleton() -> str:
+    """Return the source of an adapter that names no op yet: each is a comment."""
+    rows = (f"        # {name!r}: lambda {call(name)}: ...,".replace("'", '"') for name in OPS)
+    return SKELETON.format(rows="\n".join(rows))
+
+
+def to_markdown() -> str:
+    """Return the ops as a table: name, inputs and options as they are called, and what it gives."""
+    rows = [f"| `{name}` | `{call(name)}` | {gives(name)} |" for name in OPS]
+    return "\n".join(["| op | inputs, and options by name | gives |", "|---|---|---|", *rows])
+
+
+def call(op: str) -> str:
+    """Return the parameters of an op: its inputs, and its options with their defaults."""
+    return ", ".join(_parameters(op))
+
+
+def _parameters(op: str) -> Iterator[str]:
+    for one in signature(OPS[op].forward).parameters.values():
+        star = "*" if one.kind is Parameter.VAR_POSITIONAL else ""
+        default = "" if one.default is Parameter.empty else f"={one.default!r}"
+        yield f"{star}{one.name}{default}"
+
+
+def gives(op: str) -> str:
+    """Return what an op gives: the first sentence of its forward function's docstring, or ""."""
+    text = cleandoc(OPS[op].forward.__doc__ or "").removeprefix("Return ")
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
