@@ -230,7 +230,8 @@ def _add_campaign(commands: Any) -> None:
 
 def _campaign(asked: argparse.Namespace) -> int:
     """Certify random networks; print each new finding as it comes, and the table of counts."""
-    from backproof.adapters import TABLE, AdapterError  # noqa: PLC0415 it imports NumPy
+    from backproof.adapters import TABLE  # noqa: PLC0415 it imports NumPy
+    from backproof.adapters.protocol import AdapterError  # noqa: PLC0415 likewise
     from backproof.campaign.campaign import columns  # noqa: PLC0415 for this command alone
     from backproof.campaign.seeds import campaigns, to_text  # noqa: PLC0415 likewise
 
