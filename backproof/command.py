@@ -84,7 +84,8 @@ def files() -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    from backproof.running.options import OPTIONS  # noqa: PLC0415 it imports NumPy
+    from backproof.reference.article.figures import shipped  # noqa: PLC0415 it imports NumPy
+    from backproof.running.options import OPTIONS  # noqa: PLC0415 likewise
 
     root = argparse.ArgumentParser(prog="backproof", description="Are these gradients right?")
     root.add_argument("--version", action="version", version=f"backproof {backproof.__version__}")
@@ -158,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         default="article",
         help="your own file (docs/worked-examples.md), or the name of one that is shipped: "
-        "article, cs231n, mazur, micrograd (default: %(default)s)",
+        f"{', '.join(shipped())} (default: %(default)s)",
     )
     one.add_argument("--json", action="store_true", help="print JSON: an array of objects")
     one.add_argument(
@@ -217,7 +218,7 @@ def _add_campaign(commands: Any) -> None:
         epilog="exit status: 0 if nothing new was found, 1 if something was, 2 if it cannot run",
     )
     one.add_argument(
-        "columns", nargs="+", metavar="COLUMN", help="a framework, or a variant: torch, jax.jit"
+        "columns", nargs="+", metavar="COLUMN", help="a framework, or FRAMEWORK.VARIANT"
     )
     one.add_argument("--seeds", type=_count, default=20, metavar="N", help="default: %(default)s")
     one.add_argument(
