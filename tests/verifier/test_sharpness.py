@@ -105,11 +105,11 @@ def test_zero_to_the_power_of_zero_does_not_move() -> None:
 def test_an_infinity_makes_nothing_cancel(seen: list[float]) -> None:
     """The infinite terms of a known infinity say nothing of the zeros beside it."""
     ball = Ball(np.array([np.inf, 1e-9, 1e-9]), np.array([0, 4.0, 4.0]), FLOAT32)
-    link = measured(Quantity("value", "y"), "float32", np.array(seen), ball, ball.mid)
-    terms = np.array([np.inf, 1.0, 1.0])
+    numbers, terms = np.array(seen), np.array([np.inf, 1.0, 1.0])
+    link = measured(Quantity("value", "y"), "float32", numbers, ball, ball.mid)
 
     assert link.share <= 1
-    assert decided(link, ball, ball.mid, lambda: terms, 8 * FLOAT32.u) is None
+    assert decided(link, numbers, ball, ball.mid, lambda: terms, 8 * FLOAT32.u) is None
 
 
 def network(op: str, *nodes: Node) -> Network:
