@@ -1,6 +1,6 @@
 """Causes: what is wrong with the red links of one certificate, one fault or one op at a time."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from backproof.reference.network import Network
@@ -18,12 +18,14 @@ def causes(
     network: Network | str,
     adapter: str,
     reproduce: str,
+    recorded: Callable[[Sequence[Link]], Iterable[str]] = lambda _: (),
 ) -> list[Cause]:
     """Return the causes of a certificate's red links, in the order of the chain rule.
 
     red: those that no finding predicts. found: the diagnoses of all links that are not inside.
     network: names the op of a link; or the name of what made all links, such as an optimizer.
-    adapter: the column. reproduce: the command that shows it.
+    adapter: the column. reproduce: the command that shows it. recorded: what the findings, of any
+    release, say of links.
     """
     left = {link.name: link for link in judged(red)}
     every: dict[tuple[str, ...], tuple[list[Link], str]] = {}
@@ -36,8 +38,13 @@ def causes(
     for link in left.values():
         every.setdefault((unnamed(link, network),), ([], ""))[0].append(link)
     return [
-        replace(seen(own[0], adapter), named=named, diagnosis=said, links=len(own), command=command)
-        for command in [reproduce]
+        replace(
+            seen(own[0], adapter),
+            named=named,
+            diagnosis="; ".join(filter(None, (*dict.fromkeys(recorded(own)), said))),
+            links=len(own),
+            command=reproduce,
+        )
         for named, (own, said) in every.items()
     ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -87,12 +88,13 @@ class Judge:
         vanished = ", ".join(found.vanished)
         gone = f"recorded as a finding, and no longer seen: {vanished}" if vanished else ""
         made_by = network or cell.network.partition("/")[0]
-        cell.causes = causes(red, diagnoses, made_by, cell.adapter, self.reproduce)
+        recorded = partial(described, self.known, tried=tried, site=site)
+        cell.causes = causes(red, diagnoses, made_by, cell.adapter, self.reproduce, recorded)
         if gone or not red:
             cell.causes.append(Cause(cell.adapter, (gone or others,), command=self.reproduce))
         lines = [
             f"{cell.adapter}, {cell.network}, {cell.precision}, seed {cell.iteration}: {first}",
-            *described(self.known, found.new, tried, site),
+            *recorded(found.new),
             *(f"diagnosis: {one}" for one in diagnoses),
             counted(cell.causes) if len(judged(red)) > 1 else "",
             note(),

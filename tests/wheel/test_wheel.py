@@ -198,8 +198,8 @@ def test_reproduce(installed: Installed) -> None:
     (installed.empty / "wrong.py").write_text(wrong, encoding="utf-8")
     options = ["--frameworks", "reference", "--adapter", "wrong.py", "-k", "certified and article"]
     text = installed.run("backproof", "verify", *options, status=1)
-    first = re.findall(r"^(?:E +)?reproduce: (.*)$", text, re.MULTILINE)[0]
-    again = installed.run(*shlex.split(first), status=1)
+    first = re.findall(r"^ +reproduce +(.*)$", text, re.MULTILINE)[0]
+    again = installed.run(*shlex.split(first), "-v", status=1)
 
     assert "wrong, article, float64, seed 0: out_h" in again
     assert "1 failed" in again
