@@ -40,7 +40,7 @@ def dense(x: Tensor, W: Tensor, b: Any = 0) -> Tensor:
 
 
 def each(function: Any) -> Any:
-    return lambda t: np.array([function(value) for value in t.flat], object).reshape(t.shape)
+    return lambda t: np.array([*map(function, np.ravel(t))], object).reshape(np.shape(t))
 
 
 FUNCTIONS: dict[str, Any] = {

@@ -45,6 +45,14 @@ def nll_loss(logp: Tensor, target: Any, weight: Any = None) -> Tensor:
     return nnet.negative_log_likelihood(logp, target, weights=weights)
 
 
+class OfMyGrad(Adapter):
+    """Updates in the dtype of the weights: beside a Python number, float32 becomes float64."""
+
+    def update(self, w: Any, gradient: Any, eta: float) -> Any:
+        """Return w - eta dE/dw, as MyGrad computes it."""
+        return super().update(w, gradient, w.dtype.type(eta))
+
+
 OF_MYGRAD = (
     *("matmul", "add", "subtract", "multiply", "tanh", "negative", "reciprocal", "exp", "expm1"),
     *("log", "log1p", "sqrt", "sin", "cos", "maximum", "minimum", "sum", "mean", "max", "min"),
@@ -53,7 +61,7 @@ OF_MYGRAD = (
 
 OF_LAYERS = (*("sigmoid", "relu", "glu", "softmax"),)
 
-adapter = Adapter(
+adapter = OfMyGrad(
     version=version("mygrad"),
     ops={
         **{name: getattr(nnet, name) for name in OF_LAYERS},

@@ -19,6 +19,8 @@ from backproof.reference.findings import (
 from backproof.reference.network import Network
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis
+from backproof.reference.verdict.known.predict import Witness
+from backproof.reference.verdict.replay import Replay
 from backproof.report.cause import Cause
 from backproof.report.cells import Cell, RefutedError, fill
 from backproof.running.causes import causes, judged
@@ -102,6 +104,14 @@ class Judge:
             f"reproduce: {self.reproduce}",
         ]
         raise RefutedError("\n".join(filter(None, lines)))
+
+    def predicted(self, replay: Replay, cell: Cell) -> tuple[str, ...]:
+        """Return the recorded causes of a pass, if they predict all that is wrong with it."""
+        columns = (cell.adapter, Column.parse(cell.adapter).framework)
+        site = Site(columns, cell.network, cell.precision, is_strict=False)
+        here = [finding for finding in self.known if finding.releases.include(cell.version)]
+        found = compare(here, replay.certificate().wrong, Witness(replay), site)
+        return () if found.new else found.known
 
 
 def counted(found: Sequence[Cause]) -> str:

@@ -3,13 +3,18 @@
 from dataclasses import asdict
 from fractions import Fraction
 
+import pytest
+
 from backproof.reference.article import audit as audits
 from backproof.reference.article import expression, golden
 from backproof.reference.article.figures import Article, Figure
 from backproof.reference.article.golden import Golden
 from backproof.reference.numbers.exact import Real, nearest, rational, real, significant, workprec
+from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell, RefutedError, digits
 from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
 
 SHOWN = 20
 """Digits of a proven value in a message: more than a number of any precision has."""
@@ -33,11 +38,13 @@ def test_example(
     worked: Article,
     implementations: Implementations,
     cell: Cell,
+    judge: Judge,
 ) -> None:
     """Each implementation computes every printed figure, or its correction.
 
-    Its number lies in the ball of all correct evaluations. Where this ball rounds to one decimal
-    only, at the places that are printed, that is what the proven value rounds to.
+    Its number lies in the ball of all correct evaluations, or a recorded finding predicts the pass.
+    Where this ball rounds to one decimal only, at the places that are printed, that is what the
+    proven value rounds to.
     """
     one, proven = implementations.of(worked), golden.read(worked)
     for figure in worked.figures:
@@ -50,6 +57,11 @@ def test_example(
             mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
             rounded = [nearest(rational(end), figure.places) for end in (mid - rad, mid + rad)]
             if abs(Fraction(value) - mid) > rad:
+                seen = one.pass_of(implementation, precision, figure.iteration)
+                replay = Replay(worked.network, seen.leaves, seen.trace, PRECISIONS[precision])
+                if known := judge.predicted(replay, cell):
+                    cell.known = known
+                    pytest.xfail("known: " + "; ".join(known))
                 raise RefutedError(f"{told}: outside the ball {float(mid)!r} +- {float(rad)!r}")
             if rounded[0] == rounded[1] != nearest(right, figure.places):
                 raise RefutedError(f"{told}: {figure.places} places differ")

@@ -13,6 +13,7 @@ from backproof.reference.article import golden
 from backproof.reference.article.figures import Article, load, shipped
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
 from backproof.verification.test_worked import test_example as check
 
 NOTES = """
@@ -162,15 +163,16 @@ def test_a_wrong_number_of_an_implementation(monkeypatch: pytest.MonkeyPatch) ->
     worked = load(shipped()["mazur"])
     one = implementations.of(worked)
     right = one.value
-    cell = Cell("mazur", "", "", None, "", 1, "", "")
-    check("reference", "float32", worked, implementations, cell)
+    cell = Cell("mazur", "reference", "", None, "float32", 1, "", "")
+    judge = Judge(implementations, (), reproduce="", show=lambda _: None)
+    check("reference", "float32", worked, implementations, cell, judge)
 
     def wrong(*asked: Any) -> float:
         return right(*asked) * (1 + 1e-4 * (asked[2] == 10_001))
 
     monkeypatch.setattr(one, "value", wrong)
     with pytest.raises(RefutedError, match=r"^out_o1-10000, out_o1: proven 0\.0159136204.*outside"):
-        check("reference", "float32", worked, implementations, cell)
+        check("reference", "float32", worked, implementations, cell, judge)
 
 
 def test_what_cannot_be_proven_is_said(notes: Path) -> None:
