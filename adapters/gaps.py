@@ -45,20 +45,35 @@ def constants(unsupported: Mapping[str, Why], network: Network) -> tuple[set[str
     """Return the network's inputs that are not differentiated, and why others cannot be left out.
 
     An input of an op is left out where `unsupported` has "op.input". What is left out must be an
-    input of the network, such as a target, that nothing else uses.
+    input of the network, such as a target, that nothing else uses; and of an op at least one input
+    must be left, or nothing of its derivative is certified.
     """
     uses = [(name, declared(unsupported, node, i)) for node, i, name in _uses(network)]
     found = {name for name, reason in uses if reason}
     kept = {name for name, reason in uses if not reason}
     wrong = [reason for name, reason in uses if reason and name in kept | _computed(network)]
+    for node in network.nodes:
+        reasons = [declared(unsupported, node, i) for i in range(len(node.inputs))]
+        wrong += [reason for reason in reasons if reason and all(reasons)]
     return found, wrong[0] if wrong else None
+
+
+def left_out(network: Network) -> list[str]:
+    """Return what is not differentiated of a network's ops, for reports."""
+    names = [named(node, i) for node, i, name in _uses(network) if name in network.constants]
+    return [f"{name} is not differentiated" for name in dict.fromkeys(names)]
 
 
 def declared(unsupported: Mapping[str, Why], node: Node, place: int) -> str | None:
     """Return "op.input: why" where the input at a place is not differentiated."""
-    names = PARAMETERS.get(node.op, ())
-    key = f"{node.op}.{names[min(place, len(names) - 1)]}" if names else ""
+    key = named(node, place)
     return f"{key}: {unsupported[key]}" if key in unsupported else None
+
+
+def named(node: Node, place: int) -> str:
+    """Return "op.input" for the input at a place; "" where the op has no input with a name."""
+    names = PARAMETERS.get(node.op, ())
+    return f"{node.op}.{names[min(place, len(names) - 1)]}" if names else ""
 
 
 def _uses(network: Network) -> list[tuple[Node, int, str]]:

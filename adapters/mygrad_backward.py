@@ -59,7 +59,7 @@ OF_MYGRAD = (
     *("cumsum",),
 )
 
-OF_LAYERS = (*("sigmoid", "relu", "glu", "softmax"),)
+OF_LAYERS = ("sigmoid", "relu", "glu", "softmax")
 
 adapter = OfMyGrad(
     version=version("mygrad"),

@@ -130,7 +130,7 @@ class Recorder(TorchFunctionMode):
     def in_custom_functions(self) -> Iterator[None]:
         """See the custom functions that are applied: no mode does.
 
-        What applies one calls the method of this base class, also where it was kept from before.
+        Every `apply`, also one that a program has kept, calls the method of this base class.
         """
         functions: Any = torch.autograd.function._SingleLevelFunction  # noqa: SLF001
 

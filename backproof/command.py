@@ -235,6 +235,7 @@ def _campaign(asked: argparse.Namespace) -> int:
     from backproof.adapters.protocol import AdapterError  # noqa: PLC0415 likewise
     from backproof.campaign.campaign import columns  # noqa: PLC0415 for this command alone
     from backproof.campaign.seeds import campaigns, to_text  # noqa: PLC0415 likewise
+    from backproof.reference.fixtures import FixtureError  # noqa: PLC0415 likewise
 
     known = [*map(str, columns([*TABLE]))]
     if wrong := [name for name in asked.columns if name not in known]:
@@ -245,9 +246,13 @@ def _campaign(asked: argparse.Namespace) -> int:
             for row, texts in campaigns(asked.columns, asked.seeds, asked.networks, executor):
                 rows.append(row)
                 print(*texts, sep="\n\n", end="\n" * bool(texts), flush=True)
-    except (AdapterError, OSError, BrokenExecutor) as error:
+    except (AdapterError, FixtureError, OSError, BrokenExecutor) as error:
         return _refuse(error)
     print(to_text(rows))
+    if idle := [row.column for row in rows if not row.links]:
+        return _refuse(
+            f"{idle[0]} certifies nothing: all of these networks are declared unsupported"
+        )
     return 1 if any(row.new for row in rows) else 0
 
 

@@ -1,16 +1,13 @@
 """Why a number of the article is wrong: its own link is, or one that it follows from."""
 
-import re
 from collections.abc import Sequence
 from functools import cache
 
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.figures import Address
-from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import Replay
 from backproof.report.cause import Cause, error
 from backproof.running.causes import causes
 from backproof.running.implementations import Implementations
@@ -36,9 +33,7 @@ class ArticleCauses:
         names: one implementation, or the two of a pair. quantity: an expression. command: shows
         the cell again. Empty where no link explains it.
         """
-        words = set(re.findall(r"\w+", quantity))
-        at = [address for name, address in self.article.addresses.items() if name in words]
-        found = []
+        at, found = self.article.named_in(quantity), []
         for name in names:
             try:
                 links, diagnoses = self.judged(name, precision, iteration)
@@ -54,11 +49,10 @@ class ArticleCauses:
         return found
 
     def _judged(self, name: str, precision: str, iteration: int) -> Judged:
-        found = self.implementations.pass_of(name, precision, iteration)
-        network = self.article.network
-        replay = Replay(network, found.leaves, found.trace, PRECISIONS[precision])
+        replay = self.implementations.replay(name, precision, iteration)
         certificate = replay.certificate()
-        return certificate.links, [*diagnose(replay, certificate, catalogue(network).values())]
+        faults = catalogue(replay.network).values()
+        return certificate.links, [*diagnose(replay, certificate, faults)]
 
 
 def followed(links: Sequence[Link], at: Sequence[Address]) -> list[Link]:

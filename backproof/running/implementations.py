@@ -18,6 +18,7 @@ from backproof.reference.article.figures import Address, Article
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.training import Iteration, iterations
+from backproof.reference.verdict.replay import Replay
 from backproof.running.options import REFERENCE, TIME_LIMIT
 
 Result = TypeVar("Result")
@@ -83,10 +84,11 @@ class Implementations:
 
         return float(self.article.value(quantity, float, at))
 
-    def pass_of(self, implementation: str, precision: str, iteration: int) -> Iteration:
-        """Return a whole iteration as an implementation computes it. Raises as `value`."""
-        found: Iteration = self._run(implementation, precision)[iteration]
-        return found
+    def replay(self, implementation: str, precision: str, iteration: int) -> Replay:
+        """Return the replay of an iteration's pass, without the update. Raises as `value`."""
+        found = self._run(implementation, precision)[iteration]
+        network = self.article.network
+        return Replay(network, found.leaves, found.trace, PRECISIONS[precision])
 
     def ball(self, precision: str, iteration: int, quantity: str) -> Ball:
         """Return the ball of a quantity in which any correct evaluation in a precision lies.

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from backproof.adapters.column import Column
+from backproof.adapters.gaps import left_out
 from backproof.reference.findings import (
     NOTHING_TRIED,
     KnownFinding,
@@ -71,10 +72,9 @@ class Judge:
         certified or a link is undecided; pytest's xfail where all that is wrong is known.
         """
         fill(cell, certificate)
-        columns = (cell.adapter, Column.parse(cell.adapter).framework)
-        site = Site(columns, cell.network, cell.precision, is_strict=cell.iteration == 0)
-        here = [finding for finding in self.known if finding.releases.include(cell.version)]
-        found = compare(here, certificate.wrong, tried, site, self.underflows)
+        cell.properties = (*cell.properties, *(left_out(network) if network else ()))
+        site = site_of(cell, is_strict=cell.iteration == 0)
+        found = compare(self.here(cell), certificate.wrong, tried, site, self.underflows)
         if certificate.links and not found.new and not found.vanished:
             cell.known = found.known
             if cell.known:
@@ -107,11 +107,19 @@ class Judge:
 
     def predicted(self, replay: Replay, cell: Cell) -> tuple[str, ...]:
         """Return the recorded causes of a pass, if they predict all that is wrong with it."""
-        columns = (cell.adapter, Column.parse(cell.adapter).framework)
-        site = Site(columns, cell.network, cell.precision, is_strict=False)
-        here = [finding for finding in self.known if finding.releases.include(cell.version)]
-        found = compare(here, replay.certificate().wrong, Witness(replay), site)
+        site, wrong = site_of(cell, is_strict=False), replay.certificate().wrong
+        found = compare(self.here(cell), wrong, Witness(replay), site)
         return () if found.new else found.known
+
+    def here(self, cell: Cell) -> list[KnownFinding]:
+        """Return the findings of the release that made a cell's numbers."""
+        return [finding for finding in self.known if finding.releases.include(cell.version)]
+
+
+def site_of(cell: Cell, *, is_strict: bool) -> Site:
+    """Return where a cell's numbers were seen. is_strict: whether what is recorded must be seen."""
+    columns = (cell.adapter, Column.parse(cell.adapter).framework)
+    return Site(columns, cell.network, cell.precision, is_strict=is_strict)
 
 
 def counted(found: Sequence[Cause]) -> str:

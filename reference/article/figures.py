@@ -131,6 +131,11 @@ class Article:
 
         return expression.evaluate(quantity, number, named)
 
+    def named_in(self, quantity: str) -> list[Address]:
+        """Return where the numbers of a quantity stand, the learning rate aside."""
+        names, _ = expression.parts(quantity)
+        return [self.addresses[name] for name in names if name != "eta"]
+
 
 def shipped() -> dict[str, Path]:
     """Return name -> file of the worked examples that are shipped, the first one first."""

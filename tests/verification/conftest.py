@@ -253,7 +253,7 @@ def cell(
         iteration=iteration,
         quantity=quantity,
         group=group,
-        causes=article_causes.of(*run, command),
+        causes=[] if worked else article_causes.of(*run, command),
     )
     node.stash[CELL] = found
     return found

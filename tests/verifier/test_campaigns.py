@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backproof import adapters, command
+from backproof.campaign.campaign import Campaign
 from backproof.campaign.seeds import campaigns
 
 
@@ -40,3 +41,13 @@ def test_a_column_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is no column is refused in one line that has those there are."""
     assert command.run(["campaign", "torhc"]) == 2
     assert "no column torhc; there are torch, torch.compile, jax, " in capsys.readouterr().err
+
+
+def test_a_column_that_certifies_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no network can be run, nothing is green: one line says so, and the status is 2."""
+    monkeypatch.setattr(Campaign, "judged", lambda *_: None)
+
+    assert command.run(["campaign", "torch", "--seeds", "1", "--networks", "2"]) == 2
+    assert "torch certifies nothing" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backproof.adapters import frameworks, load, skeleton
+from backproof.adapters.gaps import left_out
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.campaign.script import by_ops
@@ -69,19 +70,31 @@ def layer_norm() -> dict[str, object]:
             None,
         ),
         ((Node("u", "add", ("y", "t")), Node("E", "half_squared_error", ("u", "t"))), None),
+        (
+            (
+                *(Node(f"sum{x}", "sum", (x,)) for x in ("y", "t")),
+                Node("E", "add", ("sumy", "sumt")),
+            ),
+            None,
+        ),
     ],
-    ids=["input", "computed", "used elsewhere"],
+    ids=["input", "computed", "used elsewhere", "all of an op"],
 )
 def test_an_input_that_is_not_differentiated(
     nodes: tuple[Node, ...], expected: list[str] | None
 ) -> None:
-    """A target is left out where it is an input that nothing else uses; else it is refused."""
-    one = replace(adapter, unsupported={"half_squared_error.t": TARGET})
+    """A target is left out, and named, where it is an input that nothing else uses.
+
+    Else it is refused; so is an op of which no input is left, whose derivative nothing would show.
+    """
+    one = replace(adapter, unsupported={"half_squared_error.t": TARGET, "sum.x": TARGET})
     network = Network("n", {"y": np.ones(2), "t": np.ones(2)}, {}, nodes, frozenset())
     leaves, shapes = in_precision(network, "float64")
 
     if expected:
         assert one.constants(network) == expected
+        without = replace(network, constants=frozenset(expected))
+        assert left_out(without) == ["half_squared_error.t is not differentiated"]
         return
     with pytest.raises(Unsupported, match=TARGET):
         one.trace(network, leaves, shapes)
