@@ -6,12 +6,15 @@ certificate = bj.certify(loss, params, batch)
 assert certificate.holds, certificate
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+import jax
 
 from backproof.adapters.jax_program import Run, names_of
 from backproof.adapters.jax_program import record as recorded
@@ -62,13 +65,31 @@ def certify(
     """
     started = perf_counter()
     run = running(loss, arguments, argnums, jit=jit)
-    recording = recorded(run, dict(names_of(known or {})))
+    with compiling() as taken:
+        recording = recorded(run, dict(names_of(known or {})))
     certificate = certify_recorded(recording, started, executor, progress=progress)
+    certificate = replace(certificate, compiling=sum(taken))
     if against is None:
         return certificate
     _, gradients = run.plain(against)
     twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
+
+
+@contextmanager
+def compiling() -> Iterator[list[float]]:
+    """Yield a list that receives the seconds of each compilation."""
+    taken = list[float]()
+
+    def ended(event: str, seconds: float, **_: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            taken.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(ended)
+    try:
+        yield taken
+    finally:
+        jax.monitoring.unregister_event_duration_listener(ended)
 
 
 def running(

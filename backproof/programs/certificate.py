@@ -72,7 +72,7 @@ class ProgramCertificate(Certificate):
     twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
               the program itself: its gradients and its loss.
     second:   the certificate of second order, if it was asked for.
-    seconds:  how long it took.
+    seconds:  how long it took. compiling: how much of that the framework's compiler took.
     """
 
     program: Network = field(kw_only=True)
@@ -86,6 +86,7 @@ class ProgramCertificate(Certificate):
     twin: tuple[Compared, ...] = ()
     second: "ProgramCertificate | None" = None
     seconds: float = 0.0
+    compiling: float = 0.0
 
     def __bool__(self) -> bool:
         """Return whether it holds, so that `assert certify(...)` does what it says."""
@@ -185,10 +186,11 @@ class ProgramCertificate(Certificate):
         named, worst = "", self.worst_parameter
         if worst:
             named = f" (the fewest of a parameter: {worst.digits:.1f}, {worst.quantity.of})"
+        compiling = f", {self.compiling:.1f} s of it compiling" if self.compiling else ""
         return (
             f"{_counted(len(self.links), 'link')}, {_counted(self.entries, 'number')}, "
             f"{_counted(len(self.proven), 'parameter')}, proven to {digits}{named}, "
-            f"{self.seconds:.1f} s"
+            f"{self.seconds:.1f} s{compiling}"
         )
 
     @property
@@ -244,6 +246,7 @@ class ProgramCertificate(Certificate):
             "twin": [asdict(one) for one in self.twin],
             "second": json.loads(self.second.to_json()) if self.second is not None else None,
             "seconds": self.seconds,
+            "compiling": self.compiling,
             "places": {name: asdict(place) for name, place in self.places.items()},
             "links": [{**asdict(link), "name": link.name} for link in self.links],
         }

@@ -43,11 +43,13 @@ def test_right_programs_hold(name: str, dtype: str, how: str) -> None:
 
 
 def test_a_transformer_holds() -> None:
-    """A transformer holds as users run it: jitted."""
+    """A transformer holds as users run it: jitted; the certificate says what compiling took."""
     loss, params, *batch = models.transformer()
     certificate = bj.certify(loss, params, *batch)
 
     assert certificate.holds, certificate
+    assert f"{certificate.compiling:.1f} s of it compiling" in str(certificate)
+    assert 0 < certificate.compiling < certificate.seconds
     assert "params/block_0/attn/qkv" in certificate.proven
     assert len(certificate.proven) == len(jax.tree.leaves(params))
 
