@@ -81,9 +81,9 @@ def compiling() -> Iterator[list[float]]:
     """Yield a list that receives the seconds of each compilation."""
     taken = list[float]()
 
-    def ended(event: str, seconds: float, **_: Any) -> None:
+    def ended(event: str, duration_secs: float, **_: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            taken.append(seconds)
+            taken.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(ended)
     try:

@@ -21,7 +21,7 @@ from backproof.reference.ops import OPS, Array
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
-from backproof.reference.verdict.end_to_end import Sweep
+from backproof.reference.verdict.end_to_end import bounded_gradients, held_loss
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
@@ -30,6 +30,7 @@ from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.recomputed import replay_of as replay_of_balls
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import ENOUGH, Made, Room, over
+from backproof.reference.verdict.sweep import Sweep
 from backproof.reference.verdict.tangents import TangentReplay
 
 Spread = Callable[[Replay], Iterator[Link]]
@@ -358,10 +359,10 @@ def against(
         trace = Trace(values, recording.trace.cotangents, gradients)
         sweep = OfTwin(
             replace(replay_of(recording, room), trace=trace),
-            {link.quantity: link.properties for link in certificate.links},
+            {link.quantity: link for link in certificate.links},
         )
         names = [name for name in recording.network.parameters if name in gradients]
-        for link in sweep.gradients(names):
+        for link in bounded_gradients(sweep, names):
             name = link.quantity.of
             size = float(np.sum(np.abs(sweep.exact[name])))
             moved = np.asarray(gradients[name], np.float64) - sweep.exact[name]
@@ -379,7 +380,7 @@ def against(
             if name not in used and np.any(gradient)
         ]
         if loss is not None:
-            of = sweep.loss()
+            of = held_loss(sweep, whole=True)
             apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
             compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
     return replace(certificate, twin=tuple(compared))

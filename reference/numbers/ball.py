@@ -191,15 +191,16 @@ class Ball(Methods):
         with np.errstate(all="ignore"):
             distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
             np.abs(distance, out=distance)
+            if not self.is_exact:
+                share = np.divide(distance, self.rad)
+                if not np.isnan(np.max(share, initial=0)):
+                    return share
             if np.isnan(np.max(distance, initial=0)):  # infinity minus infinity
                 distance = np.where((values == self.mid) & (self.rad == 0), 0, distance)
             if self.is_exact:
                 return np.where(distance > 0, np.inf, distance)
-            share = np.divide(distance, self.rad)
-            if np.isnan(np.max(share, initial=0)):
-                share = np.where(distance == 0, 0, share)
-                share = np.where(np.isfinite(distance), share, np.nan)
-            return share
+            share = np.where(distance == 0, 0, np.divide(distance, self.rad))
+            return np.where(np.isfinite(distance), share, np.nan)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
@@ -234,8 +235,11 @@ def _rounding(size: Array, relative: Any, p: Precision, nonzero: Any = None) -> 
              where the size itself may have underflowed in float64.
     """
     lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
-    nonzero = size > 0 if nonzero is None else nonzero
-    return relative * size + (lost if np.all(nonzero) else np.where(nonzero, lost, 0))
+    rounding = np.asarray(relative * size)
+    if nonzero is None:
+        nonzero = np.min(size, initial=np.inf) > 0 or size > 0
+    rounding += lost if np.all(nonzero) else np.where(nonzero, lost, 0)
+    return rounding
 
 
 def _nonzero(a: Ball) -> Array:
@@ -438,12 +442,13 @@ def _argmax(a: Ball, axis: int | None = None) -> Array:
 
 
 def _sum_of(mid: Array, a: Ball, b: Ball, p: Precision) -> Ball:
-    rad = np.abs(mid)
-    rad += a.rad
-    rad += b.rad
-    rad = _rounding(rad, _unit(p), p)
-    rad += a.rad
-    rad += b.rad
+    if a.is_exact and b.is_exact:
+        rad = _rounding(np.abs(mid), _unit(p), p)
+    else:
+        spread, size = a.rad + b.rad, np.abs(mid)
+        size += spread
+        rad = _rounding(size, _unit(p), p)
+        rad += spread
     return Ball(mid, _infinite(mid, _up(rad), a, b), p)
 
 
@@ -457,22 +462,33 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.asarray(a.mid * b.mid)
-    nonzero = True if np.all(mid) else _nonzero(a) & _nonzero(b)
+    size = np.abs(mid)
+    nonzero = np.min(size, initial=np.inf) > 0 or _nonzero(a) & _nonzero(b)
     if a.is_exact and b.is_exact:
-        return Ball(mid, _up(_rounding(np.abs(mid), _unit(p), p, nonzero)), p)
+        return Ball(mid, _up(_rounding(size, _unit(p), p, nonzero)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
-    rad = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
-    return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, _unit(p), p, nonzero)), p)
+    if a.is_exact or b.is_exact:
+        spread = np.abs(a.mid) * b.rad if a.is_exact else a.rad * np.abs(b.mid)
+    else:
+        spread = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
+    size += spread
+    rad = _rounding(size, _unit(p), p, nonzero)
+    rad += spread
+    return Ball(mid, _up(rad), p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     # |x/y - mid_x/mid_y| <= (|mid_x| rad_y + rad_x |mid_y|) / (|mid_y| min|y|)
-    mid, size = np.asarray(a.mid / b.mid), np.abs(b.mid)
-    smallest = size - b.rad
-    rad = (np.abs(mid) * b.rad + a.rad) / smallest
-    relative = p.ulps(p.divide_ulp) + FLOAT64.u
-    rad = _up(rad + _rounding(np.abs(mid) + rad, relative, p, _nonzero(a)))
-    return Ball(mid, np.where(smallest > 0, rad, np.inf), p)
+    mid, relative = np.asarray(a.mid / b.mid), p.ulps(p.divide_ulp) + FLOAT64.u
+    size = np.abs(mid)
+    if a.is_exact and b.is_exact:  # what is divided by zero is infinite, or NaN
+        return Ball(mid, _up(_rounding(size, relative, p, _nonzero(a))), p)
+    smallest = np.abs(b.mid) - b.rad
+    spread = (size * b.rad + a.rad) / smallest
+    size += spread
+    rad = _rounding(size, relative, p, _nonzero(a))
+    rad += spread
+    return Ball(mid, np.where(smallest > 0, _up(rad), np.inf), p)
 
 
 def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
@@ -484,10 +500,12 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
 
     def rule(a: Ball, p: Precision) -> Ball:
         mid = np.asarray(f(a.mid))
-        rad = np.zeros(a.shape) if a.is_exact else np.asarray(grows(a, mid))
+        spread = 0.0 if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
         nonzero = a.mid > -np.inf if f is np.exp else None  # no other e^x is zero
-        return Ball(mid, _up(rad + _rounding(np.abs(mid) + rad, relative, p, nonzero)), p)
+        rad = _rounding(np.abs(mid) + spread, relative, p, nonzero)
+        rad += spread
+        return Ball(mid, _up(rad), p)
 
     return rule
 
@@ -510,10 +528,15 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     return Ball(mid, np.where((a.mid > 0) | is_whole | is_zero, _up(rad), np.inf), p)
 
 
-def _growth(x: Array, rad: Array) -> Array:
-    """Return e^x (e^rad - 1) or, from rad = 1, e^(x + rad), which is never zero times infinity."""
+def _growth(x: Array, rad: Array, y: Array) -> Array:
+    """Return e^x (e^rad - 1) or, from rad = 1, e^(x + rad), which is never zero times infinity.
+
+    y: e^x.
+    """
+    if np.max(rad, initial=0) < 1:
+        return np.asarray(y * np.expm1(rad))
     end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
-    return np.where(rad < 1, np.exp(x) * np.expm1(rad), np.exp(end))
+    return np.where(rad < 1, y * np.expm1(rad), np.exp(end))
 
 
 def _fall(x: Array, rad: Array) -> Array:
@@ -524,9 +547,9 @@ def _fall(x: Array, rad: Array) -> Array:
 
 # e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
 # and by rad / sqrt(mid).
-_exp = _function(np.exp, "exp_ulp", lambda a, _: _growth(a.mid, a.rad))
+_exp = _function(np.exp, "exp_ulp", lambda a, y: _growth(a.mid, a.rad, y))
 # e^x - 1 moves as e^x does, and log(1 + x) as log does.
-_expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad))
+_expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad, np.exp(a.mid)))
 _log1p = _function(
     np.log1p,
     "log1p_ulp",
@@ -578,7 +601,9 @@ def _saturating(
     def rule(a: Ball, p: Precision) -> Ball:
         mid = np.asarray(f(a.mid))
         nearest = np.fmax(np.abs(a.mid) - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
-        rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
+        rad = np.zeros(a.shape)
+        if not a.is_exact:
+            rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
         size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
         rad += _rounding(size, 0, p)
         for q in (p, FLOAT64):

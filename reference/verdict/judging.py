@@ -209,8 +209,8 @@ def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact:
     """
     if not seen.size:
         return Link(quantity, "inside", precision, share=0.0, resolution=0.0)
-    shares = ball.shares(seen)
-    if not np.isfinite(np.max(ball.rad)):  # a ball without bound holds everything
+    shares, far = ball.shares(seen), resolution(ball, exact)
+    if far == np.inf:  # a ball without bound holds everything
         shares = np.where(np.isfinite(ball.rad), shares, np.inf)
     index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
     return Link(
@@ -219,7 +219,7 @@ def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact:
         precision,
         entries=seen.size,
         share=float(shares[index]),
-        resolution=resolution(ball, exact),
+        resolution=far,
         index=index,
         seen=float(seen[index]),
         mid=float(ball.mid[index]),

@@ -15,10 +15,11 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.end_to_end import Sweep
+from backproof.reference.verdict.end_to_end import bounded_gradient, held_gradients, held_loss
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.recomputed import recomputed
 from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.sweep import Sweep
 
 OTHERWISE = "rounds otherwise without probes"
 """A property of gradients that do not follow from the cotangents of the pass with probes."""
@@ -62,7 +63,7 @@ def certify_passes(replay: Replay, *, compiled: bool = False) -> Certificate:
 
 def sweep_of(replay: Replay, certificate: Certificate) -> Sweep:
     """Return the reference's backward sweep over the values of a certified pass."""
-    return Sweep(replay, {link.quantity: link.properties for link in certificate.links})
+    return Sweep(replay, {link.quantity: link for link in certificate.links})
 
 
 def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate:
@@ -78,7 +79,7 @@ def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate
     sweep = sweep_of(without, certificate)
     again = {}
     for link in others:
-        held = sweep.gradient(link.quantity)
+        held = bounded_gradient(sweep, link.quantity)
         # Where the sweep refutes, or has no bound, the ball of the link itself is the sharper one.
         if held.verdict != "refuted" and np.isfinite(held.rad):
             properties = (OTHERWISE,) if held.verdict == "inside" else ()
@@ -99,5 +100,5 @@ def held_end_to_end(certificate: Certificate, replay: Replay) -> Certificate:
         return certificate
     sweep = sweep_of(replay, certificate)
     leaves = [name for name in replay.leaves if name not in replay.network.constants]
-    proofs = (sweep.loss(), *sweep.gradients(leaves))
+    proofs = (held_loss(sweep), *held_gradients(sweep, leaves))
     return replace(certificate, end_to_end=proofs)

@@ -13,10 +13,11 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.training import Record
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.end_to_end import Sweep
+from backproof.reference.verdict.end_to_end import bounded_gradients
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN, recomputed
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.sweep import Sweep
 
 
 def certify_steps(
@@ -71,5 +72,6 @@ def links_of(replay: Replay, *, compiled: bool) -> Iterator[Link]:
     if any(link.is_no_operand for link in links):
         return
     again = (AGAIN,) if compiled else ()
-    properties = {link.quantity: (*link.properties, *again) for link in certificate.links}
-    yield from Sweep(replay, properties).gradients(sorted(replay.trace.gradients))
+    seen = (replace(ln, properties=(*ln.properties, *again)) for ln in certificate.links)
+    sweep = Sweep(replay, {link.quantity: link for link in seen})
+    yield from bounded_gradients(sweep, sorted(replay.trace.gradients))

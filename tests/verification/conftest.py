@@ -69,15 +69,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # The article is held to five decimals, and bfloat16 and float16 do not have as many.
     fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
     for argument, values in {
-        "implementation": names,
-        "precision": fine,
-        "iteration": article.iterations,
-        "quantity": [q for q, at in article.addresses.items() if at.kind not in given],
-        "figure": article.figures,
-        "worked": [load(path) for name, path in shipped().items() if name != FIRST],
+        "implementation": lambda: names,
+        "precision": lambda: fine,
+        "iteration": lambda: article.iterations,
+        "quantity": lambda: [q for q, at in article.addresses.items() if at.kind not in given],
+        "figure": lambda: article.figures,
+        "worked": lambda: [load(path) for name, path in shipped().items() if name != FIRST],
     }.items():
         if argument in left:
-            metafunc.parametrize(argument, values, ids=IDS.get(argument, str))
+            metafunc.parametrize(argument, values(), ids=IDS.get(argument, str))
 
 
 def ask_own_adapters(config: pytest.Config) -> None:

@@ -18,10 +18,10 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
-from backproof.reference.verdict.end_to_end import Sweep
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import OTHERWISE, certify, certify_passes
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.sweep import Sweep
 from backproof.running.certificates import in_precision
 from backproof.running.examples import explained, replays_of, vectorized
 from backproof.running.variants import halved
