@@ -6,16 +6,14 @@ certificate = bj.certify(loss, params, batch)
 assert certificate.holds, certificate
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import jax
-
+from backproof.adapters.jax_compiling import compiling
 from backproof.adapters.jax_program import Run, names_of
 from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
@@ -74,22 +72,6 @@ def certify(
     _, gradients = run.plain(against)
     twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
-
-
-@contextmanager
-def compiling() -> Iterator[list[float]]:
-    """Yield a list that receives the seconds of each compilation."""
-    taken = list[float]()
-
-    def ended(event: str, duration_secs: float, **_: str | int) -> None:
-        if event == "/jax/core/compile/backend_compile_duration":
-            taken.append(duration_secs)
-
-    jax.monitoring.register_event_duration_secs_listener(ended)
-    try:
-        yield taken
-    finally:
-        jax.monitoring.unregister_event_duration_listener(ended)
 
 
 def running(

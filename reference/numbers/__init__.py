@@ -1,1 +1,12 @@
 """The kinds of numbers over which the same ops run: floats, Arb, `Ball`, `Dual`, `Terms`."""
+
+from backproof.reference.numbers import (
+    arithmetic_rules,
+    exact_rules,
+    function_rules,
+    solve_rule,
+    sum_rules,
+)
+
+RULES = (exact_rules, arithmetic_rules, function_rules, sum_rules, solve_rule)
+"""The modules that tell `Ball` its rules, which they do when they are imported."""

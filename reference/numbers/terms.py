@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from backproof.reference.numbers.ball import MOVES
 from backproof.reference.numbers.composed import COMPOSED
+from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
 from backproof.reference.ops.functions import zeta
 

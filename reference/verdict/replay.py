@@ -11,8 +11,9 @@ import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.network import Network, Node
-from backproof.reference.numbers.ball import Ball, in_any_order
+from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
+from backproof.reference.numbers.sum_rules import in_any_order
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS, Array
 from backproof.reference.optimizers import sgd

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
-from backproof.reference.numbers.ball import Ball, in_any_order
+from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import enclosure, exact, rational, workprec
 from backproof.reference.numbers.precision import (
     BFLOAT16,
@@ -24,6 +24,7 @@ from backproof.reference.numbers.precision import (
     Precision,
     gamma,
 )
+from backproof.reference.numbers.sum_rules import in_any_order
 from backproof.reference.ops import OPS
 from backproof.reference.ops.functions import (
     arctan,

@@ -1,0 +1,284 @@
+"""Rules of balls for elementary functions: an error in units of the last place."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, erfinv, gammaln, psi
+
+from backproof.reference.numbers.ball import (
+    FUNCTIONS,
+    UFUNCS,
+    Ball,
+    ends,
+    nonzero_of,
+    read,
+    rounded_by,
+    up,
+)
+from backproof.reference.numbers.precision import FLOAT64, Precision, gamma
+from backproof.reference.ops import Array
+from backproof.reference.ops.functions import zeta
+
+
+def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
+    """Return the rule of an elementary function.
+
+    ulp:   the field of Precision that limits its error; float64's limit is added for NumPy's own.
+    grows: (operand, f(mid)) -> a bound of |f(x) - f(mid)| over the operand's ball.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        spread = 0.0 if a.is_exact else np.asarray(grows(a, mid))
+        relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
+        nonzero = a.mid > -np.inf if f is np.exp else None  # no other e^x is zero
+        rad = rounded_by(np.abs(mid) + spread, relative, p, nonzero)
+        rad += spread
+        return Ball(mid, up(rad), p)
+
+    return rule
+
+
+def _power(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Enclose x^y for x > 0 and for x = 0 < y; where y is known to be an integer, for every x."""
+    mid, size = np.asarray(a.mid**b.mid), np.abs(a.mid)
+    is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
+    is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
+    is_zero = ~nonzero_of(a) & (b.mid - b.rad > 0)  # and so is x^y
+    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||.
+    moved = (np.abs(b.mid) + b.rad) * _fall(size, a.rad) + np.abs(np.log(size)) * b.rad
+    rad = np.abs(mid) * np.expm1(up(np.asarray(moved)))
+    # 2. Where x may be zero, for a natural y: |x^y| + |mid^y| <= (|mid| + rad)^y + |mid|^y.
+    both = (size + a.rad) ** np.maximum(b.mid, 0) + np.abs(mid)
+    rad = np.where(is_whole & (b.mid > 0) & ~np.isfinite(rad), both, rad)
+    rad = np.where((is_whole & (b.mid == 0)) | is_zero, 0, rad)
+    relative = np.where(is_exact, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
+    rad += rounded_by(np.abs(mid) + rad, relative, p, nonzero=~is_exact & nonzero_of(a))
+    return Ball(mid, np.where((a.mid > 0) | is_whole | is_zero, up(rad), np.inf), p)
+
+
+def _growth(x: Array, rad: Array, y: Array) -> Array:
+    """Return e^x (e^rad - 1) or, from rad = 1, e^(x + rad), which is never zero times infinity.
+
+    y: e^x.
+    """
+    if np.max(rad, initial=0) < 1:
+        return np.asarray(y * np.expm1(rad))
+    end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
+    return np.where(rad < 1, y * np.expm1(rad), np.exp(end))
+
+
+def _fall(x: Array, rad: Array) -> Array:
+    """Return log(x / (x - rad)), x >= 0, infinite where x - rad may not be positive."""
+    share = rad / np.abs(x) * (1 + gamma(4, FLOAT64.u))  # not below rad / x, once rounded
+    return np.where(share < 1, -np.log1p(-share), np.inf)
+
+
+# e^x moves by e^mid (e^rad - 1) at most; log x by log(mid / (mid - rad)); sqrt x by sqrt(rad),
+# and by rad / sqrt(mid).
+_exp = _function(np.exp, "exp_ulp", lambda a, y: _growth(a.mid, a.rad, y))
+# e^x - 1 moves as e^x does, and log(1 + x) as log does.
+_expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad, np.exp(a.mid)))
+_log1p = _function(
+    np.log1p,
+    "log1p_ulp",
+    lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf),
+)
+_log = _function(np.log, "log_ulp", lambda a, _: np.where(a.mid > 0, _fall(a.mid, a.rad), np.inf))
+_sqrt = _function(
+    np.sqrt,
+    "sqrt_ulp",
+    lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
+)
+# sin and cos move by no more than their operand does, and by no more than from -1 to 1.
+_sin = _function(np.sin, "sin_ulp", lambda a, _: np.minimum(a.rad, 2))
+_cos = _function(np.cos, "cos_ulp", lambda a, _: np.minimum(a.rad, 2))
+# arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
+_arctan = _function(
+    np.arctan,
+    "arctan_ulp",
+    lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+)
+# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero.
+_arcsinh = _function(
+    np.arcsinh,
+    "arcsinh_ulp",
+    lambda a, _: a.rad / np.sqrt(1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+)
+
+
+def _saturating(
+    f: Any,
+    ulp: str,
+    slope: Callable[[Array], Array],
+    rest: Callable[[Array], Array],
+    units: int = 0,
+) -> Callable[..., Ball]:
+    """Return the rule of a function that is odd, grows, and stays between -1 and 1.
+
+    ulp:   as in `_function`.
+    slope: x >= 0 -> f'(x), which falls.
+    rest:  x >= 0 -> a bound of 1 - f(x).
+    units: how many unit roundoffs an implementation may be off 1 where f is 1 to all digits.
+
+    1. Over a ball f moves by the radius times the slope at the end nearest to zero, and by no more
+       than takes it to the other one of -1 and 1.
+    2. Where f is nearer to 1 than u^2, so that not even twice the digits tell them apart, it is
+       taken to return 1, off by the rest alone. An op whose implementations return less has a form.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        nearest = np.fmax(np.abs(a.mid) - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
+        rad = np.zeros(a.shape)
+        if not a.is_exact:
+            rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
+        size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
+        rad += rounded_by(size, 0, p)
+        for q in (p, FLOAT64):
+            rad += np.where(left <= q.u**2, left + units * q.u, q.ulps(getattr(q, ulp)) * size)
+        return Ball(mid, up(rad), p)
+
+    return rule
+
+
+# tanh' = 1 / cosh^2 = 4 e / (1 + e)^2 and 1 - tanh = 2 e / (1 + e), where e = e^(-2x).
+_tanh = _saturating(
+    np.tanh,
+    "tanh_ulp",
+    lambda x: 4 * np.exp(-2 * x) / (1 + np.exp(-2 * x)) ** 2,
+    lambda x: 2 * np.exp(-2 * x),
+)
+# erf' = 2 / sqrt(pi) e^(-x^2), and 1 - erf = 2 / sqrt(pi) times the integral over all t > 0 of
+# e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). PyTorch's float32 GELU', which is
+# 1/2 (1 + erf) + z P', is off far below zero by as much as an error of erf of one unit.
+_erf = _saturating(
+    erf,
+    "erf_ulp",
+    lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x),
+    lambda x: np.exp(-x * x),
+    units=1,
+)
+
+
+def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Enclose the angle of a point, from -pi to pi.
+
+    1. A point at the distance r from zero that moves by d < r turns by arcsin(d / r) at most.
+    2. Where it may be on the negative half of the axis, at which the angle jumps, or zero, its
+       angle may be any: zeros have signs.
+    """
+    mid = np.asarray(np.arctan2(a.mid, b.mid))
+    moved, far = np.hypot(a.rad, b.rad), np.hypot(a.mid, b.mid)
+    share = moved / far * (1 + gamma(8, FLOAT64.u))  # not below it, once rounded
+    turns = np.where(share < 1, np.arcsin(np.minimum(share, 1)), np.inf)
+    crosses = (np.abs(a.mid) <= a.rad) & (b.mid - b.rad < 0)
+    rad = np.where(crosses | ~(share < 1), np.pi + np.abs(mid), turns)
+    relative = p.ulps(p.atan2_ulp) + FLOAT64.ulps(FLOAT64.atan2_ulp)
+    return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p)), p)
+
+
+def _erf_inv_growth(a: Ball, _: Array) -> Array:
+    """Return the radius times the slope sqrt(pi) / 2 e^(y^2) at the end that is farther from 0."""
+    end = (np.abs(a.mid) + a.rad) * (1 + gamma(4, FLOAT64.u))  # not nearer, once rounded
+    y = erfinv(np.minimum(end, 1)) * (1 + FLOAT64.ulps(FLOAT64.erf_inv_ulp))
+    slope = np.sqrt(np.pi) / 2 * np.exp(y * y * (1 + gamma(4, FLOAT64.u)))
+    return np.where(end < 1, a.rad * slope, np.where(a.rad > 0, np.inf, 0))
+
+
+_erf_inv = _function(erfinv, "erf_inv_ulp", _erf_inv_growth)
+
+ROUNDED = 1 + 2.0**-40
+"""More than float64's own roundings take from psi and its derivative of positive numbers."""
+
+
+def _of_positive(
+    f: Any,
+    grows: Callable[[Array, Array], Array],
+    rounds: Callable[[Array, Array, Precision], Array],
+) -> Callable[..., Ball]:
+    """Return the rule of a function of positive numbers; of others nothing is known.
+
+    grows:  (lower end, upper end) -> a bound of |f'| between them.
+    rounds: (upper end, bound of |f|, precision) -> a bound of the error of f.
+    """
+
+    def rule(a: Ball, p: Precision) -> Ball:
+        mid = np.asarray(f(a.mid))
+        low, high = ends(a)
+        rad = np.zeros(a.shape) if a.is_exact else a.rad * grows(low, high) * ROUNDED
+        size = np.abs(mid) + rad
+        rad = rad + rounds(high, size, p) + rounds(high, size, FLOAT64) + rounded_by(size, 0, p)
+        return Ball(mid, np.where(low > 0, up(np.asarray(rad)), np.inf), p)
+
+    return rule
+
+
+def _log_of_gamma(_: Array, size: Array, p: Precision) -> Array:
+    """Return the error of log Gamma: that of Gamma, which is relative, and that of a logarithm."""
+    relative = p.ulps(p.tgamma_ulp)
+    return relative / (1 - relative) + p.ulps(p.log_ulp) * size
+
+
+SHIFT = 10
+"""From here on asymptotic series are summed; up to it, term by term."""
+
+
+def _by_recurrence(x: Array, size: Array, p: Precision) -> Array:
+    """Return the error of psi(x) = log z - 1/(2z) - ... - sum of 1/(x + k), z = x + SHIFT.
+
+    Each term has the errors of a sum, and of a logarithm or a quotient (DLMF 5.5.2, 5.11.2). The
+    sum over k < SHIFT is psi(z) - psi(x), and psi(z) < log z, so all terms have together a size of
+    2 log z + |psi(x)| at most, and of 1/z for the others.
+    """
+    share = gamma(SHIFT + 4, p.u) + p.ulps(max(p.divide_ulp, p.log_ulp))
+    return share * (2 * np.log(x + SHIFT) + 1 / SHIFT + size)
+
+
+def _by_powers(s: int) -> Callable[[Array, Array, Precision], Array]:
+    """Return the error of zeta(s, x), the sum of (x + k)^-s, k < SHIFT, and of a series after it.
+
+    All terms are positive, but for those of the series, of which at most SHIFT count. Each has the
+    errors of a sum, s times, and of a power (DLMF 25.11.43).
+    """
+
+    def rounds(_: Array, size: Array, p: Precision) -> Array:
+        return (gamma(2 * SHIFT + s + 4, p.u) + p.ulps(p.pow_ulp)) * size
+
+    return rounds
+
+
+# psi grows, from below zero to above it; its derivative zeta(2, x) falls, as every zeta(s, x) does.
+_lgamma = _of_positive(
+    gammaln, lambda low, high: np.maximum(np.abs(psi(low)), np.abs(psi(high))), _log_of_gamma
+)
+_digamma = _of_positive(psi, lambda low, _: zeta(2, low), _by_recurrence)
+
+
+def _zeta(s: int, x: Ball) -> Ball:
+    of = _of_positive(lambda x: zeta(s, x), lambda low, _: s * zeta(s + 1, low), _by_powers(s))
+    return of(read(x), x.precision)
+
+
+UFUNCS.update(
+    {
+        np.exp: _exp,
+        np.expm1: _expm1,
+        np.log: _log,
+        np.log1p: _log1p,
+        np.arctan: _arctan,
+        np.arctan2: _arctan2,
+        np.arcsinh: _arcsinh,
+        np.sin: _sin,
+        np.cos: _cos,
+        np.sqrt: _sqrt,
+        np.power: _power,
+        np.tanh: _tanh,
+        erf: _erf,
+        erfinv: _erf_inv,
+        gammaln: _lgamma,
+        psi: _digamma,
+    }
+)
+FUNCTIONS[zeta] = _zeta
