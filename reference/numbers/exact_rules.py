@@ -184,6 +184,6 @@ FUNCTIONS.update(
         np.pad: _pad,
         np.ndim: lambda a: a.ndim,
         np.shape: lambda a: a.shape,
-        **{move: _moved(move) for move in MOVES},
     }
 )
+FUNCTIONS.update((move, _moved(move)) for move in MOVES)

@@ -68,14 +68,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     given = ("leaves",) if {"implementation", "pair"} & {*metafunc.fixturenames} else ()
     # The article is held to five decimals, and bfloat16 and float16 do not have as many.
     fine = [name for name, p in PRECISIONS.items() if p.u < FIVE_DECIMALS]
-    for argument, values in {
+    asked: dict[str, Callable[[], Any]] = {
         "implementation": lambda: names,
         "precision": lambda: fine,
         "iteration": lambda: article.iterations,
         "quantity": lambda: [q for q, at in article.addresses.items() if at.kind not in given],
         "figure": lambda: article.figures,
         "worked": lambda: [load(path) for name, path in shipped().items() if name != FIRST],
-    }.items():
+    }
+    for argument, values in asked.items():
         if argument in left:
             metafunc.parametrize(argument, values(), ids=IDS.get(argument, str))
 
