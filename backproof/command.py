@@ -364,8 +364,8 @@ def _findings(_: argparse.Namespace) -> int:
 
 
 def _ops(_: argparse.Namespace) -> int:
-    """Print the ops as a table in Markdown."""
-    from backproof.adapters.skeleton import to_markdown  # noqa: PLC0415 for this command alone
+    """Print the ops as tables in Markdown."""
+    from backproof.scenarios.ops_page import to_markdown  # noqa: PLC0415 for this command alone
 
     print(to_markdown())
     return 0

@@ -1,5 +1,6 @@
 """What an adapter declares: ops, options and their values, precisions, inputs; and its skeleton."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
 from backproof.running.certificates import in_precision
-from backproof.scenarios import derivatives
+from backproof.scenarios import derivatives, ops_page
 from backproof.scenarios.op_cases import op_network
 from tests.verifier.complex_step import adapter
 from tests.verifier.sandbox import ROOT
@@ -141,10 +142,11 @@ def test_the_skeleton_is_an_adapter_of_every_op(tmp_path: Path) -> None:
 
 
 def test_the_page_of_ops_is_generated() -> None:
-    """docs/ops.md ends with what `backproof ops` prints."""
+    """docs/ops.md ends with what `backproof ops` prints, which has every op in one place."""
     page = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
 
-    assert page.endswith(skeleton.to_markdown() + "\n")
+    assert page.endswith(ops_page.to_markdown() + "\n")
+    assert sorted(re.findall(r"^\| `(\w+)` ", page, re.MULTILINE)) == sorted(OPS)
 
 
 @pytest.mark.parametrize(
