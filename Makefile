@@ -1,8 +1,26 @@
-# Two commands from a fresh clone: `make verify` and `make test`. Each makes the .venv anew.
+# Two commands from a fresh clone: `make verify` and `make test`. Each makes its environment anew.
 
 PYTHON ?= python3
-BIN = .venv/bin
+FRAMEWORKS ?= torch,jax
 LIGHT = autograd,mlx,mygrad,micrograd,tinygrad
+TOGETHER = torch,jax,$(LIGHT)
+# Frameworks that cannot live with the others, or weigh gigabytes: names with spaces between them.
+HEAVY =
+
+# By default the environment is that of the tests; FRAMEWORKS=paddle has one of its own, .venv-paddle,
+# with its own constraints where there is a file constraints-paddle.txt.
+comma = ,
+OTHER = $(filter-out torch$(comma)jax,$(FRAMEWORKS))
+NAMES = $(subst $(comma), ,$(OTHER))
+VENV = .venv$(if $(OTHER),-$(subst $(comma),-,$(OTHER)))
+BIN = $(VENV)/bin
+EXTRAS = $(or $(OTHER),torch$(comma)jax$(comma)light$(comma)dev)
+CONSTRAINTS = $(firstword $(wildcard $(NAMES:%=constraints-%.txt)) constraints.txt)
+
+ON_ALL_CORES = -n auto --dist worksteal
+# tinygrad's interpreter takes hours for more.
+SLOW = -k 'not tinygrad or op and float32 or article or zero-weights'
+ALL = --all
 
 # JAX compiles every op for every shape: once for all processes, and for the next run.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.jax_cache
@@ -14,21 +32,28 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: verify verify-light verify-all test lint wheel bench install links golden clean
 
-verify: install  ## set up, make the short run, print its tables
-	$(BIN)/backproof verify --frameworks torch,jax -n auto --dist worksteal
+verify: install  ## set up, make the short run of FRAMEWORKS, print its tables
+	$(BIN)/backproof verify --frameworks $(FRAMEWORKS) $(ON_ALL_CORES) $(ARGUMENTS)
 
 test: install links  ## set up, lint, check types, run the whole suite
 	$(MAKE) --jobs=2 --output-sync lint wheel
-	$(BIN)/python -m pytest -q --all --frameworks torch,jax -n auto --dist worksteal --ignore tests/wheel
+	$(BIN)/python -m pytest -q --all --frameworks torch,jax $(ON_ALL_CORES) --ignore tests/wheel
 	$(MAKE) verify-light
 
 verify-light:  ## the worked example, a network and every op of the light frameworks, in a minute
-	$(BIN)/backproof verify --frameworks $(LIGHT) -n auto --dist worksteal test_networks.py \
+	$(BIN)/backproof verify --frameworks $(LIGHT) $(ON_ALL_CORES) test_networks.py \
 		-k 'not reference and (article or zero-weights or op and ordinary and (float32 and not tinygrad or float64 and micrograd))'
 
-verify-all: install  ## set up, verify all frameworks on everything, print one matrix
-	$(BIN)/backproof verify --all --frameworks torch,jax,$(LIGHT) -n auto --dist worksteal \
-		-k 'not tinygrad or op or article or zero-weights'  # its interpreter takes hours for more
+# A run that is red fails the last command, which prints the matrix of all.
+verify-all: install  ## verify everything in all frameworks, print one matrix, draw it for the README
+	rm -rf reports && mkdir reports
+	-$(BIN)/backproof verify --frameworks $(TOGETHER) $(ON_ALL_CORES) $(ALL) $(SLOW) \
+		--report-json reports/together.json
+	-for name in $(HEAVY); do \
+		$(MAKE) verify FRAMEWORKS=$$name ARGUMENTS="$(ALL) --report-json reports/$$name.json"; \
+	done
+	$(BIN)/backproof report merge reports/together.json $(HEAVY:%=reports/%.json) --json reports/all.json
+	$(BIN)/backproof report matrix reports/all.json --svg docs/frameworks.svg
 
 lint: links  ## check formatting and types
 	$(BIN)/ruff check .
@@ -48,8 +73,8 @@ bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks.real_jax_models
 
 install: clean
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --editable '.[torch,jax,light,dev]' --constraint constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile --editable '.[$(EXTRAS)]' --constraint $(CONSTRAINTS)
 
 links:  ## lay out the package as it is installed, of links, for mypy
 	rm -rf .links && mkdir -p .links/backproof
@@ -60,4 +85,4 @@ golden:  ## rewrite fixtures/golden/
 	$(BIN)/python -m backproof.reference.article.record
 
 clean:
-	rm -rf .venv
+	rm -rf $(VENV)

@@ -19,9 +19,10 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from backproof.adapters.isolation import ended
 from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.adapters.trial import ended
 from backproof.reference.backprop import Trace
+from backproof.reference.files import line
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
 from backproof.traces import layout
@@ -135,9 +136,9 @@ class Commanded:
             raise self._died() from None
         said, _, why = self._line().partition(" ")
         if said == "unsupported":
-            raise Unsupported(why)
+            raise Unsupported(line(why))
         if said == "error":
-            raise AdapterError(f"raised {why}")
+            raise AdapterError(f"raised {line(why)}")
         if said != "ok" or why:
             raise AdapterError(f"printed to standard output: {f'{said} {why}'[:200]!r}")
         try:

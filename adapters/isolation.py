@@ -5,27 +5,40 @@ that prints, changes its inputs or process-wide state, answers differently the s
 or dies causes an AdapterError that says so. What it answers is data: nothing of it is run here.
 """
 
+import atexit
 import multiprocessing
 import os
-import random
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from dataclasses import fields
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backproof.adapters.frameworks import TABLE
+from backproof.adapters.column import Column
+from backproof.adapters.process_state import (
+    Written,
+    changed,
+    draw,
+    drawn_from,
+    kept,
+    set_by_imports,
+)
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported, raised
+from backproof.adapters.training import Library, trained
+from backproof.adapters.trial import ended
 from backproof.reference.backprop import Trace
+from backproof.reference.files import line
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
+from backproof.reference.training import Record
 from backproof.traces.messages import packed, unpacked
+from backproof.traces.numbers import can_be_written
 
 WHAT = "what the adapter is"
 """The first thing that its process is asked."""
@@ -37,11 +50,6 @@ RESTARTS = 3
 def served(method: str) -> Callable[..., Any]:
     """Return the method that has an adapter's process call its method of that name."""
     return lambda self, *arguments: self._call(method, *arguments)
-
-
-def ended(code: int) -> str:
-    """Return how a process ended, in words. code: as `subprocess` has it."""
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
 class Isolated:
@@ -64,12 +72,20 @@ class Isolated:
         arguments = (there, self.name, self.path)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
+        atexit.register(self.process.kill)  # it may ignore to be terminated
         there.close()
         with suppress(EOFError, OSError):  # where the process is gone, the call says how
             self.here.recv_bytes()  # it has started: the time from here on is the adapter's
-        self.version: str
-        self.unsupported: Mapping[str, str]
-        self.version, self.unsupported, self.forward_mode, self.second_order = self._call(WHAT)
+        what = self._call(WHAT)
+        self.version: str = what["version"]
+        self.unsupported: Mapping[str, str] = what["unsupported"]
+        self.forward_mode: list[str] = what["forward_mode"]
+        self.second_order: list[str] = what["second_order"]
+        self.variants: list[str] = what["variants"]
+        self.libraries = {
+            name: Library(version, {}, served("trained"), narrow=narrow)
+            for name, (version, narrow) in what["libraries"].items()
+        }
 
     trace = served("trace")
     examples = served("examples")
@@ -77,6 +93,7 @@ class Isolated:
     update = served("update")
     constants = served("constants")
     along = served("along")
+    trained = served("trained")
 
     def _call(self, method: str, *arguments: Any) -> Any:
         """Have the process call a method. After a hang or a crash, the next call starts it again.
@@ -122,84 +139,123 @@ ERRORS: Mapping[str, type[Exception]] = {
 }
 """The errors that an adapter's process answers with."""
 
+METHODS: Mapping[str, Callable[..., Any]] = {"trained": trained}
+"""What is called of an adapter, beside its own methods."""
+
 
 def _serve(pipe: Connection, name: str, path: Path) -> None:
     """Answer calls, inside the adapter's process."""
-    from backproof.adapters import load  # noqa: PLC0415 for the adapter's process alone
-
     pipe.send_bytes(b"started")
-    adapter: Adapter | None = None
-    untouched = _state()
-    with tempfile.TemporaryFile() as printed:
-        os.dup2(printed.fileno(), sys.stdout.fileno())
-        while True:
-            try:
-                method, arguments = unpacked(pipe.recv_bytes())
-            except (EOFError, OSError):
-                return
-            try:
-                if adapter is None:
-                    adapter = load(name, path)
-                    untouched = {**_state(), **untouched}  # with the framework's initial state
-                if method == WHAT:
-                    result = _what(adapter)
-                else:
-                    result = _twice(getattr(adapter, method), arguments)
-                _look_over(untouched, _printed(printed))
-                answer: list[Any] = [result, None]
-            except (AdapterError, Unsupported) as error:
-                kind = "Unsupported" if isinstance(error, Unsupported) else "AdapterError"
-                answer = [None, (kind, str(error))]
-            except Exception as error:  # noqa: BLE001 the adapter may raise anything
-                answer = [None, ("AdapterError", raised(error))]
-            try:
-                message = packed(answer)
-            except Exception as error:  # noqa: BLE001 the answer may be anything
-                unsent = f"returned a value that cannot be sent: {type(error).__name__}: {error}"
-                message = packed([None, ("AdapterError", unsent)])
-            pipe.send_bytes(message)
+    own = os.getpid()
+    served = _Served(name, path)
+    while True:
+        try:
+            method, arguments = unpacked(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return
+        try:
+            answer: list[Any] = [served.call(method, arguments), None]
+        except (AdapterError, Unsupported) as error:
+            kind = "Unsupported" if isinstance(error, Unsupported) else "AdapterError"
+            answer = [None, (kind, line(str(error)))]
+        except Exception as error:  # noqa: BLE001 the adapter may raise anything
+            answer = [None, ("AdapterError", raised(error))]
+        if os.getpid() != own:  # a fork that came back from the adapter's code
+            os._exit(0)
+        try:
+            message = packed(answer)
+        except Exception as error:  # noqa: BLE001 the answer may be anything
+            unsent = f"returned a value that cannot be sent: {raised(error)}"
+            message = packed([None, ("AdapterError", unsent)])
+        pipe.send_bytes(message)
 
 
-def _what(adapter: Adapter) -> list[Any]:
-    """Return an adapter's version, what it does not support, and its methods, as plain data."""
-    reasons = {k: w if isinstance(w, str) else w[1] for k, w in adapter.unsupported.items()}
-    return [adapter.version, reasons, [*adapter.forward_mode], [*adapter.second_order]]
+class _Served:
+    """An adapter, in its process, and the state of this process."""
 
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
+        self.adapter: Adapter | None = None
+        self.before = kept()
+        self.written = Written()
+        self.forks: list[int] = []
+        os.register_at_fork(after_in_parent=lambda: self.forks.append(1))
+        self.printed = tempfile.TemporaryFile()  # noqa: SIM115 as long as the process lives
+        os.dup2(self.printed.fileno(), sys.stdout.fileno())
 
-def _twice(method: Any, arguments: tuple[Any, ...]) -> Any:
-    """Call a method twice, and return its answer. Raises AdapterError where the calls differ."""
-    given = _contents(arguments)
-    first = method(*arguments)
-    before = _random_state()  # the first call may import modules that draw
-    second = method(*arguments)
-    if drawn := [whose for whose, state in _random_state().items() if state != before[whose]]:
-        raise AdapterError(f"changed {' and '.join(drawn)}")
-    if given != _contents(arguments):
-        raise AdapterError("changed its inputs in place")
-    if _contents(first) != _contents(second):
-        raise AdapterError("answered differently the second time")
-    return first
+    def load(self) -> Adapter:
+        """Import the file, and return its adapter. Raises AdapterError."""
+        from backproof.adapters import every  # noqa: PLC0415 for the adapter's process alone
+
+        column = Column.parse(self.name)
+        found = every(column.framework, self.path)
+        self.adapter, self.variants = found[column.variant], [*found][1:]
+        self.before = {**kept(), **self.before}  # with the framework's initial state
+        self.settings = set_by_imports()
+        if self.forks:
+            raise AdapterError("forks its process when it is imported")
+        return self.adapter
+
+    def call(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        """Return what a method returns. Raises AdapterError, Unsupported; what the adapter does."""
+        adapter = self.adapter or self.load()
+        if method == WHAT:
+            result = self.what(adapter)
+        else:
+            called = METHODS.get(method) or getattr(Adapter, method)
+            result = self.twice(partial(called, adapter), arguments)
+        others = changed(self.before, kept()) + changed(self.settings, set_by_imports())
+        if others:
+            raise AdapterError(f"changed {' and '.join(others)}")
+        if paths := self.written.paths:
+            raise AdapterError(f"wrote to {paths[0]}")
+        if text := _printed(self.printed):
+            raise AdapterError(f"printed to standard output: {text!r}")
+        return result
+
+    def twice(self, method: Any, arguments: tuple[Any, ...]) -> Any:
+        """Call a method twice, and return its answer. Raises AdapterError where they differ."""
+        given, modules = _contents(arguments), len(sys.modules)
+        first = method(*arguments)
+        if len(sys.modules) > modules:  # these may draw, and set things
+            self.settings = set_by_imports()
+        draw()
+        before = drawn_from()
+        second = method(*arguments)
+        if drawn := changed(before, drawn_from()):
+            raise AdapterError(f"changed {' and '.join(drawn)}")
+        if given != _contents(arguments):
+            raise AdapterError("changed its inputs in place")
+        if _contents(first) != _contents(second):
+            raise AdapterError("answered differently the second time")
+        return first
+
+    def what(self, adapter: Adapter) -> dict[str, Any]:
+        """Return what the adapter is, as plain data: the fields of `Isolated`."""
+        return {
+            "version": line(str(adapter.version)),
+            "unsupported": {
+                key: why if isinstance(why, str) else why[1]
+                for key, why in adapter.unsupported.items()
+            },
+            "forward_mode": [*adapter.forward_mode],
+            "second_order": [*adapter.second_order],
+            "variants": self.variants,
+            "libraries": {k: [one.version, [*one.narrow]] for k, one in adapter.libraries.items()},
+        }
 
 
 def _contents(nested: Any) -> list[bytes]:
-    return [array.tobytes() for array in _arrays(nested)]
-
-
-def _look_over(untouched: Mapping[str, Any], printed: str) -> None:
-    """Raise AdapterError where the adapter changed process-wide state or printed."""
-    state = _state()
-    if changed := [what for what, value in untouched.items() if state[what] != value]:
-        raise AdapterError(f"changed {' and '.join(changed)}")
-    if printed:
-        raise AdapterError(f"printed to standard output: {printed!r}")
+    """Return the bytes of all arrays; of those that cannot be sent, the dtype."""
+    return [a.tobytes() if can_be_written(a) else str(a.dtype).encode() for a in _arrays(nested)]
 
 
 def _arrays(content: Any) -> Iterator[Array]:
     """Yield every array in nested arguments or results."""
     if isinstance(content, np.ndarray | np.generic):
         yield np.asarray(content)
-    elif isinstance(content, Trace):
-        yield from _arrays([content.values, content.cotangents, content.gradients])
+    elif isinstance(content, Trace | Record):
+        yield from _arrays([getattr(content, one.name) for one in fields(content)])
     elif isinstance(content, Network):
         options = [dict(node.options) for node in content.nodes]
         yield from _arrays([content.inputs, content.parameters, options])
@@ -208,26 +264,6 @@ def _arrays(content: Any) -> Iterator[Array]:
     elif isinstance(content, list | tuple):
         for part in content:
             yield from _arrays(part)
-
-
-def _state() -> dict[str, Any]:
-    """Return process-wide state, by name."""
-    state: dict[str, Any] = {
-        "the working directory": Path.cwd(),
-        "NumPy's error state": np.geterr(),
-    }
-    for name, framework in TABLE.items():
-        if name in sys.modules:
-            state |= framework.process_state(sys.modules[name])
-    return state
-
-
-def _random_state() -> dict[str, Any]:
-    """Return the states of the global random generators, by name."""
-    return {
-        "Python's random state": random.getstate(),
-        "NumPy's random state": repr(np.random.get_state()),  # noqa: NPY002 the global one
-    }
 
 
 def _printed(file: Any) -> str:

@@ -20,6 +20,7 @@ from backproof.adapters import gaps
 from backproof.adapters.dialect import Dialect
 from backproof.adapters.gaps import Why
 from backproof.reference.backprop import Trace
+from backproof.reference.files import line
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array
@@ -347,7 +348,15 @@ def raised(error: Exception) -> str:
     own = [f for f in frames if "site-packages" not in f.filename and f.filename[0] != "<"]
     own = [f for f in own if not f.filename.startswith(others)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"raised {type(error).__name__}: {error}{place}"
+    return f"raised {type(error).__name__}: {said(error)}{place}"
+
+
+def said(error: BaseException) -> str:
+    """Return the text of an error as one line, and not too long a one."""
+    try:
+        return line(str(error))
+    except Exception as failure:  # noqa: BLE001 its own method may raise anything
+        return f"its text cannot be read: {type(failure).__name__}"
 
 
 def check(array: Any, expected: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The ops as a list, and as the skeleton of a new adapter: both are made from the reference."""
+"""The skeleton of a new adapter, made from the reference's ops."""
 
 from collections.abc import Iterator
 from inspect import Parameter, cleandoc, signature
@@ -34,12 +34,6 @@ def skeleton() -> str:
     """Return the source of an adapter that names no op yet: each is a comment."""
     rows = (f"        # {name!r}: lambda {call(name)}: ...,".replace("'", '"') for name in OPS)
     return SKELETON.format(rows="\n".join(rows))
-
-
-def to_markdown() -> str:
-    """Return the ops as a table: name, inputs and options as they are called, and what it gives."""
-    rows = [f"| `{name}` | `{call(name)}` | {gives(name)} |" for name in OPS]
-    return "\n".join(["| op | inputs, and options by name | gives |", "|---|---|---|", *rows])
 
 
 def call(op: str) -> str:

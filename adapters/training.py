@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.protocol import Adapter, Tensor, Unsupported
+from backproof.adapters.protocol import Adapter, AdapterError, Tensor, Unsupported
 from backproof.reference.network import Network
+from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.reference.optimizers.schedules import Schedule
@@ -130,6 +131,25 @@ Gradient = Callable[[dict[str, Tensor]], tuple[Named, Named]]
 """From leaves to the values of all nodes and the gradients of all leaves."""
 
 
+def trained(
+    adapter: Adapter,
+    library: str,
+    network: Network,
+    leaves: Mapping[str, Array],
+    optimizer: str,
+    options: Mapping[str, Any],
+    steps: int,
+    gradient: Gradient | None = None,
+) -> tuple[list[Claim], Record]:
+    """Return what one of an adapter's libraries claims of a training, and the training's record.
+
+    Arguments and errors: as of `train`.
+    """
+    own = adapter.libraries[library]
+    claims = own.claims_of(optimizer, options, {k: leaves[k] for k in sorted(network.trained)})
+    return claims, train(adapter, own, network, leaves, optimizer, options, steps, gradient)
+
+
 def train(
     adapter: Adapter,
     library: Library,
@@ -182,8 +202,14 @@ def train(
 
 
 def _copied(adapter: Adapter, tensor: Tensor) -> Array:
-    """Return a copy of a tensor's numbers: a step may write to the tensor in place."""
-    return np.array(adapter.numpy(tensor))
+    """Return a copy of a tensor's numbers: a step may write to the tensor in place.
+
+    Raises AdapterError where they are none.
+    """
+    a = np.array(adapter.numpy(tensor))
+    if a.dtype.name not in PRECISIONS:
+        raise AdapterError(f"expected a NumPy array of floats, found ndarray of {a.dtype}")
+    return a
 
 
 def _stacked(steps: list[dict[str, Array]]) -> dict[str, Array]:

@@ -197,6 +197,14 @@ def _add_reports(commands: Any) -> None:
     merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
     merge.add_argument("--json", type=Path, metavar="FILE", required=True, help="the one to write")
     merge.set_defaults(run=_merge)
+    matrix = kinds.add_parser(
+        "matrix",
+        help="print the matrix of a JSON report: what is right in each framework and precision",
+        epilog="exit status: 0, or 1 if the report is not green, 2 if the file is not a report",
+    )
+    matrix.add_argument("report", type=Path)
+    matrix.add_argument("--svg", type=Path, metavar="FILE", help="also write it as a picture")
+    matrix.set_defaults(run=_matrix)
 
     one = commands.add_parser(
         "compare",
@@ -364,8 +372,8 @@ def _findings(_: argparse.Namespace) -> int:
 
 
 def _ops(_: argparse.Namespace) -> int:
-    """Print the ops as a table in Markdown."""
-    from backproof.adapters.skeleton import to_markdown  # noqa: PLC0415 for this command alone
+    """Print the ops as tables in Markdown."""
+    from backproof.scenarios.ops_page import to_markdown  # noqa: PLC0415 for this command alone
 
     print(to_markdown())
     return 0
@@ -412,6 +420,22 @@ def _merge(asked: argparse.Namespace) -> int:
     if contradictions:
         print(contradicted(contradictions))
     return _written(asked.json, to_json(merged)) or (1 if contradictions else 0)
+
+
+def _matrix(asked: argparse.Namespace) -> int:
+    """Print the matrix of a report, and write its picture."""
+    from backproof.report.document import ReportError, headline, shown  # noqa: PLC0415
+    from backproof.report.matrix import matrix, to_svg, to_text  # noqa: PLC0415 for this command alone
+
+    try:
+        found, verdict, said = shown(
+            asked.report, lambda report: (matrix(report), report["verdict"], headline(report))
+        )
+    except ReportError as error:
+        return _refuse(error)
+    print(to_text(found), said, sep="\n\n")
+    status = _written(asked.svg, to_svg(found)) if asked.svg else 0
+    return status or int(verdict != "green")
 
 
 def _compare(asked: argparse.Namespace) -> int:

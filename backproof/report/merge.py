@@ -1,7 +1,7 @@
 """Merges the reports of several runs: of other frameworks, networks, seeds or machines."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from backproof.reference.table import table
@@ -22,8 +22,8 @@ def merge(reports: Mapping[str, Report]) -> tuple[dict[str, Any], Contradictions
 
     reports: name -> report. A comparison that several runs made is in it once: the worst of them,
     the first of those. Campaigns draw other networks in each run, so that all of theirs stay: their
-    iterations are counted on. Raises ReportError where a package has several versions, or a report
-    two cells of one key.
+    iterations are counted on. Raises ReportError where an adapter has several versions, or a
+    report two cells of one key.
     """
     every = [*reports.values()]
     found: dict[Key, dict[str, Any]] = {}
@@ -51,7 +51,7 @@ def merge(reports: Mapping[str, Report]) -> tuple[dict[str, Any], Contradictions
         "commit": of_all(report["commit"] for report in every),
         "seeds": sorted({seed for report in every for seed in report["seeds"]}),
         "machine": machine([report["machine"] for report in every]),
-        "versions": versions(reports),
+        "versions": versions(reports, {cell["adapter"] for cell in cells}),
         "verdict": verdict_of(counts, failed, complete=complete),
         "counts": {name: counts[name] for name in OUTCOMES},
         "failed": failed,
@@ -72,16 +72,23 @@ def key_of(cell: Mapping[str, Any]) -> Key:
     return tuple(cell[name] for name in KEY)
 
 
-def versions(reports: Mapping[str, Report]) -> dict[str, str]:
-    """Return package or adapter -> version. Raises ReportError where one has several."""
+def versions(reports: Mapping[str, Report], adapters: Collection[str]) -> dict[str, str]:
+    """Return package or adapter -> version. Of a package that a run uses all versions are said.
+
+    adapters: those that have cells. Raises ReportError where one, or backproof, has several.
+    """
     found: dict[str, str] = {}
     whose: dict[str, str] = {}
     for report, content in reports.items():
         for name, version in content["versions"].items():
-            if found.setdefault(name, version) != version:
+            whose.setdefault(name, report)
+            before = found.setdefault(name, version)
+            if version in before.split(", "):
+                continue
+            if name in ("backproof", *adapters):
                 first = f"{name} {found[name]} in {whose[name]}"
                 raise ReportError(f"{report}: {name} {version}, but {first}; use `compare`")
-            whose.setdefault(name, report)
+            found[name] = f"{before}, {version}"
     return found
 
 

@@ -123,7 +123,7 @@ class Implementations:
             return adapters.load(str(column))
         try:
             if isinstance(path, Path):
-                return isolated(name, path, self.limit)
+                return isolated(str(column), path, self.limit)
             return Commanded(path, self.limit)
         except AdapterError as error:
             prefix = f"adapter {name}: "

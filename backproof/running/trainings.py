@@ -10,8 +10,11 @@ import numpy as np
 from backproof import adapters
 from backproof.adapters.column import Column
 from backproof.adapters.frameworks import traits
-from backproof.adapters.training import train
+from backproof.adapters.protocol import Adapter
+from backproof.adapters.training import Claim, trained
+from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.ops import Array
 from backproof.reference.training import Record
 from backproof.reference.verdict.diagnosis import Diagnosis
 from backproof.reference.verdict.faults.optimizers import named
@@ -53,14 +56,18 @@ class Trainings:
         own = adapter.libraries[self.library.variant]
         cell = self.judge.cell(case, self.library, self.precision, GROUP)
         cell.version = own.version
-        of, leaves, gradient = differentiated(framework, network, self.precision)
-        trained = {name: leaves[name] for name in sorted(of.trained)}
-        claims = own.claims_of(optimizer, options, trained)
+        of, leaves = started(network, self.precision)
+        asked = (self.library.variant, of, leaves, optimizer, options, steps)
+
+        def run() -> tuple[list[Claim], Record]:
+            if isinstance(adapter, Adapter):
+                gradient = differentiated(framework, network, self.precision)
+                return trained(adapter, *asked, gradient)
+            found: tuple[list[Claim], Record] = adapter.trained(*asked)
+            return found
+
+        claims, record = guarded(f"{self.library}, {self.precision}, {case}", run)
         groups = [(claim.optimizer, claim.parameters) for claim in claims]
-        record = guarded(
-            f"{self.library}, {self.precision}, {case}",
-            lambda: train(adapter, own, of, leaves, optimizer, options, steps, gradient),
-        )
 
         def check() -> None:
             narrow = optimizer in own.narrow
@@ -106,8 +113,13 @@ def checked(steps: int) -> list[int]:
 
 
 @cache
-def differentiated(framework: str, network: str, precision: str) -> tuple[Any, ...]:
-    """Return a network, its leaves, and a framework's gradient function, compiled once."""
+def started(network: str, precision: str) -> tuple[Network, dict[str, Array]]:
+    """Return a network, and its leaves before the first step."""
     of = TRAINED[network].network()
-    leaves = of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
-    return of, leaves, adapters.load(framework).differentiated(of, leaves)
+    return of, of.leaves(lambda a: np.asarray(a).astype(float).astype(precision))
+
+
+@cache
+def differentiated(framework: str, network: str, precision: str) -> Callable[..., Any]:
+    """Return a framework's gradient function of a network, compiled once."""
+    return adapters.load(framework).differentiated(*started(network, precision))

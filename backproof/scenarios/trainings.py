@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.adapters import TABLE
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import traits
+from backproof.adapters.frameworks import row, traits
 from backproof.adapters.training import AS_TENSOR, MINIMUM, OF_VECTORS
 from backproof.reference.network import Network
 from backproof.reference.networks import gpt, mlp
@@ -271,7 +270,7 @@ SENTENCE_STEPS = 100
 def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[Any]:
     """Yield the columns of libraries of optimizers. most: how many of each framework."""
     for name in frameworks:
-        for library in TABLE[name].libraries[:most] if name in TABLE else ():
+        for library in row(name).libraries[:most]:
             yield pytest.param(Column(name, library), id=f"{name}.{library}")
 
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
-from backproof.adapters import TABLE
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import row
 from backproof.reference.networks import gpt, resnet
 from backproof.scenarios import scenario
 from backproof.scenarios.every_op import every_op
@@ -88,5 +88,5 @@ VARIED = table(
 
 def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
     """Yield column, scenario's name and precision, with readable ids."""
-    columns = [Column(f, v) for f in TABLE if f in frameworks for v in TABLE[f].variants]
+    columns = [Column(name, variant) for name in frameworks for variant in row(name).variants]
     return scenario.parameters(columns, VARIED, large=large)

@@ -5,18 +5,26 @@ A message is the length of its JSON in eight bytes, the JSON, and the arrays as 
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from backproof.adapters.training import Claim
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array
+from backproof.reference.optimizers.schedules import Schedule
+from backproof.reference.training import Record
 from backproof.traces.as_json import Keep, Read, node_of_json, node_to_json
 from backproof.traces.json_object import Object
 from backproof.traces.numbers import DTYPES, can_be_written, plain
+
+DATA = (Trace, Record, Schedule, Claim)
+"""Types whose objects are sent field by field."""
 
 split: Any = deserialize  # the library has no types for it
 HEAD = 8
@@ -61,15 +69,17 @@ def to_json(content: Any, keep: Keep) -> Any:
             return write(content, keep)
     if isinstance(content, Mapping):
         return {"mapping": [[str(key), to_json(one, keep)] for key, one in content.items()]}
-    if isinstance(content, list | tuple | frozenset | set):
+    if isinstance(content, tuple):
+        return {"tuple": [to_json(one, keep) for one in content]}
+    if isinstance(content, list | frozenset | set):
         return [to_json(one, keep) for one in content]
     is_json = isinstance(content, bool | int | float | str | None)
     return content if is_json else {"other": type(content).__name__}
 
 
-def trace_to_json(trace: Trace, keep: Keep) -> Any:
-    """Return a trace as JSON."""
-    return {"trace": to_json([trace.values, trace.cotangents, trace.gradients], keep)}
+def data_to_json(one: Any, keep: Keep) -> Any:
+    """Return an object of DATA as JSON: its fields, in order."""
+    return {type(one).__name__: to_json([getattr(one, of.name) for of in fields(one)], keep)}
 
 
 def array_to_json(a: Any, keep: Keep) -> Any:
@@ -96,8 +106,8 @@ def network_to_json(network: Network, keep: Keep) -> Any:
 WRITTEN: Mapping[type, Callable[[Any, Keep], Any]] = {
     np.ndarray: array_to_json,
     np.generic: array_to_json,
-    Trace: trace_to_json,
     Network: network_to_json,
+    **dict.fromkeys(DATA, data_to_json),
 }
 """Type -> how its objects are written."""
 
@@ -124,11 +134,17 @@ def network_of_json(one: Object, read: Read) -> Network:
     )
 
 
+def data_of_json(kind: type[Any], parts: Any, read: Read) -> Any:
+    """Return an object of DATA from its JSON. Raises as `of_json`."""
+    return kind(*of_json(parts, read))
+
+
 READ: Mapping[str, Callable[[Any, Read], Any]] = {
     "array": lambda name, read: read(name),
     "texts": lambda texts, _: np.array(texts),
     "mapping": lambda pairs, read: {key: of_json(one, read) for key, one in pairs},
-    "trace": lambda parts, read: Trace(*of_json(parts, read)),
+    "tuple": lambda parts, read: (*of_json(parts, read),),
+    **{kind.__name__: partial(data_of_json, kind) for kind in DATA},
     "network": lambda content, read: network_of_json(Object.of(content, "the network"), read),
     "other": lambda name, _: type(name, (), {})(),  # an object that says what was sent
 }

@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if ADAPTERS not in metafunc.config.stash:
         pytest.fail("run these tests with `backproof verify`, or `pytest -p backproof.plugin`")
     names = [REFERENCE, *metafunc.config.stash[ADAPTERS]]
-    if {"differentiated", "without"} & {*metafunc.fixturenames}:
+    if OF_ADAPTERS & {*metafunc.fixturenames}:
         ask_own_adapters(metafunc.config)
     left = {*metafunc.fixturenames}
     for arguments, parameters in ASKED.items():
@@ -81,16 +81,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(argument, values(), ids=IDS.get(argument, str))
 
 
+OF_ADAPTERS = {"differentiated", "without", "varied", "library"}
+"""Arguments of tests that depend on what an adapter has."""
+
+
 def ask_own_adapters(config: pytest.Config) -> None:
-    """Ask your own adapters for their methods of forward mode and second order."""
+    """Ask your own adapters for their methods, variants and libraries of optimizers."""
     for name, path in config.stash[ADAPTERS].items():
         if isinstance(path, Path) and name not in frameworks.OWN:
+            frameworks.OWN[name] = frameworks.Framework(module="")
             with suppress(AdapterError):  # its other tests say what is wrong with it
                 own = isolated(name, path, config.getoption("--time-limit"))
                 methods = (*own.forward_mode, *own.second_order)
                 without = {m: derivatives.undifferentiated(own.unsupported, m) for m in methods}
                 rows = {m: (*every_op.lacking(gaps),) for m, gaps in without.items()}
-                frameworks.OWN[name] = frameworks.Framework(module="", methods=rows)
+                frameworks.OWN[name] = frameworks.Framework(
+                    module="",
+                    variants=dict.fromkeys(own.variants, frameworks.Traits()),
+                    methods=rows,
+                    libraries=(*own.libraries,),
+                )
 
 
 IDS: dict[str, Callable[[Any], str]] = {

@@ -1,5 +1,6 @@
 """What an adapter declares: ops, options and their values, precisions, inputs; and its skeleton."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backproof.adapters import frameworks, load, skeleton
+from backproof.adapters import frameworks, load, skeleton, trial
 from backproof.adapters.gaps import left_out
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import AdapterError, Unsupported
@@ -16,7 +17,7 @@ from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
 from backproof.running.certificates import in_precision
-from backproof.scenarios import derivatives
+from backproof.scenarios import derivatives, ops_page
 from backproof.scenarios.op_cases import op_network
 from tests.verifier.complex_step import adapter
 from tests.verifier.sandbox import ROOT
@@ -141,21 +142,37 @@ def test_the_skeleton_is_an_adapter_of_every_op(tmp_path: Path) -> None:
 
 
 def test_the_page_of_ops_is_generated() -> None:
-    """docs/ops.md ends with what `backproof ops` prints."""
+    """docs/ops.md ends with what `backproof ops` prints, which has every op in one place."""
     page = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
 
-    assert page.endswith(skeleton.to_markdown() + "\n")
+    assert page.endswith(ops_page.to_markdown() + "\n")
+    assert sorted(re.findall(r"^\| `(\w+)` ", page, re.MULTILINE)) == sorted(OPS)
 
 
-def test_a_framework_that_exits_when_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("import sys; sys.exit(7)", r"ends its process \(exit status 7\)"),
+        ("import sys; sys.exit(0)", r"ends its process \(exit status 0\)"),
+        ("import os; os._exit(0)", r"ends its process \(exit status 0\)"),
+        ("import os; os.abort()", r"ends its process \(signal SIGABRT\)"),
+        ("import time; time.sleep(1000)", "runs longer than 2 s"),
+        ("raise KeyError('no')", "raised KeyError: 'no'"),
+        ("raise ImportError('no')", "was asked for and cannot be imported: no; install it"),
+    ],
+)
+def test_a_framework_that_is_hostile_when_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, how: str
+) -> None:
     """It is one line about this framework: the run, and all others, go on."""
+    module = f"hostile_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(trial, "LIMIT", 2.0)
+    monkeypatch.setitem(frameworks.TABLE, "hostile", frameworks.Framework(module=module))
 
-    def exits(_: str) -> None:
-        raise SystemExit(7)
-
-    monkeypatch.setattr("backproof.adapters.importlib.import_module", exits)
-    with pytest.raises(AdapterError, match=r"adapter torch: exits when it is imported \(7\)"):
-        load("torch")
+    with pytest.raises(AdapterError, match=f"adapter hostile: .*{how}"):
+        load("hostile")
 
 
 def test_a_graph_without_a_dialect_is_a_script() -> None:

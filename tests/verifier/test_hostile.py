@@ -16,10 +16,10 @@ from backproof.running.certificates import in_precision, traced
 from backproof.running.implementations import Implementations
 from backproof.running.options import REFERENCE
 from tests.verifier.complex_step import adapter as right
-from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
+from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
 HOSTILE = """
-import os, random, signal, sys, time
+import locale, os, random, signal, sys, time
 from dataclasses import replace
 import numpy as np
 from backproof import Unsupported
@@ -50,6 +50,27 @@ BODIES = {
     "changes NumPy's errors": ("np.seterr(all='ignore')", "changed NumPy's error state"),
     "draws random numbers": ("random.random()", "changed Python's random state"),
     "draws in NumPy": ("np.random.rand()", "changed NumPy's random state"),
+    "seeds NumPy": ("np.random.seed(0)", "changed NumPy's random state"),
+    "sets the environment": ("os.environ['OWN'] = '1'", "changed the environment's OWN"),
+    "handles signals": (
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "changed the handler of SIGTERM",
+    ),
+    "sets the umask": ("os.umask(0o777)", "changed the umask"),
+    "sets the locale": ("locale.setlocale(locale.LC_ALL, 'C.UTF-8')", "changed the locale"),
+    "sets the recursion limit": (
+        "sys.setrecursionlimit(2000 + sys.getrecursionlimit())",
+        "changed the recursion limit",
+    ),
+    "writes into the clone": (
+        f"\n    try: os.rmdir({str(ROOT / 'docs')!r})\n    except OSError: pass",
+        f"wrote to {ROOT / 'docs'}",
+    ),
+    "raises what has no text": (
+        "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()",
+        "raised Mute: its text cannot be read: ZeroDivisionError (bad.py:",
+    ),
+    "says too much": ("raise ValueError('x\\n' * 5_000_000)", "raised ValueError: x x x x x x "),
     "is inconstant": (
         "calls.append(1); z = z * (1 + len(calls) * 2.0**-20)",
         "answered differently the second time",
@@ -79,6 +100,8 @@ def test_hostile(article: Article, tmp_path: Path, body: str, message: str) -> N
             implementations.value("bad", precision, 1, "E")
         assert str(caught.value).startswith(f"bad, {precision}, article: ")
         assert message in str(caught.value)
+        assert len(str(caught.value)) < 500
+        assert "\n" not in str(caught.value)
 
 
 REDUCED = """
@@ -110,6 +133,13 @@ adapter = replace(right, {field}=bomb)
     [
         ("numpy", "Bomb()", "expected a NumPy array, found Bomb"),
         ("numpy", "np.array(BOMB)", "expected a NumPy array, found ndarray of object"),
+        ("numpy", "np.longdouble(right.numpy(t))", "expected a NumPy array, found ndarray of "),
+        ("numpy", "right.numpy(t) + 0j", "expected a NumPy array, found ndarray of complex128"),
+        (
+            "numpy",
+            "right.numpy(t).astype(object)",
+            "expected a NumPy array, found float",
+        ),
         ("numpy", "right.numpy(t).view(Array)", ""),
     ],
 )
@@ -258,6 +288,12 @@ def test_the_reference_has_no_pass_without_probes(article: Article) -> None:
         ("import os; os.chdir('/')\nimport tests.verifier.complex_step as c; adapter = c.adapter",
          "adapter bad: changed the working directory"),
         ("1 +", "adapter bad: its module raised SyntaxError"),
+        ("import os; os.fork()\nimport tests.verifier.complex_step as c; adapter = c.adapter",
+         "adapter bad: forks its process when it is imported"),
+        ("import tests.verifier.complex_step as c; adapter = c.adapter; variants = 1",
+         "bad.py: expected `variants = {...}`, names -> adapters, found 1"),
+        ("import tests.verifier.complex_step as c; adapter = c.adapter; variants = {'a.b': c}",
+         "bad.py: expected variants: a name -> an Adapter, found 'a.b': <module"),
     ],
 )  # fmt: skip
 def test_hostile_module(article: Article, tmp_path: Path, text: str, message: str) -> None:

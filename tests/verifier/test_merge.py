@@ -108,6 +108,13 @@ def test_two_versions() -> None:
         merged([CELL], [CELL], versions={"torch": "1.1"})
 
 
+def test_two_environments() -> None:
+    """Of what a run uses beside the frameworks, all versions are said: environments differ."""
+    found, _ = merged([CELL], [OTHER], versions={"jax": "1.0", "numpy": "9.9"})
+
+    assert found["versions"]["numpy"] == f"{sample.of([CELL])['versions']['numpy']}, 9.9"
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command writes the report, prints contradictions, and exits by them."""
     paths = [tmp_path / f"{name}.json" for name in ("a", "b", "c", "to")]

@@ -12,7 +12,7 @@ from backproof.reference.ops import Array
 from backproof.reference.training import Record
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.training_passes import certify_steps
-from backproof.running.trainings import differentiated
+from backproof.running.trainings import differentiated, started
 
 STEPS = 6
 
@@ -28,7 +28,8 @@ def certified(
     framework: str, request: pytest.FixtureRequest
 ) -> Callable[[Callable[[Record], Record]], Certificate]:
     """Return a function that changes the record of a training, and certifies it."""
-    network, leaves, gradient = differentiated(framework, "6-8-5", request.param)
+    network, leaves = started("6-8-5", request.param)
+    gradient = differentiated(framework, "6-8-5", request.param)
     adapter = adapters.load(framework)
     library = next(iter(adapter.libraries.values()))
     record = train(adapter, library, network, leaves, "sgd", {"lr": 0.5}, STEPS, gradient)
