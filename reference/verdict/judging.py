@@ -14,7 +14,7 @@ granted only where its ball decides.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ u, so that a sum of zero is at most this often u times the terms' magnitudes. On
 FLUSHES = "flushes subnormals to zero"
 
 
+@cache
 def freedoms(p: Precision) -> tuple[Freedom, ...]:
     """Return the ways of working in a precision; the one that widens a ball least comes first.
 
