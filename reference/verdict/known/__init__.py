@@ -70,7 +70,7 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
-from backproof.reference.verdict.known.special import digamma_slope_of_4_terms
+from backproof.reference.verdict.known.special import digamma_slope_of_4_terms, erf_inv_by_newton
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
@@ -83,6 +83,7 @@ FORMULAS: Mapping[str, Formula] = {
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
     "psi' of four terms": Instead(digamma_slope_of_4_terms()),
+    "erf^-1 by two steps": Instead(erf_inv_by_newton()),
     "1/6 in float32": Instead(sixth_in_float32()),
     "e^z beyond float32": Instead(mish_that_overflows()),
     "expm1 as exp - 1": Instead(elu_of_difference()),
