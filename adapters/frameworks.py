@@ -124,6 +124,7 @@ TABLE = {
         traits=Traits(share=10),
         methods={"jvp": (), "forward-over-reverse": ()},
     ),
+    "paddle": Framework(module="backproof.adapters.paddle_grad", traits=Traits(share=10)),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
     ),

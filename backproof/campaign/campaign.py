@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -264,6 +264,8 @@ def judge(
         shapes = {name: np.shape(value) for name, value in values.items()}
         scale = loss_scale(network, leaves)
         trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+        constants = implementations.adapter(column).constants(network)
+        network = replace(network, constants=frozenset(constants))
         replay = replayed(network, leaves, trace, plain, scale)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
     version = implementations.version(column.framework)

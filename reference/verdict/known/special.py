@@ -6,7 +6,7 @@ from math import pi, sqrt
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import digamma, erf, stop, zeta
+from backproof.reference.ops.functions import digamma, erf, erf_inv, stop, zeta
 
 TERMS = 6
 """How many terms are added up before the series."""
@@ -83,3 +83,11 @@ def erf_inv_of_2_steps(x: Array) -> Array:
 def erf_inv_by_newton() -> dict[str, Op]:
     """Return the inverse of erf by that approximation; its derivative follows from its value."""
     return {"erf_inv": replace(OPS["erf_inv"], forward=erf_inv_of_2_steps)}
+
+
+def erf_inv_of_sum() -> dict[str, Op]:
+    """Return the inverse of erf by the normal distribution's, whose argument is (1 + x) / 2.
+
+    What is small of x is lost in 1 + x. The derivative is the right one.
+    """
+    return {"erf_inv": replace(OPS["erf_inv"], forward=lambda x: erf_inv((1 + x) - 1))}
