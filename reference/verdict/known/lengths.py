@@ -34,5 +34,5 @@ def length_and_more() -> dict[str, Op]:
         dr = np.sum(dw * v, axis=others(v, dim), keepdims=True)
         return g / n * dw - dr * (g / n / n) * (v / (n + SMALL)), dr / n
 
-    backward = {"norm": norm, "normalize": normalize, "weight_norm": weight_norm}
+    backward: dict[str, Any] = {"norm": norm, "normalize": normalize, "weight_norm": weight_norm}
     return {name: replace(OPS[name], backward=one) for name, one in backward.items()}
