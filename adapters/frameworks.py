@@ -119,6 +119,12 @@ TABLE = {
     "mlx": Framework(module="backproof.adapters.mlx_grad", traits=Traits(share=10)),
     "mygrad": Framework(module="backproof.adapters.mygrad_backward", traits=Traits(share=10)),
     "micrograd": Framework(module="backproof.adapters.micrograd_engine", traits=Traits(share=10)),
+    "casadi": Framework(
+        module="backproof.adapters.casadi_symbolic",
+        traits=Traits(share=10),
+        methods={"jvp": (), "forward-over-reverse": ()},
+    ),
+    "paddle": Framework(module="backproof.adapters.paddle_grad", traits=Traits(share=10)),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
     ),

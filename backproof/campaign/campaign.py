@@ -26,7 +26,7 @@ from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell
-from backproof.running.certificates import replayed, traced
+from backproof.running.certificates import as_declared, replayed, traced
 from backproof.running.implementations import Implementations
 from backproof.running.loss_scale import loss_scale
 from backproof.running.options import REFERENCE
@@ -264,6 +264,7 @@ def judge(
         shapes = {name: np.shape(value) for name, value in values.items()}
         scale = loss_scale(network, leaves)
         trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+        network = as_declared(implementations, column, network)
         replay = replayed(network, leaves, trace, plain, scale)
         certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
     version = implementations.version(column.framework)

@@ -51,10 +51,7 @@ class Certificates:
         found, plain = self.trace(implementation, case, precision, seed)
         network, leaves, _ = self.network(case, precision, seed)
         if implementation != REFERENCE:
-            constants = self.implementations.adapter(Column.parse(implementation)).constants(
-                network
-            )
-            network = replace(network, constants=frozenset(constants))
+            network = as_declared(self.implementations, Column.parse(implementation), network)
         scale = self.scale(case, precision, seed)
         return replayed(network, leaves, found, plain, scale)
 
@@ -116,6 +113,12 @@ def in_precision(
     with np.errstate(all="ignore"):
         shapes = {name: np.shape(value) for name, value in forward(network, exactly).items()}
         return {name: a.astype(precision) for name, a in exactly.items()}, shapes
+
+
+def as_declared(implementations: Implementations, column: Column, network: Network) -> Network:
+    """Return the network without the derivatives that an adapter declares it does not give."""
+    constants = implementations.adapter(column).constants(network)
+    return replace(network, constants=frozenset(constants))
 
 
 def traced(

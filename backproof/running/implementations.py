@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -189,11 +189,15 @@ def guarded(place: str, run: Callable[[], Result]) -> Result:
 
 
 def installed(package: str) -> str:
-    """Return the installed version of a package, without importing it."""
+    """Return the installed version of a package, without importing it.
+
+    What installs it may have another name, as paddlepaddle does.
+    """
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        others = packages_distributions().get(package)
+        return version(others[0]) if others else "not installed"
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.passes import certify_passes
 from backproof.report.cells import VARIANTS
-from backproof.running.certificates import in_precision, replayed, traced
+from backproof.running.certificates import as_declared, in_precision, replayed, traced
 from backproof.running.judge import Judge
 from backproof.running.loss_scale import loss_scale
 from backproof.running.variants import halved
@@ -29,6 +29,7 @@ def test_variant(
     leaves, shapes = in_precision(network, precision)
     scale = loss_scale(network, leaves)
     trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+    network = as_declared(implementations, column, network)
     replay = replayed(network, leaves, trace, plain, scale)
     certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
 

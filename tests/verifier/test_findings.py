@@ -60,7 +60,7 @@ def installed(adapter: str) -> None:
 def test_reproducers(adapter: str) -> None:
     """Each reproducer, a few lines of the framework alone, prints the number that was seen."""
     installed(adapter)
-    own = [x for x in seen_here(FINDINGS, processor) if x.adapter == adapter]
+    own = seen_here([x for x in FINDINGS if x.adapter == adapter], processor)
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process runs all of them, each in a namespace of its own; those that need x64 come last.
     code = "\n".join(
@@ -151,7 +151,7 @@ def test_settled_in_arb(cell: tuple[Any, ...]) -> None:
         ball = replay.ball(link.quantity, replay.precision.steps)
         with workprec():
             exactly = over_arb(replay).ball(link.quantity, replay.precision)
-            proven = exactly - exact(ball.mid)
+            proven = np.asarray(exactly - exact(ball.mid))
             radius = np.broadcast_to(exact(ball.rad), ball.shape)
             assert abs(proven[link.index]) <= radius[link.index], link
         assert not ball.contains(replay.seen(link.quantity))[link.index], link

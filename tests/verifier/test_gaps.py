@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from backproof.adapters import frameworks, load, skeleton, trial
+from backproof.adapters.column import Column
 from backproof.adapters.gaps import left_out
 from backproof.adapters.isolation import Isolated
 from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.campaign.campaign import judge
 from backproof.campaign.script import by_ops
+from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import forward
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS
 from backproof.running.certificates import in_precision
+from backproof.running.implementations import Implementations
 from backproof.scenarios import derivatives, ops_page
 from backproof.scenarios.op_cases import op_network
 from tests.verifier.complex_step import adapter
@@ -99,6 +103,33 @@ def test_an_input_that_is_not_differentiated(
         return
     with pytest.raises(Unsupported, match=TARGET):
         one.trace(network, leaves, shapes)
+
+
+def test_an_input_that_is_not_differentiated_is_left_out_of_campaigns() -> None:
+    """A random graph is not refuted for the gradient of a target that is declared to have none."""
+    right = load("torch")
+
+    def value_and_grad(loss: Any, tensors: dict[str, Any]) -> tuple[Any, ...]:
+        values, gradients = right.value_and_grad(loss, tensors)
+        return values, {**gradients, "t": None}
+
+    implementations = Implementations(article(), {"torch": None})
+    network = Network(
+        "n",
+        {"y": np.ones(2), "t": np.zeros(2)},
+        {},
+        (Node("E", "half_squared_error", ("y", "t")),),
+        frozenset(),
+    )
+    leaves, _ = in_precision(network, "float64")
+    found = {}
+    for unsupported in ({}, {"half_squared_error.t": TARGET}):
+        one = replace(right, value_and_grad=value_and_grad, unsupported=unsupported)
+        implementations.adapter = lambda _, one=one: one
+        judged = judge(implementations, Column("torch"), network, leaves, ())
+        found[len(unsupported)] = {link.quantity.of for link in judged.new}
+
+    assert found == {0: {"t"}, 1: set()}
 
 
 @pytest.mark.parametrize("key", ["convv", "conv.z", "conv kernel", "conv float128"])

@@ -125,9 +125,14 @@ def in_both(op: str, name: str, gives: str, wrong: Op, source: str = COMMON) -> 
     return Fault(f"{op}: {name}", gives, source, changes, Rules(ops={**OPS, op: wrong}), op=op)
 
 
-def with_options(op: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Op:
-    """Return the op computed with other options: change(those asked for) -> those that replace."""
-    right = OPS[op]
+def with_options(
+    op: str, change: Callable[[dict[str, Any]], dict[str, Any]], right: Op | None = None
+) -> Op:
+    """Return the op computed with other options: change(those asked for) -> those that replace.
+
+    right: what computes it; None: the right op.
+    """
+    right = right or OPS[op]
 
     def forward(*inputs: Any, **options: Any) -> Any:
         return right.forward(*inputs, **{**options, **change(options)})

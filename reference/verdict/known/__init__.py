@@ -19,16 +19,23 @@ from backproof.reference.verdict.known.activations import (
     softplus_with_threshold,
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
+from backproof.reference.verdict.known.clipped import clipped
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
-from backproof.reference.verdict.known.cross_entropy import difference_of_complements
+from backproof.reference.verdict.known.cross_entropy import (
+    difference_of_complements,
+    other_side_at_zero,
+)
 from backproof.reference.verdict.known.elementary import (
     elu_of_both_branches,
     erf_slope_of_5_terms,
+    expm1_from_output,
     functions_in_float32,
     logarithm_of_sum,
+    logarithm_of_sum_with_threshold,
     power_of_zero,
     powers_of_two,
     sigmoid_that_overflows,
+    silu_that_overflows,
     tanh_of_sigmoid,
 )
 from backproof.reference.verdict.known.formula import (
@@ -42,11 +49,18 @@ from backproof.reference.verdict.known.formula import (
     Swept,
     Unwritten,
 )
+from backproof.reference.verdict.known.lengths import length_and_more
 from backproof.reference.verdict.known.linear_algebra import (
     factors_constant_in_forward_mode,
     unit_diagonal_forgotten,
 )
 from backproof.reference.verdict.known.losses import huber_in_parts
+from backproof.reference.verdict.known.narrow import (
+    options_in_float32,
+    shares_in_float32,
+    sixth_of_7_digits,
+    smoothing_in_float32,
+)
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
@@ -56,6 +70,7 @@ from backproof.reference.verdict.known.normalization import (
     difference_in_steps,
     difference_of_means,
     in_bfloat16,
+    mean_constant_without_gain,
     norms_cubed_in_float32,
     saved_in_bfloat16,
     shift_in_parts,
@@ -70,7 +85,11 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
-from backproof.reference.verdict.known.special import digamma_slope_of_4_terms
+from backproof.reference.verdict.known.special import (
+    digamma_slope_of_4_terms,
+    erf_inv_by_newton,
+    erf_inv_of_sum,
+)
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
@@ -83,6 +102,19 @@ FORMULAS: Mapping[str, Formula] = {
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
     "psi' of four terms": Instead(digamma_slope_of_4_terms()),
+    "erf^-1 by two steps": Instead(erf_inv_by_newton()),
+    "options in float32": Instead(options_in_float32()),
+    "smoothing in float32": Instead(smoothing_in_float32()),
+    "-1/2 - t at zero": Instead(other_side_at_zero()),
+    "1/n in float32": Instead(shares_in_float32()),
+    "0.1666667 for 1/6": Instead(sixth_of_7_digits()),
+    "logits clipped": Instead(clipped()),
+    "dy y + dy": Instead(expm1_from_output()),
+    "log(1 + e^z) of the rounded sum, z above 20": Instead(logarithm_of_sum_with_threshold()),
+    "z e^-z beyond the precision": Instead(silu_that_overflows()),
+    "erf^-1 of the rounded 1 + x": Instead(erf_inv_of_sum()),
+    "x / (||x|| + eps)": Instead(length_and_more()),
+    "mean constant without a gain": Instead(mean_constant_without_gain()),
     "1/6 in float32": Instead(sixth_in_float32()),
     "e^z beyond float32": Instead(mish_that_overflows()),
     "expm1 as exp - 1": Instead(elu_of_difference()),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cross_entropy import weighted
 from backproof.reference.ops.functions import constant
@@ -31,5 +33,23 @@ def difference_of_complements() -> dict[str, Op]:
         dy = dL * ((1 - t) - (1 + (w - 1) * t) * rest)
         options = {"pos_weight": pos_weight, "weight": weight, "reduction": reduction}
         return dy, right.backward(dE, E, y, t, **options)[1]
+
+    return {"bce_with_logits": Op(right.forward, backward)}
+
+
+def other_side_at_zero() -> dict[str, Op]:
+    """Return the sigmoid's cross-entropy, without pos_weight, whose dy at zero is -1/2 - t.
+
+    It is 0 - t - 1/2: the slope of max(y, 0) is that below zero, and that of log(1 + e^-|y|), of
+    either sign, that above. Both on one side give 1/2 - t.
+    """
+    right = OPS["bce_with_logits"]
+
+    def backward(dE: Array, E: Array, y: Array, t: Array, **options: Any) -> tuple[Array, Array]:
+        dy, dt = right.backward(dE, E, y, t, **options)
+        if "pos_weight" in options:
+            return dy, dt
+        dL = weighted(of_each(dE, options.get("reduction", "mean"), y.size), options.get("weight"))
+        return np.where(np.abs(y) > 0, dy, dy - dL), dt
 
     return {"bce_with_logits": Op(right.forward, backward)}

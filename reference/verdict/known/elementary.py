@@ -145,3 +145,44 @@ def power_of_zero() -> dict[str, Op]:
         return (np.where(small, dx * np.nan, dx),)
 
     return {"power": replace(right, backward=backward)}
+
+
+def expm1_from_output() -> dict[str, Op]:
+    """Return e^x - 1 whose derivative is dy y + dy, each rounded: it cancels where y is near -1."""
+    return {"expm1": replace(OPS["expm1"], backward=lambda dy, y, _: (dy * y + dy,))}
+
+
+def logarithm_of_sum_with_threshold() -> dict[str, Op]:
+    """Return softplus and mish of log(1 + e^z), the rounded sum, of z itself above 20.
+
+    softplus has other thresholds, too. Mish's derivative is that of this softplus; see `mish`.
+    """
+    ops = logarithm_of_sum()
+
+    def softplus(z: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+        low = ops["softplus"].forward(z, beta=beta)
+        return np.where(beta * z > threshold, z, low)
+
+    def mish_backward(dy: Array, y: Array, z: Array) -> tuple[Array]:
+        s = softplus(z)
+        t = np.tanh(s)
+        return (dy * (t + z * ((1 - t * t) * -np.expm1(-s))),)
+
+    mish = Op(lambda z: z * np.tanh(softplus(z)), mish_backward)
+    return {**ops, "softplus": replace(OPS["softplus"], forward=softplus), "mish": mish}
+
+
+def silu_that_overflows() -> dict[str, Op]:
+    """Return SiLU whose slope s (1 + z e^-z s) is infinite where z e^-z overflows.
+
+    Where e^-z overflows, too, s is zero, and the slope NaN.
+    """
+    right = OPS["silu"]
+
+    def backward(dy: Array, y: Array, z: Any) -> tuple[Array]:
+        (dz,) = right.backward(dy, y, z)
+        overflows = np.log(np.maximum(-z, 1)) - z > largest(z)
+        infinite = np.where(-z > largest(z), np.nan, -np.sign(dy) * np.inf)
+        return (np.where(overflows, infinite, dz),)
+
+    return {"silu": replace(right, backward=backward)}

@@ -352,3 +352,20 @@ def shift_in_parts(parts: int) -> dict[str, Op]:
         return dx, dgamma, like(sum(sums[1:], start=sums[0]), dy)
 
     return {"layer_norm": Op(OPS["layer_norm"].forward, backward)}
+
+
+def mean_constant_without_gain() -> dict[str, Op]:
+    """Return group norm whose dx, without a gain, takes the mean of its group for a constant."""
+    right = OPS["group_norm"]
+
+    def backward(
+        dy: Array, y: Array, x: Array, *parameters: Array, groups: int, eps: float = 1e-5
+    ) -> tuple[Array, ...]:
+        if parameters:
+            return right.backward(dy, y, x, *parameters, groups=groups, eps=eps)
+        xhat, inv = normalized(in_groups(x, groups), (2,), eps)
+        d = in_groups(dy, groups)
+        dx = inv * (d - xhat * np.mean(d * xhat, axis=2, keepdims=True))
+        return (np.reshape(dx, np.shape(x)),)
+
+    return {"group_norm": replace(right, backward=backward)}

@@ -1,11 +1,12 @@
 """What special functions are known to compute instead. Shapes as in `reference.ops`."""
 
-from math import pi
+from dataclasses import replace
+from math import pi, sqrt
 
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import digamma, stop, zeta
+from backproof.reference.ops.functions import digamma, erf, erf_inv, stop, zeta
 
 TERMS = 6
 """How many terms are added up before the series."""
@@ -51,3 +52,42 @@ def digamma_slope_of_4_terms() -> dict[str, Op]:
         return (dy * (trigamma(at) + (x - at) * (-2 * zeta(3, at))),)
 
     return {"digamma": Op(forward, backward), "lgamma": Op(OPS["lgamma"].forward, of_log)}
+
+
+LINE = 0.7
+"""Where the two approximations of the inverse of erf meet."""
+
+
+def erf_inv_of_2_steps(x: Array) -> Array:
+    """Return the inverse of erf by a fraction and two steps of Newton's method, of none below -0.7.
+
+    1. Of |x| < 0.7 a fraction of polynomials in x^2; beyond, one in z = sqrt(-log((1 - |x|) / 2)).
+    2. y - (erf y - x) / erf'(y), twice.
+
+    The denominator for |x| < 0.7 has two coefficients in each other's place, so that the steps
+    start far from the root where x^2 is large.
+    """
+    square = x * x
+    inner = ((-0.140543331 * square + 0.914624893) * square - 1.645349621) * square + 0.886226899
+    under = (-0.329097515 * square + 0.012229801) * square + 1.442710462
+    inner = x * inner / ((under * square - 2.118377725) * square + 1)
+    z = np.sqrt(-np.log((1 - np.abs(x)) / 2))
+    outer = ((1.641345311 * z + 3.429567803) * z - 1.624906493) * z - 1.970840454
+    outer = outer / ((1.637067800 * z + 3.543889200) * z + 1)
+    y = np.where(np.abs(x) < LINE, inner, outer)
+    for _ in range(2):
+        y = y - (erf(y) - x) / (2 / sqrt(pi) * np.exp(-(y * y)))
+    return np.where(x < -LINE, -outer, y)
+
+
+def erf_inv_by_newton() -> dict[str, Op]:
+    """Return the inverse of erf by that approximation; its derivative follows from its value."""
+    return {"erf_inv": replace(OPS["erf_inv"], forward=erf_inv_of_2_steps)}
+
+
+def erf_inv_of_sum() -> dict[str, Op]:
+    """Return the inverse of erf by the normal distribution's, whose argument is (1 + x) / 2.
+
+    What is small of x is lost in 1 + x. The derivative is the right one.
+    """
+    return {"erf_inv": replace(OPS["erf_inv"], forward=lambda x: erf_inv((1 + x) - 1))}
