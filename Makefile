@@ -2,10 +2,10 @@
 
 PYTHON ?= python3
 FRAMEWORKS ?= torch,jax
-LIGHT = autograd,mlx,mygrad,micrograd,tinygrad
+LIGHT = autograd,casadi,mlx,mygrad,micrograd,tinygrad
 TOGETHER = torch,jax,$(LIGHT)
 # Frameworks that cannot live with the others, or weigh gigabytes: names with spaces between them.
-HEAVY =
+HEAVY = paddle
 
 # By default the environment is that of the tests; FRAMEWORKS=paddle has one of its own, .venv-paddle,
 # with its own constraints where there is a file constraints-paddle.txt.
@@ -32,7 +32,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: verify verify-light verify-all test lint wheel bench install links golden clean
 
-verify: install  ## set up, make the short run of FRAMEWORKS, print its tables
+verify: install  ## set up, print the article's matrix, then make the short run of FRAMEWORKS
+	$(BIN)/backproof verify --frameworks $(FRAMEWORKS) test_article.py
 	$(BIN)/backproof verify --frameworks $(FRAMEWORKS) $(ON_ALL_CORES) $(ARGUMENTS)
 
 test: install links  ## set up, lint, check types, run the whole suite
@@ -42,7 +43,7 @@ test: install links  ## set up, lint, check types, run the whole suite
 
 verify-light:  ## the worked example, a network and every op of the light frameworks, in a minute
 	$(BIN)/backproof verify --frameworks $(LIGHT) $(ON_ALL_CORES) test_networks.py \
-		-k 'not reference and (article or zero-weights or op and ordinary and (float32 and not tinygrad or float64 and micrograd))'
+		-k 'not reference and (article or zero-weights or op and ordinary and (float32 and not tinygrad or float64 and (casadi or micrograd)))'
 
 # A run that is red fails the last command, which prints the matrix of all.
 verify-all: install  ## verify everything in all frameworks, print one matrix, draw it for the README
