@@ -10,6 +10,10 @@ from pathlib import Path
 LIMIT = 120.0
 """Seconds that an import may take."""
 
+TRIED = "BACKPROOF_TRIED"
+"""The environment variable of the modules that were imported: processes that this one starts
+need not try them again."""
+
 DONE = b"imported"
 IMPORT = f"""
 import importlib, os, sys
@@ -26,6 +30,9 @@ os._exit(0)
 @cache
 def refusal(module: str) -> str | None:
     """Return how the import of a module ends its process, in words; None if it does not."""
+    tried = os.environ.get(TRIED, "").split()
+    if module in tried:
+        return None
     path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
     try:
         done = subprocess.run(  # noqa: S603 our own command
@@ -39,7 +46,10 @@ def refusal(module: str) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return f"runs longer than {LIMIT:g} s"
-    return None if done.stdout.endswith(DONE) else f"ends its process ({ended(done.returncode)})"
+    if not done.stdout.endswith(DONE):
+        return f"ends its process ({ended(done.returncode)})"
+    os.environ[TRIED] = " ".join([*tried, module])
+    return None
 
 
 def ended(code: int) -> str:

@@ -196,8 +196,11 @@ def installed(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        others = packages_distributions().get(package)
+        others = _distributions().get(package)
         return version(others[0]) if others else "not installed"
+
+
+_distributions = cache(packages_distributions)
 
 
 def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
