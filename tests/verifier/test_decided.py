@@ -16,6 +16,7 @@ from backproof.reference.verdict.judging import judged, no_terms, resolution
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify, held_end_to_end
 from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.sweep import Sweep
 
 FLOAT32 = PRECISIONS["float32"]
 
@@ -275,6 +276,29 @@ def test_links_alone_are_not_trusted(precision: str, wrong: float) -> None:
     assert {link.verdict for link in right.end_to_end} == {"inside"}
     assert {link.quantity.of for link in found.wrong} == early
     assert not found.holds
+
+
+def test_a_near_gradient_needs_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient that the rounding of a few steps explains is inside without the whole bound."""
+    network = mlp((3, 4, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, "float32")
+    monkeypatch.delattr(Sweep, "bound")
+
+    assert {link.verdict for link in certify(network, leaves, trace, "float32").end_to_end} == {
+        "inside"
+    }
+
+
+def test_the_terms_that_are_enough_are_part_of_the_bound() -> None:
+    """All terms together are the bound; those that allow a small distance are less."""
+    network = mlp((3, 4, 4, 2), "tanh", batch=2)
+    leaves, trace = rounded(network, "float32")
+    sweep = Sweep(Replay(network, leaves, trace, FLOAT32))
+    u = {"W1": np.ones_like(sweep.exact["W1"])}
+    whole = sweep.bound(u)
+
+    assert sweep.allowed(u, np.inf) == pytest.approx(whole, rel=1e-12)
+    assert 0 < sweep.allowed(u, whole / 1e6) < whole
 
 
 def test_the_loss_is_held_end_to_end() -> None:
