@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import TABLE
+from backproof.adapters.frameworks import TABLE, is_installed
 from backproof.campaign import campaign, saved_graphs
 from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace, backprop
@@ -52,7 +51,7 @@ def processor(adapter: str) -> Collection[str]:
 
 def installed(adapter: str) -> None:
     """Skip the test where a framework is not installed."""
-    if not find_spec(adapter):
+    if not is_installed(adapter):
         pytest.skip(f"{adapter} is not installed")
 
 

@@ -19,8 +19,13 @@ from backproof.reference.verdict.known.activations import (
     softplus_with_threshold,
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
+from backproof.reference.verdict.known.constants import constants_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
-from backproof.reference.verdict.known.cross_entropy import difference_of_complements
+from backproof.reference.verdict.known.cross_entropy import (
+    difference_of_complements,
+    flat_at_zero,
+    labels_constant_in_second_order,
+)
 from backproof.reference.verdict.known.elementary import (
     elu_of_both_branches,
     erf_slope_of_5_terms,
@@ -56,6 +61,7 @@ from backproof.reference.verdict.known.normalization import (
     difference_in_steps,
     difference_of_means,
     in_bfloat16,
+    mean_constant_in_second_order,
     norms_cubed_in_float32,
     saved_in_bfloat16,
     shift_in_parts,
@@ -70,8 +76,9 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
-from backproof.reference.verdict.known.special import digamma_slope_of_4_terms
+from backproof.reference.verdict.known.special import digamma_slope_of_4_terms, erf_inv_of_sum
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
+from backproof.reference.verdict.known.truncated import truncated_products
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
 THREADS = 16
@@ -125,6 +132,12 @@ FORMULAS: Mapping[str, Formula] = {
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
     "3 z^2 beyond float16": Instead(gelu_that_overflows()),
     "Huber's loss in two parts": Instead(huber_in_parts()),
+    "constants in float32": Instead(constants_in_float32()),
+    "products cut off": Instead(truncated_products()),
+    "erf^-1 of the rounded 1 + x": Instead(erf_inv_of_sum()),
+    "mean constant in second order": Instead(mean_constant_in_second_order()),
+    "labels constant in second order": Instead(labels_constant_in_second_order()),
+    "flat at a logit of zero": Instead(flat_at_zero()),
     "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),

@@ -1,11 +1,12 @@
 """What special functions are known to compute instead. Shapes as in `reference.ops`."""
 
+from dataclasses import replace
 from math import pi
 
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import digamma, stop, zeta
+from backproof.reference.ops.functions import digamma, erf_inv, stop, zeta
 
 TERMS = 6
 """How many terms are added up before the series."""
@@ -51,3 +52,11 @@ def digamma_slope_of_4_terms() -> dict[str, Op]:
         return (dy * (trigamma(at) + (x - at) * (-2 * zeta(3, at))),)
 
     return {"digamma": Op(forward, backward), "lgamma": Op(OPS["lgamma"].forward, of_log)}
+
+
+def erf_inv_of_sum() -> dict[str, Op]:
+    """Return the inverse of erf by the normal distribution's, whose argument is (1 + x) / 2.
+
+    What is small of x is lost in 1 + x. The derivative is the right one.
+    """
+    return {"erf_inv": replace(OPS["erf_inv"], forward=lambda x: erf_inv((1 + x) - 1))}
