@@ -122,6 +122,16 @@ TABLE = {
         ),
     ),
 }
+TABLE |= {
+    f"keras_{backend}": Framework(
+        module=f"backproof.adapters.keras_{backend}", package="keras", traits=traits
+    )
+    for backend, traits in (
+        ("tensorflow", Traits()),
+        ("jax", Traits(compiled="ops")),
+        ("torch", Traits()),
+    )
+}
 """Name of a framework, and of its package if that has no other name -> the framework."""
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import TABLE, is_installed
+from backproof.adapters.frameworks import TABLE, is_installed, package
+from backproof.adapters.protocol import AdapterError
 from backproof.campaign import campaign, saved_graphs
 from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace, backprop
@@ -50,16 +51,21 @@ def processor(adapter: str) -> Collection[str]:
 
 
 def installed(adapter: str) -> None:
-    """Skip the test where a framework is not installed."""
+    """Skip the test where a framework is not installed, or cannot live in this process."""
     if not is_installed(adapter):
         pytest.skip(f"{adapter} is not installed")
+    if package(adapter) != adapter:  # such as Keras, which has one backend
+        try:
+            adapters.load(adapter)
+        except AdapterError as error:
+            pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
 def test_reproducers(adapter: str) -> None:
     """Each reproducer, a few lines of the framework alone, prints the number that was seen."""
     installed(adapter)
-    own = [x for x in seen_here(FINDINGS, processor) if x.adapter == adapter]
+    own = seen_here([x for x in FINDINGS if x.adapter == adapter], processor)
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process runs all of them, each in a namespace of its own; those that need x64 come last.
     code = "\n".join(

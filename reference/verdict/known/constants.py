@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,25 @@ def slope_in_float32(given: dict[str, float]) -> dict[str, float]:
     return {"negative_slope": float(np.float32(given.get("negative_slope", 0.01)))}
 
 
+def scaled_in_float32() -> Op:
+    """Return attention whose scale is rounded to float32."""
+    right = OPS["attention"]
+
+    def rounded(q: Array, options: dict[str, Any]) -> dict[str, Any]:
+        scale = options.get("scale") or q.shape[-1] ** -0.5
+        return {**options, "scale": float(np.float32(scale))}
+
+    def forward(q: Array, *others: Array, **options: Any) -> Array:
+        return right.forward(q, *others, **rounded(q, options))
+
+    def backward(dy: Array, y: Array, q: Array, *others: Array, **options: Any) -> tuple[Any, ...]:
+        return right.backward(dy, y, q, *others, **rounded(q, options))
+
+    return replace(right, forward=forward, backward=backward)
+
+
 def constants_in_float32() -> dict[str, Op]:
-    """Return GELU and leaky ReLU whose constants are rounded to float32."""
+    """Return GELU, leaky ReLU and attention whose constants are rounded to float32."""
     gelu = replace(OPS["gelu"], forward=gelu_forward, backward=gelu_backward)
-    return {"gelu": gelu, "leaky_relu": with_options("leaky_relu", slope_in_float32)}
+    leaky = with_options("leaky_relu", slope_in_float32)
+    return {"gelu": gelu, "leaky_relu": leaky, "attention": scaled_in_float32()}
