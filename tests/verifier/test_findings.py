@@ -108,7 +108,8 @@ def predicted(cell: tuple[Any, ...]) -> list[tuple[Link, Any]]:
     if not seen_here([finding], processor):
         pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
     certificate, witness = certified(*where)
-    red = [link.quantity for link in certificate.links if link.verdict != "inside"]
+    judged = [link for link in certificate.links if not link.is_not_judged]
+    red = [link.quantity for link in judged if link.verdict != "inside"]
     held = [q for q in red if witness.missed(formula, q) is None]
     return [(x, witness.of(x.quantity)) for x in certificate.links if x.quantity in held]
 
