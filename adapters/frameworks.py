@@ -117,9 +117,10 @@ TABLE = {
         module="backproof.adapters.tensorflow_tape",
         traits=Traits(share=10),
         variants={"function": PASSES, "function_jit": PASSES},
-        methods=dict.fromkeys(
-            ("jvp", "forward-over-reverse"), ("upsample", "upsample-3", "softsign")
-        ),
+        methods={
+            "jvp": ("upsample", "upsample-3", "maximum", "minimum", "softsign"),
+            "forward-over-reverse": ("upsample", "upsample-3", "softsign"),
+        },
     ),
 }
 TABLE |= {
