@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from backproof.adapters.column import Column
@@ -31,16 +32,19 @@ class Framework:
     """One framework.
 
     module:        the module of its adapter.
+    package:       the package that must be installed, where its name is another one.
     traits:        the traits of its plain gradient.
     variants:      a transformation of the framework ("compile") -> the traits of the adapter under
                    it. The module's `variants` has the same keys.
-    methods:       a method of forward mode or second order -> the op cases it does not support.
+    methods:       a method of forward mode or second order -> the op cases that it does not support
+                   and the plain gradient does.
     libraries:     the names of its libraries of optimizers.
     process_state: the imported framework -> its process-wide settings, by name.
     by_default:    whether it is verified where no framework is named.
     """
 
     module: str
+    package: str = ""
     traits: Traits = field(default_factory=Traits)
     variants: Mapping[str, Traits] = field(default_factory=dict)
     methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -50,19 +54,6 @@ class Framework:
 
 
 PASSES = Traits(compiled="passes")
-NOT_IN_JAX = (
-    "softplus-beta",
-    "softplus-negative-beta",
-    "softplus-threshold",
-    "softplus-threshold-1",
-    "softplus-threshold-3",
-    "softplus-beta-threshold",
-    "max_pool-1d",
-    "adaptive_average_pool",
-    "adaptive_average_pool-1",
-    "adaptive_max_pool",
-    "adaptive_max_pool-1d",
-)
 NO_FORWARD_MODE = ("embedding-padding", "weight_norm", "weight_norm-last", "weight_norm-middle")
 
 TABLE = {
@@ -105,11 +96,11 @@ TABLE = {
             "scan": PASSES,
         },
         methods={
-            "jvp": NOT_IN_JAX,
-            "linearize": NOT_IN_JAX,
-            "forward-over-reverse": NOT_IN_JAX,
-            "reverse-over-forward": NOT_IN_JAX,
-            "reverse-over-reverse": NOT_IN_JAX,
+            "jvp": (),
+            "linearize": (),
+            "forward-over-reverse": (),
+            "reverse-over-forward": (),
+            "reverse-over-reverse": (),
         },
         libraries=("optax",),
         process_state=lambda jax: {"JAX's configuration": repr(jax.config.values)},
@@ -128,8 +119,27 @@ TABLE = {
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
     ),
+    "tensorflow": Framework(
+        module="backproof.adapters.tensorflow_tape",
+        traits=Traits(share=10),
+        variants={"function": PASSES, "function_jit": PASSES},
+        methods={
+            "jvp": ("upsample", "upsample-3", "maximum", "minimum", "softsign"),
+            "forward-over-reverse": ("upsample", "upsample-3", "softsign"),
+        },
+    ),
 }
-"""Name of a framework, and of its package -> the framework."""
+TABLE |= {
+    f"keras_{backend}": Framework(
+        module=f"backproof.adapters.keras_{backend}", package="keras", traits=traits
+    )
+    for backend, traits in (
+        ("tensorflow", Traits()),
+        ("jax", Traits(compiled="ops")),
+        ("torch", Traits()),
+    )
+}
+"""Name of a framework, and of its package if that has no other name -> the framework."""
 
 
 DEFAULT = {name: one for name, one in TABLE.items() if one.by_default}
@@ -137,6 +147,16 @@ DEFAULT = {name: one for name, one in TABLE.items() if one.by_default}
 
 OWN: dict[str, Framework] = {}
 """Name of your own adapter -> what its process says of it; filled before tests are collected."""
+
+
+def package(name: str) -> str:
+    """Return the package that must be installed for a framework."""
+    return row(name).package or name
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the package of a framework is installed; nothing is imported."""
+    return find_spec(package(name)) is not None
 
 
 def row(name: str) -> Framework:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Collection, Generator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from backproof import adapters
+from backproof.adapters.frameworks import is_installed, package
 from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.campaign import saved_graphs
 from backproof.reference import findings as findings_of
@@ -80,10 +80,10 @@ def asked_for(config: pytest.Config) -> dict[str, Own | None]:
         raise pytest.UsageError(
             f"--frameworks: unknown {', '.join(map(repr, unknown))}; known: {', '.join(known)}"
         )
-    if missing := [name for name in names if name != REFERENCE and not find_spec(name)]:
+    if missing := [name for name in names if name != REFERENCE and not is_installed(name)]:
         raise pytest.UsageError(
             f"--frameworks: {', '.join(missing)} not installed; "
-            f"`pip install 'backproof[{','.join(missing)}]'`, or leave it out"
+            f"`pip install 'backproof[{','.join(map(package, missing))}]'`, or leave it out"
         )
     paths: dict[str, Own | None] = {name: None for name in names if name != REFERENCE}
     for text in config.getoption("--adapter"):
@@ -129,8 +129,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     ]
     for name, path in config.stash[ADAPTERS].items():
         shown = path if isinstance(path, Path) else shlex.join(path or ())
-        versions.append(f"{name} ({shown})" if path else f"{name} {installed(name)}")
-    if missing := [name for name in adapters.TABLE if not find_spec(name)]:
+        versions.append(f"{name} ({shown})" if path else f"{name} {installed(package(name))}")
+    if missing := [name for name in adapters.TABLE if not is_installed(name)]:
         versions.append(f"not installed: {', '.join(missing)}")
     scope = "\nbackproof: a short run; --all certifies everything" * is_short(config)
     return f"backproof: {', '.join(versions)}; {', '.join(PRECISIONS)}{scope}"

@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from backproof import adapters
+from backproof.adapters.frameworks import is_installed
 
 REFERENCE = "reference"
 """The name of the hand-written reference among the implementations."""
@@ -24,7 +24,7 @@ def _settings(metavar: str, text: str, **others: Any) -> Settings:
 
 def _by_default() -> list[str]:
     """Return the frameworks that are verified where none is named."""
-    return [*filter(find_spec, adapters.DEFAULT)] or [*filter(find_spec, adapters.TABLE)]
+    return [*filter(is_installed, adapters.DEFAULT)] or [*filter(is_installed, adapters.TABLE)]
 
 
 REPORTS = {

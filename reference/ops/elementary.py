@@ -155,7 +155,11 @@ def erf_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
     return (dy * (2 * sqrt(1 / pi) * np.exp(-(x * x))),)
 
 
-power = Op(power_forward, power_backward)
+power = Op(
+    power_forward,
+    power_backward,
+    forms={"a square as any power": Op(lambda x, exponent: x**exponent, power_backward)},
+)
 exp = Op(
     exp_forward,
     exp_backward,

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import TABLE
+from backproof.adapters.frameworks import TABLE, is_installed, package
+from backproof.adapters.protocol import AdapterError
 from backproof.campaign import campaign, saved_graphs
 from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace, backprop
@@ -51,9 +51,14 @@ def processor(adapter: str) -> Collection[str]:
 
 
 def installed(adapter: str) -> None:
-    """Skip the test where a framework is not installed."""
-    if not find_spec(adapter):
+    """Skip the test where a framework is not installed, or cannot live in this process."""
+    if not is_installed(adapter):
         pytest.skip(f"{adapter} is not installed")
+    if package(adapter) != adapter:  # such as Keras, which has one backend
+        try:
+            adapters.load(adapter)
+        except AdapterError as error:
+            pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("adapter", dict.fromkeys(finding.adapter for finding in FINDINGS))
@@ -103,7 +108,8 @@ def predicted(cell: tuple[Any, ...]) -> list[tuple[Link, Any]]:
     if not seen_here([finding], processor):
         pytest.skip(f"seen on {', '.join(finding.processors)}: {finding.cause}")
     certificate, witness = certified(*where)
-    red = [link.quantity for link in certificate.links if link.verdict != "inside"]
+    judged = [link for link in certificate.links if not link.is_not_judged]
+    red = [link.quantity for link in judged if link.verdict != "inside"]
     held = [q for q in red if witness.missed(formula, q) is None]
     return [(x, witness.of(x.quantity)) for x in certificate.links if x.quantity in held]
 

@@ -107,6 +107,17 @@ def test_gelu_far_from_zero(p: Precision, z: float) -> None:
         assert not ball.contains([1.01 * exactly]).any()
 
 
+def test_a_square_by_the_power_function() -> None:
+    """A square that is a power may be 16 ulps off, as OpenCL's powers may; a product is rounded."""
+    op, x, u = OPS["power"], Ball.exact([2.0], FLOAT32), FLOAT32.u
+    power = op.forms["a square as any power"].forward(x, exponent=2)
+    product = op.forward(x, exponent=2)
+
+    assert power.contains([4 * (1 + 30 * u)]).all()
+    assert not power.contains([4 * (1 + 34 * u)]).any()
+    assert not product.contains([4 * (1 + 3 * u)]).any()
+
+
 def test_a_gain_that_underflows() -> None:
     """Where g / ||v|| has one digit of float16 or none, what is computed from it is not wrong."""
     v = np.array([[-1.5, 1.5, 1.5, -1.5], [1.5, 1.5, 1.5, -1.5]])

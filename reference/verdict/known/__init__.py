@@ -20,9 +20,12 @@ from backproof.reference.verdict.known.activations import (
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.clipped import clipped
+from backproof.reference.verdict.known.constants import constants_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import (
     difference_of_complements,
+    flat_at_zero,
+    labels_constant_in_second_order,
     other_side_at_zero,
 )
 from backproof.reference.verdict.known.elementary import (
@@ -70,6 +73,7 @@ from backproof.reference.verdict.known.normalization import (
     difference_in_steps,
     difference_of_means,
     in_bfloat16,
+    mean_constant_in_second_order,
     mean_constant_without_gain,
     norms_cubed_in_float32,
     saved_in_bfloat16,
@@ -91,6 +95,7 @@ from backproof.reference.verdict.known.special import (
     erf_inv_of_sum,
 )
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
+from backproof.reference.verdict.known.truncated import truncated_products
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
 THREADS = 16
@@ -157,6 +162,11 @@ FORMULAS: Mapping[str, Formula] = {
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
     "3 z^2 beyond float16": Instead(gelu_that_overflows()),
     "Huber's loss in two parts": Instead(huber_in_parts()),
+    "constants in float32": Instead(constants_in_float32()),
+    "products cut off": Instead(truncated_products()),
+    "mean constant in second order": Instead(mean_constant_in_second_order()),
+    "labels constant in second order": Instead(labels_constant_in_second_order()),
+    "flat at a logit of zero": Instead(flat_at_zero()),
     "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),

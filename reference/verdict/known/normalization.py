@@ -307,6 +307,22 @@ def constants_in_forward_mode() -> dict[str, Op]:
     return {name: norm(name) for name in OVER}
 
 
+def mean_constant_in_second_order() -> dict[str, Op]:
+    """Return norms whose variance mean (x - m)^2 takes m for a constant.
+
+    Its gradient is right, as the mean of x - m is zero. The tangent of dvariance 2 (x - m) / n
+    lacks that of m, dvariance = -inv^2 sum(d xhat) / 2.
+    """
+
+    def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
+        xhat, inv = normalized(x, axes, eps)
+        m = mean(x, axes)
+        missing = inv * inv * mean(d * xhat, axes) * (m - stop(m))
+        return through_normalization(d, xhat, inv, axes) - missing
+
+    return with_right_values(norms(lambda *of: normalized(*of)[0], through))
+
+
 def cubed_flushed() -> dict[str, Op]:
     """Return norms without what inv^3 contributes, where float32 flushes it to zero.
 

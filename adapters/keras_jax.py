@@ -1,0 +1,17 @@
+"""Keras on JAX."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+from backproof.adapters.jax_grad import adapter as backend
+from backproof.adapters.keras_ops import on
+
+adapter = on(
+    backend,
+    "jax",
+    {
+        "float64": "Keras takes it for float32 on this backend",
+        **dict.fromkeys(("bfloat16", "float16"), "its findings are not settled yet"),
+    },
+)
