@@ -95,7 +95,7 @@ def test_what_is_made_is_a_target() -> None:
 
     assert {"verify", "test"} <= made <= targets
     assert re.search(
-        r"^verify: .*\n\t\$\(BIN\)/backproof verify .* \$\(ON_ALL_CORES\) .*$",
+        r"^verify: .*\n.* test_article.py\n\t\$\(BIN\)/backproof verify .* \$\(ON_ALL_CORES\) .*$",
         makefile,
         re.MULTILINE,
     )
