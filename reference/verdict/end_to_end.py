@@ -53,7 +53,10 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
 
 
 def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
-    """Yield the verdicts on the gradients of leaves; the near ones need no bound."""
+    """Yield the verdicts on the gradients of leaves, whose links are inside.
+
+    The near ones need no bound.
+    """
     found = {name: one for name in names if (one := near(sweep, name))}
     rest = [name for name in names if name not in found]
     found |= {link.quantity.of: link for link in bounded_gradients(sweep, rest)}
@@ -63,14 +66,11 @@ def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
 def near(sweep: Sweep, name: str) -> Link | None:
     """Return the verdict on a gradient that is near the sweep's; None where bounds decide."""
     quantity, exact = Quantity("derivative", name), sweep.exact[name]
-    link = sweep.links.get(quantity)
-    if link is None or link.verdict != "inside":
-        return None
     moved = sweep.float64(quantity) - exact
     apart = _relative(norm(moved), norm(exact))
     if not apart < 1:
         return None
-    share = _share(apart, link.resolution)
+    share = _share(apart, sweep.links[quantity].resolution)
     if share > 1:
         distance = float(np.sum(np.abs(moved)))
         share = _share(distance, sweep.allowed({name: np.sign(moved)}, distance))

@@ -111,9 +111,11 @@ class Once(Made):
 
     def __getitem__(self, name: str) -> Any:
         """Return an array. Raises KeyError."""
-        if name not in self.kept:
-            self.kept[name] = Made.__getitem__(self, name)
-        return self.kept[name]
+        try:
+            return self.kept[name]
+        except KeyError:
+            self.kept[name] = made = Made.__getitem__(self, name)
+            return made
 
 
 def over(above: Mapping[str, Any], below: Mapping[str, Any]) -> Made:

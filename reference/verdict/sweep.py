@@ -264,7 +264,7 @@ class Sweep:
     def allowed(self, u: Named, distance: float) -> float:
         """Return the first terms of the bound of <u, g>, as many as allow a distance; or all."""
         total = 0.0
-        for name, tangent in self.along(u, {}):
+        for name, tangent in self.along(u, self.replay.room.arrays()):
             total += 2 * moved_by(tangent, self.off_by(name)) * self.both
             if total >= distance:
                 break

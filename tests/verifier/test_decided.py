@@ -9,9 +9,10 @@ from backproof.reference.backprop import RIGHT, Trace, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.networks import mlp
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.end_to_end import held_loss
 from backproof.reference.verdict.judging import judged, no_terms, resolution
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify, held_end_to_end
@@ -284,9 +285,39 @@ def test_a_near_gradient_needs_no_bound(monkeypatch: pytest.MonkeyPatch) -> None
     leaves, trace = rounded(network, "float32")
     monkeypatch.delattr(Sweep, "bound")
 
-    assert {link.verdict for link in certify(network, leaves, trace, "float32").end_to_end} == {
-        "inside"
-    }
+    found = certify(network, leaves, trace, "float32")
+
+    assert {link.verdict for link in found.end_to_end} == {"inside"}
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_what_is_not_near_is_not_inside_of_a_wide_bound(wrong: int) -> None:
+    """Where the bound is wider than a gradient, zeros and its negative are not inside of it."""
+    network = mlp((4,) * 21, "tanh", batch=2)
+    leaves, trace = rounded(network, "bfloat16")
+    right = certify(network, leaves, trace, "bfloat16")
+    gradients = {name: wrong * a for name, a in trace.gradients.items()}
+    changed = Trace(trace.values, trace.cotangents, gradients)
+    replay = Replay(network, leaves, changed, PRECISIONS["bfloat16"])
+    found = held_end_to_end(replace(right, end_to_end=()), replay)
+
+    assert {link.verdict for link in right.end_to_end} == {"inside"}
+    assert {link.verdict for link in found.end_to_end[1:]} == {"refuted", "undecided"}
+
+
+def test_a_loss_that_is_not_near_is_not_inside_of_a_wide_bound() -> None:
+    """Where the bound is wider than the loss, zero is not inside of it."""
+    numbers = {"x": np.array([1.0, 1.0]), "w": np.array([1.0078125, -1.0])}
+    nodes = (Node("y", "exp", ("x",)), Node("z", "multiply", ("y", "w")), Node("E", "sum", ("z",)))
+    leaves, trace = rounded(network_of(*nodes, **numbers), "bfloat16")
+    zero = {**trace.values, "E": np.zeros_like(trace.values["E"])}
+    network = network_of(*nodes, **numbers)
+    found = [
+        held_loss(Sweep(Replay(network, leaves, replace(trace, values=v), PRECISIONS["bfloat16"])))
+        for v in (trace.values, zero)
+    ]
+
+    assert [link.verdict for link in found] == ["inside", "undecided"]
 
 
 def test_the_terms_that_are_enough_are_part_of_the_bound() -> None:
@@ -297,7 +328,8 @@ def test_the_terms_that_are_enough_are_part_of_the_bound() -> None:
     u = {"W1": np.ones_like(sweep.exact["W1"])}
     whole = sweep.bound(u)
 
-    assert sweep.allowed(u, np.inf) == pytest.approx(whole, rel=1e-12)
+    # Both are sums of the same terms, one of each value, in another order.
+    assert sweep.allowed(u, np.inf) == pytest.approx(whole, rel=gamma(len(sweep.values), FLOAT64.u))
     assert 0 < sweep.allowed(u, whole / 1e6) < whole
 
 
