@@ -147,14 +147,14 @@ def _serve(pipe: Connection, name: str, path: Path) -> None:
     """Answer calls, inside the adapter's process."""
     pipe.send_bytes(b"started")
     own = os.getpid()
-    served = _Served(name, path)
+    one = _Served(name, path)
     while True:
         try:
             method, arguments = unpacked(pipe.recv_bytes())
         except (EOFError, OSError):
             return
         try:
-            answer: list[Any] = [served.call(method, arguments), None]
+            answer: list[Any] = [one.call(method, arguments), None]
         except (AdapterError, Unsupported) as error:
             kind = "Unsupported" if isinstance(error, Unsupported) else "AdapterError"
             answer = [None, (kind, line(str(error)))]

@@ -138,16 +138,15 @@ def trained(
     leaves: Mapping[str, Array],
     optimizer: str,
     options: Mapping[str, Any],
-    steps: int,
-    gradient: Gradient | None = None,
+    *others: Any,
 ) -> tuple[list[Claim], Record]:
     """Return what one of an adapter's libraries claims of a training, and the training's record.
 
-    Arguments and errors: as of `train`.
+    library: its name. All other arguments and errors: those of `train`.
     """
     own = adapter.libraries[library]
     claims = own.claims_of(optimizer, options, {k: leaves[k] for k in sorted(network.trained)})
-    return claims, train(adapter, own, network, leaves, optimizer, options, steps, gradient)
+    return claims, train(adapter, own, network, leaves, optimizer, options, *others)
 
 
 def train(

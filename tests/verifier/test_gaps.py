@@ -1,8 +1,10 @@
 """What an adapter declares: ops, options and their values, precisions, inputs; and its skeleton."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -204,6 +206,22 @@ def test_a_framework_that_is_hostile_when_it_is_imported(
 
     with pytest.raises(AdapterError, match=f"adapter hostile: .*{how}"):
         load("hostile")
+
+
+def test_an_import_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was imported once is not tried again: not here, and not in processes started here."""
+    monkeypatch.setenv(trial.TRIED, "")
+    tried = list[list[str]]()
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        tried.append(command)
+        return SimpleNamespace(stdout=trial.DONE, returncode=0)
+
+    monkeypatch.setattr(trial.subprocess, "run", run)
+    for _ in range(2):
+        assert trial.refusal.__wrapped__("one") is None
+
+    assert (os.environ[trial.TRIED], len(tried)) == ("one", 1)
 
 
 def test_a_graph_without_a_dialect_is_a_script() -> None:
