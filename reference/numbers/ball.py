@@ -47,7 +47,7 @@ class Ball(Methods):
         """Take the arrays as they are; none is copied, none is written to."""
         self.mid: Array = np.asarray(mid, dtype=np.float64)
         self.rad: Any = rad
-        if not self.is_exact:
+        if type(rad) is not float or rad:
             self.rad = np.asarray(rad, dtype=np.float64)
             if self.rad.shape != self.mid.shape:
                 self.rad = np.broadcast_to(self.rad, self.mid.shape)

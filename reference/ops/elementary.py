@@ -158,7 +158,7 @@ def erf_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
 power = Op(
     power_forward,
     power_backward,
-    forms={"a square as any power": Op(lambda x, exponent: x**exponent, power_backward)},
+    forms={"a square as any power": Op(lambda x, *, exponent: x**exponent, power_backward)},
 )
 exp = Op(
     exp_forward,

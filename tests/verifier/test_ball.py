@@ -360,9 +360,10 @@ def test_rounded_holds_every_correct_rounding(p: Precision) -> None:
 
 
 def test_a_scalar_radius_is_a_radius() -> None:
-    """A sum is not taken for exact because NumPy made its radius a scalar."""
+    """A sum is not taken for exact because NumPy made its radius a scalar; nor is a float."""
     total = np.sum(Ball.exact([0.1, 0.2], FLOAT64))
 
+    assert not Ball(2.0, 0.5, FLOAT64).is_exact
     assert not total.is_exact
     assert total.rad > 0
     assert (total * 2.0).rad > 2 * total.rad

@@ -275,7 +275,8 @@ def test_a_recorded_cell_excuses_no_other_number() -> None:
     leaves, shapes = in_precision(network, "float32")
     trace, plain = traced(planted, Column("torch"), network, leaves, shapes, 1.0)
     replay = replayed(network, leaves, trace, plain, 1.0)
-    judge = Judge(planted, seen_here(FINDINGS, processor), "this", lambda _: None)
+    own = [finding for finding in FINDINGS if finding.adapter == "torch"]
+    judge = Judge(planted, seen_here(own, processor), "this", lambda _: None)
     cell = judge.cell(case, Column("torch"), "float32", "ops")
 
     with pytest.raises(RefutedError) as caught:
