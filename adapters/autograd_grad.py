@@ -24,13 +24,7 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]
     return values, gradients
 
 
-def dense(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
-    return np.matmul(x, W) if b is None else np.matmul(x, W) + b
-
-
-def conv(
-    x: Tensor, W: Tensor, b: Tensor | None = None, stride: Any = 1, padding: Any = 0
-) -> Tensor:
+def conv(x: Tensor, W: Tensor, *b: Tensor, stride: Any = 1, padding: Any = 0) -> Tensor:
     n = x.ndim - 2
     around = (padding,) * n if isinstance(padding, int) else padding
     width = [(p, p) if isinstance(p, int) else p for p in around]
@@ -42,7 +36,7 @@ def conv(
     strides = (stride,) * n if isinstance(stride, int) else stride
     if any(s > 1 for s in strides):
         z = z[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
-    return z if b is None else z + by_channel(b, x)
+    return z + by_channel(b[0], x) if b else z
 
 
 def by_channel(a: Tensor, x: Tensor) -> Tensor:
@@ -76,14 +70,8 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
 
 def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
     xhat = standardized(np.reshape(x, (len(x), groups, -1)), -1, eps)
-    return affine(np.reshape(xhat, x.shape), *parameters)
-
-
-def affine(xhat: Tensor, *parameters: Tensor) -> Tensor:
-    if not parameters:
-        return xhat
-    gamma, beta = (by_channel(a, xhat) for a in parameters)
-    return xhat * gamma + beta
+    gamma, beta = (by_channel(a, x) for a in parameters) if parameters else (1, 0)
+    return np.reshape(xhat, x.shape) * gamma + beta
 
 
 def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-5) -> Tensor:
@@ -129,7 +117,7 @@ adapter = Adapter(
     version=version("autograd"),
     ops={
         **{name: getattr(np, name) for name in OF_NUMPY},
-        "dense": dense,
+        "dense": lambda x, W, *b: sum(b, np.matmul(x, W)),
         "conv": conv,
         "embedding": lambda W, index: W[index],
         "sigmoid": special.expit,
@@ -206,6 +194,5 @@ adapter = Adapter(
         "where": "autograd's np.where does not sum the gradient of what it broadcasts",
         "triangular_solve transpose": "autograd.scipy.linalg takes no batch of matrices",
         "expand": "the gradient of np.broadcast_to raises where axes are new",
-        "bce_with_logits pos_weight": "not written",
     },
 )

@@ -1,7 +1,4 @@
-"""MLX on the CPU: mlx.core.value_and_grad, with mlx.nn's layers and losses.
-
-MLX keeps channels last: images are transposed before its layers, and back after them.
-"""
+"""MLX on the CPU: mlx.core.value_and_grad, with mlx.nn's layers and losses."""
 
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +7,14 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+from backproof.adapters.mlx_images import (
+    batch_norm,
+    conv,
+    conv_transpose,
+    group_norm,
+    pooled,
+    upsample,
+)
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 mx.set_default_device(mx.cpu)
@@ -28,55 +33,6 @@ def numpy(t: Tensor) -> Any:
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     (_, values), gradients = mx.value_and_grad(loss)(tensors)
     return values, gradients
-
-
-def channels_last(a: Tensor) -> Tensor:
-    return mx.moveaxis(a, 1, -1)
-
-
-def channels_first(a: Tensor) -> Tensor:
-    return mx.moveaxis(a, -1, 1)
-
-
-def conv(
-    x: Tensor, W: Tensor, *b: Tensor, padding: Any = 0, dilation: Any = 1, **options: Any
-) -> Tensor:
-    if not isinstance(padding, int):
-        pairs = [(n, n) if isinstance(n, int) else n for n in padding]
-        padding = tuple([pair[side] for pair in pairs] for side in (0, 1))
-    z = mx.conv_general(
-        channels_last(x), channels_last(W), padding=padding, kernel_dilation=dilation, **options
-    )
-    return channels_first(z + b[0] if b else z)
-
-
-def conv_transpose(x: Tensor, W: Tensor, *b: Tensor, **options: Any) -> Tensor:
-    transposed = (mx.conv_transpose1d, mx.conv_transpose2d, mx.conv_transpose3d)[x.ndim - 3]
-    z = transposed(channels_last(x), mx.moveaxis(W, 0, -1), **options)
-    return channels_first(z + b[0] if b else z)
-
-
-def pooled(name: str) -> Any:
-    def pool(x: Tensor, kernel_size: Any, stride: Any, padding: Any = 0) -> Tensor:
-        layer = getattr(nn, f"{name}{x.ndim - 2}d")(kernel_size, stride, padding)
-        return channels_first(layer(channels_last(x)))
-
-    return pool
-
-
-def with_parameters(layer: Any, *parameters: Tensor) -> Any:
-    layer.update(dict(zip(("weight", "bias"), parameters, strict=False)))
-    return layer
-
-
-def batch_norm(x: Tensor, *parameters: Tensor, eps: float = 1e-5) -> Tensor:
-    layer = nn.BatchNorm(x.shape[1], eps, track_running_stats=False)
-    return channels_first(with_parameters(layer, *parameters)(channels_last(x)))
-
-
-def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
-    layer = nn.GroupNorm(groups, x.shape[1], eps, bool(parameters), pytorch_compatible=True)
-    return channels_first(with_parameters(layer, *parameters)(channels_last(x)))
 
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
@@ -100,11 +56,6 @@ def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
 def meaned(loss: Any) -> Any:
     """Return a loss whose reduction is the mean by default."""
     return lambda y, t, **options: loss(y, t, **{"reduction": "mean", **options})
-
-
-def upsample(x: Tensor, scale_factor: int) -> Tensor:
-    layer = nn.Upsample((float(scale_factor),) * (x.ndim - 2))
-    return channels_first(layer(channels_last(x)))
 
 
 def index(i: Any) -> Any:

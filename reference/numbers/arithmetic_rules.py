@@ -5,6 +5,7 @@ import numpy as np
 from backproof.reference.numbers.ball import (
     UFUNCS,
     Ball,
+    least,
     nonzero_of,
     rounded_by,
     unit,
@@ -37,7 +38,7 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.asarray(a.mid * b.mid)
     size = np.abs(mid)
-    nonzero = np.min(size, initial=np.inf) > 0 or nonzero_of(a) & nonzero_of(b)
+    nonzero = least(size) > 0 or nonzero_of(a) & nonzero_of(b)
     if a.is_exact and b.is_exact:
         return Ball(mid, up(rounded_by(size, unit(p), p, nonzero)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y

@@ -16,7 +16,7 @@ the modelled precision's: below, a unit is always the sum u + u64 of the two uni
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cached_property
-from math import frexp, isfinite
+from math import frexp, isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -96,11 +96,20 @@ class Ball(Methods):
     @property
     def T(self) -> "Ball":
         """The transpose."""
-        turned = Ball(self.mid.T, self.rad if self.is_exact else self.rad.T, self.precision)
+        return self.moved(np.transpose)
+
+    def reshape(self, *shape: int) -> "Ball":
+        """Return the same entries in another shape."""
+        return self.moved(lambda a: a.reshape(*shape))
+
+    def moved(self, move: Callable[[Array], Array]) -> "Ball":
+        """Return the same entries in other places."""
+        rad = self.rad if self.is_exact else move(self.rad)
+        moved = Ball(move(self.mid), rad, self.precision)
         if "bound32" in self.__dict__:  # the bound is computed once for both
             bound, scale = self.bound32
-            turned.__dict__["bound32"] = bound.T, scale
-        return turned
+            moved.__dict__["bound32"] = move(bound), scale
+        return moved
 
     @cached_property
     def bound32(self) -> tuple[Array, float]:
@@ -110,18 +119,13 @@ class Ball(Methods):
         keeps B in float32's range. Where an entry is not finite, all of B is NaN.
         """
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
-        largest = max(float(np.max(size, initial=0)), -float(np.min(size, initial=0)))
-        if not np.isfinite(largest):
+        biggest = max(largest(size), -least(size))
+        if not isfinite(biggest):
             return np.full(self.shape, np.nan, np.float32), 1.0
-        scale = 2.0 ** max(np.frexp(largest)[1] - 1, FLOAT64.exponent) if largest else 1.0
+        scale = 2.0 ** max(frexp(biggest)[1] - 1, FLOAT64.exponent) if biggest else 1.0
         bound = np.empty(self.shape, np.float32)
         np.multiply(size, 1 / scale, out=bound, casting="same_kind")
         return np.abs(bound, out=bound), scale
-
-    def reshape(self, *shape: int) -> "Ball":
-        """Return the same entries in another shape."""
-        rad = self.rad if self.is_exact else self.rad.reshape(*shape)
-        return Ball(self.mid.reshape(*shape), rad, self.precision)
 
     def __bool__(self) -> bool:
         raise TypeError("a ball has no truth value; write np.where(x > 0, a, b) for `if x > 0`")
@@ -196,9 +200,9 @@ class Ball(Methods):
             np.abs(distance, out=distance)
             if not self.is_exact:
                 share = np.divide(distance, self.rad)
-                if not np.isnan(np.max(share, initial=0)):
+                if not isnan(largest(share)):
                     return share
-            if np.isnan(np.max(distance, initial=0)):  # infinity minus infinity
+            if isnan(largest(distance)):  # infinity minus infinity
                 distance = np.where((values == self.mid) & (self.rad == 0), 0, distance)
             if self.is_exact:
                 return np.where(distance > 0, np.inf, distance)
@@ -226,6 +230,16 @@ class Ball(Methods):
             return rule(*args, **kwargs)
 
 
+def largest(a: Array) -> float:
+    """Return the largest entry, NaN if there is one, and zero if there is none larger."""
+    return float(np.maximum.reduce(a, axis=None, initial=0))
+
+
+def least(a: Array) -> float:
+    """Return the smallest entry, NaN if there is one, and infinity if there is none."""
+    return float(np.minimum.reduce(a, axis=None, initial=np.inf))
+
+
 def unit(p: Precision) -> float:
     """Return the sum of the unit roundoffs of a precision and of float64."""
     return p.u + FLOAT64.u
@@ -241,8 +255,8 @@ def rounded_by(size: Array, relative: Any, p: Precision, nonzero: Any = None) ->
     lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
     rounding = np.asarray(relative * size)
     if nonzero is None:
-        nonzero = np.min(size, initial=np.inf) > 0 or size > 0
-    rounding += lost if np.all(nonzero) else np.where(nonzero, lost, 0)
+        nonzero = least(size) > 0 or size > 0
+    rounding += lost if nonzero is True or np.all(nonzero) else np.where(nonzero, lost, 0)
     return rounding
 
 
@@ -260,7 +274,7 @@ def up(rad: Array, n: int = 1) -> Array:
     n: the terms of its longest sum. No rule below rounds more than n + 15 times, one after another.
     """
     rad *= 1 + gamma(n + 15, FLOAT64.u)
-    if np.isnan(np.max(rad, initial=0)):  # zero times infinity: nothing is known
+    if isnan(largest(rad)):  # zero times infinity: nothing is known
         rad = np.where(np.isnan(rad), np.inf, rad)
     return rad
 
@@ -271,7 +285,7 @@ def unless_infinite(mid: Array, rad: Array, *operands: Ball) -> Array:
     It is where an operand is an infinity that is known, such as the fill of a mask, and the others
     have bounds. What overflows is not known.
     """
-    if np.isfinite(np.max(rad, initial=0)):
+    if isfinite(largest(rad)):
         return rad
     is_known, is_bounded = np.False_, np.isinf(mid)
     for a in operands:

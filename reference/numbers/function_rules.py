@@ -11,6 +11,7 @@ from backproof.reference.numbers.ball import (
     UFUNCS,
     Ball,
     ends,
+    largest,
     nonzero_of,
     read,
     rounded_by,
@@ -63,7 +64,7 @@ def _growth(x: Array, rad: Array, y: Array) -> Array:
 
     y: e^x.
     """
-    if np.max(rad, initial=0) < 1:
+    if largest(rad) < 1:
         return np.asarray(y * np.expm1(rad))
     end = x + rad + gamma(4, FLOAT64.u) * (np.abs(x) + rad)  # not below x + rad, once rounded
     return np.where(rad < 1, y * np.expm1(rad), np.exp(end))

@@ -73,6 +73,12 @@ class Precision:
     cos_ulp: float = 4
     pow_ulp: float = 16
 
+    def __hash__(self) -> int:
+        """Return a hash of what tells most precisions apart: it is asked for at every step."""
+        return hash(
+            (self.name, self.accumulator is None, self.flushes, self.zeroes, self.in_blocks)
+        )
+
     @property
     def u(self) -> float:
         """The unit roundoff, 2^-digits: the largest relative error of one rounding."""

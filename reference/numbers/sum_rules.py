@@ -9,6 +9,8 @@ from backproof.reference.numbers.ball import (
     FUNCTIONS,
     UFUNCS,
     Ball,
+    largest,
+    least,
     nonzero_of,
     read,
     rounded_by,
@@ -30,19 +32,23 @@ def _accumulated(
     Source: Higham, sec. 3.5 (inner products) and 4.2 (sums): gamma_n times the size.
     """
     wide = p.accumulator or p
-    terms = n * (size > 0 if nonzero is None else nonzero)
+    if nonzero is None:
+        nonzero = least(size) > 0 or size > 0
     rad, share = np.asarray(size), gamma(n, unit(wide))
     if p.in_blocks:  # which the midpoints need not be
         share = np.minimum(share, gamma(2 * np.ceil(np.sqrt(n)), wide.u) + gamma(n, FLOAT64.u))
     if p.in_parts:
         share = share + gamma(np.ceil(np.log2(np.maximum(n, 1))), p.u)
     # In place: the largest array of all is touched as seldom as possible. A sum of zeros is zero.
-    np.multiply(rad, share, out=rad, where=True if np.all(np.isfinite(share)) else rad != 0)
-    rad += terms * (2 * (wide.underflow + FLOAT64.underflow))
+    if largest(share) < np.inf:
+        rad *= share
+    else:
+        np.multiply(rad, share, out=rad, where=rad != 0)
+    rad += n * nonzero * (2 * (wide.underflow + FLOAT64.underflow))
     rad += spread
     if p.accumulator:
         rad += rounded_by(np.abs(mid) + rad, p.u, p)
-    return Ball(mid, up(rad, int(np.max(n, initial=0))), p)
+    return Ball(mid, up(rad, int(largest(n))), p)
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -64,11 +70,11 @@ def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
     It is computed in float32, unless an entry is so small that underflow matters there: in each of
     n terms either factor, the product or the sum may underflow, 8 n minimum32 in all.
     """
-    n, nonzero = a.shape[-1], np.True_
+    n, nonzero = a.shape[-1], True
     (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
     product = bound_a @ bound_b
     small = 8 * n * FLOAT32.minimum / FLOAT32.u
-    fits = np.min(product, initial=np.inf) >= small  # NaN does not
+    fits = least(product) >= small  # NaN does not
     if not fits:  # except for the rows and the columns of zeros
         rows, columns = np.any(nonzero_of(a), axis=-1), np.any(nonzero_of(b), axis=-2)
         nonzero = rows[..., :, None] & columns[..., None, :]

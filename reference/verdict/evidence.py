@@ -19,6 +19,9 @@ from backproof.reference.ops import Array
 
 CHANCE = 1 / 100
 """What happens less often by chance is not taken for chance."""
+SMALLEST_SQUARE = float(np.finfo(float).tiny / np.finfo(float).eps)
+"""Of this and larger sums of squares none that matters has underflowed."""
+
 DIGIT = 1 / 10
 """The sharpness that proves one decimal digit."""
 
@@ -146,7 +149,7 @@ def norm(a: Array) -> float:
     flat = np.ravel(a)
     with np.errstate(over="ignore", under="ignore"):
         square = float(np.dot(flat, flat))
-    if np.finfo(float).tiny / np.finfo(float).eps < square < np.inf:
+    if SMALLEST_SQUARE < square < np.inf:
         return square**0.5
     largest = float(np.max(np.abs(flat), initial=0))
     return largest * float(np.linalg.norm(flat / largest)) if 0 < largest < np.inf else largest

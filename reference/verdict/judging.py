@@ -234,6 +234,8 @@ def resolution(ball: Ball, exact: Array) -> float:
     It is 0 where nothing is rounded, and infinity where nothing is known. Entries that are known to
     be infinite are left out.
     """
+    if ball.is_exact and ball.mid is exact:
+        return 0.0
     far = norm(reach(ball, exact))
     if far == 0:
         return 0.0
@@ -253,7 +255,7 @@ def reach(ball: Ball, exact: Array) -> Array:
 
 def radii(ball: Ball) -> Array:
     """Return the radius of every entry."""
-    return np.broadcast_to(np.asarray(ball.rad), ball.shape)
+    return np.broadcast_to(0.0, ball.shape) if ball.is_exact else np.asarray(ball.rad)
 
 
 def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:

@@ -225,6 +225,8 @@ class Replay:
 
     def cause(self, needed: Iterable[Quantity]) -> Quantity | None:
         """Return the quantity that keeps a link with some operands from being judged, or None."""
+        if not self.unusable:
+            return None
         return next((self.unusable[q] for q in needed if q in self.unusable), None)
 
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
@@ -353,9 +355,10 @@ class Replay:
         array, own = self.seen(quantity), self.of(quantity.of)
         if p.digits < own.digits or p.zeroes:
             return self.number(array, own, p)
-        if (quantity, p) not in self.balls:
-            self.balls[quantity, p] = self.number(array, own, p)
-        return self.balls[quantity, p]
+        ball = self.balls.get((quantity, p))
+        if ball is None:
+            self.balls[quantity, p] = ball = self.number(array, own, p)
+        return ball
 
 
 def as_read(array: Array, asked: Precision, p: Precision) -> Ball:

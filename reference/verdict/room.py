@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -30,9 +29,9 @@ class Recent(dict[Any, Any]):
     def __setitem__(self, key: Any, made: Any) -> None:
         """Keep an operand, and let the oldest ones go while there are too many numbers."""
         super().__setitem__(key, made)
-        self.entries += prod(np.shape(made))
+        self.entries += made.size
         while self.entries > self.most and len(self) > 1:
-            self.entries -= prod(np.shape(self.pop(next(iter(self)))))
+            self.entries -= self.pop(next(iter(self))).size
 
 
 @dataclass
