@@ -1,16 +1,23 @@
 """Who is more accurate than the textbook's formula is right, and how it was done is named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backproof.reference.backprop import Rules, Trace, backprop
 from backproof.reference.network import Network
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
+from backproof.reference.numbers.stepwise import Stepwise
 from backproof.reference.ops import OPS, Array
+from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.replay import of_op
+from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.one_op import network_of, verdict_on
 
 FINE = pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -130,3 +137,75 @@ def test_a_gain_that_underflows() -> None:
     link = verdict_on(network, "float16", np.float16(np.float64(r) * c - v * dn))
 
     assert link.verdict != "refuted", str(link)
+
+
+OF_TANGENTS = {
+    "ELU'' 0 at zero",
+    "each operand's tangent alone",
+    "log s'' as (s - 1) s",
+    "tanh'' from the input's tangent",
+    "the tangent from the output",
+    "the tangents' difference",
+}
+OF_OTHER_NUMBERS = {
+    "a square as any power",
+    "adds up in one sum",
+    "digamma in Lanczos's terms",
+    "erf_inv of a rounded operand",
+    "erf_inv' from the output",
+    "folded into scale and shift",
+    "hard swish' multiplied out, mean of both slopes",
+    "lgamma in Lanczos's terms",
+    "log s' as 1 - s",
+    "log s' as e^(y - z)",
+    "log softmax' from the input",
+    "mish' from the input",
+    "rsqrt' from both",
+    "rsqrt' from the output",
+    "scaled by g / ||v||",
+    "scales the products",
+    "sigmoid' from the input in glu",
+    "sigmoid' from the output",
+    "slope -1 at zero in l1_loss",
+    "slope 1 at its threshold",
+    "slope 1 at zero in l1_loss",
+    "slope 1 at zero in prelu",
+    "softmax' multiplied out",
+    "sums the bias among the products",
+    "tanh short of 1 far out",
+    "the last of equal entries in max_pool",
+    "shared among equal entries in max_pool",
+}
+"""Forms that only tangents show, and those that need other numbers than the cases of ops have."""
+
+FORMS = [
+    (name, form)
+    for name, op in OPS.items()
+    for form in op.forms
+    if not {form, of_op(form, name)} & (OF_TANGENTS | OF_OTHER_NUMBERS)
+]
+
+
+def passes_by(name: str, form: str) -> Iterator[Certificate]:
+    """Yield the certificates of an op's cases, each step computed in a form in the precision."""
+    rules = Rules(ops={**OPS, name: OPS[name].forms[form]})
+    for case, precision in product(OP_CASES.values(), PRECISIONS):
+        network = case.network()
+        if network.nodes[0].op == name:
+            leaves = network.leaves(lambda a, p=precision: Stepwise.of(a.astype(p)))
+            with np.errstate(all="ignore"):
+                trace = backprop(network, leaves, rules)
+                kept = [
+                    {k: np.asarray(a) for k, a in arrays.items()}
+                    for arrays in (leaves, trace.values, trace.cotangents, trace.gradients)
+                ]
+                yield certify(network, kept[0], Trace(*kept[1:]), precision)
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_a_form_shows(name: str, form: str) -> None:
+    """Numbers computed in a form are inside because of it, and the link names it."""
+    called = {form, of_op(form, name)}
+    links = (link for found in passes_by(name, form) for link in found.links)
+
+    assert any(link.verdict == "inside" and called & {*link.properties} for link in links)
