@@ -65,7 +65,7 @@ TABLE = {
             "vmap": Traits(),
             "vmap_first": Traits(),
             "checkpoint": Traits(),
-            "compile": Traits(compiled="passes", share=100, slow=True),
+            "compile": Traits(compiled="passes", share=250, slow=True),
             "threads": Traits(),
             "compile_threads": PASSES,
         },

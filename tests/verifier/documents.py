@@ -81,7 +81,8 @@ def shows(expected: str, printed: str) -> bool:
     """Return whether an output is as shown; `...` stands for anything, widths of tables are free.
 
     A line of `...` alone stands for any lines, or none. Digits of agreement and shares of balls
-    depend on the processor. So a number of one or two decimals matches any other of as many.
+    depend on the processor. So a number of one or two decimals matches any other of as many, and
+    the last digits of a number that is shown with all that it has are left out.
     """
     pattern = re.sub(r"^\.\.\.\n", "...", _narrow(expected), flags=re.MULTILINE)
     return OutputChecker().check_output(pattern, _narrow(printed), ELLIPSIS)
@@ -89,10 +90,16 @@ def shows(expected: str, printed: str) -> bool:
 
 def _narrow(text: str) -> str:
     lines = (re.sub(r"-{2,}|={2,}| +", " ", line).strip() for line in text.splitlines())
-    return "".join(f"{re.sub(PROCESSORS, _zeros, line)}\n" for line in lines if line)
+    lines = (re.sub(PROCESSORS, _zeros, re.sub(WHOLE, _start, line)) for line in lines)
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 PROCESSORS = re.compile(r"(?<!\S)\d+\.\d{1,2}(?!\S)")
+WHOLE = re.compile(r"\d+\.\d{9,}(?:e-?\d+)?")
+
+
+def _start(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.4g}"
 
 
 def _zeros(number: re.Match[str]) -> str:

@@ -83,6 +83,15 @@ def test_another_output_is_seen(right: str, wrong: str) -> None:
     assert not shows(expected.replace(right, wrong), printed)
 
 
+@pytest.mark.parametrize(
+    ("printed", "same"),
+    [("0.00034751047496683896", True), ("0.00034761038755534760", False), ("0.00034751", False)],
+)
+def test_the_last_digits_depend_on_the_processor(printed: str, same: bool) -> None:  # noqa: FBT001
+    """A number that is shown with all its digits is the same to four of them."""
+    assert same == shows("found 0.0003475103876553476\n", f"found {printed}\n")
+
+
 COMMANDS = [command for block in BLOCKS for command, _ in block.commands]
 COMMANDS += re.findall(r"`((?:make|python -m|pytest|backproof) [^`]+)`", "".join(TEXTS.values()))
 

@@ -70,12 +70,12 @@ def verified(version: str) -> tuple[str, dict[str, Any]]:
 
 
 def test_every_build_gets_the_same_verdicts() -> None:
-    """The wheels of PyPI for Linux and for macOS, and the CPU build, are one release."""
-    runs = [verified(build)[1] for build in ("2.13.0", "2.13.0+cu130", "2.13.0+cpu")]
+    """The wheels of PyPI for macOS and for Linux are one release."""
+    macos, linux = (verified(build)[1] for build in ("2.13.0", "2.13.0+cu130"))
 
-    assert "known" in runs[0].values()
-    assert "refuted" not in runs[0].values()
-    assert runs[0] == runs[1] == runs[2]
+    assert "known" in macos.values()
+    assert "refuted" not in macos.values()
+    assert macos == linux
 
 
 def test_another_release_is_red_and_recognized() -> None:
