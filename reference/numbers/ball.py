@@ -199,9 +199,10 @@ class Ball(Methods):
             distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
             np.abs(distance, out=distance)
             if not self.is_exact:
-                share = np.divide(distance, self.rad)
+                share = np.divide(distance, self.rad, out=distance)
                 if not isnan(largest(share)):
                     return share
+                distance = np.abs(np.subtract(values, self.mid, dtype=np.float64))
             if isnan(largest(distance)):  # infinity minus infinity
                 distance = np.where((values == self.mid) & (self.rad == 0), 0, distance)
             if self.is_exact:
@@ -248,14 +249,15 @@ def unit(p: Precision) -> float:
 def rounded_by(size: Array, relative: Any, p: Precision, nonzero: Any = None) -> Array:
     """Return a bound of what one rounding changes; an exact zero is not rounded.
 
-    size:    a bound of the magnitude. relative: of the relative error.
+    size:    a bound of the magnitude; overwritten. relative: of the relative error.
     nonzero: where the number is not exactly zero. None: wherever the size is not; that will not do
              where the size itself may have underflowed in float64.
     """
     lost = p.underflow + 2 * FLOAT64.underflow  # the precision's; the midpoint's and the radius's
-    rounding = np.asarray(relative * size)
     if nonzero is None:
         nonzero = least(size) > 0 or size > 0
+    rounding = np.asarray(size)
+    rounding *= relative
     rounding += lost if nonzero is True or np.all(nonzero) else np.where(nonzero, lost, 0)
     return rounding
 

@@ -45,7 +45,8 @@ def _accumulated(
     else:
         np.multiply(rad, share, out=rad, where=rad != 0)
     rad += n * nonzero * (2 * (wide.underflow + FLOAT64.underflow))
-    rad += spread
+    if isinstance(spread, np.ndarray):
+        rad += spread
     if p.accumulator:
         rad += rounded_by(np.abs(mid) + rad, p.u, p)
     return Ball(mid, up(rad, int(largest(n))), p)
@@ -55,11 +56,9 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
     if p.products:
         a, b = (ball.nearest(p.products) for ball in (a, b))
     n = a.shape[-1]
-    spread = 0.0
-    if not (a.is_exact and b.is_exact):
-        zero = np.zeros(())
-        rad_a, rad_b = (np.broadcast_to(x.rad + zero, x.shape) for x in (a, b))
-        spread = np.abs(a.mid) @ rad_b + rad_a @ (np.abs(b.mid) + rad_b)
+    spread = 0.0 if b.is_exact else np.abs(a.mid) @ b.rad
+    if not a.is_exact:
+        spread += a.rad @ (np.abs(b.mid) + b.rad)
     size, nonzero = _product_of_bounds(a, b)
     return _accumulated(a.mid @ b.mid, size, spread, n, p, nonzero)
 
@@ -80,10 +79,10 @@ def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
         nonzero = rows[..., :, None] & columns[..., None, :]
         fits = np.min(product, initial=np.inf, where=nonzero) >= small
     if fits:
-        size = product.astype(np.float64)
-        size *= 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow
-        size *= scale_a
-        size *= scale_b
+        larger = 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow
+        size = np.multiply(product, larger * scale_a, dtype=np.float64)
+        if scale_b != 1:
+            size *= scale_b
         return np.asarray(size), nonzero
     terms = nonzero_of(a).astype(np.float32) @ nonzero_of(b).astype(np.float32)
     return (np.abs(a.mid) + a.rad) @ (np.abs(b.mid) + b.rad), terms > 0
