@@ -78,7 +78,7 @@ class Library:
     version:     the library's version, for reports.
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
-    unsupported: optimizer or "optimizer option" -> why the library does not support it.
+    unsupported: optimizer, "optimizer option" or "schedule" -> why the library does not support it.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
@@ -99,7 +99,8 @@ class Library:
 
     def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
-        for name in (optimizer, *(f"{optimizer} {option}" for option in options)):
+        schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
+        for name in (optimizer, *(f"{optimizer} {option}" for option in options), *schedule):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         return self.claims[optimizer]

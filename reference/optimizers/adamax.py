@@ -1,5 +1,7 @@
 """Adamax (Kingma and Ba 2015, sec. 7.1): Adam with the largest gradient instead of the mean."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from backproof.reference.optimizers.adam import decoupled
@@ -33,3 +35,24 @@ def adamax(
         forms=interpolated(beta1),
     )
     return decoupled(right, lr, weight_decay) if decoupled_weight_decay else right
+
+
+def adamax_eps_last(
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-7,
+    *,
+    bias_correction: bool = True,
+) -> Optimizer:
+    """Return w - lr (m / c1) / (largest + eps), where largest <- max(beta2 largest, |g|).
+
+    Source: Kingma and Ba 2015, alg. 2, where eps is zero. Without a bias correction c1 is one.
+    """
+    right = adamax(lr, beta1, beta2)
+    lines = {
+        "largest": lambda g, largest: np.maximum(beta2 * largest, np.abs(g)),
+        "u": lambda m, largest, c1: (m / c1) / (largest + eps),
+    }
+    scalars = right.scalars if bias_correction else {"c1": lambda t: 1 + 0 * t}
+    return replace(right, lines={**right.lines, **lines}, scalars=scalars)

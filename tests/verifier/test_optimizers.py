@@ -13,6 +13,7 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.training import MINIMUM, train
+from backproof.reference.backprop import Trace
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
@@ -23,6 +24,7 @@ from backproof.reference.verdict.faults.matrix_optimizers import OF_MATRICES
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
 from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.training import (
     AFTER,
     Steps,
@@ -48,15 +50,18 @@ SHOWN = re.compile(r"clipped|read|x\d|update|w")
 """The lines that are shown, beside the states."""
 
 OTHERS = {
+    "sgd": ("sgd_from_zero", "sgd_of_steps"),
+    "adam": ("adam_eps_hat",),
+    "adamax": ("adamax_eps_last",),
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
     "rprop": ("rprop_of_steps",),
-    "amsgrad": ("amsgrad_corrected",),
+    "amsgrad": ("amsgrad_corrected", "amsgrad_eps_hat"),
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
     "clip_by_norm": ("clip_by_norm_softened",),
-    "adafactor": ("adafactor_clamped",),
-    "muon": ("muon_corrected",),
+    "adafactor": ("adafactor_clamped", "adafactor_relative"),
+    "muon": ("muon_corrected", "muon_uncorrected"),
     "lbfgs": ("lbfgs_of_steps",),
 }
 """Optimizer -> its other definitions."""
@@ -325,10 +330,25 @@ def test_a_witness_of_groups_replays_each_link_by_its_own_group() -> None:
     """A link is replayed by the optimizer of its parameter's group."""
     right, other = OPTIMIZERS["sgd"](lr=0.5), OPTIMIZERS["sgd"](lr=0.25)
     parts = in_groups([(right, ("W",)), (other, ("b",))], trained(right))
-    witness = GroupWitnesses([Steps(*part, FLOAT64) for part in parts])
-    replayed = [witness.of(Quantity("state", f"w of {name}")).values for name in ("W", "b")]
+    witness = GroupWitnesses([Steps(*part, FLOAT64) for part in parts], replay_of_nothing)
+    replayed = [witness.of(Quantity("state", f"w of {name}"))[0].values for name in ("W", "b")]
 
     assert [steps.optimizer for steps in replayed if isinstance(steps, Steps)] == [right, other]
+
+
+def test_a_witness_of_groups_replays_the_pass_of_a_step() -> None:
+    """A value "in step 3" is replayed from the third pass, under its own name."""
+    of = GroupWitnesses([], lambda step: replace(replay_of_nothing(step), scale=step))
+    witness, own = of.of(Quantity("value", "net1 in step 3"))
+
+    assert isinstance(witness.values, Replay)
+    assert (witness.values.scale, own) == (2, Quantity("value", "net1"))
+
+
+def replay_of_nothing(_: int) -> Replay:
+    """Return a replay of nothing that was seen."""
+    network = TRAINED["article"].network()
+    return Replay(network, {}, Trace({}, {}, {}), FLOAT64)
 
 
 FRAMEWORKS = ("torch", "jax")
