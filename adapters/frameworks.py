@@ -124,7 +124,10 @@ TABLE = {
     ),
     "paddle": Framework(module="backproof.adapters.paddle_grad", traits=Traits(share=10)),
     "tinygrad": Framework(
-        module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
+        module="backproof.adapters.tinygrad_gradient",
+        traits=Traits(compiled="ops", slow=True),
+        libraries=("optim",),
+        trains_in=("float32",),
     ),
     "tensorflow": Framework(
         module="backproof.adapters.tensorflow_tape",
@@ -138,12 +141,16 @@ TABLE = {
 }
 TABLE |= {
     f"keras_{backend}": Framework(
-        module=f"backproof.adapters.keras_{backend}", package="keras", traits=traits
+        module=f"backproof.adapters.keras_{backend}",
+        package="keras",
+        traits=traits,
+        libraries=("optimizers",),
+        trains_in=precisions,
     )
-    for backend, traits in (
-        ("tensorflow", Traits()),
-        ("jax", Traits(compiled="ops")),
-        ("torch", Traits()),
+    for backend, traits, precisions in (
+        ("tensorflow", Traits(), ("float64", "float32")),
+        ("jax", Traits(compiled="ops"), ("float32",)),
+        ("torch", Traits(), ("float32",)),
     )
 }
 """Name of a framework, and of its package if that has no other name -> the framework."""

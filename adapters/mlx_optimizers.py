@@ -65,8 +65,11 @@ RULES = {
         "adafactor_relative",
         adafactor,
         {
-            **{"lr": "learning_rate", "eps": "eps", "min_scale": "eps", "momentum": "beta_1"},
-            **{"clipping_threshold": "clip_threshold"},
+            "lr": "learning_rate",
+            "eps": "eps",
+            "min_scale": "eps",
+            "momentum": "beta_1",
+            "clipping_threshold": "clip_threshold",
             "multiply_by_parameter_scale": "scale_parameter",
         },
         {"exp_avg_sq_row": "row", "exp_avg_sq_col": "column", "exp_avg_sq": "v", "exp_avg": "b"},

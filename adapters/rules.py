@@ -21,6 +21,8 @@ NAMES = {
 }
 """Every option that any definition has."""
 
+NEGATIVE = "-"
+
 REQUIRED = {"lr": 1e-3}
 """What is given where a class has no default and a scenario gives none."""
 
@@ -32,8 +34,8 @@ class Rule:
     definition: what it is claimed to be.
     make:       the framework's own class or function.
     called:     option -> the framework's name of it, where that is another one; two options that
-                have one name are given as a pair.
-    states:     the framework's name of a state -> the definition's.
+                have one name are given as a pair. After a minus sign: its negative has the name.
+    states:     the framework's name of a state -> the definition's, or that of its negative.
     claims:     what the framework always does: options of the definition that it does not have.
     """
 
@@ -45,16 +47,24 @@ class Rule:
 
     def has(self, option: str) -> bool:
         """Return whether the framework has an option."""
-        return self.called.get(option, option) in signature(self.make).parameters
+        return self.name(option) in signature(self.make).parameters
+
+    def name(self, option: str) -> str:
+        """Return the framework's name of an option."""
+        return self.called.get(option, option).removeprefix(NEGATIVE)
+
+    def signed(self, option: str, value: Any) -> Any:
+        """Return a value of an option as the framework has it, or the other way round."""
+        return -value if self.called.get(option, "").startswith(NEGATIVE) else value
 
     def default(self, option: str) -> Any:
         """Return the framework's own default of an option, which it has; None where it has none."""
-        name = self.called.get(option, option)
+        name = self.name(option)
         value = signature(self.make).parameters[name].default
         if value is Parameter.empty:
             return REQUIRED.get(option)
         pair = self.together(name)
-        return value[pair.index(option)] if len(pair) > 1 else value
+        return value[pair.index(option)] if len(pair) > 1 else self.signed(option, value)
 
     def together(self, name: str) -> list[str]:
         """Return the options that have a name of the framework's."""
@@ -78,15 +88,15 @@ class Rule:
         given = {k: v for k, v in REQUIRED.items() if self.has(k) and self.default(k) == v}
         found: dict[str, Any] = {}
         for option, value in {**given, **options}.items():
-            name = self.called.get(option, option)
+            name = self.name(option)
             pair = self.together(name)
             values = [options.get(one, self.default(one)) for one in pair]
-            found[name] = tuple(values) if len(pair) > 1 else value
+            found[name] = tuple(values) if len(pair) > 1 else self.signed(option, value)
         return found
 
 
 Starting = Callable[[Rule, dict[str, Tensor], dict[str, Any]], Step]
-"""From a rule, the parameters of a group and arguments to the group's step, of which "w" has all."""
+"""From a rule, the parameters of a group, and arguments: to the step of the group."""
 
 
 def library(
@@ -106,13 +116,7 @@ def library(
     as of `Rule` and `Library`.
     """
     kinds = alone or {}
-    lacks = {name: f"{framework} has none" for name in OPTIMIZERS if name not in rules}
-    for name, rule in rules.items():
-        for option in {*NAMES} - {*REQUIRED}:
-            if not rule.has(option):
-                lacks[f"{name} {option}"] = f"{framework}'s {rule.make.__name__} has no such option"
-    if scheduled is None:
-        lacks["schedule"] = f"{framework} has no schedules"
+    lacks = {"schedule": f"{framework} has none"} if scheduled is None else {}
 
     def start(optimizer: str, parameters: dict[str, Tensor], options: Mapping[str, Any]) -> Step:
         rule, now = rules[optimizer], dict(parameters)
@@ -128,7 +132,8 @@ def library(
             shown: dict[str, dict[str, Tensor]] = {"w": now}
             for of_group in groups:
                 for line, arrays in of_group(gradients).items():
-                    shown.setdefault(line, {}).update(arrays)
+                    signed = {k: -a for k, a in arrays.items()} if line[0] == NEGATIVE else arrays
+                    shown.setdefault(line.removeprefix(NEGATIVE), {}).update(signed)
             return shown
 
         return step
@@ -137,8 +142,19 @@ def library(
         version,
         {name: rule.definition for name, rule in rules.items()},
         start,
-        {**lacks, **unsupported},
+        {**lacking(framework, rules), **lacks, **unsupported},
         defaults={name: rule.defaults for name, rule in rules.items()},
         narrow=narrow,
         alone=kinds,
     )
+
+
+def lacking(framework: str, rules: Mapping[str, Rule]) -> dict[str, str]:
+    """Return why a framework does not support what it has no rule or no argument for."""
+    found = {name: f"{framework} has none" for name in OPTIMIZERS if name not in rules}
+    for name, rule in rules.items():
+        made = getattr(rule.make, "__name__", name)
+        for option in {*NAMES} - {*REQUIRED}:
+            if not rule.has(option):
+                found[f"{name} {option}"] = f"{framework}'s {made} has no such option"
+    return found

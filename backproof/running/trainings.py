@@ -102,7 +102,9 @@ class Trainings:
                 own = [link.name for link in certificate.wrong] if faults else [red.name]
                 yield Diagnosis(red, tuple(faults), "the first step that is wrong", tuple(own))
 
-            self.judge.report_verdict(certificate, cell, GroupWitnesses(replays, replay), explain=explain)
+            self.judge.report_verdict(
+                certificate, cell, GroupWitnesses(replays, replay), explain=explain
+            )
 
         return record, cell, check
 

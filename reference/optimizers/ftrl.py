@@ -24,14 +24,15 @@ def ftrl(
     """
 
     def z(z: Any, w: Any, g: Any, n: Any) -> Any:
-        grown = np.power(n + g * g, power) - np.power(n, power)
+        grown = np.where(g == 0, 0, np.power(n + g * g, power) - np.power(n, power))
         return z + (g + 2 * shrinkage * w - grown / lr * w)
 
-    def w(z: Any, n: Any) -> Any:
+    def w(z: Any, n: Any, l2: Any) -> Any:
         nearer = np.minimum(np.maximum(z, -l1), l1) - z
         return nearer / ((beta + np.power(n, power)) / lr + l2)
 
     return Optimizer(
         lines={"z": z, "n": lambda n, g: n + g * g, "w": w},
         start={"z": 0.0, "n": initial_accumulator_value},
+        scalars={"l2": lambda t: l2 + 0 * t},
     )

@@ -81,8 +81,11 @@ from backproof.reference.verdict.known.normalization import (
 )
 from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
+    always_relative,
+    betas_in_float32,
     decay_in_float32,
     length_in_float32,
+    penalty_twice,
     product_in_float32,
     rates_in_float32,
     schedule_in_float32,
@@ -176,6 +179,9 @@ FORMULAS: Mapping[str, Formula] = {
     "decay in float32": Defined(decay_in_float32),
     "accumulator that starts at zero": Defined(accumulator_of_zero),
     "step of the gradient before": Defined(step_before),
+    "relative step in any case": Defined(always_relative),
+    "l2 twice": Defined(penalty_twice),
+    "betas in float32": Defined(betas_in_float32),
     "tangents in float64": OfDtype("float64"),
 }
 """Name -> what is computed instead."""

@@ -3,6 +3,7 @@
 Each raises KeyError for an optimizer without the lines that it changes.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.optimizers import Optimizer
+from backproof.reference.optimizers.optimizer import Formula, reading
 
 
 def product_in_float32(right: Optimizer) -> Optimizer:
@@ -92,3 +94,42 @@ def length_in_float32(right: Optimizer) -> Optimizer:
         return np.sqrt(share / ((limit - 4) * (limit - 2) * length))
 
     return replace(right, scalars={**right.scalars, "rho": rho, "r": r})
+
+
+def always_relative(right: Optimizer) -> Optimizer:
+    """Return Adafactor whose rate is bounded by 1 / sqrt(t) where its step is not relative, too."""
+    rho = right.scalars["rho"]
+
+    def bounded(t: Any) -> Any:
+        return np.minimum(rho(t), 1 / np.sqrt(t))
+
+    return replace(right, scalars={**right.scalars, "rho": bounded})
+
+
+def penalty_twice(right: Optimizer) -> Optimizer:
+    """Return FTRL that adds l2 twice."""
+    l2 = right.scalars["l2"]
+    return replace(right, scalars={**right.scalars, "l2": lambda t: 2 * l2(t)})
+
+
+def betas_in_float32(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose means have their betas in float32, and 1 - beta from them.
+
+    Near one such a beta has few digits of 1 - beta.
+    """
+
+    m, v = right.lines["m"], right.lines.get("v")
+    lines = {"m": mean("m", m, lambda g: g)}
+    if v:
+        lines["v"] = mean("v", v, lambda g: g * g)
+    return replace(right, lines={**right.lines, **lines}, forms={})
+
+
+def mean(name: str, right: Formula, of: Callable[[Any], Any]) -> Formula:
+    """Return the running mean of f(g) whose beta, as the right one has it, is rounded to float32."""
+    beta = float(np.float32(right(g=0.0, **{name: 1.0})))
+
+    def line(g: Any, before: Any) -> Any:
+        return beta * before + (1 - beta) * of(g)
+
+    return reading(line, "g", name)
