@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from warnings import catch_warnings
 
 import keras
 from keras import ops, optimizers
@@ -84,7 +85,7 @@ RULES = {
         claims={"momentum_decay": 1.0},
     ),
     "lamb": of("lamb", optimizers.Lamb, states=MOMENTS),
-    "lion": of("lion", optimizers.Lion, states={"_momentums": "m"}),
+    "lion": of("lion", optimizers.Lion, states={"_momentums": "m"}, claims={"weight_decay": 0.0}),
     "adafactor": Rule(
         "adafactor_relative",
         optimizers.Adafactor,
@@ -143,7 +144,7 @@ def starting(rule: Rule, parameters: dict[str, Tensor], arguments: dict[str, Any
         of.build([*variables.values()])
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
-        with in_dtype_of(parameters):
+        with in_dtype_of(parameters), catch_warnings(action="ignore"):  # NumPy's, of NAdam's arrays
             of.apply([gradients[name] for name in variables])
         shown = {"w": {name: native(w) for name, w in variables.items()}}
         for state, line in rule.states.items():
@@ -196,6 +197,7 @@ def claimed(rule: str, options: Mapping[str, Any], w: Any) -> tuple[str, Mapping
     """Return what is claimed of a parameter: Adafactor and Muon do not treat all shapes alike."""
     given = {name: value for name, value in options.items() if name != MINIMUM}
     given["decay_first"] = given.pop("weight_decay", 0.0)
+    given |= RULES[rule].claims
     if rule == "adafactor":
         given["factored"] = w.ndim > 1
     if rule == "muon" and w.ndim != MATRIX:

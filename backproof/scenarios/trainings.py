@@ -294,8 +294,8 @@ def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[An
 def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
     """Yield library, network's name, options' name and precision.
 
-    Every option runs on one network, in the precisions of the framework in turn; each plain form on all, in
-    both; where each shape compiles anew, on `FEW`. large: every option on all, in both.
+    Every option runs on one network, in the framework's precisions in turn; each plain form on all,
+    in both; where each shape compiles anew, on `FEW`. large: every option on all, in both.
     """
     networks = [name for name in TRAINED if name != SENTENCE]
     for library, network, name in product(libraries(frameworks), networks, OPTIONS):

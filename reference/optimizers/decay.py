@@ -26,8 +26,11 @@ def decaying(definition: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
             right,
             lines={"decayed": lambda w: w - lr * decay_first * w, **lines},
             forms={
-                form: {name: of_decayed(line) for name, line in changed.items()}
-                for form, changed in right.forms.items()
+                "decays by a product": {"decayed": lambda w: w * (1 - lr * decay_first)},
+                **{
+                    form: {name: of_decayed(line) for name, line in changed.items()}
+                    for form, changed in right.forms.items()
+                },
             },
         )
 

@@ -69,8 +69,10 @@ def descent_of_steps(
     if not momentum:
         return momentum_descent(lr)
     lines: dict[str, Formula] = {"b": lambda g, b: momentum * b - lr * g}
-    if nesterov:
-        lines["w"] = lambda w, g, b: w + (momentum * b - lr * g)
-    else:
-        lines["w"] = lambda w, b: w + b
-    return Optimizer(lines, start={"b": 0.0})
+    if not nesterov:
+        return Optimizer({**lines, "w": lambda w, b: w + b}, start={"b": 0.0})
+    return Optimizer(
+        {**lines, "w": lambda w, g, b: w + (momentum * b - lr * g)},
+        start={"b": 0.0},
+        forms={"in two steps": {"w": lambda w, g, b: (w - lr * g) + momentum * b}},
+    )

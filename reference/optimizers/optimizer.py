@@ -96,10 +96,10 @@ def interpolated(beta: float) -> dict[str, dict[str, Formula]]:
 def reading(f: Formula, *names: str) -> Formula:
     """Return a line that computes f of the operands of these names, in this order."""
 
-    def line(**operands: Any) -> Any:
-        return f(*(operands[name] for name in names))
+    def line(*first: Any, **others: Any) -> Any:
+        return f(*first, *(others[name] for name in names[len(first) :]))
 
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
+    parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     vars(line)["__signature__"] = Signature(parameters)
     return line
 

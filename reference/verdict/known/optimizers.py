@@ -117,7 +117,6 @@ def betas_in_float32(right: Optimizer) -> Optimizer:
 
     Near one such a beta has few digits of 1 - beta.
     """
-
     m, v = right.lines["m"], right.lines.get("v")
     lines = {"m": mean("m", m, lambda g: g)}
     if v:
@@ -126,7 +125,7 @@ def betas_in_float32(right: Optimizer) -> Optimizer:
 
 
 def mean(name: str, right: Formula, of: Callable[[Any], Any]) -> Formula:
-    """Return the running mean of f(g) whose beta, as the right one has it, is rounded to float32."""
+    """Return the running mean of f(g) whose beta, which is that of the right one, is in float32."""
     beta = float(np.float32(right(g=0.0, **{name: 1.0})))
 
     def line(g: Any, before: Any) -> Any:
