@@ -145,12 +145,12 @@ TABLE |= {
         package="keras",
         traits=traits,
         libraries=("optimizers",),
-        trains_in=precisions,
+        trains_in=("float32",),
     )
-    for backend, traits, precisions in (
-        ("tensorflow", Traits(), ("float64", "float32")),
-        ("jax", Traits(compiled="ops"), ("float32",)),
-        ("torch", Traits(), ("float32",)),
+    for backend, traits in (
+        ("tensorflow", Traits()),
+        ("jax", Traits(compiled="ops")),
+        ("torch", Traits()),
     )
 }
 """Name of a framework, and of its package if that has no other name -> the framework."""

@@ -3,8 +3,7 @@
 Keras's decay of weights comes before the step, in every optimizer.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from warnings import catch_warnings
@@ -125,26 +124,13 @@ RULES = {
 }
 
 
-@contextmanager
-def in_dtype_of(parameters: Named) -> Iterator[None]:
-    """Compute rates and schedules in the dtype of the parameters, which is Keras's floatx."""
-    before = keras.config.floatx()
-    for w in parameters.values():
-        keras.config.set_floatx(keras.backend.standardize_dtype(w.dtype))
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
-
-
 def starting(rule: Rule, parameters: dict[str, Tensor], arguments: dict[str, Any]) -> Step:
-    with in_dtype_of(parameters):
-        of = rule.make(**arguments)
-        variables = {name: keras.Variable(w) for name, w in parameters.items()}
-        of.build([*variables.values()])
+    of = rule.make(**arguments)
+    variables = {name: keras.Variable(w) for name, w in parameters.items()}
+    of.build([*variables.values()])
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
-        with in_dtype_of(parameters), catch_warnings(action="ignore"):  # NumPy's, of NAdam's arrays
+        with catch_warnings(action="ignore"):  # NumPy's, of NAdam's arrays
             of.apply([gradients[name] for name in variables])
         shown = {"w": {name: native(w) for name, w in variables.items()}}
         for state, line in rule.states.items():
@@ -206,6 +192,7 @@ def claimed(rule: str, options: Mapping[str, Any], w: Any) -> tuple[str, Mapping
 
 
 TENSOR = "Keras takes a number, a schedule or a function as learning rate"
+FLOAT32 = "on TensorFlow keras.ops.cast rounds Python's numbers to float32; it is not settled yet"
 
 libraries = {
     "optimizers": library(
@@ -213,7 +200,7 @@ libraries = {
         "Keras",
         RULES,
         starting,
-        {f"{rule} lr_as_tensor": TENSOR for rule in RULES},
+        {"float64": FLOAT32, **{f"{rule} lr_as_tensor": TENSOR for rule in RULES}},
         scheduled=scheduled,
         alone={rule: partial(claimed, rule) for rule in RULES},
         narrow=RULES,

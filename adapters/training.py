@@ -78,7 +78,8 @@ class Library:
     version:     the library's version, for reports.
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
-    unsupported: optimizer, "optimizer option" or "schedule" -> why the library does not support it.
+    unsupported: optimizer, "optimizer option", "schedule" or precision -> why the library does not
+                 support it.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
@@ -97,10 +98,11 @@ class Library:
     chained: bool = False
     alone: Mapping[str, Alone] = field(default_factory=dict)
 
-    def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
+    def claimed(self, optimizer: str, options: Mapping[str, Any], precision: str = "") -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
         schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
-        for name in (optimizer, *(f"{optimizer} {option}" for option in options), *schedule):
+        asked = (f"{optimizer} {option}" for option in options)
+        for name in (precision, optimizer, *asked, *schedule):
             if name in self.unsupported:
                 raise Unsupported(f"{name}: {self.unsupported[name]}")
         return self.claims[optimizer]
@@ -165,7 +167,7 @@ def train(
     leaves: at the start, all of one dtype: the precision. gradient: the adapter's `differentiated`
     function, given so that several trainings compile it once. Raises Unsupported.
     """
-    library.claimed(optimizer, options)
+    library.claimed(optimizer, options, next(iter(leaves.values())).dtype.name)
     gradient = gradient or adapter.differentiated(network, leaves)
     trained = sorted(network.trained)
     start = {name: np.array(leaves[name]) for name in trained}
