@@ -122,7 +122,12 @@ TABLE = {
         traits=Traits(share=10),
         methods={"jvp": (), "forward-over-reverse": ()},
     ),
-    "paddle": Framework(module="backproof.adapters.paddle_grad", traits=Traits(share=10)),
+    "paddle": Framework(
+        module="backproof.adapters.paddle_grad",
+        traits=Traits(share=10),
+        libraries=("optimizer",),
+        trains_in=("float32",),
+    ),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient",
         traits=Traits(compiled="ops", slow=True),

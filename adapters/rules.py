@@ -126,7 +126,8 @@ def library(
             if scheduled and isinstance(given.get("lr"), Schedule):
                 given["lr"] = scheduled(given["lr"])
             moved = [k for k in names if optimizer not in kinds or kinds[optimizer](of, now[k])]
-            groups.append(starting(rule, {k: now[k] for k in moved}, rule.arguments(given)))
+            if moved:
+                groups.append(starting(rule, {k: now[k] for k in moved}, rule.arguments(given)))
 
         def step(gradients: Named) -> dict[str, Named]:
             shown: dict[str, dict[str, Tensor]] = {"w": now}

@@ -13,7 +13,7 @@ from backproof.reference.optimizers.adafactor import (
 )
 from backproof.reference.optimizers.adagrad import adagrad, adagrad_eps_inside
 from backproof.reference.optimizers.adam import adam, adam_eps_hat, adamw
-from backproof.reference.optimizers.adamax import adamax, adamax_eps_last
+from backproof.reference.optimizers.adamax import adamax, adamax_eps_decayed, adamax_eps_last
 from backproof.reference.optimizers.amsgrad import (
     amsgrad,
     amsgrad_corrected,
@@ -39,7 +39,7 @@ from backproof.reference.optimizers.lbfgs import lbfgs, lbfgs_of_steps
 from backproof.reference.optimizers.lion import lion
 from backproof.reference.optimizers.muon import muon, muon_corrected, muon_uncorrected
 from backproof.reference.optimizers.nadam import nadam, nadam_constant
-from backproof.reference.optimizers.optimizer import Optimizer
+from backproof.reference.optimizers.optimizer import Optimizer, remembering
 from backproof.reference.optimizers.radam import radam, radam_eps_last
 from backproof.reference.optimizers.rmsprop import rmsprop, rmsprop_of_steps
 from backproof.reference.optimizers.rprop import rprop, rprop_of_steps
@@ -64,6 +64,7 @@ DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "adamw": adamw,
     "adamax": adamax,
     "adamax_eps_last": adamax_eps_last,
+    "adamax_eps_decayed": adamax_eps_decayed,
     "amsgrad": amsgrad,
     "amsgradw": amsgradw,
     "amsgrad_corrected": amsgrad_corrected,
@@ -88,5 +89,5 @@ DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "clip_by_norm_softened": clip_by_norm_softened,
 }
 
-OPTIMIZERS = {name: schedulable(decaying(of)) for name, of in DEFINITIONS.items()}
+OPTIMIZERS = {name: remembering(schedulable(decaying(of))) for name, of in DEFINITIONS.items()}
 """Name of a definition -> the optimizer with the options that it is given."""

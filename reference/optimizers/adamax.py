@@ -1,6 +1,7 @@
 """Adamax (Kingma and Ba 2015, sec. 7.1): Adam with the largest gradient instead of the mean."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -56,3 +57,11 @@ def adamax_eps_last(
     }
     scalars = right.scalars if bias_correction else {"c1": lambda t: 1 + 0 * t}
     return replace(right, lines={**right.lines, **lines}, scalars=scalars)
+
+
+def adamax_eps_decayed(lr: float = 1e-3, eps: float = 1e-8, **options: Any) -> Optimizer:
+    """Return Adamax where largest <- max(beta2 largest + eps, |g|); the options are Adamax's."""
+    right = adamax(lr, **options)
+    beta2 = options.get("beta2", 0.999)
+    largest = {"largest": lambda g, largest: np.maximum(beta2 * largest + eps, np.abs(g))}
+    return replace(right, lines={**right.lines, **largest})

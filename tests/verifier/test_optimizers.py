@@ -52,7 +52,7 @@ SHOWN = re.compile(r"clipped|read|x\d|update|w")
 OTHERS = {
     "sgd": ("sgd_from_zero", "sgd_of_steps"),
     "adam": ("adam_eps_hat",),
-    "adamax": ("adamax_eps_last",),
+    "adamax": ("adamax_eps_last", "adamax_eps_decayed"),
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
     "rprop": ("rprop_of_steps",),

@@ -82,12 +82,12 @@ from backproof.reference.verdict.known.normalization import (
 from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
     always_relative,
-    betas_in_float32,
     decay_in_float32,
     length_in_float32,
     penalty_twice,
     product_in_float32,
     rates_in_float32,
+    rounded_options,
     schedule_in_float32,
     step_before,
 )
@@ -181,7 +181,8 @@ FORMULAS: Mapping[str, Formula] = {
     "step of the gradient before": Defined(step_before),
     "relative step in any case": Defined(always_relative),
     "l2 twice": Defined(penalty_twice),
-    "betas in float32": Defined(betas_in_float32),
+    "the options of an optimizer in float32": Defined(rounded_options),
+    "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }
 """Name -> what is computed instead."""

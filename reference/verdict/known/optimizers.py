@@ -3,7 +3,6 @@
 Each raises KeyError for an optimizer without the lines that it changes.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.optimizers import Optimizer
-from backproof.reference.optimizers.optimizer import Formula, reading
 
 
 def product_in_float32(right: Optimizer) -> Optimizer:
@@ -112,23 +110,15 @@ def penalty_twice(right: Optimizer) -> Optimizer:
     return replace(right, scalars={**right.scalars, "l2": lambda t: 2 * l2(t)})
 
 
-def betas_in_float32(right: Optimizer) -> Optimizer:
-    """Return an optimizer whose means have their betas in float32, and 1 - beta from them.
+def rounded_options(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose options, but for the learning rate, are rounded to float32.
 
     Near one such a beta has few digits of 1 - beta.
     """
-    m, v = right.lines["m"], right.lines.get("v")
-    lines = {"m": mean("m", m, lambda g: g)}
-    if v:
-        lines["v"] = mean("v", v, lambda g: g * g)
-    return replace(right, lines={**right.lines, **lines}, forms={})
-
-
-def mean(name: str, right: Formula, of: Callable[[Any], Any]) -> Formula:
-    """Return the running mean of f(g) whose beta, which is that of the right one, is in float32."""
-    beta = float(np.float32(right(g=0.0, **{name: 1.0})))
-
-    def line(g: Any, before: Any) -> Any:
-        return beta * before + (1 - beta) * of(g)
-
-    return reading(line, "g", name)
+    if right.again is None:
+        raise KeyError("again")
+    return right.again(
+        lambda name, value: (
+            float(np.float32(value)) if isinstance(value, float) and name != "lr" else value
+        )
+    )
