@@ -143,7 +143,7 @@ libraries = {
         "MLX",
         RULES,
         starting,
-        {},
+        {"adagrad initial_accumulator_value": (bool, "MLX's Adagrad starts at zero")},
         scheduled=scheduled,
         alone={"adafactor": of_shape, "muon": if_matrix},
         narrow=("sgd", "adam", "adamw"),

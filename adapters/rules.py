@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
 
+from backproof.adapters.gaps import Why
 from backproof.adapters.protocol import Tensor
 from backproof.adapters.training import MINIMUM, Alone, Library, Named, Step, in_groups
 from backproof.reference.optimizers import OPTIMIZERS
@@ -84,10 +85,12 @@ class Rule:
         return found
 
     def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options under the framework's names."""
+        """Return options under the framework's names, without those that it does not have."""
         given = {k: v for k, v in REQUIRED.items() if self.has(k) and self.default(k) == v}
         found: dict[str, Any] = {}
         for option, value in {**given, **options}.items():
+            if option not in REQUIRED and not self.has(option):
+                continue
             name = self.name(option)
             pair = self.together(name)
             values = [options.get(one, self.default(one)) for one in pair]
@@ -104,7 +107,7 @@ def library(
     framework: str,
     rules: Mapping[str, Rule],
     starting: Starting,
-    unsupported: Mapping[str, str],
+    unsupported: Mapping[str, Why],
     *,
     scheduled: Callable[[Schedule], Any] | None = None,
     alone: Mapping[str, Alone] | None = None,

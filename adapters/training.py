@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.gaps import Why
 from backproof.adapters.protocol import Adapter, AdapterError, Tensor, Unsupported
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -79,7 +80,7 @@ class Library:
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
     unsupported: optimizer, "optimizer option", "schedule" or precision -> why the library does not
-                 support it.
+                 support it. Of an option it may be a pair, as an adapter's.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
@@ -91,7 +92,7 @@ class Library:
     version: str
     claims: Mapping[str, str]
     start: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Step]
-    unsupported: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, Why] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     narrow: Collection[str] = ()
@@ -101,10 +102,14 @@ class Library:
     def claimed(self, optimizer: str, options: Mapping[str, Any], precision: str = "") -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
         schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
-        asked = (f"{optimizer} {option}" for option in options)
+        asked = {f"{optimizer} {option}": value for option, value in options.items()}
         for name in (precision, optimizer, *asked, *schedule):
-            if name in self.unsupported:
-                raise Unsupported(f"{name}: {self.unsupported[name]}")
+            gap = self.unsupported.get(name, "")
+            if isinstance(gap, tuple):
+                concerns, gap = gap
+                gap = gap if concerns(asked[name]) else ""
+            if gap:
+                raise Unsupported(f"{name}: {gap}")
         return self.claims[optimizer]
 
     def claims_of(

@@ -84,6 +84,17 @@ CLAIMED = {
     if accepted(definition, options)
 }
 """Every definition with all the options that it has."""
+
+CLAIMED |= {
+    f"{rule}-{definition}-{'-'.join(more)}": (definition, {**OPTIONS[rule][1], **more})
+    for rule, definition, more in (
+        ("sgd-nesterov", "sgd_of_steps", {"decay_first": 0.1}),
+        ("lamb", "lamb", {"decay_first": 0.1}),
+        ("adam", "adam_eps_hat", {"decay_first": 0.1}),
+        ("muon", "muon_uncorrected", {"is_mean": False, "is_scaled": False}),
+        ("muon-weight_decay", "muon_uncorrected", {"is_coupled": True}),
+    )
+}
 FAULTS = {fault.name: fault for fault in optimizer_faults()}
 
 
@@ -349,6 +360,36 @@ def replay_of_nothing(_: int) -> Replay:
     """Return a replay of nothing that was seen."""
     network = TRAINED["article"].network()
     return Replay(network, {}, Trace({}, {}, {}), FLOAT64)
+
+
+def test_an_optimizer_is_made_again_with_other_options() -> None:
+    """Each option is changed by its name, defaults included, whatever the definition."""
+    right, other = OPTIMIZERS["sgd"](momentum=0.5), OPTIMIZERS["sgd"](lr=0.5, momentum=0.25)
+    assert right.again is not None
+    again = right.again(lambda name, value: {"lr": 0.5, "momentum": 0.25}.get(name, value))
+    record = trained(other)
+
+    assert certify_training("drawn", again, record, "float64").holds
+    assert not certify_training("drawn", right, record, "float64").holds
+
+
+def test_decay_comes_before_the_step() -> None:
+    """With decay_first, w is multiplied by 1 - lr decay_first, and the step is that of this w."""
+    w, g = np.array([2.0]), np.array([1.0])
+    decayed = OPTIMIZERS["lamb"](lr=0.5, decay_first=0.5)
+    known = {"w": w, "g": g, "m": 0 * w, "v": 0 * w, "shapes": ((1,),), **decayed.at(1.0)}
+    plain = OPTIMIZERS["lamb"](lr=0.5).assign({**known, "w": 0.75 * w})
+
+    assert decayed.assign(known)["w"] == plain["w"]
+
+
+def test_ftrl() -> None:
+    """One step from zero is that of the closed form: (sign(z) l1 - z) / (sqrt(n) / lr + l2)."""
+    w, g = np.zeros(2), np.array([3.0, 0.5])
+    rule = OPTIMIZERS["ftrl"](lr=0.5, l1=1.0, l2=2.0, initial_accumulator_value=0.0)
+    found = rule.assign({"w": w, "g": g, "z": w, "n": w, **rule.at(1.0)})["w"]
+
+    assert found.tolist() == [(1 - 3) / (3 / 0.5 + 2), 0.0]
 
 
 FRAMEWORKS = ("torch", "jax")
