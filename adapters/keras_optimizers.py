@@ -29,7 +29,7 @@ MOMENTS = {"_momentums": "m", "_velocities": "v"}
 HATS = {**MOMENTS, "_velocity_hats": "v_max"}
 
 
-class Muon(optimizers.Muon):
+class Muon(optimizers.Muon):  # type: ignore[misc]
     """Keras's Muon, whose matrices are seen after each Newton-Schulz step; all else is AdamW's."""
 
     seen: Any = ()

@@ -34,7 +34,7 @@ def adafactor(
     return optimizers.Adafactor(learning_rate, eps, clip_threshold, *factors)
 
 
-class Muon(optimizers.Muon):
+class Muon(optimizers.Muon):  # type: ignore[misc]
     """MLX's Muon, whose matrices are seen after each Newton-Schulz step."""
 
     seen: list[list[Tensor]]

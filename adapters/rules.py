@@ -132,7 +132,7 @@ def library(
             if moved:
                 groups.append(starting(rule, {k: now[k] for k in moved}, rule.arguments(given)))
 
-        def step(gradients: Named) -> dict[str, Named]:
+        def step(gradients: Named) -> Mapping[str, Named]:
             shown: dict[str, dict[str, Tensor]] = {"w": now}
             for of_group in groups:
                 for line, arrays in of_group(gradients).items():

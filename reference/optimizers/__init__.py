@@ -49,8 +49,6 @@ __all__ = ["OPTIMIZERS", "Optimizer", "sgd"]
 
 DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "sgd": momentum_descent,
-    "sgd_from_zero": descent_from_zero,
-    "sgd_of_steps": descent_of_steps,
     "adagrad": adagrad,
     "adagrad_eps_inside": adagrad_eps_inside,
     "adadelta": adadelta,
@@ -58,6 +56,8 @@ DEFINITIONS: Mapping[str, Callable[..., Optimizer]] = {
     "rmsprop_of_steps": rmsprop_of_steps,
     "rprop": rprop,
     "rprop_of_steps": rprop_of_steps,
+    "sgd_from_zero": descent_from_zero,
+    "sgd_of_steps": descent_of_steps,
     "asgd": asgd,
     "adam": adam,
     "adam_eps_hat": adam_eps_hat,

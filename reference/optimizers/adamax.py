@@ -63,5 +63,8 @@ def adamax_eps_decayed(lr: float = 1e-3, eps: float = 1e-8, **options: Any) -> O
     """Return Adamax where largest <- max(beta2 largest + eps, |g|); the options are Adamax's."""
     right = adamax(lr, **options)
     beta2 = options.get("beta2", 0.999)
-    largest = {"largest": lambda g, largest: np.maximum(beta2 * largest + eps, np.abs(g))}
-    return replace(right, lines={**right.lines, **largest})
+
+    def largest(g: Any, largest: Any) -> Any:
+        return np.maximum(beta2 * largest + eps, np.abs(g))
+
+    return replace(right, lines={**right.lines, "largest": largest})

@@ -366,7 +366,7 @@ def test_an_optimizer_is_made_again_with_other_options() -> None:
     """Each option is changed by its name, defaults included, whatever the definition."""
     right, other = OPTIMIZERS["sgd"](momentum=0.5), OPTIMIZERS["sgd"](lr=0.5, momentum=0.25)
     assert right.again is not None
-    again = right.again(lambda name, value: {"lr": 0.5, "momentum": 0.25}.get(name, value))
+    again = right.again({"lr": 0.5, "momentum": 0.25}.get)
     record = trained(other)
 
     assert certify_training("drawn", again, record, "float64").holds

@@ -53,7 +53,7 @@ def late(definition: str, options: Options) -> Optimizer | None:
 
 
 def at_once(definition: str, options: Options) -> Optimizer | None:
-    """Return descent whose first step is dampened; where the buffer starts at zero this is right."""
+    """Return descent whose first step is dampened, as is right where the buffer starts at zero."""
     if definition == "sgd_from_zero":
         return None
     dampened = line("b", lambda o, g, b: o["momentum"] * b + (1 - o["dampening"]) * g, DAMPENED)
