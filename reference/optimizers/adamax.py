@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.optimizers.adam import decoupled
-from backproof.reference.optimizers.optimizer import Optimizer, interpolated, prepared
+from backproof.reference.optimizers.optimizer import Formula, Optimizer, interpolated, prepared
 
 
 def adamax(
@@ -51,7 +51,7 @@ def adamax_eps_last(
     Source: Kingma and Ba 2015, alg. 2, where eps is zero. Without a bias correction c1 is one.
     """
     right = adamax(lr, beta1, beta2)
-    lines = {
+    lines: dict[str, Formula] = {
         "largest": lambda g, largest: np.maximum(beta2 * largest, np.abs(g)),
         "u": lambda m, largest, c1: (m / c1) / (largest + eps),
     }
@@ -64,7 +64,7 @@ def adamax_eps_decayed(lr: float = 1e-3, eps: float = 1e-8, **options: Any) -> O
     right = adamax(lr, **options)
     beta2 = options.get("beta2", 0.999)
 
-    def largest(g: Any, largest: Any) -> Any:
+    def line(g: Any, largest: Any) -> Any:
         return np.maximum(beta2 * largest + eps, np.abs(g))
 
-    return replace(right, lines={**right.lines, "largest": largest})
+    return replace(right, lines={**right.lines, "largest": line})
