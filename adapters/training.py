@@ -102,12 +102,14 @@ class Library:
     def claimed(self, optimizer: str, options: Mapping[str, Any], precision: str = "") -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
         schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
-        asked = {f"{optimizer} {option}": value for option, value in options.items()}
-        for name in (precision, optimizer, *asked, *schedule):
+        asked = [(name, None) for name in (precision, optimizer, *schedule)]
+        for given in (options, options.get(OF_VECTORS) or {}):
+            asked += [(f"{optimizer} {option}", value) for option, value in given.items()]
+        for name, value in asked:
             gap = self.unsupported.get(name, "")
             if isinstance(gap, tuple):
                 concerns, gap = gap
-                gap = gap if concerns(asked[name]) else ""
+                gap = gap if concerns(value) else ""
             if gap:
                 raise Unsupported(f"{name}: {gap}")
         return self.claims[optimizer]

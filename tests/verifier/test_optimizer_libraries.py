@@ -9,7 +9,7 @@ import pytest
 from backproof import adapters
 from backproof.adapters.frameworks import TABLE
 from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
-from backproof.adapters.training import Claim, Library
+from backproof.adapters.training import OF_VECTORS, Claim, Library
 from backproof.reference.training import Record
 from backproof.reference.verdict.training import certify_training, in_groups
 from backproof.scenarios.trainings import OPTIONS, RULES
@@ -101,3 +101,16 @@ def test_every_rule_is_claimed_or_declared(name: str, library: str) -> None:
             lacking[rule] = str(declared)
 
     assert lacking == {k: f"{k}: {own.unsupported[k]}" for k in RULES & own.unsupported.keys()}
+
+
+def test_the_options_of_a_group_are_asked_for_too() -> None:
+    """An option, or a value of it, that is not supported is not in a group either."""
+    gaps = {"sgd dampening": "has none", "sgd momentum": (bool, "has none but zero")}
+    own = Library("1.0", {"sgd": "sgd"}, lambda *_: lambda _: {}, gaps)
+
+    assert own.claimed("sgd", {"momentum": 0.0, OF_VECTORS: {"lr": 0.1}}) == "sgd"
+    for options in ({"momentum": 0.9}, {"dampening": 0.0}):
+        with pytest.raises(Unsupported):
+            own.claimed("sgd", options)
+        with pytest.raises(Unsupported):
+            own.claimed("sgd", {OF_VECTORS: options})
