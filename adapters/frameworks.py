@@ -39,6 +39,7 @@ class Framework:
     methods:       a method of forward mode or second order -> the op cases that it does not support
                    and the plain gradient does.
     libraries:     the names of its libraries of optimizers.
+    trains_in:     the precisions in which options of optimizers are tried, in turn.
     process_state: the imported framework -> its process-wide settings, by name.
     by_default:    whether it is verified where no framework is named.
     """
@@ -49,6 +50,7 @@ class Framework:
     variants: Mapping[str, Traits] = field(default_factory=dict)
     methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
+    trains_in: tuple[str, ...] = ("float64", "float32")
     process_state: Callable[[Any], Mapping[str, Any]] = lambda _: {}
     by_default: bool = False
 
@@ -107,7 +109,12 @@ TABLE = {
         by_default=True,
     ),
     "autograd": Framework(module="backproof.adapters.autograd_grad", traits=Traits(share=10)),
-    "mlx": Framework(module="backproof.adapters.mlx_grad", traits=Traits(share=10)),
+    "mlx": Framework(
+        module="backproof.adapters.mlx_grad",
+        traits=Traits(share=10),
+        libraries=("optimizers",),
+        trains_in=("float32",),
+    ),
     "mygrad": Framework(module="backproof.adapters.mygrad_backward", traits=Traits(share=10)),
     "micrograd": Framework(module="backproof.adapters.micrograd_engine", traits=Traits(share=10)),
     "casadi": Framework(
@@ -115,9 +122,17 @@ TABLE = {
         traits=Traits(share=10),
         methods={"jvp": (), "forward-over-reverse": ()},
     ),
-    "paddle": Framework(module="backproof.adapters.paddle_grad", traits=Traits(share=10)),
+    "paddle": Framework(
+        module="backproof.adapters.paddle_grad",
+        traits=Traits(share=10),
+        libraries=("optimizer",),
+        trains_in=("float32",),
+    ),
     "tinygrad": Framework(
-        module="backproof.adapters.tinygrad_gradient", traits=Traits(compiled="ops", slow=True)
+        module="backproof.adapters.tinygrad_gradient",
+        traits=Traits(compiled="ops", slow=True),
+        libraries=("optim",),
+        trains_in=("float32",),
     ),
     "tensorflow": Framework(
         module="backproof.adapters.tensorflow_tape",
@@ -131,7 +146,11 @@ TABLE = {
 }
 TABLE |= {
     f"keras_{backend}": Framework(
-        module=f"backproof.adapters.keras_{backend}", package="keras", traits=traits
+        module=f"backproof.adapters.keras_{backend}",
+        package="keras",
+        traits=traits,
+        libraries=("optimizers",),
+        trains_in=("float32",),
     )
     for backend, traits in (
         ("tensorflow", Traits()),

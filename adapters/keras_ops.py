@@ -15,6 +15,7 @@ from keras import losses, ops
 
 from backproof.adapters.gaps import Why
 from backproof.adapters.keras_images import adaptive, conv, conv_transpose, dtype, pool, upsample
+from backproof.adapters.keras_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Tensor
 
 
@@ -158,7 +159,7 @@ def on(backend: Adapter, name: str, unsupported: Mapping[str, Why]) -> Adapter:
         backend,
         version=keras.__version__,
         ops=OF_KERAS,
-        libraries={},
+        libraries=libraries,
         dialect=None,
         forward_mode={},
         second_order={},

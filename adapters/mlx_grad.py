@@ -15,6 +15,7 @@ from backproof.adapters.mlx_images import (
     pooled,
     upsample,
 )
+from backproof.adapters.mlx_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 mx.set_default_device(mx.cpu)
@@ -137,6 +138,7 @@ adapter = Adapter(
     array=array,
     numpy=numpy,
     value_and_grad=value_and_grad,
+    libraries=libraries,
     lacks="MLX has no function for it",
     unsupported={
         **dict.fromkeys((f"{op} float64" for op in IN_FLOAT32), "MLX computes it in float32"),

@@ -10,7 +10,7 @@ import optax
 
 from backproof.adapters.protocol import Tensor
 from backproof.adapters.training import MATRIX, MINIMUM, OF_VECTORS, Library, Named, Step, in_groups
-from backproof.reference.optimizers.adafactor import largest
+from backproof.reference.optimizers.factored import largest
 from backproof.reference.optimizers.schedules import Schedule
 
 CLAIMS = {
@@ -269,6 +269,10 @@ libraries = {
             "sgd dampening": "optax.sgd has no dampening",
             "adagrad lr_decay": "optax.adagrad decays lr by a schedule only",
             "asgd": "optax has no averaged SGD",
+            "ftrl": "optax has no FTRL",
+            "adam bias_correction": "optax.adam always corrects the bias",
+            "adamw bias_correction": "optax.adamw always corrects the bias",
+            "adafactor relative_step": "optax.adafactor takes the rate as it is",
             "amsgradw": "optax.amsgrad has no decoupled decay",
             "nadam momentum_decay": "optax.nadam has constant momentum",
             "adafactor min_scale": "optax.adafactor has the least scale built in",

@@ -11,6 +11,7 @@ with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     from paddle.nn import functional as F
     from paddle.nn.utils.weight_norm_hook import _weight_norm
 
+from backproof.adapters.paddle_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 
@@ -220,6 +221,7 @@ adapter = Adapter(
     array=paddle.to_tensor,
     numpy=lambda t: t.numpy(),
     value_and_grad=value_and_grad,
+    libraries=libraries,
     lacks="Paddle has no function for it",
     unsupported={
         **dict.fromkeys(

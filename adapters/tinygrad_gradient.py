@@ -16,6 +16,7 @@ from tinygrad import Device, Tensor, dtypes, nn
 
 from backproof.adapters.protocol import Adapter, Loss
 from backproof.adapters.protocol import Tensor as Any_
+from backproof.adapters.tinygrad_optimizers import libraries
 
 
 def array(a: Any) -> Any_:
@@ -143,6 +144,7 @@ adapter = Adapter(
     array=array,
     numpy=numpy,
     value_and_grad=value_and_grad,
+    libraries=libraries,
     lacks="tinygrad has no function for it",
     unsupported={
         **dict.fromkeys(("float64", "bfloat16", "float16"), "its findings are not settled yet"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.gaps import Why
 from backproof.adapters.protocol import Adapter, AdapterError, Tensor, Unsupported
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -78,7 +79,8 @@ class Library:
     version:     the library's version, for reports.
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
-    unsupported: optimizer or "optimizer option" -> why the library does not support it.
+    unsupported: optimizer, "optimizer option", "schedule" or precision -> why the library does not
+                 support it. Of an option it may be a pair, as an adapter's.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
@@ -90,18 +92,26 @@ class Library:
     version: str
     claims: Mapping[str, str]
     start: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Step]
-    unsupported: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, Why] = field(default_factory=dict)
     required: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     narrow: Collection[str] = ()
     chained: bool = False
     alone: Mapping[str, Alone] = field(default_factory=dict)
 
-    def claimed(self, optimizer: str, options: Mapping[str, Any]) -> str:
+    def claimed(self, optimizer: str, options: Mapping[str, Any], precision: str = "") -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
-        for name in (optimizer, *(f"{optimizer} {option}" for option in options)):
-            if name in self.unsupported:
-                raise Unsupported(f"{name}: {self.unsupported[name]}")
+        schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
+        asked = [(name, None) for name in (precision, optimizer, *schedule)]
+        for given in (options, options.get(OF_VECTORS) or {}):
+            asked += [(f"{optimizer} {option}", value) for option, value in given.items()]
+        for name, value in asked:
+            gap = self.unsupported.get(name, "")
+            if isinstance(gap, tuple):
+                concerns, gap = gap
+                gap = gap if concerns(value) else ""
+            if gap:
+                raise Unsupported(f"{name}: {gap}")
         return self.claims[optimizer]
 
     def claims_of(
@@ -164,7 +174,7 @@ def train(
     leaves: at the start, all of one dtype: the precision. gradient: the adapter's `differentiated`
     function, given so that several trainings compile it once. Raises Unsupported.
     """
-    library.claimed(optimizer, options)
+    library.claimed(optimizer, options, next(iter(leaves.values())).dtype.name)
     gradient = gradient or adapter.differentiated(network, leaves)
     trained = sorted(network.trained)
     start = {name: np.array(leaves[name]) for name in trained}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.training import Steps, certify_training
 from backproof.reference.verdict.training import in_groups as certified_in
-from backproof.reference.verdict.training_passes import certify_steps
+from backproof.reference.verdict.training_passes import certify_steps, replay_of_step
 from backproof.report.cells import OPTIMIZERS as GROUP
 from backproof.report.cells import Cell
 from backproof.running.implementations import guarded
@@ -87,6 +87,7 @@ class Trainings:
                 compiled=bool(traits(column).compiled),
             )
             certificate = replace(sweeps, links=(*sweeps.links, *links))
+            replay = partial(replay_of_step, of, record, self.precision)
             replays = [Steps(*part, PRECISIONS[self.precision], narrow) for part in parts]
 
             def explain() -> Iterator[Diagnosis]:
@@ -101,7 +102,9 @@ class Trainings:
                 own = [link.name for link in certificate.wrong] if faults else [red.name]
                 yield Diagnosis(red, tuple(faults), "the first step that is wrong", tuple(own))
 
-            self.judge.report_verdict(certificate, cell, GroupWitnesses(replays), explain=explain)
+            self.judge.report_verdict(
+                certificate, cell, GroupWitnesses(replays, replay), explain=explain
+            )
 
         return record, cell, check
 

@@ -30,6 +30,7 @@ LION = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95}
 ADAFACTOR = {"lr": 0.05, "decay_rate": 0.8, MINIMUM: 2}
 MUON = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.0}
 LBFGS = {"lr": 0.1, "history_size": 3}
+FTRL = {"lr": 0.1, "initial_accumulator_value": 0.1}
 CLIPPED = {"lr": 0.5, "limit": 0.02}
 
 OPTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -182,16 +183,32 @@ OPTIONS |= {
     "adamw-groups": ("adamw", {**ADAM, "weight_decay": 0.1, OF_VECTORS: {"weight_decay": 0.0}}),
     "adam-in_no_group": ("adam", {**ADAM, OF_VECTORS: None}),
 }
-RULES = {optimizer for optimizer, _ in OPTIONS.values()}
-"""The optimizers. The options named like the optimizer are its plain form."""
-
-OPTIONS |= {f"{rule}-defaults": (rule, {}) for rule in sorted(RULES) if "clip" not in rule}
+OPTIONS |= {
+    f"{rule}-defaults": (rule, {})
+    for rule in sorted({rule for rule, _ in OPTIONS.values()})
+    if "clip" not in rule
+}
 OPTIONS["lbfgs-defaults"] = ("lbfgs", {"history_size": 3})
+OPTIONS |= {
+    "adam-bias_correction": ("adam", {**ADAM, "bias_correction": True}),
+    "adamw-bias_correction": ("adamw", {**ADAM, "weight_decay": 0.1, "bias_correction": True}),
+    "adafactor-no-relative_step": ("adafactor", {**ADAFACTOR, "lr": 0.5, "relative_step": False}),
+    "ftrl": ("ftrl", FTRL),
+    "ftrl-power": ("ftrl", {**FTRL, "power": 0.7}),
+    "ftrl-l1": ("ftrl", {**FTRL, "l1": 0.02}),
+    "ftrl-l2": ("ftrl", {**FTRL, "l2": 0.1}),
+    "ftrl-beta": ("ftrl", {**FTRL, "beta": 0.5}),
+    "ftrl-shrinkage": ("ftrl", {**FTRL, "shrinkage": 0.1}),
+    "ftrl-defaults": ("ftrl", {}),
+}
 """Name -> the optimizer and its options, with all that its definitions must agree on.
 
 What is not given has the library's default, and clipping has none. Of L-BFGS's history of 10 or 100
 pairs float32 proves nothing: the balls of the two loops grow with each pair.
 """
+
+RULES = {optimizer for optimizer, _ in OPTIONS.values()}
+"""The optimizers. The options named like the optimizer are its plain form."""
 
 
 def convolutional() -> Network:
@@ -277,8 +294,8 @@ def libraries(frameworks: Sequence[str], most: int | None = None) -> Iterator[An
 def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
     """Yield library, network's name, options' name and precision.
 
-    Every option runs on one network, in the two precisions in turn; each plain form on all, in
-    both; where each shape compiles anew, on `FEW`. large: every option on all, in both.
+    Every option runs on one network, in the framework's precisions in turn; each plain form on all,
+    in both; where each shape compiles anew, on `FEW`. large: every option on all, in both.
     """
     networks = [name for name in TRAINED if name != SENTENCE]
     for library, network, name in product(libraries(frameworks), networks, OPTIONS):
@@ -286,7 +303,8 @@ def parameters(frameworks: Sequence[str], *, large: bool) -> Iterator[Any]:
         if large or (name in RULES and not few):
             precisions = BOTH.always
         elif network == SMALL:
-            precisions = (BOTH.always[[*OPTIONS].index(name) % 2],)
+            turns = row(library.values[0].framework).trains_in
+            precisions = (turns[[*OPTIONS].index(name) % len(turns)],)
         else:
             continue
         for precision in precisions:

@@ -1,23 +1,18 @@
 """Adafactor (Shazeer and Stern 2018): the second moment of a matrix from its rows and columns."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers.optimizer import (
-    Formula,
-    Optimizer,
-    Shapes,
-    each,
-    in_shape,
-    prepared,
+from backproof.reference.optimizers.factored import (
+    capped,
+    largest,
+    last_two,
+    moments,
+    parameter_scale,
+    states,
 )
-
-Shape = tuple[int, ...]
-
-Axes = Callable[[Shape], tuple[int, int]]
-"""From a shape to the axis along which rows are counted, and the axis along which a row lies."""
+from backproof.reference.optimizers.optimizer import Formula, Optimizer, Shapes, prepared
 
 
 def adafactor(
@@ -101,84 +96,46 @@ def adafactor_clamped(
     )
 
 
-def last_two(_: Shape) -> tuple[int, int]:
-    """Return the last two axes."""
-    return -2, -1
-
-
-def largest(shape: Shape) -> tuple[int, int]:
-    """Return the axes of the second largest and of the largest size."""
-    second, first = np.argsort(shape)[-2:]
-    return int(second) - len(shape), int(first) - len(shape)
-
-
-def states(*, factored: bool) -> tuple[str, ...]:
-    """Return the names of the states."""
-    return ("row", "column") if factored else ("v",)
-
-
-def moments(
-    squared: Callable[[Any], Any],
-    axes: Axes | None,
-    eps: float = 0.0,
+def adafactor_relative(
+    lr: float = 1e-2,
+    decay_rate: float = 0.8,
+    clipping_threshold: float = 1.0,
+    weight_decay: float = 0.0,
     *,
-    interpolates: bool = False,
-) -> dict[str, Formula]:
-    """Return the lines of the second moment: of row and column and of v, or of v alone.
+    eps: float = 1e-30,
+    min_scale: float = 1e-3,
+    momentum: float = 0.0,
+    relative_step: bool = True,
+    multiply_by_parameter_scale: bool = True,
+    factored: bool = True,
+) -> Optimizer:
+    """Return w - rate weight_decay w - rate u, where rate = rho scale.
 
-    Source: Shazeer and Stern 2018, sec. 3 and alg. 2. squared: from g to what the means are of.
-    axes: those of rows and columns; None where nothing is factored. eps: the least mean of rows.
-    interpolates: whether a <- beta2 a + (1 - beta2) b is computed as a + (1 - beta2) (b - a).
+    rho = min(lr, 1 / sqrt(t)), or lr where the step is not relative; scale = max(min_scale,
+    RMS(w)); all else is as of `adafactor`. An array of more than two axes is factored along its
+    last two. Source: Shazeer and Stern 2018, alg. 6, with a decay of its own.
     """
+    scale = parameter_scale(min_scale)
 
-    def average(former: Any, new: Any, beta2: Any) -> Any:
-        if interpolates:
-            return former + (1 - beta2) * (new - former)
-        return beta2 * former + (1 - beta2) * new
+    def rate(w: Any, rho: Any, shapes: Shapes) -> Any:
+        return rho * scale(w, shapes) if multiply_by_parameter_scale else rho + 0 * w
 
-    def whole(g: Any, v: Any, beta2: Any) -> Any:
-        return average(v, squared(g), beta2)
-
-    def row(g: Any, row: Any, beta2: Any, shapes: Shapes) -> Any:
-        return average(row, mean(squared(g), shapes, along, 1), beta2)
-
-    def column(g: Any, column: Any, beta2: Any, shapes: Shapes) -> Any:
-        return average(column, mean(squared(g), shapes, along, 0), beta2)
-
-    def v(row: Any, column: Any, shapes: Shapes) -> Any:
-        of_rows = mean(row, shapes, along, 0)
-        if eps:
-            return row * column / np.maximum(of_rows, eps)
-        return row / of_rows * column  # the product of two small means may underflow
-
-    along = axes or last_two
-    return {"row": row, "column": column, "v": v} if axes else {"v": whole}
-
-
-def mean(a: Any, shapes: Shapes, axes: Axes, of: int) -> Any:
-    """Return the mean along one of the two axes of each parameter, for all entries."""
-
-    def along(shape: Shape, a: Any) -> Any:
-        axis = axes(shape)[of]
-        return np.sum(a, axis=axis, keepdims=True) / shape[axis]
-
-    return in_shape(along, shapes, a)
-
-
-def capped(threshold: float) -> Formula:
-    """Return the line u <- u / max(1, RMS(u) / threshold), of each parameter (sec. 6)."""
-
-    def capped(u: Any, shapes: Shapes) -> Any:
-        return u / np.maximum(each(rms, u, shapes) / threshold, 1)
-
-    return capped
-
-
-def parameter_scale(least: float) -> Callable[[Any, Shapes], Any]:
-    """Return max(least, RMS(w)) of each parameter (sec. 8)."""
-    return lambda w, shapes: np.maximum(each(rms, w, shapes), least)
-
-
-def rms(a: Any) -> Any:
-    """Return the root of the mean of squares over the last axis, (..., 1)."""
-    return np.sqrt(np.sum(a * a, axis=-1, keepdims=True) / a.shape[-1])
+    lines: dict[str, Formula] = {
+        **moments(lambda g: g * g + eps, last_two if factored else None),
+        "u": lambda g, v: g / np.sqrt(v),
+        "capped": capped(clipping_threshold),
+        "rate": rate,
+        "step": lambda capped, rate: rate * capped,
+        "b": lambda b, step: momentum * b + (1 - momentum) * step,
+        "w": lambda w, b, rate: (w - weight_decay * rate * w if weight_decay else w) - b,
+    }
+    if not momentum:
+        lines["b"] = lambda step: 1 * step
+    return Optimizer(
+        lines,
+        dict.fromkeys([*states(factored=factored), *(["b"] if momentum else [])], 0.0),
+        {
+            "beta2": lambda t: 1 - t ** (-decay_rate),
+            "rho": lambda t: np.minimum(lr, 1 / np.sqrt(t)) if relative_step else lr + 0 * t,
+        },
+    )

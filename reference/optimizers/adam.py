@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers.optimizer import Formula, Optimizer, interpolated, prepared
+from backproof.reference.optimizers.optimizer import (
+    Formula,
+    Optimizer,
+    interpolated,
+    prepared,
+    reading,
+)
 
 
 def adam(
@@ -17,11 +23,13 @@ def adam(
     weight_decay: float = 0.0,
     *,
     eps_root: float = 0.0,
+    bias_correction: bool = True,
     maximize: bool = False,
 ) -> Optimizer:
     """Return w - lr (m / c1) / (sqrt(v / c2 + eps_root) + eps); decay is coupled.
 
-    Source: Kingma and Ba 2015, alg. 1, where eps_root is zero.
+    Source: Kingma and Ba 2015, alg. 1, where eps_root is zero. Without a bias correction c1 and c2
+    are one.
     """
     return Optimizer(
         lines={
@@ -31,7 +39,7 @@ def adam(
             "w": lambda w, u: w - lr * u,
         },
         start={"m": 0.0, "v": 0.0},
-        scalars=corrections(beta1, beta2),
+        scalars=corrections(beta1, beta2, applied=bias_correction),
         forms=interpolated(beta1),
     )
 
@@ -49,8 +57,30 @@ def moments(beta1: float, beta2: float) -> dict[str, Formula]:
     }
 
 
-def corrections(beta1: float, beta2: float) -> dict[str, Callable[[Any], Any]]:
+def adam_eps_hat(lr: float = 1e-3, eps: float = 1e-7, **options: Any) -> Optimizer:
+    """Return Adam whose epsilon is added before the bias correction; the other options are Adam's.
+
+    w - lr sqrt(c2) / c1 m / (sqrt(v) + eps). Source: Kingma and Ba 2015, sec. 2, where this epsilon
+    has a hat.
+    """
+    return with_eps_hat(adam(lr, **options), "v", eps)
+
+
+def with_eps_hat(of: Optimizer, largest: str, eps: float) -> Optimizer:
+    """Return an optimizer with this epsilon. largest: the second moment that the step reads."""
+
+    def u(m: Any, v: Any, c1: Any, c2: Any) -> Any:
+        return (m / c1) * np.sqrt(c2) / (np.sqrt(v) + eps)
+
+    return replace(of, lines={**of.lines, "u": reading(u, "m", largest, "c1", "c2")})
+
+
+def corrections(
+    beta1: float, beta2: float, *, applied: bool = True
+) -> dict[str, Callable[[Any], Any]]:
     """Return the bias corrections of means that start at zero (Kingma and Ba 2015, sec. 3)."""
+    if not applied:
+        return dict.fromkeys(("c1", "c2"), lambda t: 1 + 0 * t)
     return {"c1": lambda t: 1 - beta1**t, "c2": lambda t: 1 - beta2**t}
 
 

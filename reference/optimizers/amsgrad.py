@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers.adam import adam, decoupled, root
+from backproof.reference.optimizers.adam import adam, decoupled, root, with_eps_hat
 from backproof.reference.optimizers.optimizer import Formula, Optimizer
 
 
@@ -26,6 +26,11 @@ def amsgrad(
 def amsgradw(lr: float = 1e-3, weight_decay: float = 1e-2, **options: Any) -> Optimizer:
     """Return `amsgrad` with decoupled decay."""
     return decoupled(amsgrad(lr, **options), lr, weight_decay)
+
+
+def amsgrad_eps_hat(lr: float = 1e-3, eps: float = 1e-7, **options: Any) -> Optimizer:
+    """Return `amsgrad` whose epsilon is added before the bias correction, as of `adam_eps_hat`."""
+    return with_eps_hat(amsgrad(lr, **options), "v_max", eps)
 
 
 def amsgrad_corrected(

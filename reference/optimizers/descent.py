@@ -1,11 +1,12 @@
 """Gradient descent, and momentum (Polyak 1964; Nesterov 1983; Sutskever et al. 2013)."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.ops import Array
-from backproof.reference.optimizers.optimizer import Optimizer, prepared
+from backproof.reference.optimizers.optimizer import Formula, Optimizer, prepared
 
 
 def sgd(w: Array, gradient: Array, eta: Any) -> Array:
@@ -45,3 +46,33 @@ def momentum_descent(
     else:
         lines["w"] = lambda w, b: sgd(w, b, lr)
     return Optimizer(lines, start={"b": 0.0})
+
+
+def descent_from_zero(
+    lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, **options: Any
+) -> Optimizer:
+    """Return `momentum_descent` whose buffer starts at zero: the first step is dampened as well."""
+    right = momentum_descent(lr, momentum, dampening, **options)
+    if not momentum:
+        return right
+    b = {"b": lambda g, b: momentum * b + (1 - dampening) * g}
+    return replace(right, lines={**right.lines, **b})
+
+
+def descent_of_steps(
+    lr: float = 1e-2, momentum: float = 0.0, *, nesterov: bool = False
+) -> Optimizer:
+    """Return w + b, where b <- momentum b - lr g: the buffer is of whole steps.
+
+    Source: Sutskever et al. 2013, eq. 1 and 2. Nesterov's look-ahead is w + (momentum b - lr g).
+    """
+    if not momentum:
+        return momentum_descent(lr)
+    lines: dict[str, Formula] = {"b": lambda g, b: momentum * b - lr * g}
+    if not nesterov:
+        return Optimizer({**lines, "w": lambda w, b: w + b}, start={"b": 0.0})
+    return Optimizer(
+        {**lines, "w": lambda w, g, b: w + (momentum * b - lr * g)},
+        start={"b": 0.0},
+        forms={"in two steps": {"w": lambda w, g, b: (w - lr * g) + momentum * b}},
+    )

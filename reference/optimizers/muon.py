@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers.optimizer import Formula, Optimizer, Shapes, in_shape, reading
-
-Shape = tuple[int, ...]
+from backproof.reference.optimizers.newton_schulz import Shape, frobenius, newton_schulz, updated
+from backproof.reference.optimizers.optimizer import (
+    Formula,
+    Optimizer,
+    in_shape,
+    prepared,
+    reading,
+)
 
 PUBLISHED = (3.4445, -4.7750, 2.0315)
 """The coefficients of Jordan et al. 2024, section "The Newton-Schulz iteration"."""
@@ -115,38 +120,48 @@ def muon_corrected(
     )
 
 
-def newton_schulz(coefficients: tuple[float, float, float], steps: int) -> dict[str, Formula]:
-    """Return the lines x1, x2, ...: each a step x <- a x + (b x x^T + c (x x^T)^2) x.
+def muon_uncorrected(
+    lr: float = 1e-3,
+    momentum: float = 0.95,
+    weight_decay: float = 0.0,
+    *,
+    nesterov: bool = True,
+    coefficients: tuple[float, float, float] = PUBLISHED,
+    eps: float = 1e-7,
+    ns_steps: int = 5,
+    consistent_rms: float = 0.0,
+    is_mean: bool = True,
+    is_coupled: bool = False,
+    is_scaled: bool = True,
+) -> Optimizer:
+    """Return `muon` all in one precision, with x0 = ahead / (|ahead| + eps).
 
-    The step of the transpose is the transpose of the step, so that either may be computed.
+    is_mean: whether m is a mean; else m <- momentum m + g, and ahead = g + momentum m. is_coupled:
+    whether decay is added to g. is_scaled: whether x has its ratio. Source: Jordan et al. 2024.
     """
-    a, b, c = coefficients
+    share = 1 - momentum if is_mean else 1
 
-    def wide(x: Any) -> Any:
-        gram = x @ np.swapaxes(x, -1, -2)
-        return a * x + (b * gram + c * (gram @ gram)) @ x
-
-    def step(shape: Shape, x: Any) -> Any:
+    def ratio(shape: Shape) -> float:
         rows, columns = shape
-        if rows <= columns:
-            return wide(x)
-        return np.swapaxes(wide(np.swapaxes(x, -1, -2)), -1, -2)
+        if consistent_rms:
+            return consistent_rms * sqrt(max(rows, columns))
+        return sqrt(max(1, rows / columns)) if is_scaled else 1
 
-    def line(x: Any, shapes: Shapes) -> Any:
-        return in_shape(step, shapes, x)
+    def ahead(g: Any, m: Any) -> Any:
+        return momentum * m + share * g
 
-    return {f"x{n + 1}": reading(line, f"x{n}", "shapes") for n in range(steps)}
+    def normalized(_: Shape, a: Any) -> Any:
+        return a / (frobenius(a) + eps)
 
-
-def updated(steps: int, ratio: Any, f: Formula) -> Formula:
-    """Return the line of w: f of w and of the last x times its ratio, which is of the shape."""
-
-    def w(w: Any, x: Any, shapes: Shapes) -> Any:
-        return f(w, in_shape(lambda shape, x: ratio(shape) * x, shapes, x))
-
-    return reading(w, "w", f"x{steps}", "shapes")
-
-
-def frobenius(a: Any) -> Any:
-    """Return the root of the sum of squares of the last two axes, (..., 1, 1)."""
-    return np.sqrt(np.sum(a * a, axis=(-2, -1), keepdims=True))
+    apart = 0 if is_coupled else weight_decay
+    return Optimizer(
+        lines={
+            **prepared(weight_decay if is_coupled else 0),
+            "m": ahead,
+            "ahead": ahead if nesterov else reading(lambda m: m, "m"),
+            "x0": lambda ahead, shapes: in_shape(normalized, shapes, ahead),
+            **newton_schulz(coefficients, ns_steps),
+            "w": updated(ns_steps, ratio, lambda w, step: w - lr * (step + apart * w)),
+        },
+        start={"m": 0.0},
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from inspect import Parameter, Signature, signature
 from math import prod
 from typing import Any
@@ -32,6 +33,7 @@ class Optimizer:
              equal on paper, but rounded differently.
     stored:  line -> the name of the precision in which it is computed and stored, if it is another
              one than the parameters' own.
+    again:   makes the same optimizer with other options: from (name, value) to the other value.
 
     All arrays are of one shape, (entries,) or (steps, entries): the parameters lie side by side,
     and have the shapes `shapes`, which a formula may name. A state of fewer numbers, such as the
@@ -45,6 +47,7 @@ class Optimizer:
     scalars: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     forms: Mapping[str, Mapping[str, Formula]] = field(default_factory=dict)
     stored: Mapping[str, str] = field(default_factory=dict)
+    again: "Again | None" = field(default=None, compare=False)
 
     def at(self, t: Any) -> dict[str, Any]:
         """Return the scalars of step t, or of an array of steps."""
@@ -75,6 +78,26 @@ class Optimizer:
         return replace(self, lines={**self.lines, **self.forms[form]}) if form else self
 
 
+Again = Callable[[Callable[[str, Any], Any]], Optimizer]
+"""From what changes each option, by its name, to the optimizer with the options changed."""
+
+
+def remembering(definition: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
+    """Return a definition whose optimizers can be made `again`."""
+
+    @wraps(definition)
+    def made(**options: Any) -> Optimizer:
+        parameters = signature(definition).parameters.values()
+        known = {one.name: one.default for one in parameters if one.default is not Parameter.empty}
+
+        def again(changed: Callable[[str, Any], Any]) -> Optimizer:
+            return made(**{k: changed(k, value) for k, value in {**known, **options}.items()})
+
+        return replace(definition(**options), again=again)
+
+    return made
+
+
 def prepared(weight_decay: float, *, maximize: bool = False) -> dict[str, Formula]:
     """Return the line g <- g + weight_decay w, which adds an L2 penalty's gradient; or no line.
 
@@ -96,10 +119,10 @@ def interpolated(beta: float) -> dict[str, dict[str, Formula]]:
 def reading(f: Formula, *names: str) -> Formula:
     """Return a line that computes f of the operands of these names, in this order."""
 
-    def line(**operands: Any) -> Any:
-        return f(*(operands[name] for name in names))
+    def line(*first: Any, **others: Any) -> Any:
+        return f(*first, *(others[name] for name in names[len(first) :]))
 
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
+    parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     vars(line)["__signature__"] = Signature(parameters)
     return line
 

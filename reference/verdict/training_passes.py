@@ -19,6 +19,9 @@ from backproof.reference.verdict.recomputed import AGAIN, recomputed
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.sweep import Sweep
 
+IN_STEP = " in step "
+"""What stands between the name of a link and its step."""
+
 
 def certify_steps(
     network: Network,
@@ -36,7 +39,7 @@ def certify_steps(
     worst: dict[Quantity, Link] = {}
     for step in steps:
         for link in links_of(replay_of_step(network, record, precision, step), compiled=compiled):
-            named = replace(link.quantity, of=f"{link.quantity.of} in step {step + 1}")
+            named = replace(link.quantity, of=f"{link.quantity.of}{IN_STEP}{step + 1}")
             found = link if link.verdict == "inside" else replace(link, quantity=named)
             before = worst.get(link.quantity, found)
             entries = before.entries + link.entries if before is not found else link.entries

@@ -152,7 +152,9 @@ ASKED: dict[tuple[str, ...], Callable[[Sequence[str], Option], Iterable[Any]]] =
     ("library", "network", "optimizer", "precision"): lambda names, option: trainings.parameters(
         names, large=option("--large")
     ),
-    ("library",): lambda names, _: trainings.libraries(names, most=1),  # for long tests
+    ("library",): lambda names, _: trainings.libraries(  # for long tests
+        [name for name in names if not frameworks.row(name).traits.slow], most=1
+    ),
     ("framework",): lambda names, _: map(pytest.param, names[1:]),
     ("shard", "column"): _random,
     ("kept",): _kept,

@@ -13,6 +13,7 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.training import MINIMUM, train
+from backproof.reference.backprop import Trace
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
@@ -23,6 +24,7 @@ from backproof.reference.verdict.faults.matrix_optimizers import OF_MATRICES
 from backproof.reference.verdict.faults.optimizers import named, optimizer_faults
 from backproof.reference.verdict.known.predict import GroupWitnesses
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.training import (
     AFTER,
     Steps,
@@ -48,15 +50,18 @@ SHOWN = re.compile(r"clipped|read|x\d|update|w")
 """The lines that are shown, beside the states."""
 
 OTHERS = {
+    "sgd": ("sgd_from_zero", "sgd_of_steps"),
+    "adam": ("adam_eps_hat",),
+    "adamax": ("adamax_eps_last", "adamax_eps_decayed"),
     "adagrad": ("adagrad_eps_inside",),
     "rmsprop": ("rmsprop_of_steps",),
     "rprop": ("rprop_of_steps",),
-    "amsgrad": ("amsgrad_corrected",),
+    "amsgrad": ("amsgrad_corrected", "amsgrad_eps_hat"),
     "nadam": ("nadam_constant",),
     "radam": ("radam_eps_last",),
     "clip_by_norm": ("clip_by_norm_softened",),
-    "adafactor": ("adafactor_clamped",),
-    "muon": ("muon_corrected",),
+    "adafactor": ("adafactor_clamped", "adafactor_relative"),
+    "muon": ("muon_corrected", "muon_uncorrected"),
     "lbfgs": ("lbfgs_of_steps",),
 }
 """Optimizer -> its other definitions."""
@@ -79,6 +84,17 @@ CLAIMED = {
     if accepted(definition, options)
 }
 """Every definition with all the options that it has."""
+
+CLAIMED |= {
+    f"{rule}-{definition}-{'-'.join(more)}": (definition, {**OPTIONS[rule][1], **more})
+    for rule, definition, more in (
+        ("sgd-nesterov", "sgd_of_steps", {"decay_first": 0.1}),
+        ("lamb", "lamb", {"decay_first": 0.1}),
+        ("adam", "adam_eps_hat", {"decay_first": 0.1}),
+        ("muon", "muon_uncorrected", {"is_mean": False, "is_scaled": False}),
+        ("muon-weight_decay", "muon_uncorrected", {"is_coupled": True}),
+    )
+}
 FAULTS = {fault.name: fault for fault in optimizer_faults()}
 
 
@@ -325,10 +341,55 @@ def test_a_witness_of_groups_replays_each_link_by_its_own_group() -> None:
     """A link is replayed by the optimizer of its parameter's group."""
     right, other = OPTIMIZERS["sgd"](lr=0.5), OPTIMIZERS["sgd"](lr=0.25)
     parts = in_groups([(right, ("W",)), (other, ("b",))], trained(right))
-    witness = GroupWitnesses([Steps(*part, FLOAT64) for part in parts])
-    replayed = [witness.of(Quantity("state", f"w of {name}")).values for name in ("W", "b")]
+    witness = GroupWitnesses([Steps(*part, FLOAT64) for part in parts], replay_of_nothing)
+    replayed = [witness.of(Quantity("state", f"w of {name}"))[0].values for name in ("W", "b")]
 
     assert [steps.optimizer for steps in replayed if isinstance(steps, Steps)] == [right, other]
+
+
+def test_a_witness_of_groups_replays_the_pass_of_a_step() -> None:
+    """A value "in step 3" is replayed from the third pass, under its own name."""
+    of = GroupWitnesses([], lambda step: replace(replay_of_nothing(step), scale=step))
+    witness, own = of.of(Quantity("value", "net1 in step 3"))
+
+    assert isinstance(witness.values, Replay)
+    assert (witness.values.scale, own) == (2, Quantity("value", "net1"))
+
+
+def replay_of_nothing(_: int) -> Replay:
+    """Return a replay of nothing that was seen."""
+    network = TRAINED["article"].network()
+    return Replay(network, {}, Trace({}, {}, {}), FLOAT64)
+
+
+def test_an_optimizer_is_made_again_with_other_options() -> None:
+    """Each option is changed by its name, defaults included, whatever the definition."""
+    right, other = OPTIMIZERS["sgd"](momentum=0.5), OPTIMIZERS["sgd"](lr=0.5, momentum=0.25)
+    assert right.again is not None
+    again = right.again({"lr": 0.5, "momentum": 0.25}.get)
+    record = trained(other)
+
+    assert certify_training("drawn", again, record, "float64").holds
+    assert not certify_training("drawn", right, record, "float64").holds
+
+
+def test_decay_comes_before_the_step() -> None:
+    """With decay_first, w is multiplied by 1 - lr decay_first, and the step is that of this w."""
+    w, g = np.array([2.0]), np.array([1.0])
+    decayed = OPTIMIZERS["lamb"](lr=0.5, decay_first=0.5)
+    known = {"w": w, "g": g, "m": 0 * w, "v": 0 * w, "shapes": ((1,),), **decayed.at(1.0)}
+    plain = OPTIMIZERS["lamb"](lr=0.5).assign({**known, "w": 0.75 * w})
+
+    assert decayed.assign(known)["w"] == plain["w"]
+
+
+def test_ftrl() -> None:
+    """One step from zero is that of the closed form: (sign(z) l1 - z) / (sqrt(n) / lr + l2)."""
+    w, g = np.zeros(2), np.array([3.0, 0.5])
+    rule = OPTIMIZERS["ftrl"](lr=0.5, l1=1.0, l2=2.0, initial_accumulator_value=0.0)
+    found = rule.assign({"w": w, "g": g, "z": w, "n": w, **rule.at(1.0)})["w"]
+
+    assert found.tolist() == [(1 - 3) / (3 / 0.5 + 2), 0.0]
 
 
 FRAMEWORKS = ("torch", "jax")

@@ -52,6 +52,14 @@ def late(definition: str, options: Options) -> Optimizer | None:
     return replace(right(definition, options), lines={**others, **moments})
 
 
+def at_once(definition: str, options: Options) -> Optimizer | None:
+    """Return descent whose first step is dampened, as is right where the buffer starts at zero."""
+    if definition == "sgd_from_zero":
+        return None
+    dampened = line("b", lambda o, g, b: o["momentum"] * b + (1 - o["dampening"]) * g, DAMPENED)
+    return dampened(definition, options)
+
+
 def without_look_ahead(definition: str, options: Options) -> Optimizer | None:
     """Return the optimizer without Nesterov's look-ahead, which is Muon's default."""
     if not options.get("nesterov", definition.startswith("muon")):
@@ -110,6 +118,7 @@ def scaled_up(definition: str, options: Options) -> Optimizer | None:
 
 
 CORRECTIONS = ("c1", "c2")
+DAMPENED = ("dampening",)
 
 TABLE: Mapping[tuple[str, str], Of] = {
     ("bias correction a step late", "corrected for t + 1"): scalars(
@@ -130,9 +139,7 @@ TABLE: Mapping[tuple[str, str], Of] = {
     ("decoupled for coupled", "decayed beside g"): instead("adam", "adamw"),
     ("epsilon inside the root", "of sqrt(v + eps)"): instead("adagrad", "adagrad_eps_inside"),
     ("epsilon outside the root", "of sqrt(v) + eps"): instead("adagrad_eps_inside", "adagrad"),
-    ("dampening in the first step", "dampened at once"): line(
-        "b", lambda o, g, b: o["momentum"] * b + (1 - o["dampening"]) * g, ("dampening",)
-    ),
+    ("dampening in the first step", "dampened at once"): at_once,
     ("largest forgotten", "v, not the largest so far"): line("v_max", lambda o, v: v),
     ("gradient not squared", "a mean of |g|"): line(
         "v", lambda o, g, v: o["beta2"] * v + (1 - o["beta2"]) * np.abs(g), ("beta2",)

@@ -81,10 +81,13 @@ from backproof.reference.verdict.known.normalization import (
 )
 from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
+    always_relative,
     decay_in_float32,
     length_in_float32,
+    penalty_twice,
     product_in_float32,
     rates_in_float32,
+    rounded_options,
     schedule_in_float32,
     step_before,
 )
@@ -176,6 +179,10 @@ FORMULAS: Mapping[str, Formula] = {
     "decay in float32": Defined(decay_in_float32),
     "accumulator that starts at zero": Defined(accumulator_of_zero),
     "step of the gradient before": Defined(step_before),
+    "relative step in any case": Defined(always_relative),
+    "l2 twice": Defined(penalty_twice),
+    "the options of an optimizer in float32": Defined(rounded_options),
+    "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }
 """Name -> what is computed instead."""

@@ -10,7 +10,9 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.functions import stop
 from backproof.reference.ops.sigmoid import sigmoid_forward
+from backproof.reference.ops.softmax import softmax_forward
 from backproof.reference.verdict.known.activations import TERMS, P, erf_of_5_terms
 
 
@@ -40,11 +42,15 @@ def exponent(z: Array) -> Array:
 
 
 def powers_of_two() -> dict[str, Op]:
-    """Return sigmoids that take e^z as 2^(z log2 e): the rounding of the exponent grows with z."""
+    """Return sigmoids, and softmax, that take e^z as 2^(z log2 e): its rounding grows with z."""
 
     def silu_backward(dout: Array, out: Array, z: Array) -> tuple[Array]:
         s = sigmoid_forward(exponent(z))
         return (dout * (s + z * s * sigmoid_forward(-exponent(z))),)
+
+    def softmax(z: Array, *, axis: int = -1) -> Array:
+        below = z - stop(np.max(z, axis=axis, keepdims=True))
+        return softmax_forward(exponent(below), axis=axis)
 
     def about(op: Op) -> Op:
         return Op(
@@ -53,6 +59,7 @@ def powers_of_two() -> dict[str, Op]:
         )
 
     ops = {name: about(OPS[name]) for name in ("softplus", "log_sigmoid")}
+    ops["softmax"] = replace(OPS["softmax"], forward=softmax)
     ops["sigmoid"] = about(OPS["sigmoid"].forms["sigmoid' from the input"])
     silu = Op(lambda z: z * sigmoid_forward(exponent(z)), silu_backward)
     return {**ops, "silu": silu}

@@ -92,3 +92,33 @@ def length_in_float32(right: Optimizer) -> Optimizer:
         return np.sqrt(share / ((limit - 4) * (limit - 2) * length))
 
     return replace(right, scalars={**right.scalars, "rho": rho, "r": r})
+
+
+def always_relative(right: Optimizer) -> Optimizer:
+    """Return Adafactor whose rate is bounded by 1 / sqrt(t) where its step is not relative, too."""
+    rho = right.scalars["rho"]
+
+    def bounded(t: Any) -> Any:
+        return np.minimum(rho(t), 1 / np.sqrt(t))
+
+    return replace(right, scalars={**right.scalars, "rho": bounded})
+
+
+def penalty_twice(right: Optimizer) -> Optimizer:
+    """Return FTRL that adds l2 twice."""
+    l2 = right.scalars["l2"]
+    return replace(right, scalars={**right.scalars, "l2": lambda t: 2 * l2(t)})
+
+
+def rounded_options(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose options, but for the learning rate, are rounded to float32.
+
+    Near one such a beta has few digits of 1 - beta.
+    """
+    if right.again is None:
+        raise KeyError("again")
+    return right.again(
+        lambda name, value: (
+            float(np.float32(value)) if isinstance(value, float) and name != "lr" else value
+        )
+    )

@@ -1,6 +1,6 @@
 """Whether the numbers seen at a link are those that a formula predicts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
 from backproof.reference.verdict.tangents import TangentReplay
 from backproof.reference.verdict.training import Steps
+from backproof.reference.verdict.training_passes import IN_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,31 @@ class Witnesses:
 
 @dataclass(frozen=True, slots=True)
 class GroupWitnesses:
-    """The same of a training in groups of parameters. each: of each group."""
+    """The same of a training in groups of parameters.
+
+    each: of each group. passes: from a step, numbered from 0, to the replay of its pass.
+    """
 
     each: Sequence[Steps]
+    passes: Callable[[int], Replay]
 
     def concerns(self, formula: str, quantity: Quantity) -> bool:
         """Return whether a quantity is computed by a formula, which is named."""
-        return self.of(quantity).concerns(formula, quantity)
+        witness, own = self.of(quantity)
+        return witness.concerns(formula, own)
 
     def missed(self, formula: str, quantity: Quantity) -> str | None:
         """Return where the numbers are not as predicted: see `missed`."""
-        return self.of(quantity).missed(formula, quantity)
+        witness, own = self.of(quantity)
+        return witness.missed(formula, own)
 
-    def of(self, quantity: Quantity) -> Witness:
-        """Return what replays a link: the group of its parameter. A pass is in no group."""
-        return Witness(next((steps for steps in self.each if steps.has(quantity)), self.each[0]))
+    def of(self, quantity: Quantity) -> tuple[Witness, Quantity]:
+        """Return what replays a link, a pass or its parameter's group, and its quantity there."""
+        name, _, step = quantity.of.partition(IN_STEP)
+        if step:
+            return Witness(self.passes(int(step) - 1)), replace(quantity, of=name)
+        group = next((steps for steps in self.each if steps.has(quantity)), self.each[0])
+        return Witness(group), quantity
 
 
 def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | None:
