@@ -59,9 +59,9 @@ def meaned(loss: Any) -> Any:
     return lambda y, t, **options: loss(y, t, **{"reduction": "mean", **options})
 
 
-def index(i: Any) -> Any:
+def indices(i: Any) -> Any:
     if isinstance(i, tuple):
-        return tuple(map(index, i))
+        return tuple(map(indices, i))
     return mx.array(i) if isinstance(i, np.ndarray) else i
 
 
@@ -117,8 +117,8 @@ adapter = Adapter(
         "concatenate": lambda *parts, axis: mx.concatenate(parts, axis),
         "stack": lambda *parts, axis: mx.stack(parts, axis),
         "expand": mx.broadcast_to,
-        "slice": lambda x, index: x[globals()["index"](index)],
-        "add_at": lambda x, source, index: x.at[globals()["index"](index)].add(source),
+        "slice": lambda x, index: x[indices(index)],
+        "add_at": lambda x, source, index: x.at[indices(index)].add(source),
         "pad": lambda x, width, value=0: mx.pad(x, width, constant_values=value),
         "masked_fill": lambda x, mask, value: mx.where(mx.array(mask), mx.array(value, x.dtype), x),
         "where": lambda a, b, condition: mx.where(mx.array(condition), a, b),

@@ -134,9 +134,7 @@ adapter = Adapter(
         ),
         "add_at": lambda x, source, index: tf.tensor_scatter_nd_add(x, places(x, index), source),
         "put": lambda x, values, index: tf.tensor_scatter_nd_update(x, places(x, index), values),
-        "pad": lambda x, width, value=0: tf.pad(
-            x, width, constant_values=tf.constant(value, x.dtype)
-        ),
+        "pad": lambda x, width, value=0: tf.pad(x, width, "CONSTANT", tf.constant(value, x.dtype)),
         "masked_fill": lambda x, mask, value: tf.where(mask, tf.constant(value, x.dtype), x),
         "where": lambda a, b, condition: tf.where(condition, a, b),
         "clamp": lambda x, low=None, high=None: tf.clip_by_value(
@@ -182,10 +180,7 @@ adapter = Adapter(
         ),
         **dict.fromkeys(("conv groups", "conv_transpose dilation"), "on CPUs its gradient raises"),
         "transpose axes": (lambda axes: min(axes) < 0, "its gradient raises for axes below zero"),
-        "conv dilation": (
-            lambda d: not isinstance(d, int),
-            "tf.nn.convolution has no stride beside it",
-        ),
+        "conv dilation": (lambda d: not isinstance(d, int), "tf.nn.convolution has no stride then"),
         **dict.fromkeys(
             (f"{op} {way}" for op in ("upsample", "softsign") for way in METHODS),
             "TensorFlow's gradient has no gradient itself",
