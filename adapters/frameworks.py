@@ -13,18 +13,20 @@ class Traits:
     """How a framework or one of its variants runs.
 
     compiled: what is compiled before its first run: nothing, each op, or a pass as a whole.
+    rewritten: whether a pass is rewritten as a whole, in a moment: nothing is compiled.
     share:    one of every `share` random networks is certified; 0 for none.
     slow:     whether a random network takes seconds.
     """
 
     compiled: Literal["", "ops", "passes"] = ""
+    rewritten: bool = False
     share: int = 0
     slow: bool = False
 
     @property
     def compiles_passes(self) -> bool:
         """Whether a pass with probes and one without are two programs."""
-        return self.compiled == "passes"
+        return self.compiled == "passes" or self.rewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,12 @@ TABLE = {
         traits=Traits(share=10),
         libraries=("optimizer",),
         trains_in=("float32",),
+    ),
+    "pytensor": Framework(
+        module="backproof.adapters.pytensor_grad",
+        traits=Traits(rewritten=True),
+        variants={"numba": PASSES},
+        methods={"reverse-over-reverse": ("add",)},
     ),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient",

@@ -9,6 +9,7 @@ from math import log10
 import numpy as np
 
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.adapters.protocol import AdapterError, Unsupported, check
 from backproof.reference.backprop import Trace, backprop, forward
 from backproof.reference.network import Network
@@ -44,7 +45,8 @@ class Certificates:
 
         Raises AdapterError, Unsupported.
         """
-        return certify_passes(self.replay(implementation, case, precision, seed))
+        compiled = traits(Column.parse(implementation)).compiles_passes
+        return certify_passes(self.replay(implementation, case, precision, seed), compiled=compiled)
 
     def replay(self, implementation: str, case: str, precision: str, seed: int) -> Replay:
         """Return the replay of a run with probes and one without. Raises as `of`."""

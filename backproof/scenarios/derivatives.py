@@ -39,12 +39,16 @@ LONGEST = {
     ),
 }
 """Where a pass or compiling it takes long: float32 alone, or nothing, unless with --large."""
-EVERY_OP = {**EAGER, "compiled": ONCE_IF_LARGE, "compiled jvp": ONCE}
-"""Compiling the second order of all ops takes minutes."""
+EVERY_OP = {
+    **EAGER,
+    **dict.fromkeys(("compiled", "rewritten"), ONCE_IF_LARGE),
+    "compiled jvp": ONCE,
+}
+"""Compiling or rewriting the second order of all ops takes minutes."""
 SPECIAL = {
     **dict.fromkeys(("eager forward-over-reverse", "eager reverse-over-reverse"), LESS),
     "eager reverse-over-forward": BOTH_IF_LARGE,
-    "compiled": NONE,
+    **dict.fromkeys(("compiled", "rewritten"), NONE),
     "compiled jvp": LESS,
 }
 

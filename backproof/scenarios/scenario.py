@@ -41,8 +41,8 @@ class Scenario:
     name:       in reports and in the ids of tests.
     recipe:     makes the network.
     extent:     the precisions of every column that has no exception.
-    exceptions: kind of column -> its own extent: "eager", "compiled" (compiling takes long), or
-                one variant of these ("compiled vmap").
+    exceptions: kind of column -> its own extent: "eager", "rewritten" (a pass as a whole),
+                "compiled" (compiling takes long), or one variant of these ("compiled vmap").
     """
 
     name: str
@@ -56,7 +56,8 @@ class Scenario:
 
     def precisions(self, column: Column, *, large: bool) -> tuple[str, ...]:
         """Return the precisions in which a column is certified; large: whether with --large."""
-        kind = "compiled" if traits(column).compiled else "eager"
+        of = traits(column)
+        kind = "compiled" if of.compiled else "rewritten" if of.rewritten else "eager"
         exception = self.exceptions.get(kind, self.extent)
         extent = self.exceptions.get(f"{kind} {column.variant}", exception)
         return tuple(dict.fromkeys((*extent.always, *(extent.large if large else ()))))

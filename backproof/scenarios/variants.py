@@ -65,6 +65,7 @@ VARIED = table(
         checkpoint=BOTH,
         function=BOTH,
         function_jit=BOTH,
+        numba=BOTH,
     ),
     varied(
         "32-64-64-10",
@@ -74,6 +75,7 @@ VARIED = table(
         checkpoint=BOTH,
         function=ONCE,
         function_jit=ONCE,
+        numba=BOTH,
     ),
     varied("784-1024-1024-10", threads=ONCE),
     varied("conv-used-twice", eager=BOTH, compile=ONCE, compile_threads=ONCE, jit=ONCE),

@@ -17,7 +17,7 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.end_to_end import bounded_gradient, held_gradients, held_loss
 from backproof.reference.verdict.link import Link
-from backproof.reference.verdict.recomputed import recomputed
+from backproof.reference.verdict.recomputed import AGAIN, recomputed
 from backproof.reference.verdict.replay import Replay, Update
 from backproof.reference.verdict.sweep import Sweep
 
@@ -57,7 +57,7 @@ def certify_passes(replay: Replay, *, compiled: bool = False) -> Certificate:
     if compiled:
         certificate = recomputed(certificate, replay)
     with np.errstate(all="ignore"):
-        certificate = held_without_probes(certificate, replay)
+        certificate = held_without_probes(certificate, replay, compiled=compiled)
         return held_end_to_end(certificate, replay)
 
 
@@ -66,10 +66,13 @@ def sweep_of(replay: Replay, certificate: Certificate) -> Sweep:
     return Sweep(replay, {link.quantity: link for link in certificate.links})
 
 
-def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate:
+def held_without_probes(
+    certificate: Certificate, replay: Replay, *, compiled: bool = False
+) -> Certificate:
     """Return the certificate with the other gradients without probes held end to end.
 
-    These are the ones that do not follow from the cotangents of the pass with probes.
+    These are the ones that do not follow from the cotangents of the pass with probes. In a compiled
+    pass the values that a gradient's own link takes may have been computed again for it.
     """
     without = replay.without_probes()
     others = [link for link in certificate.links if is_held_by_sweep(link)]
@@ -77,14 +80,21 @@ def held_without_probes(certificate: Certificate, replay: Replay) -> Certificate
     if not others or without is None or any(unusable):
         return certificate
     sweep = sweep_of(without, certificate)
-    again = {}
+    found = {}
     for link in others:
-        held = bounded_gradient(sweep, link.quantity)
+        users = replay.consumers[link.quantity.of] if compiled else ()
+        taken = {name for node in users for name in (node.name, *node.inputs)} & {*replay.nodes}
+        for again in (set[str](), taken) if taken else (set[str](),):
+            sweep.taken = again
+            held = bounded_gradient(sweep, link.quantity)
+            if held.verdict != "refuted":
+                break
         # Where the sweep refutes, or has no bound, the ball of the link itself is the sharper one.
         if held.verdict != "refuted" and np.isfinite(held.rad):
-            properties = (OTHERWISE,) if held.verdict == "inside" else ()
-            again[link.quantity] = replace(held, properties=properties)
-    links = tuple(again.get(link.quantity, link) for link in certificate.links)
+            known = (OTHERWISE, AGAIN) if again else (OTHERWISE,)
+            properties = known if held.verdict == "inside" else ()
+            found[link.quantity] = replace(held, properties=properties)
+    links = tuple(found.get(link.quantity, link) for link in certificate.links)
     return replace(certificate, links=links)
 
 

@@ -54,9 +54,16 @@ class Recomputed(Replay):
         return self.once.terms(quantity, form)
 
 
-def replay_of(certificate: Certificate, once: Replay) -> Recomputed:
-    """Return the replay from the balls of the operands of a certified trace."""
-    held = {ln.quantity for ln in certificate.links if ln.verdict == "inside" and not ln.properties}
+def replay_of(certificate: Certificate, once: Replay, *, probes: bool = True) -> Recomputed:
+    """Return the replay from the balls of the operands of a certified trace.
+
+    probes: whether it is the pass with probes; or the other one, which has no cotangents.
+    """
+    held = {
+        replace(ln.quantity, probes=True)
+        for ln in certificate.links
+        if ln.verdict == "inside" and not ln.properties and ln.quantity.probes == probes
+    }
     return Recomputed(
         once.network,
         once.leaves,
@@ -79,9 +86,12 @@ def recomputed(certificate: Certificate, once: Replay) -> Certificate:
     once: the replay of the certified trace. Links that are still not inside are left as they were,
     and so are gradients without probes (`reference.verdict.end_to_end`).
     """
-    again = replay_of(certificate, once)
+    again, plain = replay_of(certificate, once), once.without_probes()
+    beside = replay_of(certificate, plain, probes=False) if plain else again
     links = tuple(
-        link if link.verdict == "inside" or link.problem else replayed(link, again)
+        link
+        if link.verdict == "inside" or link.problem
+        else replayed(link, beside if link.is_without_probes else again)
         for link in certificate.links
     )
     return replace(certificate, links=links)
@@ -89,10 +99,11 @@ def recomputed(certificate: Certificate, once: Replay) -> Certificate:
 
 def replayed(link: Link, again: Recomputed) -> Link:
     """Return a link outside as inside, if its operands' balls make it so; else as it was."""
-    if link.is_without_probes:
+    if link.is_without_probes and link.quantity.kind == "derivative":
         return link
-    ball = again.ball(link.quantity, again.own(link.quantity.of))
-    found = again.judge(link.quantity, ball)
+    quantity = replace(link.quantity, probes=True)
+    ball = again.ball(quantity, again.own(quantity.of))
+    found = again.judge(quantity, ball)
     if found.verdict != "inside":
         return link
-    return replace(found, properties=(AGAIN, *found.properties))
+    return replace(found, quantity=link.quantity, properties=(AGAIN, *found.properties))

@@ -25,7 +25,15 @@ The loss moves by sum_i <dE/dy_i, e_i>.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,12 +74,14 @@ class Sweep:
     properties are how the pass was seen to compute it.
 
     values: leaf or node -> its value in the pass, in float64.
+    taken:  nodes whose values may have been computed again, also where none was seen to be.
     exact:  leaf or node -> dE/d(leaf or node), swept back in float64.
     errors: node -> how far its value may be off, given the values before it.
     """
 
     replay: Replay
     links: Mapping[Quantity, Link] = field(default_factory=dict)
+    taken: Collection[str] = ()
     values: Named = field(init=False)
     exact: MutableMapping[str, Any] = field(init=False)
     errors: Named = field(init=False)
@@ -154,6 +164,11 @@ class Sweep:
         """Whether the pass was seen to compute operands again."""
         return any(AGAIN in link.properties for link in self.links.values())
 
+    @property
+    def rounded_otherwise(self) -> Collection[str]:
+        """The nodes whose values may be rounded otherwise than those that are seen."""
+        return self.replay.nodes if self.again else self.taken
+
     def way(self, node: Node, quantity: Quantity) -> tuple[Precision, tuple[str, ...]]:
         """Return in which precision and by which forms a node makes a quantity.
 
@@ -216,8 +231,9 @@ class Sweep:
         """Return how far <u, g> may be off; u: leaf -> direction. Equations (1) and (2)."""
         values, cotangents = self.tangents(u)
         total = sum(moved_by(values[name], rad) for name, rad in self.received.items())
-        if self.again:
-            total += sum(moved_by(cotangents[name], rad) for name, rad in self.errors.items())
+        total += sum(
+            moved_by(cotangents[name], self.errors[name]) for name in self.rounded_otherwise
+        )
         return 2 * total * self.both
 
     @property
@@ -231,7 +247,7 @@ class Sweep:
         values, cotangents = (self.replay.room.arrays() for _ in range(2))
         for _ in self.along(u, values):
             pass
-        if not self.again:
+        if not self.rounded_otherwise:
             return values, {}
         duals = self.duals(values)
         cotangents[self.replay.network.loss] = 0.0

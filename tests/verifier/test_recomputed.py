@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backproof.reference.backprop import RIGHT, Trace, backprop
+from backproof.reference.network import Network, Node
 from backproof.reference.networks import resnet
 from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.ops import Array
@@ -122,3 +123,44 @@ def test_room_for_either_run(certified: Callable[..., Certificate]) -> None:
     ]
 
     assert bounds[0] < bounds[1]
+
+
+Y, P, E = (
+    Node("y", "power", ("x",), {"exponent": -0.75}),
+    Node("p", "multiply", ("y", "c")),
+    Node("E", "sum", ("p",)),
+)
+"""E = sum p, p = c y: p, and dE/dc, which is y, are computed from y."""
+
+
+def fused(share: float, shown: str) -> Certificate:
+    """Certify a pass that, without probes, computes p or dE/dc from another y than it shows.
+
+    share: of y's radius by which the other y is off its midpoint.
+    """
+    x, c = np.linspace(1, 2, 7), np.linspace(2, 3, 7)
+    network = Network("fused", {"x": x, "c": c}, {}, (Y, P, E), frozenset())
+    leaves, _ = in_precision(network, "float32")
+    right = backprop(network, leaves)
+    ball = Replay(network, leaves, right, FLOAT32).ball(Quantity("value", "y"), FLOAT32)
+    other = (ball.mid + share * ball.rad).astype("float32")
+    p = other * leaves["c"]
+    values = {**right.values, "p": p, "E": np.sum(p)} if shown == "p" else right.values
+    gradients = right.gradients if shown == "p" else {**right.gradients, "c": other}
+    plain = Trace(values, {}, gradients)
+    return certify_passes(Replay(network, leaves, right, FLOAT32, plain), compiled=True)
+
+
+@pytest.mark.parametrize("shown", ["p", "dE/dc"])
+def test_computed_again_without_probes(shown: str) -> None:
+    """A number without probes from another number in its operand's ball is inside."""
+    certificate = fused(0.9, shown)
+    again = [link.name for link in certificate.links if AGAIN in link.properties]
+
+    assert (outside(certificate), again) == ([], [shown + WITHOUT_PROBES])
+
+
+@pytest.mark.parametrize("shown", ["p", "dE/dc"])
+def test_wrong_operand_without_probes(shown: str) -> None:
+    """It is refuted where no number in the operand's ball gives it."""
+    assert outside(fused(9, shown)) == [shown + WITHOUT_PROBES]

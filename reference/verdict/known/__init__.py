@@ -92,6 +92,7 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
+from backproof.reference.verdict.known.reductions import correction_of_each_axis, each_of_equal
 from backproof.reference.verdict.known.special import (
     digamma_slope_of_4_terms,
     erf_inv_by_newton,
@@ -154,6 +155,8 @@ FORMULAS: Mapping[str, Formula] = {
     "sums in turn": InSteps({**difference_in_steps(), **biases_in_turn()}),
     "sums in lanes": InSteps(shifts_in_lanes()),
     "GELU in steps": InSteps(gelu_in_steps()),
+    "dy for each of equal entries": Instead(each_of_equal()),
+    "n - correction of each axis": Instead(correction_of_each_axis()),
     "functions in float32": Instead(functions_in_float32()),
     "e^z as a power of two": Instead(powers_of_two()),
     "0 x^-1": Instead(power_of_zero()),
