@@ -92,20 +92,21 @@ class KnownFinding:
 class Underflow:
     """Where the true numbers are below the smallest number of a precision: nothing can be decided.
 
-    columns, cases, precisions: as in `Sighting`. first: the name of the first undecided link.
+    columns, cases, precisions: as in `Sighting`. first: the name of the first undecided link; on
+    some processors it is another one.
     """
 
     columns: tuple[str, ...]
     cases: tuple[str, ...]
     precisions: tuple[str, ...]
-    first: str
+    first: tuple[str, ...]
 
     def is_recorded(self, column: str, case: str, precision: str) -> bool:
         """Return whether it must be seen."""
         return column in self.columns and case in self.cases and precision in self.precisions
 
     def __str__(self) -> str:
-        return f"the true numbers underflow, from {self.first} on"
+        return f"the true numbers underflow, from {' or '.join(self.first)} on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +207,9 @@ def compare(
 
 
 def starts(one: Underflow, red: Iterable[Link]) -> bool:
-    """Return whether the first undecided link is the one that is declared."""
+    """Return whether the first undecided link is one that is declared."""
     first = next((link for link in red if link.verdict == "undecided"), None)
-    return first is not None and str(first.quantity) == one.first
+    return first is not None and str(first.quantity) in one.first
 
 
 def described(

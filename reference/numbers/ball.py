@@ -53,6 +53,7 @@ class Ball(Methods):
                 self.rad = np.broadcast_to(self.rad, self.mid.shape)
         self.precision = precision
         self.terms = 1  # how many terms were added up for an entry
+        self.origin: tuple[Ball, Callable[[Array], Array]] | None = None  # see `moved`
 
     @classmethod
     def exact(cls, values: Any, precision: Precision) -> "Ball":
@@ -106,9 +107,7 @@ class Ball(Methods):
         """Return the same entries in other places."""
         rad = self.rad if self.is_exact else move(self.rad)
         moved = Ball(move(self.mid), rad, self.precision)
-        if "bound32" in self.__dict__:  # the bound is computed once for both
-            bound, scale = self.bound32
-            moved.__dict__["bound32"] = move(bound), scale
+        moved.origin = self, move
         return moved
 
     @cached_property
@@ -116,8 +115,13 @@ class Ball(Methods):
         """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
 
         It is for bounds of products, which cost half as much in float32 as in float64. Scaling by s
-        keeps B in float32's range. Where an entry is not finite, all of B is NaN.
+        keeps B in float32's range. Where an entry is not finite, all of B is NaN. It is computed
+        once for the same entries in other places.
         """
+        if self.origin:
+            ball, move = self.origin
+            bound, scale = ball.bound32
+            return move(bound), scale
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
         biggest = max(largest(size), -least(size))
         if not isfinite(biggest):

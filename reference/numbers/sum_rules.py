@@ -45,7 +45,7 @@ def _accumulated(
     else:
         np.multiply(rad, share, out=rad, where=rad != 0)
     rad += n * nonzero * (2 * (wide.underflow + FLOAT64.underflow))
-    if isinstance(spread, np.ndarray):
+    if type(spread) is not float:  # NumPy's scalars are of a subclass
         rad += spread
     if p.accumulator:
         rad += rounded_by(np.abs(mid) + rad, p.u, p)

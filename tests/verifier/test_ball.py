@@ -364,6 +364,7 @@ def test_a_scalar_radius_is_a_radius() -> None:
     total = np.sum(Ball.exact([0.1, 0.2], FLOAT64))
 
     assert not Ball(2.0, 0.5, FLOAT64).is_exact
+    assert (Ball([2.0], [0.5], FLOAT64) @ Ball.exact([3.0], FLOAT64)).rad > 1.5
     assert not total.is_exact
     assert total.rad > 0
     assert (total * 2.0).rad > 2 * total.rad

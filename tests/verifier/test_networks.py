@@ -68,7 +68,7 @@ UNDECIDED = replace(DEGRADED, verdict="undecided", precision="float64", rad=1.0)
 NOT_JUDGED = replace(REFUTED, problem="not judged: its operand dE/dnet2 is not finite")
 FORMULA = "softmax in float32"
 SEEN = Sighting(formula=FORMULA, columns=("a",), cases=("article",), precisions=("float64",))
-TINY = Underflow(columns=("a",), cases=("article",), precisions=("float64",), first="dE/dnet1")
+TINY = Underflow(columns=("a",), cases=("article",), precisions=("float64",), first=("dE/dnet1",))
 
 
 def recorded(version: str = "1", **seen: Any) -> KnownFinding:
