@@ -69,7 +69,8 @@ def test_reproducers(adapter: str) -> None:
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process runs all of them, each in a namespace of its own; those that need x64 come last.
     code = "\n".join(
-        f"exec({text!r}, {{}})" for text in sorted(scripts, key=lambda text: "x64" in text)
+        f"exec({text!r}, {{'__name__': '__main__'}})"
+        for text in sorted(scripts, key=lambda text: "x64" in text)
     )
     done = subprocess.run(  # noqa: S603 our own command
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
