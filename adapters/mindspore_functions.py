@@ -72,9 +72,9 @@ def causal_mask(scores: Tensor, fill: float = -1e4) -> Tensor:
 
 
 def of_classes(function: Any, y: Tensor, *t: Tensor, axis: int = -1, **options: Any) -> Tensor:
-    y, *t = (ops.movedim(a, axis, 1) for a in (y, *t))
-    t = t or [tensor(options.pop("target"), mindspore.int32)]
-    return function(y, *t, **weights(y, options))
+    labels = [ops.movedim(a, axis, 1) for a in t]
+    labels = labels or [tensor(options.pop("target"), mindspore.int32)]
+    return function(ops.movedim(y, axis, 1), *labels, **weights(y, options))
 
 
 def weights(y: Tensor, options: Any) -> Any:
@@ -106,3 +106,8 @@ def indices(i: Any) -> Any:
     if isinstance(i, tuple):
         return tuple(map(indices, i))
     return tensor(i) if isinstance(i, np.ndarray) else i
+
+
+def has_steps(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, slice) and part.step not in {None, 1} for part in parts)

@@ -28,6 +28,7 @@ from backproof.adapters.mindspore_functions import (
     conv,
     dense,
     group_norm,
+    has_steps,
     indices,
     max_pool,
     of_classes,
@@ -155,7 +156,7 @@ adapter = Adapter(
         "bfloat16": "MindSpore has few functions for it on CPUs, and no product",
         **dict.fromkeys(("einsum", "conv_transpose", "rms_norm"), "it has no kernel for CPUs"),
         "layer_norm float16": "its gradient raises, in some networks",
-        "slice float16": "its gradient raises, in some networks",
+        "slice index": (has_steps, "in steps, the gradient raises in some networks"),
         "normalize float16": "ops.L2Normalize takes no eps of zero, which eps^2 is",
         "embedding padding_index": "ops.gather has none",
         "elu alpha": (lambda alpha: alpha != 1, "ops.elu wants 1"),
@@ -171,11 +172,10 @@ adapter = Adapter(
         "log_sigmoid": "of a sigmoid of zero it is infinite, and what follows is not decided",
         "log_softmax": "not settled yet: its numbers have few digits, and in float64 float32's",
         **dict.fromkeys(
-            ("cross_entropy float32", "softmax_cross_entropy float32"),
-            "not settled yet: probabilities of few digits, and zeros",
-        ),
-        **dict.fromkeys(
-            ("cross_entropy label_smoothing", "cross_entropy weight float64"),
+            (
+                *("cross_entropy label_smoothing", "cross_entropy weight"),
+                *("softmax_cross_entropy label_smoothing", "softmax_cross_entropy weight"),
+            ),
             "not settled yet: numbers of few digits",
         ),
         "bce_with_logits": "not settled yet: in a network its derivatives changed from run to run",

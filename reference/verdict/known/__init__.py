@@ -164,6 +164,7 @@ FORMULAS: Mapping[str, Formula] = {
     "n - correction of each axis": Instead(correction_of_each_axis()),
     "functions in float32": Instead(functions_in_float32()),
     "e^z as a power of two": Instead(powers_of_two()),
+    "tanh as a fraction": Instead(few_terms.tanh_as_fraction()),
     "e^x of six terms": Instead(few_terms.exponentials_of_6_terms()),
     "p before it is flushed": Instead(few_terms.softmax_from_input()),
     "NaN where all are equal": Instead(square_of_deviation()),

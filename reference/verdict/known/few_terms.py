@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.cross_entropy import last, places, put_back, row_by_row, rows
 from backproof.reference.ops.functions import stop
+from backproof.reference.ops.reduced import of_each
 from backproof.reference.ops.reductions import kept
+from backproof.reference.ops.softmax import log_softmax_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,8 @@ LOG_2 = float(np.float32(0.693147))
 COEFFICIENTS = (1 / 24, 1 / 6, 1 / 2, 1, 1)
 LEAST = -86.95
 """Below it e^x is zero."""
+BOUND = 5
+"""Beyond it tanh is one."""
 
 
 def exp(x: Any) -> Any:
@@ -106,6 +111,37 @@ def logsumexp_backward(
     return (kept(dy, x, axis) * (e / np.sum(e, axis=axis, keepdims=True)),)
 
 
+def softmax_cross_entropy_backward(
+    dE: Array, E: Array, y: Array, t: Array, *, axis: int = -1, reduction: str = "mean"
+) -> tuple[Array, Array]:
+    """Return dy = dL (p - t) of labels that add up to one, and dt = -dL log p."""
+    logp = log_softmax_forward(last(y, axis))
+    dL = row_by_row(of_each(dE, reduction, rows(logp)))
+    return put_back(dL * (exp(logp) - last(t, axis)), axis), put_back(-(dL * logp), axis)
+
+
+def cross_entropy_backward(
+    dE: Array, E: Array, y: Array, *, target: Any, ignore_index: int = -100, **options: Any
+) -> tuple[Array]:
+    """Return dy = dL (p - t), zero in rows that are left out."""
+    axis, reduction = options.get("axis", -1), options.get("reduction", "mean")
+    logp = log_softmax_forward(last(y, axis))
+    row, column, _ = places(target, ignore_index, None, logp)
+    t = np.zeros(logp.shape)
+    t[(*row, column)] = 1
+    dy = (exp(logp) - t) * row_by_row(of_each(dE, reduction, column.size))
+    counts = (np.asarray(target) != ignore_index)[..., None]
+    return (put_back(np.where(counts, dy, 0), axis),)
+
+
+def tanh(z: Array) -> Array:
+    """Return tanh z as a fraction of two polynomials, and one beyond 5 (Lambert 1768)."""
+    q = z * z
+    above = (((q + 378) * q + 17325) * q + 135135) * z
+    below = ((28 * q + 3150) * q + 62370) * q + 135135
+    return np.where(np.abs(z) > BOUND, np.sign(z), above / below)
+
+
 def exponentials_of_6_terms() -> dict[str, Op]:
     """Return ops whose exponentials have six terms, and whose log 2 has six digits."""
     forward: dict[str, Callable[..., Any]] = {"exp": exp, "sigmoid": sigmoid, "elu": elu}
@@ -114,6 +150,8 @@ def exponentials_of_6_terms() -> dict[str, Op]:
     backward: dict[str, Callable[..., Any]] = {"silu": silu_backward, "erf": erf_backward}
     backward |= {"erf_inv": erf_inv_backward, "glu": glu_backward}
     backward |= {"logsumexp": logsumexp_backward, "sigmoid": sigmoid_backward}
+    backward |= {"softmax_cross_entropy": softmax_cross_entropy_backward}
+    backward |= {"cross_entropy": cross_entropy_backward}
     ops = {name: OPS[name] for name in (*forward, *backward)}
     return {
         name: replace(
@@ -139,3 +177,8 @@ def softmax_from_input() -> dict[str, Op]:
         return right.backward(dp, right.forward(y, axis=axis), y, axis=axis)
 
     return {"softmax": replace(right, backward=backward)}
+
+
+def tanh_as_fraction() -> dict[str, Op]:
+    """Return tanh as that fraction; its derivative is the right one, from the output."""
+    return {"tanh": replace(OPS["tanh"], forward=tanh)}
