@@ -16,6 +16,15 @@ def dense(x: Tensor, W: Tensor, *b: Tensor) -> Tensor:
     return ops.dense(x, W.T, *(a.broadcast_to(W.shape[1:]) for a in b))
 
 
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply batches by ops.BatchMatMul: the gradient of ops.matmul raises for some of one."""
+    if min(a.ndim, b.ndim) > len("IK"):
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (t.broadcast_to((*batch, *t.shape[-2:])) for t in (a, b))
+        return ops.BatchMatMul()(a, b)
+    return ops.matmul(a, b)
+
+
 def of_images(*functions: Any) -> Any:
     """Return a function of images; functions: of those of one axis, two and three."""
 

@@ -30,6 +30,7 @@ from backproof.adapters.mindspore_functions import (
     group_norm,
     has_steps,
     indices,
+    matmul,
     max_pool,
     of_classes,
     of_images,
@@ -52,13 +53,14 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
 
     differentiated = mindspore.value_and_grad(of_positions, tuple(range(len(tensors))))
     _, gradients = differentiated(*tensors.values())
+    gradients = gradients if len(tensors) > 1 else (gradients,)
     return values, dict(zip(tensors, gradients, strict=True))
 
 
 OF_OPS = (
     *("add", "subtract", "multiply", "divide", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt"),
     *("reciprocal", "sin", "cos", "erf", "abs", "maximum", "minimum", "atan2", "lgamma"),
-    *("digamma", "cumsum", "reshape", "matmul", "sigmoid", "tanh", "relu", "elu", "silu"),
+    *("digamma", "cumsum", "reshape", "sigmoid", "tanh", "relu", "elu", "silu"),
     *("softmax", "log_softmax", "mish", "softsign", "hardsigmoid", "hardswish", "prelu", "glu"),
     *("gelu", "l1_loss"),
 )
@@ -77,6 +79,7 @@ adapter = Adapter(
     ops={
         **{name: getattr(ops, name) for name in OF_OPS},
         "dense": dense,
+        "matmul": matmul,
         "conv": conv,
         "embedding": lambda W, index: ops.gather(W, tensor(index), 0),
         "leaky_relu": lambda z, negative_slope=0.01: ops.leaky_relu(z, negative_slope),
@@ -158,6 +161,7 @@ adapter = Adapter(
         "layer_norm float16": "its gradient raises, in some networks",
         "slice index": (has_steps, "in steps, the gradient raises in some networks"),
         "normalize float16": "ops.L2Normalize takes no eps of zero, which eps^2 is",
+        "norm": "at zero its gradient is NaN, which no case of an op alone shows yet",
         "embedding padding_index": "ops.gather has none",
         "elu alpha": (lambda alpha: alpha != 1, "ops.elu wants 1"),
         "kl_div.t": "ops.kl_div does not differentiate its labels",
