@@ -137,7 +137,7 @@ adapter = Adapter(
             x, tensor(mask), tensor(value, x.dtype)
         ),
         "where": lambda a, b, condition: ops.where(tensor(condition), a, b),
-        "clamp": lambda x, low=None, high=None: ops.clamp(x, low, high),
+        "clamp": lambda x, low=-np.inf, high=None: ops.clamp(x, low, high),
         "erf_inv": ops.erfinv,
         "half_squared_error": lambda y, t: 0.5 * ops.sum(ops.square(t - y)),
         "mean_squared_error": ops.mse_loss,
