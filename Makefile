@@ -5,7 +5,7 @@ FRAMEWORKS ?= torch,jax
 LIGHT = autograd,casadi,mlx,mygrad,micrograd,tinygrad
 TOGETHER = torch,jax,$(LIGHT)
 # Frameworks that cannot live with the others, or weigh gigabytes: names with spaces between them.
-HEAVY = tensorflow keras_tensorflow keras_jax keras_torch paddle pytensor
+HEAVY = tensorflow keras_tensorflow keras_jax keras_torch paddle pytensor mindspore
 
 # By default the environment is that of the tests; FRAMEWORKS=paddle has one of its own, .venv-paddle,
 # with its own constraints where there is a file constraints-paddle.txt.

@@ -136,6 +136,7 @@ TABLE = {
         variants={"numba": PASSES},
         methods={"reverse-over-reverse": ("add",)},
     ),
+    "mindspore": Framework(module="backproof.adapters.mindspore_grad", traits=Traits(share=10)),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient",
         traits=Traits(compiled="ops", slow=True),

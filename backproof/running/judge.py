@@ -111,6 +111,13 @@ class Judge:
         found = compare(self.here(cell), wrong, Witness(replay), site)
         return () if found.new else found.known
 
+    def recorded(self, cell: Cell) -> tuple[str, ...]:
+        """Return the causes of the findings that are recorded of a cell's network."""
+        of = cell.adapter, cell.network, cell.precision
+        return tuple(
+            x.cause for x in self.here(cell) if any(one.is_recorded(*of) for one in x.where)
+        )
+
     def here(self, cell: Cell) -> list[KnownFinding]:
         """Return the findings of the release that made a cell's numbers."""
         return [finding for finding in self.known if finding.releases.include(cell.version)]

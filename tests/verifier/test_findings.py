@@ -31,7 +31,7 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
-from backproof.report.cells import RefutedError
+from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
@@ -69,7 +69,8 @@ def test_reproducers(adapter: str) -> None:
     scripts = dict.fromkeys(finding.reproducer for finding in own)
     # One process runs all of them, each in a namespace of its own; those that need x64 come last.
     code = "\n".join(
-        f"exec({text!r}, {{}})" for text in sorted(scripts, key=lambda text: "x64" in text)
+        f"exec({text!r}, {{'__name__': '__main__'}})"
+        for text in sorted(scripts, key=lambda text: "x64" in text)
     )
     done = subprocess.run(  # noqa: S603 our own command
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
@@ -333,3 +334,14 @@ def test_a_sweep_predicts_only_what_it_changes(case: str) -> None:
         wrong = (ball.mid + 2 * ball.rad).astype("float32")
         of = with_other(replay, quantity, wrong)
         assert Witness(of, of).missed("max pooling hands nothing on", quantity), name
+
+
+def test_recorded_of_a_cell() -> None:
+    """A cell has the findings that are recorded of its network, in its precision and release."""
+    nobody: Any = None
+    judge = Judge(nobody, FINDINGS, reproduce="", show=lambda _: None)
+    cell = Cell("article", "mindspore", "proven", "2.10.0", "float32", 0, "out_h1", "")
+    others = ({"precision": "float64"}, {"version": "2.10.1"}, {"network": "zero-weights"})
+
+    assert [cause[:16] for cause in judge.recorded(cell)] == ["on CPUs e^x in f"]
+    assert [judge.recorded(replace(cell, **other)) for other in others] == [(), (), ()]

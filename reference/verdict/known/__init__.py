@@ -6,6 +6,7 @@ op, in plain NumPy that runs over `Ball`, and names no framework.
 
 from collections.abc import Mapping
 
+from backproof.reference.verdict.known import few_terms
 from backproof.reference.verdict.known.activations import (
     elu_of_difference,
     gelu_in_steps,
@@ -52,7 +53,7 @@ from backproof.reference.verdict.known.formula import (
     Swept,
     Unwritten,
 )
-from backproof.reference.verdict.known.lengths import length_and_more
+from backproof.reference.verdict.known.lengths import length_and_more, never_clipped
 from backproof.reference.verdict.known.linear_algebra import (
     factors_constant_in_forward_mode,
     unit_diagonal_forgotten,
@@ -92,7 +93,11 @@ from backproof.reference.verdict.known.optimizers import (
     step_before,
 )
 from backproof.reference.verdict.known.pooling import pooling_lost
-from backproof.reference.verdict.known.reductions import correction_of_each_axis, each_of_equal
+from backproof.reference.verdict.known.reductions import (
+    correction_of_each_axis,
+    each_of_equal,
+    square_of_deviation,
+)
 from backproof.reference.verdict.known.special import (
     digamma_slope_of_4_terms,
     erf_inv_by_newton,
@@ -159,6 +164,12 @@ FORMULAS: Mapping[str, Formula] = {
     "n - correction of each axis": Instead(correction_of_each_axis()),
     "functions in float32": Instead(functions_in_float32()),
     "e^z as a power of two": Instead(powers_of_two()),
+    "tanh as a fraction": Instead(few_terms.tanh_as_fraction()),
+    "e^x of six terms": Instead(few_terms.exponentials_of_6_terms()),
+    "p before it is flushed": Instead(few_terms.softmax_from_input()),
+    "NaN where all are equal": Instead(square_of_deviation()),
+    "(dy - y <y, dy>) / max(||x||, eps^2)": Instead(never_clipped()),
+    "e^x - 1 and log(1 + x) as they stand": Instead(few_terms.differences()),
     "0 x^-1": Instead(power_of_zero()),
     "e^-z beyond the precision": Instead(sigmoid_that_overflows()),
     "2 s(2 z) - 1": Instead(tanh_of_sigmoid()),

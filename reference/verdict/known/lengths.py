@@ -36,3 +36,15 @@ def length_and_more() -> dict[str, Op]:
 
     backward: dict[str, Any] = {"norm": norm, "normalize": normalize, "weight_norm": weight_norm}
     return {name: replace(OPS[name], backward=one) for name, one in backward.items()}
+
+
+def never_clipped() -> dict[str, Op]:
+    """Return x / max(||x||, eps) whose derivative is (dy - y <y, dy>) / max(||x||, eps^2)."""
+
+    def backward(
+        dy: Array, y: Array, x: Array, *, axis: Any = 1, eps: float = 1e-12
+    ) -> tuple[Array]:
+        length = np.maximum(np.sqrt(np.sum(x * x, axis=axis, keepdims=True)), eps**2)
+        return ((dy - y * np.sum(y * dy, axis=axis, keepdims=True)) / length,)
+
+    return {"normalize": replace(OPS["normalize"], backward=backward)}

@@ -21,6 +21,7 @@ OPTIONS = {
     "elu": ("alpha",),
     "huber": ("delta",),
     "addmm": ("alpha", "beta"),
+    "scale": ("factor",),
 }
 """Op -> its options that are rounded to float32, given or not."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.reductions import axes_of, count, from_rows, rows_of
+from backproof.reference.ops.reductions import axes_of, count, from_rows, kept, rows_of
 
 
 def each_of_equal() -> dict[str, Op]:
@@ -48,3 +48,14 @@ def correction_of_each_axis() -> dict[str, Op]:
         return (dx * share(x, axis, correction),)
 
     return {"variance": replace(right, forward=forward, backward=backward)}
+
+
+def square_of_deviation() -> dict[str, Op]:
+    """Return the variance s^2, whose derivative is NaN where s is zero."""
+    right = OPS["variance"]
+
+    def backward(dy: Array, y: Array, x: Array, **options: Any) -> tuple[Array]:
+        (dx,) = right.backward(dy, y, x, **options)
+        return (np.where(kept(y, x, options.get("axis")) > 0, dx, np.nan * dx),)
+
+    return {"variance": replace(right, backward=backward)}
