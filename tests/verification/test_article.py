@@ -17,8 +17,8 @@ def test_in_ball(
     quantity: str,
     implementations: Implementations,
     golden: Golden,
-    cell: Cell,
     judge: Judge,
+    cell: Cell,
 ) -> None:
     """The number and the proven value lie in the ball of all correct evaluations in the precision.
 

@@ -17,12 +17,16 @@ from backproof.reference.numbers.exact import workprec
 from backproof.reference.training import Iteration
 from backproof.report.cells import FIVE_DECIMALS, Cell
 from backproof.running.implementations import REFERENCE, Implementations
+from backproof.running.judge import Judge
 from backproof.verification import test_article as checks
 from backproof.verification import test_golden
 from tests.verifier.sandbox import COMPLEX_STEP, Sandbox
 
 NAME = COMPLEX_STEP.stem
 CELL = Cell("", "", "", None, "", 1, "", "")
+NOBODY: Any = None
+JUDGE = Judge(NOBODY, (), reproduce="", show=lambda _: None)
+"""It knows no finding."""
 
 
 class Planted(Implementations):
@@ -67,7 +71,7 @@ def test_a_wrong_number_of_an_adapter(article: Article, golden: Golden, precisio
             red = [
                 c
                 for c in cells
-                if is_red(checks.test_in_ball, name, precision, *c, implementations, golden)
+                if is_red(checks.test_in_ball, name, precision, *c, implementations, golden, JUDGE)
             ]
             assert red == ([planted] if name == NAME else []), name
         pairs = [
@@ -100,7 +104,7 @@ def test_any_wrong_golden_digit(article: Article, golden: Golden) -> None:
                 test_golden.test_value(article, changed, proven, *at)
             if i < len(value) - 1:
                 assert is_red(
-                    checks.test_in_ball, REFERENCE, "float64", *at, implementations, changed
+                    checks.test_in_ball, REFERENCE, "float64", *at, implementations, changed, JUDGE
                 ), at
 
 
