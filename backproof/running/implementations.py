@@ -90,6 +90,17 @@ class Implementations:
         network = self.article.network
         return Replay(network, found.leaves, found.trace, PRECISIONS[precision])
 
+    def pass_of(
+        self, implementation: str, precision: str, iteration: int, quantity: str
+    ) -> Replay | None:
+        """Return the replay of the pass that gives a quantity; None of an updated parameter.
+
+        Raises as `value`.
+        """
+        if any(at.kind == "updated" for at in self.article.named_in(quantity)):
+            return None
+        return self.replay(implementation, precision, iteration)
+
     def ball(self, precision: str, iteration: int, quantity: str) -> Ball:
         """Return the ball of a quantity in which any correct evaluation in a precision lies.
 

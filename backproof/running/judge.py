@@ -105,18 +105,16 @@ class Judge:
         ]
         raise RefutedError("\n".join(filter(None, lines)))
 
-    def predicted(self, replay: Replay, cell: Cell) -> tuple[str, ...]:
-        """Return the recorded causes of a pass, if they predict all that is wrong with it."""
+    def predicted(self, replay: Replay | None, cell: Cell) -> tuple[str, ...]:
+        """Return the recorded causes of a pass, if they predict all that is wrong with it.
+
+        replay: of the pass; None of a number that belongs to none, which nothing predicts.
+        """
+        if replay is None:
+            return ()
         site, wrong = site_of(cell, is_strict=False), replay.certificate().wrong
         found = compare(self.here(cell), wrong, Witness(replay), site)
         return () if found.new else found.known
-
-    def recorded(self, cell: Cell) -> tuple[str, ...]:
-        """Return the causes of the findings that are recorded of a cell's network."""
-        of = cell.adapter, cell.network, cell.precision
-        return tuple(
-            x.cause for x in self.here(cell) if any(one.is_recorded(*of) for one in x.where)
-        )
 
     def here(self, cell: Cell) -> list[KnownFinding]:
         """Return the findings of the release that made a cell's numbers."""

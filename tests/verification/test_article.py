@@ -23,7 +23,7 @@ def test_in_ball(
     """The number and the proven value lie in the ball of all correct evaluations in the precision.
 
     The ball's radius is what the error model allows the whole computation up to this quantity. A
-    recorded finding may take the number out of it; the certificate says whether it does.
+    number outside is known only if recorded findings predict all of the pass that it belongs to.
     """
     value = implementations.value(implementation, precision, iteration, quantity)
     proven = golden.iterations[iteration][quantity]
@@ -35,10 +35,11 @@ def test_in_ball(
     found = f"{quantity}: proven {proven}, ball {float(mid)!r} +- {float(rad)!r}"
     if not proven_inside:
         raise RefutedError(f"{found}: the proven value is outside")
-    if not inside and (causes := judge.recorded(cell)):
-        cell.known = causes
-        pytest.xfail("known: " + "; ".join(causes))
     if not inside:
+        passed = implementations.pass_of(implementation, precision, iteration, quantity)
+        cell.known = judge.predicted(passed, cell)
+        if cell.known:
+            pytest.xfail("known: " + "; ".join(cell.known))
         raise RefutedError(f"{found}: {implementation} says {value!r}")
 
 

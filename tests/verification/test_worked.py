@@ -56,9 +56,8 @@ def test_example(
             mid, rad = Fraction(float(ball.mid)), Fraction(float(ball.rad))
             rounded = [nearest(rational(end), figure.places) for end in (mid - rad, mid + rad)]
             if abs(Fraction(value) - mid) > rad:
-                replay = one.replay(implementation, precision, figure.iteration)
-                is_updated = any(a.kind == "updated" for a in worked.named_in(figure.quantity))
-                if causes := () if is_updated else judge.predicted(replay, cell):
+                at = precision, figure.iteration, figure.quantity
+                if causes := judge.predicted(one.pass_of(implementation, *at), cell):
                     known |= dict.fromkeys(causes)
                     continue
                 raise RefutedError(f"{told}: outside the ball {float(mid)!r} +- {float(rad)!r}")

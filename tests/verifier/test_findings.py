@@ -20,12 +20,13 @@ from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace, backprop
 from backproof.reference.findings import load, seen_here
 from backproof.reference.network import Network, Node
+from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.known import FORMULAS
-from backproof.reference.verdict.known.formula import OfDtype, Swept
+from backproof.reference.verdict.known.formula import Instead, OfDtype, Swept
 from backproof.reference.verdict.known.predict import Witness, missed
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
@@ -336,12 +337,31 @@ def test_a_sweep_predicts_only_what_it_changes(case: str) -> None:
         assert Witness(of, of).missed("max pooling hands nothing on", quantity), name
 
 
-def test_recorded_of_a_cell() -> None:
-    """A cell has the findings that are recorded of its network, in its precision and release."""
+FORMULA = "e^x of six terms"
+
+
+def test_a_pass_is_known_only_as_it_is_predicted() -> None:
+    """A pass has the causes that predict all of its numbers; with a zero among them it has none."""
     nobody: Any = None
     judge = Judge(nobody, FINDINGS, reproduce="", show=lambda _: None)
     cell = Cell("article", "mindspore", "proven", "2.10.0", "float32", 0, "out_h1", "")
-    others = ({"precision": "float64"}, {"version": "2.10.1"}, {"network": "zero-weights"})
+    recorded = next(x for x in FINDINGS if FORMULA in {one.formula for one in x.where})
+    network = article().network
+    leaves, _ = in_precision(network, "float32")
+    balls = {name: Ball.exact(a, FLOAT32) for name, a in leaves.items()}
+    formula = FORMULAS[FORMULA]
+    assert isinstance(formula, Instead)
+    over = backprop(network, balls, formula.rules)
+    kinds = (over.values, over.cotangents, over.gradients)
+    found = [{k: a.mid.astype("float32") for k, a in of.items()} for of in kinds]
 
-    assert [cause[:16] for cause in judge.recorded(cell)] == ["on CPUs e^x in f"]
-    assert [judge.recorded(replace(cell, **other)) for other in others] == [(), (), ()]
+    assert judge.predicted(Replay(network, leaves, Trace(*found), FLOAT32), cell) == (
+        recorded.cause,
+    )
+    assert judge.predicted(None, cell) == ()
+    for kind in range(len(found)):
+        for name, a in found[kind].items():
+            planted = [dict(of) for of in found]
+            planted[kind][name] = 0 * a
+            replay = Replay(network, leaves, Trace(*planted), FLOAT32)
+            assert judge.predicted(replay, cell) == (), name
