@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cross_entropy import last, places, put_back, row_by_row, rows
 from backproof.reference.ops.functions import stop
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 LOG_2 = float(np.float32(0.693147))
 COEFFICIENTS = (1 / 24, 1 / 6, 1 / 2, 1, 1)
-LEAST = -86.95
-"""Below it e^x is zero."""
+ZERO = FLOAT32.exponent
+"""From this power of two on, downwards, e^x is zero: it may be below the smallest normal number."""
+
 BOUND = 5
-"""Beyond it tanh is one."""
+"""Beyond it the fraction leaves tanh, and one is taken instead."""
 
 
 def exp(x: Any) -> Any:
@@ -29,12 +31,12 @@ def exp(x: Any) -> Any:
 
     n is x / log 2, rounded to nearest.
     """
-    n = np.clip(np.rint(x.mid / LOG_2), -1000, 1000)
+    n = np.clip(np.rint(x.mid / LOG_2), FLOAT64.exponent, -FLOAT64.exponent)
     d = x - n * LOG_2
     total = d * (1 / 120) + COEFFICIENTS[0]
     for a in COEFFICIENTS[1:]:
         total = total * d + a
-    return np.where(x < LEAST, 0, total * np.exp2(n))
+    return np.where(n <= ZERO, 0, total * np.exp2(n))
 
 
 def logarithm(x: Any) -> Any:
