@@ -28,7 +28,12 @@ class Stepwise(np.ndarray[Any, Any]):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         dtype = next(x.dtype for x in inputs if isinstance(x, Stepwise))
-        arrays = [np.asarray(x, dtype if isinstance(x, int | float) else None) for x in inputs]
+        arrays = [
+            x  # an index, of np.add.at
+            if isinstance(x, tuple)
+            else np.asarray(x, dtype if isinstance(x, int | float) else None)
+            for x in inputs
+        ]
         with np.errstate(all="ignore"):
             return Stepwise.of(getattr(ufunc, method)(*arrays, **kwargs))
 
