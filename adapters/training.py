@@ -148,7 +148,8 @@ def trained(
     leaves: Mapping[str, Array],
     optimizer: str,
     options: Mapping[str, Any],
-    *others: Any,
+    steps: int,
+    gradient: Gradient | None = None,
 ) -> tuple[list[Claim], Record]:
     """Return what one of an adapter's libraries claims of a training, and the training's record.
 
@@ -156,7 +157,7 @@ def trained(
     """
     own = adapter.libraries[library]
     claims = own.claims_of(optimizer, options, {k: leaves[k] for k in sorted(network.trained)})
-    return claims, train(adapter, own, network, leaves, optimizer, options, *others)
+    return claims, train(adapter, own, network, leaves, optimizer, options, steps, gradient)
 
 
 def train(

@@ -136,7 +136,7 @@ def _saturating(
         if not a.is_exact:
             rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
         size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
-        rad += rounded_by(1 * size, 0, p)
+        rad += rounded_by(np.array(size), 0, p)
         for q in (p, FLOAT64):
             rad += np.where(left <= q.u**2, left + units * q.u, q.ulps(getattr(q, ulp)) * size)
         return Ball(mid, up(rad), p)
@@ -210,7 +210,8 @@ def _of_positive(
         low, high = ends(a)
         rad = np.zeros(a.shape) if a.is_exact else a.rad * grows(low, high) * ROUNDED
         size = np.abs(mid) + rad
-        rad = rad + rounds(high, size, p) + rounds(high, size, FLOAT64) + rounded_by(1 * size, 0, p)
+        rad = rad + rounds(high, size, p) + rounds(high, size, FLOAT64)
+        rad += rounded_by(size, 0, p)
         return Ball(mid, np.where(low > 0, up(np.asarray(rad)), np.inf), p)
 
     return rule

@@ -1,11 +1,16 @@
 """Muon (Jordan et al. 2024): momentum whose singular values are brought near one."""
 
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from backproof.reference.optimizers.newton_schulz import Shape, frobenius, newton_schulz, updated
+from backproof.reference.optimizers.newton_schulz import (
+    Shape,
+    frobenius,
+    newton_schulz,
+    ratio_of,
+    updated,
+)
 from backproof.reference.optimizers.optimizer import (
     Formula,
     Optimizer,
@@ -41,10 +46,7 @@ def muon(
     """
 
     def ratio(shape: Shape) -> float:
-        rows, columns = shape
-        if consistent_rms:
-            return consistent_rms * sqrt(max(rows, columns))
-        return sqrt(max(1, rows / columns))
+        return ratio_of(shape, consistent_rms)
 
     def ahead(g: Any, m: Any) -> Any:
         return momentum * m + (1 - momentum) * g
@@ -93,10 +95,7 @@ def muon_corrected(
     """
 
     def ratio(shape: Shape) -> float:
-        rows, columns = shape
-        if consistent_rms:
-            return consistent_rms * sqrt(max(rows, columns))
-        return sqrt(max(1, columns / rows))
+        return ratio_of(shape[::-1], consistent_rms)
 
     def ahead(g: Any, m: Any, c: Any, c_next: Any) -> Any:
         return momentum * (m / c_next) + (1 - momentum) * (g / c)
@@ -142,10 +141,7 @@ def muon_uncorrected(
     share = 1 - momentum if is_mean else 1
 
     def ratio(shape: Shape) -> float:
-        rows, columns = shape
-        if consistent_rms:
-            return consistent_rms * sqrt(max(rows, columns))
-        return sqrt(max(1, rows / columns)) if is_scaled else 1
+        return ratio_of(shape, consistent_rms) if is_scaled or consistent_rms else 1
 
     def ahead(g: Any, m: Any) -> Any:
         return momentum * m + share * g

@@ -1,5 +1,6 @@
 """The Newton-Schulz iteration of Muon (Jordan et al. 2024), and the step that it ends with."""
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,15 @@ def newton_schulz(coefficients: tuple[float, float, float], steps: int) -> dict[
         return in_shape(step, shapes, x)
 
     return {f"x{n + 1}": reading(line, f"x{n}", "shapes") for n in range(steps)}
+
+
+def ratio_of(shape: Shape, consistent_rms: float) -> float:
+    """Return sqrt(max(1, rows / columns)), or consistent_rms sqrt(max(rows, columns)).
+
+    Source: Jordan et al. 2024; Liu et al. 2025, eq. 4 (consistent_rms).
+    """
+    rows, columns = shape
+    return consistent_rms * sqrt(max(shape)) if consistent_rms else sqrt(max(1, rows / columns))
 
 
 def updated(steps: int, ratio: Any, f: Formula) -> Formula:

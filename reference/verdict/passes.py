@@ -82,17 +82,15 @@ def held_without_probes(
     sweep = sweep_of(without, certificate)
     found = {}
     for link in others:
-        users = replay.consumers[link.quantity.of] if compiled else ()
-        taken = {name for node in users for name in (node.name, *node.inputs)} & {*replay.nodes}
-        for again in (set[str](), taken) if taken else (set[str](),):
-            sweep.taken = again
-            held = bounded_gradient(sweep, link.quantity)
-            if held.verdict != "refuted":
-                break
+        held, known = bounded_gradient(sweep, link.quantity), [OTHERWISE]
+        if held.verdict == "refuted" and compiled:
+            users = replay.consumers[link.quantity.of]
+            taken = {name for node in users for name in (node.name, *node.inputs)}
+            again = sweep.taking_again(taken & replay.nodes.keys())
+            held, known = bounded_gradient(again, link.quantity), [OTHERWISE, AGAIN]
         # Where the sweep refutes, or has no bound, the ball of the link itself is the sharper one.
         if held.verdict != "refuted" and np.isfinite(held.rad):
-            known = (OTHERWISE, AGAIN) if again else (OTHERWISE,)
-            properties = known if held.verdict == "inside" else ()
+            properties = (*known,) if held.verdict == "inside" else ()
             found[link.quantity] = replace(held, properties=properties)
     links = tuple(found.get(link.quantity, link) for link in certificate.links)
     return replace(certificate, links=links)

@@ -34,6 +34,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -74,14 +75,12 @@ class Sweep:
     properties are how the pass was seen to compute it.
 
     values: leaf or node -> its value in the pass, in float64.
-    taken:  nodes whose values may have been computed again, also where none was seen to be.
     exact:  leaf or node -> dE/d(leaf or node), swept back in float64.
     errors: node -> how far its value may be off, given the values before it.
     """
 
     replay: Replay
     links: Mapping[Quantity, Link] = field(default_factory=dict)
-    taken: Collection[str] = ()
     values: Named = field(init=False)
     exact: MutableMapping[str, Any] = field(init=False)
     errors: Named = field(init=False)
@@ -164,10 +163,16 @@ class Sweep:
         """Whether the pass was seen to compute operands again."""
         return any(AGAIN in link.properties for link in self.links.values())
 
-    @property
+    @cached_property
     def rounded_otherwise(self) -> Collection[str]:
         """The nodes whose values may be rounded otherwise than those that are seen."""
-        return self.replay.nodes if self.again else self.taken
+        return self.replay.nodes if self.again else ()
+
+    def taking_again(self, names: Collection[str]) -> "Sweep":
+        """Return this sweep where the values of some nodes may have been computed again."""
+        other = copy(self)
+        other.rounded_otherwise = {*self.rounded_otherwise, *names}
+        return other
 
     def way(self, node: Node, quantity: Quantity) -> tuple[Precision, tuple[str, ...]]:
         """Return in which precision and by which forms a node makes a quantity.
