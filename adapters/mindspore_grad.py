@@ -1,7 +1,7 @@
 """MindSpore on the CPU: eager tensors (PyNative) and mindspore.value_and_grad.
 
-It is of the first order: a part of MindSpore was compiled for NumPy 1, and raises a SystemError
-when it is used first. Gradients of gradients are not settled yet.
+First order alone: gradients of gradients are not settled yet. A part of MindSpore was compiled for
+NumPy 1, and its first call raises a SystemError, so that call is made here.
 """
 
 import os

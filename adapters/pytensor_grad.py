@@ -1,7 +1,7 @@
 """PyTensor: graphs over shared variables, differentiated by pytensor.grad.
 
-Its forward mode is left out: pytensor.gradient.pushforward, by default pullback of pullback, is
-wrong where what one input receives goes on to another, and its other way has no matrix product.
+Forward mode is left out. By default pytensor.gradient.pushforward is a gradient of a gradient,
+which is wrong where one output is computed from another; its other mode has no matrix product.
 """
 
 import os

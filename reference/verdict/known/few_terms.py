@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG_2 = float(np.float32(0.693147))
 COEFFICIENTS = (1 / 24, 1 / 6, 1 / 2, 1, 1)
 ZERO = FLOAT32.exponent
-"""From this power of two on, downwards, e^x is zero: it may be below the smallest normal number."""
+"""At this power of two and below, e^x is zero: it may be under the smallest normal number."""
 
 BOUND = 5
 """Beyond it the fraction leaves tanh, and one is taken instead."""
