@@ -28,8 +28,13 @@ UNWRITTEN = 6
 class FileError(ValueError):
     """A file is malformed, or cannot be read or written.
 
-    The message is one line; it names the file, the place in it, and what is expected there.
+    The message is one line, and not a long one, whatever it quotes of a file; it names the file,
+    the place in it, and what is expected there.
     """
+
+    def __init__(self, message: str) -> None:
+        """Keep the message as one line."""
+        super().__init__(line(message))
 
 
 class UnwrittenError(FileError):
@@ -48,11 +53,11 @@ def read(path: Path, schema: str) -> Any:
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: byte {error.start} is not UTF-8") from None
     except ValueError as error:
-        raise FileError(line(f"{path}: not {'TOML' if is_toml else 'JSON'}: {error}")) from None
+        raise FileError(f"{path}: not {'TOML' if is_toml else 'JSON'}: {error}") from None
     except (RecursionError, MemoryError):
         raise FileError(f"{path}: nested too deeply to be read") from None
     if wrong:
-        raise FileError(line(f"{path}: {wrong}"))
+        raise FileError(f"{path}: {wrong}")
     return content
 
 
@@ -78,7 +83,7 @@ def write(path: Path, text: str) -> None:
         if temporary:
             with suppress(OSError):
                 temporary.unlink()
-        raise UnwrittenError(line(f"{path}: cannot be written: {error.strerror}")) from None
+        raise UnwrittenError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def line(text: str) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from backproof.reference.files import FIXTURES, FileError, line, read
+from backproof.reference.files import FIXTURES, FileError, read
 from backproof.reference.releases import Releases
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.link import Link, Quantity
@@ -264,7 +264,7 @@ def _finding(place: str, entry: Mapping[str, Any]) -> KnownFinding:
     try:
         str(found.releases)
     except ValueError as error:
-        raise FileError(line(f"{place}: first, last: {error}")) from None
+        raise FileError(f"{place}: first, last: {error}") from None
     return found
 
 

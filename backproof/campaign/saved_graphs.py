@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.adapters.column import Column
-from backproof.reference.files import FIXTURES, FileError, line, read, write
+from backproof.reference.files import FIXTURES, FileError, read, write
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
 from backproof.reference.verdict.link import Quantity
@@ -121,7 +121,7 @@ def load(path: Path) -> Found:
         quantity = {str(one): one for one in quantities(network)}[content.pop("link")]
         return Found(column, **content, quantity=quantity, index=index, network=network)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise FileError(line(f"{path}: {type(error).__name__}: {error}")) from None
+        raise FileError(f"{path}: {type(error).__name__}: {error}") from None
 
 
 def kept() -> dict[str, Path]:

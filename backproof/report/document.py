@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from backproof.reference.files import FileError, line
+from backproof.reference.files import FileError
 from backproof.reference.files import read as read_file
 from backproof.report import causes
 from backproof.report.cause import Cause
@@ -63,7 +63,7 @@ def shown(path: Path, made: Callable[[dict[str, Any]], Made]) -> Made:
         return made(report)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         said = f"its parts contradict each other: {type(error).__name__}: {error}"
-        raise ReportError(line(f"{path}: {said}")) from None
+        raise ReportError(f"{path}: {said}") from None
 
 
 def cells_of(report: Mapping[str, Any]) -> list[Cell]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from backproof.reference.article import expression
 from backproof.reference.article.program import printed_numbers
-from backproof.reference.files import FIXTURES, FileError, line, read
+from backproof.reference.files import FIXTURES, FileError, read
 from backproof.reference.fixtures import places
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.exact import enclosure, real, workprec
@@ -149,7 +149,7 @@ def load(path: Path = FOLDER / f"{FIRST}.toml") -> Article:
     try:
         return _article(path.stem, content)
     except FileError as error:
-        raise FileError(line(f"{path}: {error}")) from None
+        raise FileError(f"{path}: {error}") from None
 
 
 def _article(name: str, content: Mapping[str, Any]) -> Article:

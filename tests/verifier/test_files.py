@@ -140,6 +140,15 @@ def test_a_place_that_is_wrong(kind: str, tmp_path: Path, data: st.DataObject) -
     is_told(path, load)
 
 
+def test_a_message_quotes_little_of_a_file(tmp_path: Path) -> None:
+    """A header may hold anything by mistake: it is refused in one line that is not long."""
+    made, load = KINDS["golden"]
+    wrong = changed(json.loads(made()), ("header", "bits"), "replaced", STRANGE[-1])
+    (tmp_path / "file.json").write_text(json.dumps(wrong), encoding="utf-8")
+
+    assert is_told(tmp_path / "file.json", load)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @QUIET
