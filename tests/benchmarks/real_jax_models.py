@@ -1,7 +1,7 @@
 """Print what certifying programs of flax, equinox and optax costs: each row is one of them.
 
-Compilation is counted apart: each program is compiled as it is, and with its probes. `--seeds`:
-how many programs hold for each of 20 seeds.
+Compilation is counted apart: each program is compiled as it is, and with its probes. The last rows
+are a transformer at three sizes. `--seeds`: how many programs hold for each of 20 seeds.
 """
 
 import sys
@@ -10,9 +10,10 @@ from typing import Any
 
 import equinox
 import jax
+from flax import nnx
 
 import backproof.jax as bj
-from tests.verifier.real_jax_models import MODELS, program
+from tests.verifier.real_jax_models import MODELS, Program, Transformer, of_nnx, program, tokens
 
 HEAD = (
     "program, parameters, primitives, links, numbers, digits proven, "
@@ -20,6 +21,8 @@ HEAD = (
 )
 SEEDS = 20
 PASSES = 10
+SIZES = {"nnx transformer of 64": (64, 32), "of 128": (128, 64), "of 256": (256, 128)}
+"""Name -> width, context. Each has two blocks, and a batch of 4."""
 
 
 def own_pass(loss: Any, *arguments: Any) -> float:
@@ -32,9 +35,14 @@ def own_pass(loss: Any, *arguments: Any) -> float:
     return (perf_counter() - started) / PASSES
 
 
-def row(name: str) -> str:
+def sized(width: int, context: int) -> Program:
+    """Return a transformer of a size."""
+    model = Transformer(nnx.Rngs(0), width=width, context=context, vocabulary=256)
+    return of_nnx(model, tokens(0, 4, context))
+
+
+def row(name: str, loss: Any, *arguments: Any) -> str:
     """Return what the certificate of a program says, and what it costs."""
-    loss, *arguments = program(name)
     own = own_pass(loss, *arguments)
     certificate = bj.certify(loss, *arguments)
     primitives = {place.function for place in certificate.places.values()}
@@ -65,7 +73,9 @@ def main() -> None:
     jax.config.update("jax_enable_compilation_cache", False)
     print(HEAD)
     for name in MODELS:
-        print(row(name), flush=True)
+        print(row(name, *program(name)), flush=True)
+    for name, size in SIZES.items():
+        print(row(name, *sized(*size)), flush=True)
 
 
 if __name__ == "__main__":

@@ -102,12 +102,19 @@ class Block(nnx.Module):
 class Transformer(nnx.Module):
     """A small language model."""
 
-    def __init__(self, rngs: nnx.Rngs, activations: Any = (nnx.gelu, nnx.gelu)) -> None:
+    def __init__(
+        self,
+        rngs: nnx.Rngs,
+        activations: Any = (nnx.gelu, nnx.gelu),
+        width: int = 8,
+        context: int = 6,
+        vocabulary: int = 11,
+    ) -> None:
         """Draw the parameters. activations: of the blocks."""
-        self.embed = nnx.Embed(11, 8, rngs=rngs)
-        self.position = nnx.Param(0.1 * rngs.params.normal((6, 8)))
-        self.blocks = nnx.List([Block(8, activation, rngs) for activation in activations])
-        self.norm = nnx.RMSNorm(8, rngs=rngs)
+        self.embed = nnx.Embed(vocabulary, width, rngs=rngs)
+        self.position = nnx.Param(0.1 * rngs.params.normal((context, width)))
+        self.blocks = nnx.List([Block(width, activation, rngs) for activation in activations])
+        self.norm = nnx.RMSNorm(width, rngs=rngs)
 
     def __call__(self, ids: Array) -> Array:
         """Return the scores of tokens, (B, T)."""
