@@ -21,7 +21,7 @@ from backproof.reference.ops import OPS, Array
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
-from backproof.reference.verdict.end_to_end import bounded_gradients, held_loss
+from backproof.reference.verdict.end_to_end import bounded_gradients, held_gradients, held_loss
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
@@ -143,14 +143,11 @@ def certify_recording(
             unused=recording.unused,
             known=known(replay, own.links, (recording.framework,), findings_of(recording)),
         )
-        certificate = replace(
-            certificate,
-            diagnosis=diagnosis(recording, replay, certificate),
-            seconds=perf_counter() - started,
-        )
+        certificate = replace(certificate, diagnosis=diagnosis(recording, replay, certificate))
         if recording.as_run is not None:
             certificate = beside(recording, certificate, recording.as_run, room)
-        return with_updates(recording, certificate)
+        certificate = with_updates(recording, certificate)
+        return replace(certificate, seconds=perf_counter() - started)
 
 
 def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:
@@ -340,17 +337,21 @@ def against(
     gradients: Mapping[str, Array],
     loss: Array | None = None,
     room: Room = ENOUGH,
+    right: Collection[str] | None = None,
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
-    gradients: parameter -> the twin's. loss: the twin's, if it is held as well. The bound is that
-    of `reference.verdict.end_to_end`. Where the program is not known as a whole, nothing is
+    gradients: parameter -> the twin's. loss: the twin's, if it is held as well. right: the names of
+    those that need no verdict; if it is given, the others have as few bounds as decide. The bound
+    is that of `reference.verdict.end_to_end`. Where the program is not known as a whole, nothing is
     decided.
     """
     own = recording.network.loss
+    hold, whole = (bounded_gradients, True) if right is None else (held_gradients, False)
+    right = right or ()
     if certificate.unknown:
         reason = "cannot be compared, as not all of the program is known"
-        names = [*gradients, *([own] if loss is not None else [])]
+        names = [n for n in (*gradients, *([own] if loss is not None else [])) if n not in right]
         twin = (Compared(n, np.inf, 0.0, "undecided", reason, is_loss=n == own) for n in names)
         return replace(certificate, twin=(*twin,))
     compared = []
@@ -361,8 +362,9 @@ def against(
             replace(replay_of(recording, room), trace=trace),
             {link.quantity: link for link in certificate.links},
         )
-        names = [name for name in recording.network.parameters if name in gradients]
-        for link in bounded_gradients(sweep, names):
+        used = recording.network.parameters
+        names = [name for name in used if name in gradients and name not in right]
+        for link in hold(sweep, names):
             name = link.quantity.of
             size = float(np.sum(np.abs(sweep.exact[name])))
             moved = np.asarray(gradients[name], np.float64) - sweep.exact[name]
@@ -372,15 +374,14 @@ def against(
                 if np.isfinite(apart)
                 else wrong(name, "is not finite")
             )
-        used = recording.network.parameters
         compared += [wrong(name, "is missing") for name in used if name not in gradients]
         compared += [
             wrong(name, "is not zero, though the program does not use it")
             for name, gradient in gradients.items()
             if name not in used and np.any(gradient)
         ]
-        if loss is not None:
-            of = held_loss(sweep, whole=True)
+        if loss is not None and own not in right:
+            of = held_loss(sweep, whole=whole)
             apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
             compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
     return replace(certificate, twin=tuple(compared))
@@ -392,23 +393,18 @@ def beside(
     """Return the certificate with what the program computes otherwise as users run it.
 
     as_run: the loss and the gradients of that pass, of which nobody sees the cotangents. A number
-    that is the same, that is inside end to end, or that follows from the certified values and
-    cotangents, is right. All others stay in the twin.
+    that is the same, that follows from the certified values and cotangents, or that is inside end
+    to end, is right. All others stay in the twin.
     """
     own, trace = recording.network.loss, recording.trace
     seen = over({own: trace.values[own]}, trace.gradients)
     found = over(as_run.gradients, as_run.values)
     both = seen.keys() & found.keys()
-    twin = [
-        one
-        for one in against(recording, certificate, as_run.gradients, as_run.values[own], room).twin
-        if one.verdict != "inside"
-        and not (one.name in both and np.array_equal(seen[one.name], found[one.name]))
-    ]
-    if twin:
-        arrays = Made([one.name for one in twin if one.name in found], found.make)
-        right = following(recording, certificate, arrays, room)
-        twin = [one for one in twin if one.name not in right]
+    right = {name for name in both if np.array_equal(seen[name], found[name])}
+    rest = Made([name for name in found if name not in right], found.make)
+    right |= following(recording, certificate, rest, room)
+    held = against(recording, certificate, as_run.gradients, as_run.values[own], room, right)
+    twin = [one for one in held.twin if one.verdict != "inside"]
     return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
 
 
