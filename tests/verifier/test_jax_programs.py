@@ -42,6 +42,25 @@ def test_right_programs_hold(name: str, dtype: str, how: str) -> None:
     assert len(certificate.proven) == len(jax.tree.leaves(params))
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.5], ids=["right", "wrong"])
+def test_several_precisions_in_one_program(factor: float) -> None:
+    """A bfloat16 pass over float32 parameters, with products of float32, is held to each."""
+    new = models.drawn()
+    activation = models.scaled(jnp.tanh, factor)
+
+    def loss(params: Any, x: Any) -> Any:
+        low = x.astype(jnp.bfloat16), params["W"].astype(jnp.bfloat16)
+        h = activation(lax.dot(*low, preferred_element_type=jnp.float32))
+        with jax.default_matmul_precision("bfloat16"):
+            return jnp.mean(jnp.square(h @ params["V"]))
+
+    certificate = bj.certify(loss, {"W": new(6, 5), "V": new(5, 3)}, new(4, 6), jit=False)
+
+    assert certificate.precision == "float32, bfloat16"
+    assert certificate.holds == (factor == 1), certificate
+    assert ("dE/ddot_general" in str(certificate)) == (factor != 1)
+
+
 def test_a_transformer_holds() -> None:
     """A transformer holds as users run it: jitted; the certificate says what compiling took."""
     loss, params, *batch = models.transformer()
