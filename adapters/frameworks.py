@@ -136,7 +136,12 @@ TABLE = {
         variants={"numba": PASSES},
         methods={"reverse-over-reverse": ("add",)},
     ),
-    "mindspore": Framework(module="backproof.adapters.mindspore_grad", traits=Traits(share=10)),
+    "mindspore": Framework(
+        module="backproof.adapters.mindspore_grad",
+        traits=Traits(share=10),
+        libraries=("experimental",),
+        trains_in=("float32",),
+    ),
     "tinygrad": Framework(
         module="backproof.adapters.tinygrad_gradient",
         traits=Traits(compiled="ops", slow=True),

@@ -36,6 +36,7 @@ from backproof.adapters.mindspore_functions import (
     of_images,
     weights,
 )
+from backproof.adapters.mindspore_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 mindspore.set_context(mode=mindspore.PYNATIVE_MODE, device_target="CPU", pynative_synchronize=True)
@@ -154,6 +155,7 @@ adapter = Adapter(
     array=lambda a: tensor(a.copy()),
     numpy=lambda t: t.asnumpy(),
     value_and_grad=value_and_grad,
+    libraries=libraries,
     lacks="MindSpore has no function for it",
     unsupported={
         "bfloat16": "MindSpore has few functions for it on CPUs, and no product",

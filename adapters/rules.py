@@ -110,6 +110,7 @@ def library(
     unsupported: Mapping[str, Why],
     *,
     scheduled: Callable[[Schedule], Any] | None = None,
+    chained: bool = False,
     alone: Mapping[str, Alone] | None = None,
     narrow: Collection[str] = (),
 ) -> Library:
@@ -149,6 +150,7 @@ def library(
         {**lacking(framework, rules), **lacks, **unsupported},
         defaults={name: rule.defaults for name, rule in rules.items()},
         narrow=narrow,
+        chained=chained,
         alone=kinds,
     )
 

@@ -84,6 +84,7 @@ from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
     always_relative,
     decay_in_float32,
+    largest_not_kept,
     length_in_float32,
     penalty_twice,
     product_in_float32,
@@ -194,6 +195,9 @@ FORMULAS: Mapping[str, Formula] = {
     "accumulator that starts at zero": Defined(accumulator_of_zero),
     "step of the gradient before": Defined(step_before),
     "relative step in any case": Defined(always_relative),
+    "options in float32, largest not kept": Defined(
+        lambda of: largest_not_kept(rounded_options(of))
+    ),
     "l2 twice": Defined(penalty_twice),
     "the options of an optimizer in float32": Defined(rounded_options),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),

@@ -4,6 +4,7 @@ Each raises KeyError for an optimizer without the lines that it changes.
 """
 
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.numbers.stepwise import cast, like
 from backproof.reference.optimizers import Optimizer
+from backproof.reference.optimizers.optimizer import reading
 
 
 def product_in_float32(right: Optimizer) -> Optimizer:
@@ -102,6 +104,15 @@ def always_relative(right: Optimizer) -> Optimizer:
         return np.minimum(rho(t), 1 / np.sqrt(t))
 
     return replace(right, scalars={**right.scalars, "rho": bounded})
+
+
+def largest_not_kept(right: Optimizer) -> Optimizer:
+    """Return AMSGrad that keeps no largest v, and takes its direction from v: it is Adam."""
+    if "v_max" not in right.lines:
+        raise KeyError("v_max")
+    u, kept = right.lines["u"], reading(lambda v_max: v_max, "v_max")
+    of_v = reading(u, *("v" if name == "v_max" else name for name in signature(u).parameters))
+    return replace(right, lines={**right.lines, "v_max": kept, "u": of_v})
 
 
 def penalty_twice(right: Optimizer) -> Optimizer:
