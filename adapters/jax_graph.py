@@ -22,6 +22,10 @@ DERIVED = {"logaddexp": (FROM_OUTPUT,)}
 """A function of JAX's own with a custom derivative -> the forms of it, by name."""
 
 
+BITS = "bitcast_convert_type"
+"""The primitive behind which a derivative is not seen."""
+
+
 @dataclass(slots=True)
 class Graph:
     """Nodes and leaves of a program, and the step that each node is a result of.
@@ -155,6 +159,8 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
     reading = Graph(inner, inner.value, own, graph.known)
     for one in inner.needed(results):
+        if one.name == BITS and inner.tracked.intersection(one.operands):
+            raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")
         reading.add(one)
     calls = list[Call | None]()
     for key, result in zip(results, step.results, strict=True):
@@ -162,7 +168,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             calls.append(None)
             continue
         if key not in inner.tracked:
-            raise NotKnown("no derivative of its forward pass is seen")
+            raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
         call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
         file = str(closed.jaxpr.debug_info.func_filename)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import signature
 from typing import Any
 
@@ -85,8 +85,13 @@ class Run:
         every = dict(self.leaves.values())
         return {name: a for name, a in every.items() if name not in self.parameters}
 
-    def __call__(self, parameters: Mapping[str, Any], others: Mapping[str, Any]) -> Any:
-        """Return the loss of arrays in the places of those that were given."""
+    def of(
+        self,
+        loss: Callable[..., Any],
+        parameters: Mapping[str, Any],
+        others: Mapping[str, Any],
+    ) -> Any:
+        """Return a loss of arrays in the places of those that were given."""
         arguments = []
         for i, argument in enumerate(self.arguments):
             leaves, tree = jax.tree_util.tree_flatten(argument)
@@ -95,7 +100,7 @@ class Run:
                     name, _ = self.leaves[i, k]
                     leaves[k] = parameters[name] if name in parameters else others[name]
             arguments.append(jax.tree_util.tree_unflatten(tree, leaves))
-        return self.loss(*arguments)
+        return loss(*arguments)
 
     def plain(self, loss: Callable[..., Any] | None = None) -> tuple[Array, dict[str, Array]]:
         """Return the loss and the gradients as users compute them.
@@ -103,10 +108,9 @@ class Run:
         loss: another one, of the same arguments.
         Raises NotRecorded, and whatever the loss raises.
         """
-        run = Run(loss, self.arguments, self.argnums, self.jit) if loss else self
 
-        def one(*of: Any) -> Any:
-            found = run(*of)
+        def one(*arrays: Any) -> Any:
+            found = self.of(self.loss if loss is None else loss, *arrays)
             is_one(found)
             return found
 
@@ -115,12 +119,22 @@ class Run:
         return np.asarray(value), {name: np.asarray(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
-        """Return the program. Raises NotRecorded where it is not the same from trace to trace."""
+        """Return the program.
+
+        Raises NotRecorded where it cannot be traced in all arrays, or is not the same from trace to
+        trace.
+        """
 
         def once() -> Any:
-            return jax.make_jaxpr(lambda *of: self(*of))(self.parameters, self.others)
+            return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
-        first, second = once(), once()
+        try:
+            first, second = once(), once()
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            raise NotRecorded(
+                f"the loss cannot be traced in all its arrays, as under jax.jit "
+                f"({type(error).__name__}): close over what chooses branches or shapes"
+            ) from None
         if not alike(first, second):
             raise NotRecorded("the program is not deterministic: two traces of it differ")
         return first
@@ -209,6 +223,8 @@ def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Reco
 
 
 def names_of(known: Mapping[Any, Op]) -> Iterator[tuple[str, Op]]:
-    """Yield the names of primitives and custom functions, each with its op."""
+    """Yield the names of primitives and custom functions, each with its op. Raises NotRecorded."""
     for one, op in known.items():
+        if not isinstance(op, Op):
+            raise NotRecorded(f"known: {one}: expected an Op, found {type(op).__name__}")
         yield getattr(one, "name", getattr(one, "__name__", str(one))), op

@@ -347,7 +347,7 @@ def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
     every = calls if isinstance(calls, list) else [calls]
     read = {id(t) for call in every for t in call.tensors}
     if not read.issuperset(map(id, operands)):
-        raise NotKnown("an option that is differentiated")
+        raise NotKnown("gradients flow through an option")
 
 
 def is_transformed(t: Tensor) -> bool:

@@ -57,9 +57,10 @@ def certify(
     forward pass.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
-    number, depends on no parameter, or two traces of it differ; an argument of `argnums` holds no
-    array of floats; a parameter is NaN or infinite; two arrays have one name; a number is complex,
-    or of a format that backproof does not have. Raises whatever the function raises.
+    number, depends on no parameter, or two traces of it differ; `argnums` names no argument, or one
+    that holds no array of floats; a parameter is NaN or infinite; two arrays have one name; a
+    number is complex, or of a format that backproof does not have; `known` names no op. Raises
+    whatever the function raises.
     """
     started = perf_counter()
     run = running(loss, arguments, argnums, jit=jit)
@@ -69,7 +70,7 @@ def certify(
     certificate = replace(certificate, compiling=sum(taken))
     if against is None:
         return certificate
-    _, gradients = run.plain(against)
+    _, gradients = run.plain(callable_(against))
     twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
 
@@ -77,9 +78,20 @@ def certify(
 def running(
     loss: Callable[..., Any], arguments: Sequence[Any], argnums: int | tuple[int, ...], *, jit: bool
 ) -> Run:
-    """Return a loss with what it is called with."""
+    """Return a loss with what it is called with. Raises NotRecorded."""
+    n = len(arguments)
     places = (argnums,) if isinstance(argnums, int) else argnums
-    return Run(loss, arguments, tuple(i % len(arguments) for i in places), jit)
+    known = isinstance(places, Sequence) and all(isinstance(i, int) for i in places)
+    if not (known and places and all(-n <= i < n for i in places)):
+        raise NotRecorded(f"argnums: expected places of {n} arguments, found {argnums!r}")
+    return Run(callable_(loss), arguments, tuple(i % n for i in places), jit)
+
+
+def callable_(loss: Any) -> Callable[..., Any]:
+    """Return a loss. Raises NotRecorded where it is no function."""
+    if not callable(loss):
+        raise NotRecorded(f"the loss: expected a function, found {type(loss).__name__}")
+    return loss
 
 
 def record(

@@ -5,6 +5,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from backproof.reference.backprop import RIGHT, Rules, forward, sweep_back
 from backproof.reference.network import Network
 from backproof.reference.ops import Op
@@ -41,6 +43,28 @@ def composed(network: Network) -> Composed:
         for names in chosen
     }
     return replace(forms.pop(""), forms=forms)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Return whether two ops are one: the same, or composed of such; or two options of them."""
+    if isinstance(one, Composed) and isinstance(other, Composed):
+        return one is other or alike(parts(one.network), parts(other.network))
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    return one is other if isinstance(one, Op) else bool(one == other)
+
+
+def parts(network: Network) -> list[Any]:
+    """Return what makes two networks compute the same: all but the numbers of their leaves."""
+    nodes = [
+        (n.name, n.rule, n.inputs, sorted(n.options), [*map(n.options.get, sorted(n.options))])
+        for n in network.nodes
+    ]
+    return [*network.inputs, *network.parameters, network.loss, nodes]
 
 
 def swept(network: Network, rules: Rules) -> Composed:

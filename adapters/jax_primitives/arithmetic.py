@@ -1,6 +1,7 @@
 """Arithmetic and elementary functions, entry by entry; casts."""
 
 from math import log
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,9 @@ def reduce_precision(seen: Seen, x: Operand) -> Call:
 
 # Powers.
 
+MOST_EXPONENTS = 16
+"""So many whole exponents of one array are read as a power each."""
+
 
 @reads("square")
 def square(_: Seen, x: Operand) -> Call:
@@ -81,12 +85,16 @@ def integer_pow(seen: Seen, x: Operand) -> Call:
 
 @reads("pow")
 def power(_: Seen, x: Operand, y: Operand) -> Call:
-    """Read it as a power if the exponent is one number, else as e^(y log x) of positive x."""
-    if not y.tracked:
-        try:
-            return Call("power", (x,), {"exponent": y.number()})
-        except NotKnown:
-            pass
+    """Read it as e^(y log x) of positive x, or as one power for each exponent, if they are few."""
+    exponents = [] if y.tracked else np.unique(np.asarray(y.read(), np.float64)).tolist()
+    if len(exponents) == 1:
+        return Call("power", (x,), {"exponent": exponents[0]})
+    if 0 < len(exponents) <= MOST_EXPONENTS and all(k.is_integer() for k in exponents):
+        steps: list[Any] = [("power", (0,), {"exponent": exponents[0]})]
+        for k in exponents[1:]:
+            steps.append(("power", (0,), {"exponent": k}))
+            steps.append(("where", (-1, -2), {"condition": y.read() == k}))
+        return made_of("pow", (x,), *steps)
     if (x.read() <= 0).any():
         raise NotKnown("a power of numbers that are not all positive")
     return made_of("pow", (x, y), ("log", (0,)), ("multiply", (1, -1)), ("exp", (-1,)))

@@ -31,7 +31,7 @@ class Operand:
     def constant(self) -> Array:
         """Return its numbers. Raises NotKnown where gradients flow through it."""
         if self.tracked:
-            raise NotKnown("an option that is differentiated")
+            raise NotKnown("gradients flow through an option")
         return np.asarray(self.read())
 
     def number(self) -> float:

@@ -118,7 +118,7 @@ def rounds(found: Any) -> Iterator[tuple[Any, ...]]:
     inside = np.flatnonzero(found != NOWHERE)
     while inside.size:
         _, first = np.unique(found.ravel()[inside], return_index=True)
-        yield np.unravel_index(inside[first], found.shape)
+        yield np.unravel_index(inside[first], found.shape) if found.shape else ()
         inside = np.delete(inside, first)
 
 

@@ -15,6 +15,15 @@ def reduction(seen: Seen, x: Operand) -> Call:
     return Call(seen.name.removeprefix("reduce_"), (x,), {"axis": tuple(seen.params["axes"])})
 
 
+@reads("psum")
+def psum(seen: Seen, *operands: Operand) -> list[Call]:
+    """Read a sum over an axis that `vmap` has named."""
+    axes = tuple(seen.params["axes"])
+    if not all(isinstance(axis, int) for axis in axes) or seen.params["axis_index_groups"]:
+        raise NotKnown("a sum over devices, or over groups")
+    return [Call("sum", (x,), {"axis": axes}) for x in operands]
+
+
 @reads("reduce_prod")
 def reduce_prod(seen: Seen, x: Operand) -> Call:
     """Read it as products of two, one after another."""

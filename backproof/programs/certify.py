@@ -317,6 +317,8 @@ def diagnosis(recording: Recording, replay: Replay, certificate: ProgramCertific
         return ""
     alone = replace(certificate, links=(red[0],))
     first = next(diagnose(replay, alone, faults(recording)))
+    if first.evidence == red[0].problem:  # which is said already
+        return ""
     return (
         ", or ".join(first.faults[:2]) + ": " + first.evidence if first.faults else first.evidence
     )
@@ -429,6 +431,7 @@ def following(
             for link in certificate.links
         )
         if recording.compiled:
+            links = (*(ln for ln in links if ln.verdict == "inside" or ln.quantity in asked),)
             links = again(replace(certificate, links=links), replay).links
     return {ln.quantity.of for ln in links if ln.quantity in asked and ln.verdict == "inside"}
 

@@ -101,11 +101,17 @@ def sharpness_of(replay: Replay, fault: Fault, link: Link) -> float:
             own = replay.ball(link.quantity, p, fault.rules, fault.update)
         except IMPOSSIBLE:
             continue
+        right = replay.ball(link.quantity, p)
         if not link.problem:
-            found.append(sharpness(seen, replay.ball(link.quantity, p), own))
-        elif np.array_equal(seen.astype(np.float64), own.mid, equal_nan=True):
+            found.append(sharpness(seen, right, own))
+        elif same(seen, own) and not same(seen, right):
             found.append(0.0)  # NaN and infinity: the same in the same places
     return min(found, default=np.inf)
+
+
+def same(seen: Any, ball: Ball) -> bool:
+    """Return whether numbers, of which some are not finite, are the midpoints of a ball."""
+    return np.array_equal(seen.astype(np.float64), ball.mid, equal_nan=True)
 
 
 def ways(replay: Replay, link: Link) -> tuple[Precision, ...]:
@@ -164,5 +170,5 @@ def _number(factor: float, known: float) -> str:
 def _all(link: Link) -> str:
     if not link.entries:
         return "every entry"
-    wrong = "" if link.outside == link.entries else f", of which {link.outside} are wrong"
+    wrong = "" if link.outside in (0, link.entries) else f", of which {link.outside} are wrong"
     return f"all {link.entries} of {link.entries} entries{wrong}"

@@ -134,6 +134,7 @@ def held_loss(sweep: Sweep, *, whole: bool = False) -> Link:
     if distance > bound:  # at a kink, the slopes on its other side count as well
         bound = sweep.moved(sweep.slopes()) / scale
     share = _share(distance, bound)
+    is_near &= share <= 1
     decided = is_near or bound < size or not bound
     return Link(
         Quantity("value", name, end_to_end=True),

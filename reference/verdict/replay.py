@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, Trace
+from backproof.reference.composed import alike
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
@@ -243,7 +244,8 @@ class Replay:
         """Return the rules of each form: each op has its own.
 
         Where several ops hand on to a quantity, every combination is one; where several have forms
-        of one name, the op is named as well.
+        of one name, the op is named as well. The steps of a loop are often composed ops that are
+        alike: all of them have the same form.
         """
         if quantity.kind == "update":
             return {(): RIGHT}
@@ -251,14 +253,22 @@ class Replay:
             nodes = [self.nodes[quantity.of]]
         else:
             nodes = self.consumers.get(quantity.of, [])
-        ops = {node.op: node.rule for node in nodes}
+        rules, named = {node.op: node.rule for node in nodes}, dict[str, list[str]]()
+        for name, rule in rules.items():
+            first = next((one for one in named if alike(rules[one], rule)), name)
+            named.setdefault(first, []).append(name)
+        ops = {name: rules[name] for name in named}
         uses = sum(node.inputs.count(quantity.of) for node in nodes)
         orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
         having = Counter(form for op in ops.values() for form in op.forms)
         found = {}
         for *forms, order in product(*(("", *op.forms) for op in ops.values()), orders):
             chosen = {name: form for name, form in zip(ops, forms, strict=True) if form}
-            others = {name: ops[name].forms[form] for name, form in chosen.items()}
+            others = {
+                each: rules[each].forms[form]
+                for name, form in chosen.items()
+                for each in named[name]
+            }
             called = (
                 form if having[form] == 1 else of_op(form, name) for name, form in chosen.items()
             )

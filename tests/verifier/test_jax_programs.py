@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from backproof.reference.ops import Op
+from backproof.reference.verdict.link import Quantity
 from tests.verifier.lazy import Lazy
 
 jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
 ad_checkpoint, program = map(Lazy, ("jax.ad_checkpoint", "backproof.adapters.jax_program"))
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
+certifying = Lazy("backproof.programs.certify")
 jax_calls = Lazy("backproof.adapters.jax_primitives.calls")
 
 
@@ -144,6 +146,52 @@ def test_a_twin_is_the_same_or_another(same: bool) -> None:  # noqa: FBT001
     assert found == ["inside" if same else "refuted", "inside", "inside"]
 
 
+def test_a_twin_may_call_its_arguments_otherwise() -> None:
+    """The arguments of a twin are those of the loss, in their order, whatever their names."""
+    certificate = bj.certify(
+        lambda w, x: jnp.sum(w * x), jnp.ones(2), jnp.ones(2), against=jnp.vdot
+    )
+
+    assert certificate.holds, certificate
+
+
+def test_a_loss_that_users_do_not_get() -> None:
+    """Where the loss is another at each call, the figures say by how much, and what is allowed."""
+    drawn = iter((1.0, 1.5, 1.5, 1.5))
+    of = jax.ShapeDtypeStruct((), jnp.float32)
+
+    def loss(w: Any) -> Any:
+        return jnp.sum(w) * jax.pure_callback(lambda: np.float32(next(drawn)), of)
+
+    certificate = bj.certify(loss, jnp.ones(3))
+    (said,) = (one for one in certificate.twin if one.is_loss)
+
+    assert said.apart == pytest.approx(1 / 3)
+    assert said.allowed < 1e-5
+
+
+def test_a_wrong_cell_is_tried_in_as_many_ways_in_any_loop() -> None:
+    """Steps that are alike have one form together, so that a longer loop costs no more for each."""
+
+    @jax.custom_jvp
+    def cell(*operands: Any) -> Any:
+        h, w, x = operands
+        return jnp.tanh(h @ w + x)
+
+    cell.defjvp(lambda primals, tangents: jax.jvp(cell.fun, primals, tangents))
+
+    def loss(w: Any, xs: Any) -> Any:
+        return jnp.sum(lax.scan(lambda h, x: (cell(h, w, x), None), jnp.zeros(3), xs)[0])
+
+    def ways(steps: int) -> int:
+        new = models.drawn()
+        run = bj.running(loss, (new(3, 3), new(steps, 3)), 0, jit=False)
+        replay = certifying.replay_of(program.record(run, {}))
+        return len(replay.rules(Quantity("derivative", "w")))
+
+    assert ways(2) == ways(4)
+
+
 def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the function's own gradient is another one than that of its steps, it is refuted."""
     loss, *arguments = models.residual()
@@ -226,6 +274,8 @@ def many(p: Any, x: Any) -> Any:
         lax.erf_inv(jnp.tanh(a)) + jnp.arcsin(jnp.sin(a) / 2) + jnp.arccos(jnp.cos(a + 2) / 2),
         a.at[jnp.array([2, 0])].mul(a[:2], unique_indices=True) + a.at[1:].min(a[:2]),
         a.at[jnp.array([1, 2, 1, 7])].max(2 * x[:4]),
+        a.at[1, 2].mul(a[0, 0]) + jnp.power(a, jnp.arange(4)) + jnp.arctan2(jnp.zeros(4), a - 2),
+        jax.vmap(lambda row: row - lax.pmean(row * row, "rows"), axis_name="rows")(a),
     ]
     image, kernel = a.reshape(1, 1, 3, 4), b.reshape(1, 1, 4, 2)
     up = lax.conv_transpose(
@@ -367,10 +417,33 @@ def test_constants_are_not_judged() -> None:
     assert (certificate.proven, certificate.unused) == (("p/a",), ("p/unused",))
 
 
+def one_frexp(w: Any) -> Any:
+    """Return a number whose derivative is in the bits of other numbers."""
+    return jnp.sum(jnp.ldexp(w, 2))
+
+
+def test_a_derivative_in_bits_is_not_known() -> None:
+    """A right derivative that the forward pass does not show is named, and not refuted."""
+    certificate = bj.certify(one_frexp, jnp.ones(2))
+
+    assert "its forward pass takes numbers for bits" in str(certificate)
+    assert certificate.refuted is None
+
+
+def test_overflow_is_not_a_fault() -> None:
+    """Right code that overflows is red, and no mistake is named that gives infinity as well."""
+    certificate = bj.certify(lambda w: jnp.sum(jnp.exp(1e4 * w)), jnp.ones(3), jit=False)
+
+    assert "expected a finite number, found inf" in str(certificate)
+    assert certificate.diagnosis == ""
+
+
 BAD = {
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, found str"),
     "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
+    "no function": (3.0, "expected a function, found float"),
+    "a branch": (lambda w: w[0] if w[0] > 0 else w[1], "close over what chooses branches"),
     "complex": (lambda w: jnp.sum(jnp.abs(jnp.fft.fft(w))), "complex numbers are not certified"),
 }
 
@@ -405,6 +478,19 @@ def test_bad_parameters_are_refused() -> None:
             bj.certify(lambda w, n: jnp.sum(w * n), 0.5, integers, argnums=(0, 1))
     with pytest.raises(bj.NotRecorded, match="2 arrays have the name p/a/b"):
         bj.certify(lambda p: p["a/b"] * p["a"]["b"], {"a/b": 0.5, "a": {"b": 2.0}})
+
+
+@pytest.mark.parametrize("argnums", [2, -3, "w", None, (), (0, 2)], ids=str)
+def test_an_argument_that_is_none_is_refused(argnums: Any) -> None:
+    """Places that are not of arguments are refused: no other argument is certified instead."""
+    with pytest.raises(bj.NotRecorded, match="argnums: expected places of 2 arguments, found"):
+        bj.certify(lambda w, x: jnp.sum(w * x), jnp.ones(2), jnp.ones(2), argnums=argnums)
+
+
+def test_an_op_of_your_own_is_an_op() -> None:
+    """What is given by `known` and is no op is refused, by name."""
+    with pytest.raises(bj.NotRecorded, match="known: tanh: expected an Op, found str"):
+        bj.certify(lambda w: jnp.sum(jnp.tanh(w)), jnp.ones(2), known={"tanh": "tanh"})
 
 
 def test_numbers_of_numpy_may_be_parameters() -> None:
