@@ -1,12 +1,14 @@
 """Paddle on the CPU: eager tensors and paddle.grad."""
 
 import warnings
+from typing import Any
 
 with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     import paddle
     from paddle.nn import functional as F
     from paddle.nn.utils.weight_norm_hook import _weight_norm
 
+from backproof.adapters.directional import inner
 from backproof.adapters.paddle_functions import (
     addmm,
     attention,
@@ -25,19 +27,40 @@ from backproof.adapters.paddle_functions import (
     over,
     weights,
 )
+from backproof.adapters.paddle_gaps import UNSUPPORTED
 from backproof.adapters.paddle_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
 
-def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+def gradients(E: Tensor, *of: dict[str, Tensor], create_graph: bool = False) -> Any:
+    """Return the gradient of E by each tensor, by name; zeros where E does not depend on it."""
+    tensors = [tensor for named in of for tensor in named.values()]
+    found = paddle.grad(E, tensors, create_graph=create_graph, allow_unused=True)
+    each = (paddle.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True))
+    return [{name: next(each) for name in named} for named in of]
+
+
+def differentiable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for tensor in tensors.values():
         tensor.stop_gradient = False
-    E, values = loss(tensors)
-    gradients = paddle.grad(E, [*tensors.values()], allow_unused=True)  # labels have none
-    return values, dict(zip(tensors, gradients, strict=True))
+    return tensors
 
 
-LARGEST_EPS = 1e-3
+def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    E, values = loss(differentiable(tensors))
+    return values, *gradients(E, tensors)
+
+
+def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
+    """Return the values and the gradients, and their tangents: those of <gradients, directions>.
+
+    Every value is added to E with a weight of zero; what the weight receives is its tangent.
+    """
+    E, v = loss(differentiable(tensors))
+    weights = differentiable({name: paddle.zeros_like(value) for name, value in v.items()})
+    (g,) = gradients(E + inner(weights, v), tensors, create_graph=True)
+    return (v, g), gradients(inner(g, directions), weights, tensors)
+
 
 OF_PADDLE = (
     *("add", "subtract", "multiply", "divide", "exp", "expm1", "log", "log1p", "sqrt"),
@@ -127,23 +150,7 @@ adapter = Adapter(
     numpy=lambda t: t.numpy(),
     value_and_grad=value_and_grad,
     libraries=libraries,
+    second_order={"reverse-over-reverse": twice},
     lacks="Paddle has no function for it",
-    unsupported={
-        **dict.fromkeys(
-            ("bfloat16", "float16"), "Paddle has few functions for it on CPUs, and no product"
-        ),
-        "max_pool dilation": "Paddle has none",
-        "rms_norm": "F.rms_norm has no kernel for CPUs",
-        "layer_norm eps": (lambda eps: eps > LARGEST_EPS, "F.layer_norm refuses more than 0.001"),
-        "embedding padding_index": "F.embedding has zeros in the place of that row",
-        **dict.fromkeys(
-            ("cross_entropy weight", "softmax_cross_entropy weight"),
-            "F.cross_entropy with labels that are no class numbers takes weights of the last axis",
-        ),
-        "softmax_cross_entropy.t": "F.cross_entropy does not differentiate its labels",
-        **dict.fromkeys(
-            ("bce_with_logits.t", "kl_div.t"), "Paddle does not differentiate these labels"
-        ),
-        "nll_loss ignore_index": "it crashes the process where there is no weight",
-    },
+    unsupported=UNSUPPORTED,
 )

@@ -92,6 +92,7 @@ from backproof.reference.verdict.known.optimizers import (
     schedule_in_float32,
     step_before,
 )
+from backproof.reference.verdict.known.padding import tangent_padded
 from backproof.reference.verdict.known.pooling import pooling_lost
 from backproof.reference.verdict.known.reductions import (
     correction_of_each_axis,
@@ -182,6 +183,7 @@ FORMULAS: Mapping[str, Formula] = {
     "constants in float32": Instead(constants_in_float32()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
+    "tangents padded with the value": Instead(tangent_padded()),
     "labels constant in second order": Instead(labels_constant_in_second_order()),
     "flat at a logit of zero": Instead(flat_at_zero()),
     "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
