@@ -3,10 +3,18 @@
 from typing import Any
 
 from backproof.adapters.gaps import Why
+from backproof.reference.ops import OPS
 
 LARGEST_EPS = 1e-3
 MOST_GROUPS = 2
 """More may have one channel each; how many channels there are, an option does not say."""
+
+IN_BFLOAT16 = (
+    *("embedding", "upsample", "causal_mask", "multiply", "scale", "sum", "reshape", "transpose"),
+    *("slice", "pad", "stack", "expand", "add_at", "put", "masked_fill", "subtract", "negative"),
+    *("maximum", "minimum"),
+)
+"""The ops that have kernels in bfloat16, gradients included."""
 
 WITHOUT_SECOND_ORDER = (
     *("conv_transpose", "embedding", "gelu", "softmax", "log_softmax", "layer_norm", "weight_norm"),
@@ -25,9 +33,12 @@ def has_stride(index: Any) -> bool:
 
 
 UNSUPPORTED: dict[str, Why] = {
-    **dict.fromkeys(
-        ("bfloat16", "float16"), "Paddle has few functions for it on CPUs, and no product"
-    ),
+    "float16": "on CPUs Paddle has no product of its entries: `multiply` is not registered",
+    **{
+        f"{op} bfloat16": "Paddle has no kernel of it for CPUs, or of its gradient"
+        for op in OPS
+        if op not in IN_BFLOAT16
+    },
     **dict.fromkeys(
         (f"{op} reverse-over-reverse" for op in WITHOUT_SECOND_ORDER),
         "Paddle's gradient of it has no gradient",

@@ -1,6 +1,7 @@
 """Paddle on the CPU: eager tensors and paddle.grad."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
@@ -25,11 +26,24 @@ from backproof.adapters.paddle_functions import (
     of_classes,
     of_images,
     over,
+    softmax_cross_entropy,
     weights,
 )
 from backproof.adapters.paddle_gaps import UNSUPPORTED
 from backproof.adapters.paddle_optimizers import libraries
-from backproof.adapters.protocol import Adapter, Loss, Tensor
+from backproof.adapters.protocol import Adapter, Loss, Tensor, walk
+
+
+def array(a: Any) -> Tensor:
+    if a.dtype.name == "bfloat16":  # paddle.to_tensor does not know NumPy's
+        return array(a.astype("float32")).astype("bfloat16")
+    return paddle.to_tensor(a)
+
+
+def numpy(t: Tensor) -> Any:
+    if t.dtype == paddle.bfloat16:
+        return numpy(t.astype("float32")).astype("bfloat16")
+    return t.numpy()
 
 
 def gradients(E: Tensor, *of: dict[str, Tensor], create_graph: bool = False) -> Any:
@@ -138,17 +152,16 @@ adapter = Adapter(
         "huber": F.smooth_l1_loss,
         "cross_entropy": lambda y, **o: of_classes(F.cross_entropy, y, **o),
         "nll_loss": lambda y, axis=1, **o: of_classes(F.nll_loss, y, **o),  # noqa: ARG005 it is 1
-        "softmax_cross_entropy": lambda y, t, **o: of_classes(
-            F.cross_entropy, y, t, soft_label=True, **o
-        ),
+        "softmax_cross_entropy": softmax_cross_entropy,
         "bce_with_logits": lambda y, t, **o: F.binary_cross_entropy_with_logits(
             y, t, **weights(y, o)
         ),
         "complete_iou": complete_iou,
     },
-    array=paddle.to_tensor,
-    numpy=lambda t: t.numpy(),
+    array=array,
+    numpy=numpy,
     value_and_grad=value_and_grad,
+    walk=partial(walk, add=lambda *both: paddle.add_n(both)),  # `+` has no kernel in bfloat16
     libraries=libraries,
     second_order={"reverse-over-reverse": twice},
     lacks="Paddle has no function for it",
