@@ -132,7 +132,6 @@ TABLE = {
         traits=Traits(share=10),
         methods={"reverse-over-reverse": paddle_gaps.UNSUPPORTED},
         libraries=("optimizer",),
-        trains_in=("float32",),
     ),
     "pytensor": Framework(
         module="backproof.adapters.pytensor_grad",
