@@ -130,6 +130,7 @@ TABLE = {
     "paddle": Framework(
         module="backproof.adapters.paddle_grad",
         traits=Traits(share=10),
+        variants={"to_static": PASSES},
         methods={"reverse-over-reverse": paddle_gaps.UNSUPPORTED},
         libraries=("optimizer",),
     ),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from backproof.adapters.gaps import Why
 from backproof.reference.ops import OPS
 
@@ -27,9 +29,16 @@ WITHOUT_SECOND_ORDER = (
 )
 
 
+def parts(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
 def has_stride(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, slice) and part.step is not None for part in parts)
+    return any(isinstance(part, slice) and part.step is not None for part in parts(index))
+
+
+def has_mask(index: Any) -> bool:
+    return any(isinstance(part, np.ndarray) and part.dtype == bool for part in parts(index))
 
 
 UNSUPPORTED: dict[str, Why] = {
@@ -64,3 +73,10 @@ UNSUPPORTED: dict[str, Why] = {
     "nll_loss ignore_index": "it crashes the process where there is no weight",
 }
 """An op, an option, a precision or a method -> why it is not supported."""
+
+IN_STATIC_GRAPHS: dict[str, Why] = {
+    **UNSUPPORTED,
+    "slice index": (has_mask, "a static graph does not know how many entries a mask chooses"),
+    "complete_iou float64": "a static graph rounds its numbers of Python to float32",
+}
+"""The same under paddle.jit.to_static."""

@@ -1,6 +1,7 @@
 """Paddle on the CPU: eager tensors and paddle.grad."""
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,7 @@ from backproof.adapters.paddle_functions import (
     softmax_cross_entropy,
     weights,
 )
-from backproof.adapters.paddle_gaps import UNSUPPORTED
+from backproof.adapters.paddle_gaps import IN_STATIC_GRAPHS, UNSUPPORTED
 from backproof.adapters.paddle_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor, walk
 
@@ -63,6 +64,22 @@ def differentiable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     E, values = loss(differentiable(tensors))
     return values, *gradients(E, tensors)
+
+
+def static(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return the same of a static graph of the loss, which has seen other numbers before.
+
+    Values are copied: one that is returned as it is may be overwritten by a later op.
+    """
+
+    def copied(tensors: dict[str, Tensor]) -> Any:
+        E, values = loss(tensors)
+        return E, {name: value.clone() for name, value in values.items()}
+
+    run = paddle.jit.to_static(paddle.jit.not_to_static(copied), full_graph=True)
+    with warnings.catch_warnings(action="ignore"):  # Paddle's, about its own code
+        run(differentiable({name: paddle.scale(t, 0.5) for name, t in tensors.items()}))
+        return value_and_grad(run, tensors)
 
 
 def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
@@ -167,3 +184,6 @@ adapter = Adapter(
     lacks="Paddle has no function for it",
     unsupported=UNSUPPORTED,
 )
+variants = {
+    "to_static": replace(adapter, value_and_grad=static, unsupported=IN_STATIC_GRAPHS),
+}
