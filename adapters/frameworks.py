@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal
 
+from backproof.adapters import paddle_gaps
 from backproof.adapters.column import Column
+from backproof.adapters.gaps import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Framework:
     variants:      a transformation of the framework ("compile") -> the traits of the adapter under
                    it. The module's `variants` has the same keys.
     methods:       a method of forward mode or second order -> the op cases that it does not support
-                   and the plain gradient does.
+                   and the plain gradient does; or all that its adapter declares unsupported, where
+                   that is known without the framework.
     libraries:     the names of its libraries of optimizers.
     trains_in:     the precisions in which options of optimizers are tried, in turn.
     process_state: the imported framework -> its process-wide settings, by name.
@@ -50,7 +53,7 @@ class Framework:
     package: str = ""
     traits: Traits = field(default_factory=Traits)
     variants: Mapping[str, Traits] = field(default_factory=dict)
-    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...] | Mapping[str, Why]] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
     trains_in: tuple[str, ...] = ("float64", "float32")
     process_state: Callable[[Any], Mapping[str, Any]] = lambda _: {}
@@ -127,8 +130,9 @@ TABLE = {
     "paddle": Framework(
         module="backproof.adapters.paddle_grad",
         traits=Traits(share=10),
+        variants={"to_static": PASSES},
+        methods={"reverse-over-reverse": paddle_gaps.UNSUPPORTED},
         libraries=("optimizer",),
-        trains_in=("float32",),
     ),
     "pytensor": Framework(
         module="backproof.adapters.pytensor_grad",

@@ -91,6 +91,11 @@ def of_classes(function: Any, y: Tensor, *t: Tensor, **options: Any) -> Tensor:
     return function(y, *t, **weights(y, options))
 
 
+def softmax_cross_entropy(y: Tensor, t: Tensor, axis: int = -1, **options: Any) -> Tensor:
+    losses = of_classes(F.cross_entropy, y, t, soft_label=True, axis=axis, **options)
+    return losses.squeeze(axis) if losses.ndim else losses
+
+
 def weights(y: Tensor, options: Any) -> Any:
     arrays = {k: options[k] for k in ("weight", "pos_weight") if k in options}
     return options | {k: paddle.to_tensor(a, dtype=y.dtype) for k, a in arrays.items()}

@@ -1,12 +1,16 @@
 """Paddle on the CPU: eager tensors and paddle.grad."""
 
 import warnings
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     import paddle
     from paddle.nn import functional as F
     from paddle.nn.utils.weight_norm_hook import _weight_norm
 
+from backproof.adapters.directional import inner
 from backproof.adapters.paddle_functions import (
     addmm,
     attention,
@@ -23,21 +27,71 @@ from backproof.adapters.paddle_functions import (
     of_classes,
     of_images,
     over,
+    softmax_cross_entropy,
     weights,
 )
+from backproof.adapters.paddle_gaps import IN_STATIC_GRAPHS, UNSUPPORTED
 from backproof.adapters.paddle_optimizers import libraries
-from backproof.adapters.protocol import Adapter, Loss, Tensor
+from backproof.adapters.protocol import Adapter, Loss, Tensor, walk
+
+
+def array(a: Any) -> Tensor:
+    if a.dtype.name == "bfloat16":  # paddle.to_tensor does not know NumPy's
+        return array(a.astype("float32")).astype("bfloat16")
+    return paddle.to_tensor(a)
+
+
+def numpy(t: Tensor) -> Any:
+    if t.dtype == paddle.bfloat16:
+        return numpy(t.astype("float32")).astype("bfloat16")
+    return t.numpy()
+
+
+def gradients(E: Tensor, *of: dict[str, Tensor], create_graph: bool = False) -> Any:
+    """Return the gradient of E by each tensor, by name; zeros where E does not depend on it."""
+    tensors = [tensor for named in of for tensor in named.values()]
+    found = paddle.grad(E, tensors, create_graph=create_graph, allow_unused=True)
+    each = (paddle.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True))
+    return [{name: next(each) for name in named} for named in of]
+
+
+def differentiable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    for tensor in tensors.values():
+        tensor.stop_gradient = False
+    return tensors
 
 
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    for tensor in tensors.values():
-        tensor.stop_gradient = False
-    E, values = loss(tensors)
-    gradients = paddle.grad(E, [*tensors.values()], allow_unused=True)  # labels have none
-    return values, dict(zip(tensors, gradients, strict=True))
+    E, values = loss(differentiable(tensors))
+    return values, *gradients(E, tensors)
 
 
-LARGEST_EPS = 1e-3
+def static(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return the same of a static graph of the loss, which has seen other numbers before.
+
+    Values are copied: one that is returned as it is may be overwritten by a later op.
+    """
+
+    def copied(tensors: dict[str, Tensor]) -> Any:
+        E, values = loss(tensors)
+        return E, {name: value.clone() for name, value in values.items()}
+
+    run = paddle.jit.to_static(paddle.jit.not_to_static(copied), full_graph=True)
+    with warnings.catch_warnings(action="ignore"):  # Paddle's, about its own code
+        run(differentiable({name: paddle.scale(t, 0.5) for name, t in tensors.items()}))
+        return value_and_grad(run, tensors)
+
+
+def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
+    """Return the values and the gradients, and their tangents: those of <gradients, directions>.
+
+    Every value is added to E with a weight of zero; what the weight receives is its tangent.
+    """
+    E, v = loss(differentiable(tensors))
+    weights = differentiable({name: paddle.zeros_like(value) for name, value in v.items()})
+    (g,) = gradients(E + inner(weights, v), tensors, create_graph=True)
+    return (v, g), gradients(inner(g, directions), weights, tensors)
+
 
 OF_PADDLE = (
     *("add", "subtract", "multiply", "divide", "exp", "expm1", "log", "log1p", "sqrt"),
@@ -115,35 +169,21 @@ adapter = Adapter(
         "huber": F.smooth_l1_loss,
         "cross_entropy": lambda y, **o: of_classes(F.cross_entropy, y, **o),
         "nll_loss": lambda y, axis=1, **o: of_classes(F.nll_loss, y, **o),  # noqa: ARG005 it is 1
-        "softmax_cross_entropy": lambda y, t, **o: of_classes(
-            F.cross_entropy, y, t, soft_label=True, **o
-        ),
+        "softmax_cross_entropy": softmax_cross_entropy,
         "bce_with_logits": lambda y, t, **o: F.binary_cross_entropy_with_logits(
             y, t, **weights(y, o)
         ),
         "complete_iou": complete_iou,
     },
-    array=paddle.to_tensor,
-    numpy=lambda t: t.numpy(),
+    array=array,
+    numpy=numpy,
     value_and_grad=value_and_grad,
+    walk=partial(walk, add=lambda *both: paddle.add_n(both)),  # `+` has no kernel in bfloat16
     libraries=libraries,
+    second_order={"reverse-over-reverse": twice},
     lacks="Paddle has no function for it",
-    unsupported={
-        **dict.fromkeys(
-            ("bfloat16", "float16"), "Paddle has few functions for it on CPUs, and no product"
-        ),
-        "max_pool dilation": "Paddle has none",
-        "rms_norm": "F.rms_norm has no kernel for CPUs",
-        "layer_norm eps": (lambda eps: eps > LARGEST_EPS, "F.layer_norm refuses more than 0.001"),
-        "embedding padding_index": "F.embedding has zeros in the place of that row",
-        **dict.fromkeys(
-            ("cross_entropy weight", "softmax_cross_entropy weight"),
-            "F.cross_entropy with labels that are no class numbers takes weights of the last axis",
-        ),
-        "softmax_cross_entropy.t": "F.cross_entropy does not differentiate its labels",
-        **dict.fromkeys(
-            ("bce_with_logits.t", "kl_div.t"), "Paddle does not differentiate these labels"
-        ),
-        "nll_loss ignore_index": "it crashes the process where there is no weight",
-    },
+    unsupported=UNSUPPORTED,
 )
+variants = {
+    "to_static": replace(adapter, value_and_grad=static, unsupported=IN_STATIC_GRAPHS),
+}

@@ -131,7 +131,6 @@ libraries = {
         RULES,
         starting,
         {
-            "float64": "options are rounded to float32 there, too; it is not settled yet",
             "asgd": "Paddle's ASGD averages gradients of batches, not parameters",
             "lbfgs": "not written yet",
             **{f"{rule} lr_as_tensor": "Paddle's takes no tensor as rate" for rule in RULES},

@@ -5,6 +5,7 @@ framework's own gradient; it computes no derivative itself. It may import `refer
 types and its framework, nothing else. It declares what it does not support, with a reason.
 """
 
+import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -69,7 +70,7 @@ class Adapter:
     value_and_grad: (loss, tensors) -> the node values that loss(tensors) returns beside the
                     loss, and name -> dE/dtensor for each of the tensors.
     walk:           computes a network's values: `walk` below, unless a variant replaces it (by a
-                    scan over equal layers).
+                    scan over equal layers) or probes are added by another function.
     state:          precision -> context in which the framework computes in that precision; on exit
                     it restores the framework's state.
     per_example:    like value_and_grad, mapped over the leading axis (the examples) of the tensors
@@ -293,6 +294,7 @@ def walk(
     network: Network,
     leaves: Mapping[str, Tensor],
     probes: Mapping[str, Tensor],
+    add: Callable[[Tensor, Tensor], Tensor] = operator.add,
 ) -> dict[str, Tensor]:
     """Return every node's value, its probe added where there is one.
 
@@ -300,7 +302,7 @@ def walk(
     """
     known = dict(leaves)
     for node in network.nodes:
-        known[node.name] = step(ops, node, known, probes.get(node.name))
+        known[node.name] = step(ops, node, known, probes.get(node.name), add)
     return {node.name: known[node.name] for node in network.nodes}
 
 
@@ -309,6 +311,7 @@ def step(
     node: Node,
     known: Mapping[str, Tensor],
     probe: Tensor | None,
+    add: Callable[[Tensor, Tensor], Tensor] = operator.add,
 ) -> Tensor:
     """Return one node's value; `known` holds its inputs' values. Raises as `walk`."""
     place = f"ops[{node.op!r}] at node {node.name}"
@@ -323,7 +326,7 @@ def step(
         return value
     if found != (shape := tuple(probe.shape)):  # adding would broadcast
         raise AdapterError(f"{place}: expected shape {shape}, found {found}")
-    return value + probe
+    return add(value, probe)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from backproof.adapters.gaps import Why
 from backproof.reference.networks import gpt, mlp, resnet, yolo
 from backproof.reference.ops import Array
 from backproof.scenarios import scenario
-from backproof.scenarios.every_op import every_op
+from backproof.scenarios.every_op import every_op, lacking
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.scenario import (
     BOTH,
@@ -80,9 +80,18 @@ def parameters(frameworks: Collection[str], *, large: bool) -> Iterator[Any]:
 def without(frameworks: Collection[str]) -> Iterator[Any]:
     """Yield column and op case for each op case that a framework's method does not support."""
     for name in frameworks:
-        for method, cases in row(name).methods.items():
-            for case in cases:
+        for method in row(name).methods:
+            for case in lacking_in(method, name):
                 yield pytest.param(Column(name, method), case, id=f"{name}.{method}-{case}")
+
+
+def lacking_in(method: str, framework: str) -> list[str]:
+    """Return the op cases that a framework's method does not support and its gradient does."""
+    declared = row(framework).methods[method]
+    if not isinstance(declared, Mapping):
+        return [*declared]
+    never = lacking(declared)
+    return [case for case in lacking(undifferentiated(declared, method)) if case not in never]
 
 
 def undifferentiated(unsupported: Mapping[str, Why], method: str) -> dict[str, Why]:

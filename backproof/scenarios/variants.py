@@ -53,6 +53,7 @@ VARIED = table(
         compile=BOTH_IF_LARGE,
         jit=ONCE_IF_LARGE,
         vmap=ONCE_IF_LARGE,
+        to_static=BOTH_IF_LARGE,
     ),
     varied("every-op/special", partial(every_op, "special"), eager=BOTH),
     varied(
@@ -65,6 +66,7 @@ VARIED = table(
         checkpoint=BOTH,
         function=BOTH,
         function_jit=BOTH,
+        to_static=BOTH,
         numba=BOTH,
     ),
     varied(
@@ -75,13 +77,16 @@ VARIED = table(
         checkpoint=BOTH,
         function=ONCE,
         function_jit=ONCE,
+        to_static=ONCE,
         numba=BOTH,
     ),
     varied("784-1024-1024-10", threads=ONCE),
-    varied("conv-used-twice", eager=BOTH, compile=ONCE, compile_threads=ONCE, jit=ONCE),
+    varied(
+        "conv-used-twice", eager=BOTH, compile=ONCE, compile_threads=ONCE, jit=ONCE, to_static=BOTH
+    ),
     varied("100-layers-of-64", scan=ONCE_IF_LARGE),
-    varied("gpt", eager=BOTH, jit=ONCE_IF_LARGE, scan=ONCE),
-    varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE),
+    varied("gpt", eager=BOTH, jit=ONCE_IF_LARGE, scan=ONCE, to_static=BOTH),
+    varied("resnet-20", eager=BOTH, threads=ONCE, jit=ONCE_IF_LARGE, to_static=ONCE),
     varied("yolo", eager=BOTH, jit=ONCE_IF_LARGE),
     Scenario(
         "bce_with_logits/special",

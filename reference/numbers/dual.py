@@ -68,6 +68,11 @@ class Dual(Methods):
         return int(np.prod(self.shape))
 
     @property
+    def precision(self) -> Any:
+        """The precision of balls."""
+        return self.value.precision
+
+    @property
     def T(self) -> "Dual":
         """The transpose."""
         return _moved(np.transpose)(self)

@@ -85,6 +85,16 @@ def maximum_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
+def maximum_forward_of_equal(a: Array, b: Array, *, share: int) -> Array:
+    """Return the larger of a and b; of equal ones a moves it if its share is 1, b if it is 0."""
+    return with_tangent(np.maximum(a, b), chosen(a, b, a, b, share))
+
+
+def minimum_forward_of_equal(a: Array, b: Array, *, share: int) -> Array:
+    """Return the smaller of a and b, likewise."""
+    return -maximum_forward_of_equal(-a, -b, share=share)
+
+
 def maximum_forward_of_difference(a: Array, b: Array) -> Array:
     """Return the larger of a and b, with the tangent db + (da - db) where a is larger.
 
@@ -141,12 +151,20 @@ clamp = replace(
     clamped(),
     forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)},
 )
+SHARES = {"the first of equal operands": 1, "the second of equal operands": 0}
+"""The name of a convention -> what share the first operand has."""
+
 maximum = Op(
     maximum_forward,
     maximum_backward,
     forms={
-        "the first of equal operands": Op(maximum_forward, partial(maximum_backward, share=1)),
-        "the second of equal operands": Op(maximum_forward, partial(maximum_backward, share=0)),
+        **{
+            name: Op(
+                partial(maximum_forward_of_equal, share=share),
+                partial(maximum_backward, share=share),
+            )
+            for name, share in SHARES.items()
+        },
         "the tangents' difference": Op(maximum_forward_of_difference, maximum_backward),
     },
 )
@@ -154,8 +172,13 @@ minimum = Op(
     minimum_forward,
     minimum_backward,
     forms={
-        "the first of equal operands": Op(minimum_forward, partial(minimum_backward, share=1)),
-        "the second of equal operands": Op(minimum_forward, partial(minimum_backward, share=0)),
+        **{
+            name: Op(
+                partial(minimum_forward_of_equal, share=share),
+                partial(minimum_backward, share=share),
+            )
+            for name, share in SHARES.items()
+        },
         "the tangents' difference": Op(minimum_forward_of_difference, minimum_backward),
     },
 )

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from backproof.adapters.column import Column
-from backproof.adapters.frameworks import row
 from backproof.adapters.protocol import Unsupported
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.known.predict import Witness, Witnesses
@@ -13,7 +12,7 @@ from backproof.report.cells import DERIVATIVES, RefutedError
 from backproof.running.certificates import in_precision
 from backproof.running.derivatives import passed
 from backproof.running.judge import Judge
-from backproof.scenarios.derivatives import drawn, undifferentiated
+from backproof.scenarios.derivatives import drawn, lacking_in, undifferentiated
 from backproof.scenarios.every_op import lacking
 from backproof.scenarios.op_cases import OP_CASES
 
@@ -60,7 +59,7 @@ def test_declared(column: Column, without: str, judge: Judge) -> None:
     unsupported = undifferentiated(adapter.unsupported, method)
     never = lacking(adapter.unsupported)
     lacks = [case for case in lacking(unsupported) if case not in never]
-    assert lacks == [*row(column.framework).methods[method]]
+    assert lacks == lacking_in(method, column.framework)
     network = OP_CASES[f"{without}/ordinary"].network()
     leaves, shapes = in_precision(network, "float64")
     with pytest.raises(Unsupported) as declared:

@@ -11,6 +11,7 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.verdict.passes import certify
+from backproof.reference.verdict.tangents import along, certify_tangents
 from tests.verifier.one_op import handed_on, network_of, verdict_on
 
 EVERY = pytest.mark.parametrize("precision", PRECISIONS)
@@ -171,6 +172,28 @@ def test_two_ops_may_have_conventions_of_their_own(precision: str) -> None:
         found += [(one.verdict, one.properties) for one in links if one.name == "dE/dx"]
 
     assert found == [("inside", ("shared among equal entries in max",)), ("refuted", ())]
+
+
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_at_a_tie_either_operand_may_move_the_result(op: str) -> None:
+    """Its tangent is that of the first or the second operand, or the mean of both, and no other."""
+    network = network_of(op, EQUAL)
+    directions = {"x1": np.ones(4), "x2": np.full(4, 3.0), "c": np.zeros(4)}
+    found = along(network, network.inputs, directions)
+
+    def verdict(tangent: float) -> tuple[str, tuple[str, ...]]:
+        found.tangents.values["y"][*KINKS[op].ties] = tangent
+        links = certify_tangents(network, network.inputs, directions, found, "float64").links
+        link = next(link for link in links if link.name == "tangent of y")
+        return link.verdict, link.properties
+
+    first, second = OPERANDS
+    assert [verdict(t) for t in (1, 3, 2)] == [
+        ("inside", (first,)),
+        ("inside", (second,)),
+        ("inside", ()),
+    ]
+    assert verdict(2.5) == ("refuted", ())
 
 
 def refuted(kink: Kink, dx: Array, precision: str) -> None:

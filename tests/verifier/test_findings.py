@@ -38,6 +38,7 @@ from backproof.running.derivatives import passed
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
 from backproof.running.loss_scale import loss_scale
+from backproof.running.trainings import started
 from backproof.scenarios.networks import CASES
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_faults import OverBalls
@@ -308,6 +309,24 @@ def test_a_finding_beside_another_convention_is_known() -> None:
 
     assert found[0.5] is None
     assert str(found[0.75]).startswith("predicts")
+
+
+def test_gradients_of_a_training_are_predicted_end_to_end() -> None:
+    """Without cotangents a gradient is known if a sweep back by the formula's ops gives it."""
+    network, leaves = started("convolutional", "float64")
+    formula, gradient = FORMULAS["1/n in float32"], Quantity("derivative", "K", end_to_end=True)
+    assert isinstance(formula, Instead)
+    trace = backprop(network, leaves, formula.rules)
+
+    def found(factor: float, name: str = "1/n in float32") -> str | None:
+        gradients = {k: factor * np.asarray(a) for k, a in trace.gradients.items()}
+        replay = Replay(network, leaves, Trace(trace.values, {}, gradients), FLOAT64)
+        return missed(replay, gradient, FORMULAS[name])
+
+    assert found(1) is None
+    assert str(found(1 + 1e-9)).startswith("dE/dK end to end")
+    assert found(1, "softmax in float32") == "predicts no number"
+    assert found(1, "max pooling hands nothing on") == "predicts no number"
 
 
 def with_12345(gradient: Any) -> Any:

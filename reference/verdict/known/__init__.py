@@ -84,8 +84,10 @@ from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
     always_relative,
     decay_in_float32,
+    decay_rounded,
     largest_not_kept,
     length_in_float32,
+    options_and_decay_rounded,
     penalty_twice,
     product_in_float32,
     rates_in_float32,
@@ -93,6 +95,7 @@ from backproof.reference.verdict.known.optimizers import (
     schedule_in_float32,
     step_before,
 )
+from backproof.reference.verdict.known.padding import tangent_padded
 from backproof.reference.verdict.known.pooling import pooling_lost
 from backproof.reference.verdict.known.reductions import (
     correction_of_each_axis,
@@ -119,6 +122,7 @@ FORMULAS: Mapping[str, Formula] = {
     "psi' of four terms": Instead(digamma_slope_of_4_terms()),
     "erf^-1 by two steps": Instead(erf_inv_by_newton()),
     "options in float32": Instead(options_in_float32()),
+    "options but factors in float32": Instead(options_in_float32("scale")),
     "smoothing in float32": Instead(smoothing_in_float32()),
     "-1/2 - t at zero": Instead(other_side_at_zero()),
     "1/n in float32": Instead(shares_in_float32()),
@@ -183,6 +187,7 @@ FORMULAS: Mapping[str, Formula] = {
     "constants in float32": Instead(constants_in_float32()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
+    "tangents padded with the value": Instead(tangent_padded()),
     "labels constant in second order": Instead(labels_constant_in_second_order()),
     "flat at a logit of zero": Instead(flat_at_zero()),
     "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
@@ -200,6 +205,8 @@ FORMULAS: Mapping[str, Formula] = {
     ),
     "l2 twice": Defined(penalty_twice),
     "the options of an optimizer in float32": Defined(rounded_options),
+    "the decay of an optimizer in float32": Defined(decay_rounded),
+    "options and decay in float32": Defined(options_and_decay_rounded),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }

@@ -189,7 +189,7 @@ def silu_that_overflows() -> dict[str, Op]:
     def backward(dy: Array, y: Array, z: Any) -> tuple[Array]:
         (dz,) = right.backward(dy, y, z)
         overflows = np.log(np.maximum(-z, 1)) - z > largest(z)
-        infinite = np.where(-z > largest(z), np.nan, -np.sign(dy) * np.inf)
+        infinite = np.where(-z > largest(z), np.nan, -dy * np.inf)
         return (np.where(overflows, infinite, dz),)
 
     return {"silu": replace(right, backward=backward)}

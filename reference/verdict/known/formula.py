@@ -50,7 +50,8 @@ class Instead(Formula):
 
     def changes(self, evidence: Replay, quantity: Quantity) -> bool:
         """Return whether the function that makes a quantity is another one."""
-        found = {node.op for node in makers(evidence, quantity)} & {*self.ops}
+        nodes = evidence.network.nodes if quantity.end_to_end else makers(evidence, quantity)
+        found = {node.op for node in nodes} & {*self.ops}
         forward = any(self.ops[k].forward is not OPS[k].forward for k in found)
         backward = any(self.ops[k].backward is not OPS[k].backward for k in found)
         if quantity.kind == "derivative":
@@ -69,6 +70,16 @@ class Instead(Formula):
     def rules(self) -> Rules:
         """A sweep with these ops."""
         return Rules(ops={**OPS, **self.ops})
+
+    def replayed(self, replay: Replay) -> Replay:
+        """Return the replay of a pass in which these ops are the right ones."""
+        nodes = (
+            replace(node, op=f"{node.op} instead", own=self.ops[node.op])
+            if node.op in self.ops
+            else node
+            for node in replay.network.nodes
+        )
+        return replace(replay, network=replace(replay.network, nodes=tuple(nodes)), balls={})
 
 
 def makers(evidence: Evidence, quantity: Quantity) -> list[Node]:

@@ -26,17 +26,19 @@ OPTIONS = {
 """Op -> its options that are rounded to float32, given or not."""
 
 
-def options_in_float32() -> dict[str, Op]:
+def options_in_float32(*right: str) -> dict[str, Op]:
     """Return ops whose options are rounded to float32; ELU takes e^z - 1 as that difference, too.
 
-    Its slope is y + alpha, from the output, which cancels far below zero.
+    Its slope is y + alpha, from the output, which cancels far below zero. right: ops left as they
+    are.
     """
 
     def elu_backward(dy: Array, y: Array, z: Array, *, alpha: float = 1.0) -> tuple[Array]:
         return (np.where(z > 0, dy, dy * (y + alpha)),)
 
     known = {**OPS, "elu": replace(elu_of_difference()["elu"], backward=elu_backward)}
-    return {op: narrowed(op, known[op], names) for op, names in OPTIONS.items()}
+    rounded = {op: names for op, names in OPTIONS.items() if op not in right}
+    return {op: narrowed(op, known[op], names) for op, names in rounded.items()}
 
 
 def narrowed(op: str, right: Op, names: tuple[str, ...]) -> Op:

@@ -3,6 +3,7 @@
 Each raises KeyError for an optimizer without the lines that it changes.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
 from typing import Any
@@ -121,15 +122,40 @@ def penalty_twice(right: Optimizer) -> Optimizer:
     return replace(right, scalars={**right.scalars, "l2": lambda t: 2 * l2(t)})
 
 
-def rounded_options(right: Optimizer) -> Optimizer:
-    """Return an optimizer whose options, but for the learning rate, are rounded to float32.
-
-    Near one such a beta has few digits of 1 - beta.
-    """
+def rounded(right: Optimizer, which: Callable[[str], bool]) -> Optimizer:
+    """Return an optimizer that has some options, by their names, rounded to float32."""
     if right.again is None:
         raise KeyError("again")
     return right.again(
         lambda name, value: (
-            float(np.float32(value)) if isinstance(value, float) and name != "lr" else value
+            float(np.float32(value)) if isinstance(value, float) and which(name) else value
         )
     )
+
+
+def rounded_options(right: Optimizer) -> Optimizer:
+    """Return an optimizer with all options rounded but for the learning rate and its decay.
+
+    Near one such a beta has few digits of 1 - beta.
+    """
+    return rounded(right, lambda name: name not in {"lr", "weight_decay"})
+
+
+def decay_rounded(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose coefficient of weight decay alone is rounded."""
+    return rounded(right, lambda name: name == "weight_decay")
+
+
+def options_and_decay_rounded(right: Optimizer) -> Optimizer:
+    """Return an optimizer with all options rounded but for the learning rate.
+
+    Its bias corrections begin with the betas as given: c = 1 - beta float32(beta)^(t - 1).
+    """
+
+    def correction(name: str) -> Any:
+        beta = 1 - right.scalars[name](1.0)
+        return lambda t: 1 - beta * float(np.float32(beta)) ** (t - 1)
+
+    other = rounded(right, lambda name: name != "lr")
+    begun = {name: correction(name) for name in {"c1", "c2"} & right.scalars.keys()}
+    return replace(other, scalars={**other.scalars, **begun})

@@ -11,12 +11,12 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.evidence import norm
 from backproof.reference.verdict.judging import freedoms, problem_of, radii
 from backproof.reference.verdict.known import FORMULAS
-from backproof.reference.verdict.known.formula import Evidence, Formula
+from backproof.reference.verdict.known.formula import Evidence, Formula, Instead
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
 from backproof.reference.verdict.tangents import TangentReplay
 from backproof.reference.verdict.training import Steps
-from backproof.reference.verdict.training_passes import IN_STEP
+from backproof.reference.verdict.training_passes import IN_STEP, links_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | No
     """
     if not formula.changes(evidence, quantity):
         return "predicts no number"
+    if quantity.end_to_end and isinstance(evidence, Replay):
+        return missed_end_to_end(evidence, quantity, formula)
     asked = evidence.of(quantity.of) if isinstance(evidence, Replay) else evidence.precision
     seen = evidence.seen(quantity)
     found = None
@@ -111,6 +113,17 @@ def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | No
             return None
         found = found or said(balls[0], seen, tuple(map(int, np.argwhere(~held)[0])))
     return found or "predicts no number"
+
+
+def missed_end_to_end(replay: Replay, quantity: Quantity, formula: Formula) -> str | None:
+    """Return why a gradient of a training's pass is not that of a sweep back by a formula's ops."""
+    if not isinstance(formula, Instead):
+        return "predicts no number"
+    links = links_of(formula.replayed(replay), compiled=False)
+    found = next((link for link in links if link.quantity == quantity), None)
+    if found is None:
+        return "leaves no operand"
+    return None if found.verdict == "inside" else str(found)
 
 
 def decides(ball: Ball) -> bool:
