@@ -134,7 +134,7 @@ TABLE = {
         module="backproof.adapters.pytensor_grad",
         traits=Traits(rewritten=True),
         variants={"numba": PASSES},
-        methods={"reverse-over-reverse": ("add",)},
+        methods={"jvp": (), "reverse-over-reverse": ()},
     ),
     "mindspore": Framework(module="backproof.adapters.mindspore_grad", traits=Traits(share=10)),
     "tinygrad": Framework(

@@ -25,13 +25,14 @@ from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.directions import certify_tangents, replays
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import Instead, OfDtype, Swept
 from backproof.reference.verdict.known.predict import Witness, missed
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
-from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
+from backproof.reference.verdict.tangents import TangentReplay
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
