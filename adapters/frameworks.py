@@ -134,7 +134,7 @@ TABLE = {
         module="backproof.adapters.pytensor_grad",
         traits=Traits(rewritten=True),
         variants={"numba": PASSES},
-        methods={"jvp": (), "reverse-over-reverse": ()},
+        methods={"jvp": (), "pushforward": (), "reverse-over-reverse": ()},
     ),
     "mindspore": Framework(module="backproof.adapters.mindspore_grad", traits=Traits(share=10)),
     "tinygrad": Framework(

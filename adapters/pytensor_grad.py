@@ -1,7 +1,7 @@
 """PyTensor: graphs over shared variables, differentiated by pytensor.grad.
 
-Forward mode is a gradient of a gradient. By default so is pytensor.gradient.pushforward, but it is
-wrong where one gradient is computed from another, and its other mode has no matrix product.
+Forward mode is pytensor.gradient.pushforward, a gradient of a gradient; and, as "jvp", the same
+written in pytensor.grad. Its use_op_pushforward is left out: it has no matrix product.
 """
 
 import os
@@ -109,6 +109,17 @@ def tangents(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tenso
     return [(None, named(v, found)) for _ in ("itself", "tangent")]
 
 
+def pushforward(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
+    """Return the same by PyTensor's own function, of copies, of which none is computed from another."""
+    _, v = loss(tensors)
+    x, d = ([of[name].variable for name in tensors] for of in (tensors, directions))
+    values = [t.variable for t in v.values()]
+    copies = [y.copy() for y in values]
+    moved = pytensor.gradient.pushforward(copies, x, d, disconnected_outputs="ignore")
+    found = computed([*values, *moved])
+    return [(None, named(v, found)) for _ in ("itself", "tangent")]
+
+
 def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
     """Return the values and the gradients, and their tangents: those of <gradients, directions>.
 
@@ -158,7 +169,7 @@ adapter = Adapter(
     value_and_grad=value_and_grad,
     state=partial(linked, "py"),
     per_example=per_example,
-    forward_mode={"jvp": tangents},
+    forward_mode={"jvp": tangents, "pushforward": pushforward},
     second_order={"reverse-over-reverse": twice},
     lacks="PyTensor has no function for it",
     unsupported={

@@ -124,7 +124,7 @@ def is_method(column: str) -> bool:
 
 
 def recorded() -> Iterator[Any]:
-    """Yield one cell of each sighting: an op alone, or else every op in a method that shows it.
+    """Yield one cell of each sighting: an op alone, or else a method that shows it, of every op.
 
     What concerns a whole sweep is of a network.
     """
@@ -135,8 +135,9 @@ def recorded() -> Iterator[Any]:
             along = [
                 (column, case)
                 for column, case in product(reversed(one.columns), one.cases)
-                if is_method(column) and case.startswith("every-op")
+                if is_method(column)
             ]
+            along.sort(key=lambda one: not one[1].startswith("every-op"))
             for column, case in (*alone, *along)[:1]:
                 precision = one.precisions[0]
                 readable = f"{column}-{case}-{precision}-{one.formula}"

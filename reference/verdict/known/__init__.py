@@ -58,7 +58,10 @@ from backproof.reference.verdict.known.linear_algebra import (
     factors_constant_in_forward_mode,
     unit_diagonal_forgotten,
 )
-from backproof.reference.verdict.known.losses import huber_in_parts
+from backproof.reference.verdict.known.losses import (
+    huber_in_parts,
+    outputs_constant_in_forward_mode,
+)
 from backproof.reference.verdict.known.narrow import (
     options_in_float32,
     shares_in_float32,
@@ -179,6 +182,7 @@ FORMULAS: Mapping[str, Formula] = {
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
     "3 z^2 beyond float16": Instead(gelu_that_overflows()),
     "Huber's loss in two parts": Instead(huber_in_parts()),
+    "labels alone in forward mode": Instead(outputs_constant_in_forward_mode()),
     "constants in float32": Instead(constants_in_float32()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
