@@ -148,7 +148,7 @@ TABLE = {
         traits=Traits(share=10),
         variants={"function": PASSES, "function_jit": PASSES},
         methods={
-            "jvp": ("upsample", "upsample-3", "maximum", "minimum", "softsign"),
+            "jvp": ("upsample", "upsample-3", "softsign"),
             "forward-over-reverse": ("upsample", "upsample-3", "softsign"),
         },
     ),

@@ -110,7 +110,7 @@ def tangents(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tenso
 
 
 def pushforward(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
-    """Return the same by PyTensor's own function, of copies, of which none is computed from another."""
+    """Return the same by PyTensor's own function, of copies: none is computed from another."""
     _, v = loss(tensors)
     x, d = ([of[name].variable for name in tensors] for of in (tensors, directions))
     values = [t.variable for t in v.values()]

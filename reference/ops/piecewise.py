@@ -99,6 +99,19 @@ def minimum_forward_of_difference(a: Array, b: Array) -> Array:
     return -maximum_forward_of_difference(-a, -b)
 
 
+def maximum_forward_at_ties(a: Array, b: Array, *, share: float) -> Array:
+    """Return the larger of a and b; of equal ones, with a share of a's tangent and the rest of b's.
+
+    Only the tangent differs: it goes where `maximum_backward` takes dy from.
+    """
+    return with_tangent(np.maximum(a, b), chosen(a, b, a, b, share))
+
+
+def minimum_forward_at_ties(a: Array, b: Array, *, share: float) -> Array:
+    """Return the smaller of a and b, likewise."""
+    return -maximum_forward_at_ties(-a, -b, share=share)
+
+
 def minimum_forward(a: Array, b: Array) -> Array:
     """Return the smaller of a and b, entry by entry; they broadcast."""
     return np.minimum(a, b)
@@ -129,6 +142,11 @@ def where_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
+def at_ties(forward: Any, backward: Any, share: float) -> Op:
+    """Return an op that takes a share of the first of equal operands."""
+    return Op(partial(forward, share=share), partial(backward, share=share))
+
+
 abs_ = replace(
     absolute(),
     forms={
@@ -145,8 +163,8 @@ maximum = Op(
     maximum_forward,
     maximum_backward,
     forms={
-        "the first of equal operands": Op(maximum_forward, partial(maximum_backward, share=1)),
-        "the second of equal operands": Op(maximum_forward, partial(maximum_backward, share=0)),
+        "the first of equal operands": at_ties(maximum_forward_at_ties, maximum_backward, 1),
+        "the second of equal operands": at_ties(maximum_forward_at_ties, maximum_backward, 0),
         "the tangents' difference": Op(maximum_forward_of_difference, maximum_backward),
     },
 )
@@ -154,8 +172,8 @@ minimum = Op(
     minimum_forward,
     minimum_backward,
     forms={
-        "the first of equal operands": Op(minimum_forward, partial(minimum_backward, share=1)),
-        "the second of equal operands": Op(minimum_forward, partial(minimum_backward, share=0)),
+        "the first of equal operands": at_ties(minimum_forward_at_ties, minimum_backward, 1),
+        "the second of equal operands": at_ties(minimum_forward_at_ties, minimum_backward, 0),
         "the tangents' difference": Op(minimum_forward_of_difference, minimum_backward),
     },
 )

@@ -93,6 +93,29 @@ def test_operand_by_operand(loss: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_equal_operands(op: str) -> None:
+    """The tangent of equal operands may be that of either, or their mean, and no other."""
+    x = {"a": np.array([1.0, 2.0, -0.5, 0.0]), "b": np.array([1.0, -2.0, -0.5, 3.0])}
+    network = Network(op, x, {}, (Node("y", op, ("a", "b")), Node("E", "sum", ("y",))), frozenset())
+    directions = {"a": np.array([3.0, 5.0, -7.0, 11.0]), "b": np.array([13.0, 17.0, 19.0, 23.0])}
+    found = along(network, x, directions)
+    found = DualTrace(replace(found.values, cotangents={}, gradients={}), found.tangents)
+
+    def properties(share: float) -> tuple[str, ...] | None:
+        a, b = directions.values()
+        dy = np.where(x["a"] == x["b"], b + share * (a - b), found.tangents.values["y"])
+        values = {"y": dy, "E": np.sum(dy)}
+        other = replace(found, tangents=Trace(values, {}, {}))
+        certificate = certify_tangents(network, x, directions, other, "float64")
+        return certificate.properties if certificate.holds else None
+
+    assert properties(1) == ("the first of equal operands",)
+    assert properties(0) == ("the second of equal operands",)
+    assert properties(0.5) == ()
+    assert properties(0.25) is None
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted(name: str, fault: str) -> None:
