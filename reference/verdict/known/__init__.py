@@ -86,6 +86,8 @@ from backproof.reference.verdict.known.normalization import (
 from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
     always_relative,
+    cast_options,
+    cast_rates,
     decay_in_float32,
     length_in_float32,
     penalty_twice,
@@ -200,6 +202,7 @@ FORMULAS: Mapping[str, Formula] = {
     "relative step in any case": Defined(always_relative),
     "l2 twice": Defined(penalty_twice),
     "the options of an optimizer in float32": Defined(rounded_options),
+    "options cast to float32": Either((Defined(cast_rates), Defined(cast_options))),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }

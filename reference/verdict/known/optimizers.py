@@ -3,6 +3,7 @@
 Each raises KeyError for an optimizer without the lines that it changes.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -115,10 +116,32 @@ def rounded_options(right: Optimizer) -> Optimizer:
 
     Near one such a beta has few digits of 1 - beta.
     """
+    return in_float32(right, lambda name: name != "lr")
+
+
+def cast_options(right: Optimizer) -> Optimizer:
+    """Return an optimizer whose options, the learning rate too, are rounded to float32."""
+    return in_float32(right)
+
+
+RATES = ("lr", "weight_decay", "decay_first")
+
+
+def cast_rates(right: Optimizer) -> Optimizer:
+    """Return an optimizer that rounds to float32 its rates and, in powers of them, its betas.
+
+    The means of gradients take the betas as they are, and epsilon is as it is, too.
+    """
+    rates = in_float32(right, lambda name: name in RATES)
+    return replace(rates, scalars=in_float32(right).scalars)
+
+
+def in_float32(right: Optimizer, which: Callable[[str], bool] = lambda _: True) -> Optimizer:
+    """Return an optimizer some of whose options are rounded to float32. which: by their names."""
     if right.again is None:
         raise KeyError("again")
     return right.again(
         lambda name, value: (
-            float(np.float32(value)) if isinstance(value, float) and name != "lr" else value
+            float(np.float32(value)) if isinstance(value, float) and which(name) else value
         )
     )
