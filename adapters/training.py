@@ -80,7 +80,7 @@ class Library:
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
     unsupported: optimizer, "optimizer option", "optimizer precision", "schedule" or precision ->
-                 why the library does not support it. Of an option it may be a pair, as an adapter's.
+                 why the library does not support it. Of an option it may be a pair.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
