@@ -21,7 +21,7 @@ from backproof.reference.verdict.known.activations import (
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.clipped import clipped
-from backproof.reference.verdict.known.constants import constants_in_float32
+from backproof.reference.verdict.known.constants import constants_in_float32, mean_slope_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import (
     difference_of_complements,
@@ -186,6 +186,7 @@ FORMULAS: Mapping[str, Formula] = {
     "Huber's loss in two parts": Instead(huber_in_parts()),
     "labels alone in forward mode": Instead(outputs_constant_in_forward_mode()),
     "constants in float32": Instead(constants_in_float32()),
+    "slope in float32, the mean of both at zero": Instead(mean_slope_in_float32()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
     "labels constant in second order": Instead(labels_constant_in_second_order()),
