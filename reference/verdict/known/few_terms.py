@@ -93,8 +93,7 @@ def softplus_backward(
 ) -> tuple[Array]:
     """Return dz = dy / (1 + e^(-beta z)); dy above the threshold, 0 where e is huge."""
     x = beta * z
-    dz = np.where(x < ZERO * LOG_2, 0, dy / (1 + exp(-x)))
-    return (np.where(x > threshold, dy, dz),)
+    return (np.where(x > threshold, dy, np.where(x < ZERO * LOG_2, 0, dy / (1 + exp(-x)))),)
 
 
 def halves(x: Array, axis: int) -> tuple[Array, Array]:
@@ -165,11 +164,10 @@ def exponentials_of_6_terms() -> dict[str, Op]:
     forward |= {"log": logarithm, "softplus": softplus}
     forward |= {"softmax": softmax, "glu": glu, "silu": lambda z: z * sigmoid(z)}
     backward: dict[str, Callable[..., Any]] = {"silu": silu_backward, "erf": erf_backward}
-    backward |= {"softplus": softplus_backward}
     backward |= {"erf_inv": erf_inv_backward, "glu": glu_backward}
     backward |= {"logsumexp": logsumexp_backward, "sigmoid": sigmoid_backward}
     backward |= {"softmax_cross_entropy": softmax_cross_entropy_backward}
-    backward |= {"cross_entropy": cross_entropy_backward}
+    backward |= {"cross_entropy": cross_entropy_backward, "softplus": softplus_backward}
     ops = {name: OPS[name] for name in (*forward, *backward)}
     return {
         name: replace(
