@@ -138,7 +138,7 @@ TABLE = {
         module="backproof.adapters.pytensor_grad",
         traits=Traits(rewritten=True),
         variants={"numba": PASSES},
-        methods={"reverse-over-reverse": ("add",)},
+        methods={"jvp": (), "pushforward": (), "reverse-over-reverse": ()},
     ),
     "mindspore": Framework(
         module="backproof.adapters.mindspore_grad",
@@ -157,7 +157,7 @@ TABLE = {
         traits=Traits(share=10),
         variants={"function": PASSES, "function_jit": PASSES},
         methods={
-            "jvp": ("upsample", "upsample-3", "maximum", "minimum", "softsign"),
+            "jvp": ("upsample", "upsample-3", "softsign"),
             "forward-over-reverse": ("upsample", "upsample-3", "softsign"),
         },
     ),

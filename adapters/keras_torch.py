@@ -13,6 +13,5 @@ adapter = on(
     {
         "float64": "Keras takes it for float32 on this backend",
         "batch_norm bfloat16": "its sums over images are bfloat16: ResNet-20's decide nothing",
-        "batch_norm float16": "its gradient is NaN where all entries are equal; it is not settled",
     },
 )

@@ -1,12 +1,12 @@
 """PyTensor: graphs over shared variables, differentiated by pytensor.grad.
 
-Forward mode is left out. By default pytensor.gradient.pushforward is a gradient of a gradient,
-which is wrong where one output is computed from another; its other mode has no matrix product.
+Forward mode is pytensor.gradient.pushforward, a gradient of a gradient; and, as "jvp", the same
+written in pytensor.grad. Its use_op_pushforward is left out: it has no matrix product.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={COMPILED}")  # not in
 import pytensor  # noqa: E402
 import pytensor.tensor as pt  # noqa: E402
 from pytensor.compile.mode import get_default_mode  # noqa: E402
+from pytensor.graph.replace import vectorize_graph  # noqa: E402
 
 from backproof.adapters.protocol import Adapter, Loss  # noqa: E402
 from backproof.adapters.pytensor_functions import OPS  # noqa: E402
@@ -98,6 +99,27 @@ def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
     return named(v, found), named(x, found)
 
 
+def tangents(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
+    """Return the values and their tangents: what weights of them receive from their gradients."""
+    _, v = loss(tensors)
+    x, d = ([of[name].variable for name in tensors] for of in (tensors, directions))
+    values, weights = weighted(v)
+    gradients = pytensor.grad(inner(weights, values), x, **UNUSED)
+    found = computed([*values, *pytensor.grad(inner(gradients, d), weights, **UNUSED)])
+    return [(None, named(v, found)) for _ in ("itself", "tangent")]
+
+
+def pushforward(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
+    """Return the same by PyTensor's own function, of copies: none is computed from another."""
+    _, v = loss(tensors)
+    x, d = ([of[name].variable for name in tensors] for of in (tensors, directions))
+    values = [t.variable for t in v.values()]
+    copies = [y.copy() for y in values]
+    moved = pytensor.gradient.pushforward(copies, x, d, disconnected_outputs="ignore")
+    found = computed([*values, *moved])
+    return [(None, named(v, found)) for _ in ("itself", "tangent")]
+
+
 def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor]) -> Any:
     """Return the values and the gradients, and their tangents: those of <gradients, directions>.
 
@@ -105,14 +127,29 @@ def twice(loss: Loss, tensors: dict[str, Tensor], directions: dict[str, Tensor])
     """
     E, v = loss(tensors)
     x, d = ([of[name].variable for name in tensors] for of in (tensors, directions))
-    values = [t.variable for t in v.values()]
-    weights = [
-        array(np.zeros(t.shape, y.dtype)).variable for t, y in zip(v.values(), values, strict=True)
-    ]
+    values, weights = weighted(v)
     gradients = pytensor.grad(E.variable + inner(weights, values), x, **UNUSED)
-    tangents = pytensor.grad(inner(gradients, d), [*weights, *x], **UNUSED)
-    found = computed([*values, *gradients, *tangents])
+    moved = pytensor.grad(inner(gradients, d), [*weights, *x], **UNUSED)
+    found = computed([*values, *gradients, *moved])
     return [(named(v, found), named(tensors, found)) for _ in ("itself", "tangent")]
+
+
+def weighted(v: dict[str, Tensor]) -> tuple[list[Any], list[Any]]:
+    """Return variables, and a weight of zero for each."""
+    values = [t.variable for t in v.values()]
+    return values, [pytensor.shared(np.zeros(y.type.shape, y.dtype)) for y in values]
+
+
+def per_example(loss: Loss, tensors: dict[str, Tensor], batched: Collection[str]) -> Any:
+    """Return the same of every example: the graph of the first one, vectorized."""
+    first = {name: t.variable.get_value() for name, t in tensors.items()}
+    own = {name: array(np.asarray(a[0]) if name in batched else a) for name, a in first.items()}
+    E, v = loss(own)
+    gradients = pytensor.grad(E.variable, [t.variable for t in own.values()], **UNUSED)
+    each = {own[name].variable: tensors[name].variable for name in batched if name in own}
+    outputs = [*(t.variable for t in v.values()), *gradients]
+    found = computed(vectorize_graph(outputs, replace=each))
+    return named(v, found), named(own, found)
 
 
 def named(names: Iterable[str], found: Iterator[Any]) -> dict[str, Any]:
@@ -131,6 +168,8 @@ adapter = Adapter(
     numpy=numpy,
     value_and_grad=value_and_grad,
     state=partial(linked, "py"),
+    per_example=per_example,
+    forward_mode={"jvp": tangents, "pushforward": pushforward},
     second_order={"reverse-over-reverse": twice},
     lacks="PyTensor has no function for it",
     unsupported={
@@ -139,7 +178,6 @@ adapter = Adapter(
         "conv dilation": "pytensor.tensor.signal.convolve2d has no dilation",
         "conv groups": "pytensor.tensor.signal.convolve2d has no groups",
         "conv stride": (lambda stride: np.size(stride) > len("HW"), "there is no convolve3d"),
-        "add reverse-over-reverse": "how its tangents are rewritten with others is not settled",
         "transpose axes": (lambda axes: min(axes) < 0, "pt.transpose takes no axes below zero"),
         **dict.fromkeys(
             (

@@ -186,9 +186,6 @@ adapter = Adapter(
             "TensorFlow's gradient has no gradient itself",
         ),
         "batch_norm bfloat16": "its sums over images are bfloat16: ResNet-20's decide nothing",
-        **dict.fromkeys(
-            ("maximum jvp", "minimum jvp"), "at near ties its tangent is not settled yet"
-        ),
         "max_pool dilation": "tf.nn.pool has no stride beside it",
     },
 )

@@ -79,8 +79,8 @@ class Library:
     version:     the library's version, for reports.
     claims:      optimizer -> its definition in `reference.optimizers.OPTIMIZERS`.
     start:       (optimizer, parameters, options) -> the step; it may write to the parameters.
-    unsupported: optimizer, "optimizer option", "schedule" or precision -> why the library does not
-                 support it. Of an option it may be a pair, as an adapter's.
+    unsupported: optimizer, "optimizer option", "optimizer precision", "schedule" or precision ->
+                 why the library does not support it. Of an option it may be a pair.
     required:    the options that users must give, and what is given where a scenario gives none.
     defaults:    optimizer -> its defaults that are others than its definition's.
     narrow:      the optimizers that are seen to compute scalars (corrections, rates, schedules) in
@@ -102,7 +102,9 @@ class Library:
     def claimed(self, optimizer: str, options: Mapping[str, Any], precision: str = "") -> str:
         """Return the name of an optimizer's definition. Raises Unsupported."""
         schedule = ["schedule"] if isinstance(options.get("lr"), Schedule) else []
-        asked = [(name, None) for name in (precision, optimizer, *schedule)]
+        asked = [
+            (name, None) for name in (precision, optimizer, f"{optimizer} {precision}", *schedule)
+        ]
         for given in (options, options.get(OF_VECTORS) or {}):
             asked += [(f"{optimizer} {option}", value) for option, value in given.items()]
         for name, value in asked:

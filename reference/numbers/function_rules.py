@@ -167,14 +167,15 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     """Enclose the angle of a point, from -pi to pi.
 
     1. A point at the distance r from zero that moves by d < r turns by arcsin(d / r) at most.
-    2. Where it may cross the negative half of the axis, at which the angle jumps, or is zero, its
-       angle may be any: zeros have signs. A zero that is exact has its own.
+    2. Where it may be on the negative half of the axis, at which the angle jumps, or zero, its
+       angle may be any: zeros have signs. At +0 itself it is pi.
     """
     mid = np.asarray(np.arctan2(a.mid, b.mid))
     moved, far = np.hypot(a.rad, b.rad), np.hypot(a.mid, b.mid)
     share = moved / far * (1 + gamma(8, FLOAT64.u))  # not below it, once rounded
     turns = np.where(share < 1, np.arcsin(np.minimum(share, 1)), np.inf)
-    crosses = (np.abs(a.mid) <= a.rad) & (a.rad > 0) & (b.mid - b.rad < 0)
+    jumps = (np.abs(a.mid) <= a.rad) & ((a.rad > 0) | np.signbit(a.mid))
+    crosses = jumps & (b.mid - b.rad < 0)
     rad = np.where(crosses | ~(share < 1), np.pi + np.abs(mid), turns)
     relative = p.ulps(p.atan2_ulp) + FLOAT64.ulps(FLOAT64.atan2_ulp)
     return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p)), p)

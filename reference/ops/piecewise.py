@@ -85,16 +85,6 @@ def maximum_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
-def maximum_forward_of_equal(a: Array, b: Array, *, share: int) -> Array:
-    """Return the larger of a and b; of equal ones a moves it if its share is 1, b if it is 0."""
-    return with_tangent(np.maximum(a, b), chosen(a, b, a, b, share))
-
-
-def minimum_forward_of_equal(a: Array, b: Array, *, share: int) -> Array:
-    """Return the smaller of a and b, likewise."""
-    return -maximum_forward_of_equal(-a, -b, share=share)
-
-
 def maximum_forward_of_difference(a: Array, b: Array) -> Array:
     """Return the larger of a and b, with the tangent db + (da - db) where a is larger.
 
@@ -107,6 +97,19 @@ def maximum_forward_of_difference(a: Array, b: Array) -> Array:
 def minimum_forward_of_difference(a: Array, b: Array) -> Array:
     """Return the smaller of a and b, likewise."""
     return -maximum_forward_of_difference(-a, -b)
+
+
+def maximum_forward_at_ties(a: Array, b: Array, *, share: float) -> Array:
+    """Return the larger of a and b; of equal ones, with a share of a's tangent and the rest of b's.
+
+    Only the tangent differs: it goes where `maximum_backward` takes dy from.
+    """
+    return with_tangent(np.maximum(a, b), chosen(a, b, a, b, share))
+
+
+def minimum_forward_at_ties(a: Array, b: Array, *, share: float) -> Array:
+    """Return the smaller of a and b, likewise."""
+    return -maximum_forward_at_ties(-a, -b, share=share)
 
 
 def minimum_forward(a: Array, b: Array) -> Array:
@@ -139,6 +142,11 @@ def where_backward(
     return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
 
+def at_ties(forward: Any, backward: Any, share: float) -> Op:
+    """Return an op that takes a share of the first of equal operands."""
+    return Op(partial(forward, share=share), partial(backward, share=share))
+
+
 abs_ = replace(
     absolute(),
     forms={
@@ -151,20 +159,12 @@ clamp = replace(
     clamped(),
     forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)},
 )
-SHARES = {"the first of equal operands": 1, "the second of equal operands": 0}
-"""The name of a convention -> what share the first operand has."""
-
 maximum = Op(
     maximum_forward,
     maximum_backward,
     forms={
-        **{
-            name: Op(
-                partial(maximum_forward_of_equal, share=share),
-                partial(maximum_backward, share=share),
-            )
-            for name, share in SHARES.items()
-        },
+        "the first of equal operands": at_ties(maximum_forward_at_ties, maximum_backward, 1),
+        "the second of equal operands": at_ties(maximum_forward_at_ties, maximum_backward, 0),
         "the tangents' difference": Op(maximum_forward_of_difference, maximum_backward),
     },
 )
@@ -172,13 +172,8 @@ minimum = Op(
     minimum_forward,
     minimum_backward,
     forms={
-        **{
-            name: Op(
-                partial(minimum_forward_of_equal, share=share),
-                partial(minimum_backward, share=share),
-            )
-            for name, share in SHARES.items()
-        },
+        "the first of equal operands": at_ties(minimum_forward_at_ties, minimum_backward, 1),
+        "the second of equal operands": at_ties(minimum_forward_at_ties, minimum_backward, 0),
         "the tangents' difference": Op(minimum_forward_of_difference, minimum_backward),
     },
 )

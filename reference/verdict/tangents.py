@@ -1,4 +1,4 @@
-"""Certificates of forward mode and of second order: the same links, over dual numbers.
+"""Tangents, of forward mode and of second order: the same links, over dual numbers.
 
 A framework's pass along a direction yields the tangent of every node's value. A pass of second
 order also yields the tangents of every cotangent and gradient: a Hessian times a vector. Each link
@@ -12,10 +12,9 @@ and probes, the gradient of <gradient of E, v> and the gradient of the slope of 
 tangents too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,10 @@ from backproof.reference.backprop import RIGHT, Rules, Trace, backprop, sum_of
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, dual_of, is_zero
-from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.softmax import softmax
-from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
@@ -136,57 +134,6 @@ def along(
         return Trace(*({k: of(a) for k, a in kind.items()} for kind in kinds))
 
     return DualTrace(part(lambda a: a.value), part(lambda a: a.whole_tangent()))
-
-
-def certify_tangents(
-    network: Network,
-    leaves: Mapping[str, Array],
-    directions: Mapping[str, Array],
-    found: DualTrace,
-    precision: str,
-) -> Certificate:
-    """Return the certificate of a pass along a direction: of its values, then of its tangents.
-
-    leaves, directions: every input and parameter, and its tangent, as the framework was given them.
-    precision: "float64", "float32", "bfloat16" or "float16".
-    """
-    count = None if found.is_second_order else len(network.nodes)  # the values come first
-    both = replays(network, leaves, directions, found, precision)
-    links = [link for replay in both for link in islice(replay.links(), count)]
-    return Certificate(network.name, precision, tuple(links))
-
-
-def certify_directions(
-    network: Network,
-    leaves: Mapping[str, Array],
-    found: Sequence[tuple[Mapping[str, Array], DualTrace]],
-    precision: str,
-) -> Certificate:
-    """Return the certificate of passes along several directions: of one pass after the other.
-
-    found: each direction, and what was found along it. Other arguments: as above.
-    """
-    each = [certify_tangents(network, leaves, *one, precision) for one in found]
-    links = (in_direction(link, i) for i, one in enumerate(each) for link in one.links)
-    return Certificate(network.name, precision, tuple(links))
-
-
-def in_direction(link: Link, direction: int) -> Link:
-    """Return the link as that of a pass along one of several directions."""
-    cause = link.cause and replace(link.cause, direction=direction)
-    return replace(link, quantity=replace(link.quantity, direction=direction), cause=cause)
-
-
-def replays(
-    network: Network,
-    leaves: Mapping[str, Array],
-    directions: Mapping[str, Array],
-    found: DualTrace,
-    precision: str,
-) -> tuple[Replay, "TangentReplay"]:
-    """Return what replays the values, and what replays the tangents. Arguments: as above."""
-    of = (network, leaves, found.values, PRECISIONS[precision])
-    return Replay(*of), TangentReplay(*of, directions=directions, along=found)
 
 
 @dataclass

@@ -21,8 +21,9 @@ from backproof.reference.networks import gpt
 from backproof.reference.optimizers import OPTIMIZERS
 from backproof.reference.table import table
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.directions import certify_tangents
 from backproof.reference.verdict.passes import certify_passes
-from backproof.reference.verdict.tangents import DualTrace, certify_tangents
+from backproof.reference.verdict.tangents import DualTrace
 from backproof.reference.verdict.training import certify_training
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.implementations import Implementations

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from backproof.adapters.column import Column
+from backproof.adapters.frameworks import traits
 from backproof.adapters.protocol import Unsupported
+from backproof.reference.verdict.directions import certify_directions, replays
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.known.predict import Witness, Witnesses
-from backproof.reference.verdict.tangents import certify_directions, replays
 from backproof.report.cells import DERIVATIVES, RefutedError
 from backproof.running.certificates import in_precision
 from backproof.running.derivatives import passed
@@ -35,7 +36,9 @@ def test_tangents(
     cell = judge.cell(differentiated, column, precision, DERIVATIVES)
     network, leaves, found = passed(judge.implementations, column, differentiated, precision)
     each = [Witness(*replays(network, leaves, v, of, precision)) for v, of in found]
-    certificate = certify_directions(network, leaves, found, precision)
+    certificate = certify_directions(
+        network, leaves, found, precision, compiled=traits(column).compiles_passes
+    )
     judge.report_verdict(certificate, cell, Witnesses(each), network=network)
     direction, first = found[0]
     if not first.is_second_order or differentiated.endswith("special"):  # the bounds prove nothing

@@ -10,8 +10,9 @@ from backproof.reference.backprop import backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.verdict.directions import certify_tangents
 from backproof.reference.verdict.passes import certify
-from backproof.reference.verdict.tangents import along, certify_tangents
+from backproof.reference.verdict.tangents import along
 from tests.verifier.one_op import handed_on, network_of, verdict_on
 
 EVERY = pytest.mark.parametrize("precision", PRECISIONS)

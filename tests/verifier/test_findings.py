@@ -25,13 +25,14 @@ from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.directions import certify_tangents, replays
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import Instead, OfDtype, Swept
 from backproof.reference.verdict.known.predict import Witness, missed
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
-from backproof.reference.verdict.tangents import TangentReplay, certify_tangents, replays
+from backproof.reference.verdict.tangents import TangentReplay
 from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.derivatives import passed
@@ -124,7 +125,7 @@ def is_method(column: str) -> bool:
 
 
 def recorded() -> Iterator[Any]:
-    """Yield one cell of each sighting: an op alone, or else every op in a method that shows it.
+    """Yield one cell of each sighting: an op alone, or else a method that shows it, of every op.
 
     What concerns a whole sweep is of a network.
     """
@@ -135,8 +136,9 @@ def recorded() -> Iterator[Any]:
             along = [
                 (column, case)
                 for column, case in product(reversed(one.columns), one.cases)
-                if is_method(column) and case.startswith("every-op")
+                if is_method(column)
             ]
+            along.sort(key=lambda one: not one[1].startswith("every-op"))
             for column, case in (*alone, *along)[:1]:
                 precision = one.precisions[0]
                 readable = f"{column}-{case}-{precision}-{one.formula}"

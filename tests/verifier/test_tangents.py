@@ -16,6 +16,7 @@ from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.verdict.diagnosis import diagnose
+from backproof.reference.verdict.directions import certify_directions, certify_tangents
 from backproof.reference.verdict.faults.tangents import tangents
 from backproof.reference.verdict.identities import adjoint, symmetry
 from backproof.reference.verdict.link import Quantity
@@ -25,8 +26,6 @@ from backproof.reference.verdict.tangents import (
     TangentReplay,
     along,
     by_operand,
-    certify_directions,
-    certify_tangents,
 )
 from backproof.running import derivatives
 from backproof.running.implementations import Implementations

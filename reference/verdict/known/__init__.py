@@ -21,7 +21,7 @@ from backproof.reference.verdict.known.activations import (
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.clipped import clipped
-from backproof.reference.verdict.known.constants import constants_in_float32
+from backproof.reference.verdict.known.constants import constants_in_float32, mean_slope_in_float32
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import (
     difference_of_complements,
@@ -58,7 +58,10 @@ from backproof.reference.verdict.known.linear_algebra import (
     factors_constant_in_forward_mode,
     unit_diagonal_forgotten,
 )
-from backproof.reference.verdict.known.losses import huber_in_parts
+from backproof.reference.verdict.known.losses import (
+    huber_in_parts,
+    outputs_constant_in_forward_mode,
+)
 from backproof.reference.verdict.known.narrow import (
     options_in_float32,
     shares_in_float32,
@@ -83,6 +86,8 @@ from backproof.reference.verdict.known.normalization import (
 from backproof.reference.verdict.known.optimizers import (
     accumulator_of_zero,
     always_relative,
+    cast_options,
+    cast_rates,
     decay_in_float32,
     decay_rounded,
     largest_not_kept,
@@ -184,7 +189,9 @@ FORMULAS: Mapping[str, Formula] = {
     "leaky ReLU flat at zero": Instead(leaky_relu_flat_at_zero()),
     "3 z^2 beyond float16": Instead(gelu_that_overflows()),
     "Huber's loss in two parts": Instead(huber_in_parts()),
+    "labels alone in forward mode": Instead(outputs_constant_in_forward_mode()),
     "constants in float32": Instead(constants_in_float32()),
+    "slope in float32, the mean of both at zero": Instead(mean_slope_in_float32()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
     "tangents padded with the value": Instead(tangent_padded()),
@@ -207,6 +214,7 @@ FORMULAS: Mapping[str, Formula] = {
     "the options of an optimizer in float32": Defined(rounded_options),
     "the decay of an optimizer in float32": Defined(decay_rounded),
     "options and decay in float32": Defined(options_and_decay_rounded),
+    "options cast to float32": Either((Defined(cast_rates), Defined(cast_options))),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }

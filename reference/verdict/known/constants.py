@@ -41,6 +41,12 @@ def slope_in_float32(given: dict[str, float]) -> dict[str, float]:
     return {"negative_slope": float(np.float32(given.get("negative_slope", 0.01)))}
 
 
+def mean_slope_in_float32() -> dict[str, Op]:
+    """Return leaky ReLU with this slope, and at zero the mean of both."""
+    right = OPS["leaky_relu"].forms["mean of both slopes at zero"]
+    return {"leaky_relu": with_options("leaky_relu", slope_in_float32, right)}
+
+
 def scaled_in_float32() -> Op:
     """Return attention whose scale is rounded to float32."""
     right = OPS["attention"]

@@ -82,6 +82,20 @@ def erf_inv_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
     return (dy * (sqrt(pi) / 2 * exp(y * y)),)
 
 
+def softplus(z: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """Return log(1 + e^(beta z)) / beta of the rounded sum; z itself above the threshold."""
+    x = beta * z
+    return np.where(x > threshold, z, logarithm(1 + exp(np.minimum(x, threshold))) / beta)
+
+
+def softplus_backward(
+    dy: Array, y: Array, z: Array, *, beta: float = 1.0, threshold: float = 20.0
+) -> tuple[Array]:
+    """Return dz = dy / (1 + e^(-beta z)); dy above the threshold, 0 where e is huge."""
+    x = beta * z
+    return (np.where(x > threshold, dy, np.where(x < ZERO * LOG_2, 0, dy / (1 + exp(-x)))),)
+
+
 def halves(x: Array, axis: int) -> tuple[Array, Array]:
     """Return the two halves along an axis."""
     n = x.shape[axis] // 2
@@ -147,13 +161,13 @@ def tanh(z: Array) -> Array:
 def exponentials_of_6_terms() -> dict[str, Op]:
     """Return ops whose exponentials have six terms, and whose log 2 has six digits."""
     forward: dict[str, Callable[..., Any]] = {"exp": exp, "sigmoid": sigmoid, "elu": elu}
-    forward |= {"log": logarithm}
+    forward |= {"log": logarithm, "softplus": softplus}
     forward |= {"softmax": softmax, "glu": glu, "silu": lambda z: z * sigmoid(z)}
     backward: dict[str, Callable[..., Any]] = {"silu": silu_backward, "erf": erf_backward}
     backward |= {"erf_inv": erf_inv_backward, "glu": glu_backward}
     backward |= {"logsumexp": logsumexp_backward, "sigmoid": sigmoid_backward}
     backward |= {"softmax_cross_entropy": softmax_cross_entropy_backward}
-    backward |= {"cross_entropy": cross_entropy_backward}
+    backward |= {"cross_entropy": cross_entropy_backward, "softplus": softplus_backward}
     ops = {name: OPS[name] for name in (*forward, *backward)}
     return {
         name: replace(

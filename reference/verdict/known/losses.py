@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.functions import stop
 from backproof.reference.ops.reduced import of_each
 
 
@@ -25,3 +26,16 @@ def huber_in_parts() -> dict[str, Op]:
         return -de, de
 
     return {"huber": replace(OPS["huber"], backward=backward)}
+
+
+def outputs_constant_in_forward_mode() -> dict[str, Op]:
+    """Return squared errors whose tangent is that of their labels alone.
+
+    What y receives is minus what t receives, and is taken for a constant beside it.
+    """
+
+    def of(name: str) -> Op:
+        forward = OPS[name].forward
+        return replace(OPS[name], forward=lambda y, t, **o: forward(stop(y), t, **o))
+
+    return {name: of(name) for name in ("half_squared_error", "mean_squared_error")}

@@ -326,7 +326,8 @@ def mean_constant_in_second_order() -> dict[str, Op]:
 def cubed_flushed() -> dict[str, Op]:
     """Return norms without what inv^3 contributes, where float32 flushes it to zero.
 
-    dinv/dx[k] = -inv^3 (x[k] - m) / n, so the variance is a constant there.
+    dinv/dx[k] = -inv^3 (x[k] - m) / n, so the variance is a constant there; and so is RMS norm's
+    mean square, dr/dx[k] = -r^3 x[k] / n.
     """
 
     def through(d: Array, x: Array, axes: Axes, eps: float) -> Array:
@@ -335,7 +336,18 @@ def cubed_flushed() -> dict[str, Op]:
         without = inv * (d - mean(d, axes))
         return np.where(inv * inv * inv < FLOAT32.minimum, without, right)
 
-    return with_right_values(norms(lambda *of: normalized(*of)[0], through))
+    def of_rms(
+        dy: Array, y: Array, x: Array, gamma: Array, *, eps: float = 1e-5
+    ) -> tuple[Array, Array]:
+        dx, dgamma = OPS["rms_norm"].backward(dy, y, x, gamma, eps=eps)
+        r = root_mean_square(x, eps)
+        return np.where(r * r * r < FLOAT32.minimum, r * (dy * gamma), dx), dgamma
+
+    rms_norm = replace(OPS["rms_norm"], backward=of_rms)
+    return {
+        **with_right_values(norms(lambda *of: normalized(*of)[0], through)),
+        "rms_norm": rms_norm,
+    }
 
 
 def channels_mixed_up(ops: Mapping[str, Op] = OPS) -> dict[str, Op]:

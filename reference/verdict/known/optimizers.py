@@ -141,6 +141,23 @@ def rounded_options(right: Optimizer) -> Optimizer:
     return rounded(right, lambda name: name not in {"lr", "weight_decay"})
 
 
+def cast_options(right: Optimizer) -> Optimizer:
+    """Return an optimizer with all options rounded."""
+    return rounded(right, lambda _: True)
+
+
+RATES = ("lr", "weight_decay", "decay_first")
+
+
+def cast_rates(right: Optimizer) -> Optimizer:
+    """Return an optimizer that rounds its rates and, in powers of them, its betas.
+
+    The means of gradients take the betas as they are, and epsilon is as it is, too.
+    """
+    rates = rounded(right, lambda name: name in RATES)
+    return replace(rates, scalars=cast_options(right).scalars)
+
+
 def decay_rounded(right: Optimizer) -> Optimizer:
     """Return an optimizer whose coefficient of weight decay alone is rounded."""
     return rounded(right, lambda name: name == "weight_decay")
