@@ -16,9 +16,9 @@ from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cast import cast
-from backproof.reference.own import FROM_OUTPUT, with_forms
+from backproof.reference.own import BY_DENSITY, FROM_OUTPUT, with_forms
 
-DERIVED = {"logaddexp": (FROM_OUTPUT,)}
+DERIVED = {"logaddexp": (FROM_OUTPUT,), "log_ndtr": (BY_DENSITY,)}
 """A function of JAX's own with a custom derivative -> the forms of it, by name."""
 
 

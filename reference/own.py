@@ -42,6 +42,7 @@ as its classical mistakes, is known of it as well."""
 QUOTIENTS = "cumprod' by quotients"
 QUOTIENT = "dy y / x"
 FROM_OUTPUT = "logaddexp' from the output"
+BY_DENSITY = "(log Phi)' from the output"
 
 
 def by_quotients(op: Composed) -> Op:
@@ -80,10 +81,26 @@ def from_output(op: Composed) -> Op:
     return Op(op.forward, backward)
 
 
+def by_density(op: Composed) -> Op:
+    """Return y = log Phi(x), of the normal distribution: dx = dy e^(log phi(x) - y).
+
+    log phi(x) = -x^2 / 2 - log(2 pi) / 2 is the logarithm of its density. Source: Phi' = phi.
+    The other operands of the composed op, which come first, are constants.
+    """
+
+    def backward(dy: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
+        *constants, x = operands
+        dx = dy * np.exp(-0.5 * (x * x) - np.log(2 * np.pi) / 2 - y)
+        return (*map(np.zeros_like, constants), dx)
+
+    return Op(op.forward, backward)
+
+
 FORMS: Mapping[str, Callable[[Composed], Op]] = {
     QUOTIENTS: by_quotients,
     QUOTIENT: by_quotient,
     FROM_OUTPUT: from_output,
+    BY_DENSITY: by_density,
 }
 """The name of a form -> from a composed op to this form of it: on paper it is the same."""
 

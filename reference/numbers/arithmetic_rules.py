@@ -63,7 +63,11 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     size += spread
     rad = rounded_by(size, relative, p, nonzero_of(a))
     rad += spread
-    return Ball(mid, np.where(smallest > 0, up(rad), np.inf), p)
+    rad = up(rad)
+    if not least(smallest) > 0:  # by what may be zero; zero itself is zero by all that is not
+        is_zero = (mid == 0) & (a.mid == 0) & (np.asarray(a.rad) == 0)
+        rad = np.where(smallest > 0, rad, np.where(is_zero, 0.0, np.inf))
+    return Ball(mid, rad, p)
 
 
 UFUNCS.update({np.add: _add, np.subtract: _subtract, np.multiply: _multiply, np.divide: _divide})

@@ -417,6 +417,14 @@ def test_constants_are_not_judged() -> None:
     assert (certificate.proven, certificate.unused) == (("p/a",), ("p/unused",))
 
 
+def test_the_tails_of_the_normal_distribution() -> None:
+    """The logarithm of its distribution holds in both tails, in which no branch is lost."""
+    points = jnp.array([-30.0, -12.0, -3.0, 0.5, 5.5, 12.0])
+    certificate = bj.certify(lambda x: jnp.sum(jax.scipy.stats.norm.logcdf(x)), points)
+
+    assert certificate.holds, certificate
+
+
 def one_frexp(w: Any) -> Any:
     """Return a number whose derivative is in the bits of other numbers."""
     return jnp.sum(jnp.ldexp(w, 2))
