@@ -59,12 +59,14 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def parts(network: Network) -> list[Any]:
-    """Return what makes two networks compute the same: all but the numbers of their leaves."""
+    """Return what makes two networks compute the same: all but numbers of leaves, and names."""
+    leaves = (*network.inputs, *network.parameters)
+    places = {name: i for i, name in enumerate((*leaves, *(n.name for n in network.nodes)))}
     nodes = [
-        (n.name, n.rule, n.inputs, sorted(n.options), [*map(n.options.get, sorted(n.options))])
-        for n in network.nodes
+        (node.rule, [places[name] for name in node.inputs], sorted(node.options.items()))
+        for node in network.nodes
     ]
-    return [*network.inputs, *network.parameters, network.loss, nodes]
+    return [len(leaves), places[network.loss], nodes]
 
 
 def swept(network: Network, rules: Rules) -> Composed:
