@@ -158,7 +158,9 @@ TABLE = {
         variants={"function": PASSES, "function_jit": PASSES},
         methods={
             "jvp": ("upsample", "upsample-3", "softsign"),
-            "forward-over-reverse": ("upsample", "upsample-3", "softsign"),
+            "forward-over-reverse": (
+                *("upsample", "upsample-3", "softsign", "bce_with_logits-pos_weight"),
+            ),
         },
     ),
 }
