@@ -12,7 +12,7 @@ from mindspore.experimental import optim
 from mindspore.experimental.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
-from backproof.adapters.rules import Rule, library
+from backproof.adapters.rules import Rule, library, scheduler_of
 from backproof.adapters.training import Named, Step
 from backproof.reference.optimizers.schedules import Schedule
 
@@ -54,7 +54,7 @@ def starting(rule: Rule, parameters: dict[str, Tensor], arguments: dict[str, Any
     if isinstance(rate, Schedule):
         arguments["lr"] = rate.options["lr"]
     of = rule.make([*moved.values()], **arguments)
-    scheduler = scheduled(of, rate) if isinstance(rate, Schedule) else None
+    scheduler = scheduler_of(of, rate, lr_scheduler) if isinstance(rate, Schedule) else None
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
         of(tuple(gradients[name] for name in moved))
@@ -72,21 +72,6 @@ def starting(rule: Rule, parameters: dict[str, Tensor], arguments: dict[str, Any
         }
 
     return step
-
-
-def scheduled(of: optim.Optimizer, schedule: Schedule) -> Any:
-    lr, options = schedule.options["lr"], schedule.options
-    match schedule.name:
-        case "exponential":
-            return lr_scheduler.ExponentialLR(of, options["gamma"])
-        case "stairs":
-            return lr_scheduler.StepLR(of, int(options["length"]), options["gamma"])
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(of, int(options["length"]), options["least"])
-        case "warm_up":
-            first, length = options["first"] / lr, int(options["length"])
-            return lr_scheduler.LinearLR(of, first, total_iters=length)
-    raise NotImplementedError(schedule.name)
 
 
 libraries = {

@@ -164,3 +164,23 @@ def lacking(framework: str, rules: Mapping[str, Rule]) -> dict[str, str]:
             if not rule.has(option):
                 found[f"{name} {option}"] = f"{framework}'s {made} has no such option"
     return found
+
+
+def scheduler_of(of: Any, schedule: Schedule, schedulers: Any) -> Any:
+    """Return what changes the learning rate of an optimizer.
+
+    schedulers: a module that has the classes of torch.optim.lr_scheduler. Raises
+    NotImplementedError.
+    """
+    lr, options = schedule.options["lr"], schedule.options
+    match schedule.name:
+        case "exponential":
+            return schedulers.ExponentialLR(of, options["gamma"])
+        case "stairs":
+            return schedulers.StepLR(of, int(options["length"]), options["gamma"])
+        case "cosine":
+            return schedulers.CosineAnnealingLR(of, int(options["length"]), options["least"])
+        case "warm_up":
+            first, length = options["first"] / lr, int(options["length"])
+            return schedulers.LinearLR(of, first, total_iters=length)
+    raise NotImplementedError(schedule.name)

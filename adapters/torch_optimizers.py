@@ -13,6 +13,7 @@ from torch.nn import utils
 from torch.optim import lr_scheduler
 
 from backproof.adapters.protocol import Tensor
+from backproof.adapters.rules import scheduler_of
 from backproof.adapters.torch_states import Orthogonalized, stepped
 from backproof.adapters.training import AS_TENSOR, MATRIX, MINIMUM, Library, Named, Step, in_groups
 from backproof.reference.optimizers.schedules import Schedule
@@ -105,7 +106,7 @@ def start(
     groups = [{"params": tensors, **given} for given, tensors in every]
     of = CLASSES[optimizer](groups, **every[0][0], **how)  # the first group's are the defaults
     schedule = options.get("lr")
-    scheduler = scheduled(of, schedule) if isinstance(schedule, Schedule) else None
+    scheduler = scheduler_of(of, schedule, lr_scheduler) if isinstance(schedule, Schedule) else None
     names = STATES.get(optimizer, MOMENTS)
 
     def step(gradients: Named) -> dict[str, dict[str, Tensor]]:
@@ -154,21 +155,6 @@ def of_shape(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]
 def if_matrix(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any]] | None:
     """Return what is claimed of a parameter of Muon, to which matrices alone are given."""
     return ("muon", options) if w.ndim == MATRIX else None
-
-
-def scheduled(of: torch.optim.Optimizer, schedule: Schedule) -> lr_scheduler.LRScheduler:
-    lr, options = schedule.options["lr"], schedule.options
-    match schedule.name:
-        case "exponential":
-            return lr_scheduler.ExponentialLR(of, options["gamma"])
-        case "stairs":
-            return lr_scheduler.StepLR(of, int(options["length"]), options["gamma"])
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(of, int(options["length"]), options["least"])
-        case "warm_up":
-            first, length = options["first"] / lr, int(options["length"])
-            return lr_scheduler.LinearLR(of, first, total_iters=length)
-    raise NotImplementedError(schedule.name)
 
 
 def clipped(
