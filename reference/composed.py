@@ -1,5 +1,6 @@
 """An op that is composed of others: a network as one link of another network."""
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -30,19 +31,26 @@ def composed(network: Network) -> Composed:
     more than `MOST` together, one op at a time is.
     """
     several = {node.op: {"": node.rule, **node.rule.forms} for node in network.nodes}
-    chosen = (
-        [dict(zip(several, names, strict=True)) for names in product(*several.values())]
-        if prod(map(len, several.values())) <= MOST
-        else [{op: name} for op, forms in several.items() for name in forms]
-    )
     forms = {
         ", ".join(filter(None, names.values())): swept(
             network,
             replace(RIGHT, ops={**RIGHT.ops, **{op: several[op][k] for op, k in names.items()}}),
         )
-        for names in chosen
+        for names in choices(several, MOST)
     }
     return replace(forms.pop(""), forms=forms)
+
+
+def choices(several: Mapping[str, Collection[str]], most: int) -> Iterator[dict[str, str]]:
+    """Yield op -> its form, "" for its own; several: op -> all of its forms.
+
+    That is every combination; or, where they are more than `most`, one op at a time.
+    """
+    if prod(map(len, several.values())) <= most:
+        yield from (dict(zip(several, names, strict=True)) for names in product(*several.values()))
+        return
+    for op, forms in several.items():
+        yield from ({**dict.fromkeys(several, ""), op: form} for form in forms)
 
 
 def alike(one: Any, other: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, Trace
-from backproof.reference.composed import alike
+from backproof.reference.composed import alike, choices
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
@@ -243,9 +243,9 @@ class Replay:
     def rules(self, quantity: Quantity) -> dict[Form, Rules]:
         """Return the rules of each form: each op has its own.
 
-        Where several ops hand on to a quantity, every combination is one; where several have forms
-        of one name, the op is named as well. The steps of a loop are often composed ops that are
-        alike: all of them have the same form.
+        Where several ops hand on to a quantity, every combination is one, or if they are too many,
+        one op at a time; where several have forms of one name, the op is named as well. The steps
+        of a loop are often composed ops that are alike: all of them have the same form.
         """
         if quantity.kind == "update":
             return {(): RIGHT}
@@ -262,8 +262,9 @@ class Replay:
         orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
         having = Counter(form for op in ops.values() for form in op.forms)
         found = {}
-        for *forms, order in product(*(("", *op.forms) for op in ops.values()), orders):
-            chosen = {name: form for name, form in zip(ops, forms, strict=True) if form}
+        several = {name: ("", *op.forms) for name, op in ops.items()}
+        for forms, order in product(choices(several, MOST), orders):
+            chosen = {name: form for name, form in forms.items() if form}
             others = {
                 each: rules[each].forms[form]
                 for name, form in chosen.items()
@@ -390,6 +391,9 @@ def of_op(form: str, op: str) -> str:
     """Return the name of a form that several ops have."""
     return f"{form} in {op}"
 
+
+MOST = 256
+"""In as many ways an array that several ops hand on to is tried: a wrong one is tried in all."""
 
 MIXED = "adds up the terms of several uses in one sum"
 

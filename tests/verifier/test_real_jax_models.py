@@ -119,6 +119,15 @@ def test_a_planted_fault_is_located(fault: str, monkeypatch: pytest.MonkeyPatch)
     assert said in certificate.diagnosis
 
 
+def test_what_many_ops_hand_on_to_is_tried_in_few_ways() -> None:
+    """A wrong gradient of what 35 activations take is refuted, though each has forms of its own."""
+    loss, x, mask = real.activations(0)
+    wrong = models.scaled(jnp.sin, 1.5)
+    certificate = bj.certify(lambda x: loss(x, mask) + jnp.sum(wrong(x)) + jnp.sum(x), x)
+
+    assert {link.name for link in certificate.wrong} == {"dE/dx"}
+
+
 def test_a_checkpointed_twin_is_the_same() -> None:
     """A program that computes its values again has the same gradients."""
     loss, *arguments = real.program("nnx ResNet")
