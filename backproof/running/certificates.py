@@ -82,7 +82,7 @@ class Certificates:
             for leaf, array in leaves.items():
                 with suppress(AdapterError):  # its own certificate says what is wrong with it
                     one, another = (check(of.gradients.get(leaf), array) for of in (own, other))
-                    found.append(_digits(one, another, precision))
+                    found.append(digits_of(one, another, precision))
         return min(found, default=None)
 
     def _network(
@@ -162,10 +162,12 @@ def replayed(
     return Replay(network, leaves, trace, p, plain, scale=scale)
 
 
-def _digits(one: Array, other: Array, precision: str) -> float:
+def digits_of(one: Array, other: Array, precision: str) -> float:
+    """Return to how many digits two arrays agree; infinite numbers, and NaN, agree to none."""
     a, b = (np.asarray(x, dtype=np.float64) for x in (one, other))
     largest, u = float(np.max(np.abs(b), initial=0)), PRECISIONS[precision].u
-    difference = float(np.max(np.abs(a - b), initial=0))
+    with np.errstate(invalid="ignore"):
+        difference = float(np.max(np.abs(a - b), initial=0))
     if not np.isfinite(difference):
         return 0.0
     return abs(log10(min(max(difference / (largest or 1), u), 1)))

@@ -14,6 +14,7 @@ from backproof.reference.numbers.precision import FLOAT16, PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
+from backproof.running.certificates import digits_of
 from tests.verifier.networks import shared
 
 NETWORKS = {
@@ -52,6 +53,16 @@ def certificate(network: Network, dtype: str, change: Callable[[Trace], None]) -
 def link_of(kind: str, name: str) -> str:
     """Return the name of the link that makes an array."""
     return name if kind == "values" else f"dE/d{name}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "digits"), [(np.inf, np.inf, 0), (np.nan, 1, 0), (1, 1.001, 3)]
+)
+def test_digits_to_which_two_agree(one: float, other: float, digits: int) -> None:
+    """Two frameworks that overflow alike agree to no digit, and raise nothing."""
+    a, b = np.array([one]), np.array([other])
+
+    assert round(digits_of(a, b, "float32")) == digits
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
