@@ -14,7 +14,7 @@ import numpy as np
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import graph_of, refuse
 from backproof.adapters.jax_steps import Program, alike
-from backproof.adapters.recording import NotRecorded, Recording
+from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -224,7 +224,6 @@ def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Reco
 
 def names_of(known: Mapping[Any, Op]) -> Iterator[tuple[str, Op]]:
     """Yield the names of primitives and custom functions, each with its op. Raises NotRecorded."""
+    refuse_what_is_no_op(known)
     for one, op in known.items():
-        if not isinstance(op, Op):
-            raise NotRecorded(f"known: {one}: expected an Op, found {type(op).__name__}")
         yield getattr(one, "name", getattr(one, "__name__", str(one))), op

@@ -1,7 +1,7 @@
 """MindSpore on the CPU: eager tensors (PyNative) and mindspore.value_and_grad.
 
-First order alone: in gradients of gradients, what ops.sum, reshape and permute hand on is taken for
-a constant, so that most are zero, which is not recorded yet; and mindspore.jvp raises in this mode.
+First order alone. In gradients of gradients MindSpore takes what ops.sum, reshape and permute hand
+on for a constant, so most of them are zero; no finding says so yet. And mindspore.jvp raises here.
 A part of MindSpore was compiled for NumPy 1, and its first call raises a SystemError, so that call
 is made here.
 """

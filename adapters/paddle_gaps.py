@@ -9,7 +9,7 @@ from backproof.reference.ops import OPS
 
 LARGEST_EPS = 1e-3
 MOST_GROUPS = 2
-"""More may have one channel each; how many channels there are, an option does not say."""
+"""Of more groups each may have one channel, for which there is no kernel; options do not tell."""
 
 IN_BFLOAT16 = (
     *("embedding", "upsample", "causal_mask", "multiply", "scale", "sum", "reshape", "transpose"),

@@ -6,11 +6,19 @@ from typing import Any
 
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
-from backproof.reference.ops import Array
+from backproof.reference.ops import Array, Op
 
 
 class NotRecorded(Exception):
     """A program cannot be certified at all; the message says why, and what to do."""
+
+
+def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
+    """Raise NotRecorded where something else than an op is given for a function."""
+    for one, op in known.items():
+        if not isinstance(op, Op):
+            name = getattr(one, "__name__", str(one))
+            raise NotRecorded(f"known: {name}: expected an Op, found {type(op).__name__}")
 
 
 @dataclass(frozen=True, slots=True)

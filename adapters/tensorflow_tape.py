@@ -186,7 +186,7 @@ adapter = Adapter(
             "TensorFlow's gradient has no gradient itself",
         ),
         "bce_with_logits pos_weight forward-over-reverse": (
-            "there its slopes are added up in another order: a saturated one has no digit"
+            "its slopes are added up in another order, which leaves saturated logits no digit"
         ),
         "batch_norm bfloat16": "its sums over images are bfloat16: ResNet-20's decide nothing",
         "max_pool dilation": "tf.nn.pool has no stride beside it",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from backproof.adapters.pytorch_autograd import adapter
-from backproof.adapters.recording import Along, NotRecorded, Recording
+from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_second import SecondRecorder, directions_of
@@ -103,6 +103,7 @@ def record(
     trained = parameters_of(model)
     own = {id(t): key for key, t in reversed(trained.items())}
     directions = directions_of(second, trained) if second else None
+    refuse_what_is_no_op(known or {})
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:

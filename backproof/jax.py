@@ -9,6 +9,7 @@ assert certificate.holds, certificate
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -80,9 +81,9 @@ def running(
 ) -> Run:
     """Return a loss with what it is called with. Raises NotRecorded."""
     n = len(arguments)
-    places = (argnums,) if isinstance(argnums, int) else argnums
-    known = isinstance(places, Sequence) and all(isinstance(i, int) for i in places)
-    if not (known and places and all(-n <= i < n for i in places)):
+    places: Any = (argnums,) if isinstance(argnums, Integral) else argnums
+    are_places = isinstance(places, Sequence) and all(isinstance(i, Integral) for i in places)
+    if not (are_places and places and all(-n <= i < n for i in places)):
         raise NotRecorded(f"argnums: expected places of {n} arguments, found {argnums!r}")
     return Run(callable_(loss), arguments, tuple(i % n for i in places), jit)
 

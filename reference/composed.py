@@ -56,7 +56,7 @@ def choices(several: Mapping[str, Collection[str]], most: int) -> Iterator[dict[
 def alike(one: Any, other: Any) -> bool:
     """Return whether two ops are one: the same, or composed of such; or two options of them."""
     if isinstance(one, Composed) and isinstance(other, Composed):
-        return one is other or alike(parts(one.network), parts(other.network))
+        return one is other or alike(parts(one), parts(other))
     if type(one) is not type(other):
         return False
     if isinstance(one, tuple | list):
@@ -66,15 +66,16 @@ def alike(one: Any, other: Any) -> bool:
     return one is other if isinstance(one, Op) else bool(one == other)
 
 
-def parts(network: Network) -> list[Any]:
-    """Return what makes two networks compute the same: all but numbers of leaves, and names."""
+def parts(op: Composed) -> list[Any]:
+    """Return what makes two composed ops one: all but the numbers of leaves, and names."""
+    network = op.network
     leaves = (*network.inputs, *network.parameters)
     places = {name: i for i, name in enumerate((*leaves, *(n.name for n in network.nodes)))}
     nodes = [
         (node.rule, [places[name] for name in node.inputs], sorted(node.options.items()))
         for node in network.nodes
     ]
-    return [len(leaves), places[network.loss], nodes]
+    return [[*op.forms], len(leaves), places[network.loss], nodes]
 
 
 def swept(network: Network, rules: Rules) -> Composed:

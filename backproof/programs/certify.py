@@ -339,18 +339,19 @@ def against(
     gradients: Mapping[str, Array],
     loss: Array | None = None,
     room: Room = ENOUGH,
-    right: Collection[str] | None = None,
+    right: Collection[str] = (),
+    *,
+    figures: bool = True,
 ) -> ProgramCertificate:
     """Return the certificate with the gradients of a twin held to the program's, end to end.
 
     gradients: parameter -> the twin's. loss: the twin's, if it is held as well. right: the names of
-    those that need no verdict; if it is given, the others have as few bounds as decide. The bound
-    is that of `reference.verdict.end_to_end`. Where the program is not known as a whole, nothing is
-    decided.
+    those that need no verdict. figures: whether it is wanted how far rounding allows; otherwise
+    there are as few bounds as decide. The bound is that of `reference.verdict.end_to_end`. Where
+    the program is not known as a whole, nothing is decided.
     """
     own = recording.network.loss
-    hold, whole = (bounded_gradients, True) if right is None else (held_gradients, False)
-    right = right or ()
+    hold = bounded_gradients if figures else held_gradients
     if certificate.unknown:
         reason = "cannot be compared, as not all of the program is known"
         names = [n for n in (*gradients, *([own] if loss is not None else [])) if n not in right]
@@ -383,7 +384,7 @@ def against(
             if name not in used and np.any(gradient)
         ]
         if loss is not None and own not in right:
-            of = held_loss(sweep, whole=whole)
+            of = held_loss(sweep, whole=figures)
             apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
             compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
     return replace(certificate, twin=tuple(compared))
@@ -405,7 +406,8 @@ def beside(
     right = {name for name in both if np.array_equal(seen[name], found[name])}
     rest = Made([name for name in found if name not in right], found.make)
     right |= following(recording, certificate, rest, room)
-    held = against(recording, certificate, as_run.gradients, as_run.values[own], room, right)
+    of = as_run.gradients, as_run.values[own], room, right
+    held = against(recording, certificate, *of, figures=False)
     twin = [one for one in held.twin if one.verdict != "inside"]
     return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
 

@@ -22,8 +22,8 @@ whose last term is symmetric in u and v. So it cancels in
 the exact one. To hold the exact one too, a node's own output is a ball in its backward function.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -34,9 +34,10 @@ from backproof.reference.network import Network
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import Array
+from backproof.reference.verdict.directions import replays
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.replay import Replay
-from backproof.reference.verdict.tangents import DualTrace, TangentReplay
+from backproof.reference.verdict.tangents import DualTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def adjoint(
     precision: str,
 ) -> Identity:
     """Return <J^T u, v> = <u, J v> of the whole network, u = 1 at the loss: equation (1)."""
-    first, second = _replays(network, leaves, directions, found, precision)
+    both = replays(network, leaves, directions, found, precision)
+    first, second = _widest(both, precision)
     moves = {**directions, **found.tangents.values}
     _, received = _radii(first)
     said, _ = _radii(second)
@@ -89,24 +91,18 @@ def symmetry(
     """Return <u, H v> = <v, H u>, of two passes, each with its directions: equation (2)."""
     bound = 0.0
     for one, other in ((v, u), (u, v)):
-        said, received = _radii(_replays(network, leaves, *one, precision)[1])
+        _, tangents = _widest(replays(network, leaves, *one, precision), precision)
+        said, received = _radii(tangents)
         bound += _sizes(received, {**other[0], **other[1].tangents.values})
         bound += _sizes(said, other[1].tangents.cotangents)
     left = _inner(v[1].tangents.gradients, u[0])
     return _identity(left, _inner(u[1].tangents.gradients, v[0]), bound)
 
 
-def _replays(
-    network: Network,
-    leaves: Mapping[str, Array],
-    directions: Mapping[str, Array],
-    found: DualTrace,
-    precision: str,
-) -> tuple[Replay, TangentReplay]:
+def _widest(both: Iterable[Replay], precision: str) -> Iterator[Replay]:
+    """Yield the same replays in the widest balls of a precision."""
     p = PRECISIONS[precision].narrow().flushing()
-    return Replay(network, leaves, found.values, p), TangentReplay(
-        network, leaves, found.values, p, directions=directions, along=found
-    )
+    yield from (replace(replay, precision=p) for replay in both)
 
 
 def _radii(replay: Replay) -> tuple[dict[str, Array], dict[str, Array]]:

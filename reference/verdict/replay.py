@@ -393,7 +393,7 @@ def of_op(form: str, op: str) -> str:
 
 
 MOST = 256
-"""In as many ways an array that several ops hand on to is tried: a wrong one is tried in all."""
+"""In so many ways at most an array is tried that several ops hand on to; a wrong one in all."""
 
 MIXED = "adds up the terms of several uses in one sum"
 

@@ -552,7 +552,8 @@ def test_angles_of_balls() -> None:
     assert ball.rad[0] < 2**0.5 * np.max(np.abs(np.subtract(ends, ball.mid[0])))
     for end in (np.pi, -np.pi):
         assert ball[1:].contains([end] * 3).all()
-    assert arctan2(Ball.exact([0.0], FLOAT64), Ball.exact([-1.0], FLOAT64)).rad < 1e-14
+    at_zero = arctan2(Ball.exact([0.0], FLOAT64), Ball.exact([-1.0], FLOAT64))
+    assert [at_zero.contains([end]).item() for end in (np.pi, -np.pi, 0.0)] == [True, False, False]
 
 
 @EVERY

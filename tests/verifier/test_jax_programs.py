@@ -166,8 +166,8 @@ def test_a_loss_that_users_do_not_get() -> None:
     certificate = bj.certify(loss, jnp.ones(3))
     (said,) = (one for one in certificate.twin if one.is_loss)
 
-    assert said.apart == pytest.approx(1 / 3)
-    assert said.allowed < 1e-5
+    assert f"{said.apart:.2f}" == "0.33"
+    assert (said.verdict, said.allowed < said.apart) == ("refuted", True)
 
 
 def test_a_wrong_cell_is_tried_in_as_many_ways_in_any_loop() -> None:
@@ -425,14 +425,9 @@ def test_the_tails_of_the_normal_distribution() -> None:
     assert certificate.holds, certificate
 
 
-def one_frexp(w: Any) -> Any:
-    """Return a number whose derivative is in the bits of other numbers."""
-    return jnp.sum(jnp.ldexp(w, 2))
-
-
 def test_a_derivative_in_bits_is_not_known() -> None:
     """A right derivative that the forward pass does not show is named, and not refuted."""
-    certificate = bj.certify(one_frexp, jnp.ones(2))
+    certificate = bj.certify(lambda w: jnp.sum(jnp.ldexp(w, 2)), jnp.ones(2))
 
     assert "its forward pass takes numbers for bits" in str(certificate)
     assert certificate.refuted is None

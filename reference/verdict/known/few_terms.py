@@ -91,7 +91,7 @@ def softplus(z: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def softplus_backward(
     dy: Array, y: Array, z: Array, *, beta: float = 1.0, threshold: float = 20.0
 ) -> tuple[Array]:
-    """Return dz = dy / (1 + e^(-beta z)); dy above the threshold, 0 where e is huge."""
+    """Return dz = dy / (1 + e^(-beta z)); dy above the threshold, 0 far below zero."""
     x = beta * z
     return (np.where(x > threshold, dy, np.where(x < ZERO * LOG_2, 0, dy / (1 + exp(-x)))),)
 
