@@ -625,3 +625,11 @@ def test_a_certificate_is_data(tmp_path: Path) -> None:
     assert "net.0.linear" in (tmp_path / "page.html").read_text()
     assert content["proven"] == ["net.0.weight", "net.0.bias", "net.3.weight"]
     assert len(content["links"]) == len(certificate.links)
+
+
+def test_an_op_of_your_own_is_an_op() -> None:
+    """What is given by `known` and is no op is refused, by name."""
+    w = torch.ones(2, requires_grad=True)
+
+    with pytest.raises(bt.NotRecorded, match="known: tanh: expected an Op, found str"):
+        bt.certify(lambda: torch.tanh(w).sum(), {"w": w}, known={torch.tanh: "tanh"})
