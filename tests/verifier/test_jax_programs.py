@@ -247,7 +247,9 @@ def test_arguments_may_be_anything() -> None:
 def test_several_arguments_may_hold_parameters() -> None:
     """With argnums, the parameters are those of several arguments."""
     certificate = bj.certify(
-        lambda a, x, b: jnp.sum(jnp.sin(a * x) * b[0]), 0.5, jnp.ones(2), [1.0], argnums=(np.int64(0), -1)
+        lambda a, x, b: jnp.sum(jnp.sin(a * x) * b[0]),
+        *(0.5, jnp.ones(2), [1.0]),
+        argnums=(np.int64(0), -1),
     )
 
     assert certificate.holds, certificate
