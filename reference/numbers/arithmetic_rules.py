@@ -1,5 +1,7 @@
 """Rules of balls for sums, products and quotients of two: one rounding."""
 
+from typing import Any
+
 import numpy as np
 
 from backproof.reference.numbers.ball import (
@@ -7,24 +9,17 @@ from backproof.reference.numbers.ball import (
     Ball,
     least,
     nonzero_of,
-    rounded_by,
+    rounded_once,
     unit,
     unless_infinite,
-    up,
 )
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.ops import Array
 
 
 def _sum_of(mid: Array, a: Ball, b: Ball, p: Precision) -> Ball:
-    if a.is_exact and b.is_exact:
-        rad = rounded_by(np.abs(mid), unit(p), p)
-    else:
-        spread, size = a.rad + b.rad, np.abs(mid)
-        size += spread
-        rad = rounded_by(size, unit(p), p)
-        rad += spread
-    return Ball(mid, unless_infinite(mid, up(rad), a, b), p)
+    spread = 0.0 if a.is_exact and b.is_exact else np.asarray(a.rad + b.rad)
+    return Ball(mid, unless_infinite(mid, rounded_once(mid, spread, unit(p), p), a, b), p)
 
 
 def _add(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -36,34 +31,27 @@ def _subtract(a: Ball, b: Ball, p: Precision) -> Ball:
 
 
 def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
-    mid = np.asarray(a.mid * b.mid)
-    size = np.abs(mid)
-    nonzero = least(size) > 0 or nonzero_of(a) & nonzero_of(b)
-    if a.is_exact and b.is_exact:
-        return Ball(mid, up(rounded_by(size, unit(p), p, nonzero)), p)
     # |xy - mid_x mid_y| <= |mid_x| rad_y + rad_x |mid_y| + rad_x rad_y
-    if a.is_exact or b.is_exact:
-        spread = np.abs(a.mid) * b.rad if a.is_exact else a.rad * np.abs(b.mid)
-    else:
-        spread = np.abs(a.mid) * b.rad + a.rad * (np.abs(b.mid) + b.rad)
-    size += spread
-    rad = rounded_by(size, unit(p), p, nonzero)
-    rad += spread
-    return Ball(mid, up(rad), p)
+    spread: Any = 0.0
+    if not b.is_exact:
+        spread = np.abs(a.mid) * b.rad
+    if not a.is_exact:
+        size = np.abs(b.mid)
+        size = a.rad * (size if b.is_exact else size + b.rad)
+        spread = size + spread
+    mid = np.asarray(a.mid * b.mid)
+    rad = rounded_once(mid, spread, unit(p), p, lambda: nonzero_of(a) & nonzero_of(b))
+    return Ball(mid, rad, p)
 
 
 def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     # |x/y - mid_x/mid_y| <= (|mid_x| rad_y + rad_x |mid_y|) / (|mid_y| min|y|)
     mid, relative = np.asarray(a.mid / b.mid), p.ulps(p.divide_ulp) + FLOAT64.u
-    size = np.abs(mid)
     if a.is_exact and b.is_exact:  # what is divided by zero is infinite, or NaN
-        return Ball(mid, up(rounded_by(size, relative, p, nonzero_of(a))), p)
+        return Ball(mid, rounded_once(mid, 0.0, relative, p, lambda: nonzero_of(a)), p)
     smallest = np.abs(b.mid) - b.rad
-    spread = (size * b.rad + a.rad) / smallest
-    size += spread
-    rad = rounded_by(size, relative, p, nonzero_of(a))
-    rad += spread
-    rad = up(rad)
+    spread = np.asarray((np.abs(mid) * b.rad + a.rad) / smallest)
+    rad = rounded_once(mid, spread, relative, p, lambda: nonzero_of(a))
     if not least(smallest) > 0:  # by what may be zero; zero itself is zero by all that is not
         is_zero = (mid == 0) & (a.mid == 0) & (np.asarray(a.rad) == 0)
         rad = np.where(smallest > 0, rad, np.where(is_zero, 0.0, np.inf))

@@ -111,6 +111,12 @@ class Ball(Methods):
         return moved
 
     @cached_property
+    def largest_size(self) -> Array:
+        """The largest magnitude that each entry may have, computed once."""
+        size = np.abs(self.mid)
+        return size if self.is_exact else np.asarray(size + self.rad)
+
+    @cached_property
     def bound32(self) -> tuple[Array, float]:
         """A float32 array B < 2 and a power of two s with |x| <= s (B (1 + u32) + minimum32).
 
@@ -135,7 +141,7 @@ class Ball(Methods):
         raise TypeError("a ball has no truth value; write np.where(x > 0, a, b) for `if x > 0`")
 
     def __getitem__(self, index: Any) -> "Ball":
-        return Ball(self.mid[index], self.rad if self.is_exact else self.rad[index], self.precision)
+        return self.moved(lambda entries: entries[index])
 
     def counted(self) -> "Ball":
         """Return the number of ones along the last axis: 1/2 +- 1/2 is a one or a zero."""
@@ -200,13 +206,13 @@ class Ball(Methods):
         or NaN where another value is not finite.
         """
         with np.errstate(all="ignore"):
-            distance = np.asarray(np.subtract(values, self.mid, dtype=np.float64))
+            distance = np.asarray(np.asarray(values, np.float64) - self.mid)
             np.abs(distance, out=distance)
             if not self.is_exact:
                 share = np.divide(distance, self.rad, out=distance)
                 if not isnan(largest(share)):
                     return share
-                distance = np.abs(np.subtract(values, self.mid, dtype=np.float64))
+                distance = np.abs(np.asarray(values, np.float64) - self.mid)
             if isnan(largest(distance)):  # infinity minus infinity
                 distance = np.where((values == self.mid) & (self.rad == 0), 0, distance)
             if self.is_exact:
@@ -266,6 +272,34 @@ def rounded_by(size: Array, relative: Any, p: Precision, nonzero: Any = None) ->
     return rounding
 
 
+def rounded_once(
+    mid: Array,
+    spread: Any,
+    relative: float,
+    p: Precision,
+    nonzero: Callable[[], Any] | None = None,
+) -> Array:
+    """Return the radii of results that are rounded once, made larger as `up` does.
+
+    spread:   what the operands' radii cause; overwritten. 0.0: they are exact.
+    relative: a bound of the relative error. nonzero: returns where results are not exactly zero.
+    None: wherever the largest magnitude is not.
+    """
+    enough = 1 + gamma(16, FLOAT64.u)
+    rad = np.asarray(np.abs(mid))
+    rad *= relative * enough
+    moves = type(spread) is not float  # NumPy's scalars are of a subclass
+    if moves:
+        spread *= (1 + relative) * enough
+        rad += spread
+    lost = (p.underflow + 3 * FLOAT64.underflow) * enough
+    if least(rad) > 0:  # so none is zero, or NaN
+        rad += lost
+        return rad
+    where = nonzero() if nonzero else (mid != 0) | (spread != 0)
+    return known(rad + np.where(where, lost, 0))
+
+
 def nonzero_of(a: Ball) -> Array:
     """Return where numbers are not exactly zero."""
     nonzero = a.mid != 0
@@ -280,9 +314,12 @@ def up(rad: Array, n: int = 1) -> Array:
     n: the terms of its longest sum. No rule below rounds more than n + 15 times, one after another.
     """
     rad *= 1 + gamma(n + 15, FLOAT64.u)
-    if isnan(largest(rad)):  # zero times infinity: nothing is known
-        rad = np.where(np.isnan(rad), np.inf, rad)
-    return rad
+    return known(rad)
+
+
+def known(rad: Array) -> Array:
+    """Return radii that are infinite where they are NaN, as zero times infinity is."""
+    return np.where(np.isnan(rad), np.inf, rad) if isnan(largest(rad)) else rad
 
 
 def unless_infinite(mid: Array, rad: Array, *operands: Ball) -> Array:

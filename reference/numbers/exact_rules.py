@@ -116,10 +116,7 @@ def _moved(move: Callable[..., Any]) -> Callable[..., Ball]:
     """Return the rule of a function that moves and repeats entries, and computes nothing."""
 
     def rule(a: Ball, *arguments: Any, **options: Any) -> Ball:
-        mid = move(a.mid, *arguments, **options)
-        if a.is_exact:
-            return Ball.exact(mid, a.precision)
-        return Ball(mid, move(a.rad, *arguments, **options), a.precision)
+        return a.moved(lambda entries: move(entries, *arguments, **options))
 
     return rule
 

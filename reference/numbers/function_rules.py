@@ -12,9 +12,11 @@ from backproof.reference.numbers.ball import (
     Ball,
     ends,
     largest,
+    least,
     nonzero_of,
     read,
     rounded_by,
+    rounded_once,
     up,
 )
 from backproof.reference.numbers.precision import FLOAT64, Precision, gamma
@@ -33,10 +35,8 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
         mid = np.asarray(f(a.mid))
         spread = 0.0 if a.is_exact else np.asarray(grows(a, mid))
         relative = p.ulps(getattr(p, ulp)) + FLOAT64.ulps(getattr(FLOAT64, ulp))
-        nonzero = a.mid > -np.inf if f is np.exp else None  # no other e^x is zero
-        rad = rounded_by(np.abs(mid) + spread, relative, p, nonzero)
-        rad += spread
-        return Ball(mid, up(rad), p)
+        nonzero = (lambda: a.mid > -np.inf) if f is np.exp else None  # no other e^x is zero
+        return Ball(mid, rounded_once(mid, spread, relative, p, nonzero), p)
 
     return rule
 
@@ -112,15 +112,16 @@ _arcsinh = _function(
 def _saturating(
     f: Any,
     ulp: str,
+    falls: Callable[[Array], Array],
     slope: Callable[[Array], Array],
-    rest: Callable[[Array], Array],
+    rest: float,
     units: int = 0,
 ) -> Callable[..., Ball]:
     """Return the rule of a function that is odd, grows, and stays between -1 and 1.
 
     ulp:   as in `_function`.
-    slope: x >= 0 -> f'(x), which falls.
-    rest:  x >= 0 -> a bound of 1 - f(x).
+    falls: x >= 0 -> e(x), which falls to zero as f'(x) and 1 - f(x) do.
+    slope: e(x) -> f'(x). rest: 1 - f(x) <= rest e(x).
     units: how many unit roundoffs an implementation may be off 1 where f is 1 to all digits.
 
     1. Over a ball f moves by the radius times the slope at the end nearest to zero, and by no more
@@ -131,35 +132,35 @@ def _saturating(
 
     def rule(a: Ball, p: Precision) -> Ball:
         mid = np.asarray(f(a.mid))
-        nearest = np.fmax(np.abs(a.mid) - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
-        rad = np.zeros(a.shape)
+        size = np.abs(mid)
+        nearest = np.abs(a.mid)
         if not a.is_exact:
-            rad = np.fmin(a.rad * slope(nearest), 1 + np.abs(mid))
-        size, left = np.minimum(np.abs(mid) + rad, 1), rest(nearest)
-        rad += rounded_by(np.array(size), 0, p)
+            nearest = np.fmax(nearest - a.rad, 0) * (1 - gamma(4, FLOAT64.u))  # not above it
+        left, spread = falls(nearest), np.zeros(a.shape)
+        if not a.is_exact:
+            spread = np.fmin(a.rad * slope(left), 1 + size)
+            size = np.minimum(size + spread, 1)
+        left = left * rest
         for q in (p, FLOAT64):
-            rad += np.where(left <= q.u**2, left + units * q.u, q.ulps(getattr(q, ulp)) * size)
-        return Ball(mid, up(rad), p)
+            limits = q.ulps(getattr(q, ulp)) * size
+            if not least(left) > q.u**2:
+                limits = np.where(left <= q.u**2, left + units * q.u, limits)
+            spread += limits
+        spread += rounded_by(size, 0, p)
+        return Ball(mid, up(spread), p)
 
     return rule
 
 
 # tanh' = 1 / cosh^2 = 4 e / (1 + e)^2 and 1 - tanh = 2 e / (1 + e), where e = e^(-2x).
 _tanh = _saturating(
-    np.tanh,
-    "tanh_ulp",
-    lambda x: 4 * np.exp(-2 * x) / (1 + np.exp(-2 * x)) ** 2,
-    lambda x: 2 * np.exp(-2 * x),
+    np.tanh, "tanh_ulp", lambda x: np.exp(-2 * x), lambda e: 4 * e / (1 + e) ** 2, rest=2
 )
 # erf' = 2 / sqrt(pi) e^(-x^2), and 1 - erf = 2 / sqrt(pi) times the integral over all t > 0 of
 # e^(-(x + t)^2) <= e^(-x^2) e^(-t^2), which is at most e^(-x^2). PyTorch's float32 GELU', which is
 # 1/2 (1 + erf) + z P', is off far below zero by as much as an error of erf of one unit.
 _erf = _saturating(
-    erf,
-    "erf_ulp",
-    lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x),
-    lambda x: np.exp(-x * x),
-    units=1,
+    erf, "erf_ulp", lambda x: np.exp(-x * x), lambda e: 2 / np.sqrt(np.pi) * e, rest=1, units=1
 )
 
 

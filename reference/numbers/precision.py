@@ -15,7 +15,8 @@ Two things are left to an implementation, and are properties to report, not erro
   rounded after every step.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Optional
 
 import ml_dtypes  # noqa: F401 registers bfloat16 with NumPy
@@ -39,6 +40,9 @@ class Precision:
     in_parts:    whether sums are made of partial sums that are rounded.
     in_blocks:   whether sums of n terms are made of the sums of blocks of sqrt n.
     stored:      the name of the precision that arrays are stored in, if ops compute in a wider one.
+    u:           the unit roundoff, 2^-digits: the largest relative error of one rounding.
+    minimum:     the smallest normal number.
+    underflow:   the largest error of a step whose result underflows.
 
     The ulp limits of elementary functions are those of The OpenCL C Specification 3.0, sec. 7.4,
     table of single precision built-in math functions: a published standard to hold a framework
@@ -72,6 +76,16 @@ class Precision:
     sin_ulp: float = 4
     cos_ulp: float = 4
     pow_ulp: float = 16
+    u: float = field(init=False, repr=False, compare=False)
+    minimum: float = field(init=False, repr=False, compare=False)
+    underflow: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compute what is asked for at every step."""
+        own = partial(object.__setattr__, self)
+        own("u", 2.0**-self.digits)
+        own("minimum", 2.0**self.exponent)
+        own("underflow", self.minimum if self.flushes_steps else self.minimum * 2 * self.u)
 
     def __hash__(self) -> int:
         """Return a hash of what tells most precisions apart: it is asked for at every step."""
@@ -80,24 +94,9 @@ class Precision:
         )
 
     @property
-    def u(self) -> float:
-        """The unit roundoff, 2^-digits: the largest relative error of one rounding."""
-        return 2.0**-self.digits
-
-    @property
-    def minimum(self) -> float:
-        """The smallest normal number."""
-        return 2.0**self.exponent
-
-    @property
     def flushes_steps(self) -> bool:
         """Whether subnormals may become zero in every step of an op, not only around it."""
         return self.flushes and self.exponent <= SINGLE
-
-    @property
-    def underflow(self) -> float:
-        """The largest error of a step whose result underflows."""
-        return self.minimum if self.flushes_steps else self.minimum * 2 * self.u
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -164,8 +163,8 @@ def gamma(n: Any, unit: float) -> Any:
 
     n: a number, or an array. Infinite where n u reaches 1: nothing is known then.
     """
-    if np.ndim(n):
-        nu = n * unit
+    nu = n * unit
+    if isinstance(nu, np.ndarray):
         with np.errstate(divide="ignore"):
             return np.where(nu < 1, nu / (1 - nu), np.inf)
-    return n * unit / (1 - n * unit) if n * unit < 1 else np.inf
+    return nu / (1 - nu) if nu < 1 else np.inf

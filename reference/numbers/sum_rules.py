@@ -20,6 +20,9 @@ from backproof.reference.numbers.ball import (
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision, gamma
 from backproof.reference.ops import Array
 
+LARGE = 2**15
+"""From so many entries on, a product in float32 costs half of one in float64."""
+
 
 def _accumulated(
     mid: Array, size: Array, spread: Any, n: Any, p: Precision, nonzero: Any = None
@@ -40,7 +43,7 @@ def _accumulated(
     if p.in_parts:
         share = share + gamma(np.ceil(np.log2(np.maximum(n, 1))), p.u)
     # In place: the largest array of all is touched as seldom as possible. A sum of zeros is zero.
-    if largest(share) < np.inf:
+    if np.all(share < np.inf):
         rad *= share
     else:
         np.multiply(rad, share, out=rad, where=rad != 0)
@@ -49,7 +52,7 @@ def _accumulated(
         rad += spread
     if p.accumulator:
         rad += rounded_by(np.abs(mid) + rad, p.u, p)
-    return Ball(mid, up(rad, int(largest(n))), p)
+    return Ball(mid, up(rad, n if isinstance(n, int) else int(largest(n))), p)
 
 
 def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
@@ -66,10 +69,15 @@ def _matmul(a: Ball, b: Ball, p: Precision) -> Ball:
 def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
     """Return a bound of (|a| + rad_a) (|b| + rad_b), and where not all terms are exactly zero.
 
-    It is computed in float32, unless an entry is so small that underflow matters there: in each of
-    n terms either factor, the product or the sum may underflow, 8 n minimum32 in all.
+    It is computed in float32 if the matrices are large, unless an entry is so small that underflow
+    matters there: in each of n terms either factor, the product or the sum may underflow,
+    8 n minimum32 in all.
     """
     n, nonzero = a.shape[-1], True
+    if a.size + b.size < LARGE:
+        size = a.largest_size @ b.largest_size
+        if least(size) > 8 * n * FLOAT64.minimum / FLOAT64.u:
+            return np.asarray(size), True
     (bound_a, scale_a), (bound_b, scale_b) = a.bound32, b.bound32
     product = bound_a @ bound_b
     small = 8 * n * FLOAT32.minimum / FLOAT32.u
@@ -85,7 +93,7 @@ def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
             size *= scale_b
         return np.asarray(size), nonzero
     terms = nonzero_of(a).astype(np.float32) @ nonzero_of(b).astype(np.float32)
-    return (np.abs(a.mid) + a.rad) @ (np.abs(b.mid) + b.rad), terms > 0
+    return a.largest_size @ b.largest_size, terms > 0
 
 
 def _sum(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:

@@ -146,7 +146,9 @@ def either_side(z: Array, above: Array, below: Array, share: float, kink: Any = 
     Machine Learning, NeurIPS 2020).
     share: 0 for what is below, 1 for what is above, 1/2 for the mean.
     """
-    between = above if share else below
-    if 0 < share < 1:
-        between = below + share * (above - below)
+    if share == 0:
+        return np.where(z > kink, above, below)
+    if share == 1:
+        return np.where(z < kink, below, above)
+    between = below + share * (above - below)
     return np.where(z > kink, above, np.where(z < kink, below, between))

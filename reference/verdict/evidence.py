@@ -146,7 +146,7 @@ def significant(numbers: Array) -> Array:
 
 def norm(a: Array) -> float:
     """Return the 2-norm over all entries, without overflow or underflow of the squares."""
-    flat = np.ravel(a)
+    flat = a.ravel(order="K")  # a view, in whatever order the entries lie
     with np.errstate(over="ignore", under="ignore"):
         square = float(np.dot(flat, flat))
     if SMALLEST_SQUARE < square < np.inf:

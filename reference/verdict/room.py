@@ -102,21 +102,6 @@ class Made(Mapping[str, Any]):
         return len(self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class Once(Made):
-    """Arrays that are made when they are first used. kept: those that were."""
-
-    kept: MutableMapping[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> Any:
-        """Return an array. Raises KeyError."""
-        try:
-            return self.kept[name]
-        except KeyError:
-            self.kept[name] = made = Made.__getitem__(self, name)
-            return made
-
-
 def over(above: Mapping[str, Any], below: Mapping[str, Any]) -> Made:
     """Return arrays of which some are replaced by others. above: may be added to later."""
     names = dict.fromkeys([*below, *above])

@@ -36,7 +36,7 @@ from collections.abc import (
 )
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay, as_read, of_op
-from backproof.reference.verdict.room import Made, Once
+from backproof.reference.verdict.room import Made
 
 MOVES = {"reshape", "transpose", "cast"}
 """Ops that hand on each entry of what they receive, and add nothing up."""
@@ -76,22 +76,20 @@ class Sweep:
 
     values: leaf or node -> its value in the pass, in float64.
     exact:  leaf or node -> dE/d(leaf or node), swept back in float64.
-    errors: node -> how far its value may be off, given the values before it.
+    errors: node -> how far its value may be off, given the values before it, once asked for.
     """
 
     replay: Replay
     links: Mapping[Quantity, Link] = field(default_factory=dict)
     values: Named = field(init=False)
     exact: MutableMapping[str, Any] = field(init=False)
-    errors: Named = field(init=False)
+    errors: MutableMapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         """Sweep back."""
         names = dict.fromkeys([*self.replay.leaves, *self.replay.nodes])
-        self.values = Made(names, lambda name: self.float64(Quantity("value", name)))
-        nodes, room = self.replay.nodes, self.replay.room
-        self.errors = Once(nodes, self.error, room.arrays())
-        self.exact = room.arrays()
+        self.values = Made(names, partial(in_float64, self.replay))
+        self.errors, self.exact = (self.replay.room.arrays() for _ in range(2))
         shape = self.values[self.replay.network.loss].shape
         for name, d in self.swept(np.full(shape, self.replay.scale), self.float64_handed_on):
             self.exact[name] = d
@@ -127,11 +125,15 @@ class Sweep:
 
     def error(self, name: str) -> Array:
         """Return how far a node's value may be off, given the values before it."""
-        node = self.replay.nodes[name]
-        p, forms = self.way(node, Quantity("value", name))
-        operands = {name: self.operand(name, p) for name in node.inputs}
-        balls = (by(node, form).value(node, operands) for form in forms)
-        return self.off(self.replay.rounded(ball, self.replay.of(name)) for ball in balls)
+        if name not in self.errors:
+            node = self.replay.nodes[name]
+            p, forms = self.way(node, Quantity("value", name))
+            operands = {name: self.operand(name, p) for name in node.inputs}
+            balls = (by(node, form).value(node, operands) for form in forms)
+            off = self.off(self.replay.rounded(ball, self.replay.of(name)) for ball in balls)
+            self.errors[name] = off
+        found: Array = self.errors[name]
+        return found
 
     @cached_property
     def received(self) -> MutableMapping[str, Any]:
@@ -220,7 +222,7 @@ class Sweep:
         """
         known = {name: self.operand(name, p) for name in node.inputs}
         # The backward function may use the node's own value, which has an error too.
-        known[node.name] = Ball(self.values[node.name], 2 * self.errors[node.name], p)
+        known[node.name] = Ball(self.values[node.name], 2 * self.error(node.name), p)
         dy = Ball.exact(self.exact[node.name], p)
         found = [by(node, form).hands_on(node, dy, known) for form in forms]
         if not p.zeroes:
@@ -237,7 +239,7 @@ class Sweep:
         values, cotangents = self.tangents(u)
         total = sum(moved_by(values[name], rad) for name, rad in self.received.items())
         total += sum(
-            moved_by(cotangents[name], self.errors[name]) for name in self.rounded_otherwise
+            moved_by(cotangents[name], self.error(name)) for name in self.rounded_otherwise
         )
         return 2 * total * self.both
 
@@ -298,7 +300,7 @@ class Sweep:
         """
         total = 0.0
         for node in reversed(self.replay.network.nodes):
-            total += 2 * moved_by(slopes[node.name], self.errors[node.name]) * self.both
+            total += 2 * moved_by(slopes[node.name], self.error(node.name)) * self.both
             if total >= enough:
                 break
         return total
@@ -308,7 +310,8 @@ class Sweep:
         network, replay, found = self.replay.network, self.replay, self.replay.room.arrays()
 
         def ball(name: str) -> Ball:
-            return Ball(self.values[name], 2 * self.errors.get(name, 0.0), replay.own(name))
+            off = self.error(name) if name in replay.nodes else 0.0
+            return Ball(self.values[name], 2 * off, replay.own(name))
 
         values = Made(self.values.keys(), ball)
         loss = network.loss
@@ -338,6 +341,11 @@ class Sweep:
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                     total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
+
+
+def in_float64(replay: Replay, name: str) -> Array:
+    """Return a value that the pass computed, in float64."""
+    return np.asarray(replay.seen(Quantity("value", name)), np.float64)
 
 
 def by(node: Node, form: str) -> Rules:
