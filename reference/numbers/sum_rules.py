@@ -130,16 +130,20 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
     p = target.precision
     values = read(values if isinstance(values, Ball) else Ball.exact(values, p))
-    size, spread, count = (np.zeros(target.shape) for _ in range(3))
+    size, count = np.zeros(target.shape), np.zeros(target.shape)
+    spread: Any = 0.0
     np.add.at(target.mid, index, values.mid)
-    np.add.at(size, index, np.abs(values.mid) + values.rad)
-    np.add.at(spread, index, values.rad)
+    np.add.at(size, index, np.abs(values.mid))
     np.add.at(count, index, 1)
+    if not values.is_exact:
+        spread = np.zeros(target.shape)
+        np.add.at(spread, index, values.rad)
+        size += spread
     n = int(np.max(count, initial=0))
     target.terms = max(n, 1)
     if n > 1:
         target.rad = _accumulated(target.mid, size, spread, count, p).rad
-    elif not values.is_exact:
+    else:
         target.rad = spread
 
 

@@ -1,5 +1,6 @@
 """A limit of memory is kept: both proofs of a trace that is three times as large."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from backproof import command
 from backproof.adapters.recording import Recording
+from backproof.programs.certify import certify_recording
 from backproof.programs.from_file import certify_trace
 from backproof.reference.networks import mlp
 from backproof.reference.verdict.room import InFiles, Recent, Room
@@ -114,6 +116,20 @@ def test_operands_are_let_go() -> None:
     kept[4] = np.empty(200)
 
     assert [*kept] == [4]
+
+
+def test_a_sweep_is_let_go() -> None:
+    """What a certificate is made with is let go with its last use, and no later: no circles."""
+    recording = both_passes(2, 4)
+    gc.collect()
+    gc.disable()
+    try:
+        certify_recording(recording, 0.0, progress=False)
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert left == 0
 
 
 def test_arrays_in_files() -> None:
