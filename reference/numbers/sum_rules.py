@@ -43,7 +43,7 @@ def _accumulated(
     if p.in_parts:
         share = share + gamma(np.ceil(np.log2(np.maximum(n, 1))), p.u)
     # In place: the largest array of all is touched as seldom as possible. A sum of zeros is zero.
-    if np.all(share < np.inf):
+    if (share if isinstance(share, float) else largest(share)) < np.inf:
         rad *= share
     else:
         np.multiply(rad, share, out=rad, where=rad != 0)
