@@ -53,7 +53,8 @@ class Ball(Methods):
                 self.rad = np.broadcast_to(self.rad, self.mid.shape)
         self.precision = precision
         self.terms = 1  # how many terms were added up for an entry
-        self.origin: tuple[Ball, Callable[[Array], Array]] | None = None  # see `moved`
+        self.changed = 0  # how often entries were written
+        self.origin: tuple[Ball, Callable[[Array], Array], int] | None = None  # see `moved`
 
     @classmethod
     def exact(cls, values: Any, precision: Precision) -> "Ball":
@@ -107,7 +108,7 @@ class Ball(Methods):
         """Return the same entries in other places."""
         rad = self.rad if self.is_exact else move(self.rad)
         moved = Ball(move(self.mid), rad, self.precision)
-        moved.origin = self, move
+        moved.origin = self, move, self.changed
         return moved
 
     @cached_property
@@ -125,9 +126,10 @@ class Ball(Methods):
         once for the same entries in other places.
         """
         if self.origin:
-            ball, move = self.origin
-            bound, scale = ball.bound32
-            return move(bound), scale
+            ball, move, changed = self.origin
+            if ball.changed == changed:
+                bound, scale = ball.bound32
+                return move(bound), scale
         size = self.mid if self.is_exact else np.abs(self.mid) + self.rad
         biggest = max(largest(size), -least(size))
         if not isfinite(biggest):
@@ -185,12 +187,19 @@ class Ball(Methods):
 
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
+        self.changes()
         ball = values if isinstance(values, Ball) else Ball.exact(values, self.precision)
         self.mid[index] = ball.mid
         if not ball.is_exact and self.is_exact:
             self.rad = np.zeros(self.shape)
         if not self.is_exact:
             self.rad[index] = ball.rad
+
+    def changes(self) -> None:
+        """Forget what was computed of entries that are about to be written."""
+        self.changed += 1
+        for known in ("bound32", "largest_size"):
+            self.__dict__.pop(known, None)
 
     def __repr__(self) -> str:
         return f"Ball({self.mid}, +- {self.rad}, {self.precision.name})"

@@ -132,6 +132,7 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     values = read(values if isinstance(values, Ball) else Ball.exact(values, p))
     size, count = np.zeros(target.shape), np.zeros(target.shape)
     spread: Any = 0.0
+    target.changes()
     np.add.at(target.mid, index, values.mid)
     np.add.at(size, index, np.abs(values.mid))
     np.add.at(count, index, 1)

@@ -276,6 +276,24 @@ def test_products_of_extreme_sizes() -> None:
         assert 0 < ball.rad[0, 0] < 16 * FLOAT64.u * scale
 
 
+@pytest.mark.parametrize("taken", [slice(0, 2), [0, 1]], ids=["a view", "a copy"])
+def test_products_of_what_is_written_in_between(taken: Any) -> None:
+    """A bound is of the entries as they are: of an array that is written, and of parts of it."""
+    side = 256  # so large that bounds are computed in float32
+    ones = Ball.exact(np.ones((side, side)), FLOAT64)
+    whole = np.zeros_like(ones)
+    whole[...] = ones
+    before = whole[taken]
+    _ = before @ ones
+    part = whole[taken]
+    whole[0] = 1000 * ones[0]
+
+    for ball in (whole, part, whole[taken]):
+        product = ball @ ones
+        again = Ball(ball.mid.copy(), ball.rad, FLOAT64) @ ones
+        assert np.array_equal(product.rad, again.rad)
+
+
 @given(st.floats(-8, 8))
 def test_erf(x: float) -> None:
     """The ball of erf holds Arb's proven value and SciPy's computed one."""
