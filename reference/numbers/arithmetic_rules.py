@@ -35,10 +35,10 @@ def _multiply(a: Ball, b: Ball, p: Precision) -> Ball:
     spread: Any = 0.0
     if not b.is_exact:
         spread = np.abs(a.mid) * b.rad
-    if not a.is_exact:
-        size = np.abs(b.mid)
-        size = a.rad * (size if b.is_exact else size + b.rad)
-        spread = size + spread
+        if not a.is_exact:
+            spread += a.rad * (np.abs(b.mid) + b.rad)
+    elif not a.is_exact:
+        spread = a.rad * np.abs(b.mid)
     mid = np.asarray(a.mid * b.mid)
     rad = rounded_once(mid, spread, unit(p), p, lambda: nonzero_of(a) & nonzero_of(b))
     return Ball(mid, rad, p)

@@ -297,8 +297,7 @@ def rounded_once(
     enough = 1 + gamma(16, FLOAT64.u)
     rad = np.asarray(np.abs(mid))
     rad *= relative * enough
-    moves = type(spread) is not float  # NumPy's scalars are of a subclass
-    if moves:
+    if type(spread) is not float:  # NumPy's scalars are of a subclass
         spread *= (1 + relative) * enough
         rad += spread
     lost = (p.underflow + 3 * FLOAT64.underflow) * enough
