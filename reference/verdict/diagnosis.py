@@ -10,6 +10,7 @@ belong to.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import DIGIT, are_rounded_to, sharpness
 from backproof.reference.verdict.faults import Fault
 from backproof.reference.verdict.faults.fault import IMPOSSIBLE
-from backproof.reference.verdict.link import Link
+from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 
 
@@ -131,7 +132,8 @@ def relation(replay: Replay, link: Link) -> str:
         right = replay.ball(link.quantity, p)
         outside = ~right.contains(seen)
         if np.unique(np.abs(right.mid[outside])).size > 1:  # one number has no relation
-            for said, own in _relations(seen, right, outside):
+            every = (_relations(seen, right, outside), _swapped(replay, link, p))
+            for said, own in (*chain(*every), _moved(seen, right)):
                 if sharpness(seen, right, own) <= DIGIT:
                     return f"{link.name} is {said}: {_all(link)}"
     places = ", ".join(str(index.tolist()) for index in np.argwhere(outside)[:3])
@@ -159,6 +161,23 @@ def _relations(seen: Any, ball: Ball, outside: Any) -> Iterator[tuple[str, Ball]
         power = np.sign(factor) * 2.0 ** np.round(np.log2(abs(factor)))
         yield f"{power:g} times what was expected", ball * power
         yield f"{_number(factor, known)} times what was expected", ball * Ball(factor, known, p)
+
+
+def _swapped(replay: Replay, link: Link, p: Precision) -> Iterator[tuple[str, Ball]]:
+    """Yield what the other operands of the same op should receive, where they have the shape."""
+    name, shape = link.quantity.of, np.shape(replay.seen(link.quantity))
+    users = replay.consumers.get(name, ()) if link.quantity.kind == "derivative" else ()
+    others = dict.fromkeys(k for node in users for k in node.inputs if k != name)
+    for other in others:
+        if np.shape(replay.seen(Quantity("value", other))) == shape:
+            yield f"what was expected of dE/d{other}", replay.receives(other, p)
+
+
+def _moved(seen: Any, ball: Ball) -> tuple[str, Ball]:
+    """Return the same numbers as were expected, each in the place of the one seen of its rank."""
+    ranks, order = np.argsort(np.argsort(seen, axis=None)), np.argsort(ball.mid, axis=None)
+    moved = ball.reshape(-1)[order][ranks].reshape(*ball.shape)
+    return "what was expected, in other places", moved
 
 
 def _number(factor: float, known: float) -> str:
