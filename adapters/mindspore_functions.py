@@ -115,8 +115,3 @@ def indices(i: Any) -> Any:
     if isinstance(i, tuple):
         return tuple(map(indices, i))
     return tensor(i) if isinstance(i, np.ndarray) else i
-
-
-def has_steps(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, slice) and part.step not in {None, 1} for part in parts)

@@ -20,6 +20,7 @@ with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     import mindspore
     from mindspore import ops, tensor
 
+from backproof.adapters.directional import reverse_over_reverse
 from backproof.adapters.mindspore_functions import (
     adaptive_max_pool,
     axes,
@@ -30,7 +31,6 @@ from backproof.adapters.mindspore_functions import (
     conv,
     dense,
     group_norm,
-    has_steps,
     indices,
     matmul,
     max_pool,
@@ -38,6 +38,7 @@ from backproof.adapters.mindspore_functions import (
     of_images,
     weights,
 )
+from backproof.adapters.mindspore_gaps import UNSUPPORTED
 from backproof.adapters.mindspore_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
@@ -46,18 +47,35 @@ with suppress(SystemError), redirect_stderr(StringIO()):  # of a part that NumPy
     _ = ops.ones((1, 1), mindspore.float32).T
 
 
+def grad(function: Any, argnums: Any = 0, *, has_aux: bool) -> Any:
+    """Return the gradient, and what the function returns beside the loss."""
+
+    def gradient(*arguments: dict[str, Tensor]) -> Any:
+        wanted = arguments[:1] if argnums == 0 else arguments
+        beside: list[Any] = []
+
+        def of_positions(*positions: Tensor) -> Tensor:
+            E, found = function(*as_before(positions, wanted), *arguments[len(wanted) :])
+            beside.append(found)
+            return E
+
+        flat = [t for named in wanted for t in named.values()]
+        found = mindspore.grad(of_positions, tuple(range(len(flat))))(*flat)
+        found = as_before(found if len(flat) > 1 else (found,), wanted)
+        return found[0] if argnums == 0 else found, beside[-1]
+
+    return gradient
+
+
+def as_before(flat: Any, wanted: Any) -> tuple[dict[str, Tensor], ...]:
+    """Return tensors under their names again."""
+    tensors = iter(flat)
+    return tuple({name: next(tensors) for name in named} for named in wanted)
+
+
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
-    values: dict[str, Tensor] = {}
-
-    def of_positions(*positions: Tensor) -> Tensor:
-        E, found = loss(dict(zip(tensors, positions, strict=True)))
-        values.update(found)
-        return E
-
-    differentiated = mindspore.value_and_grad(of_positions, tuple(range(len(tensors))))
-    _, gradients = differentiated(*tensors.values())
-    gradients = gradients if len(tensors) > 1 else (gradients,)
-    return values, dict(zip(tensors, gradients, strict=True))
+    gradients, values = grad(loss, has_aux=True)(tensors)
+    return values, gradients
 
 
 OF_OPS = (
@@ -66,15 +84,6 @@ OF_OPS = (
     *("digamma", "cumsum", "reshape", "sigmoid", "tanh", "relu", "elu", "silu"),
     *("softmax", "log_softmax", "mish", "softsign", "hardsigmoid", "hardswish", "prelu", "glu"),
     *("gelu", "l1_loss"),
-)
-
-WITHOUT_FLOAT64 = (
-    *("average_pool", "batch_norm", "batch_norm_inference", "conv", "prelu"),
-    "softmax_cross_entropy",
-)
-IN_FLOAT32 = (
-    *("gelu approximate", "layer_norm", "mean_squared_error", "huber", "l1_loss", "variance"),
-    *("digamma", "lgamma"),
 )
 
 adapter = Adapter(
@@ -157,38 +166,8 @@ adapter = Adapter(
     array=lambda a: tensor(a.copy()),
     numpy=lambda t: t.asnumpy(),
     value_and_grad=value_and_grad,
+    second_order={"reverse-over-reverse": reverse_over_reverse(grad, ops.zeros_like)},
     libraries=libraries,
     lacks="MindSpore has no function for it",
-    unsupported={
-        "bfloat16": "MindSpore has few functions for it on CPUs, and no product",
-        **dict.fromkeys(("einsum", "conv_transpose", "rms_norm"), "it has no kernel for CPUs"),
-        "layer_norm float16": "its gradient raises, in some networks",
-        "slice index": (has_steps, "in steps, the gradient raises in some networks"),
-        "normalize float16": "ops.L2Normalize takes no eps of zero, which eps^2 is",
-        "norm": "at zero its gradient is NaN, which no case of an op alone shows yet",
-        "embedding padding_index": "ops.gather has none",
-        "elu alpha": (lambda alpha: alpha != 1, "ops.elu wants 1"),
-        "kl_div.t": "ops.kl_div does not differentiate its labels",
-        "kl_div log_target": "ops.kl_div has none",
-        **dict.fromkeys(
-            (f"{op} float64" for op in WITHOUT_FLOAT64), "it has no kernel for such numbers on CPUs"
-        ),
-        **dict.fromkeys((f"{op} float64" for op in IN_FLOAT32), "MindSpore computes it in float32"),
-        "softplus float64": "MindSpore computes it in float32",
-        "log_softmax": "not settled yet: its logarithm has five digits, and in float64 too",
-        "mish": "above 44 it is NaN in float32, and what follows is not decided",
-        "log_sigmoid": "of a sigmoid of zero it is infinite, and what follows is not decided",
-        **dict.fromkeys(
-            (
-                *("cross_entropy label_smoothing", "cross_entropy weight"),
-                *("softmax_cross_entropy label_smoothing", "softmax_cross_entropy weight"),
-            ),
-            "not settled yet: numbers of few digits",
-        ),
-        "bce_with_logits": "not settled yet: few digits, which changed from run to run",
-        **{
-            f"{op} padding": (lambda padding: np.ndim(padding) > 1, "MindSpore's is even")
-            for op in ("conv", "max_pool", "average_pool")
-        },
-    },
+    unsupported=UNSUPPORTED,
 )
