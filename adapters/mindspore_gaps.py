@@ -5,12 +5,12 @@ import numpy as np
 from backproof.adapters.gaps import Why
 
 WITHOUT_FLOAT64 = (
-    *("average_pool", "batch_norm", "batch_norm_inference", "conv", "prelu"),
+    *("average_pool", "batch_norm", "batch_norm_inference", "conv", "conv_transpose", "prelu"),
     *("softmax_cross_entropy", "bce_with_logits"),
 )
 IN_FLOAT32 = (
     *("gelu approximate", "layer_norm", "mean_squared_error", "huber", "l1_loss", "variance"),
-    *("digamma", "lgamma", "softplus", "mish"),
+    *("digamma", "lgamma", "softplus", "mish", "solve"),
 )
 WITHOUT_SECOND_ORDER = (
     *("softmax", "log_softmax", "elu", "hardsigmoid", "hardswish", "prelu", "gelu approximate"),
@@ -23,7 +23,8 @@ SIDES_OF_IMAGES = 3
 
 UNSUPPORTED: dict[str, Why] = {
     "bfloat16": "MindSpore has few functions for it on CPUs, and no product",
-    **dict.fromkeys(("einsum", "conv_transpose", "rms_norm"), "it has no kernel for CPUs"),
+    **dict.fromkeys(("attention", "einsum", "rms_norm"), "it has no kernel for CPUs"),
+    "cholesky": "its gradient has no kernel for CPUs",
     "normalize float16": "ops.L2Normalize takes no eps of zero, which eps^2 is",
     "embedding padding_index": "ops.gather has none",
     "elu alpha": (lambda alpha: alpha != 1, "ops.elu wants 1"),

@@ -19,6 +19,7 @@ os.environ.setdefault("GLOG_v", "3")  # errors alone
 with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     import mindspore
     from mindspore import ops, tensor
+    from mindspore.scipy.linalg import solve_triangular
 
 from backproof.adapters.directional import reverse_over_reverse
 from backproof.adapters.mindspore_functions import (
@@ -26,17 +27,18 @@ from backproof.adapters.mindspore_functions import (
     axes,
     batch_norm,
     batch_norm_inference,
+    bce_with_logits,
     causal_mask,
     complete_iou,
     conv,
+    conv_transpose,
     dense,
     group_norm,
-    indices,
     matmul,
     max_pool,
     of_classes,
     of_images,
-    weights,
+    part_of,
 )
 from backproof.adapters.mindspore_gaps import UNSUPPORTED
 from backproof.adapters.mindspore_optimizers import libraries
@@ -93,6 +95,7 @@ adapter = Adapter(
         "dense": dense,
         "matmul": matmul,
         "conv": conv,
+        "conv_transpose": conv_transpose,
         "embedding": lambda W, index: ops.gather(W, tensor(index), 0),
         "leaky_relu": lambda z, negative_slope=0.01: ops.leaky_relu(z, negative_slope),
         "softplus": lambda z, beta=1, threshold=20: ops.softplus(z, beta, threshold),
@@ -134,7 +137,7 @@ adapter = Adapter(
         "concatenate": lambda *parts, axis: ops.cat(parts, axis),
         "stack": lambda *parts, axis: ops.stack(parts, axis),
         "transpose": lambda x, axes: ops.permute(x, axes),
-        "slice": lambda x, index: x[indices(index)],
+        "slice": part_of,
         "expand": lambda x, shape: ops.broadcast_to(x, shape),
         "add_at": lambda x, source, index: ops.tensor_scatter_add(
             x, tensor(index).expand_dims(-1), source
@@ -151,15 +154,17 @@ adapter = Adapter(
         "where": lambda a, b, condition: ops.where(tensor(condition), a, b),
         "clamp": lambda x, low=-np.inf, high=None: ops.clamp(x, low, high),
         "erf_inv": ops.erfinv,
+        "solve": ops.matrix_solve,
+        "triangular_solve": lambda A, B, lower=True, transpose=False, unit_diagonal=False: (
+            solve_triangular(A, B, int(transpose), lower, unit_diagonal)
+        ),
         "half_squared_error": lambda y, t: 0.5 * ops.sum(ops.square(t - y)),
         "mean_squared_error": ops.mse_loss,
         "huber": ops.huber_loss,
         "cross_entropy": lambda y, **o: of_classes(ops.cross_entropy, y, **o),
         "nll_loss": lambda y, **o: of_classes(ops.nll_loss, y, **o),
         "softmax_cross_entropy": lambda y, t, **o: of_classes(ops.cross_entropy, y, t, **o),
-        "bce_with_logits": lambda y, t, **o: ops.binary_cross_entropy_with_logits(
-            y, t, **weights(y, o)
-        ),
+        "bce_with_logits": bce_with_logits,
         "kl_div": ops.kl_div,
         "complete_iou": complete_iou,
     },
