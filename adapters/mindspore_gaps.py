@@ -16,7 +16,7 @@ WITHOUT_SECOND_ORDER = (
     *("softmax", "log_softmax", "elu", "hardsigmoid", "hardswish", "prelu", "gelu approximate"),
     *("layer_norm", "group_norm", "max_pool", "average_pool", "adaptive_average_pool"),
     *("adaptive_max_pool", "upsample", "normalize", "add_at", "erf_inv", "cross_entropy"),
-    *("nll_loss", "kl_div", "complete_iou", "bce_with_logits"),
+    *("nll_loss", "kl_div", "complete_iou", "bce_with_logits", "triangular_solve"),
 )
 SIDES_OF_IMAGES = 3
 

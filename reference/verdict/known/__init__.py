@@ -21,7 +21,11 @@ from backproof.reference.verdict.known.activations import (
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.clipped import clipped
-from backproof.reference.verdict.known.constants import constants_in_float32, mean_slope_in_float32
+from backproof.reference.verdict.known.constants import (
+    constants_in_float32,
+    mean_slope_in_float32,
+    slopes_of_flushed,
+)
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import (
     difference_of_complements,
@@ -195,6 +199,7 @@ FORMULAS: Mapping[str, Formula] = {
     "labels alone in forward mode": Instead(outputs_constant_in_forward_mode()),
     "constants in float32": Instead(constants_in_float32()),
     "slope in float32, the mean of both at zero": Instead(mean_slope_in_float32()),
+    "slopes of what is flushed": Instead(slopes_of_flushed()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
     "tangents padded with the value": Instead(tangent_padded()),
