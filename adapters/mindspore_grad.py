@@ -1,7 +1,6 @@
-"""MindSpore on the CPU: eager tensors (PyNative) and mindspore.value_and_grad.
+"""MindSpore on the CPU: eager tensors (PyNative) and mindspore.grad, once and nested.
 
-First order alone. In gradients of gradients MindSpore takes what ops.sum, reshape and permute hand
-on for a constant, so most of them are zero; no finding says so yet. And mindspore.jvp raises here.
+It has no forward mode: mindspore.jvp is two passes in reverse, compiled from a function's text.
 A part of MindSpore was compiled for NumPy 1, and its first call raises a SystemError, so that call
 is made here.
 """
