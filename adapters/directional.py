@@ -36,7 +36,9 @@ def reverse_over_forward(grad: Transformation, jvp: Transformation) -> Direction
     return along
 
 
-def reverse_over_reverse(grad: Transformation) -> Directional:
+def reverse_over_reverse(
+    grad: Transformation, zeros_like: Callable[[Tensor], Tensor] = lambda value: 0 * value
+) -> Directional:
     """Return the gradient of <gradient of E, directions>.
 
     Every node's value is added to E with a weight of zero. The derivative of <gradient of E,
@@ -52,7 +54,7 @@ def reverse_over_reverse(grad: Transformation) -> Directional:
             g, v = grad(weighted, has_aux=True)(tensors)
             return inner(g, directions), (v, g)
 
-        zeros = {name: 0 * value for name, value in loss(tensors)[1].items()}
+        zeros = {name: zeros_like(value) for name, value in loss(tensors)[1].items()}
         (tg, tv), (v, g) = grad(product, argnums=(0, 1), has_aux=True)(tensors, zeros)
         return (v, g), (tv, tg)
 

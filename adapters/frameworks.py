@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from backproof.adapters import paddle_gaps
+from backproof.adapters import mindspore_gaps, paddle_gaps
 from backproof.adapters.column import Column
 from backproof.adapters.gaps import Why
 
@@ -143,6 +143,7 @@ TABLE = {
     "mindspore": Framework(
         module="backproof.adapters.mindspore_grad",
         traits=Traits(share=10),
+        methods={"reverse-over-reverse": mindspore_gaps.UNSUPPORTED},
         libraries=("experimental",),
         trains_in=("float32",),
     ),

@@ -41,6 +41,24 @@ def conv(x: Tensor, *leaves: Tensor, **options: Any) -> Tensor:
     return convolution(x, *leaves, pad_mode="pad", **options)
 
 
+def conv_transpose(x: Tensor, W: Tensor, *b: Tensor, groups: int = 1, **options: Any) -> Tensor:
+    """Transpose a convolution, as nn.Conv2dTranspose does; of one axis as nn.Conv1dTranspose."""
+    given = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, **options}
+    if x.ndim == len("NCW"):
+        one = {name: (int("padding" not in name), option) for name, option in given.items()}
+        x, W = x.expand_dims(2), W.expand_dims(2)
+        return conv_transpose(x, W, *b, groups=groups, **one).squeeze(2)
+    s, p, more, d = (np.broadcast_to(option, 2).tolist() for option in given.values())
+    sides = [
+        s[i] * (x.shape[2 + i] - 1) + d[i] * (W.shape[2 + i] - 1) + 1 - 2 * p[i] + more[i]
+        for i in range(2)
+    ]
+    options = {"stride": tuple(s), "dilation": tuple(d), "pad": tuple(np.repeat(p, 2).tolist())}
+    of = ops.Conv2DTranspose(W.shape[0], W.shape[2:], pad_mode="pad", group=groups, **options)
+    y = of(x, W, (len(x), W.shape[1] * groups, *sides))
+    return ops.bias_add(y, *b) if b else y
+
+
 def max_pool(x: Tensor, **options: Any) -> Tensor:
     """Pool images of one axis as those of two, as nn.MaxPool1d does."""
     if x.ndim > len("NCW"):
@@ -117,6 +135,20 @@ def indices(i: Any) -> Any:
     return tensor(i) if isinstance(i, np.ndarray) else i
 
 
-def has_steps(index: Any) -> bool:
+def part_of(x: Tensor, index: Any) -> Tensor:
+    """Index; where two axes have steps, by ops.strided_slice: the gradient of x[...] raises."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, slice) and part.step not in {None, 1} for part in parts)
+    if sum(isinstance(part, slice) and part.step is not None for part in parts) > 1:
+        each = (part.indices(n) for part, n in zip(parts, x.shape, strict=False))
+        return ops.strided_slice(x, *zip(*each, strict=True))
+    return x[indices(index)]
+
+
+def bce_with_logits(y: Tensor, t: Tensor, reduction: str = "mean", **options: Any) -> Tensor:
+    """Reduce the losses by MindSpore's other functions.
+
+    Its own mean hands on shares of the mean over as many entries as its first call in the process
+    had, of as many axes.
+    """
+    losses = ops.binary_cross_entropy_with_logits(y, t, reduction="none", **weights(y, options))
+    return {"mean": ops.mean, "sum": ops.sum, "none": lambda x: x}[reduction](losses)

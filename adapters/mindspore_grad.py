@@ -1,7 +1,6 @@
-"""MindSpore on the CPU: eager tensors (PyNative) and mindspore.value_and_grad.
+"""MindSpore on the CPU: eager tensors (PyNative) and mindspore.grad, once and nested.
 
-First order alone. In gradients of gradients MindSpore takes what ops.sum, reshape and permute hand
-on for a constant, so most of them are zero; no finding says so yet. And mindspore.jvp raises here.
+It has no forward mode: mindspore.jvp is two passes in reverse, compiled from a function's text.
 A part of MindSpore was compiled for NumPy 1, and its first call raises a SystemError, so that call
 is made here.
 """
@@ -19,25 +18,28 @@ os.environ.setdefault("GLOG_v", "3")  # errors alone
 with warnings.catch_warnings(action="ignore"):  # of tools that it does not find
     import mindspore
     from mindspore import ops, tensor
+    from mindspore.scipy.linalg import solve_triangular
 
+from backproof.adapters.directional import reverse_over_reverse
 from backproof.adapters.mindspore_functions import (
     adaptive_max_pool,
     axes,
     batch_norm,
     batch_norm_inference,
+    bce_with_logits,
     causal_mask,
     complete_iou,
     conv,
+    conv_transpose,
     dense,
     group_norm,
-    has_steps,
-    indices,
     matmul,
     max_pool,
     of_classes,
     of_images,
-    weights,
+    part_of,
 )
+from backproof.adapters.mindspore_gaps import UNSUPPORTED
 from backproof.adapters.mindspore_optimizers import libraries
 from backproof.adapters.protocol import Adapter, Loss, Tensor
 
@@ -46,18 +48,35 @@ with suppress(SystemError), redirect_stderr(StringIO()):  # of a part that NumPy
     _ = ops.ones((1, 1), mindspore.float32).T
 
 
+def grad(function: Any, argnums: Any = 0, *, has_aux: bool) -> Any:
+    """Return the gradient, and what the function returns beside the loss."""
+
+    def gradient(*arguments: dict[str, Tensor]) -> Any:
+        wanted = arguments[:1] if argnums == 0 else arguments
+        beside: list[Any] = []
+
+        def of_positions(*positions: Tensor) -> Tensor:
+            E, found = function(*as_before(positions, wanted), *arguments[len(wanted) :])
+            beside.append(found)
+            return E
+
+        flat = [t for named in wanted for t in named.values()]
+        found = mindspore.grad(of_positions, tuple(range(len(flat))))(*flat)
+        found = as_before(found if len(flat) > 1 else (found,), wanted)
+        return found[0] if argnums == 0 else found, beside[-1]
+
+    return gradient
+
+
+def as_before(flat: Any, wanted: Any) -> tuple[dict[str, Tensor], ...]:
+    """Return tensors under their names again."""
+    tensors = iter(flat)
+    return tuple({name: next(tensors) for name in named} for named in wanted)
+
+
 def value_and_grad(loss: Loss, tensors: dict[str, Tensor]) -> tuple[Any, ...]:
-    values: dict[str, Tensor] = {}
-
-    def of_positions(*positions: Tensor) -> Tensor:
-        E, found = loss(dict(zip(tensors, positions, strict=True)))
-        values.update(found)
-        return E
-
-    differentiated = mindspore.value_and_grad(of_positions, tuple(range(len(tensors))))
-    _, gradients = differentiated(*tensors.values())
-    gradients = gradients if len(tensors) > 1 else (gradients,)
-    return values, dict(zip(tensors, gradients, strict=True))
+    gradients, values = grad(loss, has_aux=True)(tensors)
+    return values, gradients
 
 
 OF_OPS = (
@@ -68,15 +87,6 @@ OF_OPS = (
     *("gelu", "l1_loss"),
 )
 
-WITHOUT_FLOAT64 = (
-    *("average_pool", "batch_norm", "batch_norm_inference", "conv", "prelu"),
-    "softmax_cross_entropy",
-)
-IN_FLOAT32 = (
-    *("gelu approximate", "layer_norm", "mean_squared_error", "huber", "l1_loss", "variance"),
-    *("digamma", "lgamma"),
-)
-
 adapter = Adapter(
     version=mindspore.__version__,
     ops={
@@ -84,6 +94,7 @@ adapter = Adapter(
         "dense": dense,
         "matmul": matmul,
         "conv": conv,
+        "conv_transpose": conv_transpose,
         "embedding": lambda W, index: ops.gather(W, tensor(index), 0),
         "leaky_relu": lambda z, negative_slope=0.01: ops.leaky_relu(z, negative_slope),
         "softplus": lambda z, beta=1, threshold=20: ops.softplus(z, beta, threshold),
@@ -125,7 +136,7 @@ adapter = Adapter(
         "concatenate": lambda *parts, axis: ops.cat(parts, axis),
         "stack": lambda *parts, axis: ops.stack(parts, axis),
         "transpose": lambda x, axes: ops.permute(x, axes),
-        "slice": lambda x, index: x[indices(index)],
+        "slice": part_of,
         "expand": lambda x, shape: ops.broadcast_to(x, shape),
         "add_at": lambda x, source, index: ops.tensor_scatter_add(
             x, tensor(index).expand_dims(-1), source
@@ -142,53 +153,25 @@ adapter = Adapter(
         "where": lambda a, b, condition: ops.where(tensor(condition), a, b),
         "clamp": lambda x, low=-np.inf, high=None: ops.clamp(x, low, high),
         "erf_inv": ops.erfinv,
+        "solve": ops.matrix_solve,
+        "triangular_solve": lambda A, B, lower=True, transpose=False, unit_diagonal=False: (
+            solve_triangular(A, B, int(transpose), lower, unit_diagonal)
+        ),
         "half_squared_error": lambda y, t: 0.5 * ops.sum(ops.square(t - y)),
         "mean_squared_error": ops.mse_loss,
         "huber": ops.huber_loss,
         "cross_entropy": lambda y, **o: of_classes(ops.cross_entropy, y, **o),
         "nll_loss": lambda y, **o: of_classes(ops.nll_loss, y, **o),
         "softmax_cross_entropy": lambda y, t, **o: of_classes(ops.cross_entropy, y, t, **o),
-        "bce_with_logits": lambda y, t, **o: ops.binary_cross_entropy_with_logits(
-            y, t, **weights(y, o)
-        ),
+        "bce_with_logits": bce_with_logits,
         "kl_div": ops.kl_div,
         "complete_iou": complete_iou,
     },
     array=lambda a: tensor(a.copy()),
     numpy=lambda t: t.asnumpy(),
     value_and_grad=value_and_grad,
+    second_order={"reverse-over-reverse": reverse_over_reverse(grad, ops.zeros_like)},
     libraries=libraries,
     lacks="MindSpore has no function for it",
-    unsupported={
-        "bfloat16": "MindSpore has few functions for it on CPUs, and no product",
-        **dict.fromkeys(("einsum", "conv_transpose", "rms_norm"), "it has no kernel for CPUs"),
-        "layer_norm float16": "its gradient raises, in some networks",
-        "slice index": (has_steps, "in steps, the gradient raises in some networks"),
-        "normalize float16": "ops.L2Normalize takes no eps of zero, which eps^2 is",
-        "norm": "at zero its gradient is NaN, which no case of an op alone shows yet",
-        "embedding padding_index": "ops.gather has none",
-        "elu alpha": (lambda alpha: alpha != 1, "ops.elu wants 1"),
-        "kl_div.t": "ops.kl_div does not differentiate its labels",
-        "kl_div log_target": "ops.kl_div has none",
-        **dict.fromkeys(
-            (f"{op} float64" for op in WITHOUT_FLOAT64), "it has no kernel for such numbers on CPUs"
-        ),
-        **dict.fromkeys((f"{op} float64" for op in IN_FLOAT32), "MindSpore computes it in float32"),
-        "softplus float64": "MindSpore computes it in float32",
-        "log_softmax": "not settled yet: its logarithm has five digits, and in float64 too",
-        "mish": "above 44 it is NaN in float32, and what follows is not decided",
-        "log_sigmoid": "of a sigmoid of zero it is infinite, and what follows is not decided",
-        **dict.fromkeys(
-            (
-                *("cross_entropy label_smoothing", "cross_entropy weight"),
-                *("softmax_cross_entropy label_smoothing", "softmax_cross_entropy weight"),
-            ),
-            "not settled yet: numbers of few digits",
-        ),
-        "bce_with_logits": "not settled yet: few digits, which changed from run to run",
-        **{
-            f"{op} padding": (lambda padding: np.ndim(padding) > 1, "MindSpore's is even")
-            for op in ("conv", "max_pool", "average_pool")
-        },
-    },
+    unsupported=UNSUPPORTED,
 )

@@ -18,7 +18,7 @@ def passed(
     numbers is seen.
     """
     adapter, method = implementations.adapter(Column(column.framework)), column.variant
-    without = undifferentiated(adapter.unsupported, method)
+    without = undifferentiated(adapter.unsupported, precision, method)
     network = DIFFERENTIATED[name].network(unsupported=without)
     leaves, shapes = in_precision(network, precision)
     directions = [drawn(leaves, seed) for seed in range(2)]

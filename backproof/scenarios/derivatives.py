@@ -94,10 +94,12 @@ def lacking_in(method: str, framework: str) -> list[str]:
     return [case for case in lacking(undifferentiated(declared, method)) if case not in never]
 
 
-def undifferentiated(unsupported: Mapping[str, Why], method: str) -> dict[str, Why]:
-    """Return what an adapter does not support in one method."""
-    of_method = {k.removesuffix(f" {method}"): v for k, v in unsupported.items()}
-    return {**unsupported, **of_method}
+def undifferentiated(unsupported: Mapping[str, Why], *ways: str) -> dict[str, Why]:
+    """Return what an adapter does not support in one method, or in a precision of it."""
+    found = {**unsupported}
+    for way in ways:
+        found |= {k.removesuffix(f" {way}"): v for k, v in found.items()}
+    return found
 
 
 def drawn(leaves: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -1,5 +1,6 @@
 """Planted faults of forward mode and of second order are refuted where they change a number."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from backproof import adapters
 from backproof.adapters.column import Column
+from backproof.adapters.protocol import Unsupported
 from backproof.reference.article.figures import Article
 from backproof.reference.backprop import RIGHT, Trace
 from backproof.reference.network import Network, Node
@@ -168,6 +170,24 @@ def test_what_is_kept_of_an_earlier_run_is_seen(precision: str, article: Article
             implementations, Column("torch", "jvp"), "5-6-3", precision
         )
         assert not certify_directions(network, leaves, found, precision).holds
+
+
+def test_every_op_is_without_what_a_precision_lacks(article: Article) -> None:
+    """An op that is not supported in one precision is left out of every op in that one alone."""
+    right = adapters.load("torch")
+    unsupported = {**right.unsupported, "exp float32": "why"}
+    implementations = Implementations(article, {"torch": None})
+    implementations.adapter = lambda _: replace(  # type: ignore[method-assign]
+        right, unsupported=unsupported
+    )
+
+    def has_exp(precision: str) -> bool | None:
+        along = implementations, Column("torch", "jvp"), "every-op/ordinary", precision
+        with suppress(Unsupported):
+            return "exp" in {node.op for node in derivatives.passed(*along)[0].nodes}
+        return None
+
+    assert (has_exp("float64"), has_exp("float32")) == (True, False)
 
 
 def test_another_dtype() -> None:

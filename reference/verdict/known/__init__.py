@@ -21,7 +21,11 @@ from backproof.reference.verdict.known.activations import (
 )
 from backproof.reference.verdict.known.attention import softmax_in_float32
 from backproof.reference.verdict.known.clipped import clipped
-from backproof.reference.verdict.known.constants import constants_in_float32, mean_slope_in_float32
+from backproof.reference.verdict.known.constants import (
+    constants_in_float32,
+    mean_slope_in_float32,
+    slopes_of_flushed,
+)
 from backproof.reference.verdict.known.convolution import unwritten_where_all_is_padding
 from backproof.reference.verdict.known.cross_entropy import (
     difference_of_complements,
@@ -58,6 +62,7 @@ from backproof.reference.verdict.known.linear_algebra import (
     factors_constant_in_forward_mode,
     unit_diagonal_forgotten,
 )
+from backproof.reference.verdict.known.log_sigmoid import logarithm_of_sigmoid
 from backproof.reference.verdict.known.losses import (
     huber_in_parts,
     outputs_constant_in_forward_mode,
@@ -67,6 +72,7 @@ from backproof.reference.verdict.known.narrow import (
     shares_in_float32,
     sixth_of_7_digits,
     smoothing_in_float32,
+    softmax_from_input,
 )
 from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
@@ -114,6 +120,7 @@ from backproof.reference.verdict.known.special import (
 )
 from backproof.reference.verdict.known.sums import biases_in_turn, shifts_in_lanes
 from backproof.reference.verdict.known.truncated import truncated_products
+from backproof.reference.verdict.known.views import views_constant_in_second_order
 from backproof.reference.verdict.known.weight_norm import length_constant_in_second_order
 
 THREADS = 16
@@ -176,7 +183,7 @@ FORMULAS: Mapping[str, Formula] = {
     "e^z as a power of two": Instead(powers_of_two()),
     "tanh as a fraction": Instead(few_terms.tanh_as_fraction()),
     "e^x of six terms": Instead(few_terms.exponentials_of_6_terms()),
-    "p before it is flushed": Instead(few_terms.softmax_from_input()),
+    "p before it is flushed": Instead(softmax_from_input()),
     "NaN where all are equal": Instead(square_of_deviation()),
     "(dy - y <y, dy>) / max(||x||, eps^2)": Instead(never_clipped()),
     "e^x - 1 and log(1 + x) as they stand": Instead(few_terms.differences()),
@@ -192,12 +199,18 @@ FORMULAS: Mapping[str, Formula] = {
     "labels alone in forward mode": Instead(outputs_constant_in_forward_mode()),
     "constants in float32": Instead(constants_in_float32()),
     "slope in float32, the mean of both at zero": Instead(mean_slope_in_float32()),
+    "slopes of what is flushed": Instead(slopes_of_flushed()),
     "products cut off": Instead(truncated_products()),
     "mean constant in second order": Instead(mean_constant_in_second_order()),
     "tangents padded with the value": Instead(tangent_padded()),
     "labels constant in second order": Instead(labels_constant_in_second_order()),
     "flat at a logit of zero": Instead(flat_at_zero()),
     "unit diagonal forgotten": Instead(unit_diagonal_forgotten()),
+    "log of the rounded sigmoid": Instead(logarithm_of_sigmoid()),
+    "views constant in second order": Instead(views_constant_in_second_order()),
+    "views constant in second order, e^x of six terms": Instead(
+        views_constant_in_second_order(few_terms.exponentials_of_6_terms())
+    ),
     "max pooling hands nothing on": Swept(pooling_lost),
     "product in float32": Defined(product_in_float32),
     "length in float32": Defined(length_in_float32),

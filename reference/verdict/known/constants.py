@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.numbers.precision import FLOAT32
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import erf
 from backproof.reference.verdict.faults.fault import with_options
@@ -45,6 +46,23 @@ def mean_slope_in_float32() -> dict[str, Op]:
     """Return leaky ReLU with this slope, and at zero the mean of both."""
     right = OPS["leaky_relu"].forms["mean of both slopes at zero"]
     return {"leaky_relu": with_options("leaky_relu", slope_in_float32, right)}
+
+
+def slopes_of_flushed() -> dict[str, Op]:
+    """Return leaky ReLU max(a z, z) of which subnormals of float32 are flushed on the way.
+
+    Those above zero have the slope at zero, (1 + a) / 2, and those below a / 2.
+    """
+    right = OPS["leaky_relu"]
+    at_zero = right.forms["mean of both slopes at zero"]
+
+    def backward(dout: Array, out: Array, z: Any, *, negative_slope: float = 0.01) -> tuple[Array]:
+        is_flushed = np.abs(z) < FLOAT32.minimum
+        seen = np.where(is_flushed, 0, z)
+        (dz,) = at_zero.backward(dout, out, seen, negative_slope=negative_slope)
+        return (np.where(is_flushed & (z < 0), dout * (negative_slope / 2), dz),)
+
+    return {"leaky_relu": replace(right, backward=backward)}
 
 
 def scaled_in_float32() -> Op:

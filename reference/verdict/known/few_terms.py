@@ -1,4 +1,4 @@
-"""What is computed instead of exponentials: polynomials, differences of rounded numbers, zeros."""
+"""What is computed instead of exponentials: polynomials, and differences of rounded numbers."""
 
 from dataclasses import replace
 from math import pi, sqrt
@@ -6,48 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.cross_entropy import last, places, put_back, row_by_row, rows
 from backproof.reference.ops.functions import stop
-from backproof.reference.ops.reduced import of_each
 from backproof.reference.ops.reductions import kept
-from backproof.reference.ops.softmax import log_softmax_forward
+from backproof.reference.verdict.known.few_terms_of_losses import (
+    bce_with_logits_backward,
+    cross_entropy_backward,
+    softmax_cross_entropy_backward,
+)
+from backproof.reference.verdict.known.log_sigmoid import OF_6_TERMS
+from backproof.reference.verdict.known.polynomials import (
+    LOG_2,
+    ZERO,
+    exp,
+    logarithm,
+    sigmoid,
+    softplus,
+    tanh,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOG_2 = float(np.float32(0.693147))
-COEFFICIENTS = (1 / 24, 1 / 6, 1 / 2, 1, 1)
-ZERO = FLOAT32.exponent
-"""At this power of two and below, e^x is zero: it may be under the smallest normal number."""
-
-BOUND = 5
-"""Beyond it the fraction leaves tanh, and one is taken instead."""
-
-
-def exp(x: Any) -> Any:
-    """Return e^x as 2^n e^d, where x = n log 2 + d, log 2 has six digits, and e^d six terms.
-
-    n is x / log 2, rounded to nearest.
-    """
-    n = np.clip(np.rint(x.mid / LOG_2), FLOAT64.exponent, -FLOAT64.exponent)
-    d = x - n * LOG_2
-    total = d * (1 / 120) + COEFFICIENTS[0]
-    for a in COEFFICIENTS[1:]:
-        total = total * d + a
-    return np.where(n <= ZERO, 0, total * np.exp2(n))
-
-
-def logarithm(x: Any) -> Any:
-    """Return log x as log m + n log 2, where x = 2^n m, m is from 1 to 2, and log 2 is as above."""
-    n = np.frexp(x.mid)[1] - 1
-    return np.log(x * np.exp2(-n)) + n * LOG_2
-
-
-def sigmoid(z: Array) -> Array:
-    """Return 1 / (1 + e^-z)."""
-    return 1 / (1 + exp(-z))
+LARGEST = float(np.log(np.finfo(np.float32).max))
+"""The logarithm of the largest number of float32."""
 
 
 def sigmoid_backward(dy: Array, y: Array, z: Array) -> tuple[Array]:
@@ -82,12 +64,6 @@ def erf_inv_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
     return (dy * (sqrt(pi) / 2 * exp(y * y)),)
 
 
-def softplus(z: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
-    """Return log(1 + e^(beta z)) / beta of the rounded sum; z itself above the threshold."""
-    x = beta * z
-    return np.where(x > threshold, z, logarithm(1 + exp(np.minimum(x, threshold))) / beta)
-
-
 def softplus_backward(
     dy: Array, y: Array, z: Array, *, beta: float = 1.0, threshold: float = 20.0
 ) -> tuple[Array]:
@@ -119,6 +95,14 @@ def glu_backward(dy: Array, y: Array, x: Array, *, axis: int = -1) -> tuple[Arra
     return (np.concatenate([dy * s, dy * a * (s * (1 - s))], axis=axis),)
 
 
+def logsumexp(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
+    """Return m + log sum e^(x - m)."""
+    m = stop(np.max(x, axis=axis, keepdims=True))
+    total = np.sum(exp(x - m), axis=axis, keepdims=True)
+    y = m + logarithm(total)
+    return y if keepdims else np.sum(y, axis=axis)
+
+
 def logsumexp_backward(
     dy: Array, y: Array, x: Array, *, axis: Any = None, keepdims: bool = False
 ) -> tuple[Array]:
@@ -127,49 +111,32 @@ def logsumexp_backward(
     return (kept(dy, x, axis) * (e / np.sum(e, axis=axis, keepdims=True)),)
 
 
-def softmax_cross_entropy_backward(
-    dE: Array, E: Array, y: Array, t: Array, *, axis: int = -1, reduction: str = "mean"
-) -> tuple[Array, Array]:
-    """Return dy = dL (p - t) of labels that add up to one, and dt = -dL log p."""
-    logp = log_softmax_forward(last(y, axis))
-    dL = row_by_row(of_each(dE, reduction, rows(logp)))
-    return put_back(dL * (exp(logp) - last(t, axis)), axis), put_back(-(dL * logp), axis)
+def mish(z: Array) -> Array:
+    """Return z (q - 1) / (q + 1), q = (1 + e^z)^2, which is NaN where q overflows."""
+    q = (1 + exp(z)) * (1 + exp(z))
+    return np.where(z > LARGEST / 2, np.nan, z * ((q - 1) / (q + 1)))
 
 
-def cross_entropy_backward(
-    dE: Array, E: Array, y: Array, *, target: Any, ignore_index: int = -100, **options: Any
-) -> tuple[Array]:
-    """Return dy = dL (p - t), zero in rows that are left out."""
-    axis, reduction = options.get("axis", -1), options.get("reduction", "mean")
-    logp = log_softmax_forward(last(y, axis))
-    row, column, _ = places(target, ignore_index, None, logp)
-    t = np.zeros(logp.shape)
-    t[(*row, column)] = 1
-    dy = (exp(logp) - t) * row_by_row(of_each(dE, reduction, column.size))
-    counts = (np.asarray(target) != ignore_index)[..., None]
-    return (put_back(np.where(counts, dy, 0), axis),)
-
-
-def tanh(z: Array) -> Array:
-    """Return tanh z as a fraction of two polynomials, and one beyond 5 (Lambert 1768)."""
-    q = z * z
-    above = (((q + 378) * q + 17325) * q + 135135) * z
-    below = ((28 * q + 3150) * q + 62370) * q + 135135
-    return np.where(np.abs(z) > BOUND, np.sign(z), above / below)
+def mish_backward(dy: Array, y: Array, z: Array) -> tuple[Array]:
+    """Return dz = dy t + dy z (1 - t^2) s, t the tanh of softplus, s softplus' slope."""
+    t = tanh(softplus(z))
+    return (dy * t + softplus_backward(dy * z * (1 - t * t), t, z)[0],)
 
 
 def exponentials_of_6_terms() -> dict[str, Op]:
     """Return ops whose exponentials have six terms, and whose log 2 has six digits."""
     forward: dict[str, Callable[..., Any]] = {"exp": exp, "sigmoid": sigmoid, "elu": elu}
-    forward |= {"log": logarithm, "softplus": softplus}
+    forward |= {"log": logarithm, "softplus": softplus, "mish": mish}
+    forward |= {"logsumexp": logsumexp}
     forward |= {"softmax": softmax, "glu": glu, "silu": lambda z: z * sigmoid(z)}
     backward: dict[str, Callable[..., Any]] = {"silu": silu_backward, "erf": erf_backward}
     backward |= {"erf_inv": erf_inv_backward, "glu": glu_backward}
     backward |= {"logsumexp": logsumexp_backward, "sigmoid": sigmoid_backward}
+    backward |= {"mish": mish_backward, "bce_with_logits": bce_with_logits_backward}
     backward |= {"softmax_cross_entropy": softmax_cross_entropy_backward}
     backward |= {"cross_entropy": cross_entropy_backward, "softplus": softplus_backward}
     ops = {name: OPS[name] for name in (*forward, *backward)}
-    return {
+    others = {
         name: replace(
             op,
             forward=forward.get(name, op.forward),
@@ -177,22 +144,13 @@ def exponentials_of_6_terms() -> dict[str, Op]:
         )
         for name, op in ops.items()
     }
+    return {**others, "log_sigmoid": OF_6_TERMS}
 
 
 def differences() -> dict[str, Op]:
     """Return e^x - 1 and log(1 + x) of the rounded e^x and the rounded sum."""
     forward = {"expm1": lambda x: np.exp(x) - 1, "log1p": lambda x: np.log(1 + x)}
     return {name: replace(OPS[name], forward=f) for name, f in forward.items()}
-
-
-def softmax_from_input() -> dict[str, Op]:
-    """Return softmax whose derivative takes p as it was, before its subnormals became zero."""
-    right = OPS["softmax"]
-
-    def backward(dp: Array, p: Array, y: Array, *, axis: int = -1) -> tuple[Array]:
-        return right.backward(dp, right.forward(y, axis=axis), y, axis=axis)
-
-    return {"softmax": replace(right, backward=backward)}
 
 
 def tanh_as_fraction() -> dict[str, Op]:
