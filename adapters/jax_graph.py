@@ -12,7 +12,7 @@ from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, 
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import NotRecorded
 from backproof.reference.composed import composed
-from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cast import cast
@@ -109,9 +109,7 @@ class Graph:
         name = self.new_name(f"{place.module}/{title}" if place.module else title)
         if call is None:
             inputs = tuple(self.names[k] for k in step.operands if k in self.names)
-            node = Node(name, place.function, inputs, own=UNKNOWN)
-            if node.op in OPS:
-                node = replace(node, op=f"unknown {node.op}")
+            node = unknown_node(name, place.function, inputs)
         else:
             op = call.op
             if call.own and self.ops.setdefault(op, call.own) is not call.own:

@@ -13,7 +13,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_views import base_of, index_in
-from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
 Tensor = Any
@@ -97,9 +97,9 @@ class Graph:
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
-            return self.node(t, Node("", made, (), own=UNKNOWN), place)
+            return self.node(t, unknown_node("", made, ()), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
-        return self.node(t, Node("", made, tuple(self.sharing(t)), own=UNKNOWN), place)
+        return self.node(t, unknown_node("", made, self.sharing(t)), place)
 
     def is_used(self, name: str) -> bool:
         """Return whether a node was computed from a tensor. A leaf may be written to before."""
@@ -150,7 +150,7 @@ class Graph:
     def unknown(self, t: Tensor, operands: Iterable[Tensor], place: Place) -> str:
         """Add a node of which it is only known what it was computed from."""
         inputs = tuple(self.name(one, place) for one in operands if self.tracks(one))
-        return self.node(t, Node("", place.function, inputs, own=UNKNOWN), place)
+        return self.node(t, unknown_node("", place.function, inputs), place)
 
     def node(self, t: Tensor, node: Node, place: Place) -> str:
         """Add a node under a new name."""

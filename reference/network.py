@@ -1,7 +1,7 @@
 """A network as data: named nodes over named arrays. It computes nothing itself."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
@@ -43,6 +43,17 @@ def unknown(*_: Any, **__: Any) -> Any:
 
 
 UNKNOWN = Op(unknown, unknown)
+
+
+def unknown_node(name: str, function: str, inputs: Iterable[str]) -> Node:
+    """Return a node of which it is only known what it was computed from.
+
+    function: what computed it. It may have the name of an op and be read as none.
+    """
+    op = f"unknown {function}" if function in OPS else function
+    return Node(name, op, (*inputs,), own=UNKNOWN)
+
+
 """The op of a node of which it is only known what it is computed from."""
 
 

@@ -14,10 +14,10 @@ from backproof.programs.progress import Watch, watched
 from backproof.programs.updates import with_updates
 from backproof.reference.backprop import RIGHT, Rules, Trace
 from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
-from backproof.reference.network import UNKNOWN, Network, Node
+from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import Array
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
@@ -212,9 +212,8 @@ def in_order(links: Iterable[Link], replay: Replay) -> tuple[Link, ...]:
 def without(recording: Recording, name: str, reason: str) -> Recording:
     """Return the recording with a node that is not known, for a reason."""
     place, network = recording.places[name], recording.network
-    op = f"unknown {place.function}" if place.function in OPS else place.function
     nodes = (
-        Node(name, op, node.inputs, own=UNKNOWN) if node.name == name else node
+        unknown_node(name, place.function, node.inputs) if node.name == name else node
         for node in network.nodes
     )
     places = {**recording.places, name: replace(place, reason=reason)}

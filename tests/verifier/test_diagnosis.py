@@ -73,7 +73,11 @@ def at_two(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
         ("x", lambda g: -g, "dE/dx is what was expected, negated: all 12 of 12 entries"),
         ("W2", lambda g: g.T, "dE/dW2 is dz^T x, read as (I, O): all 25 of 25 entries"),
         ("x", lambda g: g[::-1], "dE/dx is what was expected, rows reversed"),
-        ("x", lambda g: np.roll(g, 1, axis=0), "dE/dx is what was expected, in other places: all 12"),
+        (
+            "x",
+            lambda g: np.roll(g, 1, axis=0),
+            "dE/dx is what was expected, in other places: all 12",
+        ),
         ("W3", lambda g: g[:, ::-1], "dE/dW3 is what was expected, columns reversed"),
         ("W2", at_two(lambda _: 7.0), "only 2 of 25 entries are wrong, at [1, 2], [3, 3]: dE/dW2"),
         ("W2", at_two(lambda x: -x), "only 2 of 25 entries are wrong, at [1, 2]"),

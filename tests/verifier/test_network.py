@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from backproof.reference.network import Network, Node
+from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.networks import mlp
 
 GOOD = mlp((2, 3, 1))
@@ -44,3 +44,11 @@ def test_malformed(change: dict[str, object], message: str) -> None:
 def test_trained_says_what_moves() -> None:
     """A network may leave parameters, such as its biases, untrained."""
     assert isinstance(replace(GOOD, trained=frozenset({"W1"})), Network)
+
+
+@pytest.mark.parametrize("function", ["gelu", "torch._C.special"])
+def test_a_function_that_is_not_known(function: str) -> None:
+    """A function that no op was read from is a node that is not known, whatever its name is."""
+    network = Network("own", {"x": [1.0]}, {}, (unknown_node("E", function, ["x"]),))
+
+    assert not network.nodes[0].is_known

@@ -139,8 +139,9 @@ def test_a_factor_lost_in_one_block_is_located(monkeypatch: pytest.MonkeyPatch) 
         gelu = models.wrong_gelu(0.5) if len(calls) % len(model.h) == 0 else right
         return gelu(x, approximate=approximate)
 
+    certify = bt.certify  # is imported here, and reads PyTorch's functions as they are
     monkeypatch.setattr("torch.nn.functional.gelu", patched)
-    certificate = bt.certify(loss, model)
+    certificate = certify(loss, model)
     link = certificate.refuted
     place = certificate.place_of(link)
 
@@ -170,6 +171,15 @@ def test_a_classical_mistake_is_named() -> None:
     assert [(one.name, one.verdict) for one in certificate.wrong] == [("dE/dweight", "refuted")]
     assert certificate.diagnosis.startswith("dense: ")
     assert "mean" in certificate.diagnosis
+
+
+def test_gradients_that_are_exchanged_are_named() -> None:
+    """A function that hands to each operand what the other one should receive is explained so."""
+    a, b = (torch.rand(3, 4, requires_grad=True) for _ in range(2))
+    product = models.crossed(lambda a, b: a * b + 0 * a, lambda a, b: (a * a + b * b) / 2)
+    certificate = bt.certify(lambda: torch.sin(product(a, b)).sum(), {"a": a, "b": b})
+
+    assert certificate.diagnosis.startswith("dE/da is what was expected of dE/db: all 12")
 
 
 def test_parameters_may_be_given_from_outside() -> None:
