@@ -49,6 +49,6 @@ def test_trained_says_what_moves() -> None:
 @pytest.mark.parametrize("function", ["gelu", "torch._C.special"])
 def test_a_function_that_is_not_known(function: str) -> None:
     """A function that no op was read from is a node that is not known, whatever its name is."""
-    network = Network("own", {"x": [1.0]}, {}, (unknown_node("E", function, ["x"]),))
+    network = Network("own", {"x": [1.0]}, {}, (unknown_node("E", function, ["x"]),), frozenset())
 
     assert not network.nodes[0].is_known
