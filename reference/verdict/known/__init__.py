@@ -88,6 +88,7 @@ from backproof.reference.verdict.known.optimizers import (
     always_relative,
     cast_options,
     cast_rates,
+    cast_schedule,
     decay_in_float32,
     decay_rounded,
     largest_not_kept,
@@ -215,6 +216,7 @@ FORMULAS: Mapping[str, Formula] = {
     "the decay of an optimizer in float32": Defined(decay_rounded),
     "options and decay in float32": Defined(options_and_decay_rounded),
     "options cast to float32": Either((Defined(cast_rates), Defined(cast_options))),
+    "options and schedule cast to float32": Defined(cast_schedule),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }
