@@ -62,6 +62,7 @@ from backproof.reference.verdict.known.losses import (
     huber_in_parts,
     outputs_constant_in_forward_mode,
 )
+from backproof.reference.verdict.known.moments import clipped_moments
 from backproof.reference.verdict.known.narrow import (
     options_in_float32,
     shares_in_float32,
@@ -150,6 +151,7 @@ FORMULAS: Mapping[str, Formula] = {
     "statistics in bfloat16": Either(
         (Instead(in_bfloat16(about=True)), Instead(in_bfloat16(about=False)))
     ),
+    "moments within float16": Instead(clipped_moments()),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
     "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),
