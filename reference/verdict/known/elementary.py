@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.precision import FLOAT32
-from backproof.reference.numbers.stepwise import cast, like
+from backproof.reference.numbers.stepwise import cast, like, precision_of
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.sigmoid import sigmoid_forward
@@ -80,8 +80,9 @@ def sigmoid_that_overflows() -> dict[str, Op]:
 
 
 def largest(z: Any) -> float:
-    """Return the logarithm of the largest number of the precision of balls."""
-    return (2 - z.precision.exponent - z.precision.u) * log(2)
+    """Return the logarithm of the largest number of the precision of numbers of any kind."""
+    p = precision_of(z)
+    return (2 - p.exponent - p.u) * log(2)
 
 
 def elu_of_both_branches() -> dict[str, Op]:
