@@ -163,23 +163,19 @@ def cast_rates(right: Optimizer) -> Optimizer:
 
 
 def cast_schedule(right: Optimizer) -> Optimizer:
-    """Return NAdam that also rounds beta1 and 0.96, the base of its schedule mu, in mu.
+    """Return NAdam that also rounds beta1 and the base of mu, but in the product of all mu.
 
-    mu has the base b = float32(0.96) where momentum_decay is log b / log 0.96 times as large. The
-    product of all mu has neither of them rounded.
+    mu has the base b = float32(0.96) where momentum_decay is log b / log 0.96 times as large.
     """
     if "mu" not in right.scalars or right.again is None:
         raise KeyError("mu")
     larger = log(np.float32(BASE)) / log(BASE)
     other = right.again(lambda name, x: larger * x if name == "momentum_decay" else x)
     scalars = rounded(other, lambda name: name != "momentum_decay").scalars
-    product = reading(right.lines["mu_product"], "mu_product", "mu_exactly")
     rates = rounded(right, lambda name: name in RATES)
-    return replace(
-        rates,
-        lines={**rates.lines, "mu_product": product},
-        scalars={**scalars, "mu_exactly": right.scalars["mu"]},
-    )
+    product = reading(right.lines["mu_product"], "mu_product", "mu_exactly")
+    lines = {**rates.lines, "mu_product": product}
+    return replace(rates, lines=lines, scalars={**scalars, "mu_exactly": right.scalars["mu"]})
 
 
 def decay_rounded(right: Optimizer) -> Optimizer:
