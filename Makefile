@@ -19,7 +19,7 @@ CONSTRAINTS = $(firstword $(wildcard $(NAMES:%=constraints-%.txt)) constraints.t
 
 ON_ALL_CORES = -n auto --dist worksteal
 # tinygrad's interpreter takes hours for more.
-SLOW = -k 'not tinygrad or op and float32 or article or zero-weights'
+SLOW = -k 'not tinygrad or op or article or zero-weights'
 ALL = --all
 
 # JAX compiles every op for every shape: once for all processes, and for the next run.

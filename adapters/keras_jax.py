@@ -12,7 +12,6 @@ adapter = on(
     "jax",
     {
         "float64": "Keras takes it for float32 on this backend",
-        "batch_norm bfloat16": "its moments are bfloat16: of large numbers no digit is left",
         **dict.fromkeys(
             ("cross_entropy bfloat16", "cross_entropy float16"), "Keras returns float32 there"
         ),

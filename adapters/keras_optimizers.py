@@ -164,10 +164,7 @@ def claimed(rule: str, options: Mapping[str, Any], w: Any) -> tuple[str, Mapping
     return RULES[rule].definition, given
 
 
-FLOAT64 = {
-    "muon float64": "on TensorFlow it multiplies float64 by float32 numbers, and raises",
-    "nadam float64": "on TensorFlow it rounds more than its options to float32: not settled yet",
-}
+MUON = "on TensorFlow it multiplies float64 by a root that is float32, and raises"
 TENSOR = "Keras takes a number, a schedule or a function as learning rate"
 
 libraries = {
@@ -176,7 +173,7 @@ libraries = {
         "Keras",
         RULES,
         starting,
-        {**FLOAT64, **{f"{rule} lr_as_tensor": TENSOR for rule in RULES}},
+        {"muon float64": MUON, **{f"{rule} lr_as_tensor": TENSOR for rule in RULES}},
         scheduled=scheduled,
         alone={rule: partial(claimed, rule) for rule in RULES},
         narrow=RULES,

@@ -9,6 +9,9 @@ from mlx import nn
 
 from backproof.adapters.mlx_images import (
     batch_norm,
+    batch_norm_inference,
+    channels_first,
+    channels_last,
     conv,
     conv_transpose,
     group_norm,
@@ -101,12 +104,14 @@ adapter = Adapter(
         ),
         "softmax": lambda x, axis=-1: mx.softmax(x, axis),
         "batch_norm": batch_norm,
+        "batch_norm_inference": batch_norm_inference,
         "group_norm": group_norm,
         "layer_norm": layer_norm,
         "rms_norm": lambda x, gamma, eps=1e-5: mx.fast.rms_norm(x, gamma, eps),
         "max_pool": pooled("MaxPool"),
         "average_pool": pooled("AvgPool"),
         "upsample": upsample,
+        "prelu": lambda x, a: channels_first(nn.prelu(channels_last(x), a)),
         "causal_mask": causal_mask,
         "attention": attention,
         "einsum": lambda *operands, equation: mx.einsum(equation, *operands),
@@ -133,6 +138,7 @@ adapter = Adapter(
             y, mx.array(target), **o
         ),
         "softmax_cross_entropy": meaned(nn.losses.cross_entropy),
+        "nll_loss": lambda y, target, **o: meaned(nn.losses.nll_loss)(y, mx.array(target), **o),
         "bce_with_logits": nn.losses.binary_cross_entropy,
     },
     array=array,
@@ -146,6 +152,7 @@ adapter = Adapter(
             (
                 *("softplus beta", "softplus threshold", "bce_with_logits pos_weight"),
                 *("bce_with_logits weight", "cross_entropy ignore_index", "conv_transpose groups"),
+                *("nll_loss weight", "nll_loss ignore_index"),
                 *("embedding padding_index", "average_pool count_include_pad", "max_pool dilation"),
             ),
             "MLX has none",

@@ -52,6 +52,14 @@ def batch_norm(x: Tensor, *parameters: Tensor, eps: float = 1e-5) -> Tensor:
     return channels_first(with_parameters(layer, *parameters)(channels_last(x)))
 
 
+def batch_norm_inference(
+    x: Tensor, *parameters: Tensor, mean: Any, variance: Any, eps: float = 1e-5
+) -> Tensor:
+    layer = nn.BatchNorm(x.shape[1], eps, affine=bool(parameters)).eval()
+    layer.running_mean, layer.running_var = (mx.array(a, x.dtype) for a in (mean, variance))
+    return channels_first(with_parameters(layer, *parameters)(channels_last(x)))
+
+
 def group_norm(x: Tensor, *parameters: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
     layer = nn.GroupNorm(groups, x.shape[1], eps, bool(parameters), pytorch_compatible=True)
     return channels_first(with_parameters(layer, *parameters)(channels_last(x)))

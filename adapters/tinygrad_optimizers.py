@@ -59,13 +59,19 @@ def if_matrix(options: Mapping[str, Any], w: Any) -> tuple[str, Mapping[str, Any
     return ("muon_uncorrected", options) if w.ndim == MATRIX else None
 
 
+RATE = "tinygrad makes a tensor of every rate itself"
+FLOAT32 = "tinygrad keeps states in float32, unless the environment's OPTIM_DTYPE says otherwise"
+
 libraries = {
     "optim": library(
         version("tinygrad"),
         "tinygrad",
         RULES,
         starting,
-        {f"{rule} lr_as_tensor": "tinygrad makes a tensor of every rate itself" for rule in RULES},
+        {
+            **{f"{rule} lr_as_tensor": RATE for rule in RULES},
+            **{f"{rule} float64": FLOAT32 for rule in ("adam", "adamw", "lamb", "muon")},
+        },
         alone={"muon": if_matrix},
         narrow=("adam", "adamw", "lamb"),
     )

@@ -98,12 +98,13 @@ def wide(x: Any) -> Any:
 
 def like(x: Any, other: Any) -> Any:
     """Return numbers in the precision of others of their kind."""
-    return cast(x, _precision(other))
+    return cast(x, precision_of(other))
 
 
-def _precision(x: Any) -> Precision:
+def precision_of(x: Any) -> Precision:
+    """Return the precision of numbers of any kind; that of `Terms` is float64."""
     if isinstance(x, Dual):
-        return _precision(x.value)
+        return precision_of(x.value)
     if isinstance(x, Terms):
         return FLOAT64
     return x.precision if isinstance(x, Ball) else PRECISIONS[x.dtype.name]

@@ -10,6 +10,8 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS
+from backproof.reference.verdict.known import FORMULAS
+from backproof.reference.verdict.known.formula import Instead
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.test_ops import operands
 
@@ -38,6 +40,25 @@ def test_every_op_runs_over_terms(case: str, form: str) -> None:
         np.testing.assert_array_equal(number, one.mid)
         size = np.abs(number)
         assert np.all((size <= one.magnitude * ROUNDED) | ~np.isfinite(size))
+
+
+KNOWN = [
+    (formula, name, next(case for case, of in OP_CASES.items() if of.network().nodes[0].op == name))
+    for formula, one in FORMULAS.items()
+    if type(one) is Instead
+    for name in one.ops
+]
+
+
+@pytest.mark.parametrize(("formula", "name", "case"), KNOWN, ids=["-".join(x) for x in KNOWN])
+def test_every_formula_runs_over_terms(formula: str, name: str, case: str) -> None:
+    """Over terms every formula of a finding computes the shapes that the right op does."""
+    found = operands(case, FLOAT64)
+    with np.errstate(all="ignore"):
+        right = found.both(OPS[name], Terms.of)
+        other = found.both(FORMULAS[formula].ops[name], Terms.of)
+
+    assert [one.shape for one in right] == [one.shape for one in other]
 
 
 def test_terms_by_hand() -> None:

@@ -10,12 +10,9 @@ from backproof.reference.verdict.known import few_terms
 from backproof.reference.verdict.known.activations import (
     elu_of_difference,
     gelu_in_steps,
-    gelu_of_5_terms,
-    gelu_slope_of_5_terms,
     gelu_that_overflows,
     leaky_relu_flat_at_zero,
     mish_that_overflows,
-    of_5_terms,
     sixth_in_float32,
     softplus_with_threshold,
 )
@@ -34,8 +31,8 @@ from backproof.reference.verdict.known.cross_entropy import (
     other_side_at_zero,
 )
 from backproof.reference.verdict.known.elementary import (
+    cosine_of_difference,
     elu_of_both_branches,
-    erf_slope_of_5_terms,
     expm1_from_output,
     functions_in_float32,
     logarithm_of_sum,
@@ -45,6 +42,13 @@ from backproof.reference.verdict.known.elementary import (
     sigmoid_that_overflows,
     silu_that_overflows,
     tanh_of_sigmoid,
+)
+from backproof.reference.verdict.known.five_terms import (
+    erf_slope_of_5_terms,
+    gelu_of_5_terms,
+    gelu_slope_of_5_terms,
+    gelu_with_slope_of_5_terms,
+    of_5_terms,
 )
 from backproof.reference.verdict.known.formula import (
     AsShown,
@@ -67,6 +71,7 @@ from backproof.reference.verdict.known.losses import (
     huber_in_parts,
     outputs_constant_in_forward_mode,
 )
+from backproof.reference.verdict.known.moments import clipped_moments
 from backproof.reference.verdict.known.narrow import (
     options_in_float32,
     shares_in_float32,
@@ -78,7 +83,6 @@ from backproof.reference.verdict.known.normalization import (
     channels_mixed_up,
     constants_in_forward_mode,
     cubed_flushed,
-    cubed_in_float32,
     difference_as_shown,
     difference_in_steps,
     difference_of_means,
@@ -94,6 +98,7 @@ from backproof.reference.verdict.known.optimizers import (
     always_relative,
     cast_options,
     cast_rates,
+    cast_schedule,
     decay_in_float32,
     decay_rounded,
     largest_not_kept,
@@ -108,11 +113,13 @@ from backproof.reference.verdict.known.optimizers import (
 )
 from backproof.reference.verdict.known.padding import tangent_padded
 from backproof.reference.verdict.known.pooling import pooling_lost
+from backproof.reference.verdict.known.ramps import elu_of_ramps, hardswish_of_difference
 from backproof.reference.verdict.known.reductions import (
     correction_of_each_axis,
     each_of_equal,
     square_of_deviation,
 )
+from backproof.reference.verdict.known.rms_norm import cubed_in_float32, rms_norm_in_float32
 from backproof.reference.verdict.known.special import (
     digamma_slope_of_4_terms,
     erf_inv_by_newton,
@@ -131,6 +138,7 @@ FORMULAS: Mapping[str, Formula] = {
     "erf of five terms": Instead(of_5_terms()),
     "GELU of five terms": Instead(gelu_of_5_terms()),
     "GELU' of five terms": Instead(gelu_slope_of_5_terms()),
+    "GELU of five terms, and its slope": Instead(gelu_with_slope_of_5_terms()),
     "psi' of four terms": Instead(digamma_slope_of_4_terms()),
     "erf^-1 by two steps": Instead(erf_inv_by_newton()),
     "options in float32": Instead(options_in_float32()),
@@ -146,6 +154,9 @@ FORMULAS: Mapping[str, Formula] = {
     "erf^-1 of the rounded 1 + x": Instead(erf_inv_of_sum()),
     "x / (||x|| + eps)": Instead(length_and_more()),
     "mean constant without a gain": Instead(mean_constant_without_gain()),
+    "relu(z + 3) - relu(z - 3)": Instead(hardswish_of_difference()),
+    "relu(z) - alpha relu(1 - e^z)": Instead(elu_of_ramps()),
+    "sin(pi/2 - x)": Instead(cosine_of_difference()),
     "1/6 in float32": Instead(sixth_in_float32()),
     "e^z beyond float32": Instead(mish_that_overflows()),
     "expm1 as exp - 1": Instead(elu_of_difference()),
@@ -156,9 +167,11 @@ FORMULAS: Mapping[str, Formula] = {
     "statistics in bfloat16": Either(
         (Instead(in_bfloat16(about=True)), Instead(in_bfloat16(about=False)))
     ),
+    "moments within float16": Instead(clipped_moments()),
     "statistics constant in forward mode": Instead(constants_in_forward_mode()),
     "L U constant in forward mode": Instead(factors_constant_in_forward_mode()),
     "r^3 in float32": Instead(cubed_in_float32()),
+    "RMS norm in float32": Instead(rms_norm_in_float32()),
     "r^3 flushed to zero": Instead(cubed_flushed()),
     "inv^3 in float32": Instead(norms_cubed_in_float32()),
     "length constant in second order": Instead(length_constant_in_second_order()),
@@ -228,6 +241,7 @@ FORMULAS: Mapping[str, Formula] = {
     "the decay of an optimizer in float32": Defined(decay_rounded),
     "options and decay in float32": Defined(options_and_decay_rounded),
     "options cast to float32": Either((Defined(cast_rates), Defined(cast_options))),
+    "options and schedule cast to float32": Defined(cast_schedule),
     "options and length in float32": Defined(lambda of: length_in_float32(rounded_options(of))),
     "tangents in float64": OfDtype("float64"),
 }

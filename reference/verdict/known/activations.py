@@ -34,56 +34,6 @@ def softplus_with_threshold() -> dict[str, Op]:
     return {"softplus": replace(above, backward=backward)}
 
 
-P, TERMS = 0.3275911, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-"""p and a5 to a1 of the approximation of erf (Abramowitz and Stegun 1964, 7.1.26)."""
-
-
-def erf_of_5_terms(x: Array) -> Array:
-    """Return erf x to within 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
-
-    1. t = 1 / (1 + p |x|).
-    2. erf |x| = 1 - (a1 t + a2 t^2 + a3 t^3 + a4 t^4 + a5 t^5) e^(-x^2), which cancels near zero.
-    """
-    t = 1 / (1 + P * np.abs(x))
-    total = 0 * t
-    for a in TERMS:
-        total = (total + a) * t
-    size = 1 - total * np.exp(-(x * x))
-    return np.where(x > 0, size, -size)
-
-
-def of_5_terms() -> dict[str, Op]:
-    """Return erf by that approximation; its derivative is the right one."""
-    return {"erf": replace(OPS["erf"], forward=erf_of_5_terms)}
-
-
-def gelu_of_5_terms() -> dict[str, Op]:
-    """Return GELU by that approximation; its derivative is the right one."""
-    right = OPS["gelu"]
-
-    def forward(z: Array, *, approximate: str = "none") -> Array:
-        if approximate == "tanh":
-            return right.forward(z, approximate=approximate)
-        return 0.5 * z * (1 + erf_of_5_terms(z * sqrt(0.5)))
-
-    return {"gelu": replace(right, forward=forward)}
-
-
-def gelu_slope_of_5_terms() -> dict[str, Op]:
-    """Return GELU whose derivative P(z) + z P'(z) takes P by that approximation, P' as it is."""
-    right = OPS["gelu"]
-
-    def backward(
-        dout: Array, out: Array, z: Array, *, approximate: str = "none"
-    ) -> tuple[Array, ...]:
-        if approximate == "tanh":
-            return right.backward(dout, out, z, approximate=approximate)
-        density = np.exp(-0.5 * (z * z)) * sqrt(0.5 / pi)
-        return (dout * (0.5 * (1 + erf_of_5_terms(z * sqrt(0.5))) + z * density),)
-
-    return {"gelu": replace(right, backward=backward)}
-
-
 def gelu_in_steps() -> dict[str, Op]:
     """Return GELU in the tanh form whose derivative is multiplied out, step by step.
 

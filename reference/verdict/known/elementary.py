@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import log, log2
+from math import log, log2, pi
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.numbers.precision import FLOAT32
-from backproof.reference.numbers.stepwise import cast, like
+from backproof.reference.numbers.stepwise import cast, like, precision_of
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.sigmoid import sigmoid_forward
 from backproof.reference.ops.softmax import softmax_forward
-from backproof.reference.verdict.known.activations import TERMS, P, erf_of_5_terms
+from backproof.reference.verdict.known.five_terms import erf_of_5_terms
 
 
 def functions_in_float32() -> dict[str, Op]:
@@ -80,8 +80,21 @@ def sigmoid_that_overflows() -> dict[str, Op]:
 
 
 def largest(z: Any) -> float:
-    """Return the logarithm of the largest number of the precision of balls."""
-    return (2 - z.precision.exponent - z.precision.u) * log(2)
+    """Return the logarithm of the largest number of the precision of numbers of any kind."""
+    p = precision_of(z)
+    return (2 - p.exponent - p.u) * log(2)
+
+
+def cosine_of_difference() -> dict[str, Op]:
+    """Return cos, and the derivatives of cos and sin, by sin(pi/2 - x): pi/2 - x is rounded."""
+
+    def cos(x: Array) -> Array:
+        return np.sin(pi / 2 - x)
+
+    return {
+        "sin": replace(OPS["sin"], backward=lambda dy, _, x: (dy * cos(x),)),
+        "cos": Op(cos, lambda dy, _, x: (-dy * cos(pi / 2 - x),)),
+    }
 
 
 def elu_of_both_branches() -> dict[str, Op]:
@@ -119,27 +132,6 @@ def logarithm_of_sum() -> dict[str, Op]:
     ops = {"softplus": softplus, "log_sigmoid": lambda z: -softplus(-z)}
     ops["mish"] = lambda z: z * np.tanh(softplus(z))
     return {name: replace(OPS[name], forward=forward) for name, forward in ops.items()}
-
-
-def erf_slope_of_5_terms() -> dict[str, Op]:
-    """Return erf whose derivative is that of the approximation 1 - P(t) e^(-x^2), not of erf.
-
-    1. t = 1 / (1 + p |x|), and dt/d|x| = -p t^2.
-    2. The slope is (p t^2 P'(t) + 2 |x| P(t)) e^(-x^2), and zero at zero, where |x| has none.
-    """
-
-    def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-        size = np.abs(x)
-        t = 1 / (1 + P * size)
-        total, slope = 0 * t, 0 * t
-        for a in TERMS:
-            slope = slope * t + total
-            total = total * t + a
-        slope, total = slope * t + total, total * t
-        found = dy * ((P * t * t * slope + 2 * size * total) * np.exp(-(x * x)))
-        return (np.where(size > 0, found, 0 * dy),)
-
-    return {"erf": replace(OPS["erf"], backward=backward)}
 
 
 def power_of_zero() -> dict[str, Op]:

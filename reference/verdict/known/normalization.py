@@ -240,25 +240,6 @@ def in_bfloat16(*, about: bool) -> dict[str, Op]:
     return {"batch_norm": ops["batch_norm"]}
 
 
-def cubed_in_float32() -> dict[str, Op]:
-    """Return RMS norm whose derivative has r^3 in float32, of which underflow may leave no digit.
-
-    r = (mean x^2 + eps)^(-1/2), and dr/dx[k] = -r^3 x[k] / n.
-    """
-
-    def backward(
-        dy: Array, y: Array, x: Array, gamma: Array, *, eps: float = 1e-5
-    ) -> tuple[Array, Array]:
-        r = root_mean_square(x, eps)
-        d, exactly = dy * gamma, cast(r, FLOAT64)
-        cubed = like(nearest(exactly * exactly * exactly, FLOAT32), x)
-        dr = np.sum(d * x, axis=-1, keepdims=True)
-        dgamma = OPS["rms_norm"].backward(dy, y, x, gamma, eps=eps)[1]
-        return r * d - (dr / x.shape[-1]) * cubed * x, dgamma
-
-    return {"rms_norm": replace(OPS["rms_norm"], backward=backward)}
-
-
 def norms_cubed_in_float32() -> dict[str, Op]:
     """Return norms whose derivative has inv^3 in float32, of which underflow leaves few digits.
 

@@ -6,6 +6,7 @@ Each raises KeyError for an optimizer without the lines that it changes.
 from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
+from math import log
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,9 @@ def cast_options(right: Optimizer) -> Optimizer:
     return rounded(right, lambda _: True)
 
 
+BASE = 0.96
+"""The base of NAdam's schedule of momentum."""
+
 RATES = ("lr", "weight_decay", "decay_first")
 
 
@@ -156,6 +160,22 @@ def cast_rates(right: Optimizer) -> Optimizer:
     """
     rates = rounded(right, lambda name: name in RATES)
     return replace(rates, scalars=cast_options(right).scalars)
+
+
+def cast_schedule(right: Optimizer) -> Optimizer:
+    """Return NAdam that also rounds beta1 and the base of mu, but in the product of all mu.
+
+    mu has the base b = float32(0.96) where momentum_decay is log b / log 0.96 times as large.
+    """
+    if "mu" not in right.scalars or right.again is None:
+        raise KeyError("mu")
+    larger = log(np.float32(BASE)) / log(BASE)
+    other = right.again(lambda name, x: larger * x if name == "momentum_decay" else x)
+    scalars = rounded(other, lambda name: name != "momentum_decay").scalars
+    rates = rounded(right, lambda name: name in RATES)
+    product = reading(right.lines["mu_product"], "mu_product", "mu_exactly")
+    lines = {**rates.lines, "mu_product": product}
+    return replace(rates, lines=lines, scalars={**scalars, "mu_exactly": right.scalars["mu"]})
 
 
 def decay_rounded(right: Optimizer) -> Optimizer:

@@ -58,4 +58,4 @@ def tanh(z: Array) -> Array:
     q = z * z
     above = (((q + 378) * q + 17325) * q + 135135) * z
     below = ((28 * q + 3150) * q + 62370) * q + 135135
-    return np.where(np.abs(z) > BOUND, np.sign(z), above / below)
+    return np.where(z > BOUND, 1, np.where(z < -BOUND, -1, above / below))
