@@ -11,10 +11,9 @@ cotangent goes back through the transposed derivatives: <u, (dy_i/dw)^T c_i> = <
 and dy_i/dw u is the tangent of y_i along u. With u the sign of the difference, (1) bounds it in the
 1-norm. It grows with depth only by what the network itself amplifies.
 
-Every error is at most twice the radius of its link's ball, which holds both the exact result and
-the pass's own; the reference's own sweep has errors too, of its own precision. That is float32 as
-long as the pass has no float64: a sweep in float64 costs twice as much and proves no more digits
-than the pass has.
+Every error is at most twice the radius of its link's ball, which holds the exact result, the pass's
+own and that of the sweep. The sweep is in float32 as long as the pass has no float64: in float64 it
+would cost twice as much, and prove no more digits than the pass has.
 
 A compiler may compute values again inside a fused kernel, where they are rounded otherwise than the
 values that are seen (`reference.verdict.recomputed`). An error e_i of a value acts as a probe at
@@ -47,7 +46,7 @@ from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual, is_zero
-from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array
 from backproof.reference.verdict.judging import radii, widest
@@ -255,9 +254,9 @@ class Sweep:
 
     @property
     def both(self) -> float:
-        """The error of the pass and of the sweep together, relative to the pass's own."""
+        """The errors of the pass and of the balls, which are in float64, relative to the pass's."""
         used = (self.replay.precision, *self.replay.precisions.values())
-        return 1 + PRECISIONS[self.dtype.name].u / min(p.u for p in used)
+        return 1 + FLOAT64.u / min(p.u for p in used)
 
     def tangents(self, u: Named) -> tuple[Named, Named]:
         """Return the tangents along u of all values and, where they are needed, cotangents."""
