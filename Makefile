@@ -14,7 +14,7 @@ OTHER = $(filter-out torch$(comma)jax,$(FRAMEWORKS))
 NAMES = $(subst $(comma), ,$(OTHER))
 VENV = .venv$(if $(OTHER),-$(subst $(comma),-,$(OTHER)))
 BIN = $(VENV)/bin
-EXTRAS = $(or $(OTHER),torch$(comma)jax$(comma)light$(comma)dev)
+EXTRAS = $(or $(subst _,-,$(OTHER)),torch$(comma)jax$(comma)light$(comma)dev)
 CONSTRAINTS = $(firstword $(wildcard $(NAMES:%=constraints-%.txt)) constraints.txt)
 
 ON_ALL_CORES = -n auto --dist worksteal

@@ -160,7 +160,7 @@ TABLE = {
         methods={
             "jvp": ("upsample", "upsample-3", "softsign"),
             "forward-over-reverse": (
-                *("upsample", "upsample-3", "softsign", "bce_with_logits-pos_weight"),
+                *("upsample", "upsample-3", "bce_with_logits-pos_weight", "softsign"),
             ),
         },
     ),
