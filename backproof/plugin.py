@@ -81,9 +81,10 @@ def asked_for(config: pytest.Config) -> dict[str, Own | None]:
             f"--frameworks: unknown {', '.join(map(repr, unknown))}; known: {', '.join(known)}"
         )
     if missing := [name for name in names if name != REFERENCE and not is_installed(name)]:
+        extras = ",".join(missing).replace("_", "-")  # as every pip reads them
         raise pytest.UsageError(
             f"--frameworks: {', '.join(missing)} not installed; "
-            f"`pip install 'backproof[{','.join(map(package, missing))}]'`, or leave it out"
+            f"`pip install 'backproof[{extras}]'`, or leave it out"
         )
     paths: dict[str, Own | None] = {name: None for name in names if name != REFERENCE}
     for text in config.getoption("--adapter"):

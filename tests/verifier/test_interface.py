@@ -84,13 +84,13 @@ def test_the_value_of_an_option_is_no_test(sandbox: Sandbox) -> None:
 
 def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Asked for by name it ends the run with the command that installs it; the header names it."""
-    monkeypatch.setattr(plugin, "is_installed", lambda name: name != "jax")
-    given = {"--frameworks": "torch,jax", "--adapter": []}
+    monkeypatch.setattr(plugin, "is_installed", lambda name: "jax" not in name)
+    given = {"--frameworks": "torch,jax,keras_jax", "--adapter": []}
     config: Any = SimpleNamespace(
         getoption=given.get, args=[], invocation_params=SimpleNamespace(dir=tmp_path)
     )
 
-    with pytest.raises(pytest.UsageError, match=r"jax not installed; `pip install 'backproof\[jax"):
+    with pytest.raises(pytest.UsageError, match=r"`pip install 'backproof\[jax,keras-jax\]'`"):
         plugin.asked_for(config)
     config.stash = {plugin.ADAPTERS: {"torch": None}}
     assert "not installed: jax" in plugin.pytest_report_header(config)
