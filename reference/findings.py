@@ -246,13 +246,31 @@ def seen_here(
 
 def load(path: Path = FIXTURES / "findings.toml") -> tuple[KnownFinding, ...]:
     """Return the findings recorded. Raises FileError."""
-    found = read(path, "findings").get("finding", [])
-    return tuple(_finding(f"{path}: finding {i}", x) for i, x in enumerate(found, start=1))
+    return _recorded(path, _written(path))[0]
 
 
 def load_underflows(path: Path = FIXTURES / "findings.toml") -> tuple[Underflow, ...]:
     """Return the underflows declared. Raises FileError."""
-    return tuple(Underflow(**_tuples(x)) for x in read(path, "findings").get("underflow", []))
+    return _recorded(path, _written(path))[1]
+
+
+def _written(path: Path) -> int | None:
+    """Return when a file was written, in nanoseconds; None where that is not known."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@cache
+def _recorded(path: Path, _: int | None) -> tuple[tuple[KnownFinding, ...], tuple[Underflow, ...]]:
+    """Return the findings and the underflows of a file, which is read once; every run asks."""
+    content = read(path, "findings")
+    found = enumerate(content.get("finding", []), start=1)
+    return (
+        tuple(_finding(f"{path}: finding {i}", x) for i, x in found),
+        tuple(Underflow(**_tuples(x)) for x in content.get("underflow", [])),
+    )
 
 
 def _finding(place: str, entry: Mapping[str, Any]) -> KnownFinding:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from backproof.adapters.protocol import AdapterError
 from backproof.campaign import campaign, saved_graphs
 from backproof.reference.article.figures import load as article
 from backproof.reference.backprop import Trace, backprop
+from backproof.reference.files import FIXTURES
 from backproof.reference.findings import load, seen_here
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
@@ -357,6 +359,19 @@ def test_a_sweep_predicts_only_what_it_changes(case: str) -> None:
         wrong = (ball.mid + 2 * ball.rad).astype("float32")
         of = with_other(replay, quantity, wrong)
         assert Witness(of, of).missed("max pooling hands nothing on", quantity), name
+
+
+def test_a_file_is_read_once_until_it_is_written(tmp_path: Path) -> None:
+    """The file that every certificate asks for is read once, and again when it is written."""
+    path, (first, second, *_) = tmp_path / "findings.toml", FINDINGS
+    recorded = (FIXTURES / "findings.toml").read_text("utf-8").split("[[finding]]")
+    path.write_text("[[finding]]".join(recorded[:3]), "utf-8")
+
+    assert load(path) == (first, second)
+    assert load(path) is load(path)
+
+    path.write_text("[[finding]]".join(recorded[:2]), "utf-8")
+    assert load(path) == (first,)
 
 
 FORMULA = "e^x of six terms"
