@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.backprop import RIGHT
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import DIGIT, are_rounded_to, sharpness
 from backproof.reference.verdict.faults import Fault
 from backproof.reference.verdict.faults.fault import IMPOSSIBLE
-from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.replay import Replay
 
 
@@ -164,17 +165,20 @@ def _relations(seen: Any, ball: Ball, outside: Any) -> Iterator[tuple[str, Ball]
 
 
 def _swapped(replay: Replay, link: Link, p: Precision) -> Iterator[tuple[str, Ball]]:
-    """Yield what the other operands of the same op should receive, where they have the shape."""
+    """Yield what the one op that hands on here should hand on to its other operands."""
     name, shape = link.quantity.of, np.shape(replay.seen(link.quantity))
     users = replay.consumers.get(name, ()) if link.quantity.kind == "derivative" else ()
-    others = dict.fromkeys(k for node in users for k in node.inputs if k != name)
-    for other in others:
-        if np.shape(replay.seen(Quantity("value", other))) == shape:
-            yield f"what was expected of dE/d{other}", replay.receives(other, p)
+    if len(users) != 1:
+        return
+    (node,) = users
+    balls = replay.hands_on(node, replay.steps(node, name, p), RIGHT)
+    for other, ball in zip(node.inputs, balls, strict=True):
+        if other != name and ball.shape == shape:
+            yield f"what {other} should receive", ball
 
 
 def _moved(seen: Any, ball: Ball) -> tuple[str, Ball]:
-    """Return the same numbers as were expected, each in the place of the one seen of its rank."""
+    """Return the numbers that were expected, in the places in which those seen are in order."""
     ranks, order = np.argsort(np.argsort(seen, axis=None)), np.argsort(ball.mid, axis=None)
     moved = ball.reshape(-1)[order][ranks].reshape(*ball.shape)
     return "what was expected, in other places", moved

@@ -24,8 +24,8 @@ from backproof.reference.verdict.sweep import Sweep
 
 def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     """Return the verdict on a leaf's gradient: on all differences, and on the largest one."""
-    name = quantity.of
-    seen, exact = sweep.gradients(name)
+    name, exact = quantity.of, sweep.exact[quantity.of]
+    seen = np.asarray(sweep.replay.trace.gradients[name], np.float64)
     difference = seen - exact
     index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), exact.shape)))
     one = np.zeros_like(difference)
@@ -65,8 +65,8 @@ def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
 
 def near(sweep: Sweep, name: str) -> Link | None:
     """Return the verdict on a gradient that is near the sweep's; None where bounds decide."""
-    quantity, (seen, exact) = Quantity("derivative", name), sweep.gradients(name)
-    moved = seen - exact
+    quantity, exact = Quantity("derivative", name), sweep.exact[name]
+    moved = sweep.float64(quantity) - exact
     apart = _relative(norm(moved), norm(exact))
     if not apart < 1:
         return None
@@ -93,8 +93,8 @@ def bounded_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
     if len(names) <= 1:
         yield from (bounded_gradient(sweep, one) for one in of.values())
         return
-    moved = Made(names, lambda name: np.subtract(*sweep.gradients(name)))
-    sizes = {name: float(np.sum(np.abs(sweep.gradients(name)[1]))) for name in names}
+    moved = Made(names, lambda k: sweep.float64(Quantity("derivative", k)) - sweep.exact[k])
+    sizes = {name: float(np.sum(np.abs(sweep.exact[name]))) for name in names}
     shares = {k: float(np.sum(np.abs(moved[k]))) / sizes[k] for k in names if sizes[k]}
     bound = np.inf
     if len(shares) == len(names):

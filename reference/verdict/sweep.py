@@ -1,7 +1,7 @@
 """The reference's own backward sweep over the values of a pass, and how far rounding may take it.
 
-The reference sweeps back from the values that a pass computed. The pass's gradients may differ from
-that sweep's only by what rounding the cotangents of both can cause, to first order (Linnainmaa,
+The reference sweeps back in float64 from the values that a pass computed. The pass's gradients may
+differ from that sweep's only by what rounding its cotangents can cause, to first order (Linnainmaa,
 Taylor expansion of the accumulated rounding error, BIT 16, 1976). For any direction u over a leaf,
 
     <u, g> moves by  sum_i <dy_i/dw u, c_i> + <u, c>                                       (1)
@@ -11,9 +11,8 @@ cotangent goes back through the transposed derivatives: <u, (dy_i/dw)^T c_i> = <
 and dy_i/dw u is the tangent of y_i along u. With u the sign of the difference, (1) bounds it in the
 1-norm. It grows with depth only by what the network itself amplifies.
 
-Every error is at most twice the radius of its link's ball, which holds the exact result, the pass's
-own and that of the sweep. The sweep is in float32 as long as the pass has no float64: in float64 it
-would cost twice as much, and prove no more digits than the pass has.
+Every error is at most twice the radius of its link's ball, which holds both the exact result and
+the pass's own; the reference's own sweep has errors too, of float64.
 
 A compiler may compute values again inside a fused kernel, where they are rounded otherwise than the
 values that are seen (`reference.verdict.recomputed`). An error e_i of a value acts as a probe at
@@ -62,7 +61,7 @@ Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
 """What a node hands on to all of its inputs, in each form; and where subnormals are zero."""
 
 HandedOn = dict[Any, Any]
-"""Precision and forms -> the `Ways` of what a node hands on; a form -> the sweep's own numbers."""
+"""Precision and forms -> the `Ways` of what a node hands on; a form -> its float64 numbers."""
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -75,8 +74,8 @@ class Sweep:
     replay: of the pass, whose values are inside. links: quantity -> the verdict on it; its
     properties are how the pass was seen to compute it.
 
-    values: leaf or node -> its value in the pass, in the dtype of the sweep.
-    exact:  leaf or node -> dE/d(leaf or node), swept back in that dtype.
+    values: leaf or node -> its value in the pass, in float64.
+    exact:  leaf or node -> dE/d(leaf or node), swept back in float64.
     errors: node -> how far its value may be off, given the values before it, once asked for.
     """
 
@@ -89,11 +88,10 @@ class Sweep:
     def __post_init__(self) -> None:
         """Sweep back."""
         names = dict.fromkeys([*self.replay.leaves, *self.replay.nodes])
-        self.values = Made(names, partial(value_in, self.replay, self.dtype))
+        self.values = Made(names, partial(in_float64, self.replay))
         self.errors, self.exact = (self.replay.room.arrays() for _ in range(2))
         shape = self.values[self.replay.network.loss].shape
-        seed = np.full(shape, self.replay.scale, self.dtype)
-        for name, d in self.swept(seed, self.own_handed_on):
+        for name, d in self.swept(np.full(shape, self.replay.scale), self.float64_handed_on):
             self.exact[name] = d
 
     def swept(
@@ -118,7 +116,7 @@ class Sweep:
                 if not left[name]:
                     yield name, RIGHT.receive(name, handed_on.pop(name))
 
-    def own_handed_on(self, node: Node, position: int, made: HandedOn) -> Array:
+    def float64_handed_on(self, node: Node, position: int, made: HandedOn) -> Array:
         """Return what a node hands on to an input, in the form that was seen."""
         _, (form, *_) = self.way(node, Quantity("derivative", node.inputs[position]))
         if form not in made:
@@ -158,16 +156,9 @@ class Sweep:
         ]
         return radii(RIGHT.receive(name, parts))
 
-    @property
-    def dtype(self) -> Any:
-        """The dtype that the reference sweeps in: the widest of the pass's own, and float32."""
-        used = {p.dtype for p in (self.replay.precision, *self.replay.precisions.values())}
-        return np.dtype(np.float64 if np.dtype(np.float64) in used else np.float32)
-
-    def gradients(self, name: str) -> tuple[Array, Array]:
-        """Return a gradient of the pass, and the reference's own, in float64."""
-        seen = self.replay.seen(Quantity("derivative", name))
-        return np.asarray(seen, np.float64), np.asarray(self.exact[name], np.float64)
+    def float64(self, quantity: Quantity) -> Array:
+        """Return what the pass computed, in float64."""
+        return np.asarray(self.replay.seen(quantity), np.float64)
 
     @property
     def again(self) -> bool:
@@ -204,7 +195,7 @@ class Sweep:
         return Ball.exact(self.values[name], p).read()
 
     def hands_on(self, node: Node, position: int, made: HandedOn) -> Ball:
-        """Return the ball of what a node hands on to an input, around what the sweep does.
+        """Return the ball of what a node hands on to an input, around what float64 gives.
 
         made: what it hands on to all of its inputs, which is made once for all that ask for it.
         """
@@ -254,7 +245,7 @@ class Sweep:
 
     @property
     def both(self) -> float:
-        """The errors of the pass and of the balls, which are in float64, relative to the pass's."""
+        """The error of the pass and of the float64 sweep together, relative to the pass's own."""
         used = (self.replay.precision, *self.replay.precisions.values())
         return 1 + FLOAT64.u / min(p.u for p in used)
 
@@ -352,9 +343,9 @@ class Sweep:
         return total
 
 
-def value_in(replay: Replay, dtype: Any, name: str) -> Array:
-    """Return a value that the pass computed, in the dtype of the reference's own sweep."""
-    return np.asarray(replay.seen(Quantity("value", name)), dtype)
+def in_float64(replay: Replay, name: str) -> Array:
+    """Return a value that the pass computed, in float64."""
+    return np.asarray(replay.seen(Quantity("value", name)), np.float64)
 
 
 def by(node: Node, form: str) -> Rules:

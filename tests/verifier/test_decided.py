@@ -162,6 +162,28 @@ def test_a_wide_ball_does_not_cancel() -> None:
     assert verdict(100.0) == "inside"
 
 
+def test_a_gradient_lost_to_underflow_is_no_zero() -> None:
+    """A zero that a wider range would not have is undecided end to end, however right its links."""
+    network = network_of(
+        Node("c", "scale", ("b",), {"factor": 1e30}),
+        Node("x", "concatenate", ("a", "c"), {"axis": 0}),
+        Node("y", "multiply", ("x", "s")),
+        Node("z", "multiply", ("y", "s")),
+        Node("E", "sum", ("z",)),
+        a=np.array([1.0]),
+        b=np.array([1e-30]),
+        s=np.array([1.0, 1e-25]),
+    )
+    leaves = network.leaves(lambda a: np.asarray(a, "float32"))
+    with np.errstate(under="ignore"):
+        trace = backprop(network, leaves)
+    certificate = certify(network, leaves, trace, "float32", plain=trace)
+    found = {one.quantity.of: one.verdict for one in certificate.end_to_end}
+
+    assert trace.gradients["b"].tolist() == [0.0]  # though it is 1e-20
+    assert (found["a"], found["b"]) == ("inside", "undecided")
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16", "float16"])
 def test_exact_zeros_are_green(precision: str) -> None:
     """What is multiplied by zero is zero, without rounding: dead units and masks are decided."""
