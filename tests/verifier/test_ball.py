@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import erf
 
+from backproof.reference.numbers import sum_rules
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import enclosure, exact, rational, workprec
 from backproof.reference.numbers.precision import (
@@ -185,6 +186,13 @@ def test_any_order_of_summation(p: Precision, n: int) -> None:
     assert ball.contains(float(sum(map(Fraction, x.astype(float).tolist()))))
 
 
+@pytest.fixture(params=["bounds in float64", "bounds in float32"])
+def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute the bounds of all products in one way: without this, large ones are in float32."""
+    monkeypatch.setattr(sum_rules, "LARGE", 0 if "32" in request.param else np.inf)
+
+
+@pytest.mark.usefixtures("bounds")
 @pytest.mark.parametrize("n", [1, 64, 10_000])
 @EVERY
 def test_inner_products(p: Precision, n: int) -> None:
@@ -262,8 +270,9 @@ def test_underflow(p: Precision, name: str) -> None:
     assert wide.contains(flush).all()
 
 
+@pytest.mark.usefixtures("bounds")
 def test_products_of_extreme_sizes() -> None:
-    """Bounds computed in float32 hold above and below float32's range too."""
+    """Bounds of products hold above and below float32's range, too."""
     for scale in (2.0**-500, 2.0**-140, 2.0**140, 2.0**500):
         a = np.array([[1.0, 2.0**-130, 3.0]]) * scale
         b = np.array([[1 / 3], [2.0**-20], [-1 / 3]])
@@ -279,7 +288,7 @@ def test_products_of_extreme_sizes() -> None:
 @pytest.mark.parametrize("taken", [slice(0, 2), [0, 1]], ids=["a view", "a copy"])
 def test_products_of_what_is_written_in_between(taken: Any) -> None:
     """A bound is of the entries as they are: of an array that is written, and of parts of it."""
-    side = 256  # so large that bounds are computed in float32
+    side = 256  # so large that bounds are computed in float32, once
     ones = Ball.exact(np.ones((side, side)), FLOAT64)
     whole = np.zeros_like(ones)
     whole[...] = ones
@@ -287,8 +296,12 @@ def test_products_of_what_is_written_in_between(taken: Any) -> None:
     _ = before @ ones
     part = whole[taken]
     whole[0] = 1000 * ones[0]
+    after = whole[taken]
+    added = np.zeros_like(ones)
+    _ = added @ ones
+    np.add.at(added, [0], ones[:1])
 
-    for ball in (whole, part, whole[taken]):
+    for ball in (whole, part, after, added):
         product = ball @ ones
         again = Ball(ball.mid.copy(), ball.rad, FLOAT64) @ ones
         assert np.array_equal(product.rad, again.rad)
@@ -732,6 +745,7 @@ def test_zero_times_a_number_is_exactly_zero(p: Precision, rad: Any) -> None:
             assert not np.any(ball.rad)
 
 
+@pytest.mark.usefixtures("bounds")
 @EVERY
 def test_products_of_which_one_factor_is_zero(p: Precision) -> None:
     """An entry of a matrix product is exactly zero where every term has a factor that is zero."""
