@@ -59,7 +59,7 @@ LIKE = ("_as", "to", "copy", "broadcast_tensors")
 NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
 """The functions that return the numbers of a tensor as something else than a tensor."""
 
-READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError)
+READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 """What a reader raises where it does not know a call, or where the call is not what it expects."""
 
 
@@ -210,7 +210,7 @@ class Recorder(TorchFunctionMode):
                 if not name_of(seen.function).endswith(LIKE):
                     all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
             except READING as error:
-                calls, reason = None, str(error)
+                calls, reason = None, str(error).partition("\n")[0]
         with self.graph.before(names):
             operands = [*tensors_of(args, named)]
             if seen.function is torch.autograd.grad:  # it depends on all that was computed

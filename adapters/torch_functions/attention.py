@@ -1,5 +1,6 @@
 """Softmax and attention."""
 
+from collections.abc import Iterator
 from math import sqrt
 from typing import Any
 
@@ -37,7 +38,7 @@ def axis(x: Tensor, dim: int | None) -> dict[str, int]:
 
 @reads("scaled_dot_product_attention")
 def attention(
-    _: Seen,
+    of: Seen,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -53,14 +54,17 @@ def attention(
 
     mask: the dropout of the weights. PyTorch takes no `attn_mask` beside `is_causal`.
     """
-    if query.dim() < len("HTD"):
+    if min(query.dim(), key.dim(), value.dim()) < len("HTD"):
         raise NotKnown("no axis of heads")
     seen, bias = hidden(attn_mask)
     blind = np.asarray(False) if seen is None else ~seen.any(-1, keepdims=True)  # noqa: FBT003
     if blind.any():
         seen = seen | blind  # what such a row gives is written over: it is zero
     tensors = (query, key, value, *bias)
+    spread = [*broadcast(of.result, tensors[:3], enable_gqa)]
     if dropout_p:
+        if spread:
+            raise NotKnown("dropout, and operands that broadcast")
         if is_causal:
             seen = earlier(np.empty((query.shape[-2], key.shape[-2])))
         steps = with_dropout(query, key, bias, seen, scale)
@@ -68,11 +72,26 @@ def attention(
     else:
         options = {"causal": is_causal, "seen": seen, "scale": scale}
         given = {k: v for k, v in options.items() if v is not None}
-        steps = [("attention", (*range(len(tensors)),), given)]
+        places = [*range(len(tensors))]
+        for i, (_, (place,), _) in enumerate(spread):
+            places[place] = i - len(spread)
+        steps = [*spread, ("attention", (*places,), given)]
     if blind.any():
         steps.append(("masked_fill", (-1,), {"mask": blind, "value": 0}))
     (op, _, first), *others = steps
     return made_of("attention of parts", tensors, *steps) if others else Call(op, tensors, first)
+
+
+def broadcast(y: Tensor, tensors: Any, enable_gqa: bool) -> Iterator[Any]:
+    """Yield a step for each of q, k, v that has fewer examples or heads than the result.
+
+    enable_gqa: whether keys and values may have fewer heads than queries, which share them.
+    """
+    for place, t in enumerate(tensors):
+        heads = t.shape[-3] if enable_gqa else y.shape[-3]
+        shape = (*y.shape[:-3], heads, *t.shape[-2:])
+        if t.shape != shape:
+            yield ("expand", (place,), {"shape": shape})
 
 
 def hidden(attn_mask: Tensor | None) -> tuple[Any, tuple[Any, ...]]:

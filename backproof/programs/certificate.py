@@ -223,9 +223,9 @@ class ProgramCertificate(Certificate):
             yield f"    found     {link.seen!r}"
             outside = f"{link.outside:,} of {link.entries:,} entries outside"
             yield f"    ball      {outside}, {link.share:.3g} radii off"
-        if link.verdict == "undecided":
+        if link.verdict == "undecided" and not link.problem:
             yield f"    remedy    {remedy(link, self.scale)}"
-        elif self.diagnosis:
+        if link.verdict != "undecided" and self.diagnosis:
             yield f"    diagnosis {self.diagnosis.removesuffix(f': {link}')}"
         if others:
             yield f"    others    {others} more, also {link.verdict}"

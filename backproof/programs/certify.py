@@ -37,7 +37,7 @@ Spread = Callable[[Replay], Iterator[Link]]
 """Yields the links of a replay in any order, each judged wherever it may be. Raises Failed."""
 
 
-class Failed(Exception):
+class Failed(ValueError):
     """The reference's op does not take a node's operands: (the node's name, what it raised)."""
 
 

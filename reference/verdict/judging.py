@@ -104,11 +104,8 @@ def judged(
         found = decided(first, seen, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
         if found:
             return found
-    infinite = ~np.isfinite(seen)
-    if np.any(infinite) and np.any(infinite := infinite & ~ball.contains(seen)):
-        index = tuple(map(int, np.argwhere(infinite)[0]))
-        problem = f"expected a finite number, found {seen[index]}"
-        return replace(first, verdict="refuted", index=index, problem=problem)
+    if found := of_no_numbers(first, seen, ball):
+        return found
     undecided = replace(first, verdict="undecided") if first.share <= 1 else None
     for link in held(first, seen, ways(), terms):
         if link.verdict == "inside":
@@ -119,6 +116,27 @@ def judged(
         return undecided or replace(first, verdict="undecided")
     refuted = replace(first, verdict="refuted")
     return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
+
+
+def of_no_numbers(first: Link, seen: Array, ball: Ball) -> Link | None:
+    """Return the verdict on an array whose infinities, or NaN, lie outside its ball; else None.
+
+    Such an entry is refuted, unless the ball's midpoint is none either: that of infinity minus
+    infinity is NaN.
+    """
+    if np.all(np.isfinite(seen)) or not np.any(outside := ~ball.contains(seen)):
+        return None
+    infinite = outside & ~np.isfinite(seen)
+    unknown = np.isnan(ball.mid) | (np.isinf(ball.mid) & (radii(ball) > 0))
+    if np.any(refuted := infinite & ~unknown):
+        index = tuple(map(int, np.argwhere(refuted)[0]))
+        problem = f"expected a finite number, found {seen[index]}"
+        return replace(first, verdict="refuted", index=index, problem=problem)
+    if np.any(outside & ~infinite):
+        return None
+    index = tuple(map(int, np.argwhere(infinite)[0]))
+    problem = f"is {seen[index]}, where the formula gives no number"
+    return replace(first, verdict="undecided", index=index, problem=problem)
 
 
 def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:

@@ -347,6 +347,9 @@ ATTENTION: dict[str, Program] = {
     ),
     "lowest": lambda w: attend(w, attn_mask=torch.full((4, 4), torch.finfo(w.dtype).min).triu(1)),
     "scale": lambda w: attend(w, scale=0.3),
+    "broadcast": lambda w: F.scaled_dot_product_attention(
+        w.view(2, 2, 4), w.view(2, 1, 2, 4), w.view(2, 1, 2, 4)
+    ),
     "groups": lambda w: attend(w, enable_gqa=True, groups=2),
     "dropout": lambda w: attend(w, dropout_p=0.4),
     "causal dropout": lambda w: attend(w, dropout_p=0.4, is_causal=True),

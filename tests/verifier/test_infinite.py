@@ -1,5 +1,7 @@
 """Infinities that are known, such as the fill of a mask, are numbers; those of overflow are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,28 @@ def test_an_infinity_for_a_number_is_refuted(precision: str) -> None:
 
     assert (refuted.name, refuted.index) == ("scores", (2, 0))
     assert refuted.problem == "expected a finite number, found -inf"
+
+
+@EVERY
+@pytest.mark.parametrize("wrong", [0.25, np.inf, None])
+def test_a_row_that_is_masked_whole_is_undecided(wrong: float | None, precision: str) -> None:
+    """NaN is undecided where it is NaN on paper; another number there, or elsewhere, is refuted."""
+    network = masked("softmax")
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    (filled, *others), hidden = network.nodes, LATER | [[False], [True], [False]]
+    filled = replace(filled, options={**filled.options, "mask": hidden})
+    network = replace(network, nodes=(filled, *others))
+    with np.errstate(invalid="ignore"):
+        trace = backprop(network, leaves)
+    if wrong:
+        trace.values["p"][0, 0] = wrong
+    with np.errstate(invalid="ignore"):
+        links = {link.name: link for link in certify(network, leaves, trace, precision).links}
+
+    assert np.isnan(trace.values["p"][1]).all()
+    assert links["p"].verdict == ("refuted" if wrong else "undecided")
+    if not wrong:
+        assert links["p"].problem == "is nan, where the formula gives no number"
 
 
 def test_what_overflows_is_not_known() -> None:

@@ -181,6 +181,29 @@ def test_an_entry_is_not_taken_twice() -> None:
         calls.READERS["topk"](seen, x, 2)
 
 
+def test_a_fault_that_does_not_fit_explains_nothing() -> None:
+    """Attention of fewer queries than keys is refuted, though faults take as many of both."""
+
+    def program(w: Any) -> Any:
+        with models.Halving("scaled_dot_product_attention"):
+            q, k = w[:2].view(1, 1, 2, 4), w.view(1, 1, 4, 4)
+            return F.scaled_dot_product_attention(q, k, k)
+
+    assert certified(program).refuted is not None
+
+
+def test_a_reader_that_fails_costs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that cannot be read is not known, whatever its reader raises; the program goes on."""
+
+    def divides(*_: Any) -> Any:
+        return 1 // 0
+
+    monkeypatch.setitem(calls.READERS, "sin", divides)
+    certificate = certified(lambda w: w.sin())
+
+    assert [one.place.reason for one in certificate.unknown] == ["integer division or modulo by zero"]
+
+
 def test_a_wrong_scale_of_a_dropout_is_refuted() -> None:
     """What a dropout keeps is held to 1 / (1 - p), whatever the framework made of ones."""
     with models.Scaling("dropout", 1.5):
