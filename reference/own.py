@@ -11,6 +11,7 @@ from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.ops.special import asinh, zeta_
 
 
 def turned(op: Op) -> Op:
@@ -32,6 +33,8 @@ OWN: Mapping[str, Op] = {
     "cast": cast,
     "cholesky_of_whole": cholesky_of_whole,
     "linear": LINEAR,
+    "asinh": asinh,
+    "zeta": zeta_,
 }
 """Name -> op."""
 
@@ -43,6 +46,7 @@ QUOTIENTS = "cumprod' by quotients"
 QUOTIENT = "dy y / x"
 FROM_OUTPUT = "logaddexp' from the output"
 BY_DENSITY = "(log Phi)' from the output"
+BY_SQUARE = "f' from x^2"
 
 
 def by_quotients(op: Composed) -> Op:
@@ -96,11 +100,34 @@ def by_density(op: Composed) -> Op:
     return Op(op.forward, backward)
 
 
+SQUARED: Mapping[str, Callable[[Any], Any]] = {
+    "asin": lambda x: 1 / np.sqrt(1 - x * x),
+    "acos": lambda x: -1 / np.sqrt(1 - x * x),
+    "atanh": lambda x: 1 / (1 - x * x),
+    "acosh": lambda x: 1 / np.sqrt(x * x - 1),
+}
+"""Function -> its derivative, computed from x^2 (DLMF 4.24.7, 4.24.8, 4.40.3 and 4.40.5)."""
+
+
+def by_square(op: Composed) -> Op:
+    """Return an inverse function whose derivative is computed from x^2, which cancels near 1.
+
+    The operands of the composed op after the first are constants.
+    """
+    slope = SQUARED[op.network.name]
+
+    def backward(dy: Any, y: Any, x: Any, *constants: Any) -> tuple[Any, ...]:
+        return (dy * slope(x), *map(np.zeros_like, constants))
+
+    return Op(op.forward, backward)
+
+
 FORMS: Mapping[str, Callable[[Composed], Op]] = {
     QUOTIENTS: by_quotients,
     QUOTIENT: by_quotient,
     FROM_OUTPUT: from_output,
     BY_DENSITY: by_density,
+    BY_SQUARE: by_square,
 }
 """The name of a form -> from a composed op to this form of it: on paper it is the same."""
 

@@ -27,6 +27,7 @@ from backproof.adapters.torch_functions import (
     products,
     recurrent,
     reductions,
+    special,
 )
 from backproof.adapters.torch_functions.calls import (
     READERS,
@@ -46,7 +47,8 @@ __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writ
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, linear_algebra, losses, moving, norms, products, recurrent, reductions),
+    *(indexing, linear_algebra, losses, moving, norms, products, recurrent),
+    *(reductions, special),
 )
 """The files of rows, which register themselves."""
 

@@ -1,6 +1,6 @@
 """Arithmetic and elementary functions, entry by entry; activations; dropout; casts."""
 
-from math import log
+from math import log, pi
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from backproof.adapters.torch_functions.calls import (
     NotKnown,
     Seen,
     Tensor,
+    array,
     made_of,
     number,
     reads,
@@ -55,7 +56,12 @@ def mul(_: Seen, input: Any, other: Any) -> Call:
 @reads("div", "divide", "true_divide", "truediv")
 def div(_: Seen, input: Any, other: Any, *, rounding_mode: str | None = None) -> Call:
     if rounding_mode is not None:
-        raise NotKnown(f"rounding_mode={rounding_mode!r}")
+        a, b = (
+            np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x)
+            for x in (input, other)
+        )
+        found = np.floor_divide(a, b) if rounding_mode == "floor" else np.trunc(a / b)
+        return constant_of(found, input, other)
     return Call("divide", (number(input), number(other)))
 
 
@@ -93,10 +99,61 @@ def lerp(_: Seen, input: Tensor, end: Tensor, weight: Any) -> Call:
     return made_of("lerp", (input, end, number(weight)), *steps)
 
 
+@reads("remainder", "mod", "fmod")
+def remainder(seen: Seen, input: Any, other: Any) -> Call:
+    """Read it as x - n y, where n is an integer."""
+    x, y = number(input), number(other)
+    wide = [torch.as_tensor(t).detach().double() for t in (x, y)]
+    n = ((wide[0] - seen.result.detach()) / wide[1]).round()
+    if not (n.abs() < 1 / torch.finfo(seen.result.dtype).eps).all():
+        raise NotKnown("a quotient of more digits than the precision has")
+    return made_of("remainder", (x, y, array(n)), ("multiply", (1, 2)), ("subtract", (0, -1)))
+
+
+@reads("frac")
+def frac(_: Seen, input: Tensor) -> Call:
+    return Call("subtract", (input, array(input.detach().trunc())))
+
+
+@reads("copysign")
+def copysign(_: Seen, input: Any, other: Any) -> Call:
+    """Read it as a product with 1, -1, or at zero 0, and what other hands on as zero."""
+    signs = torch.copysign(torch.ones_like(input), other) * input.detach().sign()
+    still = ("scale", (1,), {"factor": 0.0})
+    steps = ("multiply", (0, 2)), still, ("add", (-2, -1))
+    return made_of("copysign", (input, number(other), array(signs.detach())), *steps)
+
+
+@reads("ldexp")
+def ldexp(_: Seen, input: Tensor, other: Tensor) -> Call:
+    """Read it as x 2^y."""
+    power = ("scale", (1,), {"factor": log(2)}), ("exp", (-1,)), ("multiply", (0, -1))
+    if other.requires_grad:
+        return made_of("ldexp", (input, other), *power)
+    return Call("multiply", (input, array(torch.exp2(other).to(input.dtype))))
+
+
+@reads("frexp")
+def frexp(seen: Seen, input: Tensor) -> list[Any]:
+    """Read the mantissa as x 2^-n."""
+    _, n = seen.result
+    return [Call("multiply", (input, array(torch.exp2(-n.to(input.dtype)))))]
+
+
+@reads("deg2rad")
+def deg2rad(_: Seen, input: Tensor) -> Call:
+    return Call("scale", (input,), {"factor": pi / 180})
+
+
+@reads("rad2deg")
+def rad2deg(_: Seen, input: Tensor) -> Call:
+    return Call("scale", (input,), {"factor": 180 / pi})
+
+
 # Powers.
 
 
-@reads("pow")
+@reads("pow", "float_power")
 def pow_(_: Seen, input: Any, exponent: Any) -> Call:
     if isinstance(exponent, bool | int | float):
         return Call("power", (input,), {"exponent": exponent})
@@ -128,121 +185,6 @@ def log10(_: Seen, input: Tensor) -> Call:
 @reads("exp2")
 def exp2(seen: Seen, input: Tensor) -> Call:
     return rpow(seen, input, 2)
-
-
-@reads("tan")
-def tan(_: Seen, input: Tensor) -> Call:
-    return made_of("tan", (input,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
-
-
-@reads("arctan2")
-def arctan2(_: Seen, input: Tensor, other: Tensor) -> Call:
-    return Call("atan2", (input, other))
-
-
-@reads("atan", "arctan")
-def atan(_: Seen, input: Tensor) -> Call:
-    return made_of("atan", (input, number(1)), ("atan2", (0, 1)))
-
-
-ROOT = ("subtract", (1, 0)), ("add", (1, 0)), ("multiply", (-2, -1)), ("sqrt", (-1,))
-"""The steps to sqrt((1 - x)(1 + x)): beside x, the other side of a triangle in a circle."""
-
-
-@reads("asin", "arcsin")
-def asin(_: Seen, input: Tensor) -> Call:
-    return made_of("asin", (input, number(1)), *ROOT, ("atan2", (0, -1)))
-
-
-@reads("acos", "arccos")
-def acos(_: Seen, input: Tensor) -> Call:
-    return made_of("acos", (input, number(1)), *ROOT, ("atan2", (-1, 0)))
-
-
-# Hyperbolic functions, and logarithms of sums, by steps that cancel nowhere but at a true zero.
-
-
-def halved(name: str, input: Tensor, *found: Any) -> Call:
-    """Return a call of half of what the steps make of a number and of its negative."""
-    return made_of(name, (input,), ("negative", (0,)), *found, ("scale", (-1,), {"factor": 0.5}))
-
-
-@reads("sinh")
-def sinh(_: Seen, input: Tensor) -> Call:
-    return halved("sinh", input, ("expm1", (0,)), ("expm1", (-2,)), ("subtract", (-2, -1)))
-
-
-@reads("cosh")
-def cosh(_: Seen, input: Tensor) -> Call:
-    return halved("cosh", input, ("exp", (0,)), ("exp", (-2,)), ("add", (-2, -1)))
-
-
-@reads("atanh", "arctanh")
-def atanh(_: Seen, input: Tensor) -> Call:
-    return halved("atanh", input, ("log1p", (0,)), ("log1p", (-2,)), ("subtract", (-2, -1)))
-
-
-@reads("acosh", "arccosh")
-def acosh(_: Seen, input: Tensor) -> Call:
-    """Read it as log(x + sqrt((x - 1)(x + 1)))."""
-    if (input <= 1).any():
-        raise NotKnown("numbers that are not all above 1")
-    root = ("subtract", (0, 1)), ("add", (0, 1)), ("multiply", (-2, -1)), ("sqrt", (-1,))
-    return made_of("acosh", (input, number(1)), *root, ("add", (0, -1)), ("log", (-1,)))
-
-
-@reads("logit", "special_logit")
-def logit(_: Seen, input: Tensor, eps: float | None = None) -> Call:
-    """Read it as log(x) - log(1 - x), of numbers that are not clamped."""
-    low = eps or 0.0
-    if ((input <= low) | (input >= 1 - low)).any():
-        raise NotKnown("numbers that are clamped, or not all between 0 and 1")
-    steps = ("log", (0,)), ("negative", (0,)), ("log1p", (-1,)), ("subtract", (-3, -1))
-    return made_of("logit", (input,), *steps)
-
-
-@reads("logaddexp")
-def logaddexp(_: Seen, input: Tensor, other: Tensor) -> Call:
-    """Read it as b + log(1 + e^(a - b))."""
-    steps = ("subtract", (0, 1)), ("softplus", (-1,)), ("add", (-1, 1))
-    return made_of("logaddexp", (input, other), *steps)
-
-
-@reads("hypot")
-def hypot(_: Seen, input: Tensor, other: Tensor) -> Call:
-    if ((input == 0) & (other == 0)).any():
-        raise NotKnown("the length of zero, which has no derivative")
-    steps = ("multiply", (0, 0)), ("multiply", (1, 1)), ("add", (-2, -1)), ("sqrt", (-1,))
-    return made_of("hypot", (input, other), *steps)
-
-
-@reads("erfc", "special_erfc")
-def erfc(_: Seen, input: Tensor) -> Call:
-    return made_of("erfc", (input, number(1)), ("erf", (0,)), ("subtract", (1, -1)))
-
-
-def of_positive(op: str, input: Tensor) -> Call:
-    """Return a function of the gamma function. Raises NotKnown where it has poles, and below."""
-    if (input <= 0).any():
-        raise NotKnown("numbers that are not all positive")
-    return Call(op, (input,))
-
-
-@reads("lgamma", "special_gammaln")
-def lgamma(_: Seen, input: Tensor) -> Call:
-    return of_positive("lgamma", input)
-
-
-@reads("digamma", "special_digamma", "special_psi")
-def digamma(_: Seen, input: Tensor) -> Call:
-    return of_positive("digamma", input)
-
-
-@reads("erfinv", "special_erfinv")
-def erfinv(_: Seen, input: Tensor) -> Call:
-    if (input.abs() >= 1).any():
-        raise NotKnown("numbers that are not all between -1 and 1")
-    return Call("erf_inv", (input,))
 
 
 @reads("square")
@@ -309,13 +251,21 @@ def dropout(
 # Steps, whose derivative is zero.
 
 
+def constant_of(found: Any, *operands: Any) -> Call:
+    """Return the call of a function that is `found`, and hands on zeros to its operands."""
+    tensors = [number(x) for x in operands]
+    steps: list[Any] = []
+    for i in range(len(tensors)):
+        still = ("scale", (i,), {"factor": 0.0})
+        steps += [still, ("add", (-1, -2 if i else len(tensors)))]
+    return made_of("step", (*tensors, found), *steps)
+
+
 def step(f: Any) -> Any:
     """Return the reader of a function that is constant but for jumps."""
 
     def read(_: Seen, input: Tensor) -> Call:
-        found = f(input.detach().cpu().double().numpy())
-        still = ("scale", (0,), {"factor": 0.0})
-        return made_of("step", (input, found), still, ("add", (-1, 1)))
+        return constant_of(f(input.detach().cpu().double().numpy()), input)
 
     return read
 
@@ -323,8 +273,22 @@ def step(f: Any) -> Any:
 STEPS = {"sgn": "sign", "fix": "trunc"}
 """Other names of PyTorch's for steps."""
 
-for name in ("sign", "sgn", "floor", "ceil", "trunc", "fix", "round"):
+for name in ("sign", "sgn", "floor", "ceil", "trunc", "fix"):
     reads(name)(step(getattr(np, STEPS.get(name, name))))
+
+
+@reads("round")
+def round_(_: Seen, input: Tensor, *, decimals: int = 0) -> Call:
+    """Read it as it is computed, in the precision of the input."""
+    scale, x = 10.0 ** abs(decimals), input.detach()
+    if decimals < 0:
+        return constant_of(array((x / scale).round() * scale), input)
+    return constant_of(array((x * scale).round() / scale if decimals else x.round()), input)
+
+
+@reads("angle")
+def angle(_: Seen, input: Tensor) -> Call:
+    return constant_of(np.where(array(input.detach() < 0), pi, 0.0), input)
 
 
 # Casts and copies.

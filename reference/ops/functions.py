@@ -92,7 +92,7 @@ def zeta(s: int, x: Array) -> Array:
     """
     if is_object(x):
         return np.frompyfunc(lambda ball: type(ball)(s).zeta(ball), 1, 1)(x)
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray | np.generic):
         return special.zeta(s, x)
     return x.__array_function__(zeta, (type(x),), (s, x), {})  # SciPy's is no ufunc
 

@@ -35,6 +35,26 @@ def atan2_backward(dy: Array, y: Array, a: Array, b: Array) -> tuple[Array, Arra
     return sum_to_shape(dy * (b / square), a.shape), sum_to_shape(-(dy * (a / square)), b.shape)
 
 
+def asinh_forward(x: Array) -> Array:
+    """Return the number whose hyperbolic sine is x."""
+    return np.arcsinh(x)
+
+
+def asinh_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx = dy / sqrt(1 + x^2) (DLMF 4.40.1)."""
+    return (dy / np.sqrt(1 + x * x),)
+
+
+def zeta_forward(x: Array, *, s: int) -> Array:
+    """Return Hurwitz's zeta function, the sum of 1 / (x + k)^s over k >= 0, x > 0 and s > 1."""
+    return zeta(s, x)
+
+
+def zeta_backward(dy: Array, y: Array, x: Array, *, s: int) -> tuple[Array]:
+    """Return dx = -dy s zeta(s + 1, x) (DLMF 25.11.17)."""
+    return (-(dy * (s * zeta(s + 1, x))),)
+
+
 def erf_inv_forward(x: Array) -> Array:
     """Return the number whose erf is x, -1 < x < 1."""
     return erf_inv(x)
@@ -127,6 +147,8 @@ def digamma_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
 
 
 atan2 = Op(atan2_forward, atan2_backward)
+asinh = Op(asinh_forward, asinh_backward)
+zeta_ = Op(zeta_forward, zeta_backward)
 erf_inv_ = Op(
     erf_inv_forward,
     erf_inv_backward,

@@ -151,6 +151,16 @@ ARITHMETIC: dict[str, Program] = {
     "in place": lambda w: written(w, lambda x, y: x.mul_(y).add_(1).sub_(y).div_(2).neg_().exp_()),
     "operators in place": augmented,
     "out": lambda w: torch.mul(w.detach(), 2, out=torch.empty(4, 4)) * w,
+    "remainders": lambda w: torch.remainder(w, 0.3) + torch.fmod(w, positive(w)) + w % 2,
+    "rounded quotients": lambda w: (
+        torch.div(w, 0.3, rounding_mode="floor") + w.div(positive(w), rounding_mode="trunc") + w
+    ),
+    "rounded": lambda w: torch.round(w, decimals=1) + w.round(decimals=-1) + w.frac(),
+    "signs": lambda w: torch.copysign(w, w.T) * torch.copysign(w, -1.0) + torch.angle(w),
+    "powers of two": lambda w: torch.ldexp(w, torch.tensor(3)) + torch.ldexp(w, w.T),
+    "mantissa": lambda w: torch.frexp(w).mantissa * w,
+    "degrees": lambda w: torch.deg2rad(w) + torch.rad2deg(w),
+    "float_power": lambda w: torch.float_power(positive(w), 1.5),
 }
 
 
@@ -336,6 +346,20 @@ ACTIVATIONS: dict[str, Program] = {
     "log_softmax": lambda w: F.log_softmax(w, dim=0) * w.log_softmax(-1, dtype=torch.float32),
 }
 
+SPECIAL: dict[str, Program] = {
+    "asinh": lambda w: torch.asinh(w * 30),
+    "near one": lambda w: sum(f(1 - w.tanh() ** 2 / 64) for f in (torch.asin, torch.acos)),
+    "beside one": lambda w: torch.atanh(1 - positive(w) / 64) + torch.acosh(1 + positive(w) / 64),
+    "logaddexp2": lambda w: torch.logaddexp2(w, w.T),
+    "clamped logit": lambda w: torch.logit(w.sigmoid(), 0.25) * w.sigmoid().logit(eps=0.01),
+    "xlogy": lambda w: torch.xlogy(w, positive(w)) * torch.special.xlog1py(2.0, positive(w)),
+    "entr": lambda w: torch.special.entr(positive(w)),
+    "sinc": lambda w: torch.sinc(w.relu() * w),
+    "ndtr": lambda w: torch.special.ndtr(w) * torch.special.ndtri(w.sigmoid()),
+    "polygamma": lambda w: torch.polygamma(2, positive(w)) * positive(w).polygamma(1),
+    "polygamma 0": lambda w: torch.special.polygamma(0, positive(w)),
+    "mvlgamma": lambda w: torch.mvlgamma(positive(w) + 1, 3),
+}
 ATTENTION: dict[str, Program] = {
     "causal": lambda w: attend(w, is_causal=True),
     "all": attend,
@@ -480,6 +504,7 @@ FAMILIES = {
     "products": PRODUCTS,
     "hyperbolic": HYPERBOLIC,
     "activations": ACTIVATIONS,
+    "special": SPECIAL,
     "attention": ATTENTION,
     "images": IMAGES,
     "norms": NORMS,
