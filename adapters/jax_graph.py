@@ -10,7 +10,7 @@ import numpy as np
 
 from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
-from backproof.adapters.recording import NotRecorded
+from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.composed import composed
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
@@ -77,8 +77,9 @@ class Graph:
             refuse(self.program.avals[key].dtype, step.place)
         try:
             calls = self.calls(step)
-        except NotKnown as why:
-            place = replace(step.place, reason=step.place.reason or str(why))
+        except (NotKnown, *UNREAD) as why:
+            reason = str(why).partition("\n")[0]
+            place = replace(step.place, reason=step.place.reason or reason)
             step = replace(step, place=place)
             calls = None
         for i, key in enumerate(step.results):

@@ -13,6 +13,10 @@ class NotRecorded(Exception):
     """A program cannot be certified at all; the message says why, and what to do."""
 
 
+UNREAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What the reader of a call raises that is not what it expects: such a call is not known."""
+
+
 def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
     """Raise NotRecorded where something else than an op is given for a function."""
     for one, op in known.items():

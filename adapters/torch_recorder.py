@@ -19,7 +19,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import NotRecorded, Place
+from backproof.adapters.recording import UNREAD, NotRecorded, Place
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -58,17 +58,6 @@ LIKE = ("_as", "to", "copy", "broadcast_tensors")
 
 NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
 """The functions that return the numbers of a tensor as something else than a tensor."""
-
-READING = (
-    NotKnown,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-)
-"""What a reader raises where it does not know a call, or where the call is not what it expects."""
 
 
 class Recorder(TorchFunctionMode):
@@ -217,7 +206,7 @@ class Recorder(TorchFunctionMode):
                 calls = reader(seen, *args, **named)
                 if not name_of(seen.function).endswith(LIKE):
                     all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
-            except READING as error:
+            except (NotKnown, *UNREAD) as error:
                 calls, reason = None, str(error).partition("\n")[0]
         with self.graph.before(names):
             operands = [*tensors_of(args, named)]

@@ -16,6 +16,7 @@ from backproof.adapters.jax_primitives.calls import (
     reads,
 )
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import OWN
 
 SAME = {
     "add": "add",
@@ -154,6 +155,27 @@ def hyperbolic(seen: Seen, x: Operand) -> Call:
     exponentials = ("exp", (0,)), ("negative", (0,)), ("exp", (-1,))
     half = ("scale", (-1,), {"factor": 0.5})
     return made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+
+
+@reads("asinh")
+def asinh(_: Seen, x: Operand) -> Call:
+    return Call("asinh", (x,), own=OWN["asinh"])
+
+
+@reads("acosh")
+def acosh(_: Seen, x: Operand) -> Call:
+    """Read it as log(x + sqrt((x - 1)(x + 1)))."""
+    if (x.read() <= 1).any():
+        raise NotKnown("numbers that are not all above 1")
+    root = ("subtract", (0, 1)), ("add", (0, 1)), ("multiply", (-2, -1)), ("sqrt", (-1,))
+    return made_of("acosh", (x, number(1, x)), *root, ("add", (0, -1)), ("log", (-1,)))
+
+
+@reads("atanh")
+def atanh(_: Seen, x: Operand) -> Call:
+    """Read it as (log(1 + x) - log(1 - x)) / 2."""
+    steps = ("log1p", (0,)), ("negative", (0,)), ("log1p", (-1,)), ("subtract", (-3, -1))
+    return made_of("atanh", (x,), *steps, ("scale", (-1,), {"factor": 0.5}))
 
 
 @reads("cbrt")

@@ -103,6 +103,11 @@ class Precision:
         """NumPy's dtype of this format."""
         return np.dtype(self.name)
 
+    @property
+    def largest(self) -> float:
+        """The largest finite number, (2 - 2u) 2^e, where 2^(1 - e) is the smallest normal one."""
+        return (2 - 2 * self.u) * 2.0 ** (1 - self.exponent)
+
     def ulps(self, n: float) -> float:
         """Return n units in the last place as a relative error: one ulp of y is at most 2u|y|."""
         return 2 * n * self.u

@@ -121,21 +121,26 @@ def judged(
 def of_no_numbers(first: Link, seen: Array, ball: Ball) -> Link | None:
     """Return the verdict on an array whose infinities, or NaN, lie outside its ball; else None.
 
-    Such an entry is refuted, unless the ball's midpoint is none either: that of infinity minus
-    infinity is NaN.
+    Such an entry is refuted, unless the precision has no number as large as the one expected, or
+    the formula gives none: infinity minus infinity is NaN.
     """
     if np.all(np.isfinite(seen)) or not np.any(outside := ~ball.contains(seen)):
         return None
-    infinite = outside & ~np.isfinite(seen)
-    unknown = np.isnan(ball.mid) | (np.isinf(ball.mid) & (radii(ball) > 0))
-    if np.any(refuted := infinite & ~unknown):
-        index = tuple(map(int, np.argwhere(refuted)[0]))
+    infinite, rad = outside & ~np.isfinite(seen), radii(ball)
+    size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
+    too_large = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid))
+    too_large &= size > PRECISIONS[first.precision].largest
+    refuted = infinite & ~too_large & ~np.isnan(ball.mid)
+    if not np.any(refuted) and np.any(outside & ~infinite):
+        return None
+    index = tuple(map(int, np.argwhere(refuted if np.any(refuted) else infinite)[0]))
+    if np.any(refuted):
         problem = f"expected a finite number, found {seen[index]}"
         return replace(first, verdict="refuted", index=index, problem=problem)
-    if np.any(outside & ~infinite):
-        return None
-    index = tuple(map(int, np.argwhere(infinite)[0]))
-    problem = f"is {seen[index]}, where the formula gives no number"
+    why = (
+        f"the number overflows {first.precision}" if too_large[index] else "the formula gives none"
+    )
+    problem = f"is {seen[index]}, as {why}"
     return replace(first, verdict="undecided", index=index, problem=problem)
 
 

@@ -313,14 +313,18 @@ class Replay:
         """Return the balls of what a node hands on to its inputs, in their order."""
         dy = self.operand(Quantity("derivative", node.name), p)
         handed_on = rules.hands_on(node, dy, self.known(node, p))
-        pairs = zip(node.inputs, handed_on, strict=True)
-        return tuple(self.arrived(d, self.of(node.name), self.of(name)) for name, d in pairs)
+        own, pairs = self.of(node.name), zip(node.inputs, handed_on, strict=True)
+        return tuple(self.arrived(d, own, self.of(name), p) for name, d in pairs)
 
-    def arrived(self, d: Any, own: Precision, of: Precision) -> Any:
-        """Return what a node of a precision hands on, as an input of another one receives it."""
+    def arrived(self, d: Any, own: Precision, of: Precision, p: Precision) -> Any:
+        """Return what a node of a precision hands on, as an input of another one receives it.
+
+        p: the precision of the node's steps.
+        """
         d = self.rounded(d, own)
         if own == of or not isinstance(d, Ball):
             return d
+        of = of.flushing() if p.flushes else of
         return d.into(of) if own.digits > of.digits else Ball(d.mid, d.rad, of)
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:

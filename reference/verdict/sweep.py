@@ -208,7 +208,7 @@ class Sweep:
         own, of = replay.of(node.name), replay.of(name)
 
         def off(balls: Iterable[Ball]) -> Array:
-            return self.off(replay.arrived(d, own, of) for d in balls)
+            return self.off(replay.arrived(d, own, of, p) for d in balls)
 
         mid, rad = found[0].mid, off(found)
         for ball in zeroed:

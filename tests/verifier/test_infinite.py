@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -111,7 +112,34 @@ def test_a_row_that_is_masked_whole_is_undecided(wrong: float | None, precision:
     assert np.isnan(trace.values["p"][1]).all()
     assert links["p"].verdict == ("refuted" if wrong else "undecided")
     if not wrong:
-        assert links["p"].problem == "is nan, where the formula gives no number"
+        assert links["p"].problem == "is nan, as the formula gives none"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_largest_number(precision: str) -> None:
+    """The largest number of a precision is that of its dtype."""
+    p = PRECISIONS[precision]
+
+    assert p.largest == float(ml_dtypes.finfo(p.dtype).max)
+
+
+@EVERY
+@pytest.mark.parametrize("wrong", [None, (0, -np.inf), (1, np.inf)])
+def test_an_overflow_is_undecided(wrong: tuple[int, float] | None, precision: str) -> None:
+    """A product that is too large for the precision is infinite; with the wrong sign it is not."""
+    large = PRECISIONS[precision].largest
+    nodes = (Node("y", "multiply", ("x", "x")), Node("E", "sum", ("y",)))
+    network = Network("overflow", {"x": np.array([large, 2.0])}, {}, nodes, frozenset())
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    with np.errstate(over="ignore"):
+        trace = backprop(network, leaves)
+    if wrong:
+        trace.values["y"][wrong[0]] = wrong[1]
+    (first, *_) = certify(network, leaves, trace, precision).links
+
+    assert (first.name, first.verdict) == ("y", "refuted" if wrong else "undecided")
+    if not wrong:
+        assert first.problem == f"is inf, as the number overflows {precision}"
 
 
 def test_what_overflows_is_not_known() -> None:

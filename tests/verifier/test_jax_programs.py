@@ -256,6 +256,27 @@ def test_several_arguments_may_hold_parameters() -> None:
     assert certificate.proven == ("a", "b/0")
 
 
+def test_a_cast_flushes_what_underflows() -> None:
+    """A gradient that a cast makes smaller than normal numbers may become zero."""
+    with jax.enable_x64(True):  # noqa: FBT003
+        weights, x = jnp.array([1.0, 1e-44]), jnp.ones(2, jnp.float32)
+        certificate = bj.certify(lambda x: jnp.sum(x.astype(jnp.float64) * weights), x)
+
+    assert certificate.holds, certificate
+
+
+def test_a_reader_that_fails_costs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A primitive that cannot be read is not known, whatever its reader raises."""
+
+    def divides(*_: Any) -> Any:
+        return 1 // 0
+
+    monkeypatch.setitem(jax_calls.READERS, "sin", divides)
+    (unknown,) = bj.certify(lambda x: jnp.sum(jnp.sin(x)), jnp.ones(2)).unknown
+
+    assert unknown.place.reason == "integer division or modulo by zero"
+
+
 def many(p: Any, x: Any) -> Any:
     """Return a number that most primitives have a part in."""
     a, b = p["a"], p["b"]  # (3, 4) and (4, 2)
@@ -272,6 +293,7 @@ def many(p: Any, x: Any) -> Any:
         lax.reduce_window(a, 0.0, lax.add, (2, 2), (1, 1), "SAME") + jnp.sign(a) * a,
         lax.pad(a, 0.5, ((0, 0, 1), (-1, 0, 1)))[::2, ::2] ** 2 @ jnp.ones((3, 4)),
         jnp.broadcast_to(jnp.prod(a, axis=0) + jnp.max(a, axis=0) - a.min(), (3, 4)),
+        jnp.arcsinh(a) + jnp.arccosh(a * a + 1.1) * jnp.arctanh(jnp.tanh(a)),
         jnp.arctan2(a, a[:1] + 4) + jnp.arctan(a) + lax.lgamma(lax.exp(a)) + lax.digamma(a * a + 1),
         lax.erf_inv(jnp.tanh(a)) + jnp.arcsin(jnp.sin(a) / 2) + jnp.arccos(jnp.cos(a + 2) / 2),
         a.at[jnp.array([2, 0])].mul(a[:2], unique_indices=True) + a.at[1:].min(a[:2]),
@@ -436,10 +458,10 @@ def test_a_derivative_in_bits_is_not_known() -> None:
 
 
 def test_overflow_is_not_a_fault() -> None:
-    """Right code that overflows is red, and no mistake is named that gives infinity as well."""
+    """Right code that overflows is undecided, and no mistake is named that gives infinity too."""
     certificate = bj.certify(lambda w: jnp.sum(jnp.exp(1e4 * w)), jnp.ones(3), jit=False)
 
-    assert "expected a finite number, found inf" in str(certificate)
+    assert "is inf, as the number overflows float32" in str(certificate)
     assert certificate.diagnosis == ""
 
 
