@@ -11,6 +11,7 @@ from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.special import asinh, zeta_
 
 
@@ -45,6 +46,7 @@ as its classical mistakes, is known of it as well."""
 QUOTIENTS = "cumprod' by quotients"
 QUOTIENT = "dy y / x"
 FROM_OUTPUT = "logaddexp' from the output"
+BY_DIFFERENCE = "logaddexp' from the difference"
 BY_DENSITY = "(log Phi)' from the output"
 BY_SQUARE = "f' from x^2"
 
@@ -81,6 +83,20 @@ def from_output(op: Composed) -> Op:
 
     def backward(dy: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
         return dy * np.exp(a - y), dy * np.exp(b - y)
+
+    return Op(op.forward, backward)
+
+
+def by_difference(op: Composed) -> Op:
+    """Return y = log(e^a + e^b), or that of powers of 2: da = dy / (1 + e^(b - a))."""
+    factors = [np.log(2)] if op.network.name == "logaddexp2" else []
+
+    def backward(dy: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+        d = b - a
+        for factor in factors:
+            d = factor * d
+        da, db = dy / (1 + np.exp(d)), dy / (1 + np.exp(-d))
+        return sum_to_shape(da, a.shape), sum_to_shape(db, b.shape)
 
     return Op(op.forward, backward)
 
@@ -126,6 +142,7 @@ FORMS: Mapping[str, Callable[[Composed], Op]] = {
     QUOTIENTS: by_quotients,
     QUOTIENT: by_quotient,
     FROM_OUTPUT: from_output,
+    BY_DIFFERENCE: by_difference,
     BY_DENSITY: by_density,
     BY_SQUARE: by_square,
 }

@@ -17,7 +17,7 @@ from backproof.adapters.torch_functions.calls import (
     number,
     reads,
 )
-from backproof.reference.own import BY_SQUARE, OWN, with_forms
+from backproof.reference.own import BY_DIFFERENCE, BY_SQUARE, OWN, with_forms
 
 
 def by_square(call: Call) -> Call:
@@ -103,20 +103,28 @@ def logit(_: Seen, input: Tensor, eps: float | None = None) -> Call:
     return made_of("logit", (input,), ("clamp", (0,), bounds), *steps)
 
 
+SUM_OF_POWERS = (
+    *(("subtract", (0, 1)), ("abs", (-1,)), ("negative", (-1,)), ("softplus", (-1,))),
+    *(("maximum", (0, 1)), ("add", (-1, -2))),
+)
+"""The steps to log(e^a + e^b) = max(a, b) + log(1 + e^-|a - b|), where b may be infinite."""
+
+
 @reads("logaddexp")
 def logaddexp(_: Seen, input: Tensor, other: Tensor) -> Call:
-    """Read it as b + log(1 + e^(a - b))."""
-    steps = ("subtract", (0, 1)), ("softplus", (-1,)), ("add", (-1, 1))
-    return made_of("logaddexp", (input, other), *steps)
+    call = made_of("logaddexp", (input, other), *SUM_OF_POWERS)
+    return replace(call, own=with_forms(call.own, BY_DIFFERENCE))
 
 
 @reads("logaddexp2")
 def logaddexp2(_: Seen, input: Tensor, other: Tensor) -> Call:
     """Read it as log2(e^(a log 2) + e^(b log 2))."""
     a, b = (("scale", (place,), {"factor": log(2)}) for place in (0, 1))
-    steps = a, b, ("subtract", (-2, -1)), ("softplus", (-1,)), ("add", (-1, -3))
+    less = ("subtract", (-2, -1)), ("abs", (-1,)), ("negative", (-1,)), ("softplus", (-1,))
+    steps = *less, ("maximum", (-6, -5)), ("add", (-1, -2))
     last = ("scale", (-1,), {"factor": 1 / log(2)})
-    return made_of("logaddexp2", (input, other), *steps, last)
+    call = made_of("logaddexp2", (input, other), a, b, *steps, last)
+    return replace(call, own=with_forms(call.own, BY_DIFFERENCE))
 
 
 def times_log(name: str, log: str, x: Any, y: Any) -> Call:

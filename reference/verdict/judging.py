@@ -124,23 +124,22 @@ def of_no_numbers(first: Link, seen: Array, ball: Ball) -> Link | None:
     Such an entry is refuted, unless the precision has no number as large as the one expected, or
     the formula gives none: infinity minus infinity is NaN.
     """
-    if np.all(np.isfinite(seen)) or not np.any(outside := ~ball.contains(seen)):
-        return None
-    infinite, rad = outside & ~np.isfinite(seen), radii(ball)
+    outside, rad = ~ball.contains(seen), radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
-    too_large = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid))
-    too_large &= size > PRECISIONS[first.precision].largest
-    refuted = infinite & ~too_large & ~np.isnan(ball.mid)
-    if not np.any(refuted) and np.any(outside & ~infinite):
-        return None
-    index = tuple(map(int, np.argwhere(refuted if np.any(refuted) else infinite)[0]))
-    if np.any(refuted):
+    is_large = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid))
+    is_large &= size > PRECISIONS[first.precision].largest
+    unknown = outside & (is_large | np.isnan(ball.mid))
+    wrong = outside & ~unknown
+    if np.any(refuted := wrong & ~np.isfinite(seen)):
+        index = tuple(map(int, np.argwhere(refuted)[0]))
         problem = f"expected a finite number, found {seen[index]}"
         return replace(first, verdict="refuted", index=index, problem=problem)
-    why = (
-        f"the number overflows {first.precision}" if too_large[index] else "the formula gives none"
-    )
-    problem = f"is {seen[index]}, as {why}"
+    if np.any(wrong) or not np.any(unknown):
+        return None
+    index = tuple(map(int, np.argwhere(unknown)[0]))
+    problem = f"is {seen[index]}, where the formula gives no number"
+    if is_large[index]:
+        problem = f"is {seen[index]}: the number is too large for {first.precision}"
     return replace(first, verdict="undecided", index=index, problem=problem)
 
 

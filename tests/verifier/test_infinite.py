@@ -112,7 +112,7 @@ def test_a_row_that_is_masked_whole_is_undecided(wrong: float | None, precision:
     assert np.isnan(trace.values["p"][1]).all()
     assert links["p"].verdict == ("refuted" if wrong else "undecided")
     if not wrong:
-        assert links["p"].problem == "is nan, as the formula gives none"
+        assert links["p"].problem == "is nan, where the formula gives no number"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -139,7 +139,7 @@ def test_an_overflow_is_undecided(wrong: tuple[int, float] | None, precision: st
 
     assert (first.name, first.verdict) == ("y", "refuted" if wrong else "undecided")
     if not wrong:
-        assert first.problem == f"is inf, as the number overflows {precision}"
+        assert first.problem == f"is inf: the number is too large for {precision}"
 
 
 def test_what_overflows_is_not_known() -> None:
