@@ -104,8 +104,25 @@ def judged(
         found = decided(first, seen, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
         if found:
             return found
-    if found := of_no_numbers(first, seen, ball):
-        return found
+    link = judged_in_other_ways(first, seen, ball, ways, terms)
+    if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
+        return link
+    return judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
+
+
+def judged_in_other_ways(
+    first: Link,
+    seen: Array,
+    ball: Ball,
+    ways: Callable[[], Ways],
+    terms: Callable[[Form], Array],
+) -> Link:
+    """Return the verdict on an array that is not inside, and decided, in the ball tried first."""
+    infinite = ~np.isfinite(seen)
+    if np.any(infinite) and np.any(infinite := infinite & ~ball.contains(seen)):
+        index = tuple(map(int, np.argwhere(infinite)[0]))
+        problem = f"expected a finite number, found {seen[index]}"
+        return replace(first, verdict="refuted", index=index, problem=problem)
     undecided = replace(first, verdict="undecided") if first.share <= 1 else None
     for link in held(first, seen, ways(), terms):
         if link.verdict == "inside":
@@ -118,29 +135,48 @@ def judged(
     return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
 
 
-def of_no_numbers(first: Link, seen: Array, ball: Ball) -> Link | None:
-    """Return the verdict on an array whose infinities, or NaN, lie outside its ball; else None.
+def no_number(seen: Array, ball: Ball, asked: Precision) -> Array:
+    """Return where nothing is decided, though what is seen lies outside a ball.
 
-    Such an entry is refuted, unless the precision has no number as large as the one expected, or
-    the formula gives none: infinity minus infinity is NaN.
+    The formula gives no number there, as infinity minus infinity is NaN; or it gives one that is
+    too large for the precision, and infinity is seen.
     """
-    outside, rad = ~ball.contains(seen), radii(ball)
+    rad = radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
-    is_large = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid))
-    is_large &= size > PRECISIONS[first.precision].largest
-    unknown = outside & (is_large | np.isnan(ball.mid))
-    wrong = outside & ~unknown
-    if np.any(refuted := wrong & ~np.isfinite(seen)):
-        index = tuple(map(int, np.argwhere(refuted)[0]))
-        problem = f"expected a finite number, found {seen[index]}"
-        return replace(first, verdict="refuted", index=index, problem=problem)
-    if np.any(wrong) or not np.any(unknown):
-        return None
+    overflows = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid)) & (size > asked.largest)
+    return np.asarray((overflows | np.isnan(ball.mid)) & ~ball.contains(seen))
+
+
+def judged_beside(
+    unknown: Array,
+    quantity: Quantity,
+    seen: Array,
+    asked: Precision,
+    ball: Ball,
+    ways: Callable[[], Ways],
+    terms: Callable[[Form], Array],
+) -> Link:
+    """Return the verdict on all entries but those that are not known: at best it is undecided."""
+    rest = ~unknown
+
+    def made(make: Callable[[Precision], Ball], p: Precision) -> Ball:
+        return make(p)[rest]
+
+    def ways_beside() -> Ways:
+        return {form: partial(made, make) for form, make in ways().items()}
+
+    def terms_beside(form: Form) -> Array:
+        return np.broadcast_to(terms(form), seen.shape)[rest]
+
+    link = judged(quantity, seen[rest], asked, ball[rest], ways_beside, terms_beside)
+    if link.verdict != "inside":
+        places = np.argwhere(rest)[link.index[0]] if link.index else ()
+        return replace(link, index=tuple(map(int, places)), entries=seen.size)
     index = tuple(map(int, np.argwhere(unknown)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"
-    if is_large[index]:
-        problem = f"is {seen[index]}: the number is too large for {first.precision}"
-    return replace(first, verdict="undecided", index=index, problem=problem)
+    if not np.isnan(ball.mid[index]):
+        problem = f"is {seen[index]}: the number is too large for {asked.name}"
+    return replace(link, verdict="undecided", index=index, problem=problem)
 
 
 def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:

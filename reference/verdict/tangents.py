@@ -216,7 +216,10 @@ class TangentReplay(Replay):
             return super().hands_on(node, p, rules)
         dy = self.operand(Quantity("derivative", node.name), p)
         parts = rules.parts(node, dy, self.known(node, p))
-        arrived = (map(self.arrived, part, [own] * len(of), of) for part in parts)
+        arrived = (
+            [self.arrived(d, own, each, p) for d, each in zip(part, of, strict=True)]
+            for part in parts
+        )
         return tuple(sum_of([*each]) for each in zip(*arrived, strict=True))
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:

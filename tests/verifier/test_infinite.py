@@ -110,8 +110,10 @@ def test_a_row_that_is_masked_whole_is_undecided(wrong: float | None, precision:
         links = {link.name: link for link in certify(network, leaves, trace, precision).links}
 
     assert np.isnan(trace.values["p"][1]).all()
-    assert links["p"].verdict == ("refuted" if wrong else "undecided")
-    if not wrong:
+    if wrong:
+        assert (links["p"].verdict, links["p"].index) == ("refuted", (0, 0))
+    else:
+        assert links["p"].verdict == "undecided"
         assert links["p"].problem == "is nan, where the formula gives no number"
 
 
