@@ -13,6 +13,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     array,
     made_of,
+    name_of,
     number,
     reads,
 )
@@ -101,12 +102,14 @@ def lerp(_: Seen, input: Tensor, end: Tensor, weight: Any) -> Call:
 
 @reads("remainder", "mod", "fmod")
 def remainder(seen: Seen, input: Any, other: Any) -> Call:
-    """Read it as x - n y, where n is an integer."""
+    """Read it as x - n y, where n is an integer, which PyTorch computes again for dE/dy."""
     x, y = number(input), number(other)
-    wide = [torch.as_tensor(t).detach().double() for t in (x, y)]
-    n = ((wide[0] - seen.result.detach()) / wide[1]).round()
-    if not (n.abs() < 1 / torch.finfo(seen.result.dtype).eps).all():
-        raise NotKnown("a quotient of more digits than the precision has")
+    a, b = (torch.as_tensor(t).detach() for t in (x, y))
+    n = ((a.double() - seen.result.detach()) / b.double()).round()
+    mode = "trunc" if name_of(seen.function) == "fmod" else "floor"
+    again = torch.div(a.to(seen.result), b.to(seen.result), rounding_mode=mode)
+    if not torch.equal(again.double(), n):
+        raise NotKnown("a quotient that is rounded to another integer")
     return made_of("remainder", (x, y, array(n)), ("multiply", (1, 2)), ("subtract", (0, -1)))
 
 

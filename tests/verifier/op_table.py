@@ -52,6 +52,11 @@ def verdict(op: Any, sample: Any, leaves: Any) -> tuple[str, str]:
         return sum((y * torch.linspace(0.5, 1.5, y.numel()).to(y).view_as(y)).sum() for y in of)
 
     try:
+        with torch.random.fork_rng():
+            torch.autograd.grad(loss(), [*leaves.values()], allow_unused=True)
+    except (RuntimeError, TypeError) as error:
+        return "no derivative", str(error)
+    try:
         certificate = bt.certify(loss, leaves, progress=False)
     except bt.NotRecorded as error:
         return "not recorded", str(error)
