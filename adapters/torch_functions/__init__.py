@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions import (
     composed,
     images,
     indexing,
+    interpolation,
     linear_algebra,
     losses,
     moving,
@@ -27,6 +28,7 @@ from backproof.adapters.torch_functions import (
     products,
     recurrent,
     reductions,
+    sampling,
 )
 from backproof.adapters.torch_functions.calls import (
     READERS,
@@ -46,7 +48,8 @@ __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writ
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, linear_algebra, losses, moving, norms, products, recurrent, reductions),
+    *(indexing, interpolation, linear_algebra, losses, moving, norms, products),
+    *(recurrent, reductions, sampling),
 )
 """The files of rows, which register themselves."""
 
@@ -61,6 +64,7 @@ def reader_of(function: Callable[..., Any]) -> Reader | None:
 ORDERS: dict[Any, str] = {
     torch.batch_norm: "input weight bias running_mean running_var training momentum eps",
     torch.instance_norm: "input weight bias running_mean running_var use_input_stats momentum eps",
+    torch.constant_pad_nd: "input pad value",
     torch.embedding: "weight input padding_idx scale_grad_by_freq sparse",
 }
 """Function of torch.* with the arguments of its namesake in F.*, in another order -> this order."""

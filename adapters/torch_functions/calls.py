@@ -166,7 +166,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 def alike(value: Any) -> Any:
     """Return one number for several equal ones: (2, 2) is a stride of 2."""
-    if isinstance(value, tuple | list) and value and len({*value}) == 1:
+    if isinstance(value, tuple | list) and {*map(type, value)} == {int} and len({*value}) == 1:
         return value[0]
     return tuple(value) if isinstance(value, list) else value
 

@@ -245,7 +245,11 @@ MOVING: dict[str, Program] = {
     ),
     "off the diagonal": lambda w: w[0, 1:].diag(1) + torch.diag_embed(w[:, 1:], -1)[0],
     "kron": lambda w: torch.kron(w, w[:2].exp()),
-    "crop": lambda w: F.pad(w, (-1, 1)) * w,
+    "crop": lambda w: (
+        F.pad(w, (-1, 1)) * torch.constant_pad_nd(w, (1, -1), 2.0)
+        + F.pad(image(w), (-2, 2, 1, -1), mode="replicate")
+        + F.pad(image(w), (-1, 1, 2, -2), mode="circular")
+    ),
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
     "casts": lambda w: w.double().to(torch.float32).type_as(w).bfloat16().float() * w.clone(),
@@ -355,16 +359,26 @@ ATTENTION: dict[str, Program] = {
 }
 
 
+def grid(w: Any) -> Any:
+    """Return places of an image, some of them beyond it."""
+    return torch.stack([w, w.T], -1)[None]
+
+
 IMAGES: dict[str, Program] = {
     "conv1d": lambda w: F.conv1d(w[None], w.reshape(4, 2, 2), w[0], padding=1, groups=2),
     "conv2d": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), stride=(1, 2), padding=(1, 0)),
-    "conv2d same": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), padding="same", dilation=2),
+    "conv2d same": lambda w: (
+        F.conv2d(image(w), image(w, 4, 1, 2, 2), padding="same", dilation=2)
+        + F.conv2d(image(w), w[None, None, :3, 1:], padding="same")
+        + F.conv1d(w, w.reshape(4, 4, 1), padding="same")
+    ),
     "conv3d": lambda w: F.conv3d(
         image(w, 1, 2, 2, 2, 2), image(w, 1, 2, 2, 2, 2), padding=(1, 0, 1)
     ),
     "conv_transpose": lambda w: (
         F.conv_transpose1d(w[None], w.reshape(4, 2, 2), w[0, :2]).sum()
         + F.conv_transpose2d(image(w), image(w, 1, 4, 2, 2), stride=2, output_padding=1)
+        + F.conv_transpose1d(w, w.reshape(4, 1, 4), stride=2, output_padding=2, dilation=3).sum()
     ),
     "max_pool": lambda w: (
         F.max_pool2d(image(w), 2) * F.max_pool2d(image(w), (2, 3), stride=(2, 1), ceil_mode=True)
@@ -386,17 +400,55 @@ IMAGES: dict[str, Program] = {
         + F.conv_transpose1d(w, w.reshape(4, 2, 2)).mean()
         + F.adaptive_max_pool1d(w, 2).mean()
     ),
-    "ceil_mode": lambda w: F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2,
+    "ceil_mode": lambda w: (
+        F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2
+        + F.avg_pool2d(image(w), 3, 2, 1, ceil_mode=True)[..., 1:, 1:]
+        + F.avg_pool2d(image(w), 3, 2, ceil_mode=True, count_include_pad=False)
+        + F.avg_pool1d(w, 3, 2, ceil_mode=True).sum()
+    ),
+    "divisor_override": lambda w: F.avg_pool2d(image(w), 3, 1, 1, divisor_override=7) ** 2,
+    "max_unpool": lambda w: (
+        F.max_unpool2d(*F.max_pool2d(image(w), 2, return_indices=True), 2)
+        + F.max_unpool1d(*F.max_pool1d(w, 2, return_indices=True), 2)
+    ),
+    "fractional_max_pool": lambda w: F.fractional_max_pool2d(
+        image(w), 2, output_size=3, return_indices=True, _random_samples=torch.full((1, 1, 2), 0.3)
+    )[0],
     "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
     ),
-    "bilinear": lambda w: (
+    "linear": lambda w: (
         F.interpolate(image(w), scale_factor=2, mode="bilinear")
         * F.interpolate(image(w), 8, mode="bilinear")
         * F.interpolate(image(w), (8, 8), mode="bilinear").mean()
         * F.interpolate(image(w), (7, 4), mode="bilinear", align_corners=True).sum()
         * F.interpolate(image(w, 2, 2, 4), scale_factor=0.5, mode="linear").sum()
+        * F.interpolate(image(w, 1, 1, 2, 2, 4), (3, 2, 7), mode="trilinear").sum()
+    ),
+    "linear in thirds": lambda w: F.interpolate(image(w), (7, 3), mode="bilinear") ** 2,
+    "cubic": lambda w: (
+        F.interpolate(image(w), (7, 4), mode="bicubic")
+        + F.interpolate(image(w), (7, 4), mode="bicubic", align_corners=True)
+        + F.interpolate(image(w), scale_factor=(1.9, 1.3), mode="bicubic").mean()
+    ),
+    "nearest": lambda w: (
+        F.interpolate(image(w), (7, 3), mode="nearest-exact") ** 2
+        + F.interpolate(image(w), scale_factor=(1.9, 0.8))
+        + F.interpolate(image(w), (7, 3), mode="area")
+    ),
+    "grid_sample": lambda w: sum(
+        F.grid_sample(image(w), grid(w), mode=mode, padding_mode=padding, align_corners=aligned)
+        for mode in ("bilinear", "nearest", "bicubic")
+        for padding in ("zeros", "border", "reflection")
+        for aligned in (True, False)
+    ),
+    "grid_sampler": lambda w: torch.grid_sampler(
+        image(w, 1, 2, 2, 2, 2),
+        image(w[:3], 1, 1, 2, 2, 3),
+        0,
+        0,
+        False,  # noqa: FBT003 PyTorch has it so
     ),
     "interpolate by factors": lambda w: (
         F.interpolate(image(w), scale_factor=3.2, recompute_scale_factor=True).mean()

@@ -84,7 +84,8 @@ WRONG = {
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
-    "interpolate": ("images", "bilinear"),
+    "interpolate": ("images", "linear in thirds"),
+    "grid_sampler": ("images", "grid_sampler"),
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
@@ -118,13 +119,17 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "mode='max'",
     ),
     "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
-    "interpolate": (
-        lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=3.2),
-        "scale_factor=3.2",
+    "antialias": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), 3, mode="bilinear", antialias=True),
+        "antialias",
     ),
-    "bilinear in thirds": (
-        lambda w: F.interpolate(w.view(1, 1, 4, 4), (7, 3), mode="bilinear"),
-        "shares that are rounded",
+    "nearest": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=1.1),
+        "a gradient that goes to other entries than were taken",
+    ),
+    "unpooled twice": (
+        lambda w: F.max_unpool1d(w, torch.zeros(4, 4, dtype=torch.int64), 2),
+        "an index that names an entry twice",
     ),
     "a number in a custom function": (
         lambda w: models.Times.apply(w, w[0, 0].exp()),
