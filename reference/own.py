@@ -10,7 +10,8 @@ from backproof.reference.composed import Composed
 from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.dense import dense
-from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 
 
 def turned(op: Op) -> Op:
@@ -30,8 +31,11 @@ LINEAR = turned(dense)
 
 OWN: Mapping[str, Op] = {
     "cast": cast,
+    "cholesky_of_triangle": cholesky_of_triangle,
     "cholesky_of_whole": cholesky_of_whole,
+    "det": det,
     "linear": LINEAR,
+    "log_det": log_det,
 }
 """Name -> op."""
 

@@ -25,6 +25,7 @@ from backproof.adapters.torch_functions import (
     losses,
     moving,
     norms,
+    powers,
     products,
     recurrent,
     reductions,
@@ -48,8 +49,8 @@ __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writ
 
 THEMES = (
     *(arithmetic, attention, choices, composed, images),
-    *(indexing, interpolation, linear_algebra, losses, moving, norms, products),
-    *(recurrent, reductions, sampling),
+    *(indexing, interpolation, linear_algebra, losses, moving, norms, powers),
+    *(products, recurrent, reductions, sampling),
 )
 """The files of rows, which register themselves."""
 

@@ -19,6 +19,8 @@ def _solve(A: Ball, B: Ball) -> Ball:
     4. The solution for a column of zeros is zero.
     """
     p, n = A.precision, A.shape[-1]
+    if not B.size:
+        return Ball.exact(np.zeros(B.shape), p)
     A, B = read(A), read(B)
     rad_A, rad_B = (np.broadcast_to(x.rad + np.zeros(()), x.shape) for x in (A, B))
     try:

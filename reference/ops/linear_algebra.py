@@ -125,7 +125,23 @@ def cholesky_backward_of_whole(dL: Array, L: Array, A: Array) -> tuple[Array]:
     return (turned(triangular_solve_forward(L, turned(Z), transpose=True)),)
 
 
+def cholesky_forward_of_triangle(A: Array, *, lower: bool) -> Array:
+    """Return the same of a matrix of which one triangle alone is read."""
+    return cholesky_forward(mirrored(A, lower=lower))
+
+
+def cholesky_backward_of_triangle(dL: Array, L: Array, A: Array, *, lower: bool) -> tuple[Array]:
+    """Return what the whole symmetric matrix receives: the other triangle stands for this one."""
+    return cholesky_backward(dL, L, mirrored(A, lower=lower))
+
+
+def mirrored(A: Array, *, lower: bool) -> Array:
+    """Return symmetric matrices that have a triangle of A."""
+    return np.where(triangle(A, lower=lower, diagonal=True), A, turned(A))
+
+
 triangular_solve = Op(triangular_solve_forward, triangular_solve_backward)
 solve_ = Op(solve_forward, solve_backward)
 cholesky = Op(cholesky_forward, cholesky_backward)
 cholesky_of_whole = Op(cholesky_forward, cholesky_backward_of_whole)
+cholesky_of_triangle = Op(cholesky_forward_of_triangle, cholesky_backward_of_triangle)

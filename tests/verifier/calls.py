@@ -280,20 +280,66 @@ def regular(w: Any) -> Any:
     return w / 4 + 2 * torch.eye(4)
 
 
-PRODUCTS: dict[str, Program] = {
+LINEAR_ALGEBRA: dict[str, Program] = {
     "equations": lambda w: (
         torch.linalg.solve(regular(w), w)
         + torch.linalg.solve(regular(w), w[0])
         + torch.linalg.solve(regular(w), w, left=False) * torch.inverse(regular(w))
+        + torch.linalg.solve_ex(regular(w), w)[0] * torch.linalg.inv_ex(regular(w)).inverse
+    ),
+    "equations that broadcast": lambda w: (
+        torch.linalg.solve(regular(w), w.view(2, 4, 2)).sum()
+        + torch.linalg.solve(regular(torch.stack([w, w.T])), w[:, :2]).sum()
+        + torch.linalg.solve(regular(torch.stack([w, w.T])), w[:3], left=False)
     ),
     "triangles of equations": lambda w: (
         torch.linalg.solve_triangular(regular(w), w, upper=False)
         + torch.linalg.solve_triangular(regular(w), w, upper=True, left=False, unitriangular=True)
     ),
+    "equations of tensors": lambda w: (
+        torch.linalg.tensorsolve(regular(w).view(2, 2, 4), w[:2, :2]).sum()
+        + torch.linalg.tensorsolve(regular(w).view(4, 2, 2), w[:2, :2], dims=(0,)).sum()
+        + torch.linalg.tensorinv(regular(w).view(4, 2, 2), ind=1).sum()
+    ),
     "cholesky": lambda w: (
         torch.linalg.cholesky(regular(w + w.T))
         * torch.linalg.cholesky(regular(w + w.T), upper=True).T
+        + torch.linalg.cholesky_ex(regular(w + w.T)).L
     ),
+    "cholesky of a triangle": lambda w: (
+        torch.linalg.cholesky(4 * regular(w)) * torch.linalg.cholesky(4 * regular(w), upper=True)
+    ),
+    "cholesky's equations": lambda w: (
+        torch.cholesky_solve(w, regular(w).tril())
+        + torch.cholesky_solve(w, regular(w).triu(), upper=True)
+        + torch.cholesky_inverse(regular(w).tril())
+    ),
+    "determinants": lambda w: torch.stack(
+        [
+            torch.linalg.det(w) / 8,
+            w[1:, 1:].det() / 8,
+            torch.logdet(regular(w)) / 4,
+            torch.linalg.slogdet(w).logabsdet,
+            torch.linalg.det(w.view(4, 2, 2)).mean(),
+            torch.mul(*torch.slogdet(w[:2, 2:])),
+        ]
+    ),
+    "diagonal": lambda w: torch.linalg.diagonal(w.view(2, 2, 4), offset=1),
+    "powers": lambda w: (
+        torch.matrix_power(w, 2)
+        + torch.linalg.matrix_power(w / 2, 3) * w.matrix_power(1)
+        + torch.linalg.matrix_power(w / 2, 7)
+        + torch.linalg.matrix_power(regular(w), -2)
+    ),
+    "multi_dot": lambda w: (
+        torch.linalg.multi_dot([w, w[:, :1], w[:1]])
+        + torch.linalg.multi_dot([w[0], w[:, :2], w[:2], w, w[1]])
+        + torch.linalg.multi_dot([w, w])
+    ),
+}
+
+
+PRODUCTS: dict[str, Program] = {
     "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
     "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
     "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
@@ -301,6 +347,18 @@ PRODUCTS: dict[str, Program] = {
     "einsum": lambda w: (
         torch.einsum("ij,kj->ik", w, w) + torch.einsum("ij->ji", [w]) + w[0].outer(w[1])
     ),
+    "addmv": lambda w: torch.addmv(w[0], w, w[1], beta=0.5, alpha=2) + torch.addr(w, w[0], w[1]),
+    "addbmm": lambda w: torch.addbmm(
+        w[:2, :2], w.view(2, 2, 4), w.view(2, 4, 2), beta=0.3, alpha=1.7
+    ),
+    "vecdot": lambda w: torch.linalg.vecdot(w, w.T) * torch.linalg.vecdot(w, w[:1], dim=0),
+    "cross": lambda w: (
+        torch.linalg.cross(w[:, 1:], w[:1, :3]).sum() + torch.cross(w[:3], w[1:], dim=0)
+    ),
+    "einsum of diagonals": lambda w: (
+        torch.einsum("iij->ij", w.view(2, 2, 4)) * torch.einsum("iij,jk->ik", w.view(2, 2, 4), w)
+    ),
+    "inner of numbers": lambda w: torch.inner(w, w[0, 0]) * torch.tensordot(w[0, 0], w[1, 1], 0),
     "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
     "tensordot": lambda w: torch.tensordot(w, w, 1) * torch.tensordot(w, w, ([0], [1])),
     "inner": lambda w: torch.inner(w, w) * torch.inner(w, w[0]),
@@ -378,7 +436,7 @@ IMAGES: dict[str, Program] = {
     "conv_transpose": lambda w: (
         F.conv_transpose1d(w[None], w.reshape(4, 2, 2), w[0, :2]).sum()
         + F.conv_transpose2d(image(w), image(w, 1, 4, 2, 2), stride=2, output_padding=1)
-        + F.conv_transpose1d(w, w.reshape(4, 1, 4), stride=2, output_padding=2, dilation=3).sum()
+        + F.conv_transpose1d(w, w.reshape(4, 1, 4), stride=2, output_padding=2, dilation=3).mean()
     ),
     "max_pool": lambda w: (
         F.max_pool2d(image(w), 2) * F.max_pool2d(image(w), (2, 3), stride=(2, 1), ceil_mode=True)
@@ -526,6 +584,7 @@ FAMILIES = {
     "indexing": INDEXING,
     "moving": MOVING,
     "reductions": REDUCTIONS,
+    "linear algebra": LINEAR_ALGEBRA,
     "products": PRODUCTS,
     "hyperbolic": HYPERBOLIC,
     "activations": ACTIVATIONS,

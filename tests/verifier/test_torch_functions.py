@@ -81,6 +81,8 @@ WRONG = {
     "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "bmm": ("products", "bmm"),
+    "cholesky_solve": ("linear algebra", "cholesky's equations"),
+    "logdet": ("linear algebra", "determinants"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
