@@ -7,7 +7,7 @@ Murray, Differentiation of the Cholesky Decomposition (2016), sec. 3.
 
 import numpy as np
 
-from backproof.reference.ops.functions import solve
+from backproof.reference.ops.functions import solve, with_tangent
 from backproof.reference.ops.op import Array, Op
 
 
@@ -136,8 +136,9 @@ def cholesky_backward_of_triangle(dL: Array, L: Array, A: Array, *, lower: bool)
 
 
 def mirrored(A: Array, *, lower: bool) -> Array:
-    """Return symmetric matrices that have a triangle of A."""
-    return np.where(triangle(A, lower=lower, diagonal=True), A, turned(A))
+    """Return symmetric matrices that have a triangle of A, and move as its symmetric part."""
+    whole = np.where(triangle(A, lower=lower, diagonal=True), A, turned(A))
+    return with_tangent(whole, (A + turned(A)) / 2)
 
 
 triangular_solve = Op(triangular_solve_forward, triangular_solve_backward)
