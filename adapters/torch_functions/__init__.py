@@ -18,9 +18,11 @@ from backproof.adapters.torch_functions import (
     attention,
     choices,
     composed,
+    distances,
     images,
     indexing,
     interpolation,
+    lengths,
     linear_algebra,
     losses,
     moving,
@@ -30,6 +32,7 @@ from backproof.adapters.torch_functions import (
     recurrent,
     reductions,
     sampling,
+    statistics,
 )
 from backproof.adapters.torch_functions.calls import (
     READERS,
@@ -48,9 +51,9 @@ from backproof.reference.ops import OPS, Op
 __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
-    *(arithmetic, attention, choices, composed, images),
-    *(indexing, interpolation, linear_algebra, losses, moving, norms, powers),
-    *(products, recurrent, reductions, sampling),
+    *(arithmetic, attention, choices, composed, distances, images),
+    *(indexing, interpolation, lengths, linear_algebra, losses, moving, norms, powers),
+    *(products, recurrent, reductions, sampling, statistics),
 )
 """The files of rows, which register themselves."""
 

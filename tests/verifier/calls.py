@@ -261,11 +261,6 @@ REDUCTIONS: dict[str, Program] = {
     "wider": lambda w: w.bfloat16().sum(0, dtype=torch.float32) * w.mean(0, dtype=torch.float32),
     "var": lambda w: w.var() * torch.var(w, 0) * w.var(1, unbiased=False) + w.var(0, correction=0),
     "std": lambda w: w.std() * torch.std(w, dim=0, keepdim=True) + torch.var_mean(w, 1)[1],
-    "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
-    "norm of a matrix": lambda w: (
-        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
-    ),
-    "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
     "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
@@ -370,6 +365,32 @@ PRODUCTS: dict[str, Program] = {
     "multi_head_attention": lambda w: heads(w)[0],
 }
 
+
+LENGTHS: dict[str, Program] = {
+    "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
+    "norm of a matrix": lambda w: (
+        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
+    ),
+    "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
+    "other orders": lambda w: (
+        w.norm(p=-torch.inf)
+        + torch.norm(positive(w), 0.5, 1) / 32
+        + torch.linalg.vector_norm(w, -1.5, 0)
+    ),
+    "norms of matrices": lambda w: torch.stack(
+        [torch.linalg.matrix_norm(w, p) for p in ("fro", 1, -1, torch.inf, -torch.inf)]
+        + [*torch.linalg.norm(w.view(2, 2, 4), 1, (0, 2))]
+    ),
+    "renorm": lambda w: w.renorm(2, 0, 1.5) * torch.renorm(w, 1, 1, 3.0),
+    "distances": lambda w: (
+        torch.cdist(w, w[:2], 1.0).sum() / 8
+        + torch.cdist(w, w.exp(), 3.0)
+        + F.pdist(w, 1.5).mean()
+        + torch.dist(w, w.T * 2, 1) / 8
+        + F.pairwise_distance(w, w.exp(), 3)
+    ),
+    "covariances": lambda w: w.cov() + torch.cov(w[0], correction=0) + torch.corrcoef(w.T),
+}
 
 HYPERBOLIC: dict[str, Program] = {
     "sinh": lambda w: torch.sinh(w) * w.cosh(),
@@ -585,6 +606,7 @@ FAMILIES = {
     "moving": MOVING,
     "reductions": REDUCTIONS,
     "linear algebra": LINEAR_ALGEBRA,
+    "lengths": LENGTHS,
     "products": PRODUCTS,
     "hyperbolic": HYPERBOLIC,
     "activations": ACTIVATIONS,

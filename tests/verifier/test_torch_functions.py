@@ -83,6 +83,8 @@ WRONG = {
     "bmm": ("products", "bmm"),
     "cholesky_solve": ("linear algebra", "cholesky's equations"),
     "logdet": ("linear algebra", "determinants"),
+    "renorm": ("lengths", "renorm"),
+    "cov": ("lengths", "covariances"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
@@ -115,7 +117,8 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
-    "norm of columns": (lambda w: torch.linalg.norm(w, 1, (0, 1)), "a matrix of order 1"),
+    "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
+    "covariances of weights": (lambda w: torch.cov(w, aweights=w[0].abs()), "weights"),
     "largest of a bag": (
         lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
         "mode='max'",
