@@ -209,6 +209,9 @@ INDEXING: dict[str, Program] = {
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
     "embedding_bag": lambda w: (
         F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
+        + F.embedding_bag(places(), w, mode="max")
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2].exp())
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2], padding_idx=0)
     ),
     "scatter_reduce": lambda w: w.scatter_reduce(0, places(), w[:2].exp(), "sum"),
     "torch.embedding": lambda w: (

@@ -119,9 +119,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
     "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
     "covariances of weights": (lambda w: torch.cov(w, aweights=w[0].abs()), "weights"),
-    "largest of a bag": (
-        lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
-        "mode='max'",
+    "largest of nothing": (
+        lambda w: F.embedding_bag(torch.tensor([0]), w, torch.tensor([0, 1]), mode="max"),
+        "an empty bag",
     ),
     "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
     "antialias": (
