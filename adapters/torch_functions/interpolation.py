@@ -40,6 +40,8 @@ def interpolate(
     if mode in ("nearest", "nearest-exact"):
         return repeated(input, [*zip(new, old, factors, strict=True)], mode)
     kind = "cubic" if mode == "bicubic" else "linear"
+    if kind == "cubic" and new == old and any(factors) and not align_corners:
+        raise NotKnown("a gradient that is handed on as it is, where the entries are not")
     operands, found, axes = {"x": input, **NUMBERS}, list[Step](), list[Taps]()
     for axis, (m, n, factor) in enumerate(zip(new, old, factors, strict=True)):
         shape = [m if i == axis + 2 else 1 for i in range(input.dim())]

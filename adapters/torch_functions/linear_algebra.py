@@ -142,25 +142,26 @@ def cholesky(_: Seen, A: Tensor, upper: bool = False, **__: Any) -> Call:
 
 @reads("cholesky_solve")
 def cholesky_solve(_: Seen, B: Tensor, L: Tensor, upper: bool = False) -> Call:
-    """Read it as the solution for L L^T: what PyTorch hands on to L is that of a whole matrix."""
-    return of_factor(L, B, upper)
+    if L.shape[:-2] != B.shape[:-2]:
+        raise NotKnown("matrices that broadcast")
+    options = {"lower": not upper}
+    return Call("cholesky_solve", (B, factor(L, upper)), options, OWN["cholesky_solve"])
 
 
 @reads("cholesky_inverse")
 def cholesky_inverse(_: Seen, L: Tensor, upper: bool = False) -> Call:
-    """Read it as the inverse of L L^T."""
-    return of_factor(L, torch.eye(L.shape[-1], dtype=L.dtype).expand_as(L), upper)
+    options = {"lower": not upper}
+    return Call("cholesky_inverse", (factor(L, upper),), options, OWN["cholesky_inverse"])
 
 
-def of_factor(L: Tensor, B: Tensor, upper: bool) -> Call:
-    """Return the call that solves L L^T X = B, or L^T L X = B for an upper triangle L."""
+def factor(L: Tensor, upper: bool) -> Tensor:
+    """Return Cholesky's factor.
+
+    Raises NotKnown where it is no triangle: PyTorch differentiates it as if all of it were read.
+    """
     if not torch.equal(L, L.triu() if upper else L.tril()):
-        raise NotKnown("a matrix that is no triangle")
-    if L.shape[:-2] != B.shape[:-2]:
-        raise NotKnown("matrices that broadcast")
-    step = ("transpose", (0,), turned(L.dim()))
-    product = ("matmul", (-1, 0) if upper else (0, -1))
-    return made_of("cholesky_solve", (L, B), step, product, ("solve", (-1, 1)))
+        raise NotKnown("a factor that is no triangle")
+    return L
 
 
 @reads("linalg_diagonal")
@@ -172,36 +173,31 @@ def diagonal(seen: Seen, A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: in
 # Determinants.
 
 
-def pivoted(A: Tensor) -> tuple[Any, Any]:
-    """Return the order in which elimination takes rows, and its sign. Raises NotKnown."""
-    LU, swaps = torch.linalg.lu_factor(A.detach())
-    if not A.shape[-1] or (LU.diagonal(dim1=-2, dim2=-1) == 0).any():
+def regular(A: Tensor) -> Tensor:
+    """Return a matrix. Raises NotKnown for one that is singular."""
+    if not A.shape[-1] or (torch.linalg.det(A.detach()) == 0).any():
         raise NotKnown("a singular matrix")
-    order = torch.lu_unpack(LU, swaps, unpack_data=False)[0].argmax(-2)
-    moved = swaps != torch.arange(1, A.shape[-1] + 1, dtype=swaps.dtype)
-    return array(order), 1.0 - 2.0 * array(moved.sum(-1) % 2)
+    return A
 
 
 @reads("linalg_det", "det")
 def det(_: Seen, A: Tensor) -> Call:
-    order, sign = pivoted(A)
-    return Call("det", (A,), {"order": order, "sign": sign}, OWN["det"])
+    return Call("det", (regular(A),), own=OWN["det"])
 
 
 @reads("logdet")
 def logdet(_: Seen, A: Tensor) -> Call:
     if (torch.linalg.det(A.detach()) < 0).any():
         raise NotKnown("a negative determinant")
-    return Call("log_det", (A,), {"order": pivoted(A)[0]}, OWN["log_det"])
+    return Call("log_det", (regular(A),), own=OWN["log_det"])
 
 
 @reads("linalg_slogdet", "slogdet")
 def slogdet(_: Seen, A: Tensor) -> list[Call]:
     """Read the sign as a constant, and the logarithm."""
-    order, _sign = pivoted(A)
     sign = array(torch.linalg.slogdet(A.detach())[0])
     at, kept = ("slice", (1,), {"index": (..., 0, 0)}), {"condition": np.ones((), bool)}
     return [
-        made_of("sign", (sign, A), at, ("where", (0, -1), kept)),
-        Call("log_det", (A,), {"order": order}, OWN["log_det"]),
+        made_of("sign", (sign, regular(A)), at, ("where", (0, -1), kept)),
+        Call("log_det", (A,), own=OWN["log_det"]),
     ]

@@ -1,4 +1,4 @@
-"""Products of many matrices, and powers of one."""
+"""Products of many matrices, powers of one, and powers of numbers as rows."""
 
 from functools import cache
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from backproof.adapters.torch_functions.calls import (
+    READERS,
     Call,
     NotKnown,
     Seen,
     Step,
     Tensor,
+    made_of,
     reads,
     steps,
 )
@@ -76,3 +78,21 @@ def multi_dot(_: Seen, tensors: Any) -> Call:
 
     product(0, n - 1)
     return steps("multi_dot", {f"x{i}": t for i, t in enumerate(tensors)}, *found)
+
+
+@reads("linalg_vander")
+def vander(seen: Seen, x: Tensor, *, N: int | None = None) -> Call:
+    """Read it as ones, and the products of each number with itself, one after another."""
+    *rows, n = seen.result.shape
+    if n == 1:
+        raise NotKnown("N=1")
+    wide = x.detach().reshape(*rows, 1).expand(*rows, n - 1)
+    products = READERS["cumprod"](seen, wide, -1).own
+    return made_of(
+        "vander",
+        (x, np.ones((*rows, 1), dtype=np.float32)),
+        ("reshape", (0,), {"shape": (*rows, 1)}),
+        ("expand", (-1,), {"shape": (*wide.shape,)}),
+        ("cumprod", (-1,), {}, products),
+        ("concatenate", (1, -1), {"axis": -1}),
+    )

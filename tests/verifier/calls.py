@@ -311,6 +311,7 @@ LINEAR_ALGEBRA: dict[str, Program] = {
         torch.cholesky_solve(w, regular(w).tril())
         + torch.cholesky_solve(w, regular(w).triu(), upper=True)
         + torch.cholesky_inverse(regular(w).tril())
+        + torch.cholesky_inverse(regular(w).triu(), upper=True)
     ),
     "determinants": lambda w: torch.stack(
         [
@@ -329,6 +330,7 @@ LINEAR_ALGEBRA: dict[str, Program] = {
         + torch.linalg.matrix_power(w / 2, 7)
         + torch.linalg.matrix_power(regular(w), -2)
     ),
+    "vander": lambda w: torch.linalg.vander(w[0]) * torch.linalg.vander(w, N=3).sum(),
     "multi_dot": lambda w: (
         torch.linalg.multi_dot([w, w[:, :1], w[:1]])
         + torch.linalg.multi_dot([w[0], w[:, :2], w[:2], w, w[1]])

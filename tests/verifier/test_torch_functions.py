@@ -123,6 +123,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda w: F.embedding_bag(torch.tensor([0]), w, torch.tensor([0, 1]), mode="max"),
         "an empty bag",
     ),
+    "no triangle": (lambda w: torch.cholesky_solve(w, w), "a factor that is no triangle"),
     "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
     "antialias": (
         lambda w: F.interpolate(w.view(1, 1, 4, 4), 3, mode="bilinear", antialias=True),
