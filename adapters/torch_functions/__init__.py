@@ -18,6 +18,7 @@ from backproof.adapters.torch_functions import (
     attention,
     choices,
     composed,
+    determinants,
     distances,
     images,
     indexing,
@@ -51,8 +52,8 @@ from backproof.reference.ops import OPS, Op
 __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
-    *(arithmetic, attention, choices, composed, distances, images),
-    *(indexing, interpolation, lengths, linear_algebra, losses, moving, norms, powers),
+    *(arithmetic, attention, choices, composed, determinants, distances),
+    *(images, indexing, interpolation, lengths, linear_algebra, losses, moving, norms, powers),
     *(products, recurrent, reductions, sampling, statistics),
 )
 """The files of rows, which register themselves."""

@@ -1,4 +1,4 @@
-"""Linear algebra: equations, inverses, determinants, and Cholesky's factor."""
+"""Linear algebra: equations, inverses, and Cholesky's factor."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,6 @@ from backproof.adapters.torch_functions.calls import (
     Seen,
     Step,
     Tensor,
-    array,
     made_of,
     reads,
     steps,
@@ -168,36 +167,3 @@ def factor(L: Tensor, upper: bool) -> Tensor:
 def diagonal(seen: Seen, A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Call:
     found: Call = READERS["diagonal"](seen, A, offset, dim1, dim2)
     return found
-
-
-# Determinants.
-
-
-def regular(A: Tensor) -> Tensor:
-    """Return a matrix. Raises NotKnown for one that is singular."""
-    if not A.shape[-1] or (torch.linalg.det(A.detach()) == 0).any():
-        raise NotKnown("a singular matrix")
-    return A
-
-
-@reads("linalg_det", "det")
-def det(_: Seen, A: Tensor) -> Call:
-    return Call("det", (regular(A),), own=OWN["det"])
-
-
-@reads("logdet")
-def logdet(_: Seen, A: Tensor) -> Call:
-    if (torch.linalg.det(A.detach()) < 0).any():
-        raise NotKnown("a negative determinant")
-    return Call("log_det", (regular(A),), own=OWN["log_det"])
-
-
-@reads("linalg_slogdet", "slogdet")
-def slogdet(_: Seen, A: Tensor) -> list[Call]:
-    """Read the sign as a constant, and the logarithm."""
-    sign = array(torch.linalg.slogdet(A.detach())[0])
-    at, kept = ("slice", (1,), {"index": (..., 0, 0)}), {"condition": np.ones((), bool)}
-    return [
-        made_of("sign", (sign, regular(A)), at, ("where", (0, -1), kept)),
-        Call("log_det", (A,), own=OWN["log_det"]),
-    ]
