@@ -29,6 +29,9 @@ SAVED = (
 """The functions in place whose derivatives are computed from their results, and are not constant
 (derivatives.yaml in PyTorch's source)."""
 
+RESULTS = ("result", "inverse", "L")
+"""What autograd's nodes call a result of their own that they keep."""
+
 TWICE = ("Error", "NotImplemented")
 """What autograd puts in the place of a second derivative that it does not have."""
 
@@ -149,7 +152,7 @@ class SecondRecorder(Recorder):
 def is_saved(step: Any) -> bool:
     """Return whether the derivative of a step of autograd may be computed from its result."""
     custom = isinstance(step, torch.autograd.function.BackwardCFunction)
-    return custom or hasattr(type(step), "_saved_result")
+    return custom or any(hasattr(type(step), f"_saved_{name}") for name in RESULTS)
 
 
 def directions_of(second: Any, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,8 +9,10 @@ import numpy as np
 from backproof.reference.composed import Composed
 from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.cast import cast
+from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
 from backproof.reference.ops.dense import dense
-from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.special import asinh, zeta_
 
@@ -32,8 +34,13 @@ LINEAR = turned(dense)
 
 OWN: Mapping[str, Op] = {
     "cast": cast,
+    "cholesky_inverse": cholesky_inverse,
+    "cholesky_of_triangle": cholesky_of_triangle,
     "cholesky_of_whole": cholesky_of_whole,
+    "cholesky_solve": cholesky_solve,
+    "det": det,
     "linear": LINEAR,
+    "log_det": log_det,
     "asinh": asinh,
     "zeta": zeta_,
 }

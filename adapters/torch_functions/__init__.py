@@ -18,16 +18,23 @@ from backproof.adapters.torch_functions import (
     attention,
     choices,
     composed,
+    determinants,
+    distances,
     images,
     indexing,
+    interpolation,
+    lengths,
     linear_algebra,
     losses,
     moving,
     norms,
+    powers,
     products,
     recurrent,
     reductions,
+    sampling,
     special,
+    statistics,
 )
 from backproof.adapters.torch_functions.calls import (
     READERS,
@@ -46,9 +53,9 @@ from backproof.reference.ops import OPS, Op
 __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
-    *(arithmetic, attention, choices, composed, images),
-    *(indexing, linear_algebra, losses, moving, norms, products, recurrent),
-    *(reductions, special),
+    *(arithmetic, attention, choices, composed, determinants, distances),
+    *(images, indexing, interpolation, lengths, linear_algebra, losses, moving, norms, powers),
+    *(products, recurrent, reductions, sampling, special, statistics),
 )
 """The files of rows, which register themselves."""
 
@@ -63,6 +70,7 @@ def reader_of(function: Callable[..., Any]) -> Reader | None:
 ORDERS: dict[Any, str] = {
     torch.batch_norm: "input weight bias running_mean running_var training momentum eps",
     torch.instance_norm: "input weight bias running_mean running_var use_input_stats momentum eps",
+    torch.constant_pad_nd: "input pad value",
     torch.embedding: "weight input padding_idx scale_grad_by_freq sparse",
 }
 """Function of torch.* with the arguments of its namesake in F.*, in another order -> this order."""

@@ -110,13 +110,16 @@ class Parts:
         return self.nodes[-1].name
 
     def call(self, name: str, last: str) -> Call:
-        """Return the call of a function whose result is one of the ops'."""
+        """Return the call of a function whose result is one of the ops'; of one op, as it is."""
         needed, nodes = {last}, []
         for node in reversed(self.nodes):
             if node.name in needed:
                 needed.update(node.inputs)
                 nodes.append(node)
         leaves = {self.leaf(i): t for i, t in enumerate(self.tensors) if self.leaf(i) in needed}
+        if len(nodes) == 1:
+            (node,) = nodes
+            return Call(node.op, tuple(leaves[i] for i in node.inputs), node.options, node.own)
         network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes[::-1],), frozenset())
         return Call(name, (*leaves.values(),), own=composed(network))
 
@@ -166,7 +169,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 def alike(value: Any) -> Any:
     """Return one number for several equal ones: (2, 2) is a stride of 2."""
-    if isinstance(value, tuple | list) and value and len({*value}) == 1:
+    if isinstance(value, tuple | list) and {*map(type, value)} == {int} and len({*value}) == 1:
         return value[0]
     return tuple(value) if isinstance(value, list) else value
 

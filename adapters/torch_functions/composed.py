@@ -4,7 +4,6 @@ A function of few steps is a small network, whose derivative is that of its step
 constants, such as an epsilon, are operands of it.
 """
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -21,60 +20,7 @@ from backproof.adapters.torch_functions.calls import (
 )
 from backproof.reference.own import QUOTIENTS, with_forms
 
-# Distances and angles.
-
-
-def distance(name: str, a: str, b: str, *, keepdims: bool = False) -> list[Step]:
-    """Return the steps of ||a - b + eps||, of which the last has a name."""
-    return [
-        (f"{name}-difference", "subtract", f"{a} {b}"),
-        (f"{name}-moved", "add", f"{name}-difference eps"),
-        (name, "norm", f"{name}-moved", {"axis": -1, "keepdims": keepdims}),
-    ]
-
-
-def is_euclidean(p: float) -> None:
-    """Raise NotKnown for another norm."""
-    if p != math.sqrt(4):
-        raise NotKnown(f"p={p}")
-
-
-@reads("pairwise_distance")
-def pairwise_distance(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    keepdim: bool = False,
-) -> Call:
-    is_euclidean(p)
-    operands = {"a": a, "b": b, "eps": eps}
-    return steps("pairwise_distance", operands, *distance("far", "a", "b", keepdims=keepdim))
-
-
-NEAR, FAR = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
-"""PyTorch's names for a distance by a matrix product, and by its definition."""
-
-MOST_ROWS = 25
-"""Up to so many rows PyTorch takes distances by their definition."""
-
-
-@reads("cdist")
-def cdist(_: Seen, a: Tensor, b: Tensor, p: float = 2.0, compute_mode: Any = None) -> Call:
-    """Read it as the length of each difference of a row of a and one of b."""
-    is_euclidean(p)
-    if compute_mode != FAR and (max(a.shape[-2], b.shape[-2]) > MOST_ROWS or compute_mode == NEAR):
-        raise NotKnown("lengths by a matrix product, in which they cancel")
-    rows, columns = (..., slice(None), None, slice(None)), (..., None, slice(None), slice(None))
-    return steps(
-        "cdist",
-        {"a": a, "b": b},
-        ("rows", "slice", "a", {"index": rows}),
-        ("columns", "slice", "b", {"index": columns}),
-        ("difference", "subtract", "rows columns"),
-        ("length", "norm", "difference", {"axis": -1}),
-    )
+# Angles.
 
 
 @reads("cosine_similarity")

@@ -1,8 +1,9 @@
-"""Convolution, pooling and upsampling."""
+"""Convolution and pooling."""
 
 from typing import Any
 
 import numpy as np
+import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
@@ -10,10 +11,12 @@ from backproof.adapters.torch_functions.calls import (
     Seen,
     Tensor,
     alike,
+    array,
     made_of,
     reads,
 )
-from backproof.reference.ops.windows import each
+from backproof.adapters.torch_functions.indexing import put
+from backproof.reference.ops.windows import each, sliding
 
 
 def of_images(seen: Seen, call: Call) -> Call:
@@ -121,19 +124,53 @@ def average_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Call:
-    if divisor_override is not None:
-        raise NotKnown("divisor_override")
     options = windows(kernel_size, stride, padding)
-    if ceil_mode and any(beyond(seen, input, options)):
-        raise NotKnown("ceil_mode")
+    over = beyond(seen, input, options) if ceil_mode else (0,) * axes_in(seen)
+    if any(over) or divisor_override is not None:
+        return by_sums(input, options, over, divisor_override, is_padding_in=count_include_pad)
     options["count_include_pad"] = count_include_pad
     return of_images(seen, Call("average_pool", (input,), options))
 
 
+def by_sums(
+    x: Tensor,
+    options: dict[str, Any],
+    over: tuple[int, ...],
+    divisor: int | None,
+    *,
+    is_padding_in: bool,
+) -> Call:
+    """Return the call that divides the sum of each window by how many of its entries count.
+
+    over: how far the last windows reach beyond the padding; nothing counts there. divisor: what to
+    divide all sums by instead. is_padding_in: whether the padding counts.
+    """
+    axes = len(over)
+    before, sides = each(options["padding"], axes), x.shape[-axes:]
+    pairs = [(p, p + more) for p, more in zip(before, over, strict=True)]
+    seen = sliding(each(options["kernel_size"], axes), options["stride"], pairs)
+    padded = tuple(n + a + b for n, (a, b) in zip(sides, pairs, strict=True))
+    every = np.ix_(*map(np.arange, (*seen.count(padded), *seen.size)))
+    places = seen.places(every[:axes], every[axes:])
+    counts = np.ones((1,) * 2 * axes)
+    for place, n, p in zip(places, sides, before, strict=True):
+        kept = 0 if is_padding_in else p
+        counts = counts * ((place >= kept) & (place < n + 2 * p - kept))
+    last = (*range(-axes, 0),)
+    divisors = counts.sum(last) if divisor is None else np.asarray(divisor)
+    return made_of(
+        "average_pool",
+        (x, divisors.astype(np.float32)),
+        ("pad", (0,), {"width": ((0, 0),) * (x.dim() - axes) + (*pairs,)}),
+        ("slice", (-1,), {"index": (..., *places)}),
+        ("sum", (-1,), {"axis": last}),
+        ("divide", (-1, 1)),
+    )
+
+
 def windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
     """Return the options of a pooling; a stride that is left out is the size of a window."""
-    stride = kernel_size if stride is None or stride == [] else stride
-    options = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
+    options = {"kernel_size": kernel_size, "stride": stride or kernel_size, "padding": padding}
     return {name: alike(value) for name, value in options.items()}
 
 
@@ -162,66 +199,23 @@ def cells(seen: Seen) -> dict[str, Any]:
     return {"output_size": tuple(first(seen.result).shape[-axes_in(seen) :])}
 
 
-@reads("interpolate", "upsample")
-def interpolate(
-    seen: Seen,
-    input: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Call:
-    """Read it as taking the nearest entries; a factor counts where it is not that of the sizes."""
-    if mode in ("linear", "bilinear") and not antialias:
-        is_scaled = scale_factor is not None and not recompute_scale_factor
-        return between(seen, input, scale_factor if is_scaled else None, bool(align_corners))
-    new, old = seen.result.shape[2:], input.shape[2:]
-    factors = [m / n for m, n in zip(new, old, strict=True)]
-    is_given = scale_factor is not None and not recompute_scale_factor
-    if "nearest" not in mode or (is_given and not np.all(np.equal(scale_factor, factors))):
-        raise NotKnown(f"scale_factor={scale_factor!r}, mode={mode!r}")
-    if len({*factors}) == 1 and factors[0].is_integer():
-        return Call("upsample", (input,), {"scale_factor": int(factors[0])})
-    if mode != "nearest":
-        raise NotKnown(f"size={size!r}, mode={mode!r}")
-    rows = (np.arange(m) * n // m for m, n in zip(new, old, strict=True))
-    return Call("slice", (input,), {"index": (..., *np.ix_(*rows))})
+@reads("max_unpool2d", "max_unpool3d")
+def max_unpool(seen: Seen, input: Tensor, indices: Tensor, *_: Any, **__: Any) -> Call:
+    """Read it as zeros with the entries in their places. Raises NotKnown for two in one."""
+    zeros = torch.zeros(seen.result.shape, dtype=torch.float32)
+    return put(zeros, flat_places(indices, seen.result, axes_in(seen)), input)
 
 
-def between(seen: Seen, x: Tensor, factor: Any, align_corners: bool) -> Call:
-    """Return the call that interpolates along one axis or two, by a matrix product along each.
-
-    factor: how many places there are for one of x, where it was given.
-    """
-    new, old = seen.result.shape[2:], x.shape[2:]
-    given = np.broadcast_to(np.nan if factor is None else factor, len(new))
-    sides = zip(new, old, given, strict=True)
-    *rows, columns = (shares(m, n, float(k), align_corners=align_corners) for m, n, k in sides)
-    steps = [("matmul", (1, 0)), ("matmul", (-1, 2))] if rows else [("matmul", (0, 1))]
-    return made_of("interpolate", (x, *rows, columns.T), *steps)
+@reads("fractional_max_pool2d", "fractional_max_pool3d")
+def fractional_max_pool(seen: Seen, input: Tensor, *_: Any, **__: Any) -> Call:
+    """Read it as taking the entries that it names; its windows are drawn at random."""
+    if not isinstance(seen.result, tuple):
+        raise NotKnown("windows that are not returned")
+    index = flat_places(seen.result[1], input, axes_in(seen))
+    return Call("slice", (input,), {"index": index})
 
 
-def shares(new: int, old: int, factor: float, *, align_corners: bool) -> Any:
-    """Return the matrix (new, old) of the shares that the two nearest entries have in each place.
-
-    Raises NotKnown where PyTorch rounds them.
-    """
-    if align_corners:
-        step = (old - 1) / max(new - 1, 1)
-        at = np.arange(new) * step
-    else:
-        step = old / new if np.isnan(factor) else 1 / factor
-        at = np.maximum((np.arange(new) + 0.5) * step - 0.5, 0)
-    if not (step * FINEST).is_integer():
-        raise NotKnown("shares that are rounded")
-    low = np.minimum(at.astype(int), old - 1)
-    share = (at - low)[:, None]
-    one = np.eye(old)
-    found = (1 - share) * one[low] + share * one[np.minimum(low + 1, old - 1)]
-    return found.astype(np.float32)
-
-
-FINEST = 2**6
-"""Multiples of 1 / (2 FINEST) are numbers of every precision."""
+def flat_places(indices: Tensor, image: Tensor, axes: int) -> tuple[Any, ...]:
+    """Return the index of entries that are counted row by row in each channel of images."""
+    before = np.indices(tuple(indices.shape), sparse=True)[:-axes]
+    return *before, *np.unravel_index(array(indices), tuple(image.shape[-axes:]))

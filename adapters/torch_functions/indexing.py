@@ -195,29 +195,53 @@ def embedding_bag(
     input: Tensor,
     weight: Tensor,
     offsets: Tensor | None = None,
-    *,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
     mode: str = "mean",
-    include_last_offset: bool = False,
     sparse: bool = False,
-    **named: Any,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
 ) -> Call:
-    """Read it as the sum or mean of rows, each of which is added to its bag.
-
-    Raises NotKnown for bags of the largest, and for rows that weigh more or do not count.
-    """
-    given = [k for k, v in named.items() if v is not None and v is not False and k != "norm_type"]
-    if mode == "max" or given or not isinstance(seen.result, torch.Tensor):
-        raise NotKnown(", ".join([f"mode={mode!r}", *given]))
+    """Read it as the sum or mean of rows, each of which is added to its bag; or as the largest."""
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotKnown("max_norm, scale_grad_by_freq or sparse")
     n, ids = len(seen.result), array(input).ravel()
     if offsets is None:
         bags = np.repeat(np.arange(n), len(ids) // n)
     else:
         bags = np.searchsorted(array(offsets)[:n], np.arange(len(ids)), side="right") - 1
+    kept = np.flatnonzero(ids != (-1 if padding_idx is None else padding_idx % len(weight)))
+    ids, bags = ids[kept], bags[kept]
+    if mode == "max":
+        return largest_in_bags(weight, ids, bags, n)
     zeros = np.zeros((n, weight.shape[1]), dtype=np.float32)
-    sizes = np.maximum(np.bincount(bags, minlength=n), 1)[:, None].astype(np.float32)
-    mean = [("divide", (-1, 2))] if mode == "mean" else []
-    rows, added = ("slice", (0,), {"index": (ids,)}), ("add_at", (1, -1), {"index": (bags,)})
-    return made_of("embedding_bag", (weight, zeros, sizes), rows, added, *mean)
+    found: list[Any] = [("slice", (0,), {"index": (ids,)})]
+    tensors: list[Any] = [weight, zeros]
+    if per_sample_weights is not None:
+        tensors.append(per_sample_weights)
+        index = (*np.unravel_index(kept, tuple(input.shape)), None)
+        found += [("slice", (2,), {"index": index}), ("multiply", (-2, -1))]
+    found.append(("add_at", (1, -1), {"index": (bags,)}))
+    if mode == "mean":
+        sizes = np.maximum(np.bincount(bags, minlength=n), 1)[:, None]
+        tensors.append(sizes.astype(np.float32))
+        found.append(("divide", (-1, 2)))
+    return made_of("embedding_bag", tensors, *found)
+
+
+def largest_in_bags(weight: Tensor, ids: Any, bags: Any, n: int) -> Call:
+    """Return the call that takes the largest entry of each column in each bag; the first of equal.
+
+    Raises NotKnown for a bag of nothing.
+    """
+    rows = [ids[bags == bag] for bag in range(n)]
+    if not all(map(len, rows)):
+        raise NotKnown("an empty bag")
+    W = weight.detach().double().cpu().numpy()
+    largest = np.stack([own[np.argmax(W[own], axis=0)] for own in rows])
+    return Call("slice", (weight,), {"index": (largest, np.arange(weight.shape[1]))})
 
 
 @reads("scatter")

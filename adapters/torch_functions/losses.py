@@ -19,7 +19,8 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.adapters.torch_functions.composed import distance, is_euclidean
+from backproof.adapters.torch_functions.distances import distance
+from backproof.adapters.torch_functions.lengths import order
 
 REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""
@@ -365,11 +366,11 @@ def triplet_margin_loss(
     reduction: Any = "mean",
 ) -> Call:
     """Read it as max(0, margin + ||a - p|| - ||a - n||); swap: ||p - n|| where that is less."""
-    is_euclidean(p)
+    p = order(p, anchor.detach() - positive.detach() + eps, -1)
     name = mean_of(reduction, size_average, reduce)
-    found = [*distance("near", "a", "p"), *distance("far", "a", "n")]
+    found = [*distance("near", "a", "p", p), *distance("far", "a", "n", p)]
     if swap:
-        found += [*distance("other", "p", "n"), ("least", "minimum", "far other")]
+        found += [*distance("other", "p", "n", p), ("least", "minimum", "far other")]
     found += [
         ("allowed", "add", "margin near"),
         ("wanting", "subtract", "allowed least" if swap else "allowed far"),

@@ -290,20 +290,22 @@ MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """PyTorch's mode of padding -> NumPy's."""
 
 
-@reads("pad")
+@reads("pad", "constant_pad_nd")
 def pad(
     _: Seen, input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Call:
     pairs = [*zip(pad[::2], pad[1::2], strict=True)][::-1]
     width = tuple([(0, 0)] * (input.dim() - len(pairs)) + pairs)
     added = tuple((max(a, 0), max(b, 0)) for a, b in width)
+    cut = tuple(slice(max(-a, 0), min(b, 0) or None) for a, b in width)
     if mode != "constant":
-        if added != width:
-            raise NotKnown(f"mode={mode!r} with negative widths")
+        if added != width and mode == "reflect":
+            raise NotKnown("mode='reflect' with negative widths")
         around: Any = MODES[mode]
-        return entries(input, lambda a: np.pad(a, width, mode=around))
+        if mode == "circular":
+            return entries(input, lambda a: np.pad(a[cut], added, mode=around))
+        return entries(input, lambda a: np.pad(a, added, mode=around)[cut])
     options = {"width": added} | ({"value": float(value)} if value else {})
     if added == width:
         return Call("pad", (input,), options)
-    cut = tuple(slice(max(-a, 0), min(b, 0) or None) for a, b in width)
     return made_of("pad", (input,), ("pad", (0,), options), ("slice", (-1,), {"index": cut}))

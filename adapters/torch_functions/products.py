@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+import torch
+
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, made_of, reads
 from backproof.reference.own import LINEAR
 
@@ -12,19 +15,42 @@ def linear(_: Seen, input: Tensor, weight: Tensor, bias: Tensor | None = None) -
     return Call("linear", (input, weight, *bias_too), own=LINEAR)
 
 
-@reads("addmm", "baddbmm")
+@reads("addmm", "baddbmm", "addmv")
 def addmm(_: Seen, input: Tensor, x: Tensor, W: Tensor, **factors: float) -> Call:
     usual = {*factors.values()} <= {1}
-    if usual and input.dim() == 1 and x.dim() == len("NI"):
+    if usual and input.dim() == 1 and x.dim() == W.dim() == len("NI"):
         return Call("dense", (x, W, input))
-    return Call("addmm", (input, x, W), {k: v for k, v in factors.items() if v != 1})
+    return Call("addmm", (input, x, W), scales(factors))
 
 
-@reads("addmv")
-def addmv(_: Seen, input: Tensor, mat: Tensor, vec: Tensor, **factors: float) -> Call:
-    if {*factors.values()} - {1}:
-        raise NotKnown("beta or alpha")
-    return made_of("addmv", (input, mat, vec), ("matmul", (1, 2)), ("add", (0, -1)))
+def scales(factors: dict[str, float]) -> dict[str, float]:
+    """Return the factors that are not 1."""
+    return {k: v for k, v in factors.items() if v != 1}
+
+
+@reads("addbmm")
+def addbmm(_: Seen, input: Tensor, x: Tensor, W: Tensor, **factors: float) -> Call:
+    """Read it as one product of matrices, side by side and below each other."""
+    n, i, k = x.shape
+    return made_of(
+        "addbmm",
+        (input, x, W),
+        ("transpose", (1,), {"axes": (1, 0, 2)}),
+        ("reshape", (-1,), {"shape": (i, n * k)}),
+        ("reshape", (2,), {"shape": (n * k, W.shape[-1])}),
+        ("addmm", (0, -2, -1), scales(factors)),
+    )
+
+
+@reads("addr")
+def addr(_: Seen, input: Tensor, x: Tensor, y: Tensor, **factors: float) -> Call:
+    column, row = {"shape": (len(x), 1)}, {"shape": (1, len(y))}
+    steps = (
+        ("reshape", (1,), column),
+        ("reshape", (2,), row),
+        ("addmm", (0, -2, -1), scales(factors)),
+    )
+    return made_of("addr", (input, x, y), *steps)
 
 
 @reads("mm", "bmm", "mv", "dot", "vdot")
@@ -49,9 +75,11 @@ def einsum(_: Seen, equation: str, *operands: Any) -> Call:
         raise NotKnown("sublists of numbers for letters")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = (*operands[0],)
+    left, arrow, out = equation.replace(" ", "").partition("->")
+    if any(map(repeated, left.split(","))):
+        return of_diagonals(left, arrow + out, operands)
     if len(operands) <= len("ab"):
         return Call("einsum", operands, {"equation": equation})
-    left, arrow, out = equation.replace(" ", "").partition("->")
     if not arrow or "." in left:
         raise NotKnown(f"{equation!r} of {len(operands)} operands")
     first, *others = left.split(",")
@@ -65,10 +93,29 @@ def einsum(_: Seen, equation: str, *operands: Any) -> Call:
     return made_of("einsum", operands, *found)
 
 
+def repeated(term: str) -> bool:
+    """Return whether a letter occurs twice in a term."""
+    return any(term.count(letter) > 1 for letter in term if letter != ".")
+
+
+def of_diagonals(left: str, result: str, operands: tuple[Any, ...]) -> Call:
+    """Return the call of an einsum in which a letter that occurs twice takes a diagonal."""
+    if not result or "." in left or len(operands) > len("ab"):
+        raise NotKnown(f"{left + result!r}")
+    terms, found = ["".join(dict.fromkeys(term)) for term in left.split(",")], list[Any]()
+    for i, (term, x) in enumerate(zip(left.split(","), operands, strict=True)):
+        sides = dict(zip(term, x.shape, strict=True))
+        places = dict(zip(sides, np.ix_(*map(np.arange, sides.values())), strict=True))
+        found.append(("slice", (i,), {"index": tuple(places[letter] for letter in term)}))
+    every = (*range(-len(terms), 0),)
+    last = ("einsum", every, {"equation": ",".join(terms) + result})
+    return made_of("einsum", operands, *found, last)
+
+
 @reads("inner")
 def inner(_: Seen, input: Tensor, other: Tensor) -> Call:
     if not input.dim() or not other.dim():
-        raise NotKnown("numbers")
+        return Call("multiply", (input, other))
     a, b = "abcdefg"[: input.dim() - 1], "hijklmn"[: other.dim() - 1]
     return Call("einsum", (input, other), {"equation": f"{a}z,{b}z->{a}{b}"})
 
@@ -81,6 +128,8 @@ def tensordot(_: Seen, a: Tensor, b: Tensor, dims: Any = 2, out: None = None) ->
     for i, j in zip(*dims, strict=True):
         of_b[j] = of_a[i]
     kept = "".join(letter for letter in of_a + of_b if (letter in of_a) != (letter in of_b))
+    if not of_a and not of_b:
+        return Call("multiply", (a, b))
     return Call("einsum", (a, b), {"equation": f"{''.join(of_a)},{''.join(of_b)}->{kept}"})
 
 
@@ -112,3 +161,28 @@ def grouped_mm(_: Seen, input: Tensor, mat2: Tensor, offs: Tensor | None = None,
         steps += [("matmul", (-2, -1))]
     products = tuple(range(2 - len(steps), 0, 3))  # the last of every three steps
     return made_of("grouped_mm", (input, mat2), *steps, ("concatenate", products, {"axis": 0}))
+
+
+@reads("vecdot", "linalg_vecdot")
+def vecdot(_: Seen, x: Tensor, y: Tensor, *, dim: int = -1) -> Call:
+    return made_of("vecdot", (x, y), ("multiply", (0, 1)), ("sum", (-1,), {"axis": dim}))
+
+
+@reads("cross", "linalg_cross")
+def cross(seen: Seen, input: Tensor, other: Tensor, dim: int | None = None) -> Call:
+    """Read it as x[1] y[2] - x[2] y[1], and so on around."""
+    if dim is None:
+        is_new = seen.function is torch.linalg.cross
+        dim = -1 if is_new else [*seen.result.shape].index(3)
+    last = dim % seen.result.dim() - seen.result.dim()
+    around = [
+        {"index": (..., one, *(slice(None),) * (-1 - last))} for one in ([1, 2, 0], [2, 0, 1])
+    ]
+    return made_of(
+        "cross",
+        (input, other),
+        *(("slice", (i,), at) for at in around for i in (0, 1)),
+        ("multiply", (-4, -1)),
+        ("multiply", (-3, -4)),
+        ("subtract", (-2, -1)),
+    )

@@ -1,10 +1,9 @@
-"""Reductions: sums, means, variances, lengths."""
+"""Reductions: sums, means, variances."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
@@ -129,44 +128,3 @@ def var_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[C
 def std_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[Call]:
     _, mean = var_mean(seen, input, *arguments, **named)
     return [std(seen, input, *arguments, **named), mean]
-
-
-# Lengths.
-
-
-@reads("norm", "linalg_norm", "linalg_vector_norm")
-def norm(
-    seen: Seen,
-    input: Tensor,
-    p: Any = None,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    ord: Any = None,
-    **__: Any,
-) -> Call:
-    """Read it as the norm of all entries; the Frobenius norm of a matrix is that, others are not.
-
-    linalg.norm takes a matrix where an order is given: of two axes, or of all, if there are two.
-    """
-    kind, options = p if ord is None else ord, over(dim, keepdim)
-    if is_of_matrices(seen, input, kind, dim):
-        raise NotKnown(f"the norm of a matrix of order {kind!r}")
-    if kind in ("fro", 2, None):
-        return Call("norm", (input,), options)
-    if kind == 1:
-        return made_of("norm", (input,), ("abs", (0,)), ("sum", (-1,), options))
-    if kind == float("inf"):
-        return made_of("norm", (input,), ("abs", (0,)), ("max", (-1,), options))
-    if isinstance(kind, int | float) and kind > 1:
-        power, root = ({"exponent": n} for n in (kind, 1 / kind))
-        steps = ("abs", (0,)), ("power", (-1,), power), ("sum", (-1,), options)
-        return made_of("norm", (input,), *steps, ("power", (-1,), root))
-    raise NotKnown(f"p={kind!r}")
-
-
-def is_of_matrices(seen: Seen, x: Tensor, kind: Any, dim: Any) -> bool:
-    """Return whether a norm is one of matrices, and not that of their entries."""
-    axes = x.dim() if dim is None else np.size(dim)
-    is_given = kind not in ("fro", None)
-    return seen.function is torch.linalg.norm and is_given and axes == len("ij")

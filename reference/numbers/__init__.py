@@ -2,11 +2,15 @@
 
 from backproof.reference.numbers import (
     arithmetic_rules,
+    determinant_rules,
     exact_rules,
     function_rules,
     solve_rule,
     sum_rules,
 )
 
-RULES = (exact_rules, arithmetic_rules, function_rules, sum_rules, solve_rule)
+RULES = (
+    *(exact_rules, arithmetic_rules, function_rules, sum_rules),
+    *(solve_rule, determinant_rules),
+)
 """The modules that tell `Ball` its rules, which they do when they are imported."""

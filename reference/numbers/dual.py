@@ -355,7 +355,26 @@ def _solve(A: Dual, B: Dual) -> Dual:
     return Dual(X, _linear(lambda t: solve(A.value, t), moved))
 
 
+def _log_det(A: Dual) -> tuple[Any, Dual]:
+    """(log |det A|)' = tr(A^-1 A'): Jacobi's formula."""
+    sign, value = np.linalg.slogdet(A.value)
+    return sign, Dual(value, _linear(lambda t: _trace(solve(A.value, t)), A.tangent))
+
+
+def _det(A: Dual) -> Dual:
+    """(det A)' = det A tr(A^-1 A')."""
+    value = np.linalg.det(A.value)
+    return Dual(value, _linear(lambda t: value * _trace(solve(A.value, t)), A.tangent))
+
+
+def _trace(A: Any) -> Any:
+    """Return the sums of the diagonals of matrices."""
+    return np.sum(A * np.eye(A.shape[-1]), axis=(-2, -1))
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.det: _det,
+    np.linalg.slogdet: _log_det,
     np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
     zeta: _zeta,
     np.concatenate: _concatenate,

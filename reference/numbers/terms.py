@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
+from scipy.linalg import lu
 
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
@@ -151,6 +152,13 @@ def _add_at(target: Terms, index: Any, values: Any) -> None:
     np.add.at(target.magnitude, index, terms.magnitude)
 
 
+def _log_det(a: Terms) -> tuple[Any, Terms]:
+    """The terms are the logarithms of the pivots."""
+    sign, mid = np.linalg.slogdet(a.mid)
+    logs = np.log(np.abs(np.diagonal(lu(a.mid)[2], axis1=-2, axis2=-1)))
+    return sign, Terms(mid, np.sum(np.abs(logs), axis=-1))
+
+
 FUNCTIONS = (
     np.exp,
     np.expm1,
@@ -186,6 +194,8 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     **{f: _function(f) for f in FUNCTIONS},
 }
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.linalg.det: _function(np.linalg.det),
+    np.linalg.slogdet: _log_det,
     np.linalg.solve: _function(np.linalg.solve),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
     np.concatenate: _concatenate,

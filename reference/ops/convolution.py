@@ -226,9 +226,11 @@ def conv_transpose_backward(
 
     1. y is linear in x, by the transpose of a convolution. So dx is that convolution of dy.
     2. sum y dy = sum x conv(dy, W): dW is that convolution's, of dy, with x for the cotangent.
+    3. What `output_padding` adds beyond the last window receives nothing from x.
     """
     seen = sliding(W.shape[2:], stride, padding, dilation)
-    images = seen.pad(dy)
+    ends = (s * (n - 1) + k for s, n, k in zip(seen.stride, x.shape[2:], seen.span, strict=True))
+    images = seen.pad(dy)[inner(slice(end) for end in ends)]
     dx = correlate(images, W, seen, groups)
     dW = weight_gradient(x, images, W.shape, seen, groups)
     return (dx, dW) if b is None else (dx, dW, bias_gradient(dy))

@@ -7,7 +7,7 @@ Murray, Differentiation of the Cholesky Decomposition (2016), sec. 3.
 
 import numpy as np
 
-from backproof.reference.ops.functions import solve
+from backproof.reference.ops.functions import solve, with_tangent
 from backproof.reference.ops.op import Array, Op
 
 
@@ -125,7 +125,24 @@ def cholesky_backward_of_whole(dL: Array, L: Array, A: Array) -> tuple[Array]:
     return (turned(triangular_solve_forward(L, turned(Z), transpose=True)),)
 
 
+def cholesky_forward_of_triangle(A: Array, *, lower: bool) -> Array:
+    """Return the same of a matrix of which one triangle alone is read."""
+    return cholesky_forward(mirrored(A, lower=lower))
+
+
+def cholesky_backward_of_triangle(dL: Array, L: Array, A: Array, *, lower: bool) -> tuple[Array]:
+    """Return what the whole symmetric matrix receives: the other triangle stands for this one."""
+    return cholesky_backward(dL, L, mirrored(A, lower=lower))
+
+
+def mirrored(A: Array, *, lower: bool) -> Array:
+    """Return symmetric matrices that have a triangle of A, and move as its symmetric part."""
+    whole = np.where(triangle(A, lower=lower, diagonal=True), A, turned(A))
+    return with_tangent(whole, (A + turned(A)) / 2)
+
+
 triangular_solve = Op(triangular_solve_forward, triangular_solve_backward)
 solve_ = Op(solve_forward, solve_backward)
 cholesky = Op(cholesky_forward, cholesky_backward)
 cholesky_of_whole = Op(cholesky_forward, cholesky_backward_of_whole)
+cholesky_of_triangle = Op(cholesky_forward_of_triangle, cholesky_backward_of_triangle)

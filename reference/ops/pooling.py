@@ -182,7 +182,7 @@ def adaptive_average_pool_backward(
         share = (dy[inner(place)] / inside.size)[..., None]
         shares.append(np.broadcast_to(share, (*x.shape[:2], inside.size)))
         places.append(inside)
-    dx = np.zeros_like(x.reshape(*x.shape[:2], -1))
+    dx = np.zeros_like(x.reshape(*x.shape[:2], where.size))
     index: Any = (..., np.concatenate(places))
     np.add.at(dx, index, np.concatenate(shares, axis=-1))
     return (dx.reshape(*x.shape),)
@@ -206,7 +206,7 @@ def adaptive_max_pool_backward(dy: Array, y: Array, x: Array, *, output_size: Ea
         first = np.argmax(part.reshape(*x.shape[:2], prod(part.shape[2:])), axis=-1)
         largest[inner(place)] = where[cell].reshape(-1)[first]
     n, c, *_ = grid(dy.shape)
-    dx = np.zeros_like(x.reshape(*x.shape[:2], -1))
+    dx = np.zeros_like(x.reshape(*x.shape[:2], where.size))
     np.add.at(dx, (n, c, largest), dy)
     return (dx.reshape(*x.shape),)
 

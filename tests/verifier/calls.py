@@ -219,6 +219,9 @@ INDEXING: dict[str, Program] = {
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
     "embedding_bag": lambda w: (
         F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
+        + F.embedding_bag(places(), w, mode="max")
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2].exp())
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2], padding_idx=0)
     ),
     "scatter_reduce": lambda w: w.scatter_reduce(0, places(), w[:2].exp(), "sum"),
     "torch.embedding": lambda w: (
@@ -255,7 +258,11 @@ MOVING: dict[str, Program] = {
     ),
     "off the diagonal": lambda w: w[0, 1:].diag(1) + torch.diag_embed(w[:, 1:], -1)[0],
     "kron": lambda w: torch.kron(w, w[:2].exp()),
-    "crop": lambda w: F.pad(w, (-1, 1)) * w,
+    "crop": lambda w: (
+        F.pad(w, (-1, 1)) * torch.constant_pad_nd(w, (1, -1), 2.0)
+        + F.pad(image(w), (-2, 2, 1, -1), mode="replicate")
+        + F.pad(image(w), (-1, 1, 2, -2), mode="circular")
+    ),
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
     "casts": lambda w: w.double().to(torch.float32).type_as(w).bfloat16().float() * w.clone(),
@@ -267,11 +274,6 @@ REDUCTIONS: dict[str, Program] = {
     "wider": lambda w: w.bfloat16().sum(0, dtype=torch.float32) * w.mean(0, dtype=torch.float32),
     "var": lambda w: w.var() * torch.var(w, 0) * w.var(1, unbiased=False) + w.var(0, correction=0),
     "std": lambda w: w.std() * torch.std(w, dim=0, keepdim=True) + torch.var_mean(w, 1)[1],
-    "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
-    "norm of a matrix": lambda w: (
-        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
-    ),
-    "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
     "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
@@ -286,20 +288,68 @@ def regular(w: Any) -> Any:
     return w / 4 + 2 * torch.eye(4)
 
 
-PRODUCTS: dict[str, Program] = {
+LINEAR_ALGEBRA: dict[str, Program] = {
     "equations": lambda w: (
         torch.linalg.solve(regular(w), w)
         + torch.linalg.solve(regular(w), w[0])
         + torch.linalg.solve(regular(w), w, left=False) * torch.inverse(regular(w))
+        + torch.linalg.solve_ex(regular(w), w)[0] * torch.linalg.inv_ex(regular(w)).inverse
+    ),
+    "equations that broadcast": lambda w: (
+        torch.linalg.solve(regular(w), w.view(2, 4, 2)).sum()
+        + torch.linalg.solve(regular(torch.stack([w, w.T])), w[:, :2]).sum()
+        + torch.linalg.solve(regular(torch.stack([w, w.T])), w[:3], left=False)
     ),
     "triangles of equations": lambda w: (
         torch.linalg.solve_triangular(regular(w), w, upper=False)
         + torch.linalg.solve_triangular(regular(w), w, upper=True, left=False, unitriangular=True)
     ),
+    "equations of tensors": lambda w: (
+        torch.linalg.tensorsolve(regular(w).view(2, 2, 4), w[:2, :2]).sum()
+        + torch.linalg.tensorsolve(regular(w).view(4, 2, 2), w[:2, :2], dims=(0,)).sum()
+        + torch.linalg.tensorinv(regular(w).view(4, 2, 2), ind=1).sum()
+    ),
     "cholesky": lambda w: (
         torch.linalg.cholesky(regular(w + w.T))
         * torch.linalg.cholesky(regular(w + w.T), upper=True).T
+        + torch.linalg.cholesky_ex(regular(w + w.T)).L
     ),
+    "cholesky of a triangle": lambda w: (
+        torch.linalg.cholesky(4 * regular(w)) * torch.linalg.cholesky(4 * regular(w), upper=True)
+    ),
+    "cholesky's equations": lambda w: (
+        torch.cholesky_solve(w, regular(w).tril())
+        + torch.cholesky_solve(w, regular(w).triu(), upper=True)
+        + torch.cholesky_inverse(regular(w).tril())
+        + torch.cholesky_inverse(regular(w).triu(), upper=True)
+    ),
+    "determinants": lambda w: torch.stack(
+        [
+            torch.linalg.det(w) / 8,
+            w[1:, 1:].det() / 8,
+            torch.logdet(regular(w)) / 4,
+            torch.linalg.slogdet(w).logabsdet,
+            torch.linalg.det(w.view(4, 2, 2)).mean(),
+            torch.mul(*torch.slogdet(w[:2, 2:])),
+        ]
+    ),
+    "diagonal": lambda w: torch.linalg.diagonal(w.view(2, 2, 4), offset=1),
+    "powers": lambda w: (
+        torch.matrix_power(w, 2)
+        + torch.linalg.matrix_power(w / 2, 3) * w.matrix_power(1)
+        + torch.linalg.matrix_power(w / 2, 7)
+        + torch.linalg.matrix_power(regular(w), -2)
+    ),
+    "vander": lambda w: torch.linalg.vander(w[0]) * torch.linalg.vander(w, N=3).sum(),
+    "multi_dot": lambda w: (
+        torch.linalg.multi_dot([w, w[:, :1], w[:1]])
+        + torch.linalg.multi_dot([w[0], w[:, :2], w[:2], w, w[1]])
+        + torch.linalg.multi_dot([w, w])
+    ),
+}
+
+
+PRODUCTS: dict[str, Program] = {
     "matmul": lambda w: w @ w + w.matmul(w[0]) + torch.mm(w, w) + w.mv(w[0]) + w[0].dot(w[1]),
     "bmm": lambda w: torch.bmm(w.view(2, 2, 4), w.view(2, 4, 2)),
     "addmm": lambda w: torch.addmm(w, w, w.T, beta=0.5, alpha=2) + torch.addmm(w[0], w, w),
@@ -307,6 +357,18 @@ PRODUCTS: dict[str, Program] = {
     "einsum": lambda w: (
         torch.einsum("ij,kj->ik", w, w) + torch.einsum("ij->ji", [w]) + w[0].outer(w[1])
     ),
+    "addmv": lambda w: torch.addmv(w[0], w, w[1], beta=0.5, alpha=2) + torch.addr(w, w[0], w[1]),
+    "addbmm": lambda w: torch.addbmm(
+        w[:2, :2], w.view(2, 2, 4), w.view(2, 4, 2), beta=0.3, alpha=1.7
+    ),
+    "vecdot": lambda w: torch.linalg.vecdot(w, w.T) * torch.linalg.vecdot(w, w[:1], dim=0),
+    "cross": lambda w: (
+        torch.linalg.cross(w[:, 1:], w[:1, :3]).sum() + torch.cross(w[:3], w[1:], dim=0)
+    ),
+    "einsum of diagonals": lambda w: (
+        torch.einsum("iij->ij", w.view(2, 2, 4)) * torch.einsum("iij,jk->ik", w.view(2, 2, 4), w)
+    ),
+    "inner of numbers": lambda w: torch.inner(w, w[0, 0]) * torch.tensordot(w[0, 0], w[1, 1], 0),
     "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
     "tensordot": lambda w: torch.tensordot(w, w, 1) * torch.tensordot(w, w, ([0], [1])),
     "inner": lambda w: torch.inner(w, w) * torch.inner(w, w[0]),
@@ -318,6 +380,32 @@ PRODUCTS: dict[str, Program] = {
     "multi_head_attention": lambda w: heads(w)[0],
 }
 
+
+LENGTHS: dict[str, Program] = {
+    "norm": lambda w: w.norm() * torch.norm(w, dim=0) * w.norm(p=1) + torch.linalg.norm(w, dim=1),
+    "norm of a matrix": lambda w: (
+        torch.linalg.norm(w) * torch.linalg.norm(w, "fro", (0, 1)) * torch.linalg.norm(w[0], 1)
+    ),
+    "vector_norm": lambda w: torch.linalg.vector_norm(w, 3) + torch.linalg.vector_norm(w, 2, -1),
+    "other orders": lambda w: (
+        w.norm(p=-torch.inf)
+        + torch.norm(positive(w), 0.5, 1) / 32
+        + torch.linalg.vector_norm(w, -1.5, 0)
+    ),
+    "norms of matrices": lambda w: torch.stack(
+        [torch.linalg.matrix_norm(w, p) for p in ("fro", 1, -1, torch.inf, -torch.inf)]
+        + [*torch.linalg.norm(w.view(2, 2, 4), 1, (0, 2))]
+    ),
+    "renorm": lambda w: w.renorm(2, 0, 1.5) * torch.renorm(w, 1, 1, 3.0),
+    "distances": lambda w: (
+        torch.cdist(w, w[:2], 1.0).sum() / 8
+        + torch.cdist(w, w.exp(), 3.0)
+        + F.pdist(w, 1.5).mean()
+        + torch.dist(w, w.T * 2, 1) / 8
+        + F.pairwise_distance(w, w.exp(), 3)
+    ),
+    "covariances": lambda w: w.cov() + torch.cov(w[0], correction=0) + torch.corrcoef(w.T),
+}
 
 HYPERBOLIC: dict[str, Program] = {
     "sinh": lambda w: torch.sinh(w) * w.cosh(),
@@ -382,16 +470,26 @@ ATTENTION: dict[str, Program] = {
 }
 
 
+def grid(w: Any) -> Any:
+    """Return places of an image, some of them beyond it."""
+    return torch.stack([w, w.T], -1)[None]
+
+
 IMAGES: dict[str, Program] = {
     "conv1d": lambda w: F.conv1d(w[None], w.reshape(4, 2, 2), w[0], padding=1, groups=2),
     "conv2d": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), stride=(1, 2), padding=(1, 0)),
-    "conv2d same": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), padding="same", dilation=2),
+    "conv2d same": lambda w: (
+        F.conv2d(image(w), image(w, 4, 1, 2, 2), padding="same", dilation=2)
+        + F.conv2d(image(w), w[None, None, :3, 1:], padding="same")
+        + F.conv1d(w, w.reshape(4, 4, 1), padding="same")
+    ),
     "conv3d": lambda w: F.conv3d(
         image(w, 1, 2, 2, 2, 2), image(w, 1, 2, 2, 2, 2), padding=(1, 0, 1)
     ),
     "conv_transpose": lambda w: (
         F.conv_transpose1d(w[None], w.reshape(4, 2, 2), w[0, :2]).sum()
         + F.conv_transpose2d(image(w), image(w, 1, 4, 2, 2), stride=2, output_padding=1)
+        + F.conv_transpose1d(w, w.reshape(4, 1, 4), stride=2, output_padding=2, dilation=3).mean()
     ),
     "max_pool": lambda w: (
         F.max_pool2d(image(w), 2) * F.max_pool2d(image(w), (2, 3), stride=(2, 1), ceil_mode=True)
@@ -413,17 +511,55 @@ IMAGES: dict[str, Program] = {
         + F.conv_transpose1d(w, w.reshape(4, 2, 2)).mean()
         + F.adaptive_max_pool1d(w, 2).mean()
     ),
-    "ceil_mode": lambda w: F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2,
+    "ceil_mode": lambda w: (
+        F.max_pool2d(image(w), 3, 2, ceil_mode=True) ** 2
+        + F.avg_pool2d(image(w), 3, 2, 1, ceil_mode=True)[..., 1:, 1:]
+        + F.avg_pool2d(image(w), 3, 2, ceil_mode=True, count_include_pad=False)
+        + F.avg_pool1d(w, 3, 2, ceil_mode=True).sum()
+    ),
+    "divisor_override": lambda w: F.avg_pool2d(image(w), 3, 1, 1, divisor_override=7) ** 2,
+    "max_unpool": lambda w: (
+        F.max_unpool2d(*F.max_pool2d(image(w), 2, return_indices=True), 2)
+        + F.max_unpool1d(*F.max_pool1d(w, 2, return_indices=True), 2)
+    ),
+    "fractional_max_pool": lambda w: F.fractional_max_pool2d(
+        image(w), 2, output_size=3, return_indices=True, _random_samples=torch.full((1, 1, 2), 0.3)
+    )[0],
     "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
     ),
-    "bilinear": lambda w: (
+    "linear": lambda w: (
         F.interpolate(image(w), scale_factor=2, mode="bilinear")
         * F.interpolate(image(w), 8, mode="bilinear")
         * F.interpolate(image(w), (8, 8), mode="bilinear").mean()
         * F.interpolate(image(w), (7, 4), mode="bilinear", align_corners=True).sum()
         * F.interpolate(image(w, 2, 2, 4), scale_factor=0.5, mode="linear").sum()
+        * F.interpolate(image(w, 1, 1, 2, 2, 4), (3, 2, 7), mode="trilinear").sum()
+    ),
+    "linear in thirds": lambda w: F.interpolate(image(w), (7, 3), mode="bilinear") ** 2,
+    "cubic": lambda w: (
+        F.interpolate(image(w), (7, 4), mode="bicubic")
+        + F.interpolate(image(w), (7, 4), mode="bicubic", align_corners=True)
+        + F.interpolate(image(w), scale_factor=(1.9, 1.3), mode="bicubic").mean()
+    ),
+    "nearest": lambda w: (
+        F.interpolate(image(w), (7, 3), mode="nearest-exact") ** 2
+        + F.interpolate(image(w), scale_factor=(1.9, 0.8))
+        + F.interpolate(image(w), (7, 3), mode="area")
+    ),
+    "grid_sample": lambda w: sum(
+        F.grid_sample(image(w), grid(w), mode=mode, padding_mode=padding, align_corners=aligned)
+        for mode in ("bilinear", "nearest", "bicubic")
+        for padding in ("zeros", "border", "reflection")
+        for aligned in (True, False)
+    ),
+    "grid_sampler": lambda w: torch.grid_sampler(
+        image(w, 1, 2, 2, 2, 2),
+        image(w[:3], 1, 1, 2, 2, 3),
+        0,
+        0,
+        False,  # noqa: FBT003 PyTorch has it so
     ),
     "interpolate by factors": lambda w: (
         F.interpolate(image(w), scale_factor=3.2, recompute_scale_factor=True).mean()
@@ -501,6 +637,8 @@ FAMILIES = {
     "indexing": INDEXING,
     "moving": MOVING,
     "reductions": REDUCTIONS,
+    "linear algebra": LINEAR_ALGEBRA,
+    "lengths": LENGTHS,
     "products": PRODUCTS,
     "hyperbolic": HYPERBOLIC,
     "activations": ACTIVATIONS,

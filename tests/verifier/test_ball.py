@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.linalg import lu_factor, lu_solve
 from scipy.special import erf
 
 from backproof.reference.numbers import sum_rules
@@ -619,6 +620,48 @@ def test_equations_are_solved_inside(p: Precision, n: int) -> None:
 
     assert np.mean(np.isfinite(ball.rad)) > 0.75
     assert (ball.contains(np.linalg.solve(A, B)) | np.isinf(ball.rad)).all()
+
+
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=NAME_OF)
+def test_transposed_equations_are_solved_inside(p: Precision) -> None:
+    """So does what is found by the factors of the transpose, as in a backward pass."""
+    rng = np.random.default_rng(0)
+    A = (np.tril(rng.standard_normal((500, 5, 5))) + 2 * np.eye(5)).astype(p.dtype)
+    B = np.ones((500, 5, 1), p.dtype)
+    ball = solve(Ball.exact(np.swapaxes(A, -1, -2), p), Ball.exact(B, p))
+    found = [lu_solve(lu_factor(a), b, trans=1) for a, b in zip(A, B, strict=True)]
+
+    assert np.mean(np.isfinite(ball.rad)) > 0.75
+    assert (ball.contains(found) | np.isinf(ball.rad)).all()
+
+
+@pytest.mark.parametrize("n", [1, 3, 20])
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=NAME_OF)
+def test_determinants_are_inside(p: Precision, n: int) -> None:
+    """What LAPACK's factors give lies inside, whatever the matrix; the sign is known."""
+    rng = np.random.default_rng(n)
+    A = rng.standard_normal((20, n, n)).astype(p.dtype)
+    factors = [lu_factor(a) for a in A]
+    pivots = np.array([np.diagonal(found) for found, _ in factors])
+    swaps = [np.sum(swapped != np.arange(n)) for _, swapped in factors]
+    products = np.prod(pivots, axis=-1, dtype=p.dtype) * (-1.0) ** np.array(swaps)
+    logs = np.sum(np.log(np.abs(pivots)), axis=-1, dtype=p.dtype)
+    det, (sign, log) = np.linalg.det(Ball.exact(A, p)), np.linalg.slogdet(Ball.exact(A, p))
+
+    assert np.mean(np.isfinite(det.rad)) > 0.75
+    assert det.contains(products).all()
+    assert log.contains(logs).all()
+    assert (sign == np.sign(products)).all()
+    assert np.mean(det.rad[np.isfinite(det.rad)] < np.abs(det.mid[np.isfinite(det.rad)])) == 1
+
+
+def test_the_determinant_of_what_may_be_singular_is_not_known() -> None:
+    """Nothing is known where a matrix in the ball has the determinant zero."""
+    A = Ball([[1.0, 1.0], [1.0, 1.5]], np.full((2, 2), 0.25), FLOAT64)
+
+    assert np.isinf(np.linalg.det(A).rad)
+    assert np.isinf(np.linalg.slogdet(A)[1].rad)
+    assert np.isinf(np.linalg.det(Ball.exact(np.ones((2, 2)), FLOAT64)).rad)
 
 
 @pytest.mark.parametrize("p", [BFLOAT16, FLOAT16], ids=lambda p: p.name)

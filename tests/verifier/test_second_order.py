@@ -76,6 +76,8 @@ def test_the_numbers_are_those_of_autograd() -> None:
 SAVED = [
     *(("arithmetic", "in place"), ("activations", "relu"), ("activations", "softmax")),
     *(("recurrent", "LSTM cell"), ("reductions", "std"), ("indexing", "write by views")),
+    *(("linear algebra", "equations"), ("linear algebra", "cholesky of a triangle")),
+    *(("linear algebra", "determinants"), ("linear algebra", "cholesky's equations")),
 ]
 """Calls that write in place, whose derivatives are computed from results, or of several results."""
 

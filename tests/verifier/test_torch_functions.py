@@ -82,10 +82,15 @@ WRONG = {
     "std": ("reductions", "std"),
     "xlogy": ("special", "xlogy"),
     "bmm": ("products", "bmm"),
+    "cholesky_solve": ("linear algebra", "cholesky's equations"),
+    "logdet": ("linear algebra", "determinants"),
+    "renorm": ("lengths", "renorm"),
+    "cov": ("lengths", "covariances"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
-    "interpolate": ("images", "bilinear"),
+    "interpolate": ("images", "linear in thirds"),
+    "grid_sampler": ("images", "grid_sampler"),
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
@@ -113,19 +118,25 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
-    "norm of columns": (lambda w: torch.linalg.norm(w, 1, (0, 1)), "a matrix of order 1"),
-    "largest of a bag": (
-        lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
-        "mode='max'",
+    "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
+    "covariances of weights": (lambda w: torch.cov(w, aweights=w[0].abs()), "weights"),
+    "largest of nothing": (
+        lambda w: F.embedding_bag(torch.tensor([0]), w, torch.tensor([0, 1]), mode="max"),
+        "an empty bag",
     ),
+    "no triangle": (lambda w: torch.cholesky_solve(w, w), "a factor that is no triangle"),
     "logit": (torch.logit, "numbers that are not all between 0 and 1"),
-    "interpolate": (
-        lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=3.2),
-        "scale_factor=3.2",
+    "antialias": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), 3, mode="bilinear", antialias=True),
+        "antialias",
     ),
-    "bilinear in thirds": (
-        lambda w: F.interpolate(w.view(1, 1, 4, 4), (7, 3), mode="bilinear"),
-        "shares that are rounded",
+    "nearest": (
+        lambda w: F.interpolate(w.view(1, 1, 4, 4), scale_factor=1.1),
+        "a gradient that goes to other entries than were taken",
+    ),
+    "unpooled twice": (
+        lambda w: F.max_unpool1d(w, torch.zeros(4, 4, dtype=torch.int64), 2),
+        "an index that names an entry twice",
     ),
     "a number in a custom function": (
         lambda w: models.Times.apply(w, w[0, 0].exp()),
