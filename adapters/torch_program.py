@@ -193,7 +193,9 @@ def recording(
     leaves = {**network.inputs, **network.parameters}
     # Where nothing arrives, autograd hands on nothing: zeros.
     seen = {k: cotangents.get(k, np.zeros_like(a)) for k, a in values.items()}
-    found = {k: array(t) for k, t in gradients.items() if k in leaves}
+    reached = {leaf for node in network.nodes if node.name in cotangents for leaf in node.inputs}
+    found = {k: np.zeros_like(a) for k, a in leaves.items() if k not in reached}
+    found |= {k: array(t) for k, t in gradients.items() if k in leaves}
     others = [k for k in trained if k not in leaves]
     if len(others) == len(trained):
         is_seen = not any(k in gradients for k in others)

@@ -229,6 +229,17 @@ def glu(_: Seen, input: Tensor, dim: int = -1) -> Call:
     return Call("glu", (input,), {"axis": dim})
 
 
+@reads("prelu")
+def prelu(_: Seen, input: Tensor, weight: Tensor) -> Call:
+    """Read numbers without channels as those of one channel."""
+    if input.dim() > 1 and weight.dim() == 1:
+        return Call("prelu", (input, weight))
+    shape = input.shape if input.dim() > 1 else (1, 1, -1)
+    channels = ("reshape", (0,), {"shape": shape}), ("reshape", (1,), {"shape": (-1,)})
+    back = ("reshape", (-1,), {"shape": tuple(input.shape)})
+    return made_of("prelu", (input, weight), *channels, ("prelu", (-2, -1)), back)
+
+
 SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
 """Klambauer et al., Self-Normalizing Neural Networks (2017), appendix: the fixed point's."""
 
