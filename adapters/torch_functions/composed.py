@@ -5,7 +5,6 @@ constants, such as an epsilon, are operands of it.
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.reference.own import QUOTIENTS, with_forms
 
 # Distances and angles.
 
@@ -88,29 +86,6 @@ def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 
         ("product", "multiply", "of-a of-b"),
         ("cosine", "sum", "product", {"axis": dim}),
     )
-
-
-# Products of many.
-
-
-def products(x: Tensor, dim: int) -> list[Step]:
-    """Return the steps of the products of all entries up to each, along an axis."""
-    before: tuple[slice, ...] = (slice(None),) * (dim % x.dim())
-    found: list[Step] = [("y0", "slice", "x", {"index": (*before, slice(0, 1))})]
-    for k in range(1, x.shape[dim]):
-        found.append((f"x{k}", "slice", "x", {"index": (*before, slice(k, k + 1))}))
-        found.append((f"y{k}", "multiply", f"y{k - 1} x{k}"))
-    return found
-
-
-@reads("cumprod")
-def cumprod(_: Seen, x: Tensor, dim: int, **named: Any) -> Call:
-    if named.get("dtype") not in (None, x.dtype):
-        raise NotKnown("dtype")
-    every = " ".join(f"y{k}" for k in range(x.shape[dim]))
-    last = ("y", "concatenate", every, {"axis": dim})
-    call = steps("cumprod", {"x": x}, *products(x, dim), last)
-    return replace(call, own=with_forms(call.own, QUOTIENTS))
 
 
 # Windows.

@@ -1,6 +1,5 @@
 """Reductions: sums, means, variances, lengths."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.own import QUOTIENT, with_forms
+from backproof.adapters.torch_functions.numbers import as_vectors
+from backproof.reference.ops.factors import cumprod, product
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def reduction(op: str) -> Any:
     ) -> Call:
         return Call(op, (input,), over(dim if axis is None else axis, keepdim or keepdims))
 
-    return read
+    return as_vectors(read)
 
 
 for name in ("sum", "mean", "logsumexp"):
@@ -46,32 +46,39 @@ for name in ("sum", "mean", "logsumexp"):
 
 
 @reads("cumsum")
+@as_vectors
 def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
     return Call("cumsum", (input,), {"axis": dim})
 
 
-MOST_FACTORS = 64
-"""A product of more factors is not read."""
-
-
 @reads("prod")
-def prod(_: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any) -> Call:
+@as_vectors
+def prod(
+    seen: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any
+) -> Call:
     """Read it as one multiplication after another, whose derivative may be dy y / x instead."""
-    flat = [("reshape", (0,), {"shape": (-1,)})] if dim is None else []
+    shape = (-1,) if dim is None else tuple(input.shape)
     axis = 0 if dim is None else dim % input.dim()
-    n = input.numel() if dim is None else input.shape[axis]
-    if not 0 < n <= MOST_FACTORS:
-        raise NotKnown(f"a product of {n} factors")
-    before = (slice(None),) * axis
-    wide = not keepdim or dim is None
-    found: list[Any] = [*flat]
-    for k in range(n):
-        x = -len(found) if flat else 0  # the first step made it, if any did
-        at = {"index": (*before, k if wide else slice(k, k + 1))}
-        found.append(("slice", (x,), at))
-        found += [("multiply", (-2, -1))] if k else []
-    call = made_of("prod", (input,), *found)
-    return replace(call, own=with_forms(call.own, QUOTIENT)) if n > 1 else call
+    if not input.numel():
+        raise NotKnown("a product of no factors")
+    if dim is not None and not keepdim:
+        return Call("product", (input,), {"axis": axis}, product)
+    return made_of(
+        *("prod", (input,)),
+        ("reshape", (0,), {"shape": shape}),
+        ("product", (-1,), {"axis": axis}, product),
+        ("reshape", (-1,), {"shape": tuple(seen.result.shape)}),
+    )
+
+
+@reads("cumprod")
+@as_vectors
+def cumprod_(_: Seen, input: Tensor, dim: int, **named: Any) -> Call:
+    if named.get("dtype") not in (None, input.dtype):
+        raise NotKnown("dtype")
+    if not input.numel():
+        raise NotKnown("a product of no factors")
+    return Call("cumprod", (input,), {"axis": dim % input.dim()}, cumprod)
 
 
 @reads("trace")
