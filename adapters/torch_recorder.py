@@ -59,7 +59,15 @@ LIKE = ("_as", "to", "copy", "broadcast_tensors")
 NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
 """The functions that return the numbers of a tensor as something else than a tensor."""
 
-READING = (NotKnown, TypeError, ValueError, LookupError, AttributeError)
+READING = (
+    NotKnown,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
 """What a reader raises where it does not know a call, or where the call is not what it expects."""
 
 

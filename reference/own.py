@@ -12,6 +12,7 @@ from backproof.reference.ops.cast import cast
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.ops.log_sums import logcumsumexp
 
 
 def turned(op: Op) -> Op:
@@ -34,6 +35,7 @@ OWN: Mapping[str, Op] = {
     "cholesky_of_whole": cholesky_of_whole,
     "cumprod": cumprod,
     "linear": LINEAR,
+    "logcumsumexp": logcumsumexp,
     "product": product,
 }
 """Name -> op."""

@@ -19,11 +19,13 @@ from backproof.adapters.torch_functions import (
     blocks,
     choices,
     composed,
+    differences,
     images,
     indexing,
     joining,
     linear_algebra,
     losses,
+    margins,
     memory,
     moving,
     norms,
@@ -51,8 +53,8 @@ from backproof.reference.ops import OPS, Op
 __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
-    *(arithmetic, attention, blocks, choices, composed, images, indexing, joining),
-    *(linear_algebra, losses, memory, moving, norms, order, products, quantiles),
+    *(arithmetic, attention, blocks, choices, composed, differences, images, indexing, joining),
+    *(linear_algebra, losses, margins, memory, moving, norms, order, products, quantiles),
     *(recurrent, reductions, writing),
 )
 """The files of rows, which register themselves."""

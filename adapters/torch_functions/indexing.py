@@ -135,11 +135,12 @@ def embedding_bag(
     mode: str = "mean",
     include_last_offset: bool = False,
     sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
     **named: Any,
 ) -> Call:
-    """Read it as the sum or mean of rows, each of which is added to its bag.
+    """Read it as the sum or mean of rows, which may be weighted, each added to its bag.
 
-    Raises NotKnown for bags of the largest, and for rows that weigh more or do not count.
+    Raises NotKnown for bags of the largest, and for rows that do not count.
     """
     given = [k for k, v in named.items() if v is not None and v is not False and k != "norm_type"]
     if mode == "max" or given or not isinstance(seen.result, torch.Tensor):
@@ -153,7 +154,10 @@ def embedding_bag(
     sizes = np.maximum(np.bincount(bags, minlength=n), 1)[:, None].astype(np.float32)
     mean = [("divide", (-1, 2))] if mode == "mean" else []
     rows, added = ("slice", (0,), {"index": (ids,)}), ("add_at", (1, -1), {"index": (bags,)})
-    return made_of("embedding_bag", (weight, zeros, sizes), rows, added, *mean)
+    operands = [t for t in (weight, zeros, sizes, per_sample_weights) if t is not None]
+    shares = ("reshape", (3,), {"shape": (-1, 1)}), ("multiply", (-2, -1))
+    weighted = shares if per_sample_weights is not None else ()
+    return made_of("embedding_bag", operands, rows, *weighted, added, *mean)
 
 
 @reads("embedding")

@@ -235,8 +235,12 @@ def combinations(_: Seen, input: Tensor, r: int = 2, with_replacement: bool = Fa
     return entries(input, lambda a: np.array([*which(a, r)], int).reshape(-1, r))
 
 
-MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""PyTorch's mode of padding -> NumPy's."""
+INSIDE = {
+    "reflect": lambda i, n: n - 1 - np.abs(n - 1 - np.abs(i)),
+    "replicate": lambda i, n: np.clip(i, 0, n - 1),
+    "circular": lambda i, n: i % n,
+}
+"""PyTorch's mode of padding -> the place, of n along an axis, whose entry is at place i."""
 
 
 @reads("pad")
@@ -247,10 +251,11 @@ def padded(
     width = tuple([(0, 0)] * (input.dim() - len(pairs)) + pairs)
     added = tuple((max(a, 0), max(b, 0)) for a, b in width)
     if mode != "constant":
-        if added != width:
-            raise NotKnown(f"mode={mode!r} with negative widths")
-        around: Any = MODES[mode]
-        return entries(input, lambda a: np.pad(a, width, mode=around))
+        if mode == "circular" and added != width:
+            raise NotKnown("mode='circular' with negative widths")
+        sides = zip(input.shape, width, strict=True)
+        places = [INSIDE[mode](np.arange(-a, n + b), n) for n, (a, b) in sides]
+        return Call("slice", (input,), {"index": np.ix_(*places)})
     options = {"width": added} | ({"value": float(value)} if value else {})
     if added == width:
         return Call("pad", (input,), options)

@@ -1,6 +1,6 @@
-"""A number is read as a vector of one entry, which is what PyTorch takes it for along an axis."""
+"""A number is read as a vector of one entry, and one example as a batch of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any
@@ -35,20 +35,37 @@ def as_vectors(reader: Reader) -> Reader:
         found = reader(replace(seen, result=over(vector, seen.result)), *each, **by_name)
         if isinstance(found, Call):
             first = seen.result if isinstance(seen.result, torch.Tensor) else seen.result[0]
-            return of_numbers(found, numbers, first)
-        return [of_numbers(call, numbers, t) for call, t in zip(found, seen.result, strict=True)]
+            return in_shapes(found, numbers, first)
+        return [in_shapes(call, numbers, t) for call, t in zip(found, seen.result, strict=True)]
 
     return read
 
 
-def of_numbers(call: Call, numbers: Any, result: Tensor) -> Call:
-    """Return a call of vectors as one of the numbers that they were made of."""
-    tensors = [numbers[id(t)][1] if id(t) in numbers else t for t in call.tensors]
-    vectors = [i for i, t in enumerate(call.tensors) if id(t) in numbers]
-    places = [vectors.index(i) - len(vectors) if i in vectors else i for i in range(len(tensors))]
+def in_shapes(call: Call, views: Mapping[int, tuple[Tensor, Tensor]], result: Tensor) -> Call:
+    """Return a call of views as one of what they are views of.
+
+    views: id of a view -> the view, and what it is one of.
+    """
+    tensors = [views[id(t)][1] if id(t) in views else t for t in call.tensors]
+    shaped = [i for i, t in enumerate(call.tensors) if id(t) in views]
+    places = [shaped.index(i) - len(shaped) if i in shaped else i for i in range(len(tensors))]
     return made_of(
         *(call.op, tensors),
-        *(("reshape", (i,), {"shape": (1,)}) for i in vectors),
+        *(("reshape", (i,), {"shape": tuple(call.tensors[i].shape)}) for i in shaped),
         (call.op, places, call.options, call.own),
         ("reshape", (-1,), {"shape": tuple(result.shape)}),
     )
+
+
+def as_batches(reader: Reader) -> Reader:
+    """Return a reader of losses of one example, too, from one of batches (N, C)."""
+
+    @wraps(reader)
+    def read(seen: Seen, y: Tensor, target: Tensor, *rest: Any, **named: Any) -> Call:
+        if y.dim() > 1:
+            return reader(seen, y, target, *rest, **named)
+        one = y[None], target[None]
+        views = {id(view): (view, t) for view, t in zip(one, (y, target), strict=True)}
+        return in_shapes(reader(seen, *one, *rest, **named), views, seen.result)
+
+    return read

@@ -15,7 +15,9 @@ from backproof.adapters.torch_functions.calls import (
     reads,
 )
 from backproof.adapters.torch_functions.numbers import as_vectors
+from backproof.reference.ops import Op
 from backproof.reference.ops.factors import cumprod, product
+from backproof.reference.ops.log_sums import logcumsumexp
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -41,8 +43,23 @@ def reduction(op: str) -> Any:
     return as_vectors(read)
 
 
+def without_nan(reader: Any) -> Any:
+    """Return a reader of calls of numbers that are no NaN."""
+
+    def read(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> Call:
+        if input.isnan().any():
+            raise NotKnown("NaN")
+        call: Call = reader(seen, input, *arguments, **named)
+        return call
+
+    return read
+
+
 for name in ("sum", "mean", "logsumexp"):
     reads(name)(reduction(name))
+
+for name in ("sum", "mean"):
+    reads(f"nan{name}")(without_nan(reduction(name)))
 
 
 @reads("cumsum")
@@ -71,14 +88,21 @@ def prod(
     )
 
 
-@reads("cumprod")
-@as_vectors
-def cumprod_(_: Seen, input: Tensor, dim: int, **named: Any) -> Call:
-    if named.get("dtype") not in (None, input.dtype):
-        raise NotKnown("dtype")
-    if not input.numel():
-        raise NotKnown("a product of no factors")
-    return Call("cumprod", (input,), {"axis": dim % input.dim()}, cumprod)
+def up_to_each(name: str, op: Op) -> Any:
+    """Return the reader of a function that reduces all entries up to each along an axis."""
+
+    def read(_: Seen, input: Tensor, dim: int, *, dtype: Any = None) -> Call:
+        if dtype not in (None, input.dtype):
+            raise NotKnown("dtype")
+        if not input.numel():
+            raise NotKnown("no entries")
+        return Call(name, (input,), {"axis": dim % input.dim()}, op)
+
+    return as_vectors(read)
+
+
+reads("cumprod")(up_to_each("cumprod", cumprod))
+reads("logcumsumexp")(up_to_each("logcumsumexp", logcumsumexp))
 
 
 @reads("trace")

@@ -214,6 +214,9 @@ INDEXING: dict[str, Program] = {
     ),
     "index_select": lambda w: w.index_select(1, even()) + torch.index_select(w, 0, even()).T,
     "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+    "weighted embedding_bag": lambda w: F.embedding_bag(
+        places(), w, mode="sum", per_sample_weights=w[:2].exp()
+    ),
     "embedding_bag": lambda w: (
         F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
     ),
@@ -298,7 +301,7 @@ MOVING: dict[str, Program] = {
     ),
     "off the diagonal": lambda w: w[0, 1:].diag(1) + torch.diag_embed(w[:, 1:], -1)[0],
     "kron": lambda w: torch.kron(w, w[:2].exp()),
-    "crop": lambda w: F.pad(w, (-1, 1)) * w,
+    "crop": lambda w: F.pad(w, (-1, 1)) * w + F.pad(image(w), (-2, 1, 0, 0), "replicate").sum(),
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
     "casts": lambda w: w.double().to(torch.float32).type_as(w).bfloat16().float() * w.clone(),
     "flips": lambda w: w.fliplr() * torch.flipud(w) * w.flip(dims=(0,)) * torch.flip(w, dims=[1]),
@@ -355,6 +358,22 @@ BLOCKS: dict[str, Program] = {
     "one image": lambda w: F.unfold(w[None], 3, padding=1),
 }
 
+DIFFERENCES: dict[str, Program] = {
+    "diff": lambda w: w.diff() * torch.diff(w, 2, 0, append=w[:1])[:1, :3] + w.diff(n=0)[:, 1:],
+    "equal steps": lambda w: (
+        torch.trapezoid(w) * torch.trapz(w, dx=0.3, dim=0)
+        + torch.cumulative_trapezoid(w, dx=2)[:, 0]
+    ),
+    "steps": lambda w: (
+        torch.trapezoid(w, w[0].exp()) * torch.trapezoid(w, w.T, dim=0)
+        + torch.cumulative_trapezoid(w, w[1])[:, 0]
+    ),
+    "gradient": lambda w: (
+        torch.mul(*torch.gradient(w)) * torch.gradient(w, spacing=0.3, dim=1)[0]
+        + torch.gradient(w[0], spacing=[2.0])[0]
+    ),
+}
+
 REDUCTIONS: dict[str, Program] = {
     "sum": lambda w: w.sum(0) * torch.sum(w, dim=(0, 1)) + w.sum(-1, keepdim=True) + w.sum(axis=1),
     "mean": lambda w: w.mean() * w.mean(0) * torch.mean(w, dim=1, keepdim=True) * w.mean((0, 1)),
@@ -369,6 +388,9 @@ REDUCTIONS: dict[str, Program] = {
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
     "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
+    "logcumsumexp": lambda w: w.logcumsumexp(0) * torch.logcumsumexp(w * (w > 0), -1).cumsum(0),
+    "without NaN": lambda w: w.nansum(0) * torch.nanmean(w, 1, keepdim=True),
+    "numbers": lambda w: w[0, 0].logsumexp(0) * w[0, 1].softmax(0) + w[0, 2].cumsum(0),
     "prod of many": lambda w: w[:3].repeat(1, 10).prod() + w.T.repeat(20, 1).exp().prod(0).log(),
     "cumprod": lambda w: w.cumprod(0) + torch.cumprod(w, -1) * w[0, 0].cumprod(0),
     "prod with a zero": lambda w: (w * (w > w.min())).prod(-1) + w.clamp(min=0).prod(0),
@@ -562,6 +584,27 @@ LOSSES: dict[str, Program] = {
     "probabilities": lambda w: F.cross_entropy(w, torch.full((4, 4), 0.25)),
     "squares": lambda w: F.mse_loss(w, w.T) + F.huber_loss(w, torch.ones(4, 4), delta=0.5),
     "logits": lambda w: F.binary_cross_entropy_with_logits(w, mask().float()),
+    "one example": lambda w: (
+        F.cross_entropy(w[0], even()[1]) * F.nll_loss(w[1], even()[1], reduction="none")
+        + F.cross_entropy(w[2], w[3].detach().softmax(0))
+    ),
+    "margins": lambda w: (
+        F.multi_margin_loss(w, places()[0], p=2) * F.multi_margin_loss(w[0], even()[1], margin=0.5)
+        + F.multilabel_margin_loss(w, torch.tensor([[2, 0, -1, 1]] * 4))
+        * F.multilabel_margin_loss(w[1], torch.tensor([3, 1, -1, 0]))
+    ),
+    "labels": lambda w: (
+        F.hinge_embedding_loss(w, mask() * 2.0 - 1)
+        * F.cosine_embedding_loss(w, w.T, mask()[0] * 2.0 - 1, margin=-0.5)
+    ),
+    "full": lambda w: (
+        F.poisson_nll_loss(w, w.detach().exp(), full=True)
+        + F.poisson_nll_loss(positive(w), positive(w.T) + 1, log_input=False, full=True)
+        + F.gaussian_nll_loss(w, w.T, positive(w), full=True)
+    ),
+    "variances": lambda w: (
+        F.gaussian_nll_loss(w, w.T, positive(w[0])) + F.gaussian_nll_loss(w, w.T, 0.5)
+    ),
 }
 
 SPELLINGS: dict[str, Program] = {
@@ -581,6 +624,7 @@ FAMILIES = {
     "indexing": INDEXING,
     "writing": WRITING,
     "moving": MOVING,
+    "differences": DIFFERENCES,
     "joining": JOINING,
     "blocks": BLOCKS,
     "reductions": REDUCTIONS,

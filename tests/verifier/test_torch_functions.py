@@ -90,6 +90,8 @@ WRONG = {
     "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "cumprod": ("reductions", "cumprod"),
+    "logcumsumexp": ("reductions", "logcumsumexp"),
+    "cumulative_trapezoid": ("differences", "steps"),
     "bmm": ("products", "bmm"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
@@ -98,6 +100,7 @@ WRONG = {
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
+    "multilabel_margin_loss": ("losses", "margins"),
 }
 """Function -> a program that calls it, of each family."""
 
@@ -126,6 +129,22 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "largest of a bag": (
         lambda w: F.embedding_bag(torch.tensor([[0, 1]]), w, mode="max"),
         "mode='max'",
+    ),
+    "entries behind its end": (
+        lambda w: (w * 1)[:2].as_strided((4,), (3,)),
+        "other places in memory",
+    ),
+    "writing by places in memory": (
+        lambda w: torch.as_strided_scatter(w, w[0], (4,), (1,)),
+        "the entries which are written over",
+    ),
+    "a variance of zero": (
+        lambda w: F.gaussian_nll_loss(w, w.T, w[0] * 0),
+        "a variance below eps",
+    ),
+    "differentiated labels": (
+        lambda w: F.hinge_embedding_loss(w, w.sign()),
+        "gradients flow through an option",
     ),
     "clamped logit": (lambda w: torch.logit(w, 0.25), "numbers that are clamped"),
     "interpolate": (
@@ -183,6 +202,18 @@ def test_what_an_op_does_not_say_is_not_known(which: str) -> None:
     assert (certificate.proven, certificate.refuted) == ((), None)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("no axes"), RuntimeError("no axes")])
+def test_no_reader_stops_a_program(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that its reader fails on is not known, whatever the error, and the program runs."""
+
+    def reader(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setitem(calls.READERS, "tan", reader)
+
+    assert "torch.tan (test_torch_functions.py" in str(certified(lambda w: torch.tan(w)))  # noqa: PLW0108 seen as it is called
+
+
 def test_an_entry_is_not_taken_twice() -> None:
     """Of equal entries, the largest two are two, and not the same one twice."""
     x, seen = torch.ones(3), calls.Seen(torch.topk, (torch.ones(2), torch.tensor([0, 0])))
@@ -224,6 +255,24 @@ def test_quotients_of_a_product_are_its_derivative(name: str) -> None:
 
     np.testing.assert_array_equal(op.backward(dy, y, x)[0], quotients)
     np.testing.assert_array_equal(form.backward(dy, y, x)[0], quotients)
+
+
+def test_both_derivatives_of_a_logarithm_of_sums_are_its_own() -> None:
+    """They are dx[k] = sum of dy[j] e^(x[k] - y[j]) over all j from k on, wherever dy is negative.
+
+    A logarithm of sums is one of ratios as well, so that numbers may be large.
+    """
+    op = calls.READERS["logcumsumexp"](None, torch.zeros(2, 3), 1).own
+    x = np.array([[1000.0, 998.0, 1001.0], [-5.0, 3.0, -1.0]])
+    dy = np.array([[1.0, -2.0, 0.5], [0.0, 4.0, -1.0]])
+    y = op.forward(x, axis=1)
+    later = np.arange(3)[:, None] <= np.arange(3)
+    expected = np.sum(later * dy[:, None] * np.exp(x[:, :, None] - y[:, None]), axis=2)
+    found = [one.backward(dy, y, x, axis=1)[0] for one in (op, *op.forms.values())]
+
+    np.testing.assert_allclose(y, np.logaddexp.accumulate(x, axis=1), rtol=1e-14)
+    for dx in found:
+        np.testing.assert_allclose(dx, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("found", ["right", "one more", "zero", "nan"])
