@@ -41,8 +41,8 @@ def quantile(
     values, places = (
         t.flatten() if dim is None else t.movedim(dim, -1) for t in (input.detach(), places)
     )
-    places = places.gather(-1, values.sort(-1).indices)
-    rank = np.asarray(torch.as_tensor(q, dtype=input.dtype) * (places.shape[-1] - 1))
+    places = places.gather(-1, values.sort(-1).indices.cpu())
+    rank = np.asarray(torch.as_tensor(q, dtype=input.dtype).cpu() * (places.shape[-1] - 1))
     rank = ROUNDED.get(interpolation, np.asarray)(rank)
     share = (
         np.asarray(rank - np.floor(rank))

@@ -157,14 +157,14 @@ def part(source: Any, index: Tensor) -> Any:
 
 @reads("scatter_add")
 @as_vectors
-def scatter_add(_: Seen, input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
-    return reduced(input, at_along(index, dim), part(src, index), "sum", is_one=True)
+def scatter_add(seen: Seen, input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
+    return reduced(seen, input, at_along(index, dim), part(src, index), "sum", is_one=True)
 
 
 @reads("scatter_reduce")
 @as_vectors
 def scatter_reduce(
-    _: Seen,
+    seen: Seen,
     input: Tensor,
     dim: int,
     index: Tensor,
@@ -173,13 +173,13 @@ def scatter_reduce(
     *,
     include_self: bool = True,
 ) -> Call:
-    return reduced(input, at_along(index, dim), part(src, index), reduce, is_one=include_self)
+    return reduced(seen, input, at_along(index, dim), part(src, index), reduce, is_one=include_self)
 
 
 @reads("index_reduce")
 @as_vectors
 def index_reduce(
-    _: Seen,
+    seen: Seen,
     input: Tensor,
     dim: int,
     index: Tensor,
@@ -188,14 +188,21 @@ def index_reduce(
     *,
     include_self: bool = True,
 ) -> Call:
-    return reduced(input, along(input, dim, array(index)), source, reduce, is_one=include_self)
+    return reduced(
+        seen, input, along(input, dim, array(index)), source, reduce, is_one=include_self
+    )
 
 
-def reduced(x: Tensor, index: Any, source: Tensor, reduce: str, *, is_one: bool) -> Call:
+def reduced(
+    seen: Seen, x: Tensor, index: Any, source: Tensor, reduce: str, *, is_one: bool
+) -> Call:
     """Return the call that reduces entries with those of a source that an index sends there.
 
-    is_one: whether the entry itself is one of those that are reduced.
+    is_one: whether the entry itself is one of those that are reduced. Raises NotKnown where it is
+    not, but is equal to the largest of them: PyTorch takes a share from that one all the same.
     """
+    if not is_one and reduce in ("amax", "amin") and array(x == seen.result)[index].any():
+        raise NotKnown("an entry equal to what is written over it, which PyTorch counts as well")
     shape = tuple(x.shape)
     to = np.arange(x.numel()).reshape(shape)[index]
     if reduce == "sum" and is_one:
@@ -231,7 +238,9 @@ def by_counts(x: Tensor, to: Any, reduce: str, is_one: bool) -> Iterator[Step]:
     own_places = np.arange(x.numel())
     used = own_places if is_one else np.setdiff1d(own_places, to)
     places = np.concatenate([used, to.ravel()])
-    order = np.concatenate([used, x.numel() + np.arange(to.size)])[np.argsort(places)]
+    order = np.concatenate([used, x.numel() + np.arange(to.size)])[
+        np.argsort(places, kind="stable")
+    ]
     counts = np.bincount(places)
     ends, last = np.cumsum(counts), "own"
     for n in np.unique(counts).tolist():

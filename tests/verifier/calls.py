@@ -179,7 +179,7 @@ ORDER: dict[str, Program] = {
         w.kthvalue(2).values + w.kthvalue(1, 0, keepdim=True)[0] * w.median(1).values + w.median()
     ),
     "equal entries": lambda w: (
-        w.clamp(0, 0.1).median() * w.round().mode(0).values + w.clamp(0, 0).nanmedian()
+        w.repeat(2, 1).median() * w.repeat(1, 2).mode(1).values + w.repeat(2, 1).nanmedian()
     ),
     "so far": lambda w: w.cummax(0).values * torch.cummin(w, 1)[0],
     "aminmax": lambda w: w.aminmax(dim=0).max * w.aminmax().min + torch.fmax(w, w.T) * w.fmin(w[0]),
@@ -261,7 +261,8 @@ WRITING: dict[str, Program] = {
         for one in (True, False)
     ),
     "scatter_reduce of equal entries": lambda w: (
-        w.round().scatter_reduce(1, places(), w[:2].clamp(0, 0), "amax") * w
+        w.scatter_reduce(1, places(), w.gather(1, places()), "amax")
+        * w.scatter_reduce(1, places(), w.gather(1, places()) - 1, "amin", include_self=False)
     ),
     "parts of a source": lambda w: (
         w * w.scatter_add(0, places(), w.detach()).scatter(0, places()[:1], w.detach())

@@ -138,6 +138,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda w: torch.as_strided_scatter(w, w[0], (4,), (1,)),
         "the entries which are written over",
     ),
+    "an equal entry that is written over": (
+        lambda w: w.scatter_reduce(0, torch.tensor([[0]]), w[:1], "amax", include_self=False),
+        "an entry equal to what is written over it",
+    ),
     "a variance of zero": (
         lambda w: F.gaussian_nll_loss(w, w.T, w[0] * 0),
         "a variance below eps",
