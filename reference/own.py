@@ -8,6 +8,7 @@ import numpy as np
 
 from backproof.reference.composed import Composed
 from backproof.reference.ops import Op
+from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.factors import cumprod, product
@@ -31,6 +32,7 @@ def turned(op: Op) -> Op:
 LINEAR = turned(dense)
 
 OWN: Mapping[str, Op] = {
+    "between": between,
     "cast": cast,
     "cholesky_of_whole": cholesky_of_whole,
     "cumprod": cumprod,

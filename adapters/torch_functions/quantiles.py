@@ -8,6 +8,7 @@ import torch
 
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, reads, steps
 from backproof.adapters.torch_functions.numbers import as_vectors
+from backproof.reference.ops.between import between
 
 ROUNDED: dict[str, Callable[[Any], Any]] = {
     "lower": np.floor,
@@ -28,10 +29,9 @@ def quantile(
     *,
     interpolation: str = "linear",
 ) -> Call:
-    """Read it as a + s (b - a), or b - (1 - s) (b - a) where s is 1/2 or more.
+    """Read it as a point between the entries of the ranks around q (n - 1).
 
-    a and b are the entries of the ranks around q (n - 1), which PyTorch rounds to the precision of
-    the input, and s is the share of the way between them.
+    PyTorch rounds that number to the precision of the input.
     """
     if input.isnan().any():
         raise NotKnown("NaN")
@@ -44,35 +44,24 @@ def quantile(
     places = places.gather(-1, values.sort(-1).indices.cpu())
     rank = np.asarray(torch.as_tensor(q, dtype=input.dtype).cpu() * (places.shape[-1] - 1))
     rank = ROUNDED.get(interpolation, np.asarray)(rank)
-    share = (
-        np.asarray(rank - np.floor(rank))
-        if interpolation != "midpoint"
-        else np.full_like(rank, 0.5)
-    )
-    is_late = share >= share.dtype.type(0.5)
+    low, high = np.floor(rank), np.ceil(rank)
+    share = np.full_like(rank, 0.5) if interpolation == "midpoint" else np.asarray(rank - low)
 
     def at(ranks: Any) -> dict[str, Any]:
         found = places.numpy()[..., ranks.astype(int)]
         found = np.moveaxis(found, -1, 0) if rank.ndim else found
         return {"index": np.unravel_index(found, tuple(input.shape))}
 
-    low, high, near = (
-        np.floor(rank),
-        np.ceil(rank),
-        np.where(is_late, np.ceil(rank), np.floor(rank)),
-    )
     whole = {"shape": tuple(seen.result.shape)}
-    across = rank.shape + (1,) * (places.dim() - 1)
-    between = [
-        ("low", "slice", "x", at(low)),
-        ("high", "slice", "x", at(high)),
-        ("apart", "subtract", "high low"),
-        ("away", "multiply", "share apart"),
-        ("at", "add", "entry away"),
-    ]
-    entry = ("entry", "slice", "x", at(near))
+    first = ("low", "slice", "x", at(low))
     if interpolation in ROUNDED:
-        return steps("quantile", {"x": input}, entry, ("y", "reshape", "entry", whole))
-    away = np.where(is_late, share - 1, share).reshape(across)
-    operands = {"x": input, "share": away}
-    return steps("quantile", operands, entry, *between, ("y", "reshape", "at", whole))
+        return steps("quantile", {"x": input}, first, ("y", "reshape", "low", whole))
+    across = rank.shape + (1,) * (places.dim() - 1)
+    return steps(
+        "quantile",
+        {"x": input, "share": share.reshape(across)},
+        first,
+        ("high", "slice", "x", at(high)),
+        ("at", "between", "low high share", {}, between),
+        ("y", "reshape", "at", whole),
+    )
