@@ -238,9 +238,8 @@ def by_counts(x: Tensor, to: Any, reduce: str, is_one: bool) -> Iterator[Step]:
     own_places = np.arange(x.numel())
     used = own_places if is_one else np.setdiff1d(own_places, to)
     places = np.concatenate([used, to.ravel()])
-    order = np.concatenate([used, x.numel() + np.arange(to.size)])[
-        np.argsort(places, kind="stable")
-    ]
+    entries = np.concatenate([used, x.numel() + np.arange(to.size)])
+    order = entries[np.argsort(places, kind="stable")]
     counts = np.bincount(places)
     ends, last = np.cumsum(counts), "own"
     for n in np.unique(counts).tolist():

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops.factors import part, stacked
-from backproof.reference.ops.functions import stop
+from backproof.reference.ops.functions import rounding, stop
 from backproof.reference.ops.op import Array, Op
 
 NONE = -1e4
@@ -15,12 +15,18 @@ NONE = -1e4
 def log_sums(each: list[Array]) -> list[Array]:
     """Return log(e^a + e^b + ...) of the first entries, up to each.
 
-    The largest of them is taken out, a constant of which nothing depends.
+    The largest of them, m, is taken out: a constant of which nothing depends. Each logarithm is
+    rounded, and hands that error on to all later ones.
     """
-    m, found = stop(each[0]), each[:1]
+    m = stop(each[0])
+    total, found, off = np.exp(each[0] - m), each[:1], 0.0
     for one in each[1:]:
-        m = np.maximum(m, stop(one))
-        found.append(m + np.log(np.exp(found[-1] - m) + np.exp(one - m)))
+        larger = np.maximum(m, stop(one))
+        total = total * np.exp(m - larger) + np.exp(one - larger)
+        m = larger
+        y = m + np.log(total)
+        found.append(y + off)
+        off = off + rounding(y)
     return found
 
 
@@ -40,8 +46,7 @@ def logcumsumexp_backward(dy: Array, y: Array, x: Array, *, axis: int) -> tuple[
     y[k] = log(e^y[k - 1] + e^x[k]), so dy[k]/dy[k - 1] = e^(y[k - 1] - y[k]), and e^(x[k] - y[k])
     is that to x[k].
     """
-    each = entries(x, axis)
-    sums = log_sums(each)
+    each, sums = entries(x, axis), entries(y, axis)
     found, d = [], part(dy, axis, -1)
     for k in range(len(each) - 1, 0, -1):
         found.append(d * np.exp(each[k] - sums[k]))
