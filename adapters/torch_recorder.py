@@ -247,10 +247,14 @@ class Recorder(TorchFunctionMode):
         return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
     def hook(self, t: Tensor, name: str) -> None:
-        """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it."""
+        """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it.
 
-        def receive(cotangent: Tensor) -> None:
-            self.cotangents[name] = np.array(array(cotangent))
+        Where a derivative is known to be zero, autograd hands on None.
+        """
+
+        def receive(cotangent: Tensor | None) -> None:
+            if cotangent is not None:
+                self.cotangents[name] = np.array(array(cotangent))
 
         t.register_hook(receive)
 

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.composed import Composed
-from backproof.reference.ops import OPS, Op
+from backproof.reference.ops import Op
+from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
+from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.special import asinh, zeta_
 
@@ -33,14 +36,18 @@ def turned(op: Op) -> Op:
 LINEAR = turned(dense)
 
 OWN: Mapping[str, Op] = {
+    "between": between,
     "cast": cast,
     "cholesky_inverse": cholesky_inverse,
     "cholesky_of_triangle": cholesky_of_triangle,
     "cholesky_of_whole": cholesky_of_whole,
     "cholesky_solve": cholesky_solve,
+    "cumprod": cumprod,
     "det": det,
     "linear": LINEAR,
     "log_det": log_det,
+    "logcumsumexp": logcumsumexp,
+    "product": product,
     "asinh": asinh,
     "zeta": zeta_,
 }
@@ -50,39 +57,10 @@ DERIVED: Mapping[str, tuple[str, Callable[[Op], Op]]] = {"linear": ("dense", tur
 """Op of its own -> the op of the table that it is made of, and how: what is known of that one, such
 as its classical mistakes, is known of it as well."""
 
-QUOTIENTS = "cumprod' by quotients"
-QUOTIENT = "dy y / x"
 FROM_OUTPUT = "logaddexp' from the output"
 BY_DIFFERENCE = "logaddexp' from the difference"
 BY_DENSITY = "(log Phi)' from the output"
 BY_SQUARE = "f' from x^2"
-
-
-def by_quotients(op: Composed) -> Op:
-    """Return products up to each entry: dx = (sum of dy y from each entry on) / x.
-
-    They are along the axis of the composed op's last step.
-    """
-    axis = op.network.nodes[-1].options["axis"]
-
-    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
-        return (OPS["cumsum"].backward(dy * y, y, x, axis=axis)[0] / x,)
-
-    return Op(op.forward, backward)
-
-
-def by_quotient(op: Composed) -> Op:
-    """Return a product of all entries along an axis: dx = dy y / x.
-
-    The axis is the last one that the composed op's slices take an entry of.
-    """
-    *before, last = next(n for n in op.network.nodes if n.op == "slice").options["index"]
-    whole = (...,) if isinstance(last, slice) else (*before, None)
-
-    def backward(dy: Any, y: Any, x: Any) -> tuple[Any]:
-        return (dy[whole] * (y[whole] / x),)
-
-    return Op(op.forward, backward)
 
 
 def from_output(op: Composed) -> Op:
@@ -146,8 +124,6 @@ def by_square(op: Composed) -> Op:
 
 
 FORMS: Mapping[str, Callable[[Composed], Op]] = {
-    QUOTIENTS: by_quotients,
-    QUOTIENT: by_quotient,
     FROM_OUTPUT: from_output,
     BY_DIFFERENCE: by_difference,
     BY_DENSITY: by_density,

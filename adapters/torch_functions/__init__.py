@@ -16,25 +16,33 @@ from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.torch_functions import (
     arithmetic,
     attention,
+    blocks,
     choices,
     composed,
     determinants,
+    differences,
     distances,
     images,
     indexing,
     interpolation,
+    joining,
     lengths,
     linear_algebra,
     losses,
+    margins,
+    memory,
     moving,
     norms,
+    order,
     powers,
     products,
+    quantiles,
     recurrent,
     reductions,
     sampling,
     special,
     statistics,
+    writing,
 )
 from backproof.adapters.torch_functions.calls import (
     READERS,
@@ -53,9 +61,10 @@ from backproof.reference.ops import OPS, Op
 __all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
 
 THEMES = (
-    *(arithmetic, attention, choices, composed, determinants, distances),
-    *(images, indexing, interpolation, lengths, linear_algebra, losses, moving, norms, powers),
-    *(products, recurrent, reductions, sampling, special, statistics),
+    *(arithmetic, attention, blocks, choices, composed, determinants, differences, distances),
+    *(images, indexing, interpolation, joining, lengths, linear_algebra, losses, margins),
+    *(memory, moving, norms, order, powers, products, quantiles, recurrent),
+    *(reductions, sampling, special, statistics, writing),
 )
 """The files of rows, which register themselves."""
 
@@ -63,8 +72,13 @@ THEMES = (
 def reader_of(function: Callable[..., Any]) -> Reader | None:
     """Return what reads the calls of a function; None where the reference has no op for it."""
     name = name_of(function)
-    reader = READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
+    reader = of_name(name) or of_name(name.removesuffix("_copy"))
     return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
+
+
+def of_name(name: str) -> Reader | None:
+    """Return the reader of the functions of a name; None where there is none."""
+    return READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
 
 
 ORDERS: dict[Any, str] = {

@@ -18,6 +18,7 @@ from backproof.adapters.torch_functions.calls import (
     reads,
 )
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import OWN
 
 
 def times(factor: Any) -> tuple[Any, ...]:
@@ -96,19 +97,7 @@ def addcdiv(
 
 @reads("lerp")
 def lerp(_: Seen, input: Tensor, end: Tensor, weight: Any) -> Call:
-    """Read it as a + w (b - a) where |w| < 1/2, else as b - (1 - w)(b - a), as PyTorch does."""
-    is_near = array(torch.as_tensor(weight).detach().abs() < 1 / 2)
-    return made_of(
-        "lerp",
-        (input, end, number(weight), number(1)),
-        ("subtract", (1, 0)),
-        ("multiply", (2, -1)),
-        ("add", (0, -1)),
-        ("subtract", (3, 2)),
-        ("multiply", (-1, -4)),
-        ("subtract", (1, -1)),
-        ("where", (-4, -1), {"condition": is_near}),
-    )
+    return Call("between", (input, end, number(weight)), own=OWN["between"])
 
 
 @reads("remainder", "mod", "fmod")

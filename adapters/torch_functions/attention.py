@@ -16,15 +16,18 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
+from backproof.adapters.torch_functions.numbers import as_vectors
 from backproof.reference.ops.attention import earlier
 
 
 @reads("softmax")
+@as_vectors
 def softmax(_: Seen, input: Tensor, dim: int | None = None, *__: Any, **___: Any) -> Call:
     return Call("softmax", (input,), axis(input, dim))
 
 
 @reads("log_softmax")
+@as_vectors
 def log_softmax(_: Seen, input: Tensor, dim: int | None = None, *__: Any, **___: Any) -> Call:
     return Call("log_softmax", (input,), axis(input, dim))
 

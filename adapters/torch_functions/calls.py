@@ -13,6 +13,7 @@ from torch.overrides import get_testing_overrides
 from backproof.reference.composed import composed
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Op
+from backproof.reference.ops.indexing import moved
 
 Tensor = Any
 Reader = Callable[..., Any]
@@ -140,7 +141,7 @@ def made_of(name: str, tensors: Sequence[Any], *steps: Any) -> Call:
 
 
 Step = tuple[Any, ...]
-"""Name, op, the names of the op's operands, and its options if it has any."""
+"""Name, op, the names of its operands; if need be its options, and the op if it is of its own."""
 
 
 def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
@@ -154,9 +155,10 @@ def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
         raise NotKnown("operands of several dtypes")
     parts = Parts((*map(number, operands.values()),))
     made = {operand: parts.leaf(i) for i, operand in enumerate(operands)}
-    for step, op, of, *options in found:
+    for step, op, of, *rest in found:
         inputs = (made[i] for i in of.split())
-        made[step] = parts.add(op, *inputs, **(options[0] if options else {}))
+        options, own = (rest[0] if rest else {}), (rest[1] if rest[1:] else None)
+        made[step] = parts.add(op, *inputs, own=own, **options)
     return parts.call(name, made[found[-1][0]])
 
 
@@ -204,3 +206,10 @@ def axes_of(dim: Any) -> Any:
 def along(x: Tensor, dim: int, one: Any) -> tuple[Any, ...]:
     """Return the index of a part of x along one axis."""
     return (*[slice(None)] * (dim % x.dim()), one)
+
+
+def entries(x: Tensor, move: Any) -> Call:
+    """Return the call that moves the entries of x as a function of NumPy's moves them."""
+    if not x.dim():  # copies of one number
+        return Call("expand", (x,), {"shape": np.shape(move(np.zeros(())))})
+    return Call("slice", (x,), {"index": moved(tuple(x.shape), move)})

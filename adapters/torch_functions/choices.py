@@ -1,4 +1,4 @@
-"""Functions that choose: clamp, minimum and maximum, where, masks."""
+"""Functions that choose entry by entry: clamp, where, masks."""
 
 from typing import Any
 
@@ -7,17 +7,14 @@ import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
-    NotKnown,
     Seen,
     Tensor,
     array,
-    axes_of,
     constant,
     made_of,
     number,
     reads,
 )
-from backproof.adapters.torch_functions.indexing import taken
 
 
 @reads("clamp", "clip")
@@ -74,7 +71,12 @@ def where_(condition: Tensor, a: Any, b: Any) -> Call:
 def masked_fill(_: Seen, input: Tensor, mask: Tensor, value: Any) -> Call:
     if isinstance(value, torch.Tensor) and value.requires_grad:
         return Call("where", (value, input), {"condition": array(mask)})
-    return Call("masked_fill", (input,), {"mask": array(mask), "value": constant(value, "value")})
+    filled = {"mask": array(mask), "value": constant(value, "value")}
+    shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    if shape == input.shape:
+        return Call("masked_fill", (input,), filled)
+    whole = ("expand", (0,), {"shape": shape})
+    return made_of("masked_fill", (input,), whole, ("masked_fill", (-1,), filled))
 
 
 @reads("fill", "zero")
@@ -116,51 +118,3 @@ def threshold(
 ) -> Call:
     small = array(input.detach() <= threshold)
     return Call("masked_fill", (input,), {"mask": small, "value": float(value)})
-
-
-# The largest and smallest of several.
-
-
-@reads("max", "amax")
-def max_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    if isinstance(dim, torch.Tensor):
-        return Call("maximum", (input, dim))
-    return Call("max", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
-
-
-@reads("min", "amin")
-def min_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    if isinstance(dim, torch.Tensor):
-        return Call("minimum", (input, dim))
-    return Call("min", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
-
-
-@reads("topk")
-def topk(
-    seen: Seen, input: Tensor, k: int, dim: int = -1, largest: bool = True, *_: Any, **__: Any
-) -> Call:
-    """Read it as an index: which entries they are is an integer, and not differentiated.
-
-    Raises NotKnown where the values are not the largest or smallest, or where two of them are the
-    same entry.
-    """
-    values, index = seen.result
-    found, every = (np.sort(t.detach().double().cpu().numpy(), dim) for t in (values, input))
-    n = input.shape[dim]
-    kept = range(n - k, n) if largest else range(k)
-    if not np.array_equal(found, np.take(every, kept, dim)):
-        raise NotKnown("values that are not the largest or smallest")
-    if not np.diff(np.sort(array(index), dim), axis=dim).all():
-        raise NotKnown("an index that names an entry twice")
-    return taken(input, dim, index)
-
-
-@reads("sort")
-def sort(
-    seen: Seen,
-    input: Tensor,
-    dim: int = -1,
-    descending: bool = False,
-    stable: bool = False,
-) -> Call:
-    return topk(seen, input, input.shape[dim], dim)

@@ -4,59 +4,33 @@ A function of few steps is a small network, whose derivative is that of its step
 constants, such as an epsilon, are operands of it.
 """
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from backproof.adapters.torch_functions.calls import (
     Call,
-    NotKnown,
     Seen,
-    Step,
     Tensor,
     reads,
     steps,
 )
-from backproof.reference.own import QUOTIENTS, with_forms
 
 # Angles.
 
 
 @reads("cosine_similarity")
 def cosine_similarity(_: Seen, a: Tensor, b: Tensor, dim: int = 1, eps: float = 1e-8) -> Call:
-    """Read it as the inner product of a and b, each of length 1."""
+    """Read it as the inner product of a and b, which are expanded, and each of length 1."""
+    whole = {"shape": np.broadcast_shapes(tuple(a.shape), tuple(b.shape))}
     return steps(
         "cosine_similarity",
         {"a": a, "b": b},
-        ("of-a", "normalize", "a", {"axis": dim, "eps": eps}),
-        ("of-b", "normalize", "b", {"axis": dim, "eps": eps}),
+        ("every-a", "expand", "a", whole),
+        ("every-b", "expand", "b", whole),
+        ("of-a", "normalize", "every-a", {"axis": dim, "eps": eps}),
+        ("of-b", "normalize", "every-b", {"axis": dim, "eps": eps}),
         ("product", "multiply", "of-a of-b"),
         ("cosine", "sum", "product", {"axis": dim}),
     )
-
-
-# Products of many.
-
-
-def products(x: Tensor, dim: int) -> list[Step]:
-    """Return the steps of the products of all entries up to each, along an axis."""
-    before: tuple[slice, ...] = (slice(None),) * (dim % x.dim())
-    found: list[Step] = [("y0", "slice", "x", {"index": (*before, slice(0, 1))})]
-    for k in range(1, x.shape[dim]):
-        found.append((f"x{k}", "slice", "x", {"index": (*before, slice(k, k + 1))}))
-        found.append((f"y{k}", "multiply", f"y{k - 1} x{k}"))
-    return found
-
-
-@reads("cumprod")
-def cumprod(_: Seen, x: Tensor, dim: int, **named: Any) -> Call:
-    if named.get("dtype") not in (None, x.dtype):
-        raise NotKnown("dtype")
-    every = " ".join(f"y{k}" for k in range(x.shape[dim]))
-    last = ("y", "concatenate", every, {"axis": dim})
-    call = steps("cumprod", {"x": x}, *products(x, dim), last)
-    return replace(call, own=with_forms(call.own, QUOTIENTS))
 
 
 # Windows.

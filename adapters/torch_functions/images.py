@@ -15,7 +15,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.adapters.torch_functions.indexing import put
+from backproof.adapters.torch_functions.writing import put
 from backproof.reference.ops.windows import each, sliding
 
 

@@ -1,4 +1,4 @@
-"""Taking entries out by an index, adding at one, and writing over what is there."""
+"""Taking entries out by an index."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     along,
     array,
+    entries,
     made_of,
-    number,
     reads,
 )
-from backproof.reference.ops.cast import cast
+from backproof.adapters.torch_functions.numbers import as_vectors
 
 
 def index_of(x: Tensor, index: Any) -> tuple[Any, ...]:
@@ -68,34 +68,8 @@ def getitem(_: Seen, x: Tensor, index: Any) -> Call:
     return Call("slice", (x,), {"index": index_of(x, index)})
 
 
-@reads("setitem")
-def setitem(_: Seen, x: Tensor, index: Any, values: Any) -> Call:
-    return put(x, index_of(x, index), values)
-
-
-def put(x: Tensor, index: Any, values: Any) -> Call:
-    """Return the call that writes values over entries. Raises NotKnown where one is named twice."""
-    places = np.arange(x.numel()).reshape(tuple(x.shape))[index]
-    if len(np.unique(places)) != np.size(places):
-        raise NotKnown("an index that names an entry twice")
-    return Call("put", (x, number(values)), {"index": index})
-
-
-@reads("index_put")
-def index_put(
-    _: Seen,
-    input: Tensor,
-    indices: Any,
-    values: Tensor,
-    accumulate: bool = False,
-) -> Call:
-    index = tuple(slice(None) if one is None else place(one) for one in indices)
-    if accumulate:
-        return Call("add_at", (input, values), {"index": index})
-    return put(input, index, values)
-
-
 @reads("gather")
+@as_vectors
 def gather(
     _: Seen,
     input: Tensor,
@@ -108,29 +82,36 @@ def gather(
 
 
 @reads("take_along_dim")
+@as_vectors
 def take_along_dim(_: Seen, input: Tensor, indices: Tensor, dim: int | None = None) -> Call:
     if dim is None:
-        raise NotKnown("dim=None")
+        return entries(input, lambda a: np.take(a, array(indices).ravel()))
     others = [[*t.shape] for t in (input, indices)]
     for shape in others:
         shape[dim] = 1
     whole, places = ([*np.broadcast_shapes(*map(tuple, others))] for _ in range(2))
     whole[dim], places[dim] = input.shape[dim], indices.shape[dim]
-    index = {"index": at_along(indices.expand(places), dim)}
-    if whole == [*input.shape]:
-        return Call("slice", (input,), index)
-    expanded = ("expand", (0,), {"shape": tuple(whole)})
-    return made_of("take_along_dim", (input,), expanded, ("slice", (-1,), index))
+    return expanded(input, whole, at_along(indices.expand(places), dim))
+
+
+def expanded(x: Tensor, shape: Any, index: Any) -> Call:
+    """Return the call that takes entries of x when it is expanded to a shape."""
+    if x.shape == tuple(shape):
+        return Call("slice", (x,), {"index": index})
+    whole = ("expand", (0,), {"shape": tuple(shape)})
+    return made_of("take", (x,), whole, ("slice", (-1,), {"index": index}))
 
 
 @reads("index_select")
+@as_vectors
 def index_select(_: Seen, input: Tensor, dim: int, index: Tensor) -> Call:
     return Call("slice", (input,), {"index": along(input, dim, array(index))})
 
 
 @reads("masked_select")
 def masked_select(_: Seen, input: Tensor, mask: Tensor) -> Call:
-    return Call("slice", (input,), {"index": array(mask.expand_as(input))})
+    shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    return expanded(input, shape, array(mask.expand(shape)))
 
 
 @reads("select")
@@ -140,53 +121,8 @@ def select(_: Seen, x: Tensor, dim: int, index: int) -> Call:
 
 @reads("narrow")
 def narrow(_: Seen, x: Tensor, dim: int, start: int, length: int) -> Call:
-    return Call("slice", (x,), {"index": along(x, dim, slice(int(start), int(start) + length))})
-
-
-@reads("index_add")
-def index_add(
-    _: Seen,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    source: Tensor,
-    *,
-    alpha: float = 1,
-) -> Call:
-    if alpha != 1:
-        raise NotKnown(f"alpha={alpha}")
-    return Call("add_at", (input, source), {"index": along(input, dim, array(index))})
-
-
-@reads("index_copy")
-def index_copy(_: Seen, input: Tensor, dim: int, index: Tensor, source: Tensor) -> Call:
-    return put(input, along(input, dim, array(index)), source)
-
-
-@reads("index_fill")
-def index_fill(_: Seen, input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
-    return put(input, along(input, dim, array(index)), value)
-
-
-@reads("scatter_add")
-def scatter_add(_: Seen, input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
-    return Call("add_at", (input, src), {"index": at_along(index, dim)})
-
-
-@reads("scatter_reduce")
-def scatter_reduce(
-    seen: Seen,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Tensor,
-    reduce: str,
-    *,
-    include_self: bool = True,
-) -> Call:
-    if reduce != "sum" or not include_self:
-        raise NotKnown(f"reduce={reduce!r}, include_self={include_self}")
-    return scatter_add(seen, input, dim, index, src)
+    first = int(start) + (x.shape[dim] if start < 0 else 0)
+    return Call("slice", (x,), {"index": along(x, dim, slice(first, first + length))})
 
 
 @reads("embedding_bag")
@@ -242,37 +178,6 @@ def largest_in_bags(weight: Tensor, ids: Any, bags: Any, n: int) -> Call:
     W = weight.detach().double().cpu().numpy()
     largest = np.stack([own[np.argmax(W[own], axis=0)] for own in rows])
     return Call("slice", (weight,), {"index": (largest, np.arange(weight.shape[1]))})
-
-
-@reads("scatter")
-def scatter(
-    _: Seen,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Any = None,
-    *,
-    value: Any = None,
-    reduce: str | None = None,
-) -> Call:
-    if reduce is not None:
-        raise NotKnown(f"reduce={reduce!r}")
-    return put(input, at_along(index, dim), value if src is None else src)
-
-
-@reads("masked_scatter")
-def masked_scatter(_: Seen, input: Tensor, mask: Tensor, source: Tensor) -> Call:
-    at = array(mask.expand_as(input))
-    flat = ("reshape", (1,), {"shape": (-1,)})
-    first = ("slice", (-1,), {"index": slice(0, int(at.sum()))})
-    return made_of("masked_scatter", (input, source), flat, first, ("put", (0, -1), {"index": at}))
-
-
-@reads("copy")
-def copy(_: Seen, input: Tensor, src: Tensor, non_blocking: bool = False) -> Call:
-    if input.shape == src.shape:
-        return Call("cast", (src,), own=cast)
-    return Call("expand", (src,), {"shape": tuple(input.shape)})
 
 
 @reads("embedding")

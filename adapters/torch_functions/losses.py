@@ -4,9 +4,10 @@ A loss of few steps is a small network, whose derivative is that of its steps (`
 constants, such as a margin, are operands of it.
 """
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.calls import (
@@ -19,8 +20,7 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.adapters.torch_functions.distances import distance
-from backproof.adapters.torch_functions.lengths import order
+from backproof.adapters.torch_functions.numbers import as_batches
 
 REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""
@@ -50,12 +50,12 @@ def constants(**arrays: Any) -> dict[str, Any]:
 
 
 def of_classes(y: Tensor, target: Tensor, weight: Tensor | None, **options: Any) -> dict[str, Any]:
-    """Return the options of an op of classes, which stand along the second or the only axis."""
-    axis = 1 if y.dim() > 1 else 0
-    return {"axis": axis, **constants(weight=weight), **options}
+    """Return the options of an op of classes, which stand along the second axis."""
+    return {"axis": 1, **constants(weight=weight), **options}
 
 
 @reads("cross_entropy")
+@as_batches
 def cross_entropy(
     _: Seen,
     y: Tensor,
@@ -76,6 +76,7 @@ def cross_entropy(
 
 
 @reads("nll_loss", "nll_loss_nd", "nll_loss2d")
+@as_batches
 def nll_loss(
     _: Seen,
     y: Tensor,
@@ -193,28 +194,39 @@ def poisson_nll_loss(
     reduce: Any = None,
     reduction: Any = "mean",
 ) -> Call:
-    """Read it as e^y - t y, or y - t log(y + eps)."""
-    if full:
-        raise NotKnown("full=True")
+    """Read it as e^y - t y, or y - t log(y + eps); full: with Stirling's formula of log t!."""
     name = mean_of(reduction, size_average, reduce)
     if log_input:
-        return steps(
-            "poisson_nll_loss",
-            {"y": y, "t": t},
+        found = [
             ("mean", "exp", "y"),
             ("expected", "multiply", "t y"),
             ("losses", "subtract", "mean expected"),
-            *reduction_of(name, "losses"),
-        )
-    return steps(
-        "poisson_nll_loss",
-        {"y": y, "t": t, "eps": eps},
-        ("more", "add", "y eps"),
-        ("log", "log", "more"),
-        ("expected", "multiply", "t log"),
-        ("losses", "subtract", "y expected"),
-        *reduction_of(name, "losses"),
-    )
+        ]
+    else:
+        found = [
+            ("more", "add", "y eps"),
+            ("log", "log", "more"),
+            ("expected", "multiply", "t log"),
+            ("losses", "subtract", "y expected"),
+        ]
+    if full:
+        found += [*stirling(array(t > 1)), ("all", "add", "losses counted")]
+    operands = {"y": y, "t": t, "eps": eps, "one": 1.0, "zero": 0.0}
+    return steps("poisson_nll_loss", operands, *found, *reduction_of(name, found[-1][0]))
+
+
+def stirling(condition: Any) -> Iterator[Step]:
+    """Yield the steps to t log t - t + log(2 pi t) / 2 where a condition holds, zero elsewhere."""
+    chosen = {"condition": condition}
+    yield "large", "where", "t one", chosen
+    yield "log-t", "log", "large"
+    yield "t-log-t", "multiply", "large log-t"
+    yield "power", "subtract", "t-log-t large"
+    yield "circle", "scale", "large", {"factor": 2 * math.pi}
+    yield "log-circle", "log", "circle"
+    yield "root", "scale", "log-circle", {"factor": 0.5}
+    yield "stirling", "add", "power root"
+    yield "counted", "where", "stirling zero", chosen
 
 
 @reads("gaussian_nll_loss")
@@ -227,20 +239,24 @@ def gaussian_nll_loss(
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Call:
-    """Read it as (log v + (y - t)^2 / v) / 2."""
-    if full or not isinstance(var, torch.Tensor) or var.dim() != y.dim() or (var < eps).any():
-        raise NotKnown("full=True, a variance below eps, or one of fewer axes")
-    name = mean_of(reduction)
+    """Read it as (log v + (y - t)^2 / v) / 2; full: and log(2 pi) / 2."""
+    name, v = mean_of(reduction), torch.as_tensor(var)
+    if (v < eps).any():
+        raise NotKnown("a variance below eps, through which PyTorch's gradients flow all the same")
+    by_row = v.dim() and v.shape == y.shape[:-1]
+    whole = [("whole", "add", "losses constant")] if full else []
     return steps(
         "gaussian_nll_loss",
-        {"y": y, "t": t, "v": var},
+        {"y": y, "t": t, "var": var, "constant": math.log(2 * math.pi) / 2},
+        ("v", "reshape", "var", {"shape": (*v.shape, 1) if by_row else tuple(v.shape)}),
         ("log", "log", "v"),
         ("distance", "subtract", "y t"),
         ("square", "multiply", "distance distance"),
         ("share", "divide", "square v"),
         ("both", "add", "log share"),
         ("losses", "scale", "both", {"factor": 0.5}),
-        *reduction_of(name, "losses"),
+        *whole,
+        *reduction_of(name, "whole" if full else "losses"),
     )
 
 
@@ -263,122 +279,6 @@ def soft_margin_loss(
         ("losses", "softplus", "against"),
         *reduction_of(name, "losses"),
     )
-
-
-# Of margins: max(0, margin + distance).
-
-
-@reads("margin_ranking_loss")
-def margin_ranking_loss(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    t: Tensor,
-    margin: float = 0.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
-    name = mean_of(reduction, size_average, reduce)
-    return steps(
-        "margin_ranking_loss",
-        {"a": a, "b": b, "t": t, "margin": margin},
-        ("sign", "negative", "t"),
-        ("lead", "subtract", "a b"),
-        ("behind", "multiply", "sign lead"),
-        ("wanting", "add", "behind margin"),
-        ("losses", "clamp", "wanting", {"low": 0.0}),
-        *reduction_of(name, "losses"),
-    )
-
-
-@reads("hinge_embedding_loss")
-def hinge_embedding_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    margin: float = 1.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
-    """Read it as y where t is 1, max(0, margin - y) where it is -1; both elsewhere."""
-    name = mean_of(reduction, size_average, reduce)
-    return steps(
-        "hinge_embedding_loss",
-        {"y": y, "margin": margin, "zero": 0.0},
-        ("wanting", "subtract", "margin y"),
-        ("hinge", "clamp", "wanting", {"low": 0.0}),
-        ("far", "where", "zero hinge", {"condition": array(t == 1)}),
-        ("near", "where", "zero y", {"condition": array(t == -1)}),
-        ("losses", "add", "far near"),
-        *reduction_of(name, "losses"),
-    )
-
-
-@reads("multi_margin_loss")
-def multi_margin_loss(
-    _: Seen,
-    y: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
-    """Read it as the mean over all classes c but the target of w max(0, margin - y[t] + y[c])^p."""
-    name = mean_of(reduction, size_average, reduce)
-    if y.dim() == 1:
-        raise NotKnown("one example without a batch")
-    classes = array(target)
-    of_target = (np.arange(len(classes))[:, None], classes[:, None])
-    others = np.arange(y.shape[1]) != classes[:, None]
-    w = np.ones(1, np.float32) if weight is None else weight.detach()[target][:, None]
-    return steps(
-        "multi_margin_loss",
-        {"y": y, "margin": margin, "w": w, "zero": 0.0},
-        ("target", "slice", "y", {"index": of_target}),
-        ("allowed", "subtract", "margin target"),
-        ("wanting", "add", "allowed y"),
-        ("hinge", "clamp", "wanting", {"low": 0.0}),
-        ("power", "power", "hinge", {"exponent": p}),
-        ("weighted", "multiply", "w power"),
-        ("others", "where", "weighted zero", {"condition": others}),
-        ("losses", "mean", "others", {"axis": 1}),
-        *reduction_of(name, "losses"),
-    )
-
-
-@reads("triplet_margin_loss")
-def triplet_margin_loss(
-    _: Seen,
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
-    """Read it as max(0, margin + ||a - p|| - ||a - n||); swap: ||p - n|| where that is less."""
-    p = order(p, anchor.detach() - positive.detach() + eps, -1)
-    name = mean_of(reduction, size_average, reduce)
-    found = [*distance("near", "a", "p", p), *distance("far", "a", "n", p)]
-    if swap:
-        found += [*distance("other", "p", "n", p), ("least", "minimum", "far other")]
-    found += [
-        ("allowed", "add", "margin near"),
-        ("wanting", "subtract", "allowed least" if swap else "allowed far"),
-        ("losses", "clamp", "wanting", {"low": 0.0}),
-        *reduction_of(name, "losses"),
-    ]
-    operands = {"a": anchor, "p": positive, "n": negative, "margin": margin, "eps": eps}
-    return steps("triplet_margin_loss", operands, *found)
 
 
 # Of angles.

@@ -1,12 +1,15 @@
 """Moving entries, which rounds nothing: shapes, axes, parts, copies, padding."""
 
 from collections.abc import Sequence
+from itertools import combinations as distinct
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from backproof.adapters.torch_functions.blocks import blocks
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
@@ -14,16 +17,12 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     along,
     array,
+    entries,
     made_of,
     reads,
 )
+from backproof.adapters.torch_functions.numbers import as_vectors
 from backproof.reference.ops.indexing import moved
-
-
-def entries(x: Tensor, move: Any) -> Call:
-    """Return the call that moves the entries of x as a function of NumPy's moves them."""
-    return Call("slice", (x,), {"index": moved(tuple(x.shape), move)})
-
 
 # Shapes and axes.
 
@@ -44,30 +43,57 @@ def transpose(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
     return Call("transpose", (x,), {"axes": axes})
 
 
+@reads("sum_to_size")
+def sum_to_size(seen: Seen, x: Tensor, *_: Any) -> Call:
+    """Read it as the sum over the axes along which the result would be expanded to x."""
+    shape = tuple(seen.result.shape)
+    whole = (1,) * (x.dim() - len(shape)) + shape
+    axes = tuple(i for i, n in enumerate(whole) if n == 1 != x.shape[i])
+    added = ("sum", (0,), {"axis": axes, "keepdims": True})
+    return made_of("sum_to_size", (x,), added, ("reshape", (-1,), {"shape": shape}))
+
+
 # Parts.
 
 
-@reads("split", "chunk", "split_with_sizes", "tensor_split", "unsafe_split", "unsafe_chunk")
+@reads("split", "chunk", "split_with_sizes", "unsafe_split", "unsafe_chunk")
+@reads("unsafe_split_with_sizes")
 def split(seen: Seen, x: Tensor, _: Any = None, dim: int = 0, **named: Any) -> list[Call]:
-    found, start = [], 0
-    for part in seen.result:
-        end = start + part.shape[dim]
-        found.append(Call("slice", (x,), {"index": along(x, dim, slice(start, end))}))
-        start = end
-    return found
+    ends = np.cumsum([part.shape[dim] for part in seen.result])
+    return cut(x, ends[:-1], dim)
+
+
+def cut(x: Tensor, at: Any, dim: int) -> list[Call]:
+    """Return the parts of x between places along an axis, or so many equal ones."""
+    places = np.array_split(np.arange(x.shape[dim]), at)
+    parts = [slice(int(part[0]), int(part[-1]) + 1) if part.size else slice(0) for part in places]
+    return [Call("slice", (x,), {"index": along(x, dim, part)}) for part in parts]
+
+
+@reads("tensor_split")
+def tensor_split(_: Seen, x: Tensor, indices_or_sections: Any, dim: int = 0) -> list[Call]:
+    at = indices_or_sections
+    return cut(x, array(at) if isinstance(at, torch.Tensor) else at, dim)
+
+
+@reads("hsplit")
+def hsplit(_: Seen, x: Tensor, indices_or_sections: Any) -> list[Call]:
+    return cut(x, indices_or_sections, min(x.dim() - 1, 1))
+
+
+@reads("vsplit")
+def vsplit(_: Seen, x: Tensor, indices_or_sections: Any) -> list[Call]:
+    return cut(x, indices_or_sections, 0)
+
+
+@reads("dsplit")
+def dsplit(_: Seen, x: Tensor, indices_or_sections: Any) -> list[Call]:
+    return cut(x, indices_or_sections, 2)
 
 
 @reads("unbind")
 def unbind(_: Seen, x: Tensor, dim: int = 0) -> list[Call]:
     return [Call("slice", (x,), {"index": along(x, dim, i)}) for i in range(x.shape[dim])]
-
-
-@reads("meshgrid")
-def meshgrid(_: Seen, *tensors: Any, indexing: str = "ij") -> list[Call]:
-    parts = tensors[0] if len(tensors) == 1 and not torch.is_tensor(tensors[0]) else tensors
-    grid: Any = np.meshgrid
-    places = grid(*(np.arange(len(x)) for x in parts), indexing=indexing)
-    return [Call("slice", (x,), {"index": at}) for x, at in zip(parts, places, strict=True)]
 
 
 @reads("rot90")
@@ -88,21 +114,28 @@ def diagonal(_: Seen, input: Tensor, offset: int = 0, dim1: int = 0, dim2: int =
 
 @reads("diag")
 def diag(seen: Seen, input: Tensor, diagonal: int = 0) -> Call:
-    """Read it as the entries of a diagonal, or of a vector as `diag_embed`."""
+    """Read it as the entries of a diagonal, or of a vector as `diagflat`."""
     if input.dim() == 1:
-        return diag_embed(seen, input, diagonal)
+        return diagflat(seen, input, diagonal)
     return entries(input, lambda a: np.diagonal(a, diagonal))
+
+
+def in_zeros(seen: Seen, input: Tensor, move: Any, *before: Any) -> Call:
+    """Return the call that puts entries where a function of NumPy's would take them from."""
+    zeros = np.zeros(tuple(seen.result.shape), np.float32)
+    at = {"index": moved(zeros.shape, move)}
+    return made_of("diagonal", (input, zeros), *before, ("put", (1, -1 if before else 0), at))
+
+
+@reads("diagflat")
+def diagflat(seen: Seen, input: Tensor, offset: int = 0) -> Call:
+    flat = ("reshape", (0,), {"shape": (-1,)})
+    return in_zeros(seen, input, lambda a: np.diagonal(a, offset), flat)
 
 
 @reads("diag_embed")
 def diag_embed(seen: Seen, input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Call:
-    """Read it as adding to zeros along a diagonal of the last two axes."""
-    if (dim1, dim2) != (-2, -1):
-        raise NotKnown(f"dim1={dim1}, dim2={dim2}")
-    rows = np.arange(input.shape[-1])
-    at = (..., rows + max(-offset, 0), rows + max(offset, 0))
-    zeros = np.zeros(tuple(seen.result.shape), dtype=np.float32)
-    return made_of("diag", (zeros, input), ("add_at", (0, 1), {"index": at}))
+    return in_zeros(seen, input, lambda a: np.diagonal(a, offset, dim1, dim2))
 
 
 @reads("kron")
@@ -129,32 +162,12 @@ BLOCKS = (F.unfold, torch._C._nn.im2col)  # noqa: SLF001 F.unfold has the name o
 """The functions that take blocks out of images."""
 
 
+@as_vectors
 def windows(_: Seen, x: Tensor, dimension: int, size: int, step: int) -> Call:
     """Read x.unfold: windows of a size along one axis, at the end."""
     view, axis = np.lib.stride_tricks.sliding_window_view, dimension % x.dim()
     starts = along(x, axis, slice(None, None, step))
     return entries(x, lambda a: view(a, size, axis)[starts])
-
-
-def blocks(
-    _: Seen, x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Call:
-    """Read F.unfold: blocks of images (N, C, H, W), as columns (N, C K, L)."""
-    k, d, p, s = (
-        (n, n) if isinstance(n, int) else tuple(n) for n in (kernel_size, dilation, padding, stride)
-    )
-    width = ((0, 0), (0, 0), *((n, n) for n in p))
-    span = [d[i] * (k[i] - 1) + 1 for i in range(2)]
-    n, c = x.shape[:2]
-
-    def move(a: Any) -> Any:
-        view = np.lib.stride_tricks.sliding_window_view(a, span, (2, 3))
-        view = view[:, :, :: s[0], :: s[1], :: d[0], :: d[1]]
-        return view.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * k[0] * k[1], -1)
-
-    sides = (x.shape[2] + 2 * p[0], x.shape[3] + 2 * p[1])
-    at = {"index": moved((n, c, *sides), move)}
-    return made_of("unfold", (x,), ("pad", (0,), {"width": width}), ("slice", (-1,), at))
 
 
 # Copies of entries, and other orders.
@@ -163,15 +176,6 @@ def blocks(
 @reads("expand", "expand_as", "broadcast_to")
 def expand(seen: Seen, x: Tensor, *_: Any, **__: Any) -> Call:
     return Call("expand", (x,), {"shape": tuple(seen.result.shape)})
-
-
-@reads("broadcast_tensors")
-def broadcast_tensors(seen: Seen, *tensors: Any) -> list[Call]:
-    parts = tensors[0] if len(tensors) == 1 and not torch.is_tensor(tensors[0]) else tensors
-    return [
-        Call("expand", (x,), {"shape": tuple(y.shape)})
-        for x, y in zip(parts, seen.result, strict=True)
-    ]
 
 
 @reads("repeat", "tile")
@@ -200,98 +204,46 @@ def roll(_: Seen, input: Tensor, shifts: Any, dims: Any = None) -> Call:
 
 
 @reads("flip")
-def flip(_: Seen, input: Tensor, *dims: Any) -> Call:
-    over = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return entries(input, lambda a: np.flip(a, tuple(over)))
+def flip(_: Seen, input: Tensor, *each: Any, dims: Any = ()) -> Call:
+    over = np.ravel(each or dims).astype(int)
+    return entries(input, lambda a: np.flip(a, tuple(over.tolist())))
 
 
-@reads("pixel_shuffle")
-def pixel_shuffle(_: Seen, input: Tensor, upscale_factor: int) -> Call:
-    *n, c, h, w = input.shape
-    r, last = upscale_factor, len(n)
-    axes = (*range(last), last, last + 3, last + 1, last + 4, last + 2)
-
-    def move(a: Any) -> Any:
-        cells = a.reshape(*n, c // r**2, r, r, h, w)
-        return cells.transpose(axes).reshape(*n, c // r**2, h * r, w * r)
-
-    return entries(input, move)
+@reads("fliplr")
+def fliplr(_: Seen, input: Tensor) -> Call:
+    return entries(input, np.fliplr)
 
 
-@reads("pixel_unshuffle")
-def pixel_unshuffle(_: Seen, input: Tensor, downscale_factor: int) -> Call:
-    *n, c, h, w = input.shape
-    r, last = downscale_factor, len(n)
-    axes = (*range(last), last, last + 2, last + 4, last + 1, last + 3)
-
-    def move(a: Any) -> Any:
-        cells = a.reshape(*n, c, h // r, r, w // r, r)
-        return cells.transpose(axes).reshape(*n, c * r**2, h // r, w // r)
-
-    return entries(input, move)
+@reads("flipud")
+def flipud(_: Seen, input: Tensor) -> Call:
+    return entries(input, np.flipud)
 
 
-@reads("channel_shuffle")
-def channel_shuffle(_: Seen, input: Tensor, groups: int) -> Call:
-    n, c, *sides = input.shape
-
-    def move(a: Any) -> Any:
-        return a.reshape(n, groups, c // groups, *sides).swapaxes(1, 2).reshape(a.shape)
-
-    return entries(input, move)
+@reads("fft_fftshift")
+def fftshift(_: Seen, input: Tensor, dim: Any = None) -> Call:
+    return entries(input, lambda a: np.fft.fftshift(a, dim))
 
 
-@reads("as_strided")
-def as_strided(
-    _: Seen, input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Call:
-    if not input.is_contiguous() or storage_offset not in (None, input.storage_offset()):
-        raise NotKnown("other places in memory")
-    if sum((n - 1) * s for n, s in zip(size, stride, strict=True)) >= input.numel():
-        raise NotKnown("places behind its end")
-    view = np.lib.stride_tricks.as_strided
-
-    def move(a: Any) -> Any:
-        flat = np.ascontiguousarray(a)
-        return view(flat, tuple(size), tuple(n * flat.itemsize for n in stride))
-
-    return entries(input, move)
+@reads("fft_ifftshift")
+def ifftshift(_: Seen, input: Tensor, dim: Any = None) -> Call:
+    return entries(input, lambda a: np.fft.ifftshift(a, dim))
 
 
-# Several into one.
+@reads("combinations")
+def combinations(_: Seen, input: Tensor, r: int = 2, with_replacement: bool = False) -> Call:
+    which = combinations_with_replacement if with_replacement else distinct
+    return entries(input, lambda a: np.array([*which(a, r)], int).reshape(-1, r))
 
 
-@reads("cat", "concat", "concatenate")
-def cat(_: Seen, tensors: Sequence[Tensor], dim: int = 0) -> Call:
-    parts = tuple(t for t in tensors if t.shape != (0,))  # an empty cache
-    return Call("concatenate", parts, {"axis": dim})
+INSIDE = {
+    "reflect": lambda i, n: n - 1 - np.abs(n - 1 - np.abs(i)),
+    "replicate": lambda i, n: np.clip(i, 0, n - 1),
+}
+"""PyTorch's mode of padding -> the place, of n along an axis, whose entry is at place i."""
 
 
-@reads("stack")
-def stack(_: Seen, tensors: Sequence[Tensor], dim: int = 0) -> Call:
-    return Call("stack", (*tensors,), {"axis": dim})
-
-
-@reads("hstack", "column_stack")
-def hstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
-    if min(t.dim() for t in tensors) < len("NC"):
-        raise NotKnown("vectors")
-    return cat(seen, tensors, 1)
-
-
-@reads("vstack")
-def vstack(seen: Seen, tensors: Sequence[Tensor]) -> Call:
-    if min(t.dim() for t in tensors) < len("NC"):
-        raise NotKnown("vectors")
-    return cat(seen, tensors, 0)
-
-
-MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""PyTorch's mode of padding -> NumPy's."""
-
-
-@reads("pad", "constant_pad_nd")
-def pad(
+@reads("pad")
+def padded(
     _: Seen, input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Call:
     pairs = [*zip(pad[::2], pad[1::2], strict=True)][::-1]
@@ -299,13 +251,17 @@ def pad(
     added = tuple((max(a, 0), max(b, 0)) for a, b in width)
     cut = tuple(slice(max(-a, 0), min(b, 0) or None) for a, b in width)
     if mode != "constant":
-        if added != width and mode == "reflect":
-            raise NotKnown("mode='reflect' with negative widths")
-        around: Any = MODES[mode]
         if mode == "circular":
-            return entries(input, lambda a: np.pad(a[cut], added, mode=around))
-        return entries(input, lambda a: np.pad(a, added, mode=around)[cut])
+            return entries(input, lambda a: np.pad(a[cut], added, mode="wrap"))
+        sides = zip(input.shape, width, strict=True)
+        places = [INSIDE[mode](np.arange(-a, n + b), n) for n, (a, b) in sides]
+        return Call("slice", (input,), {"index": np.ix_(*places)})
     options = {"width": added} | ({"value": float(value)} if value else {})
     if added == width:
         return Call("pad", (input,), options)
     return made_of("pad", (input,), ("pad", (0,), options), ("slice", (-1,), {"index": cut}))
+
+
+@reads("constant_pad_nd")
+def constant_pad(seen: Seen, input: Tensor, pad: Sequence[int], value: Any = None) -> Call:
+    return padded(seen, input, pad, value=value)

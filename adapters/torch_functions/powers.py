@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from backproof.adapters.torch_functions.calls import (
-    READERS,
     Call,
     NotKnown,
     Seen,
@@ -17,6 +16,7 @@ from backproof.adapters.torch_functions.calls import (
     steps,
 )
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import OWN
 
 
 @reads("matrix_power", "linalg_matrix_power")
@@ -86,13 +86,11 @@ def vander(seen: Seen, x: Tensor, *, N: int | None = None) -> Call:
     *rows, n = seen.result.shape
     if n == 1:
         raise NotKnown("N=1")
-    wide = x.detach().reshape(*rows, 1).expand(*rows, n - 1)
-    products = READERS["cumprod"](seen, wide, -1).own
     return made_of(
         "vander",
         (x, np.ones((*rows, 1), dtype=np.float32)),
         ("reshape", (0,), {"shape": (*rows, 1)}),
-        ("expand", (-1,), {"shape": (*wide.shape,)}),
-        ("cumprod", (-1,), {}, products),
+        ("expand", (-1,), {"shape": (*rows, n - 1)}),
+        ("cumprod", (-1,), {"axis": len(rows)}, OWN["cumprod"]),
         ("concatenate", (1, -1), {"axis": -1}),
     )

@@ -1,6 +1,5 @@
 """Reductions: sums, means, variances."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,10 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.own import QUOTIENT, with_forms
+from backproof.adapters.torch_functions.numbers import as_vectors
+from backproof.reference.ops import Op
+from backproof.reference.ops.factors import cumprod, product
+from backproof.reference.ops.log_sums import logcumsumexp
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -37,40 +39,69 @@ def reduction(op: str) -> Any:
     ) -> Call:
         return Call(op, (input,), over(dim if axis is None else axis, keepdim or keepdims))
 
+    return as_vectors(read)
+
+
+def without_nan(reader: Any) -> Any:
+    """Return a reader of calls of numbers that are no NaN."""
+
+    def read(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> Call:
+        if input.isnan().any():
+            raise NotKnown("NaN")
+        call: Call = reader(seen, input, *arguments, **named)
+        return call
+
     return read
 
 
 for name in ("sum", "mean", "logsumexp"):
     reads(name)(reduction(name))
 
+for name in ("sum", "mean"):
+    reads(f"nan{name}")(without_nan(reduction(name)))
+
 
 @reads("cumsum")
+@as_vectors
 def cumsum(_: Seen, input: Tensor, dim: int, **__: Any) -> Call:
     return Call("cumsum", (input,), {"axis": dim})
 
 
-MOST_FACTORS = 64
-"""A product of more factors is not read."""
-
-
 @reads("prod")
-def prod(_: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any) -> Call:
+@as_vectors
+def prod(
+    seen: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any
+) -> Call:
     """Read it as one multiplication after another, whose derivative may be dy y / x instead."""
-    flat = [("reshape", (0,), {"shape": (-1,)})] if dim is None else []
+    shape = (-1,) if dim is None else tuple(input.shape)
     axis = 0 if dim is None else dim % input.dim()
-    n = input.numel() if dim is None else input.shape[axis]
-    if not 0 < n <= MOST_FACTORS:
-        raise NotKnown(f"a product of {n} factors")
-    before = (slice(None),) * axis
-    wide = not keepdim or dim is None
-    found: list[Any] = [*flat]
-    for k in range(n):
-        x = -len(found) if flat else 0  # the first step made it, if any did
-        at = {"index": (*before, k if wide else slice(k, k + 1))}
-        found.append(("slice", (x,), at))
-        found += [("multiply", (-2, -1))] if k else []
-    call = made_of("prod", (input,), *found)
-    return replace(call, own=with_forms(call.own, QUOTIENT)) if n > 1 else call
+    if not input.numel():
+        raise NotKnown("a product of no factors")
+    if dim is not None and not keepdim:
+        return Call("product", (input,), {"axis": axis}, product)
+    return made_of(
+        *("prod", (input,)),
+        ("reshape", (0,), {"shape": shape}),
+        ("product", (-1,), {"axis": axis}, product),
+        ("reshape", (-1,), {"shape": tuple(seen.result.shape)}),
+    )
+
+
+def up_to_each(name: str, op: Op) -> Any:
+    """Return the reader of a function that reduces all entries up to each along an axis."""
+
+    def read(_: Seen, input: Tensor, dim: int, *, dtype: Any = None) -> Call:
+        if dtype not in (None, input.dtype):
+            raise NotKnown("dtype")
+        if not input.numel():
+            raise NotKnown("no entries")
+        return Call(name, (input,), {"axis": dim % input.dim()}, op)
+
+    return as_vectors(read)
+
+
+reads("cumprod")(up_to_each("cumprod", cumprod))
+reads("logcumsumexp")(up_to_each("logcumsumexp", logcumsumexp))
 
 
 @reads("trace")

@@ -168,18 +168,39 @@ CHOICES: dict[str, Program] = {
     "clamp": lambda w: w.clamp(-0.5, 0.5) + w.clamp_min(0) * torch.clip(w, max=0.1),
     "clamp by tensors": lambda w: torch.clamp(w, w.T - 1, w.T + 1),
     "hardtanh": lambda w: F.hardtanh(w) + F.relu6(w * 3),
+    "where": lambda w: (
+        torch.where(w > 0, w, 0.1 * w) + w.where(mask(), w.T) + torch.where(mask(), 1.0, w)
+    ),
+    "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
+    "a mask of more rows": lambda w: w[0].masked_fill(mask(), 0.3) * w,
+    "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
+    "shrinks": lambda w: F.hardshrink(w) + F.softshrink(w, 0.3) + F.threshold(w, 0.1, 2.0),
+    "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
+}
+
+ORDER: dict[str, Program] = {
     "maximum": lambda w: torch.maximum(w, w.T) * torch.minimum(w, w.T + 1) + torch.max(w, w.T),
     "max": lambda w: w.max() + w.max(1).values + torch.max(w, dim=0)[0] + w.amax((0, 1)),
     "min": lambda w: w.min() + torch.min(w, 1)[0] + w.amin(-1, keepdim=True),
     "topk": lambda w: w.topk(2).values.sum() + torch.topk(w, 1, 0, largest=False)[0] * w,
     "sort": lambda w: w.sort(-1, descending=True).values * torch.sort(w, dim=0)[0],
-    "where": lambda w: (
-        torch.where(w > 0, w, 0.1 * w) + w.where(mask(), w.T) + torch.where(mask(), 1.0, w)
+    "msort": lambda w: w.msort() * torch.msort(w[0]),
+    "ranks": lambda w: (
+        w.kthvalue(2).values + w.kthvalue(1, 0, keepdim=True)[0] * w.median(1).values + w.median()
     ),
-    "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
-    "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
-    "shrinks": lambda w: F.hardshrink(w) + F.softshrink(w, 0.3) + F.threshold(w, 0.1, 2.0),
-    "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
+    "equal entries": lambda w: (
+        w.repeat(2, 1).median() * w.repeat(1, 2).mode(1).values + w.repeat(2, 1).nanmedian()
+    ),
+    "so far": lambda w: w.cummax(0).values * torch.cummin(w, 1)[0],
+    "aminmax": lambda w: w.aminmax(dim=0).max * w.aminmax().min + torch.fmax(w, w.T) * w.fmin(w[0]),
+    "quantile": lambda w: (
+        w.quantile(0.3) + w.quantile(torch.tensor([0.2, 0.9]), dim=1, keepdim=True)[0] * w
+    ),
+    "quantiles by rank": lambda w: sum(
+        w.nanquantile(0.4, 0, interpolation=kind)
+        for kind in ("lower", "higher", "nearest", "midpoint")
+    ),
+    "numbers": lambda w: w[0, 0].max(0).values * w[0, 1].kthvalue(1)[0] * w[0, 2].amin(0),
 }
 
 INDEXING: dict[str, Program] = {
@@ -192,12 +213,33 @@ INDEXING: dict[str, Program] = {
             image(w, 2, 2, 4), lambda x, y: x.__setitem__((1, ..., even()), y[0, :, :2])
         ).sum()
     ),
-    "booleans": lambda w: w[mask()] * w[w > 0].sum() + torch.masked_select(w, mask()),
+    "booleans": lambda w: (
+        w[mask()] * w[w > 0].sum()
+        + torch.masked_select(w, mask())
+        + w[0].masked_select(mask()).sum()
+    ),
     "gather": lambda w: (
         w.gather(0, places())
         + torch.take_along_dim(w, places(), 0) * torch.take_along_dim(w, places()[:1], 0)
     ),
     "index_select": lambda w: w.index_select(1, even()) + torch.index_select(w, 0, even()).T,
+    "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
+    "embedding_bag": lambda w: (
+        F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
+        + F.embedding_bag(places(), w, mode="max")
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2].exp())
+        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2], padding_idx=0)
+    ),
+    "torch.embedding": lambda w: (
+        torch.embedding(w, places()) * torch.embedding(w, places(), 0) * w[0].exp()
+    ),
+    "numbers": lambda w: (
+        w[0, 0].gather(0, even()[0]) * w[0, 1].index_select(0, even()[:1]) * w[0, 2].topk(1).values
+    ),
+    "take_along_dim of all": lambda w: w.take_along_dim(places()),
+}
+
+WRITING: dict[str, Program] = {
     "index_add": lambda w: w.index_add(0, torch.tensor([1, 1]), w[:2]) * w,
     "scatter_add": lambda w: w.scatter_add(1, places(), w[:2]) * w,
     "scatter": lambda w: w.scatter(0, places()[:1], w[:1]) * w.scatter(1, places()[:, :1], 0.5),
@@ -216,16 +258,35 @@ INDEXING: dict[str, Program] = {
     "masked_scatter": lambda w: w.masked_scatter(mask(), w.exp()),
     "scatter in place": lambda w: written(w, lambda x, y: x.scatter_add_(0, places(), y[:2])),
     "index_copy": lambda w: w.index_copy(0, even(), w[:2] * 2) + w.index_fill(1, even(), 0.5),
-    "embedding": lambda w: F.embedding(places(), w) * F.embedding(places(), w, padding_idx=0),
-    "embedding_bag": lambda w: (
-        F.embedding_bag(places(), w) * F.embedding_bag(places()[0], w, even(), mode="sum")
-        + F.embedding_bag(places(), w, mode="max")
-        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2].exp())
-        + F.embedding_bag(places(), w, mode="sum", per_sample_weights=w[:2], padding_idx=0)
-    ),
     "scatter_reduce": lambda w: w.scatter_reduce(0, places(), w[:2].exp(), "sum"),
-    "torch.embedding": lambda w: (
-        torch.embedding(w, places()) * torch.embedding(w, places(), 0) * w[0].exp()
+    "index_add with a factor": lambda w: w.index_add(0, even(), w[:2], alpha=-0.5) * w,
+    "reductions by an index": lambda w: (
+        w.index_reduce(0, even(), w[:2], "amax")
+        * w.index_reduce(0, torch.tensor([1, 1]), w[:2], "mean")
+        + w.index_reduce(1, torch.tensor([1, 1]), w[:, :2], "prod", include_self=False)
+    ),
+    "scatter_reduce of several": lambda w: sum(
+        w.scatter_reduce(0, places(), w[:2].exp(), kind, include_self=one)
+        for kind in ("sum", "mean", "prod", "amax", "amin")
+        for one in (True, False)
+    ),
+    "scatter_reduce of equal entries": lambda w: (
+        w.scatter_reduce(1, places(), w.gather(1, places()), "amax")
+        * w.scatter_reduce(1, places(), w.gather(1, places()) - 1, "amin", include_self=False)
+    ),
+    "parts of a source": lambda w: (
+        w * w.scatter_add(0, places(), w.detach()).scatter(0, places()[:1], w.detach())
+    ),
+    "parts by name": lambda w: (
+        w.select_scatter(w[0], 1, 2) * w.slice_scatter(w[:2], 0, 1, 4, 2)
+        + torch.diagonal_scatter(w, w[0, 1:], 1)
+    ),
+    "put": lambda w: w.put(even() * 5, w[0, :2]) * w.put(places(), w[:2], accumulate=True),
+    "index_fill twice": lambda w: w.index_fill(0, torch.tensor([1, 1]), w[0, 0].exp()) * w,
+    "masked_scatter of a row": lambda w: w[0].masked_scatter(mask(), w.exp()),
+    "numbers along an axis": lambda w: (
+        w[0, 0].index_add(0, even()[0], w[1, 1]) * w[0, 1].index_copy(0, even()[:1], w[1, 1])
+        + w[2, 2].scatter_add(0, even()[0], w[1, 2])
     ),
 }
 
@@ -234,24 +295,17 @@ MOVING: dict[str, Program] = {
     "axes": lambda w: w.T @ w.transpose(0, 1) @ w.permute(1, 0) @ torch.permute(w, (1, 0)) @ w.mT,
     "squeeze": lambda w: w[None].squeeze(0).unsqueeze(-1)[..., 0].contiguous().reshape_as(w),
     "expand": lambda w: w[:1].expand(4, -1) * w[:1].expand_as(w) * torch.broadcast_to(w[0], (4, 4)),
-    "broadcast_tensors": lambda w: torch.mul(*torch.broadcast_tensors(w[:1], w[:, :1])),
     "repeat": lambda w: (
         w.repeat(2, 1)[:4] * w.repeat_interleave(2, 1)[:, :4] * torch.tile(w, (1, 1))
     ),
     "roll": lambda w: w.roll(1) * torch.roll(w, (1, 2), (0, 1)) * w.flip(0) * torch.flip(w, (0, 1)),
     "parts": lambda w: sum(w.unbind()) + w.chunk(2, 1)[0].sum() + torch.split(w, [1, 3])[1][0],
     "selections": lambda w: w.select(0, 1) + w.narrow(1, 0, 2).sum() + torch.diagonal(w),
-    "stack": lambda w: torch.stack([w, w.T], -1) * torch.stack((w, w)).movedim(0, -1),
-    "rows and columns": lambda w: torch.hstack([w, w]) * torch.vstack([w, w]).reshape(4, 8),
-    "cat": lambda w: torch.cat([w, w.T], dim=-1) * torch.concat((w, w), 1),
     "pad": lambda w: F.pad(w, (1, 2, 0, 1), value=0.5) * F.pad(w, (2, 1, 1, 0)),
     "pad modes": lambda w: sum(
         F.pad(image(w), (1, 1, 2, 0), mode=mode) for mode in ("reflect", "replicate", "circular")
     ),
-    "unshuffle": lambda w: (
-        F.pixel_unshuffle(image(w), 2) * F.channel_shuffle(image(w, 1, 4, 2, 2), 2)
-    ),
-    "grids": lambda w: torch.mul(*torch.meshgrid(w[0], w[1], indexing="xy")) * torch.rot90(w, 3),
+    "quarter turns": lambda w: torch.rot90(w, 3) * w,
     "places in memory": lambda w: w.take(places()) * w.sigmoid().as_strided((2, 4), (3, 2)),
     "diagonals": lambda w: (
         w.diag() * torch.diag(w[0]) * torch.diag_embed(w, 0)[1] + w.diag(1).sum()
@@ -264,8 +318,75 @@ MOVING: dict[str, Program] = {
         + F.pad(image(w), (-1, 1, 2, -2), mode="circular")
     ),
     "unfold": lambda w: w.unfold(1, 2, 1).sum() + F.unfold(image(w), 2, padding=1, stride=2) ** 2,
-    "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
     "casts": lambda w: w.double().to(torch.float32).type_as(w).bfloat16().float() * w.clone(),
+    "flips": lambda w: w.fliplr() * torch.flipud(w) * w.flip(dims=(0,)) * torch.flip(w, dims=[1]),
+    "shifts of frequencies": lambda w: torch.fft.fftshift(w) * torch.fft.ifftshift(w[:3], 0)[0],
+    "copies": lambda w: (
+        torch.unsqueeze_copy(w, 0)
+        * torch.permute_copy(w, (1, 0))
+        * torch.view_copy(w, (2, 8))[0, 0]
+    ),
+    "splits": lambda w: (
+        sum(w.hsplit(2)).sum() * torch.vsplit(w, [3, 1])[2] * image(w, 2, 2, 4).dsplit(4)[1].sum()
+        + w.tensor_split(3, 1)[0].sum()
+    ),
+    "sum_to_size": lambda w: w.sum_to_size(1, 4) * w[None].sum_to_size(4, 1),
+    "at least": lambda w: (
+        torch.atleast_3d(w)[..., 0] * torch.atleast_2d(w[0]) + sum(torch.atleast_1d(w[0, 0], w[0]))
+    ),
+    "numbers": lambda w: w[0, 0].repeat(2, 2) * w[1, 1].tile(2) * w[2, 2].repeat_interleave(2),
+    "a window of a number": lambda w: w[0, 0].unfold(0, 1, 1) * torch.narrow(w, 0, -2, 2),
+    "other diagonals": lambda w: (
+        torch.diag_embed(w, 1, 0, 2).sum(1) * w[0].diagflat().sum() * torch.diagflat(w, -1)[1, 0]
+    ),
+    "combinations": lambda w: torch.combinations(w[0], 3) * torch.combinations(w[1, 1:], 2)[0, 0],
+    "a part in memory": lambda w: (w * 1)[1:].as_strided((2, 2), (4, 1), 5) * w[0, 0],
+}
+
+JOINING: dict[str, Program] = {
+    "broadcast_tensors": lambda w: torch.mul(*torch.broadcast_tensors(w[:1], w[:, :1])),
+    "stack": lambda w: torch.stack([w, w.T], -1) * torch.stack((w, w)).movedim(0, -1),
+    "rows and columns": lambda w: torch.hstack([w, w]) * torch.vstack([w, w]).reshape(4, 8),
+    "cat": lambda w: torch.cat([w, w.T], dim=-1) * torch.concat((w, w), 1),
+    "columns of vectors": lambda w: (
+        torch.hstack([w[0], w[1, 0]]).sum() * torch.vstack([w[0], w[:1]])
+        + torch.dstack([w, w.T]).sum() * torch.column_stack([w[0], w])[:2, :4]
+    ),
+    "block_diag": lambda w: torch.block_diag(w, w[0].exp(), w[0, 0]) * w[0, 0],
+    "products of sets": lambda w: torch.cartesian_prod(w[0], w[1, :2], w[2]).prod(1),
+    "grids": lambda w: (
+        torch.mul(*torch.meshgrid(w[0], w[1], indexing="xy"))
+        * torch.mul(*torch.meshgrid([w[0], w[1, 1]], indexing="ij"))
+    ),
+    "an empty vector": lambda w: torch.cat([w, w[0, :0], w.T], 1),
+}
+
+BLOCKS: dict[str, Program] = {
+    "unshuffle": lambda w: (
+        F.pixel_unshuffle(image(w), 2) * F.channel_shuffle(image(w, 1, 4, 2, 2), 2)
+    ),
+    "pixel_shuffle": lambda w: F.pixel_shuffle(image(w, 1, 4, 2, 2), 2) * image(w),
+    "fold": lambda w: (
+        F.fold(image(w, 1, 4, 4), 4, 2, stride=2) * F.fold(w, (3, 3), 2).sum()
+        + F.fold(image(w, 1, 4, 4), 3, 2, padding=1, stride=2, dilation=1).sum()
+    ),
+    "one image": lambda w: F.unfold(w[None], 3, padding=1),
+}
+
+DIFFERENCES: dict[str, Program] = {
+    "diff": lambda w: w.diff() * torch.diff(w, 2, 0, append=w[:1])[:1, :3] + w.diff(n=0)[:, 1:],
+    "equal steps": lambda w: (
+        torch.trapezoid(w) * torch.trapz(w, dx=0.3, dim=0)
+        + torch.cumulative_trapezoid(w, dx=2)[:, 0]
+    ),
+    "steps": lambda w: (
+        torch.trapezoid(w, w[0].exp()) * torch.trapezoid(w, w.T, dim=0)
+        + torch.cumulative_trapezoid(w, w[1])[:, 0]
+    ),
+    "gradient": lambda w: (
+        torch.mul(*torch.gradient(w)) * torch.gradient(w, spacing=0.3, dim=1)[0]
+        + torch.gradient(w[0], spacing=[2.0])[0]
+    ),
 }
 
 REDUCTIONS: dict[str, Program] = {
@@ -277,6 +398,11 @@ REDUCTIONS: dict[str, Program] = {
     "normalize": lambda w: F.normalize(w) * F.normalize(w, dim=0, eps=1e-6) * F.normalize(w, p=1.0),
     "logsumexp": lambda w: w.logsumexp(0) + torch.logsumexp(w, (0, 1)),
     "prod": lambda w: w.prod(0) + torch.prod(w, 1, keepdim=True) + w[:2].prod() + w[:1].prod(0),
+    "logcumsumexp": lambda w: w.logcumsumexp(0) * torch.logcumsumexp(w * (w > 0), -1).cumsum(0),
+    "without NaN": lambda w: w.nansum(0) * torch.nanmean(w, 1, keepdim=True),
+    "numbers": lambda w: w[0, 0].logsumexp(0) * w[0, 1].softmax(0) + w[0, 2].cumsum(0),
+    "prod of many": lambda w: w[:3].repeat(1, 10).prod() + w.T.repeat(20, 1).exp().prod(0).log(),
+    "cumprod": lambda w: w.cumprod(0) + torch.cumprod(w, -1) * w[0, 0].cumprod(0),
     "prod with a zero": lambda w: (w * (w > w.min())).prod(-1) + w.clamp(min=0).prod(0),
     "trace": lambda w: torch.trace(w) * w.trace(),
     "cumsum": lambda w: w.cumsum(0) * torch.cumsum(w, dim=-1),
@@ -619,6 +745,27 @@ LOSSES: dict[str, Program] = {
     "probabilities": lambda w: F.cross_entropy(w, torch.full((4, 4), 0.25)),
     "squares": lambda w: F.mse_loss(w, w.T) + F.huber_loss(w, torch.ones(4, 4), delta=0.5),
     "logits": lambda w: F.binary_cross_entropy_with_logits(w, mask().float()),
+    "one example": lambda w: (
+        F.cross_entropy(w[0], even()[1]) * F.nll_loss(w[1], even()[1], reduction="none")
+        + F.cross_entropy(w[2], w[3].detach().softmax(0))
+    ),
+    "margins": lambda w: (
+        F.multi_margin_loss(w, places()[0], p=2) * F.multi_margin_loss(w[0], even()[1], margin=0.5)
+        + F.multilabel_margin_loss(w, torch.tensor([[2, 0, -1, 1]] * 4))
+        * F.multilabel_margin_loss(w[1], torch.tensor([3, 1, -1, 0]))
+    ),
+    "labels": lambda w: (
+        F.hinge_embedding_loss(w, mask() * 2.0 - 1)
+        * F.cosine_embedding_loss(w, w.T, mask()[0] * 2.0 - 1, margin=-0.5)
+    ),
+    "full": lambda w: (
+        F.poisson_nll_loss(w, w.detach().exp(), full=True)
+        + F.poisson_nll_loss(positive(w), positive(w.T) + 1, log_input=False, full=True)
+        + F.gaussian_nll_loss(w, w.T, positive(w), full=True)
+    ),
+    "variances": lambda w: (
+        F.gaussian_nll_loss(w, w.T, positive(w[0])) + F.gaussian_nll_loss(w, w.T, 0.5)
+    ),
 }
 
 SPELLINGS: dict[str, Program] = {
@@ -634,8 +781,13 @@ FAMILIES = {
     "spellings": SPELLINGS,
     "arithmetic": ARITHMETIC,
     "choices": CHOICES,
+    "order": ORDER,
     "indexing": INDEXING,
+    "writing": WRITING,
     "moving": MOVING,
+    "differences": DIFFERENCES,
+    "joining": JOINING,
+    "blocks": BLOCKS,
     "reductions": REDUCTIONS,
     "linear algebra": LINEAR_ALGEBRA,
     "lengths": LENGTHS,

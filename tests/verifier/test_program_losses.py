@@ -64,6 +64,7 @@ LOSSES: dict[str, Loss] = {
     "kl_div of logs": lambda a, b: F.kl_div(
         a.log_softmax(-1), b.log_softmax(-1), reduction="sum", log_target=True
     ),
+    "poisson_nll_loss, full": lambda a, b: F.poisson_nll_loss(a, b.exp(), full=True),
     "poisson_nll_loss": lambda a, b: F.poisson_nll_loss(a, b.exp()),
     "poisson_nll_loss of means": lambda a, b: F.poisson_nll_loss(
         a.exp(), b.exp(), log_input=False, reduction="sum"
@@ -124,7 +125,6 @@ REFUSED: dict[str, tuple[Loss, str]] = {
         lambda a, _: F.cross_entropy(a, classes(), size_average=False),
         "size_average or reduce",
     ),
-    "poisson_nll_loss": (lambda a, b: F.poisson_nll_loss(a, b.exp(), full=True), "full=True"),
     "triplet_margin_loss": (lambda a, b: F.triplet_margin_loss(a, b, a * b, p=0), "p=0"),
     "margin_ranking_loss": (
         lambda a, b: F.margin_ranking_loss(a[:, 0], b[:, 0], signs(a).double()),

@@ -648,3 +648,12 @@ def test_an_op_of_your_own_is_an_op() -> None:
 
     with pytest.raises(bt.NotRecorded, match="known: tanh: expected an Op, found str"):
         bt.certify(lambda: torch.tanh(w).sum(), {"w": w}, known={torch.tanh: "tanh"})
+
+
+def test_a_derivative_that_is_none_is_zero() -> None:
+    """What is handed on as None, as by a norm of order zero, is not missing, but zero."""
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    certificate = bt.certify(lambda: torch.linalg.vector_norm(torch.sin(x), 0) * 2, {"x": x})
+
+    assert [one.place.reason for one in certificate.unknown] == ["p=0"]
+    assert {link.verdict for link in certificate.wrong} == {"undecided"}

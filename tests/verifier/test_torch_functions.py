@@ -1,5 +1,6 @@
 """PyTorch's functions are read as ops: each spelling is certified, and a wrong one is located."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.verifier.lazy import Lazy
 torch, F = map(Lazy, ("torch", "torch.nn.functional"))
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
 calls = Lazy("backproof.adapters.torch_functions.calls")
+
+pytestmark = pytest.mark.filterwarnings("ignore:index_reduce.. is in beta")
 
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
 
@@ -70,10 +73,16 @@ def test_a_function_has_one_reader() -> None:
 WRONG = {
     "rsqrt": ("arithmetic", "roots"),
     "clamp": ("choices", "clamp"),
+    "kthvalue": ("order", "ranks"),
+    "quantile": ("order", "quantile"),
     "gather": ("indexing", "gather"),
-    "__setitem__": ("indexing", "write rows"),
+    "scatter_reduce": ("writing", "scatter_reduce"),
+    "__setitem__": ("writing", "write rows"),
     "embedding_bag": ("indexing", "embedding_bag"),
     "roll": ("moving", "roll"),
+    "as_strided": ("moving", "places in memory"),
+    "block_diag": ("joining", "block_diag"),
+    "fold": ("blocks", "fold"),
     "kron": ("moving", "kron"),
     "diag_embed": ("moving", "off the diagonal"),
     "sinh": ("hyperbolic", "sinh"),
@@ -81,6 +90,9 @@ WRONG = {
     "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "xlogy": ("special", "xlogy"),
+    "cumprod": ("reductions", "cumprod"),
+    "logcumsumexp": ("reductions", "logcumsumexp"),
+    "cumulative_trapezoid": ("differences", "steps"),
     "bmm": ("products", "bmm"),
     "cholesky_solve": ("linear algebra", "cholesky's equations"),
     "logdet": ("linear algebra", "determinants"),
@@ -94,6 +106,7 @@ WRONG = {
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
+    "multilabel_margin_loss": ("losses", "margins"),
 }
 """Function -> a program that calls it, of each family."""
 
@@ -123,6 +136,26 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "largest of nothing": (
         lambda w: F.embedding_bag(torch.tensor([0]), w, torch.tensor([0, 1]), mode="max"),
         "an empty bag",
+    ),
+    "entries behind its end": (
+        lambda w: (w * 1)[:2].as_strided((4,), (3,)),
+        "other places in memory",
+    ),
+    "writing by places in memory": (
+        lambda w: torch.as_strided_scatter(w, w[0], (4,), (1,)),
+        "the entries which are written over",
+    ),
+    "an equal entry that is written over": (
+        lambda w: w.scatter_reduce(0, torch.tensor([[0]]), w[:1], "amax", include_self=False),
+        "an entry equal to what is written over it",
+    ),
+    "a variance of zero": (
+        lambda w: F.gaussian_nll_loss(w, w.T, w[0] * 0),
+        "a variance below eps",
+    ),
+    "differentiated labels": (
+        lambda w: F.hinge_embedding_loss(w, w.sign()),
+        "gradients flow through an option",
     ),
     "no triangle": (lambda w: torch.cholesky_solve(w, w), "a factor that is no triangle"),
     "logit": (torch.logit, "numbers that are not all between 0 and 1"),
@@ -185,6 +218,18 @@ def test_what_an_op_does_not_say_is_not_known(which: str) -> None:
     assert (certificate.proven, certificate.refuted) == ((), None)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("no axes"), RuntimeError("no axes")])
+def test_no_reader_stops_a_program(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that its reader fails on is not known, whatever the error, and the program runs."""
+
+    def reader(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setitem(calls.READERS, "tan", reader)
+
+    assert "torch.tan (test_torch_functions.py" in str(certified(lambda w: torch.tan(w)))  # noqa: PLW0108 seen as it is called
+
+
 def test_an_entry_is_not_taken_twice() -> None:
     """Of equal entries, the largest two are two, and not the same one twice."""
     x, seen = torch.ones(3), calls.Seen(torch.topk, (torch.ones(2), torch.tensor([0, 0])))
@@ -226,14 +271,20 @@ def test_a_wrong_scale_of_a_dropout_is_refuted() -> None:
     assert certificate.refuted.name == "dropout"
 
 
+def over_rows(op: Op) -> Op:
+    """Return an op along the second axis alone."""
+    forms = {name: over_rows(form) for name, form in op.forms.items()}
+    return Op(partial(op.forward, axis=1), partial(op.backward, axis=1), forms)
+
+
 @pytest.mark.parametrize("name", ["prod", "cumprod"])
 def test_quotients_of_a_product_are_its_derivative(name: str) -> None:
-    """Both ways to a product's gradient are its difference quotient; dy y / x is NaN at zero.
+    """Both ways to a product's gradient are its difference quotient, at zero as well.
 
     A product is linear in each factor, so that the quotient is exact.
     """
     x, step = np.array([[2.0, 4.0, -0.5], [1.0, 0.0, -2.0], [0.0, 0.0, 3.0]]), 0.25
-    op = calls.READERS[name](None, torch.tensor(x), 1).own
+    op = over_rows(calls.READERS[name](None, torch.tensor(x), 1).own)
     y = op.forward(x)
     dy = np.arange(1.0, 1 + y.size).reshape(y.shape)
     quotients = np.empty_like(x)
@@ -242,11 +293,27 @@ def test_quotients_of_a_product_are_its_derivative(name: str) -> None:
         e[at] = step
         quotients[at] = np.sum(dy * (op.forward(x + e) - op.forward(x - e))) / (2 * step)
     (form,) = op.forms.values()
-    with np.errstate(invalid="ignore"):
-        by_quotients = form.backward(dy, y, x)[0]
 
     np.testing.assert_array_equal(op.backward(dy, y, x)[0], quotients)
-    np.testing.assert_array_equal(by_quotients, np.where(x == 0, np.nan, quotients))
+    np.testing.assert_array_equal(form.backward(dy, y, x)[0], quotients)
+
+
+def test_both_derivatives_of_a_logarithm_of_sums_are_its_own() -> None:
+    """They are dx[k] = sum of dy[j] e^(x[k] - y[j]) over all j from k on, wherever dy is negative.
+
+    A logarithm of sums is one of ratios as well, so that numbers may be large.
+    """
+    op = calls.READERS["logcumsumexp"](None, torch.zeros(2, 3), 1).own
+    x = np.array([[1000.0, 998.0, 1001.0], [-5.0, 3.0, -1.0]])
+    dy = np.array([[1.0, -2.0, 0.5], [0.0, 4.0, -1.0]])
+    y = op.forward(x, axis=1)
+    later = np.arange(3)[:, None] <= np.arange(3)
+    expected = np.sum(later * dy[:, None] * np.exp(x[:, :, None] - y[:, None]), axis=2)
+    found = [one.backward(dy, y, x, axis=1)[0] for one in (op, *op.forms.values())]
+
+    np.testing.assert_allclose(y, np.logaddexp.accumulate(x, axis=1), rtol=1e-14)
+    for dx in found:
+        np.testing.assert_allclose(dx, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("found", ["right", "one more", "zero", "nan"])
@@ -272,7 +339,7 @@ def test_the_gradient_at_a_factor_of_zero_is_held_to_the_product_of_the_others(
                 (dx,) = torch.autograd.grad(right(x, 1), x, dy)
             return torch.where(x == 0, at_zero * dx, dx)
 
-    op = calls.READERS[name](None, x, 1).own
+    op = over_rows(calls.READERS[name](None, x, 1).own)
     certificate = bt.certify(lambda: Product.apply(x).sum(), {"x": x}, known={Product: op})
 
     assert certificate.holds == (found == "right"), str(certificate)
