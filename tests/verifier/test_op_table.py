@@ -1,23 +1,35 @@
 """Every op of PyTorch's own table is certified on its sample inputs, and none is refuted."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.verifier.lazy import Lazy
 
 torch, table = map(Lazy, ("torch", "tests.verifier.op_table"))
 
+WRONG = {"bfloat16": {"logcumsumexp": "it takes the difference of logarithms that have no digits"}}
+"""Precision -> the ops whose derivative is wrong in this release, and why."""
 
-@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
-def test_no_op_is_refuted(precision: str) -> None:
-    """What is known of an op is right, in every way to call it; the rest is named, as not known."""
-    pytest.importorskip("torch")
-    pytest.importorskip("expecttest", reason="PyTorch's table needs it")
+
+def refuted(precision: str) -> dict[str, str]:
+    """Return what is said of each op that is refuted, or cannot be certified at all."""
     dtype = getattr(torch, precision)
-    wrong = {
-        f"{op.name} {op.variant_test_name}": said
+    return {
+        op.name: said
         for op in table.ops(dtype)
         for verdict, said in table.verdicts(op, dtype, 2)
         if verdict in ("refuted", "degraded", "raises")
     }
 
-    assert wrong == {}
+
+@pytest.mark.filterwarnings("ignore")  # of ops that are deprecated, or in beta state
+@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
+def test_no_right_op_is_refuted(precision: str) -> None:
+    """What is known of an op is right, in every way to call it; the rest is named, as not known."""
+    pytest.importorskip("torch")
+    pytest.importorskip("expecttest", reason="PyTorch's table needs it")
+    with ThreadPoolExecutor(1) as thread:  # each sample input keeps the whole stack: a short one
+        found = thread.submit(refuted, precision).result()
+
+    assert {*found} == {*WRONG.get(precision, {})}, found
