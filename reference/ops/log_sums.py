@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops.factors import part, stacked
-from backproof.reference.ops.functions import rounding, stop
+from backproof.reference.ops.functions import rounding, stop, stored
 from backproof.reference.ops.op import Array, Op
 
-NONE = -1e4
+NONE = -(2.0**100)
 """The logarithm of nothing: e to its power is zero in every precision."""
 
 
@@ -16,7 +16,7 @@ def log_sums(each: list[Array]) -> list[Array]:
     """Return log(e^a + e^b + ...) of the first entries, up to each.
 
     The largest of them, m, is taken out: a constant of which nothing depends. Each logarithm is
-    rounded, and hands that error on to all later ones.
+    rounded, and hands that error on to all later ones; that of nothing hands on nothing.
     """
     m = stop(each[0])
     total, found, off = np.exp(each[0] - m), each[:1], 0.0
@@ -26,7 +26,7 @@ def log_sums(each: list[Array]) -> list[Array]:
         m = larger
         y = m + np.log(total)
         found.append(y + off)
-        off = off + rounding(y)
+        off = off + rounding(np.where(m > NONE, y, 0))
     return found
 
 
@@ -59,13 +59,15 @@ def logcumsumexp_backward_of_logarithms(
 ) -> tuple[Array]:
     """Return dx = e^x sum dy / e^y over each entry and all later ones, by logarithms.
 
-    Those of positive and of negative dy are summed up for themselves.
+    Those of positive and of negative dy are summed up for themselves. Each step is stored: of a
+    logarithm of many digits before the point, few remain behind it.
     """
 
     def of(dy: Array) -> Array:
-        logarithms = np.where(dy > 0, np.log(np.where(dy > 0, dy, 1)), NONE)
-        sums = log_sums(entries(logarithms - y, axis)[::-1])[::-1]
-        return np.exp(stacked(sums, axis) + x)
+        logarithms = stored(stored(np.log(np.where(dy > 0, dy, 1))) - y)
+        of_terms = entries(np.where(dy > 0, logarithms, NONE), axis)
+        sums = log_sums(of_terms[::-1])[::-1]
+        return stored(np.exp(stored(stored(stacked(sums, axis)) + x)))
 
     return (of(dy) - of(-dy),)
 
