@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.reference.ops.functions import rounding, stop
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.reductions import cumsum_backward
 
@@ -65,10 +66,23 @@ def cumprod_backward(dy: Array, y: Array, x: Array, *, axis: int) -> tuple[Array
 
 
 def cumprod_backward_by_quotients(dy: Array, y: Array, x: Array, *, axis: int) -> tuple[Array]:
-    """Return dx = (sum of dy y from each entry on) / x; for an entry of zero, by the chain rule."""
-    (at_zero,) = cumprod_backward(dy, y, x, axis=axis)
-    (found,) = cumsum_backward(dy * y, y, x, axis=axis)
-    return (np.where(x == 0, at_zero, found / np.where(x == 0, 1, x)),)
+    """Return dx = (sum of dy y from each entry on) / x.
+
+    At an entry of zero it is the product of those before, times the sum of dy and products of those
+    behind. A term of that sum is rounded twice as often, at most, as there are entries.
+    """
+    each, products = factors(x, axis)
+    n, found = len(each), list[Array]()
+    d, size = (part(a, axis, -1) for a in (dy, np.abs(stop(dy))))
+    for k in range(n - 1, -1, -1):
+        total = d + rounding(2 * n * size)
+        found.append(total * products[k - 1] if k else total)
+        if k:
+            d = d * each[k] + part(dy, axis, k - 1)
+            size = size * np.abs(stop(each[k])) + np.abs(stop(part(dy, axis, k - 1)))
+    (quotients,) = cumsum_backward(dy * y, y, x, axis=axis)
+    at_zero = stacked(found[::-1], axis)
+    return (np.where(x == 0, at_zero, quotients / np.where(x == 0, 1, x)),)
 
 
 product = Op(
