@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from backproof.adapters.jax_primitives import READERS, Call, NotKnown, Operand, Seen
+from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.composed import composed
@@ -149,6 +149,10 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     Raises NotKnown, naming the step of the forward pass that is not known.
     """
     closed = step.params["call_jaxpr"]
+    is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
+    if is_own and (reader := FUNCTIONS.get(step.place.function)):
+        results = tuple(map(graph.operand, step.results))
+        return reader(results, *map(graph.operand, step.operands))
     inner, outer = Program(), graph.program
     keys = {
         inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key
@@ -170,8 +174,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
         call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
-        file = str(closed.jaxpr.debug_info.func_filename)
-        if call.own and file.startswith(OWN) and call.op in DERIVED:
+        if call.own and is_own and call.op in DERIVED:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls

@@ -14,8 +14,9 @@ from backproof.adapters.jax_primitives import (
     reductions,
 )
 from backproof.adapters.jax_primitives.calls import READERS, Call, NotKnown, Operand, Seen
+from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
 
-__all__ = ["READERS", "Call", "NotKnown", "Operand", "Seen"]
+__all__ = ["FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
 
 THEMES = (arithmetic, choices, indexing, linear_algebra, moving, products, reductions)
 """The files of rows, which register themselves."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, made_of, reads
 from backproof.reference.ops.linear_algebra import cholesky_of_whole
+from backproof.reference.own import OWN
 
 
 def axes(x: Operand) -> tuple[int, ...]:
@@ -73,3 +74,23 @@ def is_product(matvec: Any, A: Operand, b: Operand) -> bool:
     (found,) = jax.core.eval_jaxpr(matvec.jaxpr, matvec.consts, matrix, x)
     equation = "...ij,...j->...i" if alone else "...ij,...kj->...ki"
     return np.array_equal(found, np.einsum(equation, matrix, x))
+
+
+def det(_: Any, A: Operand) -> list[Call]:
+    """Read a determinant as one op."""
+    return [Call("det", (A,), own=OWN["det"])]
+
+
+def slogdet(results: Any, A: Operand) -> list[Call]:
+    """Read the sign as a constant, and the logarithm as one op."""
+    sign = np.asarray(results[0].read())
+    still = ("slice", (0,), {"index": (..., 0, 0)}), ("scale", (-1,), {"factor": 0.0})
+    return [
+        made_of("sign", (A, sign), *still, ("add", (-1, 1))),
+        Call("log_det", (A,), own=OWN["log_det"]),
+    ]
+
+
+FUNCTIONS = {"_det": det, "_slogdet_lu": slogdet, "_slogdet_small": slogdet}
+"""A function of JAX's own with a custom derivative -> the reader of its calls, as (the results, its
+operands) -> a call for each result."""

@@ -13,6 +13,7 @@ from backproof.adapters.torch_functions.calls import (
     Seen,
     Step,
     Tensor,
+    array,
     reads,
     steps,
 )
@@ -122,7 +123,7 @@ def grid_sampler(
         index = (slice(None), None, ..., input.dim() - 3 - axis)
         half, end, place = (0, "0", f"scaled{axis}") if align_corners else (0.5, "half", f"p{axis}")
         factor = n / 2 if half else (n - 1) / 2
-        moved = grid.detach()[index].numpy() + 1
+        moved = array(grid[index]) + 1
         at = (moved.astype(np.longdouble) * factor - half).astype(moved.dtype)
         found += [
             (f"g{axis}", "slice", "grid", {"index": index}),

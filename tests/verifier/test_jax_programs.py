@@ -449,6 +449,23 @@ def test_the_tails_of_the_normal_distribution() -> None:
     assert certificate.holds, certificate
 
 
+@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("factor", [1.0, 1.5], ids=["right", "wrong"])
+def test_determinants(factor: float, n: int) -> None:
+    """A determinant and its logarithm are ops of their own; a wrong gradient of them is refuted."""
+    wrong = models.scaled(jnp.linalg.det, factor)
+
+    def loss(A: Any) -> Any:
+        sign, logarithm = jnp.linalg.slogdet(A)
+        return wrong(A) * sign + logarithm
+
+    A = models.drawn()(n, n) + 2 * jnp.eye(n)
+    certificate = bj.certify(loss, A, jit=False)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert certificate.unknown == ()
+
+
 def test_a_derivative_in_bits_is_not_known() -> None:
     """A right derivative that the forward pass does not show is named, and not refuted."""
     certificate = bj.certify(lambda w: jnp.sum(jnp.ldexp(w, 2)), jnp.ones(2))
