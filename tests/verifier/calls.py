@@ -144,7 +144,7 @@ ARITHMETIC: dict[str, Program] = {
     "quantiles": lambda w: torch.erfinv(w.tanh()) * torch.special.erfinv(w.tanh() / 2),
     "abs": lambda w: w.abs() * torch.absolute(w),
     "addcmul": lambda w: torch.addcmul(w, w, w.T, value=0.5).addcdiv(w, positive(w)),
-    "lerp": lambda w: torch.lerp(w, w.T, 0.3),
+    "lerp": lambda w: torch.lerp(w, w.T, 0.3) * torch.lerp(w, w.T, w) * w.lerp(w[0], -2.0),
     "steps": lambda w: (
         w * w.sign() + torch.floor(w) * w + (w.round() + w.trunc() - torch.ceil(w) - w).sigmoid()
     ),
@@ -530,6 +530,7 @@ LENGTHS: dict[str, Program] = {
         + torch.dist(w, w.T * 2, 1) / 8
         + F.pairwise_distance(w, w.exp(), 3)
     ),
+    "angles": lambda w: F.cosine_similarity(w, w.T) * F.cosine_similarity(w, w[:, :1], dim=1),
     "covariances": lambda w: w.cov() + torch.cov(w[0], correction=0) + torch.corrcoef(w.T),
 }
 
@@ -553,6 +554,9 @@ ACTIVATIONS: dict[str, Program] = {
     "silu": lambda w: F.silu(w) * F.mish(w) * F.softsign(w) * F.softplus(w, 2.0),
     "hard": lambda w: F.hardswish(w) + F.hardsigmoid(w) * w,
     "prelu": lambda w: F.prelu(w, w[0].abs()) + F.prelu(w, w[0, :1].abs()),
+    "prelu of numbers": lambda w: (
+        F.prelu(w[0], w[1, :1]) * F.prelu(w, w[2, 2]) * F.prelu(w[3, 3], w[1, 1])
+    ),
     "glu": lambda w: F.glu(w) + F.glu(w, dim=0).sum(),
     "softmax": lambda w: (
         F.softmax(w, 0) * w.softmax(-1) * torch.softmax(w, dim=1) * F.softmin(w, 1)
