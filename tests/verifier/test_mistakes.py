@@ -1,0 +1,101 @@
+"""Mistakes of PyTorch 2.13 in functions that programs call, and the table of ops does not have."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+torch, F = map(Lazy, ("torch", "torch.nn.functional"))
+
+
+def gradient(of: Callable[[Any], Any], x: list[Any], dtype: str = "float64") -> Any:
+    """Return the gradient of the sum of a function."""
+    t = torch.tensor(x, dtype=getattr(torch, dtype), requires_grad=True)
+    return torch.autograd.grad(of(t).sum(), t)[0].double().numpy()
+
+
+def running(x: Any) -> Any:
+    """Return the weighted sum of running log-sums."""
+    return x.logcumsumexp(0) * torch.tensor([1, 2, 3], dtype=x.dtype)
+
+
+def tangent() -> Any:
+    """Return how the last running log-sum of equal steps moves."""
+    x = torch.tensor([0.5, -1.0, 2.0])
+    return torch.autograd.functional.jvp(lambda x: x.logcumsumexp(0), x, torch.ones(3))[1][2].item()
+
+
+def over_itself(s: Any) -> Any:
+    """Return the largest of one entry, written over an equal one."""
+    x, at = torch.full((1,), 2.0, dtype=s.dtype), torch.tensor([0])
+    return x.scatter_reduce(0, at, s, "amax", include_self=False)
+
+
+def ones(*shape: int) -> Any:
+    """Return ones in float64."""
+    return torch.ones(shape, dtype=torch.float64)
+
+
+MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
+    "interpolate, nearest, by a factor that keeps the size": (
+        lambda: gradient(lambda x: F.interpolate(x, scale_factor=1.013)[..., 1], [[[1, 2]]])[
+            0, 0, 0
+        ],
+        0,
+        1,
+    ),
+    "interpolate, nearest-exact": (
+        lambda: gradient(
+            lambda x: F.interpolate(x, size=41, mode="nearest-exact")[..., 20],
+            [[[1, 2]]],
+            "float32",
+        )[0, 0, 1],
+        0,
+        1,
+    ),
+    "as_strided_scatter": (
+        lambda: gradient(
+            lambda x: torch.as_strided_scatter(x, ones(2), (2,), (1,), 0), [1, 2, 3, 4]
+        )[0],
+        1,
+        0,
+    ),
+    "scatter_reduce, amax over an equal entry": (lambda: gradient(over_itself, [2])[0], 0.5, 1),
+    "cholesky_solve, by a factor with numbers in the other triangle": (
+        lambda: gradient(lambda L: torch.cholesky_solve(ones(2, 1), L), [[2, 5], [1, 2]])[1, 1],
+        -0.296875,
+        -0.0625,
+    ),
+    "logcumsumexp, in bfloat16, of large numbers": (
+        lambda: gradient(running, [9984, 5, 4], "bfloat16")[0],
+        1,
+        6,
+    ),
+    "logcumsumexp, along a direction": (tangent, np.nan, 1),
+    "soft_margin_loss, of a margin of -100, in float32": (
+        lambda: F.soft_margin_loss(torch.tensor([-100.0]), torch.ones(1)).item(),
+        np.inf,
+        100,
+    ),
+    "fmod, where the quotient is nearly an integer": (
+        lambda: gradient(lambda y: torch.fmod(torch.tensor(0.5), y), [0.1], "float32")[0],
+        -5,
+        -4,
+    ),
+}
+"""What is wrong -> a program, the number that it gives, and the right one."""
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_still_seen(name: str) -> None:
+    """Each mistake that the documentation names is seen in the release that it names."""
+    version = pytest.importorskip("torch").__version__
+    if version.partition("+")[0] != "2.13.0":
+        pytest.skip(f"the mistakes are those of PyTorch 2.13.0, not of {version}")
+    program, seen, right = MISTAKES[name]
+
+    np.testing.assert_equal(program(), seen)
+    assert seen != right
