@@ -57,13 +57,12 @@ def mul(_: Seen, input: Any, other: Any) -> Call:
 
 @reads("div", "divide", "true_divide", "truediv")
 def div(_: Seen, input: Any, other: Any, *, rounding_mode: str | None = None) -> Call:
+    if rounding_mode == "trunc":  # of the rounded quotient
+        with torch.no_grad():
+            return constant_of(array(torch.div(input, other).trunc()), input, other)
     if rounding_mode is not None:
-        a, b = (
-            np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x)
-            for x in (input, other)
-        )
-        found = np.floor_divide(a, b) if rounding_mode == "floor" else np.trunc(a / b)
-        return constant_of(found, input, other)
+        a, b = (array(x) if isinstance(x, torch.Tensor) else x for x in (input, other))
+        return constant_of(np.floor_divide(a, b), input, other)
     return Call("divide", (number(input), number(other)))
 
 

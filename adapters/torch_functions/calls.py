@@ -185,8 +185,9 @@ def number(value: Any) -> Any:
 
 
 def array(t: Tensor) -> Any:
-    """Return integers or booleans as an array of their own."""
-    return t.detach().cpu().numpy().copy()
+    """Return numbers as an array of their own; those of bfloat16 in float32, which has them all."""
+    own = t.detach().cpu()
+    return (own.float() if own.dtype == torch.bfloat16 else own).numpy().copy()
 
 
 def constant(value: Any, name: str) -> float:

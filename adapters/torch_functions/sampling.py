@@ -116,6 +116,8 @@ def grid_sampler(
     """
     if grid.dtype != input.dtype or not torch.isfinite(grid).all():
         raise NotKnown("a grid of another dtype, or places that are not finite")
+    if grid.dtype not in (torch.float32, torch.float64):
+        raise NotKnown(f"places in {grid.dtype}")
     kind = ("linear", "nearest", "cubic")[interpolation_mode]
     padding = ("zeros", "border", "reflection")[padding_mode]
     operands, found, axes = {"x": input, "grid": grid, **NUMBERS}, list[Step](), list[Taps]()
