@@ -284,13 +284,13 @@ def judge(
 
 
 def has_no_bound(replay: Replay, link: Link) -> bool:
-    """Return whether a link is refuted only where the reference itself gives no number.
+    """Return whether a link is wrong only where the reference itself gives no number.
 
-    There the widest ball that rounding explains has no bound, or no finite midpoint: the divisor is
-    a sum that may cancel to zero, or 0/0 on paper.
+    It is undecided for that, or refuted where the widest ball that rounding explains has no bound,
+    or no finite midpoint: the divisor is a sum that may cancel to zero, or 0/0 on paper.
     """
     if link.verdict != "refuted":
-        return False
+        return bool(link.problem) and not link.is_not_judged
     is_swept = link.is_without_probes or link.quantity.end_to_end
     if is_swept and not link.problem and not np.isfinite(link.rad):
         return True

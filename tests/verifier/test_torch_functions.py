@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "gradients flow through an option",
     ),
     "no triangle": (lambda w: torch.cholesky_solve(w, w), "a factor that is no triangle"),
-    "logit": (torch.logit, "numbers that are not all between 0 and 1"),
+    "logit": (lambda w: w.logit(), "numbers that are not all between 0 and 1"),
     "antialias": (
         lambda w: F.interpolate(w.view(1, 1, 4, 4), 3, mode="bilinear", antialias=True),
         "antialias",
