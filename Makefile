@@ -71,6 +71,7 @@ bench: install  ## set up, print what things cost, as ratios
 	$(BIN)/python -m tests.benchmarks.detection
 	$(BIN)/python -m tests.benchmarks.faults
 	$(BIN)/python -m tests.benchmarks.power
+	$(BIN)/python -m tests.benchmarks.op_table
 	$(BIN)/python -m tests.benchmarks.real_models
 	$(BIN)/python -m tests.benchmarks.real_jax_models
 
