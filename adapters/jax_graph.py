@@ -151,7 +151,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     closed = step.params["call_jaxpr"]
     is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
     if is_own and (reader := FUNCTIONS.get(step.place.function)):
-        return [*reader([*map(graph.operand, step.results)], *map(graph.operand, step.operands))]
+        return [*reader(*map(graph.operand, step.operands))]
     inner, outer = Program(), graph.program
     keys = {
         inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key

@@ -55,14 +55,19 @@ def mul(_: Seen, input: Any, other: Any) -> Call:
     return Call("multiply", (input, other))
 
 
+def entries_of(x: Any) -> Any:
+    """Return a tensor as an array, and a number as it is."""
+    return array(x) if isinstance(x, torch.Tensor) else x
+
+
 @reads("div", "divide", "true_divide", "truediv")
-def div(_: Seen, input: Any, other: Any, *, rounding_mode: str | None = None) -> Call:
-    if rounding_mode == "trunc":  # of the rounded quotient
-        with torch.no_grad():
-            return constant_of(array(torch.div(input, other).trunc()), input, other)
+def div(seen: Seen, input: Any, other: Any, *, rounding_mode: str | None = None) -> Call:
     if rounding_mode is not None:
-        a, b = (array(x) if isinstance(x, torch.Tensor) else x for x in (input, other))
-        return constant_of(np.floor_divide(a, b), input, other)
+        a, b = map(entries_of, (input, other))
+        if rounding_mode == "floor":
+            return constant_of(np.floor_divide(a, b), input, other)
+        dtype = str(seen.result.dtype).removeprefix("torch.")  # the quotient is rounded before
+        return constant_of(np.trunc((a / b).astype(dtype)).astype(float), input, other)
     return Call("divide", (number(input), number(other)))
 
 
@@ -102,28 +107,29 @@ def lerp(_: Seen, input: Tensor, end: Tensor, weight: Any) -> Call:
 @reads("remainder", "mod", "fmod")
 def remainder(seen: Seen, input: Any, other: Any) -> Call:
     """Read it as x - n y, where n is an integer, which PyTorch computes again for dE/dy."""
-    x, y = number(input), number(other)
-    a, b = (torch.as_tensor(t).detach() for t in (x, y))
-    n = ((a.double() - seen.result.detach()) / b.double()).round()
-    mode = "trunc" if name_of(seen.function) == "fmod" else "floor"
-    again = torch.div(a.to(seen.result), b.to(seen.result), rounding_mode=mode)
-    if not torch.equal(again.double(), n):
+    is_fmod = name_of(seen.function) == "fmod"
+    a, b = (np.asarray(entries_of(x), float) for x in (input, other))
+    n = np.rint((a - (np.fmod if is_fmod else np.mod)(a, b)) / b)
+    own = (torch.as_tensor(x).detach().to(seen.result) for x in (input, other))
+    again = torch.div(*own, rounding_mode="trunc" if is_fmod else "floor")
+    if not np.array_equal(array(again), n):
         raise NotKnown("a quotient that is rounded to another integer")
-    return made_of("remainder", (x, y, array(n)), ("multiply", (1, 2)), ("subtract", (0, -1)))
+    operands = number(input), number(other), n
+    return made_of("remainder", operands, ("multiply", (1, 2)), ("subtract", (0, -1)))
 
 
 @reads("frac")
 def frac(_: Seen, input: Tensor) -> Call:
-    return Call("subtract", (input, array(input.detach().trunc())))
+    return Call("subtract", (input, np.trunc(array(input))))
 
 
 @reads("copysign")
 def copysign(_: Seen, input: Any, other: Any) -> Call:
     """Read it as a product with 1, -1, or at zero 0, and what other hands on as zero."""
-    signs = torch.copysign(torch.ones_like(input), other) * input.detach().sign()
+    signs = np.sign(array(input)) * np.copysign(1, entries_of(other))
     still = ("scale", (1,), {"factor": 0.0})
     steps = ("multiply", (0, 2)), still, ("add", (-2, -1))
-    return made_of("copysign", (input, number(other), array(signs.detach())), *steps)
+    return made_of("copysign", (input, number(other), signs), *steps)
 
 
 @reads("ldexp")
@@ -132,14 +138,14 @@ def ldexp(_: Seen, input: Tensor, other: Tensor) -> Call:
     power = ("scale", (1,), {"factor": log(2)}), ("exp", (-1,)), ("multiply", (0, -1))
     if other.requires_grad:
         return made_of("ldexp", (input, other), *power)
-    return Call("multiply", (input, array(torch.exp2(other).to(input.dtype))))
+    return Call("multiply", (input, np.exp2(array(other), dtype=array(input).dtype)))
 
 
 @reads("frexp")
-def frexp(seen: Seen, input: Tensor) -> list[Any]:
+def frexp(_: Seen, input: Tensor) -> list[Any]:
     """Read the mantissa as x 2^-n."""
-    _, n = seen.result
-    return [Call("multiply", (input, array(torch.exp2(-n.to(input.dtype)))))]
+    x = array(input)
+    return [Call("multiply", (input, np.exp2(-np.frexp(x)[1], dtype=x.dtype)))]
 
 
 @reads("deg2rad")
@@ -292,11 +298,11 @@ for name in ("sign", "sgn", "floor", "ceil", "trunc", "fix"):
 
 @reads("round")
 def round_(_: Seen, input: Tensor, *, decimals: int = 0) -> Call:
-    """Read it as it is computed, in the precision of the input."""
-    scale, x = 10.0 ** abs(decimals), input.detach()
-    if decimals < 0:
-        return constant_of(array((x / scale).round() * scale), input)
-    return constant_of(array((x * scale).round() / scale if decimals else x.round()), input)
+    """Read it in the precision of the input: with decimals, x 10^d is rounded, too."""
+    x = array(input)
+    scale = x.dtype.type(10.0 ** abs(decimals))
+    found = np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+    return constant_of(found, input)
 
 
 @reads("angle")

@@ -7,7 +7,6 @@ import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
-    NotKnown,
     Seen,
     Tensor,
     alike,
@@ -204,15 +203,6 @@ def max_unpool(seen: Seen, input: Tensor, indices: Tensor, *_: Any, **__: Any) -
     """Read it as zeros with the entries in their places. Raises NotKnown for two in one."""
     zeros = torch.zeros(seen.result.shape, dtype=torch.float32)
     return put(zeros, flat_places(indices, seen.result, axes_in(seen)), input)
-
-
-@reads("fractional_max_pool2d", "fractional_max_pool3d")
-def fractional_max_pool(seen: Seen, input: Tensor, *_: Any, **__: Any) -> Call:
-    """Read it as taking the entries that it names; its windows are drawn at random."""
-    if not isinstance(seen.result, tuple):
-        raise NotKnown("windows that are not returned")
-    index = flat_places(seen.result[1], input, axes_in(seen))
-    return Call("slice", (input,), {"index": index})
 
 
 def flat_places(indices: Tensor, image: Tensor, axes: int) -> tuple[Any, ...]:

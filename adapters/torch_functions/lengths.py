@@ -107,6 +107,10 @@ def matrix_norm(seen: Seen, A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), *_
     )
 
 
+RENORM_EPS = 1e-7
+"""What PyTorch's renorm adds to a length (aten/src/ATen/native/Normalization.cpp)."""
+
+
 @reads("renorm")
 def renorm(_: Seen, x: Tensor, p: float, dim: int, maxnorm: float) -> Call:
     """Read it as shortening what is longer than the largest length."""
@@ -115,7 +119,7 @@ def renorm(_: Seen, x: Tensor, p: float, dim: int, maxnorm: float) -> Call:
     sizes = torch.linalg.vector_norm(x.detach(), p, axes, keepdim=True)
     return steps(
         "renorm",
-        {"x": x, "one": 1, "eps": 1e-7, "largest": maxnorm},
+        {"x": x, "one": 1, "eps": RENORM_EPS, "largest": maxnorm},
         *length(order(p, x, axes), "x", "length", options),
         ("more", "add", "length eps"),
         ("share", "divide", "largest more"),

@@ -8,6 +8,7 @@ import torch
 
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, reads, steps
 from backproof.adapters.torch_functions.numbers import as_vectors
+from backproof.adapters.torch_functions.order import ordered
 from backproof.reference.ops.between import between
 
 ROUNDED: dict[str, Callable[[Any], Any]] = {
@@ -33,15 +34,16 @@ def quantile(
 
     PyTorch rounds that number to the precision of the input.
     """
-    if input.isnan().any():
-        raise NotKnown("NaN")
     if getattr(q, "requires_grad", False):
         raise NotKnown("q, which is differentiated")
     places = torch.arange(input.numel()).view(input.shape)
     values, places = (
         t.flatten() if dim is None else t.movedim(dim, -1) for t in (input.detach(), places)
     )
-    places = places.gather(-1, values.sort(-1).indices.cpu())
+    index = values.sort(-1).indices
+    if not np.array_equal(ordered(values.gather(-1, index)), np.sort(ordered(values), -1)):
+        raise NotKnown("entries that are not in order")
+    places = places.gather(-1, index.cpu())
     rank = np.asarray(torch.as_tensor(q, dtype=input.dtype).cpu() * (places.shape[-1] - 1))
     rank = ROUNDED.get(interpolation, np.asarray)(rank)
     low, high = np.floor(rank), np.ceil(rank)

@@ -652,9 +652,6 @@ IMAGES: dict[str, Program] = {
         F.max_unpool2d(*F.max_pool2d(image(w), 2, return_indices=True), 2)
         + F.max_unpool1d(*F.max_pool1d(w, 2, return_indices=True), 2)
     ),
-    "fractional_max_pool": lambda w: F.fractional_max_pool2d(
-        image(w), 2, output_size=3, return_indices=True, _random_samples=torch.full((1, 1, 2), 0.3)
-    )[0],
     "other sizes": lambda w: F.interpolate(image(w), size=(7, 3)) ** 2,
     "interpolate": lambda w: (
         F.interpolate(image(w), scale_factor=2) * F.interpolate(image(w), size=8)
