@@ -108,7 +108,7 @@ def matrix_norm(seen: Seen, A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), *_
 
 
 RENORM_EPS = 1e-7
-"""What PyTorch's renorm adds to a length (aten/src/ATen/native/Normalization.cpp)."""
+"""What PyTorch's renorm adds to a length (aten/src/ATen/native/cpu/RenormKernel.cpp)."""
 
 
 @reads("renorm")
