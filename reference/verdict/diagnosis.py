@@ -140,7 +140,8 @@ def relation(replay: Replay, link: Link) -> str:
     places = ", ".join(str(index.tolist()) for index in np.argwhere(outside)[:3])
     if 0 < (n := int(outside.sum())) < seen.size:
         are = "is" if n == 1 else "are"
-        return f"only {n} of {seen.size} entries {are} wrong, at {places}: {link}"
+        only = "only " if 2 * n < seen.size else ""
+        return f"{only}{n:,} of {seen.size:,} entries {are} wrong, at {places}: {link}"
     return f"no simple relation explains it: {link}"
 
 
