@@ -12,6 +12,7 @@ import torch
 from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call, NotKnown
+from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_views import base_of, index_in
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
@@ -94,12 +95,39 @@ class Graph:
         if base is not None and self.is_current(base):
             with suppress(NotKnown):
                 return self.add(t, Call("slice", (base,), {"index": index_in(base, t)}), place)
+        if not name and (view := self.whole_view(t)) is not None:
+            return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
             return self.node(t, unknown_node("", made, ()), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, unknown_node("", made, self.sharing(t)), place)
+
+    def whole_view(self, base: Tensor) -> Tensor | None:
+        """Return the first known view of all entries of a tensor that no call returned."""
+        for t, version, _ in self.known.values():
+            is_whole = t.numel() == base.numel() and base_of(t) is base
+            if is_whole and version == t._version:  # noqa: SLF001
+                return t
+        return None
+
+    def beneath(self, base: Tensor, view: Tensor) -> str:
+        """Return the name of what a function made, of which it returned a view: as einsum does.
+
+        The node of the view becomes two: what the function made, and the view of that.
+        """
+        _, _, name = self.known[id(view)]
+        at = next(i for i, node in enumerate(self.nodes) if node.name == name)
+        node, place, later = self.nodes[at], self.places[name], self.nodes[at + 1 :]
+        made = (node.op, range(len(node.inputs)), node.options, node.own)
+        back = ("slice", (-1,), {"index": index_in(view, base)})
+        call = made_of(f"{node.op} beneath a view", node.inputs, made, back)
+        del self.nodes[at:]
+        beneath = self.node(base, Node("", call.op, node.inputs, {}, call.own), place)
+        index = {"index": index_in(base, view)}
+        self.nodes += [Node(name, "slice", (beneath,), index), *later]
+        return beneath
 
     def is_used(self, name: str) -> bool:
         """Return whether a node was computed from a tensor. A leaf may be written to before."""

@@ -115,7 +115,8 @@ def record(
         if not np.array_equal(both[:1], both[1:], equal_nan=True):
             raise NotRecorded(
                 "the program is not deterministic: with the same random state it gave the losses "
-                f"{both[0]!r} and {both[1]!r}"
+                f"{both[0]!r} and {both[1]!r}. Does it read memory that nobody has written, as "
+                "torch.empty returns it?"
             )
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")

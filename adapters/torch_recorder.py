@@ -29,6 +29,7 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
+from backproof.adapters.torch_functions.calls import renamed
 from backproof.adapters.torch_graph import Graph, array, tensors_of
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
@@ -52,6 +53,9 @@ LOWERED = (
 """The functions whose operands autocast rounds to the lower precision (PyTorch's documentation,
 Automatic Mixed Precision, Autocast Op Reference)."""
 
+
+UNWRITTEN = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty")
+"""The functions that return memory as it is."""
 
 LIKE = ("_as", "to", "copy", "broadcast_tensors")
 """How functions end that take of an operand only its shape or its type, or write over it."""
@@ -162,7 +166,7 @@ class Recorder(TorchFunctionMode):
             for t in written:
                 graph.save(t)
         if not recorded:
-            return function(*args, **named)
+            return unlike_zero(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
         if reader is None and function not in self.open and (body := opened(function)):
             with self, self.opening(function):
@@ -174,7 +178,7 @@ class Recorder(TorchFunctionMode):
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = self.call(function, args, named)
+        result = unlike_zero(function, self.call(function, args, named))
         if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
@@ -203,7 +207,7 @@ class Recorder(TorchFunctionMode):
         calls, reason = None, ""
         if reader is not None:
             try:
-                calls = reader(seen, *args, **named)
+                calls = reader(seen, *args, **renamed(seen.function, reader, named))
                 if not name_of(seen.function).endswith(LIKE):
                     all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
             except (NotKnown, *UNREAD) as error:
@@ -336,6 +340,17 @@ class Recorder(TorchFunctionMode):
             )
             where = replace(place, reason=reason)
             self.graph.unknown(t, tracked, where)
+
+
+def unlike_zero(function: Any, result: Any) -> Any:
+    """Return a call's result; memory that nobody has written is filled, with anything but zero.
+
+    It may hold NaN, which is fine where it is written over. A program that reads it has another
+    loss than the same one without a recorder, so that it is not certified.
+    """
+    if name_of(function) in UNWRITTEN and result.is_floating_point():
+        result.detach().fill_(3)
+    return result
 
 
 def is_inside(code: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import Signature, signature
+from functools import cache
+from inspect import Parameter, Signature, signature
 from types import FunctionType
 from typing import Any
 
@@ -167,6 +168,32 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     if isinstance(function, FunctionType):
         return signature(function)
     return signature(get_testing_overrides()[function])
+
+
+@cache
+def orders_of(function: Callable[..., Any]) -> list[list[str]]:
+    """Return the names of a function's arguments, in order; several where it is overloaded."""
+    if isinstance(function, FunctionType):
+        return [[*signature(function).parameters]]
+    overloads = getattr(torch.ops.aten, name_of(function), None)
+    if overloads is None:
+        return []
+    schemas = (getattr(overloads, one)._schema for one in overloads.overloads())  # noqa: SLF001
+    return [["input" if a.name == "self" else a.name for a in one.arguments] for one in schemas]
+
+
+def renamed(
+    function: Callable[..., Any], reader: Reader, named: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return arguments that are given by name under the names that the reader has for them."""
+    parameters = [*signature(reader).parameters.values()][1:] if named else []
+    own = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    strange = named.keys() - {one.name for one in parameters}
+    for names in orders_of(function) if strange else ():
+        if strange <= {*names}:
+            place = {k: own[i] for i, k in enumerate(names[: len(own)]) if own[i] not in names}
+            return {place.get(k, k) if k in strange else k: v for k, v in named.items()}
+    return named
 
 
 def alike(value: Any) -> Any:

@@ -84,7 +84,13 @@ def norm(
 
 
 @reads("linalg_matrix_norm")
-def matrix_norm(seen: Seen, A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), *_: Any) -> Call:
+def matrix_norm(
+    seen: Seen,
+    A: Tensor,
+    ord: Any = "fro",
+    dim: Any = (-2, -1),
+    keepdim: bool = False,
+) -> Call:
     """Read order 1 as the largest sum of a column's magnitudes, and infinity as that of a row's.
 
     Their negatives are the smallest.

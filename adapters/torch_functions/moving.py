@@ -44,7 +44,7 @@ def transpose(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
 
 
 @reads("sum_to_size")
-def sum_to_size(seen: Seen, x: Tensor, *_: Any) -> Call:
+def sum_to_size(seen: Seen, x: Tensor, *_: Any, size: Any = ()) -> Call:
     """Read it as the sum over the axes along which the result would be expanded to x."""
     shape = tuple(seen.result.shape)
     whole = (1,) * (x.dim() - len(shape)) + shape

@@ -136,22 +136,38 @@ def input_cotangent(
 
     1. dz[n,o,p]/dx[n,c,i] = W[o,c,k] where i = sp+dk, else 0.
     2. So dx[n,c,i] = sum_ok W[o,c,k] dz[n,o,(i-dk)/s] over whole indices.
-    3. With s-1 zeros between the entries of dz, and d(K-1) around them, it is the correlation with
-       the kernel flipped, in and out exchanged.
+    3. From i = r+sq on, for one r at a time: of the kernel only the places k count for which
+       dk = r+sm. Then dx[n,c,r+sq] = sum_om W[o,c,k] dz[n,o,q-m], the correlation with the kernel
+       flipped, in and out exchanged.
     """
-    N, O, *P = dz.shape  # noqa: E741 O is what O(utputs) are called everywhere
-    C, sides = shape[1], shape[2:]
-    around = [reach - 1 for reach in seen.span]
-    whole = [n + a + b + e for n, (a, b), e in zip(sides, seen.padding, around, strict=True)]
-    spread = np.zeros_like(dz, shape=(N, O, *whole))
-    starts = zip(around, seen.stride, P, strict=True)
-    spread[inner(slice(e, e + s * n, s) for e, s, n in starts)] = dz
-    flipped = W.reshape(groups, O // groups, C // groups, *seen.size)[
-        inner(slice(None, None, -1) for _ in seen.size)
-    ]
-    exchanged = np.swapaxes(flipped, 1, 2).reshape(C, O // groups, *seen.size)
-    one = sliding(seen.size, dilation=seen.dilation)
-    return seen.crop(correlate(spread, exchanged, one, groups), sides)
+    (N, O), C = dz.shape[:2], shape[1]  # noqa: E741 O is what O(utputs) are called everywhere
+    whole = [n + a + b for n, (a, b) in zip(shape[2:], seen.padding, strict=True)]
+    kernels = W.reshape(groups, O // groups, C // groups, *seen.size)
+    exchanged = np.swapaxes(kernels, 1, 2).reshape(C, O // groups, *seen.size)
+    dx = np.zeros_like(dz, shape=(N, C, *whole))
+    for r in np.ndindex(*seen.stride):
+        axes = zip(r, whole, seen.size, seen.stride, seen.dilation, strict=True)
+        places, first, count, apart = zip(*(phase(*one) for one in axes), strict=True)
+        if all(map(len, places)):
+            spread = np.zeros_like(dz, shape=(N, O, *count))
+            spread[inner(slice(m, m + n) for m, n in zip(first, dz.shape[2:], strict=True))] = dz
+            part, one = exchanged[inner(np.ix_(*places))], sliding([*map(len, places)], 1, 0, apart)
+            found = correlate(spread, part, one, groups)
+            dx[inner(slice(i, None, s) for i, s in zip(r, seen.stride, strict=True))] = found
+    return seen.crop(dx, shape[2:])
+
+
+def phase(r: int, whole: int, size: int, s: int, d: int) -> tuple[list[int], int, int, int]:
+    """Return what makes the entries r, r+s, r+2s, ... of so many along one axis.
+
+    It is the places k of the kernel for which dk = r+sm, from the last to the first; the largest
+    of the m, which is how many zeros are needed before dz; how many entries there are with all
+    zeros around it; and how far apart the m are.
+    """
+    places = [k for k in reversed(range(size)) if d * k >= r and (d * k - r) % s == 0]
+    m = [(d * k - r) // s for k in places] or [0]
+    count = -(-(whole - r) // s)
+    return places, m[0], count + m[0] - m[-1], m[0] - m[1] if m[1:] else 1
 
 
 def weight_gradient(

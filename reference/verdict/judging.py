@@ -89,12 +89,14 @@ def judged(
     ball: Ball,
     ways: Callable[[], Ways],
     terms: Callable[[Form], Array],
+    filled: Callable[[], Array] = partial(np.zeros, (), bool),  # noqa: B008 nothing is made yet
 ) -> Link:
     """Return the verdict on one array.
 
     seen:  the framework's array. asked: the precision that was asked for.
     ball:  the one that is tried first. ways: the ways that are tried next; none where nothing is
     rounded. terms: form -> for each entry the sum of the magnitudes of the terms that are added up.
+    filled: makes where an entry that is too large for the precision stands for infinity.
     """
     own = asked.name
     if problem := problem_of(seen, ball.shape, asked):
@@ -107,7 +109,14 @@ def judged(
     link = judged_in_other_ways(first, seen, ball, ways, terms)
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
         return link
-    return judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
+    beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
+    if beside.verdict != "inside" or not np.any(unknown := unknown & ~filled()):
+        return beside
+    index = tuple(map(int, np.argwhere(unknown)[0]))
+    problem = f"is {seen[index]}, where the formula gives no number"
+    if not np.isnan(ball.mid[index]):
+        problem = f"is {seen[index]}: the number is too large for {asked.name}"
+    return replace(beside, verdict="undecided", index=index, problem=problem)
 
 
 def judged_in_other_ways(
@@ -156,7 +165,7 @@ def judged_beside(
     ways: Callable[[], Ways],
     terms: Callable[[Form], Array],
 ) -> Link:
-    """Return the verdict on all entries but those that are not known: at best it is undecided."""
+    """Return the verdict on all entries but those that are not known."""
     rest = ~unknown
 
     def made(make: Callable[[Precision], Ball], p: Precision) -> Ball:
@@ -169,14 +178,8 @@ def judged_beside(
         return np.broadcast_to(terms(form), seen.shape)[rest]
 
     link = judged(quantity, seen[rest], asked, ball[rest], ways_beside, terms_beside)
-    if link.verdict != "inside":
-        places = np.argwhere(rest)[link.index[0]] if link.index else ()
-        return replace(link, index=tuple(map(int, places)), entries=seen.size)
-    index = tuple(map(int, np.argwhere(unknown)[0]))
-    problem = f"is {seen[index]}, where the formula gives no number"
-    if not np.isnan(ball.mid[index]):
-        problem = f"is {seen[index]}: the number is too large for {asked.name}"
-    return replace(link, verdict="undecided", index=index, problem=problem)
+    places = np.argwhere(rest)[link.index[0]] if link.index else ()
+    return replace(link, index=tuple(map(int, places)), entries=seen.size)
 
 
 def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:

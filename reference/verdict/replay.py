@@ -233,7 +233,21 @@ class Replay:
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on what a link produced. ball: the one that is tried first."""
         ways, terms = partial(self.ways, quantity), partial(self.terms, quantity)
-        return judged(quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms)
+        filled = partial(self.filled, quantity)
+        return judged(
+            quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms, filled
+        )
+
+    def filled(self, quantity: Quantity) -> Array:
+        """Return where a term of a sum is the largest number that there is.
+
+        Masks are filled with it where infinity is meant, and the sum of two of them is infinite.
+        """
+        node = self.nodes.get(quantity.of)
+        if quantity.kind != "value" or node is None or node.op not in ("add", "subtract"):
+            return np.zeros((), bool)
+        values = ((self.of(name), self.seen(Quantity("value", name))) for name in node.inputs)
+        return np.any(np.broadcast_arrays(*(np.abs(a) >= p.largest for p, a in values)), axis=0)
 
     def ways(self, quantity: Quantity) -> Ways:
         """Return the forms in which a quantity may be computed, the simplest first."""

@@ -150,3 +150,32 @@ def test_what_overflows_is_not_known() -> None:
     for ball in (largest + largest, infinity - infinity, infinity + Ball([0.0], [np.inf], FLOAT64)):
         assert not ball.contains([np.inf]).any()
     assert (infinity + largest).contains([np.inf]).all()
+
+
+@EVERY
+@pytest.mark.parametrize("wrong", [None, (0, 2, np.inf), (0, 0, np.inf), (0, 0, 9.0)])
+def test_two_masks_of_the_largest_number_are_infinity(
+    wrong: tuple[int, int, float] | None, precision: str
+) -> None:
+    """The largest number stands for infinity in masks: the sum of two is no overflow to report."""
+    least = -PRECISIONS[precision].largest
+    network = masked("softmax")
+    filled, scores, *others = network.nodes
+    filled = replace(filled, options={"mask": LATER, "value": least})
+    again = Node("both", "add", ("filled", "mask"))
+    nodes = (filled, again, replace(scores, inputs=("both", "bias")), *others)
+    inputs = {**network.inputs, "mask": np.where(LATER, least, 0.0)}
+    network = replace(network, inputs=inputs, nodes=nodes, constants=frozenset({"mask"}))
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    with np.errstate(over="ignore"):
+        trace = backprop(network, leaves)
+    assert np.isneginf(trace.values["both"][LATER]).all()
+    if wrong:
+        *place, number = wrong
+        trace.values["both"][*place] = number
+    links = {link.name: link for link in certify(network, leaves, trace, precision).links}
+
+    if wrong:
+        assert (links["both"].verdict, links["both"].index) == ("refuted", tuple(place))
+    else:
+        assert [link for link in links.values() if link.verdict != "inside"] == []

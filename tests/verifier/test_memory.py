@@ -16,6 +16,7 @@ from backproof.adapters.recording import Recording
 from backproof.programs.certify import certify_recording
 from backproof.programs.from_file import certify_trace
 from backproof.reference.networks import mlp
+from backproof.reference.ops.convolution import conv_backward
 from backproof.reference.verdict.room import InFiles, Recent, Room
 from backproof.traces.writing import write
 from tests.verifier.test_traces import as_data, recording_of
@@ -151,3 +152,16 @@ def test_arrays_in_files() -> None:
     folder = kept.folder
     del kept
     assert not folder.exists()
+
+
+def test_patches_of_images_cost_little() -> None:
+    """What a convolution with a large stride hands on needs no image of zeros between patches."""
+    side, patch, channels = 64, 16, 8
+    x, W = np.ones((1, 3, side, side)), np.ones((channels, 3, patch, patch))
+    dz = np.ones((1, channels, side // patch, side // patch))
+    tracemalloc.start()
+    conv_backward(dz, dz, x, W, stride=patch)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 10 * (x.nbytes + W.nbytes + dz.nbytes)  # with zeros, 450 times

@@ -1,0 +1,118 @@
+"""PyTorch programs that write into what a function returned: its memory may be a hidden tensor."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+torch, F, C = map(Lazy, ("torch", "torch.nn.functional", "torch._C"))
+bt, recording = map(Lazy, ("backproof.torch", "backproof.adapters.recording"))
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed."""
+    pytest.importorskip("torch")
+
+
+VIEWS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "linear": lambda x, W, b: F.linear(x, W, b),  # noqa: PLW0108 imports nothing yet
+    "linear without a bias": lambda x, W, _: F.linear(x, W),
+    "matmul": lambda x, W, _: x @ W.T,
+    "einsum": lambda x, W, _: torch.einsum("bij,oj->boi", x, W),
+    "tensordot": lambda x, W, _: torch.tensordot(x, W, ([2], [1])),
+    "conv1d": lambda x, W, _: F.conv1d(x.mT, W[:, :, None]),
+    "max_pool1d": lambda x, W, _: F.max_pool1d(x @ W.T, 2),
+    "attention": lambda x, *_: F.scaled_dot_product_attention(x, x, x),
+    "transpose": lambda x, W, _: (x @ W.T).transpose(1, 2),
+}
+"""Functions that return a view of a tensor that nobody sees: what they made, in its own shape."""
+
+WRITES: dict[str, Callable[[Any], Any]] = {
+    "all": lambda y: y.add_(1).mul_(2),
+    "part": lambda y: y[0].mul_(3),
+    "constant": lambda y: y.select(1, 0).fill_(3),
+}
+"""What the program writes into the result."""
+
+
+def program(name: str, write: str) -> tuple[Callable[[], Any], Any]:
+    """Return a program's loss, and its parameters."""
+    torch.manual_seed(0)
+    shapes = {"x": (2, 3, 4), "W": (5, 4), "b": (5,)}
+    leaves = {k: torch.randn(shape, requires_grad=True) for k, shape in shapes.items()}
+
+    def loss() -> Any:
+        y = VIEWS[name](*leaves.values())
+        WRITES[write](y)
+        return y.square().sum()
+
+    return loss, leaves
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_write_into_a_result_holds(name: str, write: str) -> None:
+    """What the function made, its view and what is written are three links, and all hold."""
+    certificate = bt.certify(*program(name, write))
+
+    assert certificate.holds, certificate
+
+
+def test_a_wrong_cotangent_of_the_hidden_tensor_is_refuted() -> None:
+    """What the write hands on to the tensor beneath the view is a link, too."""
+    torch.manual_seed(0)
+    leaves = {"x": torch.randn(2, 3, 4, requires_grad=True), "W": torch.randn(5, 4)}
+    b = torch.randn(5)
+
+    def loss() -> Any:
+        y = F.linear(leaves["x"], leaves["W"], b)
+        with C.DisableTorchFunction():  # nobody sees the tensor
+            y._base.register_hook(lambda cotangent: cotangent / 2)  # noqa: SLF001
+        y[0].mul_(3)
+        return y.square().sum()
+
+    certificate = bt.certify(loss, leaves)
+
+    assert [(one.verdict, one.name) for one in certificate.wrong] == [("refuted", "dE/dlinear 2")]
+
+
+UNWRITTEN: dict[str, Callable[[Any], Any]] = {
+    "torch.empty": lambda _: torch.empty(2, 6),
+    "new_empty": lambda w: w.new_empty(2, 6),
+    "empty_like": lambda w: torch.empty_like(w).repeat(1, 2),
+}
+"""Functions that return memory as it is."""
+
+
+@pytest.mark.parametrize("name", UNWRITTEN)
+def test_memory_that_is_written_over_may_have_held_anything(name: str) -> None:
+    """What was in memory before a program wrote to it, such as NaN, is no number of the program."""
+    w = torch.randn(2, 3, requires_grad=True)
+
+    def loss() -> Any:
+        used = torch.full((12,), torch.nan)
+        del used  # what is made next may get its memory
+        y = UNWRITTEN[name](w)
+        y[:, :3].copy_(w)
+        y[:, 3:] = w * 2
+        return y.square().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds, certificate
+
+
+def test_memory_that_nobody_wrote_is_no_number() -> None:
+    """A program that reads it is not certified: its loss is what happens to be there."""
+    w = torch.randn(2, 3, requires_grad=True)
+
+    def loss() -> Any:
+        y = torch.empty(2, 6)
+        y[:, :3].copy_(w)
+        return y.square().sum()
+
+    with pytest.raises(recording.NotRecorded, match="memory that nobody has written"):
+        bt.certify(loss, {"w": w})
