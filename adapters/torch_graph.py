@@ -23,6 +23,9 @@ Tensor = Any
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """The precisions of which the rounding is known."""
 
+COMPLEX_DTYPES = (torch.complex128, torch.complex64)
+"""Those of complex numbers with such parts."""
+
 
 @dataclass(slots=True)
 class Graph:
@@ -107,7 +110,7 @@ class Graph:
     def whole_view(self, base: Tensor) -> Tensor | None:
         """Return the first known view of all entries of a tensor that no call returned."""
         for t, version, _ in self.known.values():
-            is_whole = t.numel() == base.numel() and base_of(t) is base
+            is_whole = (t.numel(), t.dtype) == (base.numel(), base.dtype) and base_of(t) is base
             if is_whole and version == t._version:  # noqa: SLF001
                 return t
         return None
@@ -211,8 +214,15 @@ class Graph:
 
 
 def array(t: Any) -> Array:
-    """Return a tensor, or a constant that is an array already, as an array."""
-    return numpy(t.cpu()) if isinstance(t, torch.Tensor) else np.asarray(t)
+    """Return a tensor, or a constant that is an array already, as an array.
+
+    Complex numbers have their real and imaginary part along a last axis.
+    """
+    if not isinstance(t, torch.Tensor):
+        return np.asarray(t)
+    if t.is_complex():
+        t = torch.view_as_real(t.resolve_conj())
+    return numpy(t.resolve_neg().cpu())
 
 
 def floats(a: Array) -> Array:
@@ -227,15 +237,19 @@ def refuse(t: Tensor, place: Any) -> None:
     """Raise NotRecorded for a tensor of a kind that has no certificate."""
     kinds = {
         "torch.func's": torch._C._functorch.is_functorch_wrapped_tensor(t),  # noqa: SLF001
-        "complex": t.is_complex(),
         "quantized": t.is_quantized,
         "nested": t.is_nested,
         "sparse": t.layout != torch.strided,
-        str(t.dtype): t.is_floating_point() and t.dtype not in DTYPES,
+        str(t.dtype): of_numbers(t) and t.dtype not in (*DTYPES, *COMPLEX_DTYPES),
     }
     for kind, found in kinds.items():
         if found:
             raise NotRecorded(f"{kind} tensors are not certified: {place}")
+
+
+def of_numbers(t: Tensor) -> bool:
+    """Return whether a tensor is of real or complex numbers, of which there are derivatives."""
+    return bool(t.is_floating_point() or t.is_complex())
 
 
 def tensors_of(*values: Any) -> Iterator[Tensor]:

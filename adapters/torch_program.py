@@ -159,6 +159,8 @@ def loss_of(closure: Closure) -> Tensor:
     if not isinstance(loss, torch.Tensor):
         raise NotRecorded(f"the loss: expected a tensor, found {type(loss).__name__}")
     refuse(loss, "the loss")
+    if loss.is_complex():
+        raise NotRecorded("the loss: expected a real number, found a complex one")
     if loss.shape != ():
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:

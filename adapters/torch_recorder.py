@@ -25,12 +25,13 @@ from backproof.adapters.torch_functions import (
     NotKnown,
     Seen,
     as_given,
+    complex_reader_of,
     name_of,
     reader_of,
     writes,
 )
 from backproof.adapters.torch_functions.calls import renamed
-from backproof.adapters.torch_graph import Graph, array, tensors_of
+from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
@@ -205,6 +206,8 @@ class Recorder(TorchFunctionMode):
         if not new:
             return
         calls, reason = None, ""
+        if any(t.is_complex() for t in (*results, *tensors_of(args, named))):
+            reader = complex_reader_of(seen.function)
         if reader is not None:
             try:
                 calls = reader(seen, *args, **renamed(seen.function, reader, named))
@@ -243,7 +246,7 @@ class Recorder(TorchFunctionMode):
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
-        if not t.is_floating_point() and not t.is_complex():
+        if not of_numbers(t):
             return False
         known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
         if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
@@ -289,7 +292,7 @@ class Recorder(TorchFunctionMode):
 
     def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
         """Apply a custom function, whose forward pass becomes one node for each of its results."""
-        operands = [t for t in tensors_of(args, named) if t.is_floating_point()]
+        operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
         if not tracked or self.is_inside or not torch.is_grad_enabled():
             return apply(*args, **named)
@@ -310,7 +313,7 @@ class Recorder(TorchFunctionMode):
             self.graph, self.is_inside = outer, False
         with torch._C.DisableTorchFunction():  # noqa: SLF001 what follows is no part of the program
             for t in tensors_of(result):
-                if t.requires_grad and t.is_floating_point():
+                if t.requires_grad and of_numbers(t):
                     self.node_of(function.__name__, t, inner, tracked, place)
         return result
 

@@ -29,6 +29,8 @@ def memory(t: Tensor) -> Array:
 
 def index_in(base: Tensor, view: Tensor) -> tuple[Array, ...]:
     """Return the index with which a view is taken from its base. Raises NotKnown."""
+    if base.dtype != view.dtype:
+        raise NotKnown("a view as another dtype")
     own, whole = memory(view), memory(base).reshape(-1)
     order = np.argsort(whole)
     found = order[np.searchsorted(whole, own, sorter=order).clip(max=whole.size - 1)]

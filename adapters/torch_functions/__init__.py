@@ -18,10 +18,12 @@ from backproof.adapters.torch_functions import (
     attention,
     blocks,
     choices,
+    complex_numbers,
     composed,
     determinants,
     differences,
     distances,
+    fourier,
     images,
     indexing,
     interpolation,
@@ -45,6 +47,7 @@ from backproof.adapters.torch_functions import (
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
+    COMPLEX,
     READERS,
     Call,
     NotKnown,
@@ -58,11 +61,32 @@ from backproof.adapters.torch_functions.calls import (
 )
 from backproof.reference.ops import OPS, Op
 
-__all__ = ["Call", "NotKnown", "Seen", "as_given", "name_of", "reader_of", "writes"]
+__all__ = [
+    "Call",
+    "NotKnown",
+    "Seen",
+    "as_given",
+    "complex_reader_of",
+    "name_of",
+    "reader_of",
+    "writes",
+]
 
 THEMES = (
-    *(arithmetic, attention, blocks, choices, composed, determinants, differences, distances),
-    *(images, indexing, interpolation, joining, lengths, linear_algebra, losses, margins),
+    *(arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
+    *(
+        differences,
+        distances,
+        fourier,
+        images,
+        indexing,
+        interpolation,
+        joining,
+        lengths,
+        linear_algebra,
+        losses,
+        margins,
+    ),
     *(memory, moving, norms, order, powers, products, quantiles, recurrent),
     *(reductions, sampling, special, statistics, writing),
 )
@@ -74,6 +98,16 @@ def reader_of(function: Callable[..., Any]) -> Reader | None:
     name = name_of(function)
     reader = of_name(name) or of_name(name.removesuffix("_copy"))
     return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
+
+
+def complex_reader_of(function: Callable[..., Any]) -> Reader:
+    """Return what reads the calls of a function of complex numbers, or with such a result."""
+    return COMPLEX.get(name_of(function), unread)
+
+
+def unread(*_: Any, **__: Any) -> Call:
+    """Raise NotKnown."""
+    raise NotKnown("complex numbers")
 
 
 def of_name(name: str) -> Reader | None:

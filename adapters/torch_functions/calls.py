@@ -51,17 +51,20 @@ class Call:
 READERS: dict[str, Reader] = {}
 """The name of a function -> what reads its calls."""
 
+COMPLEX: dict[str, Reader] = {}
+"""The name of a function -> what reads its calls of complex numbers, or with such a result."""
 
-def reads(*names: str) -> Callable[[Reader], Reader]:
+
+def reads(*names: str, into: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:
     """Return a decorator that registers a reader under the names of functions.
 
     Raises ValueError for a name that has a reader.
     """
 
     def register(reader: Reader) -> Reader:
-        if twice := READERS.keys() & {*names}:
+        if twice := into.keys() & {*names}:
             raise ValueError(f"two readers: {', '.join(sorted(twice))}")
-        READERS.update(dict.fromkeys(names, reader))
+        into.update(dict.fromkeys(names, reader))
         return reader
 
     return register

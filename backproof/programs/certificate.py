@@ -204,7 +204,7 @@ class ProgramCertificate(Certificate):
             and link.verdict == "inside"
             and not link.cancels
         ]
-        return max(own, key=lambda link: link.resolution, default=None)
+        return max(own, key=lambda link: link.accuracy, default=None)
 
     def about(self, link: Link, others: int) -> Iterator[str]:
         """Yield the lines about a link that is not inside."""

@@ -102,7 +102,7 @@ class Certificate:
     def worst(self) -> Link | None:
         """The link inside that proves fewest digits, noise that cancels left out; or None."""
         proven = [ln for ln in self.links if ln.verdict == "inside" and not ln.cancels]
-        return max(proven, key=lambda link: link.resolution, default=None)
+        return max(proven, key=lambda link: link.accuracy, default=None)
 
     @property
     def digits(self) -> float | None:

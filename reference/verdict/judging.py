@@ -8,6 +8,10 @@ array: such a ball proves nothing. Two kinds of zero are decided all the same:
 - zeros by cancellation, such as the gradient of a bias before a batch norm: midpoints that are
   rounding noise, in balls that are small beside the terms that cancel.
 
+A ball that is wide may hold numbers that are much nearer to its midpoints, which are exact but for
+float64's rounding. All lie in the ball that is shrunk to the share that the worst of them uses.
+Where its radii are a tenth of the exact numbers or less, it decides: they agree to a digit or more.
+
 An implementation may work in several ways (`freedoms`) and compute an op in several forms. A way is
 granted only where its ball decides.
 """
@@ -20,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
+from backproof.reference.numbers.precision import FLOAT64, LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.evidence import is_of, norm
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
@@ -51,6 +55,9 @@ class Freedom:
     properties: tuple[str, ...] = ()
     is_narrow: bool = False
 
+
+AGREES = 0.1
+"""How far numbers may be from exact ones, relative to them, that agree with them: to a digit."""
 
 ROUNDED = 8
 """How often the terms of a sum may have been rounded before they cancel. Each time moves a term by
@@ -244,6 +251,11 @@ def decided(
     entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
     cancellation.
     """
+    if link.resolution < AGREES:
+        return link
+    apart = link.resolution * (link.share + own_error(ball, exact))
+    if apart < AGREES:
+        return replace(link, apart=apart)
     if link.resolution < 1:
         return link
     if vanishes(seen, ball, exact):
@@ -253,6 +265,18 @@ def decided(
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
     small = norm(reach(ball, exact)) < size / 2 < np.inf
     return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
+
+
+def own_error(ball: Ball, exact: Array) -> float:
+    """Return which share of its radius a midpoint may be off by itself, computed in float64.
+
+    exact: the midpoints of the sharpest ball. The share is not known where sums are taken in
+    blocks, which the midpoint's are not, and where operands were read as zero.
+    """
+    p = ball.precision
+    if p.in_blocks or not (ball.mid is exact or np.array_equal(ball.mid, exact)):
+        return np.inf
+    return FLOAT64.u / (p.accumulator or p).u
 
 
 def vanishes(seen: Array, ball: Ball, exact: Array) -> bool:

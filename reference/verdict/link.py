@@ -74,8 +74,10 @@ class Link:
     outside:    how many of them are outside the ball of the precision that was asked for.
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
     resolution: ||radii|| / ||midpoints|| of the ball, in the 2-norm over all entries: whatever lies
-                inside is right to within this, relative to the array. At 1 or above nothing is
-                proven, since zeros are inside too.
+                inside is right to within this, relative to the array. At 1 or above zeros are
+                inside too.
+    apart:      how far the numbers seen may be from the exact ones, measured in the same way, where
+                that proves them though the ball does not.
     cancels:    whether the midpoints are zero by cancellation: so small beside the terms that are
                 added up for them that the array is rounding noise.
     index:      of the worst entry.
@@ -93,6 +95,7 @@ class Link:
     outside: int = 0
     share: float = np.inf
     resolution: float = np.inf
+    apart: float = np.inf
     cancels: bool = False
     index: tuple[int, ...] = ()
     seen: float = np.nan
@@ -104,7 +107,12 @@ class Link:
     @property
     def digits(self) -> float:
         """How many decimal digits of the array the link proves; at most those of float64."""
-        return -log10(min(max(self.resolution, FLOAT64.u), 1))
+        return -log10(min(max(self.accuracy, FLOAT64.u), 1))
+
+    @property
+    def accuracy(self) -> float:
+        """To within which the array is proven, relative to it; at 1 and above nothing is."""
+        return min(self.resolution, self.apart)
 
     @property
     def name(self) -> str:

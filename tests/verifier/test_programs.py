@@ -532,7 +532,6 @@ BAD = {
         lambda w: torch.func.vmap(torch.exp)(w).sum() + w.sum(),
         r"transformations of torch.func are not certified: torch.exp \(test_programs.py:",
     ),
-    "complex": (lambda w: torch.fft.fft(w).real.sum(), "complex tensors are not certified"),
 }
 
 

@@ -1,0 +1,178 @@
+"""PyTorch programs of complex numbers: their parts are certified, and wrong ones are refuted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+torch, fft = Lazy("torch"), Lazy("torch.fft")
+bt = Lazy("backproof.torch")
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed."""
+    pytest.importorskip("torch")
+
+
+def of(w: Any) -> Any:
+    """Return a real array (2, 3, 4) as complex numbers (2, 3, 2)."""
+    return torch.view_as_complex(w.reshape(2, 3, 2, 2))
+
+
+def rotary(w: Any, *_: Any) -> Any:
+    """Return pairs of entries that are turned by an angle for each place, as Llama has them."""
+    places, rates = torch.arange(3, dtype=w.dtype), torch.tensor([1, 0.1], dtype=w.dtype)
+    angles = torch.outer(places, rates)
+    turned = of(w) * torch.polar(torch.ones_like(angles), angles)
+    return torch.view_as_real(turned).flatten(2)
+
+
+def spectral(w: Any, _: Any, W: Any) -> Any:
+    """Return a layer of a Fourier neural operator: a product for each of the low frequencies."""
+    found = fft.rfft2(w)
+    made = torch.zeros(2, 3, 3, dtype=found.dtype)
+    made[:, :2, :2] = torch.einsum("bxy,xo->boy", found[:, :, :2], W[:, :2])
+    return fft.irfft2(made, s=(3, 4))
+
+
+def spectrum(w: Any, *_: Any) -> Any:
+    """Return the magnitudes of a signal's spectrum over time."""
+    window = torch.hann_window(6, dtype=w.dtype)
+    return torch.stft(w.reshape(-1), 8, 3, 6, window, return_complex=True).abs()
+
+
+PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "rotary": rotary,
+    "spectral": spectral,
+    "product": lambda w, v, _: of(w) * of(v),
+    "product with real numbers": lambda w, v, _: of(w) * v[..., :2],
+    "product with numbers": lambda w, v, _: of(w) * 1j + of(v) * (1 + 2j) + of(w) * 2.5,
+    "i times real numbers": lambda w, *_: torch.exp(1j * w),
+    "sum": lambda w, v, _: of(w) + of(v),
+    "difference": lambda w, v, _: of(w) - of(v) + 1.5,
+    "sum with real numbers": lambda w, v, _: of(w) + v[..., :2],
+    "quotient": lambda w, v, _: of(w) / (v[..., :2].square() + 1) / 3,
+    "power": lambda w, *_: of(w) ** 2 + of(w).square(),
+    "conjugate": lambda w, v, _: of(w).conj() * of(v),
+    "adjoint": lambda _w, _v, W: W.mH @ W,
+    "size": lambda w, *_: of(w).abs(),
+    "angle": lambda w, *_: of(w).angle(),
+    "parts": lambda w, v, _: of(w).real * of(v).imag,
+    "exp": lambda w, *_: torch.exp(of(w)),
+    "of polar coordinates": lambda w, v, _: torch.polar(w.abs(), v),
+    "of parts": lambda w, v, _: torch.complex(w, v),
+    "sums": lambda w, *_: of(w).sum(1) + of(w).mean(),
+    "einsum": lambda w, _, W: torch.einsum("bij,io->boj", of(w), W),
+    "matmul": lambda w, _, W: of(w).mT @ W,
+    "matrices side by side": lambda w, v, _: of(w).mT @ of(v),
+    "vector": lambda w, _, W: of(w) @ W[0, :2],
+    "moved": lambda w, v, _: torch.cat([of(w), of(v)], -1).reshape(-1).flip(0)[1:],
+    "chunks": lambda w, v, _: torch.stack([*of(w).chunk(2, -1), *of(v).unbind(-1)[:0]]),
+    "cast": lambda w, *_: of(w).to(torch.complex128),
+    "fft": lambda w, *_: fft.fft(w),
+    "fft along an axis": lambda w, *_: fft.fft(of(w), dim=1),
+    "ifft of more": lambda w, *_: fft.ifft(of(w), n=5, dim=1, norm="ortho"),
+    "rfft": lambda w, *_: fft.rfft(w, dim=1),
+    "rfft of less": lambda w, *_: fft.rfft(w, n=3),
+    "irfft": lambda w, *_: fft.irfft(of(w), dim=1),
+    "irfft of an odd length": lambda w, *_: fft.irfft(of(w), n=5, dim=1, norm="forward"),
+    "fft2": lambda w, *_: fft.fftshift(fft.fft2(w)),
+    "fftn": lambda w, *_: fft.fftn(w).real,
+    "rfftn": lambda w, *_: fft.rfftn(w, s=(2, 5), norm="ortho"),
+    "irfftn": lambda w, *_: fft.irfftn(fft.rfftn(w)),
+    "convolution": lambda w, v, _: fft.irfft(fft.rfft(w, n=8) * fft.rfft(v, n=8), n=8),
+    "spectrum": spectrum,
+}
+"""What is computed of two real arrays (2, 3, 4) and a complex matrix (3, 5)."""
+
+
+def certified(program: Callable[..., Any], precision: str) -> Any:
+    """Return the certificate of the sum of squares of what a program computes."""
+    torch.manual_seed(0)
+    dtype = getattr(torch, precision)
+    leaves = {k: torch.randn(2, 3, 4, dtype=dtype, requires_grad=True) for k in ("w", "v")}
+    leaves["W"] = torch.randn(3, 5, dtype=dtype.to_complex(), requires_grad=True)
+
+    def loss() -> Any:
+        made = program(*leaves.values())
+        return (torch.view_as_real(made) if made.is_complex() else made).square().sum()
+
+    return bt.certify(loss, leaves)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_complex_programs_hold(name: str, precision: str) -> None:
+    """Every part of every number is certified."""
+    certificate = certified(PROGRAMS[name], precision)
+
+    assert certificate.holds, certificate
+    assert certificate.worst.digits > (4 if precision == "float32" else 12)
+
+
+WRONG: dict[str, Callable[[Any, Any], Any]] = {
+    "no conjugate": lambda dy, w: dy * w,
+    "real part alone": lambda dy, w: (dy * w.conj()).real + 0j * dy,
+    "negative": lambda dy, w: -dy * w.conj(),
+}
+"""What is wrong with the derivative dy conj(w) of a product by its first factor."""
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_derivative_of_a_product_is_refuted(wrong: str) -> None:
+    """A custom function's complex derivative is held to the one of its forward pass."""
+
+    class Product(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """z w, with a wrong derivative by z."""
+
+        @staticmethod
+        def forward(ctx: Any, z: Any, w: Any) -> Any:
+            ctx.save_for_backward(z, w)
+            return z * w
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            z, w = ctx.saved_tensors
+            return WRONG[wrong](dy, w), dy * z.conj()
+
+    certificate = certified(lambda w, v, _: Product.apply(of(w), of(v)), "float32")
+
+    assert [link.verdict for link in certificate.wrong] == ["refuted"]
+    assert certificate.place_of(certificate.wrong[0]).function == "Product"
+
+
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft"])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 12])
+def test_a_transform_is_numpys(name: str, n: int) -> None:
+    """The matrix of a transform gives what NumPy's transform of each unit vector is."""
+    from backproof.adapters.torch_functions.fourier import matrix  # noqa: PLC0415 imports torch
+
+    size = n // 2 + 1 if name == "irfft" else n
+    found = matrix("fft" if name == "rfft" else name, n, size)
+    units = np.eye(size)
+    expected = getattr(np.fft, name)(units, n=n) * (n if name.startswith("i") else 1)
+    made = found[:, :, 0] if name == "irfft" else found[:, :, 0, 0] + 1j * found[:, :, 0, 1]
+    kept = made[:, : n // 2 + 1] if name == "rfft" else made
+
+    np.testing.assert_allclose(kept, expected, rtol=0, atol=1e-15 * n)
+
+
+def test_a_complex_divisor_is_not_known() -> None:
+    """It is named, and nothing is refuted for it."""
+    certificate = certified(lambda w, v, _: of(w) / of(v), "float32")
+
+    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
+    assert "torch.Tensor.div (test_complex.py:" in str(certificate)
+    assert "a complex divisor" in str(certificate)
+
+
+def test_a_complex_loss_is_refused() -> None:
+    """A loss is a real number."""
+    w = torch.ones(3, dtype=torch.complex64, requires_grad=True)
+
+    with pytest.raises(bt.NotRecorded, match="expected a real number, found a complex one"):
+        bt.certify(w.sum, {"w": w})
