@@ -159,6 +159,7 @@ class Recorder(TorchFunctionMode):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names: dict[int, str] = {}
+        before: dict[int, Tensor] = {}
         if writes(function, named) or "out" in named:
             written = [*tensors_of(args[:1], named.get("out"))]
             whole = [base for t in written if (base := base_of(t)) is not None]
@@ -166,6 +167,7 @@ class Recorder(TorchFunctionMode):
             names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
             for t in written:
                 graph.save(t)
+            before = {id(t): graph.values[names[id(t)]] for t in written if recorded}
         if not recorded:
             return unlike_zero(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
@@ -184,7 +186,7 @@ class Recorder(TorchFunctionMode):
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
             self.turned.append(place)
-        self.record(Seen(function, result), reader, args, named_too, names, place)
+        self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:

@@ -27,10 +27,18 @@ class NotKnown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a call: the function, and what it returned."""
+    """What was seen of a call: the function, and what it returned.
+
+    before: id of a tensor that the call wrote to -> what it was before.
+    """
 
     function: Callable[..., Any]
     result: Any
+    before: Mapping[int, Tensor] = field(default_factory=dict)
+
+    def was(self, t: Tensor) -> Tensor:
+        """Return the numbers of an operand, as they were before the call."""
+        return self.before.get(id(t), t)
 
 
 @dataclass(frozen=True, slots=True)

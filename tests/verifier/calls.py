@@ -265,6 +265,10 @@ WRITING: dict[str, Program] = {
         * w.index_reduce(0, torch.tensor([1, 1]), w[:2], "mean")
         + w.index_reduce(1, torch.tensor([1, 1]), w[:, :2], "prod", include_self=False)
     ),
+    "scatter_reduce in place": lambda w: sum(
+        w.new_zeros(4, 4).scatter_reduce_(0, places(), w[:2].exp(), kind, include_self=False)
+        for kind in ("amax", "amin", "mean")
+    ),
     "scatter_reduce of several": lambda w: sum(
         w.scatter_reduce(0, places(), w[:2].exp(), kind, include_self=one)
         for kind in ("sum", "mean", "prod", "amax", "amin")
