@@ -169,6 +169,10 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         if result not in outer.tracked:
             calls.append(None)
             continue
+        if not inner.sources(key) & own.keys():  # of the other operands alone: a constant
+            outer.tracked.discard(result)
+            calls.append(None)
+            continue
         if key not in inner.tracked:
             raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}

@@ -201,6 +201,10 @@ class Program:
                 left += self.makers[key].operands if key in self.makers else ()
         return [step for step in self.steps if seen.intersection(step.results)]
 
+    def sources(self, key: Key) -> set[Key]:
+        """Return what a value is computed from, directly or not, and itself."""
+        return {key, *(one for step in self.needed([key]) for one in step.operands)}
+
     def evaluate(
         self, given: Mapping[Key, Any], probes: Mapping[Key, Any], steps: Iterable[Step]
     ) -> dict[Key, Any]:

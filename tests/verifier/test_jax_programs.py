@@ -586,6 +586,33 @@ def test_an_op_that_is_given_has_one_result() -> None:
     assert (certificate.proven, certificate.refuted) == ((), None)
 
 
+@pytest.mark.parametrize("leak", [0.0, 1.0])
+def test_what_a_custom_function_takes_from_constants_is_a_constant(leak: float) -> None:
+    """As in equinox.error_if, which hands on several values: each depends on its own operand.
+
+    leak: what the derivative hands on from one to the other, which is wrong.
+    """
+
+    @jax.custom_jvp
+    def both(x: Any, y: Any) -> Any:
+        return x, y
+
+    def tangents(of: Any, moved: Any) -> Any:
+        dx, _ = moved
+        return both(*of), (dx, leak * dx)
+
+    both.defjvp(tangents)
+
+    def loss(w: Any, c: Any) -> Any:
+        x, y = both(jnp.tanh(w), c)
+        return jnp.sum(x * jnp.exp(y))
+
+    certificate = bj.certify(loss, jnp.ones(3), jnp.arange(3.0))
+
+    assert certificate.holds == (not leak), certificate
+    assert [one.verdict for one in certificate.wrong] == (["refuted"] if leak else [])
+
+
 def operand(a: Any) -> Any:
     """Return an array as an operand, through which gradients flow."""
     a = np.asarray(a)
