@@ -36,7 +36,9 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
+    around: the graph of the program that calls the custom function that this one is of.
     """
 
     own: Mapping[int, str]
@@ -48,8 +50,10 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
+    touched: dict[str, Any] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
+    around: "Graph | None" = None
 
     def __post_init__(self) -> None:
         self.names.update(self.own.values())
@@ -75,16 +79,36 @@ class Graph:
 
     def save(self, t: Tensor) -> None:
         """Copy all values that share memory with a tensor that is about to be overwritten."""
-        for name in self.stored.pop(t.untyped_storage().data_ptr(), ()):
+        memory = t.untyped_storage().data_ptr()
+        for name in self.stored.pop(memory, ()):
             self.values[name] = self.values[name].clone()
+        for other, _, name in self.known.values():
+            if other.untyped_storage().data_ptr() == memory:
+                self.touched[name] = other.grad_fn
+        if self.around:
+            self.around.save(t)
+
+    def is_as_it_was(self, t: Tensor, name: str, version: int) -> bool:
+        """Return whether a tensor has the numbers that it has under a name.
+
+        Autograd counts what is written, but not by way of `t.data`. It does not see what is written
+        by way of `t.detach()`: if such a write changed no number, nothing happened.
+        """
+        if name not in self.touched:
+            return bool(name) and version == t._version  # noqa: SLF001
+        same = t.grad_fn is self.touched[name] and torch.equal(t.detach(), self.values[name])
+        if same:
+            del self.touched[name]
+            self.known[id(t)] = t, t._version, name  # noqa: SLF001
+        return same
 
     def name(self, t: Any, place: Place) -> str:
         """Return the name of an operand, which becomes a leaf where no recorded call made it."""
         if not isinstance(t, torch.Tensor):
             return self.constant(t)
         _, version, name = self.known.get(id(t), (t, -1, ""))
-        is_as_it_was = name and version == t._version  # noqa: SLF001
-        if is_as_it_was and (self.tracks(t) or name in self.constants):
+        as_it_was = self.is_as_it_was(t, name, version)
+        if as_it_was and (self.tracks(t) or name in self.constants):
             return name
         if not self.tracks(t):
             return self.constant(t)
@@ -157,9 +181,11 @@ class Graph:
     def before(self, names: Mapping[int, str]) -> Iterator[None]:
         """Know the operands of a call by the names that they had before it wrote to them."""
         later = {key: self.known[key] for key in names}
+        touched = {name: self.touched.pop(name, None) for name in names.values()}
         for key, (tensor, *_) in later.items():
             self.known[key] = tensor, tensor._version, names[key]  # noqa: SLF001
         yield
+        self.touched |= {name: made for name, made in touched.items() if made}
         for key, one in later.items():
             if self.known[key][2] == one[2]:  # it is no result of the call
                 self.known[key] = one

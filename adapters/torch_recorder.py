@@ -55,6 +55,12 @@ LOWERED = (
 Automatic Mixed Precision, Autocast Op Reference)."""
 
 
+MAKE = (
+    *("zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like"),
+    *("new_zeros", "new_ones", "new_full", "new_tensor"),
+)
+"""The functions that take of an operand its shape or its type alone, and make constants."""
+
 UNWRITTEN = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty")
 """The functions that return memory as it is."""
 
@@ -203,6 +209,8 @@ class Recorder(TorchFunctionMode):
         place: Place,
     ) -> None:
         """Add the nodes of a call's results. names: of its operands, as they were before."""
+        if name_of(seen.function) in (*MAKE, *UNWRITTEN):
+            return
         results = [*tensors_of(seen.result)]
         new = [i for i, t in enumerate(results) if self.is_new(t)]
         if not new:
@@ -305,7 +313,8 @@ class Recorder(TorchFunctionMode):
             with torch._C.DisableTorchFunction():  # noqa: SLF001 reading a result is no call of the program
                 self.record(Seen(function, result), reader, args, named, names, place)
             return result
-        inner = Graph({id(t): names[id(t)] for t in tracked}, lambda t: id(t) in inner.known)
+        own = {id(t): names[id(t)] for t in tracked}
+        inner = Graph(own, lambda t: id(t) in inner.known, around=outer)
         for t in tracked:
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []

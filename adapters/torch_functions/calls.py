@@ -193,12 +193,17 @@ def orders_of(function: Callable[..., Any]) -> list[list[str]]:
     return [["input" if a.name == "self" else a.name for a in one.arguments] for one in schemas]
 
 
+NUMPYS = {"axis": "dim", "keepdims": "keepdim"}
+"""NumPy's names of arguments, which PyTorch takes as well -> its own."""
+
+
 def renamed(
     function: Callable[..., Any], reader: Reader, named: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Return arguments that are given by name under the names that the reader has for them."""
     parameters = [*signature(reader).parameters.values()][1:] if named else []
     own = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    named = {k if k in own else NUMPYS.get(k, k): v for k, v in named.items()}
     strange = named.keys() - {one.name for one in parameters}
     for names in orders_of(function) if strange else ():
         if strange <= {*names}:

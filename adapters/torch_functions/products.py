@@ -1,5 +1,7 @@
 """Products of matrices, and what is added to them."""
 
+from collections.abc import Sequence
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -80,8 +82,7 @@ def einsum(_: Seen, equation: str, *operands: Any) -> Call:
         return of_diagonals(left, arrow + out, operands)
     if len(operands) <= len("ab"):
         return Call("einsum", operands, {"equation": equation})
-    if not arrow or "." in left:
-        raise NotKnown(f"{equation!r} of {len(operands)} operands")
+    left, out = spelled_out(left, out if arrow else None, [x.dim() for x in operands])
     first, *others = left.split(",")
     found: list[Any] = []
     for i, of in enumerate(others, 1):
@@ -91,6 +92,24 @@ def einsum(_: Seen, equation: str, *operands: Any) -> Call:
         found.append(("einsum", (-1 if found else 0, i), {"equation": f"{first},{of}->{made}"}))
         first = made
     return made_of("einsum", operands, *found)
+
+
+def spelled_out(left: str, out: str | None, axes: Sequence[int]) -> tuple[str, str]:
+    """Return an equation with a letter for every axis. out: None where it is left to einsum.
+
+    axes: how many each operand has. The axes of an ellipsis are aligned at their ends, and stand
+    first in a result that is left to einsum, before the letters that occur once.
+    """
+    free = [letter for letter in ascii_letters if letter not in left]
+    terms = left.split(",")
+    hidden = [n - len(term.replace("...", "")) for term, n in zip(terms, axes, strict=True)]
+    every = "".join(free[: max(hidden)])
+    ends = (every[len(every) - n :] for n in hidden)
+    found = [term.replace("...", end) for term, end in zip(terms, ends, strict=True)]
+    if out is None:
+        once = sorted(letter for letter in left if left.count(letter) == 1 and letter.isalpha())
+        return ",".join(found), every + "".join(once)
+    return ",".join(found), out.replace("...", every)
 
 
 def repeated(term: str) -> bool:

@@ -500,6 +500,10 @@ PRODUCTS: dict[str, Program] = {
     ),
     "inner of numbers": lambda w: torch.inner(w, w[0, 0]) * torch.tensordot(w[0, 0], w[1, 1], 0),
     "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
+    "einsum of several, without letters": lambda w: (
+        torch.einsum("...d,...nd,n", w, torch.stack([w, w.exp(), w, w]), w[0])
+        + torch.einsum("...d,d,...->...d", w, w[0], w[1])
+    ),
     "tensordot": lambda w: torch.tensordot(w, w, 1) * torch.tensordot(w, w, ([0], [1])),
     "inner": lambda w: torch.inner(w, w) * torch.inner(w, w[0]),
     "bilinear": lambda w: F.bilinear(w[:, :2], w[:, 2:], w.reshape(4, 2, 2), w[0]),

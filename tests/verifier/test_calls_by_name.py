@@ -40,6 +40,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "max": lambda A, B, *_: torch.max(input=A, other=B),
     "where": lambda A, B, *_: torch.where(condition=A > 0, input=A, other=B),
     "repeat_interleave": lambda A, *_: A.repeat_interleave(2, dim=1, output_size=6),
+    "sum by NumPy's names": lambda A, *_: torch.sum(A, axis=1, keepdims=True),
+    "max by NumPy's names": lambda A, *_: A.max(axis=1, keepdims=True)[0],
+    "cat and mean by NumPy's names": lambda A, *_: torch.cat([A, A], axis=1).mean(axis=0),
     "sum_to_size": lambda A, *_: A.sum_to_size(size=(1, 3)),
     "solve": lambda A, B, *_: torch.linalg.solve(A=A + 4 * torch.eye(3), B=B),
     "attention": lambda A, B, *_: F.scaled_dot_product_attention(

@@ -456,17 +456,87 @@ def test_a_module_may_be_made_by_the_program() -> None:
     assert bt.certify(loss, {"w": w}).holds
 
 
-def test_a_parameter_that_is_used_and_then_overwritten_is_not_green() -> None:
-    """Both uses share a gradient, though they may be of different numbers."""
-    w = torch.rand(3, requires_grad=True)
+@pytest.mark.parametrize("most", [0.5, 2.0])
+def test_a_parameter_that_is_used_and_then_overwritten_is_not_green(most: float) -> None:
+    """Both uses share a gradient, though they are of different numbers; if none changed, it holds.
+
+    most: to which the numbers, below 1, are clamped.
+    """
+    w = torch.ones(3, requires_grad=True)
 
     def loss() -> Any:
+        with torch.no_grad():
+            w.copy_(torch.tensor([0.25, 0.75, 1.0]))
         before = torch.exp(w * 2)
         with torch.no_grad():
-            w.clamp_(max=2)
+            w.clamp_(max=most)
         return (before + torch.tanh(w)).sum()
 
-    assert not bt.certify(loss, {"w": w}).holds
+    assert bt.certify(loss, {"w": w}).holds == (most > 1)
+
+
+def test_numbers_that_a_sample_is_clamped_to_are_not_always_changed() -> None:
+    """As the distributions of PyTorch do it, behind autograd's back."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        y = w * 2
+        y.detach().clamp_(min=-100)
+        return torch.exp(y).sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds, certificate
+
+
+def test_a_custom_function_may_make_constants() -> None:
+    """What its forward pass takes only the shape of an operand for is no function of it."""
+
+    class Beside(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """x beside ones, zeros and a number."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            return torch.cat([x * 2, torch.ones_like(x), x.new_zeros(2), torch.full_like(x, 3)])
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            return 2 * dy[:3]
+
+    w = torch.randn(3, requires_grad=True)
+    certificate = bt.certify(lambda: Beside.apply(w).square().sum(), {"w": w})
+
+    assert certificate.holds, certificate
+
+
+def test_a_custom_function_that_writes_by_way_of_data_is_not_refuted() -> None:
+    """As torchdiffeq has it: autograd does not count the write. What it computes is not known."""
+
+    class Assign(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """Write a row, without counting the write."""
+
+        @staticmethod
+        def forward(ctx: Any, rows: Any, row: Any, i: int) -> Any:
+            ctx.i = i
+            rows.data[i] = row
+            return rows
+
+        @staticmethod
+        def backward(ctx: Any, d: Any) -> Any:
+            return d, d[ctx.i], None
+
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        rows = Assign.apply(torch.empty(2, 3), torch.exp(w), 0)
+        rows = Assign.apply(rows, torch.sin(rows[0]), 1)
+        return rows.square().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
+    assert not certificate.holds
+    assert "not certified: Assign" in str(certificate)
 
 
 def test_a_function_that_asks_in_another_one_is_named() -> None:
