@@ -13,6 +13,8 @@ from backproof.reference.own import LINEAR
 
 @reads("linear")
 def linear(_: Seen, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Call:
+    if weight.dim() == 1:
+        return Call("matmul", (input, weight))
     bias_too = () if bias is None else (bias,)
     return Call("linear", (input, weight, *bias_too), own=LINEAR)
 

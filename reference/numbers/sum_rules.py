@@ -83,8 +83,9 @@ def _product_of_bounds(a: Ball, b: Ball) -> tuple[Array, Any]:
     small = 8 * n * FLOAT32.minimum / FLOAT32.u
     fits = least(product) >= small  # NaN does not
     if not fits:  # except for the rows and the columns of zeros
-        rows, columns = np.any(nonzero_of(a), axis=-1), np.any(nonzero_of(b), axis=-2)
-        nonzero = rows[..., :, None] & columns[..., None, :]
+        rows, columns = np.any(nonzero_of(a), axis=-1), np.any(nonzero_of(b), axis=-min(b.ndim, 2))
+        of_matrices = a.ndim > 1 and b.ndim > 1
+        nonzero = rows[..., None] & columns[..., None, :] if of_matrices else rows & columns
         fits = np.min(product, initial=np.inf, where=nonzero) >= small
     if fits:
         larger = 1 + gamma(n + 7, FLOAT32.u)  # n + 6 roundings, and the underflow

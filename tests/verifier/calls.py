@@ -499,6 +499,7 @@ PRODUCTS: dict[str, Program] = {
         torch.einsum("iij->ij", w.view(2, 2, 4)) * torch.einsum("iij,jk->ik", w.view(2, 2, 4), w)
     ),
     "inner of numbers": lambda w: torch.inner(w, w[0, 0]) * torch.tensordot(w[0, 0], w[1, 1], 0),
+    "linear of a vector": lambda w: F.linear(w, w[0]) + F.linear(w[0], w[1]) + F.linear(w[0], w),
     "einsum of several": lambda w: torch.einsum("ij,jk,kl,l->il", w, w.exp(), w, w[0]),
     "einsum of several, without letters": lambda w: (
         torch.einsum("...d,...nd,n", w, torch.stack([w, w.exp(), w, w]), w[0])

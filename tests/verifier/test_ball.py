@@ -804,6 +804,20 @@ def test_products_of_which_one_factor_is_zero(p: Precision) -> None:
             assert np.all(product.rad[:, 1] > 0)
 
 
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,))], ids=str)
+def test_products_of_vectors_with_zeros(shapes: tuple[Any, Any]) -> None:
+    """A vector times a matrix has the balls of a matrix of one row, where a factor is zero, too."""
+    a, b = (np.where(np.arange(np.prod(s)) % 3, 0.1, 0).reshape(s) for s in shapes)
+    row, column = np.atleast_2d(a), b if b.ndim > 1 else b[:, None]
+    ball, whole = (
+        Ball.exact(x, FLOAT64) @ Ball.exact(y, FLOAT64) for x, y in ((a, b), (row, column))
+    )
+
+    assert ball.shape == (a @ b).shape
+    assert np.array_equal(ball.rad.ravel(), whole.rad.ravel())
+
+
 @EVERY
 def test_cancelling_terms_leave_no_rounding(p: Precision) -> None:
     """A number minus itself is exactly zero."""
