@@ -807,7 +807,7 @@ def test_products_of_which_one_factor_is_zero(p: Precision) -> None:
 @pytest.mark.usefixtures("bounds")
 @pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,))], ids=str)
 def test_products_of_vectors_with_zeros(shapes: tuple[Any, Any]) -> None:
-    """A vector times a matrix has the balls of a matrix of one row, where all terms are zero, too."""
+    """A vector has the balls of a matrix of one row, where all terms are zero, too."""
     a, b = (np.full(s, 0.1) for s in shapes)
     a[:1], b[..., 1:] = 0, 0
     row, column = np.atleast_2d(a), b if b.ndim > 1 else b[:, None]
