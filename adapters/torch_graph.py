@@ -13,7 +13,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
-from backproof.adapters.torch_views import base_of, index_in
+from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
@@ -46,7 +46,7 @@ class Graph:
     made: Callable[[Tensor, str], None] = lambda *_: None
     known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    stored: dict[int, list[str]] = field(default_factory=dict)
+    stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
@@ -71,20 +71,17 @@ class Graph:
         """Keep the value of a tensor or array under a name, and return the name."""
         if isinstance(t, torch.Tensor):
             self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
-            t = t.detach()
             refuse(t, self.places.get(name, name))
-            self.stored.setdefault(t.untyped_storage().data_ptr(), []).append(name)
+            self.stored.setdefault(memory_of(t), []).append((name, t))
+            t = t.detach()
         self.values[name] = t
         return name
 
     def save(self, t: Tensor) -> None:
         """Copy all values that share memory with a tensor that is about to be overwritten."""
-        memory = t.untyped_storage().data_ptr()
-        for name in self.stored.pop(memory, ()):
+        for name, other in self.stored.pop(memory_of(t), ()):
             self.values[name] = self.values[name].clone()
-        for other, _, name in self.known.values():
-            if other.untyped_storage().data_ptr() == memory:
-                self.touched[name] = other.grad_fn
+            self.touched[name] = other.grad_fn
         if self.around:
             self.around.save(t)
 
@@ -100,6 +97,7 @@ class Graph:
         if same:
             del self.touched[name]
             self.known[id(t)] = t, t._version, name  # noqa: SLF001
+            self.stored.setdefault(memory_of(t), []).append((name, t))
         return same
 
     def name(self, t: Any, place: Place) -> str:
@@ -121,7 +119,8 @@ class Graph:
         base = base_of(t)
         if base is not None and self.is_current(base):
             with suppress(NotKnown):
-                return self.add(t, Call("slice", (base,), {"index": index_in(base, t)}), place)
+                op, options = taken(base, t)
+                return self.add(t, Call(op, (base,), options), place)
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
@@ -133,9 +132,9 @@ class Graph:
 
     def whole_view(self, base: Tensor) -> Tensor | None:
         """Return the first known view of all entries of a tensor that no call returned."""
-        for t, version, _ in self.known.values():
+        for t, version, name in self.known.values():
             is_whole = (t.numel(), t.dtype) == (base.numel(), base.dtype) and base_of(t) is base
-            if is_whole and version == t._version:  # noqa: SLF001
+            if is_whole and name in self.places and version == t._version:  # noqa: SLF001
                 return t
         return None
 
@@ -148,12 +147,11 @@ class Graph:
         at = next(i for i, node in enumerate(self.nodes) if node.name == name)
         node, place, later = self.nodes[at], self.places[name], self.nodes[at + 1 :]
         made = (node.op, range(len(node.inputs)), node.options, node.own)
-        back = ("slice", (-1,), {"index": index_in(view, base)})
-        call = made_of(f"{node.op} beneath a view", node.inputs, made, back)
+        (back, order), (op, options) = taken(view, base), taken(base, view)
+        call = made_of(f"{node.op} beneath a view", node.inputs, made, (back, (-1,), order))
         del self.nodes[at:]
         beneath = self.node(base, Node("", call.op, node.inputs, {}, call.own), place)
-        index = {"index": index_in(base, view)}
-        self.nodes += [Node(name, "slice", (beneath,), index), *later]
+        self.nodes += [Node(name, op, (beneath,), options), *later]
         return beneath
 
     def is_used(self, name: str) -> bool:
@@ -172,9 +170,8 @@ class Graph:
 
     def sharing(self, t: Tensor) -> Iterator[str]:
         """Yield the names of all tensors that share memory with a tensor."""
-        memory = t.untyped_storage().data_ptr()
         for other, _, name in self.known.values():
-            if self.tracks(other) and other.untyped_storage().data_ptr() == memory:
+            if self.tracks(other) and memory_of(other) == memory_of(t):
                 yield name
 
     @contextmanager
@@ -237,6 +234,11 @@ class Graph:
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+
+def memory_of(t: Tensor) -> int:
+    """Return where the memory of a tensor is, which its views share."""
+    return int(t.untyped_storage().data_ptr())
 
 
 def array(t: Any) -> Array:

@@ -39,12 +39,26 @@ def index_in(base: Tensor, view: Tensor) -> tuple[Array, ...]:
     return np.unravel_index(found, tuple(base.shape))
 
 
+def taken(base: Tensor, view: Tensor) -> tuple[str, dict[str, Any]]:
+    """Return the op, and its options, by which a view is taken from its base. Raises NotKnown."""
+    if is_reshaped(base, view):
+        return "reshape", {"shape": tuple(view.shape)}
+    return "slice", {"index": index_in(base, view)}
+
+
+def is_reshaped(base: Tensor, view: Tensor) -> bool:
+    """Return whether a view has all entries of its base, in their order."""
+    in_order = base.is_contiguous() and view.is_contiguous()
+    return in_order and (base.numel(), base.dtype) == (view.numel(), view.dtype)
+
+
 def through(base: Tensor, view: Tensor, call: Call) -> Call:
     """Return the call that wrote to a view as one that made its base. Raises NotKnown."""
-    at = {"index": index_in(base, view)}
+    op, options = taken(base, view)
     others = [t for t in call.tensors if t is not view]
     places = [-1 if t is view else 1 + [*map(id, others)].index(id(t)) for t in call.tensors]
-    taken = [("slice", (0,), at)] if -1 in places else []
+    before = [(op, (0,), options)] if -1 in places else []
     made = (call.op, places, call.options, call.own)
-    steps = *taken, made, ("put", (0, -1), at)
-    return made_of(f"{call.op} by way of a view", (base, *others), *steps)
+    after = ("reshape", (-1,), {"shape": tuple(base.shape)})
+    written = after if op == "reshape" else ("put", (0, -1), options)
+    return made_of(f"{call.op} by way of a view", (base, *others), *before, made, written)

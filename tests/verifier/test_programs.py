@@ -383,13 +383,14 @@ def test_a_write_by_way_of_a_view_is_a_link_of_its_base() -> None:
     assert certificate.place_of(link).function == "torch.Tensor.mul_"
 
 
-def test_a_write_that_is_not_differentiated_is_not_green() -> None:
+@pytest.mark.parametrize("behind", [lambda y: y.detach(), lambda y: y.data], ids=["detach", "data"])
+def test_a_write_that_is_not_differentiated_is_not_green(behind: Callable[[Any], Any]) -> None:
     """What is changed behind autograd's back is not known, and nothing is refuted for it."""
     w = torch.randn(3, requires_grad=True)
 
     def loss() -> Any:
         y = w * 2
-        y.detach()[:2].mul_(3)
+        behind(y)[:2].mul_(3)
         return y.sum()
 
     certificate = bt.certify(loss, {"w": w})
