@@ -362,7 +362,7 @@ def unlike_zero(function: Any, result: Any) -> Any:
     It may hold NaN, which is fine where it is written over. A program that reads it has another
     loss than the same one without a recorder, so that it is not certified.
     """
-    if name_of(function) in UNWRITTEN and result.is_floating_point():
+    if name_of(function) in UNWRITTEN and of_numbers(result):
         result.detach().fill_(3)
     return result
 
