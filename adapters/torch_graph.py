@@ -178,11 +178,11 @@ class Graph:
     def before(self, names: Mapping[int, str]) -> Iterator[None]:
         """Know the operands of a call by the names that they had before it wrote to them."""
         later = {key: self.known[key] for key in names}
-        touched = {name: self.touched.pop(name, None) for name in names.values()}
+        touched = {k: self.touched.pop(k) for k in {*names.values()} & self.touched.keys()}
         for key, (tensor, *_) in later.items():
             self.known[key] = tensor, tensor._version, names[key]  # noqa: SLF001
         yield
-        self.touched |= {name: made for name, made in touched.items() if made}
+        self.touched |= touched
         for key, one in later.items():
             if self.known[key][2] == one[2]:  # it is no result of the call
                 self.known[key] = one

@@ -64,6 +64,9 @@ MAKE = (
 UNWRITTEN = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty")
 """The functions that return memory as it is."""
 
+FILL = 3
+"""What a recorded pass finds in such memory: any number but the zero that is often there."""
+
 LIKE = ("_as", "to", "copy", "broadcast_tensors")
 """How functions end that take of an operand only its shape or its type, or write over it."""
 
@@ -175,7 +178,7 @@ class Recorder(TorchFunctionMode):
                 graph.save(t)
             before = {id(t): graph.values[names[id(t)]] for t in written if recorded}
         if not recorded:
-            return unlike_zero(function, function(*args, **named))
+            return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
         if reader is None and function not in self.open and (body := opened(function)):
             with self, self.opening(function):
@@ -187,7 +190,7 @@ class Recorder(TorchFunctionMode):
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = unlike_zero(function, self.call(function, args, named))
+        result = filled(function, self.call(function, args, named))
         if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
@@ -210,7 +213,9 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         """Add the nodes of a call's results. names: of its operands, as they were before."""
         if name_of(seen.function) in (*MAKE, *UNWRITTEN):
-            return
+            others = tensors_of(args[1:], {k: v for k, v in named.items() if k != "input"})
+            if not any(id(t) in names for t in others):
+                return
         results = [*tensors_of(seen.result)]
         new = [i for i, t in enumerate(results) if self.is_new(t)]
         if not new:
@@ -356,14 +361,14 @@ class Recorder(TorchFunctionMode):
             self.graph.unknown(t, tracked, where)
 
 
-def unlike_zero(function: Any, result: Any) -> Any:
-    """Return a call's result; memory that nobody has written is filled, with anything but zero.
+def filled(function: Any, result: Any) -> Any:
+    """Return a call's result, with numbers in memory that nobody has written.
 
-    It may hold NaN, which is fine where it is written over. A program that reads it has another
-    loss than the same one without a recorder, so that it is not certified.
+    It may hold NaN, which is harmless only where the program writes over it. A program that reads
+    it has another loss than without the recorder, and is refused.
     """
     if name_of(function) in UNWRITTEN and of_numbers(result):
-        result.detach().fill_(3)
+        result.detach().fill_(FILL)
     return result
 
 

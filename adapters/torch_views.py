@@ -49,7 +49,8 @@ def taken(base: Tensor, view: Tensor) -> tuple[str, dict[str, Any]]:
 def is_reshaped(base: Tensor, view: Tensor) -> bool:
     """Return whether a view has all entries of its base, in their order."""
     in_order = base.is_contiguous() and view.is_contiguous()
-    return in_order and (base.numel(), base.dtype) == (view.numel(), view.dtype)
+    extents = ((t.numel(), t.dtype, t.storage_offset()) for t in (base, view))
+    return in_order and next(extents) == next(extents)
 
 
 def through(base: Tensor, view: Tensor, call: Call) -> Call:

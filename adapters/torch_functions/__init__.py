@@ -74,19 +74,8 @@ __all__ = [
 
 THEMES = (
     *(arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
-    *(
-        differences,
-        distances,
-        fourier,
-        images,
-        indexing,
-        interpolation,
-        joining,
-        lengths,
-        linear_algebra,
-        losses,
-        margins,
-    ),
+    *(differences, distances, fourier, images, indexing, interpolation, joining),
+    *(lengths, linear_algebra, losses, margins),
     *(memory, moving, norms, order, powers, products, quantiles, recurrent),
     *(reductions, sampling, special, statistics, writing),
 )

@@ -199,21 +199,36 @@ def negative(_: Seen, z: Tensor) -> Call:
     return Call("negative", (z,))
 
 
-@reads("add", "sub", "rsub", into=COMPLEX)
+@reads("add", into=COMPLEX)
 def add(seen: Seen, input: Any, other: Any) -> Call:
-    """Read a real number as one whose imaginary part is zero."""
-    name = "add" if "add" in seen.function.__name__ else "subtract"
-    if is_complex(input) and is_complex(other):
-        return Call(name, (as_tensor(input, seen), as_tensor(other, seen)))
-    if not is_complex(input):
-        raise NotKnown("a real number before a complex one")
+    return total_of("add", seen, input, other)
+
+
+@reads("sub", "subtract", into=COMPLEX)
+def subtract(seen: Seen, input: Any, other: Any) -> Call:
+    return total_of("subtract", seen, input, other)
+
+
+@reads("rsub", into=COMPLEX)
+def rsub(seen: Seen, input: Any, other: Any) -> Call:
+    return total_of("subtract", seen, other, input)
+
+
+def total_of(op: str, seen: Seen, x: Any, y: Any) -> Call:
+    """Return a sum or difference; the imaginary part of a real number is zero."""
+    x, y = as_tensor(x, seen), as_tensor(y, seen)
+    if is_complex(x) and is_complex(y):
+        return Call(op, (x, y))
+    z, real_parts = ("x", "re y") if is_complex(x) else ("y", "x re")
+    sign: list[Step] = [("signed", "negative", "im")] if (op, z) == ("subtract", "y") else []
     return steps(
-        name,
-        {"z": input, "r": other},
-        *parts("z", "re", "im"),
-        ("sum", name, "re r"),
-        ("wide", "expand", "im", {"shape": (*seen.result.shape,)}),
-        ("y", "stack", "sum wide", BOTH),
+        op,
+        {"x": x, "y": y},
+        *parts(z, "re", "im"),
+        *sign,
+        ("sum", op, real_parts),
+        ("wide", "expand", "signed" if sign else "im", {"shape": (*seen.result.shape,)}),
+        ("y of parts", "stack", "sum wide", BOTH),
     )
 
 

@@ -117,7 +117,9 @@ def judged(
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
-    if beside.verdict != "inside" or not np.any(unknown := unknown & ~filled()):
+    if beside.verdict != "inside" or not np.any(
+        unknown := unknown & (~filled() | np.isnan(ball.mid))
+    ):
         return beside
     index = tuple(map(int, np.argwhere(unknown)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"

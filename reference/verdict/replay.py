@@ -247,7 +247,7 @@ class Replay:
         if quantity.kind != "value" or node is None or node.op not in ("add", "subtract"):
             return np.zeros((), bool)
         values = ((self.of(name), self.seen(Quantity("value", name))) for name in node.inputs)
-        return np.any(np.broadcast_arrays(*(np.abs(a) >= p.largest for p, a in values)), axis=0)
+        return np.any(np.broadcast_arrays(*(np.abs(a) == p.largest for p, a in values)), axis=0)
 
     def ways(self, quantity: Quantity) -> Ways:
         """Return the forms in which a quantity may be computed, the simplest first."""

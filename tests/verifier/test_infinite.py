@@ -179,3 +179,22 @@ def test_two_masks_of_the_largest_number_are_infinity(
         assert (links["both"].verdict, links["both"].index) == ("refuted", tuple(place))
     else:
         assert [link for link in links.values() if link.verdict != "inside"] == []
+
+
+@EVERY
+@pytest.mark.parametrize("seen", [0.25, 0.0, np.inf])
+@pytest.mark.parametrize("other", [np.inf, np.nan])
+def test_a_mask_excuses_no_other_number(seen: float, other: float, precision: str) -> None:
+    """Infinity minus infinity, and NaN beside the fill of a mask, are no overflow."""
+    least = -PRECISIONS[precision].largest
+    x = np.array([-np.inf if other == np.inf else least, 1.0])
+    nodes = (Node("y", "add", ("x", "z")), Node("E", "sum", ("y",)))
+    network = Network("masks", {"x": x, "z": np.array([other, 1.0])}, {}, nodes, frozenset())
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    with np.errstate(invalid="ignore"):
+        trace = backprop(network, leaves)
+        trace.values["y"][0] = seen
+        (first, *_) = certify(network, leaves, trace, precision).links
+
+    assert (first.name, first.verdict) != ("y", "inside")
+    assert first.name == "y"

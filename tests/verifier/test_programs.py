@@ -510,6 +510,26 @@ def test_a_custom_function_may_make_constants() -> None:
     assert certificate.holds, certificate
 
 
+def test_a_constant_of_a_custom_function_is_no_number_of_an_operand() -> None:
+    """A fill that depends on an operand, which the backward pass forgets, is not green."""
+
+    class Peak(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """Each number becomes the sum of all, of which the derivative is forgotten."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            return x + torch.full_like(x, x.sum())
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            return dy
+
+    w = torch.randn(3, requires_grad=True)
+    certificate = bt.certify(lambda: Peak.apply(w).square().sum(), {"w": w})
+
+    assert not certificate.holds
+
+
 def test_a_custom_function_that_writes_by_way_of_data_is_not_refuted() -> None:
     """As torchdiffeq has it: autograd does not count the write. What it computes is not known."""
 
