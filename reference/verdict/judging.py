@@ -117,11 +117,10 @@ def judged(
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
-    if beside.verdict != "inside" or not np.any(
-        unknown := unknown & (~filled() | np.isnan(ball.mid))
-    ):
+    left = unknown & (np.isnan(ball.mid) | ~filled())
+    if beside.verdict != "inside" or not np.any(left):
         return beside
-    index = tuple(map(int, np.argwhere(unknown)[0]))
+    index = tuple(map(int, np.argwhere(left)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"
     if not np.isnan(ball.mid[index]):
         problem = f"is {seen[index]}: the number is too large for {asked.name}"
