@@ -73,9 +73,9 @@ def prod(
     seen: Seen, input: Tensor, dim: int | None = None, keepdim: bool = False, **__: Any
 ) -> Call:
     """Read it as one multiplication after another, whose derivative may be dy y / x instead."""
-    shape = (-1,) if dim is None else tuple(input.shape)
+    shape = (input.numel(),) if dim is None else tuple(input.shape)
     axis = 0 if dim is None else dim % input.dim()
-    if not input.numel():
+    if not shape[axis]:
         raise NotKnown("a product of no factors")
     if dim is not None and not keepdim:
         return Call("product", (input,), {"axis": axis}, product)

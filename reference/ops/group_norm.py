@@ -3,6 +3,7 @@
 Shapes: x, y and dy (N, C, ...); gamma and beta (C,), both or neither.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def group_norm_backward(
 
 def in_groups(x: Array, groups: int) -> Array:
     """Return x as (N, groups, n)."""
-    return np.reshape(x, (np.shape(x)[0], groups, -1))
+    N, *each = np.shape(x)
+    return np.reshape(x, (N, groups, prod(each) // groups))
 
 
 def affine(xhat: Array, *parameters: Array) -> Array:

@@ -3,6 +3,7 @@
 Shapes: N examples, C channels or features, ... further axes; n entries are normalized together.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -100,8 +101,7 @@ def over_batch(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def mean(x: Array, axes: tuple[int, ...]) -> Array:
     """Return the mean over some axes, which stay as axes of one entry."""
-    total = np.sum(x, axis=axes, keepdims=True)
-    return total / (x.size // total.size)
+    return np.sum(x, axis=axes, keepdims=True) / prod(np.shape(x)[axis] for axis in axes)
 
 
 def normalized(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array]:

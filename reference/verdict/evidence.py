@@ -41,22 +41,19 @@ def sharpness(seen: Array, right: Ball, other: Ball) -> float:
     return norm(radii[compared]) / distance if distance else np.inf
 
 
-def is_of(lower: Precision, seen: Array, ball: Ball, lower_ball: Ball) -> bool:
-    """Return whether numbers outside their ball are a lower precision's, whose ball holds them.
-
-    That ball must be narrower than the numbers are large. It is sharp enough by itself if it is
-    that of a product whose operands were rounded. Otherwise the numbers must be representable in
-    the lower precision, or their errors spread as its roundings are.
-
-    seen: of the dtype that was asked for. ball: that precision's.
-    """
+def is_narrow_beside(seen: Array, ball: Ball, other: Ball) -> bool:
+    """Return whether another ball is narrower than the numbers outside a ball are large."""
     outside = ~ball.contains(seen)
-    radii, mids = (np.broadcast_to(a, ball.shape)[outside] for a in (lower_ball.rad, ball.mid))
-    return norm(radii) < norm(mids) and (
-        sharpness(seen, ball, lower_ball) < 1
-        or are_rounded_to(lower, [(seen, ball)])
-        or are_spread_by(lower, seen, ball)
-    )
+    radii, mids = (np.broadcast_to(a, ball.shape)[outside] for a in (other.rad, ball.mid))
+    return norm(radii) < norm(mids)
+
+
+def looks_rounded(lower: Precision, seen: Array, ball: Ball) -> bool:
+    """Return whether numbers outside their ball were rounded to a lower precision.
+
+    They are representable in it, or their errors spread as its roundings are.
+    """
+    return are_rounded_to(lower, [(seen, ball)]) or are_spread_by(lower, seen, ball)
 
 
 def are_rounded_to(lower: Precision, found: Sequence[tuple[Array, Ball]]) -> bool:

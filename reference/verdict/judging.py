@@ -26,7 +26,7 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import FLOAT64, LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.evidence import is_of, norm
+from backproof.reference.verdict.evidence import is_narrow_beside, looks_rounded, norm, sharpness
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 
 Form = tuple[str, ...]
@@ -228,17 +228,21 @@ def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
     """Return the link as degraded to a lower precision, if there is evidence of it; else None.
 
     first: the ball that was tried first. The sharpest ball of each lower precision is tried first:
-    of matrix products whose operands are rounded to it; of the result rounded to it; of every step
-    rounded to it.
+    of matrix products whose operands are rounded to it, which is evidence where it is sharp enough;
+    of the result rounded to it; of every step rounded to it.
     """
     asked = PRECISIONS[refuted.precision]
     for p in LOWER[refuted.precision] if ways else ():
         products = replace(asked.accumulator or asked, accumulator=p.accumulator, products=p)
-        makes = [partial(ways[()], products), partial(first.into, p)]
-        makes += [partial(ways[()], steps.flushing()) for steps in dict.fromkeys((p, p.narrow()))]
+        is_rounded = looks_rounded(p, seen, first)
+        makes = [partial(ways[()], products)]
+        if is_rounded:
+            steps = dict.fromkeys((p, p.narrow()))
+            makes += [partial(first.into, p), *(partial(ways[()], one.flushing()) for one in steps)]
         for ball in (make() for make in makes):
             link = measured(refuted.quantity, p.name, seen, ball, first.mid)
-            if link.share <= 1 and link.resolution < 1 and is_of(p, seen, first, ball):
+            inside = link.share <= 1 and link.resolution < 1 and is_narrow_beside(seen, first, ball)
+            if inside and (is_rounded or sharpness(seen, first, ball) < 1):
                 return replace(link, verdict="degraded")
     return None
 
