@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
 from backproof.adapters.torch_graph import Graph, array, refuse
-from backproof.adapters.torch_recorder import Recorder
+from backproof.adapters.torch_recorder import Recorder, unasked
+from backproof.adapters.torch_recurrent import InSteps
 from backproof.adapters.torch_second import SecondRecorder, directions_of
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
@@ -83,8 +84,7 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """
     trained = parameters_of(model)
     with untouched(model):
-        found = run_back(loss_of(closure), trained)
-        return {name: array(t) for name, t in found.items()}
+        return as_arrays(run_back(loss_of(closure), trained))
 
 
 def record(
@@ -111,13 +111,11 @@ def record(
         reset()
         with recorder.recording(), not_compiled():
             loss = loss_of(closure)
-        both = tuple(float(one.detach()) for one in (again, loss))
-        if not np.array_equal(both[:1], both[1:], equal_nan=True):
-            raise NotRecorded(
-                "the program is not deterministic: with the same random state it gave the losses "
-                f"{both[0]!r} and {both[1]!r}. Does it read memory that nobody has written, as "
-                "torch.empty returns it?"
-            )
+        as_run = None
+        if recorder.in_steps:
+            reset()
+            as_run = loss_of(closure)
+        refuse_differences(again, loss if as_run is None else as_run)
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
         last = graph.known[id(loss)][2]
@@ -129,14 +127,30 @@ def record(
             if isinstance(recorder, SecondRecorder):
                 gradients, tangents = recorder.run_back(loss, leaves, directions or {})
             else:
-                gradients = run_back(loss, leaves)
+                with InSteps() if recorder.in_steps else nullcontext():
+                    gradients = run_back(loss, leaves)
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
+        plain = {} if as_run is None else as_arrays(run_back(as_run, trained))
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
+    if as_run is not None:
+        missing = {k: np.zeros_like(a) for k, a in found.trace.gradients.items() if k in trained}
+        found = replace(found, as_run=Trace({last: array(as_run)}, {}, missing | plain))
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found
+
+
+def refuse_differences(*losses: Tensor) -> None:
+    """Raise NotRecorded unless two passes gave the same loss."""
+    both = tuple(float(one.detach()) for one in losses)
+    if not np.array_equal(both[:1], both[1:], equal_nan=True):
+        raise NotRecorded(
+            "the program is not deterministic: with the same random state it gave the losses "
+            f"{both[0]!r} and {both[1]!r}. Does it read memory that nobody has written, as "
+            "torch.empty returns it?"
+        )
 
 
 @contextmanager
@@ -175,11 +189,16 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     for t in leaves.values():
         t.grad = None
-    loss.backward()
+    unasked(torch.autograd.backward)(loss)  # so that a mode sees what a checkpoint runs again
     found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")
     return found
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """Return tensors as arrays, by name."""
+    return {name: array(t) for name, t in tensors.items()}
 
 
 def recording(

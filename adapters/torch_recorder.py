@@ -32,6 +32,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_recurrent import CELLS, in_steps
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
@@ -84,7 +85,7 @@ class Recorder(TorchFunctionMode):
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     turned: where a custom function that is running turns what is differentiated into numbers.
-    open: the functions whose bodies are running.
+    open: the functions whose bodies are running. in_steps: whether one was a recurrent layer's.
     """
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
@@ -100,6 +101,7 @@ class Recorder(TorchFunctionMode):
         self.turned: list[Place] = []
         self.is_inside = False
         self.open: list[Any] = []
+        self.in_steps = False
 
     @contextmanager
     def opening(self, function: Any) -> Iterator[None]:
@@ -181,6 +183,7 @@ class Recorder(TorchFunctionMode):
             return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
         if reader is None and function not in self.open and (body := opened(function)):
+            self.in_steps |= name_of(function) in CELLS
             with self, self.opening(function):
                 return body(*args, **named)
         if name_of(function) in LOWERED and lower_dtype(operands):
@@ -402,16 +405,20 @@ def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
 
 @cache
 def opened(function: Any) -> Callable[..., Any] | None:
-    """Return the body of a function that is made of other public calls, so that it is recorded.
-
-    PyTorch's functions in Python first ask whether somebody overrides them. The body is the same
-    code with the answer no.
-    """
+    """Return the body of a function that is made of other public calls, so that it is recorded."""
+    if (name := name_of(function)) in CELLS:
+        return in_steps(name)
     body = unwrap(function) if callable(function) else function
     if not isinstance(body, FunctionType) or body.__module__ not in OPENED:
         return None
-    if body.__name__ in CLOSED:
-        return None
+    return None if body.__name__ in CLOSED else unasked(body)
+
+
+def unasked(body: Any) -> Callable[..., Any]:
+    """Return a function of PyTorch's in Python without asking whether somebody overrides it.
+
+    It is the same code with the answer no.
+    """
     answers = {
         name: lambda *_: False for name in body.__globals__ if name.startswith("has_torch_function")
     }

@@ -38,7 +38,8 @@ def certify(
     """Return the certificate of one pass of a program: `print` it, and `assert` that it `holds`.
 
     loss:    computes the loss, a tensor of one number. It is called twice, with the same random
-             state, so it must not change anything that it depends on.
+             state, so it must not change anything that it depends on; three times where it runs a
+             recurrent layer.
     model:   a module, or name -> tensor: the parameters whose gradients are to be certified.
     against: computes the same loss by the same parameters in another way (compiled, checkpointed,
              on another device). Its gradients are held to the certified program's, end to end.

@@ -401,14 +401,14 @@ def beside(
     own, trace = recording.network.loss, recording.trace
     seen = over({own: trace.values[own]}, trace.gradients)
     found = over(as_run.gradients, as_run.values)
-    both = seen.keys() & found.keys()
-    right = {name for name in both if np.array_equal(seen[name], found[name])}
-    rest = Made([name for name in found if name not in right], found.make)
-    right |= following(recording, certificate, rest, room)
+    right = {k for k in seen.keys() & found.keys() if np.array_equal(seen[k], found[k])}
     of = as_run.gradients, as_run.values[own], room, right
     held = against(recording, certificate, *of, figures=False)
     twin = [one for one in held.twin if one.verdict != "inside"]
-    return replace(certificate, twin=tuple(replace(one, of="as users run it") for one in twin))
+    rest = [one.name for one in twin if one.verdict == "undecided"]
+    right |= following(recording, certificate, Made(rest, found.make), room)
+    left = (replace(one, of="as users run it") for one in twin if one.name not in right)
+    return replace(certificate, twin=(*left,))
 
 
 def following(

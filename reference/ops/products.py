@@ -88,7 +88,9 @@ def contracted(a: Array, left: str, b: Array, right: str, result: str) -> Array:
 
     before = [size[x] for x in batch]
     A = np.reshape(ordered(a, left, batch + rows + inner), (*before, count(rows), count(inner)))
-    B = np.reshape(ordered(b, right, batch + inner + columns), (*before, count(inner), count(columns)))
+    B = np.reshape(
+        ordered(b, right, batch + inner + columns), (*before, count(inner), count(columns))
+    )
     y = np.reshape(A @ B, tuple(size[x] for x in batch + rows + columns))
     return ordered(y, batch + rows + columns, result)
 
