@@ -81,7 +81,8 @@ class Graph:
         """Copy all values that share memory with a tensor that is about to be overwritten."""
         for name, other in self.stored.pop(memory_of(t), ()):
             self.values[name] = self.values[name].clone()
-            self.touched[name] = other.grad_fn
+            if self.known[id(other)][1:] == (other._version, name):  # noqa: SLF001
+                self.touched[name] = other.grad_fn
         if self.around:
             self.around.save(t)
 

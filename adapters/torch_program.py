@@ -175,11 +175,11 @@ def loss_of(closure: Closure) -> Tensor:
     refuse(loss, "the loss")
     if loss.is_complex():
         raise NotRecorded("the loss: expected a real number, found a complex one")
-    if loss.shape != ():
+    if loss.numel() != 1:
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:
         raise NotRecorded("the loss does not depend on the parameters")
-    return loss
+    return loss.reshape(()) if loss.shape else loss
 
 
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -84,6 +84,12 @@ def fill(seen: Seen, input: Tensor, value: Any = 0) -> Call:
     return masked_fill(seen, input, torch.tensor(True), value)  # noqa: FBT003
 
 
+@reads("fill_diagonal")
+def fill_diagonal(seen: Seen, input: Tensor, fill_value: Any, wrap: bool = False) -> Call:
+    there = torch.zeros(tuple(input.shape), dtype=torch.bool)
+    return masked_fill(seen, input, there.fill_diagonal_(True, wrap), fill_value)  # noqa: FBT003
+
+
 @reads("tril")
 def tril(_: Seen, input: Tensor, diagonal: int = 0) -> Call:
     return Call("masked_fill", (input,), {"mask": ~triangle(input, diagonal), "value": 0})

@@ -46,7 +46,7 @@ def place(one: Any) -> Any:
     if isinstance(one, torch.Tensor) and one.dtype != torch.uint8:
         a = array(one)
         return int(a) if a.ndim == 0 and a.dtype.kind == "i" else a
-    if isinstance(one, list | range | np.ndarray):
+    if isinstance(one, list | tuple | range | np.ndarray):
         return np.asarray(one)
     raise NotKnown(f"an index that is a {type(one).__name__}")
 

@@ -188,6 +188,7 @@ CHOICES: dict[str, Program] = {
     "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
     "a mask of more rows": lambda w: w[0].masked_fill(mask(), 0.3) * w,
     "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
+    "fill_diagonal": lambda w: written(w, lambda x, y: x[:3].T.fill_diagonal_(2.0, wrap=True)),
     "shrinks": lambda w: F.hardshrink(w) + F.softshrink(w, 0.3) + F.threshold(w, 0.1, 2.0),
     "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
 }
@@ -227,6 +228,7 @@ INDEXING: dict[str, Program] = {
             image(w, 2, 2, 4), lambda x, y: x.__setitem__((1, ..., even()), y[0, :, :2])
         ).sum()
     ),
+    "a tuple of places": lambda w: w[:, (0, 2)] * w[(1, 3), (2, 2)].sum(),
     "booleans": lambda w: (
         w[mask()] * w[w > 0].sum()
         + torch.masked_select(w, mask())

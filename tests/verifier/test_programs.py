@@ -587,6 +587,16 @@ def test_constants_are_not_judged() -> None:
     assert ", 1 parameter, proven to " in str(certificate)
 
 
+def test_a_loss_may_have_axes() -> None:
+    """One number is a loss in any shape, as it is to `backward`."""
+    w = torch.arange(3.0, requires_grad=True)
+
+    certificate = bt.certify(lambda: (w * w).sum(0, keepdim=True), {"w": w})
+
+    assert certificate.holds, certificate
+    assert certificate.proven == ("w",)
+
+
 def hidden(w: Any) -> Any:
     """Return a loss of a parameter that only a hidden call uses."""
     with C.DisableTorchFunction():

@@ -79,6 +79,23 @@ def test_a_wrong_cotangent_of_the_hidden_tensor_is_refuted() -> None:
     assert [(one.verdict, one.name) for one in certificate.wrong] == [("refuted", "dE/dlinear 2")]
 
 
+@pytest.mark.parametrize("start", [0.0, 1.0], ids=["zero", "one"])
+def test_an_entry_may_be_multiplied_in_place(start: float) -> None:
+    """What `y[2] *= 3` writes is written twice, also where it changes no number: to y[2], to y."""
+    w = torch.randn(5, requires_grad=True)
+
+    def loss() -> Any:
+        y = torch.zeros(5)
+        y[1], y[2] = w[1].exp(), torch.tensor(start)
+        y[1] *= 2
+        y[2] *= 3
+        return (y * w).sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds, certificate
+
+
 UNWRITTEN: dict[str, Callable[[Any], Any]] = {
     "torch.empty": lambda _: torch.empty(2, 6),
     "new_empty": lambda w: w.new_empty(2, 6),
