@@ -84,7 +84,8 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """
     trained = parameters_of(model)
     with untouched(model):
-        return as_arrays(run_back(loss_of(closure), trained))
+        found = run_back(loss_of(closure), trained)
+        return {name: array(t) for name, t in found.items()}
 
 
 def record(
@@ -111,11 +112,8 @@ def record(
         reset()
         with recorder.recording(), not_compiled():
             loss = loss_of(closure)
-        as_run = None
-        if recorder.in_steps:
-            reset()
-            as_run = loss_of(closure)
-        refuse_differences(again, loss if as_run is None else as_run)
+        if not recorder.in_steps:
+            refuse_differences(again, loss)
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
         last = graph.known[id(loss)][2]
@@ -132,14 +130,27 @@ def record(
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
-        plain = {} if as_run is None else as_arrays(run_back(as_run, trained))
+        as_run = None
+        if recorder.in_steps:
+            reset()
+            as_run = plain_pass(closure, again, trained, last)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
-    if as_run is not None:
-        missing = {k: np.zeros_like(a) for k, a in found.trace.gradients.items() if k in trained}
-        found = replace(found, as_run=Trace({last: array(as_run)}, {}, missing | plain))
+    found = replace(found, as_run=as_run)
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found
+
+
+def plain_pass(closure: Closure, again: Tensor, trained: Mapping[str, Tensor], last: str) -> Trace:
+    """Return the loss and the gradients of a pass that is not recorded. last: the loss's name.
+
+    Raises NotRecorded, also where the loss is not what it was when it was computed before, `again`.
+    """
+    loss = loss_of(closure)
+    refuse_differences(again, loss)
+    found = run_back(loss, trained)
+    gradients = {k: array(found.get(k, torch.zeros_like(t))) for k, t in trained.items()}
+    return Trace({last: array(loss)}, {}, gradients)
 
 
 def refuse_differences(*losses: Tensor) -> None:
@@ -194,11 +205,6 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")
     return found
-
-
-def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """Return tensors as arrays, by name."""
-    return {name: array(t) for name, t in tensors.items()}
 
 
 def recording(

@@ -161,7 +161,7 @@ class Recorder(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Make a call, and record it if its result is differentiated."""
-        named = kwargs or {}
+        named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*tensors_of(args, named)]
         graph = self.graph
         recorded = torch.is_grad_enabled() or self.is_inside
@@ -330,7 +330,8 @@ class Recorder(TorchFunctionMode):
             result = apply(*args, **named)
         finally:
             self.graph, self.is_inside = outer, False
-        with torch._C.DisableTorchFunction():  # noqa: SLF001 what follows is no part of the program
+        # What follows is no part of the program. The function may have written over its operands.
+        with torch._C.DisableTorchFunction(), outer.before(names):  # noqa: SLF001
             for t in tensors_of(result):
                 if t.requires_grad and of_numbers(t):
                     self.node_of(function.__name__, t, inner, tracked, place)

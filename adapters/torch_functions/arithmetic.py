@@ -10,12 +10,14 @@ from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
     Seen,
+    Step,
     Tensor,
     array,
     made_of,
     name_of,
     number,
     reads,
+    steps,
 )
 from backproof.reference.ops.cast import cast
 from backproof.reference.own import OWN
@@ -161,16 +163,38 @@ def rad2deg(_: Seen, input: Tensor) -> Call:
 # Powers.
 
 
+MOST_EXPONENTS = 16
+"""So many whole exponents of one tensor are read as a power each."""
+
+
 @reads("pow", "float_power")
 def pow_(_: Seen, input: Any, exponent: Any) -> Call:
+    """Read it as e^(y log x) of positive x, or as one power for each exponent, if they are few."""
     if isinstance(exponent, bool | int | float):
         return Call("power", (input,), {"exponent": exponent})
     if isinstance(input, bool | int | float):
         return rpow(_, exponent, input)
+    exponents = [] if exponent.requires_grad else np.unique(array(exponent)).tolist()
+    if 0 < len(exponents) <= MOST_EXPONENTS and all(float(k).is_integer() for k in exponents):
+        return powers(input, exponent, exponents)
     if (torch.as_tensor(input) <= 0).any():
         raise NotKnown("a power of numbers that are not all positive")
     steps = ("log", (0,)), ("multiply", (1, -1)), ("exp", (-1,))
     return made_of("pow", (input, exponent), *steps)
+
+
+def powers(x: Tensor, exponent: Tensor, exponents: list[float]) -> Call:
+    """Return the call of powers whose exponents, whole numbers, are of few values."""
+    shape = np.broadcast_shapes(tuple(x.shape), tuple(exponent.shape))
+    found: list[Step] = [("each", "expand", "x", {"shape": shape})]
+    y = ""
+    for k in exponents:
+        found.append((f"x^{k}", "power", "each", {"exponent": k}))
+        if y:
+            there = np.broadcast_to(array(exponent) == k, shape)
+            found.append((f"x^..{k}", "where", f"x^{k} {y}", {"condition": there}))
+        y = found[-1][0]
+    return steps("pow", {"x": x}, *found)
 
 
 @reads("rpow")

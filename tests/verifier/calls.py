@@ -171,6 +171,8 @@ ARITHMETIC: dict[str, Program] = {
     ),
     "rounded": lambda w: torch.round(w, decimals=1) + w.round(decimals=-1) + w.frac(),
     "signs": lambda w: torch.copysign(w, w.T) * torch.copysign(w, -1.0) + torch.angle(w),
+    "whole exponents": lambda w: w[..., None] ** torch.arange(4) * torch.pow(w[0], torch.tensor(-1)),
+    "no result given": lambda w: torch.mul(w, w.T, out=None) + torch.mean(w, 0, out=None),
     "powers of two": lambda w: torch.ldexp(w, torch.tensor(3)) + torch.ldexp(w, w.T),
     "mantissa": lambda w: torch.frexp(w).mantissa * w,
     "degrees": lambda w: torch.deg2rad(w) + torch.rad2deg(w),

@@ -106,6 +106,13 @@ def of_sequences() -> Case:
     return model, loss
 
 
+def normalized() -> Case:
+    """An encoder of text to speech: convolutions, batch norm, whose statistics move, an LSTM."""
+    model = nn.Sequential(nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.Flatten(2), nn.LSTM(5, 6))
+    x = torch.randn(3, 4, 7)
+    return model, lambda: squares(model(x))
+
+
 def cells() -> Case:
     """Cells in a loop of the program's own."""
     model = nn.ModuleList([nn.LSTMCell(4, 6), nn.GRUCell(6, 6), nn.RNNCell(6, 3)])
@@ -135,6 +142,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "a checkpoint": checkpointed,
     "a truncated pass": truncated,
     "sequences": of_sequences,
+    "a batch norm": normalized,
     "cells": cells,
 }
 

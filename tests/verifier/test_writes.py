@@ -96,6 +96,31 @@ def test_an_entry_may_be_multiplied_in_place(start: float) -> None:
     assert certificate.holds, certificate
 
 
+def test_a_custom_function_may_write_over_its_operand() -> None:
+    """Its derivative is that at what the operand was."""
+
+    class Squared(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """x^2, whose memory holds twice x afterwards."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            """Return x^2."""
+            y = x * x
+            ctx.save_for_backward(x.mul_(2).clone())
+            return y
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            """Return 2 x dy."""
+            return ctx.saved_tensors[0] * dy
+
+    w = torch.randn(5, requires_grad=True)
+
+    certificate = bt.certify(lambda: Squared.apply(w + 1).sum(), {"w": w})
+
+    assert certificate.holds, certificate
+
+
 UNWRITTEN: dict[str, Callable[[Any], Any]] = {
     "torch.empty": lambda _: torch.empty(2, 6),
     "new_empty": lambda w: w.new_empty(2, 6),
