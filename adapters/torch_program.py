@@ -120,6 +120,7 @@ def record(
         leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
         leaves |= trained
         before = {k: t.grad for k, t in leaves.items()}
+        recorder.cotangents.clear()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
         try:
             if isinstance(recorder, SecondRecorder):

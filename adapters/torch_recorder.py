@@ -20,6 +20,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
+from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -30,7 +31,7 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.calls import renamed
+from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_recurrent import CELLS, in_steps
 from backproof.adapters.torch_views import base_of, through
@@ -87,6 +88,9 @@ class Recorder(TorchFunctionMode):
     turned: where a custom function that is running turns what is differentiated into numbers.
     open: the functions whose bodies are running. in_steps: whether one was a recurrent layer's.
     """
+
+    derives = True
+    """Whether derivatives may be a part of the program."""
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
@@ -169,16 +173,7 @@ class Recorder(TorchFunctionMode):
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
-        names: dict[int, str] = {}
-        before: dict[int, Tensor] = {}
-        if writes(function, named) or "out" in named:
-            written = [*tensors_of(args[:1], named.get("out"))]
-            whole = [base for t in written if (base := base_of(t)) is not None]
-            there = self.place(function)
-            names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
-            for t in written:
-                graph.save(t)
-            before = {id(t): graph.values[names[id(t)]] for t in written if recorded}
+        names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
@@ -186,6 +181,8 @@ class Recorder(TorchFunctionMode):
             self.in_steps |= name_of(function) in CELLS
             with self, self.opening(function):
                 return body(*args, **named)
+        if function is torch.autograd.grad and named.get("create_graph") and self.derives:
+            return self.derived(function, args, named)
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
         place = self.place(function)
@@ -199,6 +196,33 @@ class Recorder(TorchFunctionMode):
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
+        return result
+
+    def about_to_be_written(
+        self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
+    ) -> tuple[dict[int, str], dict[int, Tensor]]:
+        """Return the names and, where they are recorded, the values of what a call writes over."""
+        if not (writes(function, named) or "out" in named):
+            return {}, {}
+        written = [*tensors_of(args[:1], named.get("out"))]
+        whole = [base for t in written if (base := base_of(t)) is not None]
+        there = self.place(function)
+        graph = self.graph
+        names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
+        for t in written:
+            graph.save(t)
+        return names, {id(t): graph.values[names[id(t)]] for t in written if recorded}
+
+    def derived(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Return a derivative that is a part of the program, and record what autograd calls."""
+        place = self.place(function)
+        with Derivatives(self.graph, place, self.hook) as derivatives:
+            result = function(*args, **named)
+        derivatives.watch()
+        for t in tensors_of(result):
+            if t.requires_grad:
+                derivatives.is_known(t)
+                self.graph.name(t, place)
         return result
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
@@ -379,14 +403,6 @@ def filled(function: Any, result: Any) -> Any:
 def is_inside(code: Any) -> bool:
     """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
     return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
-
-
-def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
-    """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
-    every = calls if isinstance(calls, list) else [calls]
-    read = {id(t) for call in every for t in call.tensors}
-    if not read.issuperset(map(id, operands)):
-        raise NotKnown("gradients flow through an option")
 
 
 def is_transformed(t: Tensor) -> bool:

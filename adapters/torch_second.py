@@ -48,6 +48,8 @@ class SecondRecorder(Recorder):
     once: nodes that have no second derivative.
     """
 
+    derives = False
+
     def __init__(self, *arguments: Any) -> None:
         """Record nothing yet."""
         super().__init__(*arguments)

@@ -1,6 +1,6 @@
 """A call of PyTorch, as it is seen and as the reference understands it; the table of readers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, Signature, signature
@@ -210,6 +210,14 @@ def renamed(
             place = {k: own[i] for i, k in enumerate(names[: len(own)]) if own[i] not in names}
             return {place.get(k, k) if k in strange else k: v for k, v in named.items()}
     return named
+
+
+def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
+    """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
+    every = calls if isinstance(calls, list) else [calls]
+    read = {id(t) for call in every for t in call.tensors}
+    if not read.issuperset(map(id, operands)):
+        raise NotKnown("gradients flow through an option")
 
 
 def alike(value: Any) -> Any:

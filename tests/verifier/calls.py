@@ -171,7 +171,9 @@ ARITHMETIC: dict[str, Program] = {
     ),
     "rounded": lambda w: torch.round(w, decimals=1) + w.round(decimals=-1) + w.frac(),
     "signs": lambda w: torch.copysign(w, w.T) * torch.copysign(w, -1.0) + torch.angle(w),
-    "whole exponents": lambda w: w[..., None] ** torch.arange(4) * torch.pow(w[0], torch.tensor(-1)),
+    "whole exponents": lambda w: (
+        w[..., None] ** torch.arange(4) * torch.pow(w[0], torch.tensor(-1))
+    ),
     "no result given": lambda w: torch.mul(w, w.T, out=None) + torch.mean(w, 0, out=None),
     "powers of two": lambda w: torch.ldexp(w, torch.tensor(3)) + torch.ldexp(w, w.T),
     "mantissa": lambda w: torch.frexp(w).mantissa * w,
@@ -190,7 +192,7 @@ CHOICES: dict[str, Program] = {
     "masked_fill": lambda w: w.masked_fill(mask(), -1e4).softmax(-1) + w.masked_fill(mask(), 0.3),
     "a mask of more rows": lambda w: w[0].masked_fill(mask(), 0.3) * w,
     "fill": lambda w: written(w, lambda x, y: x.masked_fill_(mask(), 2.0).mul_(y)),
-    "fill_diagonal": lambda w: written(w, lambda x, y: x[:3].T.fill_diagonal_(2.0, wrap=True)),
+    "fill_diagonal": lambda w: written(w, lambda x, _: x[:3].T.fill_diagonal_(2.0, wrap=True)),
     "shrinks": lambda w: F.hardshrink(w) + F.softshrink(w, 0.3) + F.threshold(w, 0.1, 2.0),
     "triangles": lambda w: w.tril() + torch.triu(w, 1) * w,
 }

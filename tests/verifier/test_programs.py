@@ -429,22 +429,6 @@ def test_a_call_that_nobody_sees_is_not_green() -> None:
     assert "no recorded call made it" in str(certificate)
 
 
-def test_a_derivative_in_the_loss_is_not_known() -> None:
-    """Nothing is refuted for it: what it was computed from has a share in every number before."""
-    w = torch.rand(3, requires_grad=True)
-
-    def loss() -> Any:
-        y = torch.exp(w)
-        (slope,) = torch.autograd.grad(torch.tanh(y).sum(), y, create_graph=True)
-        return slope.square().sum() + y.sum()
-
-    certificate = bt.certify(loss, {"w": w})
-
-    assert not certificate.holds
-    assert "not certified: torch.autograd.grad (test_programs.py:" in str(certificate)
-    assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
-
-
 def test_a_module_may_be_made_by_the_program() -> None:
     """Weights that are drawn inside of the program are inputs of it, and properties are read."""
     w = torch.randn(2, 4, requires_grad=True)

@@ -1,0 +1,151 @@
+"""Derivatives that are a part of a program: the calls that autograd makes for them are recorded.
+
+`torch.autograd.grad(..., create_graph=True)` is how gradient penalties, forces and differential
+equations enter a loss. What autograd then calls is a part of the program like any other call, but
+no public one: a mode beneath autograd sees it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from backproof.adapters.recording import UNREAD, Place
+from backproof.adapters.torch_functions import Call, NotKnown, Seen
+from backproof.adapters.torch_functions.backward import aten_reader_of
+from backproof.adapters.torch_functions.calls import all_read, made_of
+from backproof.adapters.torch_graph import Graph, memory_of, of_numbers, tensors_of
+from backproof.adapters.torch_views import base_of, taken
+
+Tensor = Any
+
+CONSTANT = ("detach", "ones_like", "zeros_like", "new_zeros", "full_like", "scalar_tensor")
+"""What makes constants of operands that are differentiated."""
+
+
+class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds the calls beneath autograd to a graph while it is on.
+
+    Views have no nodes: autograd keeps many that nobody sees, so an operand that is a view is taken
+    from its base by the op that it enters.
+
+    graph: of the program. place: of the call of `torch.autograd.grad`. hook: called with each
+    tensor and its node's name, once autograd knows the tensor: after the call that returned it.
+    new:   those tensors that it has not been called with.
+    """
+
+    def __init__(self, graph: Graph, place: Place, hook: Callable[[Tensor, str], None]) -> None:
+        """See nothing yet."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph, self.place, self.hook = graph, place, hook
+        self.new: list[tuple[Tensor, str]] = []
+
+    def watch(self) -> None:
+        """Watch what autograd has made of the results."""
+        for t, name in self.new:
+            if t.requires_grad:
+                self.hook(t, name)
+        self.new = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Make a call, and add the nodes of its results."""
+        self.watch()
+        named, name = kwargs or {}, aten_name(function)
+        tracked = [t for t in tensors_of(args, named) if self.graph.tracks(t)]
+        if not tracked or name in CONSTANT or is_view(function):
+            return function(*args, **named)
+        place = replace(self.place, function=f"aten.{name}")
+        names = {id(t): self.graph.name(t, place) for t in tracked if self.is_known(t)}
+        read = args
+        if function._schema.is_mutable:  # noqa: SLF001
+            self.graph.save(args[0])
+            read = (args[0] if id(args[0]) in names else args[0].clone(), *args[1:])
+        result = function(*args, **named)
+        with self.graph.before(names):
+            self.record(Seen(function, result), name, read, named, tracked, place)
+        return result
+
+    def is_known(self, t: Tensor) -> bool:
+        """Return whether a tensor has a name; if not, it is a view, which is taken from its base.
+
+        Autograd may keep a call's result as another object, of the same function and memory. What
+        it keeps of the inside of a function is not known: it may depend on all that was computed.
+        """
+        graph = self.graph
+        if graph.is_current(t):
+            return True
+        for name, other in reversed(graph.stored.get(memory_of(t), ())):
+            same = other.grad_fn is t.grad_fn and other.output_nr == t.output_nr
+            if same and t.grad_fn is not None:
+                graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
+                return True
+        if (base := base_of(t)) is not None:
+            self.is_known(base)
+            return False
+        if not t.is_leaf:
+            made = type(t.grad_fn).__name__
+            place = replace(self.place, function=made, reason="autograd kept it of a function")
+            graph.unknown(t, graph.current(), place)
+        return True
+
+    def record(
+        self,
+        seen: Seen,
+        name: str,
+        args: Any,
+        named: Mapping[str, Any],
+        tracked: list[Tensor],
+        place: Place,
+    ) -> None:
+        """Add the nodes of a call's results."""
+        calls: Any = None
+        try:
+            if reader := aten_reader_of(name):
+                calls = reader(seen, *args, **named)
+                calls = [*calls] if isinstance(calls, list) else [calls]
+                all_read(calls, tracked)
+                calls = [self.of_bases(call) for call in calls]
+        except (NotKnown, *UNREAD) as error:
+            calls, place = None, replace(place, reason=str(error).partition("\n")[0])
+        made, self.graph.made = self.graph.made, lambda t, node: self.new.append((t, node))
+        try:
+            for i, t in enumerate(filter(of_numbers, tensors_of(seen.result))):
+                if calls:
+                    self.graph.add(t, calls[i], place)
+                else:
+                    self.graph.unknown(t, tracked, place)
+        finally:
+            self.graph.made = made
+
+    def of_bases(self, call: Call) -> Call:
+        """Return a call whose operands that are views are taken from their bases. Raises NotKnown."""
+        views = [i for i, t in enumerate(call.tensors) if self.is_unseen(t)]
+        if not views:
+            return call
+        tensors = [base_of(t) if i in views else t for i, t in enumerate(call.tensors)]
+        taking = []
+        for i in views:
+            op, options = taken(tensors[i], call.tensors[i])
+            taking.append((op, (i,), options))
+        places = [views.index(i) - len(views) if i in views else i for i in range(len(tensors))]
+        return made_of(call.op, tensors, *taking, (call.op, places, call.options, call.own))
+
+    def is_unseen(self, t: Any) -> bool:
+        """Return whether an operand is a view that has no name."""
+        is_tracked = isinstance(t, torch.Tensor) and self.graph.tracks(t)
+        return is_tracked and not self.is_known(t)
+
+
+def is_view(function: Any) -> bool:
+    """Return whether a function returns views of its operands."""
+    found = [one.alias_info for one in function._schema.returns]  # noqa: SLF001
+    return any(one is not None and not one.is_write for one in found)
+
+
+def aten_name(function: Any) -> str:
+    """Return the name of a function beneath autograd, without its overload."""
+    return str(function._schema.name.partition("::")[2])  # noqa: SLF001 no other name

@@ -1,0 +1,227 @@
+"""The functions beneath autograd by which PyTorch differentiates others, read as ops.
+
+Most are the derivative of an op, as a function of the cotangent and of the op's inputs. Those of a
+result are written out. Source: derivatives.yaml in PyTorch's source.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from backproof.adapters.torch_functions import of_name
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Reader,
+    Seen,
+    Tensor,
+    made_of,
+    reads,
+    steps,
+)
+from backproof.reference.derivative import derivative
+from backproof.reference.ops import OPS
+
+ATEN: dict[str, Reader] = {}
+"""The name of a function beneath autograd -> what reads its calls."""
+
+REDUCTIONS = ("none", "mean", "sum")
+"""PyTorch's numbers of them."""
+
+
+def aten_reader_of(name: str) -> Reader | None:
+    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
+    return ATEN.get(name) or of_name(name.strip("_"))
+
+
+def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
+    """Return the calls that make of dy what a call hands on to its inputs at some places."""
+    op = call.own or OPS[call.op]
+    operands = dy, *call.tensors
+    name = f"{call.op} backwards"
+    return [Call(name, operands, call.options, derivative(op, k)) for k in places]
+
+
+def public(name: str, seen: Seen, *args: Any, **named: Any) -> Any:
+    """Return the call of a public function as it is read. Raises NotKnown."""
+    reader = of_name(name)
+    if reader is None:
+        raise NotKnown(f"the derivative of {name}")
+    function = getattr(torch, name, None) or getattr(F, name)
+    return reader(Seen(function, seen.result), *args, **named)
+
+
+def as_public(name: str, last: int | None = None) -> None:
+    """Read name_backward(dy, x, ...) as the derivative of the public function of that name.
+
+    last: how many of the arguments behind dy the function has, if not all.
+    """
+
+    @reads(f"{name}_backward", into=ATEN)
+    def read(seen: Seen, dy: Tensor, *args: Any, **named: Any) -> Call:
+        return derivatives_of(public(name, seen, *args[:last], **named), dy, 0)[0]
+
+
+for one in (
+    "gelu",
+    "silu",
+    "softplus",
+    "hardtanh",
+    "hardswish",
+    "mish",
+    "avg_pool2d",
+    "avg_pool3d",
+):
+    as_public(one)
+as_public("leaky_relu", 2)
+
+
+@reads("mse_loss_backward", into=ATEN)
+def mse_loss_backward(seen: Seen, dy: Tensor, x: Tensor, target: Tensor, reduction: int) -> Call:
+    """Read it as the derivative of the loss, of its input."""
+    call = public("mse_loss", seen, x, target, reduction=REDUCTIONS[reduction])
+    return derivatives_of(call, dy, 0)[0]
+
+
+@reads("nll_loss_backward", "nll_loss2d_backward", into=ATEN)
+def nll_loss_backward(
+    seen: Seen,
+    dy: Tensor,
+    x: Tensor,
+    target: Tensor,
+    weight: Any,
+    reduction: int,
+    ignore_index: int,
+    total_weight: Tensor,
+) -> Call:
+    """Read it as the derivative of the loss, of the logarithms of the probabilities."""
+    options = {"ignore_index": ignore_index, "reduction": REDUCTIONS[reduction]}
+    return derivatives_of(public("nll_loss", seen, x, target, weight, **options), dy, 0)[0]
+
+
+@reads("threshold_backward", into=ATEN)
+def threshold_backward(seen: Seen, dy: Tensor, x: Tensor, threshold: float) -> Call:
+    """Read it as the derivative of the function that is zero up to the threshold."""
+    return derivatives_of(public("threshold", seen, x, threshold, 0), dy, 0)[0]
+
+
+@reads("elu_backward", into=ATEN)
+def elu_backward(
+    seen: Seen, dy: Tensor, alpha: Any, scale: Any, input_scale: Any, is_result: bool, x: Tensor
+) -> Call:
+    """Read it as the derivative of elu, of its input."""
+    if is_result or (scale, input_scale) != (1, 1):
+        raise NotKnown("a derivative from the result, or of a scaled function")
+    return derivatives_of(public("elu", seen, x, alpha), dy, 0)[0]
+
+
+@reads("tanh_backward", into=ATEN)
+def tanh_backward(_: Seen, dy: Tensor, y: Tensor) -> Call:
+    """Read it as dy (1 - y^2)."""
+    return steps(
+        "tanh backwards",
+        {"dy": dy, "y": y, "one": 1.0},
+        ("square", "multiply", "y y"),
+        ("slope", "subtract", "one square"),
+        ("dx", "multiply", "dy slope"),
+    )
+
+
+@reads("sigmoid_backward", into=ATEN)
+def sigmoid_backward(_: Seen, dy: Tensor, y: Tensor) -> Call:
+    """Read it as dy (1 - y) y."""
+    return steps(
+        "sigmoid backwards",
+        {"dy": dy, "y": y, "one": 1.0},
+        ("rest", "subtract", "one y"),
+        ("slope", "multiply", "rest y"),
+        ("dx", "multiply", "dy slope"),
+    )
+
+
+@reads("_softmax_backward_data", into=ATEN)
+def softmax_backward_data(_: Seen, dy: Tensor, y: Tensor, dim: int, input_dtype: Any) -> Call:
+    """Read it as y (dy - sum(y dy))."""
+    return steps(
+        "softmax backwards",
+        {"dy": dy, "y": y},
+        ("product", "multiply", "dy y"),
+        ("sum", "sum", "product", {"axis": dim, "keepdims": True}),
+        ("rest", "subtract", "dy sum"),
+        ("dx", "multiply", "y rest"),
+    )
+
+
+@reads("_log_softmax_backward_data", into=ATEN)
+def log_softmax_backward_data(_: Seen, dy: Tensor, y: Tensor, dim: int, input_dtype: Any) -> Call:
+    """Read it as dy - e^y sum(dy)."""
+    return steps(
+        "log_softmax backwards",
+        {"dy": dy, "y": y},
+        ("p", "exp", "y"),
+        ("sum", "sum", "dy", {"axis": dim, "keepdims": True}),
+        ("share", "multiply", "p sum"),
+        ("dx", "subtract", "dy share"),
+    )
+
+
+@reads("convolution_backward", into=ATEN)
+def convolution_backward(
+    seen: Seen,
+    dy: Tensor,
+    x: Tensor,
+    W: Tensor,
+    bias_sizes: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    output_mask: Any,
+) -> list[Call]:
+    """Read it as the derivatives of the convolution without bias, and as a sum."""
+    name = f"conv{'_transpose' if transposed else ''}{len(stride)}d"
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    options |= {"output_padding": output_padding} if transposed else {}
+    found = derivatives_of(public(name, seen, x, W, **options), dy, 0, 1)
+    axes = tuple(i for i in range(dy.dim()) if i != 1)
+    found.append(Call("sum", (dy,), {"axis": axes, "keepdims": False}))
+    return [one for one, is_asked in zip(found, output_mask, strict=True) if is_asked]
+
+
+@reads("slice", into=ATEN)
+def slice_(
+    _: Seen, x: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Call:
+    index = (*[slice(None)] * (dim % x.dim()), slice(start, end, step))
+    return Call("slice", (x,), {"index": index})
+
+
+@reads("slice_backward", into=ATEN)
+def slice_backward(
+    _: Seen, dy: Tensor, input_sizes: Any, dim: int, start: int, end: int, step: int
+) -> Call:
+    """Read it as zeros, of which a part is dy."""
+    index = (*[slice(None)] * (dim % len(input_sizes)), slice(start, end, step))
+    return into_zeros(dy, input_sizes, index)
+
+
+@reads("select_backward", into=ATEN)
+def select_backward(_: Seen, dy: Tensor, input_sizes: Any, dim: int, index: int) -> Call:
+    """Read it as zeros, of which a part is dy."""
+    return into_zeros(dy, input_sizes, (*[slice(None)] * (dim % len(input_sizes)), index))
+
+
+def into_zeros(dy: Tensor, shape: Any, index: Any) -> Call:
+    """Return the call that writes dy into zeros."""
+    return made_of(
+        "into zeros", (np.zeros(tuple(shape), np.float32), dy), ("put", (0, 1), {"index": index})
+    )
+
+
+@reads("_unsafe_view", into=ATEN)
+def unsafe_view(_: Seen, x: Tensor, size: Any) -> Call:
+    return Call("reshape", (x,), {"shape": tuple(size)})

@@ -1,0 +1,220 @@
+"""Programs of PyTorch in whose loss a derivative is a part: penalties, equations, forces."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+torch, nn, F, bt, models = map(
+    Lazy,
+    ("torch", "torch.nn", "torch.nn.functional", "backproof.torch", "tests.verifier.models"),
+)
+
+Case = tuple[Any, Callable[[], Any]]
+"""A module, and its loss."""
+
+
+def slope(y: Any, *x: Any) -> Any:
+    """Return the derivative of all numbers in y, added up, as a part of the program."""
+    return torch.autograd.grad(y.sum(), x, create_graph=True)
+
+
+def perceptron(activation: Any, *sizes: int) -> Any:
+    """Return a multilayer perceptron."""
+    torch.manual_seed(0)
+    layers = []
+    for i, o in pairwise(sizes):
+        layers += [nn.Linear(i, o), activation]
+    return nn.Sequential(*layers[:-1])
+
+
+class Sine(nn.Module):  # type: ignore[misc, name-defined]
+    """Sine as an activation."""
+
+    def forward(self, x: Any) -> Any:
+        """Return sin 3x."""
+        return torch.sin(3 * x)
+
+
+def equation(activation: str, dtype: str = "float32") -> Case:
+    """Burgers' equation, u_t + u u_x = u_xx / 100, as a loss: it has second derivatives."""
+    of = Sine() if activation == "sin" else getattr(nn, activation)()
+    model = perceptron(of, 2, 6, 6, 1).to(getattr(torch, dtype))
+
+    def loss() -> Any:
+        x = torch.linspace(0, 1, 10, dtype=getattr(torch, dtype)).reshape(5, 2).requires_grad_()
+        u = model(x)
+        (du,) = slope(u, x)
+        u_x, u_t = du[:, :1], du[:, 1:]
+        u_xx = slope(u_x, x)[0][:, :1]
+        return (u_t + u * u_x - u_xx / 100).square().mean() + u[:2].square().mean()
+
+    return model, loss
+
+
+def penalty() -> Case:
+    """A critic of images whose slope is held to 1 between right and wrong ones (WGAN-GP)."""
+    torch.manual_seed(0)
+    rest = nn.AvgPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(16, 1)
+    critic = nn.Sequential(nn.Conv2d(2, 4, 3, 2, 1), nn.LeakyReLU(0.2), *rest)
+    right, wrong = torch.randn(2, 3, 2, 8, 8)
+
+    def loss() -> Any:
+        share = torch.rand(3, 1, 1, 1)
+        between = (share * right + (1 - share) * wrong).requires_grad_()
+        (d,) = slope(critic(between), between)
+        return (critic(wrong) - critic(right)).mean() + 10 * (
+            d.flatten(1).norm(dim=1) - 1
+        ).square().mean()
+
+    return critic, loss
+
+
+def forces() -> Case:
+    """Forces are slopes of an energy of distances (as in SchNet)."""
+    model = perceptron(nn.SiLU(), 4, 6, 1)
+    places, wanted = torch.randn(2, 4, 3)
+
+    def loss() -> Any:
+        x = places.clone().requires_grad_()
+        i, j = torch.triu_indices(4, 4, 1)
+        far = (x[i] - x[j]).norm(dim=-1)
+        energy = model(torch.exp(-((far[:, None] - torch.arange(4)) ** 2)))
+        return F.mse_loss(-slope(energy, x)[0], wanted) + energy.sum().square() / 100
+
+    return model, loss
+
+
+def adapted() -> Case:
+    """Weights are tried after two steps of gradient descent (MAML)."""
+    model = perceptron(nn.Tanh(), 3, 5, 2)
+    x, t = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 1, 0])
+
+    def of(weights: Any, x: Any) -> Any:
+        logits = F.linear(torch.tanh(F.linear(x, *weights[:2])), *weights[2:])
+        return F.nll_loss(F.log_softmax(logits, -1), t)
+
+    def loss() -> Any:
+        weights = [*model.parameters()]
+        for _ in range(2):
+            moved = slope(of(weights, x), *weights)
+            weights = [w - 0.1 * d for w, d in zip(weights, moved, strict=True)]
+        return of(weights, x / 2)
+
+    return model, loss
+
+
+def jacobian() -> Case:
+    """The square of a Jacobian matrix."""
+    model = perceptron(nn.Softplus(), 3, 5, 2)
+    x = torch.randn(3)
+    of = torch.autograd.functional.jacobian
+    return model, lambda: of(model, x, create_graph=True).square().sum()
+
+
+def attack() -> Case:
+    """A batch is moved along the signs of its slope, which is a constant."""
+    model = perceptron(nn.ReLU(), 3, 5, 2)
+    x, t = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])
+
+    def loss() -> Any:
+        own = x.clone().requires_grad_()
+        (d,) = torch.autograd.grad(F.cross_entropy(model(own), t), own)
+        return F.cross_entropy(model(x + 0.1 * d.sign()), t)
+
+    return model, loss
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    **{
+        f"an equation, {name}": lambda name=name: equation(name) for name in ("Tanh", "SiLU", "sin")
+    },
+    "an equation, float64": lambda: equation("Sigmoid", "float64"),
+    "a penalty": penalty,
+    "forces": forces,
+    "adapted weights": adapted,
+    "a Jacobian": jacobian,
+    "an attack": attack,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives_may_be_a_part_of_the_loss(name: str) -> None:
+    """Each call that autograd makes for them is a link, and every gradient is proven."""
+    model, loss = CASES[name]()
+
+    certificate = bt.certify(loss, model)
+
+    assert certificate.holds, str(certificate)
+    assert set(certificate.proven) | set(certificate.unused) == {*dict(model.named_parameters())}
+
+
+@pytest.mark.parametrize("function", ["tanh", "linear", "square"])
+def test_a_wrong_derivative_is_refuted(function: str) -> None:
+    """What a public function hands on is held to its op in such a program, too."""
+    model, loss = equation("Tanh")
+
+    with models.Halving(function):
+        certificate = bt.certify(loss, model)
+
+    assert certificate.refuted is not None, str(certificate)
+
+
+def test_a_wrong_second_derivative_is_refuted() -> None:
+    """A custom function whose backward pass has a wrong derivative of its own is refuted."""
+
+    class Third(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """x^3; of its derivative, 3 x^2 dy, a factor x is taken for a constant."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            """Return x^3."""
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            """Return 3 x^2 dy."""
+            (x,) = ctx.saved_tensors
+            return Kept.apply(3 * x * x) * dy
+
+    class Kept(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """x, of which half is handed on."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            """Return x."""
+            return x * 1
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            """Return half of dy."""
+            return dy / 2
+
+    w = torch.randn(4, requires_grad=True)
+
+    def loss() -> Any:
+        y = Third.apply(w * 2)
+        return slope(y, w)[0].square().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert not certificate.holds
+
+
+def test_what_autograd_keeps_of_a_function_is_not_known() -> None:
+    """The logarithms inside of cross_entropy are no result of a call; nothing is refuted for it."""
+    model = perceptron(nn.Tanh(), 3, 5, 2)
+    x, t = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])
+
+    certificate = bt.certify(
+        lambda: slope(F.cross_entropy(model(x), t), model[0].weight)[0].square().sum(), model
+    )
+
+    assert not certificate.holds
+    assert "LogSoftmaxBackward0 (test_derivatives.py:" in str(certificate)
+    assert "autograd kept it of a function" in str(certificate)
+    assert certificate.refuted is None
