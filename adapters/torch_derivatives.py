@@ -122,7 +122,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.graph.made = made
 
     def of_bases(self, call: Call) -> Call:
-        """Return a call whose operands that are views are taken from their bases. Raises NotKnown."""
+        """Return a call that takes its views from their bases itself. Raises NotKnown."""
         views = [i for i, t in enumerate(call.tensors) if self.is_unseen(t)]
         if not views:
             return call

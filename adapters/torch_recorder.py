@@ -5,7 +5,7 @@ sees in the backward pass, so that the pass is the one that users run.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -33,6 +33,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
@@ -247,44 +248,46 @@ class Recorder(TorchFunctionMode):
         new = [i for i, t in enumerate(results) if self.is_new(t)]
         if not new:
             return
-        calls, reason = None, ""
-        if any(t.is_complex() for t in (*results, *tensors_of(args, named))):
-            reader = complex_reader_of(seen.function)
-        if reader is not None:
-            try:
-                calls = reader(seen, *args, **renamed(seen.function, reader, named))
-                if not name_of(seen.function).endswith(LIKE):
-                    all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
-            except (NotKnown, *UNREAD) as error:
-                calls, reason = None, str(error).partition("\n")[0]
+        calls, reason = self.read(seen, reader, args, named, names)
         with self.graph.before(names):
             operands = [*tensors_of(args, named)]
             if seen.function is torch.autograd.grad:  # it depends on all that was computed
                 operands = [*self.graph.current()]
+            if calls is None:  # a result may be computed from those behind it, as h is from c
+                for i in reversed(new):
+                    self.graph.unknown(results[i], operands, replace(place, reason=reason))
+                    operands.append(results[i])
+                return
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 call = calls[i] if isinstance(calls, list) else calls
-                self.add(results[i], call, names, operands, place, reason)
+                self.add(results[i], call, names, place)
 
-    def add(
-        self,
-        t: Tensor,
-        call: Call | None,
-        names: Mapping[int, str],
-        operands: Iterable[Tensor],
-        place: Place,
-        reason: str,
-    ) -> None:
+    def read(
+        self, seen: Seen, reader: Any, args: Any, named: Mapping[str, Any], names: Mapping[int, str]
+    ) -> tuple[Any, str]:
+        """Return a call as ops: one, or one for each result. None, and why, if it is not known."""
+        if any(t.is_complex() for t in (*tensors_of(seen.result), *tensors_of(args, named))):
+            reader = complex_reader_of(seen.function)
+        if reader is None:
+            return None, ""
+        try:
+            calls = reader(seen, *args, **renamed(seen.function, reader, named))
+            if not name_of(seen.function).endswith(LIKE):
+                all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
+        except (NotKnown, *UNREAD) as error:
+            return None, str(error).partition("\n")[0]
+        return calls, ""
+
+    def add(self, t: Tensor, call: Call, names: Mapping[int, str], place: Place) -> None:
         """Add the node of one result: of its base, where a view was written to."""
         base = base_of(t)
-        if call and base is not None and {id(base), id(t)} <= names.keys():
+        if base is not None and {id(base), id(t)} <= names.keys():
             try:
                 t, call = base, through(base, t, call)
             except NotKnown as error:
-                call, reason = None, str(error)
-        if call:
-            self.graph.add(t, call, place)
-        else:
-            self.graph.unknown(t, operands, replace(place, reason=reason))
+                self.graph.unknown(t, call.tensors, replace(place, reason=str(error)))
+                return
+        self.graph.add(t, call, place)
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
@@ -305,7 +308,7 @@ class Recorder(TorchFunctionMode):
             if cotangent is not None:
                 self.cotangents[name] = np.array(array(cotangent))
 
-        t.register_hook(receive)
+        watch(t, receive)
 
     def place(self, function: Any) -> Place:
         """Return where the program is."""
@@ -389,6 +392,16 @@ class Recorder(TorchFunctionMode):
             self.graph.unknown(t, tracked, where)
 
 
+def watch(t: Tensor, receive: Callable[..., Any]) -> None:
+    """Call a function with the cotangent of a tensor as it is now.
+
+    A tensor that was transposed in place keeps its hooks, which see the cotangent of what it was,
+    and PyTorch adds a new one to them: so the new one is added to none.
+    """
+    t._backward_hooks = None  # noqa: SLF001 autograd keeps those that there are
+    t.register_hook(receive)
+
+
 def filled(function: Any, result: Any) -> Any:
     """Return a call's result, with numbers in memory that nobody has written.
 
@@ -465,58 +478,3 @@ def lower_dtype(operands: list[Tensor]) -> Any:
     if not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
-
-
-@contextmanager
-def ahead(x: Tensor) -> Iterator[None]:
-    """Draw random numbers that are drawn again afterwards."""
-    with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.no_grad():
-        yield
-
-
-def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
-    """Return what a dropout is about to multiply by: zeros, and 1 / (1 - p).
-
-    It is found by the dropout of ones: those that are not zero were not dropped.
-    """
-    named.pop("inplace", None)
-    p = others[0] if others else named.get("p", 0.5)
-    with ahead(input):
-        return scaled(function(torch.ones_like(input), *others[:2], **named) != 0, p, input)
-
-
-def scaled(kept: Tensor, p: float, like: Tensor) -> Tensor:
-    """Return the mask of a dropout of probability p: zeros, and 1 / (1 - p) for what is kept."""
-    one = torch.ones((), dtype=like.dtype, device=like.device)
-    return kept * (one / (1 - p) if p < 1 else one)
-
-
-def dropped_in_attention(
-    function: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,  # noqa: FBT001, FBT002 PyTorch's
-    **named: Any,
-) -> Tensor:
-    """Return what attention is about to multiply its weights by: zeros, and 1 / (1 - p).
-
-    Between equal places each weight is 1/S, and values that are the rows of the unit matrix return
-    the weights themselves: those that are not zero were not dropped.
-    """
-    if not dropout_p:
-        return None
-    S = key.shape[-2]
-    unit = torch.eye(S, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], S, S)
-    alike = torch.zeros_like(query), torch.zeros_like(key), unit
-    with ahead(query):
-        return scaled(function(*alike, dropout_p=dropout_p, **named) != 0, dropout_p, query)
-
-
-DROPS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
-    "scaled_dot_product_attention": dropped_in_attention,
-}
-"""Name of a function with dropout -> what finds the mask that it is about to draw."""

@@ -94,7 +94,8 @@ def padded(
     time = 1 if batch_first else 0
     of = has_biases, num_layers, dropout if train else 0.0, bidirectional
     x, ends = layers(function, [*input.unbind(time)], hx, params, *of)
-    return torch.stack(x, time), *ends
+    y = torch.stack(x)  # in the memory that a layer has it in: what is drawn next is in that order
+    return y.transpose(0, 1) if batch_first else y, *ends
 
 
 def packed(

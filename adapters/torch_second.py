@@ -18,7 +18,7 @@ import torch
 from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_functions import name_of, writes
 from backproof.adapters.torch_graph import array
-from backproof.adapters.torch_recorder import Recorder
+from backproof.adapters.torch_recorder import Recorder, watch
 
 Tensor = Any
 
@@ -108,7 +108,7 @@ class SecondRecorder(Recorder):
             self.copies[id(t)] = copy
             self.graph.known[id(copy)] = copy, copy._version, name  # noqa: SLF001 as in `Graph`
             t = copy
-        t.register_hook(receive)
+        watch(t, receive)
 
     def watch(self, t: Tensor, name: str) -> None:
         """See whether the steps by which autograd differentiates a node have derivatives."""

@@ -6,7 +6,9 @@ Source: torch.nn.LSTMCell's, GRUCell's and RNNCell's documentation.
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from backproof.adapters.torch_functions.calls import Call, Parts, Seen, Tensor, reads
+import torch
+
+from backproof.adapters.torch_functions.calls import Call, NotKnown, Parts, Seen, Tensor, reads
 from backproof.reference.own import LINEAR
 
 Weights = Sequence[str]
@@ -53,8 +55,14 @@ CELLS: dict[str, Callable[..., str]] = {
 
 
 def operands(*tensors: Tensor) -> tuple[Parts, list[str]]:
-    """Return the parts of a cell, and the names of the operands that there are."""
+    """Return the parts of a cell, and the names of the operands that there are.
+
+    Raises NotKnown where autocast rounds products on the way, which nobody sees.
+    """
     parts = Parts(tuple(t for t in tensors if t is not None))
+    wide = any(t.dtype == torch.float32 for t in parts.tensors)
+    if wide and torch.is_autocast_enabled(parts.tensors[0].device.type):
+        raise NotKnown("steps that autocast rounds")
     return parts, [parts.leaf(i) for i in range(len(parts.tensors))]
 
 

@@ -144,7 +144,7 @@ def certify_recording(
             known=known(replay, own.links, (recording.framework,), findings_of(recording)),
         )
         certificate = replace(certificate, diagnosis=diagnosis(recording, replay, certificate))
-        if recording.as_run is not None:
+        if recording.as_run is not None and certificate.refuted is None:
             certificate = beside(recording, certificate, recording.as_run, room)
         certificate = with_updates(recording, certificate)
         return replace(certificate, seconds=perf_counter() - started)

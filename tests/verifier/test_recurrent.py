@@ -1,185 +1,208 @@
-"""Recurrent layers of PyTorch, as people use them: recorded step by step, and held as they are."""
+"""Recurrent layers as people use them: right ones hold, wrong ones are refuted."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backproof.programs.from_file import certify_trace
 from tests.verifier.lazy import Lazy
 
-torch, nn, F, rnn, bt, checkpoints, models = map(
-    Lazy,
-    (
-        *("torch", "torch.nn", "torch.nn.functional", "torch.nn.utils.rnn", "backproof.torch"),
-        *("torch.utils.checkpoint", "tests.verifier.models"),
+torch = Lazy("torch")
+bt, models = Lazy("backproof.torch"), Lazy("tests.verifier.models")
+recurrent = Lazy("tests.verifier.recurrent")
+
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
+
+KINDS = ("LSTM", "GRU", "RNN")
+
+PROGRAMS: dict[str, Callable[[], Any]] = {}
+"""Name -> makes a model and its loss."""
+
+for kind in KINDS:
+    PROGRAMS |= {
+        f"{kind} with dropout": lambda k=kind: recurrent.dense(k, num_layers=3, dropout=0.3),
+        f"{kind} with dropout, in both directions": lambda k=kind: recurrent.dense(
+            k, num_layers=2, dropout=0.5, bidirectional=True, batch_first=True, bias=False
+        ),
+        f"{kind}, packed": lambda k=kind: recurrent.packed(k),
+        f"{kind}, packed in order": lambda k=kind: recurrent.packed(k, (4, 2, 2)),
+        f"{kind}, packed with dropout, in both directions": lambda k=kind: recurrent.packed(
+            k, num_layers=2, dropout=0.3, bidirectional=True
+        ),
+        f"{kind}, padded": lambda k=kind: recurrent.padded(k),
+    }
+
+PROGRAMS |= {
+    **{f"a long {kind}": lambda k=kind: recurrent.long(k) for kind in KINDS},
+    "a batch norm": lambda: recurrent.normalized(),  # noqa: PLW0108 likewise
+    "a longer padding": lambda: recurrent.padded("GRU", total_length=6, padding_value=0.1),
+    "an infinite padding": lambda: recurrent.padded("LSTM", padding_value=-torch.inf),
+    "all dropped": lambda: recurrent.dense("RNN", num_layers=2, dropout=1.0, nonlinearity="relu"),
+    "projections": lambda: recurrent.dense("LSTM", num_layers=2, proj_size=2, bidirectional=True),
+    "projections of packed sequences": lambda: recurrent.packed(
+        "LSTM", num_layers=2, proj_size=3, dropout=0.3, bias=False
     ),
-)
-
-Case = tuple[Any, Callable[[], Any]]
-"""A module, and its loss."""
-
-DEEP = {"num_layers": 2, "bidirectional": True, "dropout": 0.3}
-
-
-def layer(name: str, *sizes: int, dtype: str = "float32", **options: Any) -> Any:
-    """Return a recurrent layer of nn."""
-    torch.manual_seed(0)
-    return getattr(nn, name)(*sizes, **options).to(getattr(torch, dtype))
-
-
-def squares(found: Any) -> Any:
-    """Return the mean square of a layer's results."""
-    y, states = found
-    states = states if isinstance(states, tuple) else (states,)
-    return sum(one.float().square().mean() for one in (y, *states))
-
-
-def long(name: str) -> Case:
-    """A layer of 64 units over 30 steps, of which only the last state is used."""
-    model = nn.ModuleList([layer(name, 32, 64, batch_first=True), nn.Linear(64, 3)])
-    x, t = torch.randn(4, 30, 32), torch.tensor([0, 1, 2, 0])
-    return model, lambda: F.cross_entropy(model[1](model[0](x)[0][:, -1]), t)
-
-
-def deep(name: str, dtype: str = "float32") -> Case:
-    """Two layers in both directions, with dropout between them."""
-    model = layer(name, 4, 6, dtype=dtype, **DEEP)
-    x = torch.randn(5, 3, 4, dtype=model.weight_hh_l0.dtype)
-    return model, lambda: squares(model(x))
-
-
-def packed(name: str, *lengths: int) -> Case:
-    """Packed sequences of several lengths, with first states, padded again afterwards."""
-    model = layer(name, 4, 6, **DEEP)
-    x, h = torch.randn(6, len(lengths), 4), torch.randn(4, len(lengths), 6)
-
-    def loss() -> Any:
-        one = rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
-        y, states = model(one, (h, h.sin()) if name == "LSTM" else h)
-        return squares((rnn.pad_packed_sequence(y, padding_value=0.5, total_length=7)[0], states))
-
-    return model, loss
-
-
-def projected() -> Case:
-    """An LSTM whose states are projected, without biases."""
-    model = layer("LSTM", 4, 6, proj_size=3, num_layers=2, bias=False)
-    x = torch.randn(5, 2, 4)
-    return model, lambda: squares(model(x))
-
-
-def checkpointed() -> Case:
-    """A layer under a checkpoint, which runs it again in the backward pass."""
-    model = layer("GRU", 4, 6)
-    x = torch.randn(5, 2, 4)
-    return model, lambda: squares(checkpoints.checkpoint(model, x, use_reentrant=False))
-
-
-def truncated() -> Case:
-    """A language model with tied weights, whose state is detached between parts of a text."""
-    model = nn.ModuleList([nn.Embedding(11, 6), layer("LSTM", 6, 6, batch_first=True)])
-    ids = torch.randint(0, 11, (2, 9))
-
-    def loss() -> Any:
-        state, total = None, 0.0
-        for start in (0, 4):
-            y, state = model[1](model[0](ids[:, start : start + 4]), state)
-            state = tuple(one.detach() for one in state)
-            logits = F.linear(y, model[0].weight)
-            total += F.cross_entropy(logits.mT, ids[:, start + 1 : start + 5])
-        return total
-
-    return model, loss
-
-
-def of_sequences() -> Case:
-    """Sequences that are packed and padded by themselves, of which one is used alone."""
-    model = nn.ModuleList([nn.Linear(4, 6), layer("LSTM", 6, 6)])
-    x = [torch.randn(n, 4) for n in (5, 2)]
-
-    def loss() -> Any:
-        each = [model[0](one) for one in x]
-        y, states = model[1](rnn.pack_sequence(each))
-        short = rnn.unpack_sequence(y)[1]
-        return squares((rnn.pad_sequence(each, padding_side="left"), states)) + short.sum()
-
-    return model, loss
-
-
-def normalized() -> Case:
-    """An encoder of text to speech: convolutions, batch norm, whose statistics move, an LSTM."""
-    model = nn.Sequential(nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.Flatten(2), nn.LSTM(5, 6))
-    x = torch.randn(3, 4, 7)
-    return model, lambda: squares(model(x))
-
-
-def cells() -> Case:
-    """Cells in a loop of the program's own."""
-    model = nn.ModuleList([nn.LSTMCell(4, 6), nn.GRUCell(6, 6), nn.RNNCell(6, 3)])
-    x = torch.randn(4, 2, 4)
-
-    def loss() -> Any:
-        state, h = None, None
-        for one in x:
-            state = model[0](one, state)
-            h = model[1](state[0], h)
-        return model[2](h).square().sum()
-
-    return model, loss
-
-
-CASES: dict[str, Callable[[], Case]] = {
-    "a long LSTM": lambda: long("LSTM"),
-    "a long GRU": lambda: long("GRU"),
-    "a long RNN": lambda: long("RNN"),
-    "dropout in an LSTM": lambda: deep("LSTM"),
-    "dropout in a GRU": lambda: deep("GRU", "float64"),
-    "dropout in an RNN, bfloat16": lambda: deep("RNN", "bfloat16"),
-    "a packed LSTM": lambda: packed("LSTM", 3, 6, 1, 3),
-    "a packed GRU": lambda: packed("GRU", 6, 4, 4),
-    "a packed RNN": lambda: packed("RNN", 2, 2),
-    "a projection": projected,
-    "a checkpoint": checkpointed,
-    "a truncated pass": truncated,
-    "sequences": of_sequences,
-    "a batch norm": normalized,
-    "cells": cells,
+    "lists": lambda: recurrent.lists(),  # noqa: PLW0108 imports nothing yet
+    "lists, padded before": lambda: recurrent.lists("left", 0.1),
+    "frozen weights": lambda: recurrent.frozen(),  # noqa: PLW0108 likewise
+    "checkpointed": lambda: recurrent.checkpointed(),  # noqa: PLW0108 likewise
+    "last states alone": lambda: recurrent.of_last(),  # noqa: PLW0108 likewise
+    "cells": lambda: recurrent.cells(),  # noqa: PLW0108 likewise
+    "truncated": lambda: recurrent.truncated(),  # noqa: PLW0108 likewise
+    "language model": lambda: recurrent.language(),  # noqa: PLW0108 likewise
+    "translator": lambda: recurrent.translator(),  # noqa: PLW0108 likewise
 }
 
 
-@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-@pytest.mark.parametrize("name", CASES)
-def test_recurrent_layers_hold(name: str) -> None:
-    """Every gradient of a layer is proven, however many steps it has."""
-    model, loss = CASES[name]()
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed."""
+    pytest.importorskip("torch")
 
+
+def drawn(make: Callable[[], Any], precision: str = "float32") -> Any:
+    """Return a model, and its loss, in a precision."""
+    torch.manual_seed(0)
+    model, loss = make()
+    return model.to(getattr(torch, precision)), loss
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_recurrent_program_holds(name: str, precision: str) -> None:
+    """Every gradient is proven, whatever is between layers and however long sequences are."""
+    model, loss = drawn(PROGRAMS[name], precision)
     certificate = bt.certify(loss, model)
 
     assert certificate.holds, str(certificate)
-    assert certificate.proven == tuple(dict(model.named_parameters()))
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
-def test_the_layer_itself_is_held_to_its_steps(name: str) -> None:
-    """Where the layer's own backward pass is wrong, its gradients are refuted, not its steps'."""
-    model, loss = deep(name)
+@pytest.mark.parametrize(
+    "name",
+    ["LSTM with dropout", "GRU, padded", "projections of packed sequences", "lists"],
+)
+def test_the_second_derivative_of_a_recurrent_program_holds(name: str) -> None:
+    """The tangents of layers, and of sequences that are padded and packed, are certified too."""
+    model, loss = drawn(PROGRAMS[name], "float64")
+    certificate = bt.certify(loss, model, second=True)
 
-    with models.Halving({"LSTM": "lstm", "GRU": "gru", "RNN": "rnn_tanh"}[name]):
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == certificate.proven
+
+
+SHORT: dict[str, Callable[[], Any]] = {
+    "packed LSTM": lambda: recurrent.packed("LSTM", (1, 2)),
+    "projection": lambda: recurrent.packed("LSTM", (1, 1), proj_size=2),
+    "packed GRU": lambda: recurrent.packed("GRU", (1, 2)),
+    "RNN with dropout": lambda: recurrent.dense("RNN", 1, num_layers=2, dropout=0.3),
+    "lists": lambda: recurrent.lists("left", 0.1),
+}
+"""Programs in whose links bfloat16 has digits."""
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_recurrent_program_holds_in_bfloat16(name: str) -> None:
+    """Nothing right is refuted in a low precision, and few steps have digits left."""
+    model, loss = drawn(SHORT[name], "bfloat16")
+    certificate = bt.certify(loss, model)
+
+    assert certificate.holds, str(certificate)
+
+
+def test_the_random_state_is_as_without_the_recorder() -> None:
+    """Masks are drawn step by step as a layer draws them, and nothing else is drawn."""
+    model, loss = drawn(PROGRAMS["LSTM with dropout"])
+    numbers = []
+
+    def seen() -> Any:
+        found = loss() * torch.rand(())
+        numbers.append(found.item())
+        return found
+
+    torch.manual_seed(1)
+    bt.certify(seen, model)
+    seen()
+
+    unrecorded, _, again, afterwards = numbers
+    assert [unrecorded, again] == [afterwards, afterwards]
+
+
+WRONG: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "another mask": (
+        lambda: recurrent.Otherwise("rnn_tanh", recurrent.another_mask),
+        lambda: recurrent.dense("RNN", 1, num_layers=2, dropout=0.5),
+    ),
+    "without a step": (
+        lambda: recurrent.Otherwise("rnn_tanh", recurrent.without_a_step),
+        lambda: recurrent.dense("RNN", 2),
+    ),
+    "without a projection": (
+        lambda: recurrent.Otherwise("lstm", recurrent.without_a_projection),
+        lambda: recurrent.dense("LSTM", 1, proj_size=2),
+    ),
+    "the wrong end": (lambda: recurrent.WrongEnd(), lambda: recurrent.packed("RNN", (2, 1))),  # noqa: PLW0108 imports nothing yet
+    **{
+        f"half of a step of {name}": (
+            lambda name=name: models.Halving(name),
+            lambda kind=kind: recurrent.packed(kind),
+        )
+        for name, kind in (("lstm_cell", "LSTM"), ("gru_cell", "GRU"), ("rnn_tanh_cell", "RNN"))
+    },
+    "half of packed": (
+        lambda: models.Halving("lstm"),
+        lambda: recurrent.packed("LSTM", (1, 2), num_layers=2, dropout=0.3),
+    ),
+    "half of what is packed": (
+        lambda: models.Halving("_pack_padded_sequence"),
+        lambda: recurrent.padded("GRU"),
+    ),
+    "half of what is padded again": (
+        lambda: models.Halving("_pad_packed_sequence"),
+        lambda: recurrent.padded("GRU"),
+    ),
+    "half of what is padded": (
+        lambda: models.Halving("pad_sequence"),
+        lambda: recurrent.lists(),  # noqa: PLW0108 likewise
+    ),
+}
+"""Name -> a mode in which a call is wrong, and a program."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_recurrent_layer_is_refuted(name: str) -> None:
+    """A wrong state or gradient is refuted: of a layer as users run it, or as a link."""
+    fault, make = WRONG[name]
+    model, loss = drawn(make)
+    with fault():
         certificate = bt.certify(loss, model)
+    of_layer = [one for one in certificate.twin if one.verdict == "refuted"]
 
     assert not certificate.holds
-    assert certificate.refuted is None
-    assert {one.of for one in certificate.twin} == {"as users run it"}
-    assert "refuted" in {one.verdict for one in certificate.twin}
+    assert certificate.refuted or of_layer, str(certificate)
+    assert {one.of for one in of_layer} <= {"as users run it"}
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
-def test_a_wrong_step_is_located(name: str) -> None:
-    """Where a step's own backward pass is wrong, what its state receives is refuted."""
-    model, loss = packed(name, 3, 6, 1)
+@pytest.mark.parametrize("name", ["LSTM with dropout", "cells"])
+def test_steps_that_autocast_rounds_are_not_green(name: str) -> None:
+    """A layer that is computed in two precisions is not known, and nothing is refuted."""
+    model, loss = drawn(PROGRAMS[name])
 
-    with models.Halving({"LSTM": "lstm_cell", "GRU": "gru_cell", "RNN": "rnn_tanh_cell"}[name]):
-        certificate = bt.certify(loss, model)
+    def lower() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss()
 
-    assert certificate.refuted is not None, str(certificate)
-    assert "cell" in certificate.refuted.name
+    certificate = bt.certify(lower, model)
+
+    assert "steps that autocast rounds" in str(certificate)
+    assert (certificate.proven, certificate.refuted) == ((), None)
+
+
+@pytest.mark.parametrize("name", ["LSTM with dropout", "projections of packed sequences"])
+def test_a_recurrent_program_from_its_files(name: str, tmp_path: Path) -> None:
+    """A recorded pass is certified without PyTorch's functions."""
+    model, loss = drawn(PROGRAMS[name])
+    bt.record(loss, model, tmp_path / "trace")
+
+    assert certify_trace(tmp_path / "trace").holds

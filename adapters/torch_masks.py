@@ -1,0 +1,64 @@
+"""The masks that a dropout is about to draw."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+Tensor = Any
+
+
+@contextmanager
+def ahead(x: Tensor) -> Iterator[None]:
+    """Draw random numbers that are drawn again afterwards."""
+    with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.no_grad():
+        yield
+
+
+def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
+    """Return what a dropout is about to multiply by: zeros, and 1 / (1 - p).
+
+    It is found by the dropout of ones: those that are not zero were not dropped.
+    """
+    named.pop("inplace", None)
+    p = others[0] if others else named.get("p", 0.5)
+    with ahead(input):
+        return scaled(function(torch.ones_like(input), *others[:2], **named) != 0, p, input)
+
+
+def scaled(kept: Tensor, p: float, like: Tensor) -> Tensor:
+    """Return the mask of a dropout of probability p: zeros, and 1 / (1 - p) for what is kept."""
+    one = torch.ones((), dtype=like.dtype, device=like.device)
+    return kept * (one / (1 - p) if p < 1 else one)
+
+
+def dropped_in_attention(
+    function: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002 PyTorch's
+    **named: Any,
+) -> Tensor:
+    """Return what attention is about to multiply its weights by: zeros, and 1 / (1 - p).
+
+    Between equal places each weight is 1/S, and values that are the rows of the unit matrix return
+    the weights themselves: those that are not zero were not dropped.
+    """
+    if not dropout_p:
+        return None
+    S = key.shape[-2]
+    unit = torch.eye(S, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], S, S)
+    alike = torch.zeros_like(query), torch.zeros_like(key), unit
+    with ahead(query):
+        return scaled(function(*alike, dropout_p=dropout_p, **named) != 0, dropout_p, query)
+
+
+DROPS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
+    "scaled_dot_product_attention": dropped_in_attention,
+}
+"""Name of a function with dropout -> what finds the mask that it is about to draw."""
