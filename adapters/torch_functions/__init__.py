@@ -36,13 +36,13 @@ from backproof.adapters.torch_functions import (
     moving,
     norms,
     order,
+    padding,
     powers,
     products,
     quantiles,
     recurrent,
     reductions,
     sampling,
-    sequences,
     special,
     statistics,
     writing,
@@ -78,7 +78,7 @@ THEMES = (
     *(differences, distances, fourier, images, indexing, interpolation, joining),
     *(lengths, linear_algebra, losses, margins),
     *(memory, moving, norms, order, powers, products, quantiles, recurrent),
-    *(reductions, sampling, sequences, special, statistics, writing),
+    *(reductions, sampling, padding, special, statistics, writing),
 )
 """The files of rows, which register themselves."""
 
