@@ -11,6 +11,7 @@ from backproof.reference.ops import Op
 from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
+from backproof.reference.ops.ctc import ctc, ctc_of_log_softmax
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
 from backproof.reference.ops.factors import cumprod, product
@@ -42,6 +43,8 @@ OWN: Mapping[str, Op] = {
     "cholesky_of_triangle": cholesky_of_triangle,
     "cholesky_of_whole": cholesky_of_whole,
     "cholesky_solve": cholesky_solve,
+    "ctc": ctc,
+    "ctc_of_log_softmax": ctc_of_log_softmax,
     "cumprod": cumprod,
     "det": det,
     "linear": LINEAR,

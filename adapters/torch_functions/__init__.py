@@ -42,6 +42,7 @@ from backproof.adapters.torch_functions import (
     recurrent,
     reductions,
     sampling,
+    sequences,
     special,
     statistics,
     writing,
@@ -77,7 +78,7 @@ THEMES = (
     *(differences, distances, fourier, images, indexing, interpolation, joining),
     *(lengths, linear_algebra, losses, margins),
     *(memory, moving, norms, order, powers, products, quantiles, recurrent),
-    *(reductions, sampling, special, statistics, writing),
+    *(reductions, sampling, sequences, special, statistics, writing),
 )
 """The files of rows, which register themselves."""
 

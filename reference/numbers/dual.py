@@ -28,6 +28,7 @@ from backproof.reference.ops.functions import (
     erf,
     erf_inv,
     lgamma,
+    logaddexp,
     rounding,
     solve,
     stored,
@@ -225,9 +226,18 @@ def _arctan2(a: Dual, b: Dual) -> Dual:
 
 
 def _logaddexp(a: Dual, b: Dual) -> Dual:
-    """Return log(e^a + e^b) = y, whose tangent is a' e^(a - y) + b' e^(b - y)."""
-    y = np.logaddexp(a.value, b.value)
-    from_a, from_b = (_linear(lambda t, x=x: t * np.exp(x.value - y), x.tangent) for x in (a, b))
+    """Return log(e^a + e^b), whose tangent is (a' e^a + b' e^b) / (e^a + e^b).
+
+    The shares of both are 1 / (1 + e) and e / (1 + e), where e = e^-|a - b|, which is at most 1.
+    """
+    y = logaddexp(a.value, b.value)
+    if is_zero(a.tangent) and is_zero(b.tangent):
+        return Dual(y, 0.0)
+    e = np.exp(-np.abs(a.value - b.value))
+    larger, smaller = 1 / (1 + e), e / (1 + e)
+    is_first = a.value > b.value
+    from_a = _linear(lambda t: t * np.where(is_first, larger, smaller), a.tangent)
+    from_b = _linear(lambda t: t * np.where(is_first, smaller, larger), b.tangent)
     return Dual(y, _plus(from_a, from_b))
 
 

@@ -17,6 +17,8 @@ from backproof.reference.numbers.ball import (
     read,
     rounded_by,
     rounded_once,
+    unit,
+    unless_infinite,
     up,
 )
 from backproof.reference.numbers.precision import FLOAT64, Precision, gamma
@@ -182,6 +184,28 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p)), p)
 
 
+def _logaddexp(a: Ball, b: Ball, p: Precision) -> Ball:
+    """Enclose log(e^a + e^b) = max(a, b) + log(1 + e^-d), d = |a - b|.
+
+    1. It grows with both, by no more than both: it lies between its values at both lower ends and
+       at both upper ends, however often it is applied to its own result.
+    2. An error u d of d moves e^-d by e^-d (e^(u d) - 1); e^-d has its own error, and so has the
+       logarithm, which is at most e^-d; the last sum is rounded.
+    """
+    mid = np.asarray(np.logaddexp(a.mid, b.mid))
+    (low_a, high_a), (low_b, high_b) = ends(a), ends(b)
+    low, high = np.logaddexp(low_a, low_b), np.logaddexp(high_a, high_b)
+    rad = np.maximum(high - mid, mid - low)
+    apart, moved = np.abs(a.mid - b.mid), a.rad + b.rad
+    share = np.exp(-np.maximum(apart - moved, 0)) * (1 + gamma(4, FLOAT64.u) * (1 + apart))
+    size = np.abs(mid) + rad
+    for q in (p, FLOAT64, FLOAT64, FLOAT64):  # the precision's; the midpoint's, and both ends'
+        off = (np.expm1(q.u * (apart + moved)) + q.ulps(q.exp_ulp + q.log1p_ulp)) * share
+        rad += np.where(share > 0, off, 0)  # nothing is off where one of both is e^-inf
+    rad += rounded_by(size, unit(p) + 2 * FLOAT64.u, p)
+    return Ball(mid, unless_infinite(mid, up(rad), a, b), p)
+
+
 def _erf_inv_growth(a: Ball, _: Array) -> Array:
     """Return the radius times the slope sqrt(pi) / 2 e^(y^2) at the end that is farther from 0."""
     end = (np.abs(a.mid) + a.rad) * (1 + gamma(4, FLOAT64.u))  # not nearer, once rounded
@@ -271,6 +295,7 @@ UFUNCS.update(
         np.expm1: _expm1,
         np.log: _log,
         np.log1p: _log1p,
+        np.logaddexp: _logaddexp,
         np.arctan: _arctan,
         np.arctan2: _arctan2,
         np.arcsinh: _arcsinh,

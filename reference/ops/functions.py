@@ -63,6 +63,14 @@ def arctan2(a: Array, b: Array) -> Array:
     return np.arctan2(a, b)
 
 
+def logaddexp(a: Array, b: Array) -> Array:
+    """Return log(e^a + e^b) = m + log(e^(a - m) + e^(b - m)), which holds for every m."""
+    if is_object(a) or is_object(b):
+        m = np.maximum(a, b)
+        return m + np.log(np.exp(a - m) + np.exp(b - m))
+    return np.logaddexp(a, b)
+
+
 def erf_inv(x: Array) -> Array:
     """Return the number whose erf is x, in the shape of x."""
     if is_object(x):

@@ -768,6 +768,9 @@ LOSSES: dict[str, Program] = {
         F.hinge_embedding_loss(w, mask() * 2.0 - 1)
         * F.cosine_embedding_loss(w, w.T, mask()[0] * 2.0 - 1, margin=-0.5)
     ),
+    "ctc_loss": lambda w: F.ctc_loss(
+        w.log_softmax(1).view(4, 1, 4), places()[1:, ::3], (4,), (2,), blank=1
+    ),
     "full": lambda w: (
         F.poisson_nll_loss(w, w.detach().exp(), full=True)
         + F.poisson_nll_loss(positive(w), positive(w.T) + 1, log_input=False, full=True)

@@ -34,6 +34,7 @@ from backproof.reference.ops.functions import (
     digamma,
     erf_inv,
     lgamma,
+    logaddexp,
     solve,
     zeta,
 )
@@ -82,6 +83,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "expm1": lambda a, _: np.expm1(-np.abs(a) / 64),
     "log1p": lambda a, _: np.log1p(a / 64),
     "atan2": arctan2,
+    "logaddexp": lambda a, b: logaddexp(a, logaddexp(b / 8, a)),
     "erf_inv": lambda a, _: erf_inv(a / 64),
     "lgamma": lambda a, b: lgamma(np.abs(a) + np.abs(b)),
     "digamma": lambda a, b: digamma(np.abs(a) + np.abs(b)),

@@ -107,6 +107,7 @@ WRONG = {
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
+    "ctc_loss": ("losses", "ctc_loss"),
     "multilabel_margin_loss": ("losses", "margins"),
 }
 """Function -> a program that calls it, of each family."""
