@@ -14,6 +14,7 @@ from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_so
 from backproof.reference.ops.ctc import ctc, ctc_of_log_softmax
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.distances import distances
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
@@ -47,6 +48,7 @@ OWN: Mapping[str, Op] = {
     "ctc_of_log_softmax": ctc_of_log_softmax,
     "cumprod": cumprod,
     "det": det,
+    "distances": distances,
     "linear": LINEAR,
     "log_det": log_det,
     "logcumsumexp": logcumsumexp,

@@ -23,7 +23,7 @@ from backproof.reference.numbers.ball import (
 )
 from backproof.reference.numbers.precision import FLOAT64, Precision, gamma
 from backproof.reference.ops import Array
-from backproof.reference.ops.functions import zeta
+from backproof.reference.ops.functions import root, zeta
 
 
 def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callable[..., Ball]:
@@ -93,6 +93,10 @@ _sqrt = _function(
     np.sqrt,
     "sqrt_ulp",
     lambda a, y: np.where(a.rad <= a.mid, np.fmin(np.sqrt(a.rad), a.rad / y), np.inf),
+)
+# The root of what is not below zero moves as little, but it is known for every ball.
+_root = _function(
+    lambda x: np.sqrt(np.maximum(x, 0)), "sqrt_ulp", lambda a, y: np.fmin(np.sqrt(a.rad), a.rad / y)
 )
 # sin and cos move by no more than their operand does, and by no more than from -1 to 1.
 _sin = _function(np.sin, "sin_ulp", lambda a, _: np.minimum(a.rad, 2))
@@ -310,4 +314,4 @@ UFUNCS.update(
         psi: _digamma,
     }
 )
-FUNCTIONS[zeta] = _zeta
+FUNCTIONS.update({zeta: _zeta, root: lambda x: _root(read(x), x.precision)})

@@ -49,6 +49,13 @@ def stored(x: Array) -> Array:
     return x.stored() if hasattr(x, "stored") else x
 
 
+def root(x: Array) -> Array:
+    """Return sqrt(max(x, 0)), of numbers that are below zero by rounding alone."""
+    if isinstance(x, np.ndarray | np.generic):
+        return np.sqrt(np.maximum(x, 0))
+    return x.__array_function__(root, (type(x),), (x,), {})
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):

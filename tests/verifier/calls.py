@@ -539,6 +539,15 @@ LENGTHS: dict[str, Program] = {
         + torch.dist(w, w.T * 2, 1) / 8
         + F.pairwise_distance(w, w.exp(), 3)
     ),
+    "distances by a product": lambda w: (
+        -(
+            torch.cdist(w, w[:2].exp(), compute_mode="use_mm_for_euclid_dist")
+            * torch.cdist(torch.stack([w, w.T]), w, compute_mode="donot_use_mm_for_euclid_dist")[
+                0, 0, 1
+            ]
+            + torch.cdist(w.repeat(7, 1), w.repeat(7, 1)).mean()
+        )
+    ),
     "angles": lambda w: F.cosine_similarity(w, w.T) * F.cosine_similarity(w, w[:, :1], dim=1),
     "covariances": lambda w: w.cov() + torch.cov(w[0], correction=0) + torch.corrcoef(w.T),
 }

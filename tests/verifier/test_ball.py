@@ -35,6 +35,7 @@ from backproof.reference.ops.functions import (
     erf_inv,
     lgamma,
     logaddexp,
+    root,
     solve,
     zeta,
 )
@@ -83,6 +84,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "expm1": lambda a, _: np.expm1(-np.abs(a) / 64),
     "log1p": lambda a, _: np.log1p(a / 64),
     "atan2": arctan2,
+    "root": lambda a, b: root(a * b),
     "logaddexp": lambda a, b: logaddexp(a, logaddexp(b / 8, a)),
     "erf_inv": lambda a, _: erf_inv(a / 64),
     "lgamma": lambda a, b: lgamma(np.abs(a) + np.abs(b)),

@@ -98,6 +98,7 @@ WRONG = {
     "cholesky_solve": ("linear algebra", "cholesky's equations"),
     "logdet": ("linear algebra", "determinants"),
     "renorm": ("lengths", "renorm"),
+    "cdist": ("lengths", "distances by a product"),
     "cov": ("lengths", "covariances"),
     "hardswish": ("activations", "hard"),
     "scaled_dot_product_attention": ("attention", "dropout"),
