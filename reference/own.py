@@ -8,6 +8,7 @@ import numpy as np
 
 from backproof.reference.composed import Composed
 from backproof.reference.ops import Op
+from backproof.reference.ops.bessel import i0, i0e_, i1, i1e_
 from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
@@ -19,7 +20,7 @@ from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.op import sum_to_shape
-from backproof.reference.ops.special import asinh, zeta_
+from backproof.reference.ops.special import asinh, erfc_, erfcx_, zeta_
 
 
 def turned(op: Op) -> Op:
@@ -49,6 +50,12 @@ OWN: Mapping[str, Op] = {
     "cumprod": cumprod,
     "det": det,
     "distances": distances,
+    "erfc": erfc_,
+    "erfcx": erfcx_,
+    "i0": i0,
+    "i0e": i0e_,
+    "i1": i1,
+    "i1e": i1e_,
     "linear": LINEAR,
     "log_det": log_det,
     "logcumsumexp": logcumsumexp,

@@ -52,7 +52,7 @@ def stored(x: Array) -> Array:
 def root(x: Array) -> Array:
     """Return sqrt(max(x, 0)), of numbers that are below zero by rounding alone."""
     if isinstance(x, np.ndarray | np.generic):
-        return np.sqrt(np.maximum(x, 0))
+        return np.sqrt(np.maximum(x, constant(np.zeros(np.shape(x)), x)))
     return x.__array_function__(root, (type(x),), (x,), {})
 
 
@@ -97,6 +97,34 @@ def digamma(x: Array) -> Array:
     if is_object(x):
         return np.frompyfunc(lambda ball: ball.digamma(), 1, 1)(x)
     return special.psi(x)
+
+
+def erfc(x: Array) -> Array:
+    """Return 1 - erf x, which does not cancel, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erfc(), 1, 1)(x)
+    return special.erfc(x)
+
+
+def erfcx(x: Array) -> Array:
+    """Return e^(x^2) (1 - erf x), in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erfc() * (ball * ball).exp(), 1, 1)(x)
+    return special.erfcx(x)
+
+
+def i0e(x: Array) -> Array:
+    """Return e^-|x| I0(x), I0 a modified Bessel function of the first kind, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), 1, 1)(x)
+    return special.i0e(x)
+
+
+def i1e(x: Array) -> Array:
+    """Return e^-|x| I1(x), where I1 = I0', in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), 1, 1)(x)
+    return special.i1e(x)
 
 
 def zeta(s: int, x: Array) -> Array:

@@ -583,6 +583,11 @@ ACTIVATIONS: dict[str, Program] = {
 }
 
 SPECIAL: dict[str, Program] = {
+    "normal": lambda w: torch.special.log_ndtr(3 * w) * torch.special.erfcx(w),
+    "bessel": lambda w: (
+        torch.i0(2 * w) * torch.special.i0e(4 * w) + torch.special.i1(4 * w) * torch.special.i1e(w)
+    ),
+    "gamma below zero": lambda w: torch.lgamma(2 * w) + 0.1 * torch.digamma(w),
     "asinh": lambda w: torch.asinh(w * 30),
     "near one": lambda w: sum(f(1 - w.tanh() ** 2 / 64) for f in (torch.asin, torch.acos)),
     "beside one": lambda w: torch.atanh(1 - positive(w) / 64) + torch.acosh(1 + positive(w) / 64),

@@ -33,6 +33,10 @@ from backproof.reference.ops.functions import (
     arctan2,
     digamma,
     erf_inv,
+    erfc,
+    erfcx,
+    i0e,
+    i1e,
     lgamma,
     logaddexp,
     root,
@@ -90,6 +94,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "lgamma": lambda a, b: lgamma(np.abs(a) + np.abs(b)),
     "digamma": lambda a, b: digamma(np.abs(a) + np.abs(b)),
     "zeta": lambda a, b: zeta(2, np.abs(a) + np.abs(b)),
+    "erfc": lambda a, _: erfc(a / 16),
+    "erfcx": lambda a, _: erfcx(a / 16),
+    "i0e": lambda a, _: i0e(a),
+    "i1e": lambda a, _: i1e(a),
     "tenth": lambda a, _: a * 0.1 + 0.044715,
     "concatenate": lambda a, b: np.concatenate([a, b], axis=1),
     "pad": lambda a, _: np.pad(a, ((0, 1), (2, 0))),
@@ -119,7 +127,7 @@ ACCUMULATING = (
 So they are held to balls with the precision itself as the accumulator.
 """
 
-SCIPY = ("erf_inv", "lgamma", "digamma", "zeta")
+SCIPY = ("erf_inv", "erfc", "erfcx", "i0e", "i1e", "lgamma", "digamma", "zeta")
 """Operations that SciPy computes in float32 or float64."""
 
 NAME = attrgetter("__name__")

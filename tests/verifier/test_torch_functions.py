@@ -91,6 +91,8 @@ WRONG = {
     "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "xlogy": ("special", "xlogy"),
+    "i0": ("special", "bessel"),
+    "lgamma": ("special", "gamma below zero"),
     "cumprod": ("reductions", "cumprod"),
     "logcumsumexp": ("reductions", "logcumsumexp"),
     "cumulative_trapezoid": ("differences", "steps"),
