@@ -10,6 +10,7 @@ import numpy as np
 
 from backproof.reference.ops.functions import (
     arctan2,
+    constant,
     digamma,
     erf_inv,
     erfc,
@@ -108,7 +109,8 @@ def erfc_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
 def mirrored(x: Array) -> tuple[Array, Array, Array]:
     """Return where x < 0, what is positive of x and 1 - x, and pi x there, elsewhere pi / 2."""
     below = x < 0
-    return below, np.where(below, 1 - x, x), pi * np.where(below, x, 0.5)
+    half = constant(np.full(np.shape(x), 0.5), x)
+    return below, np.where(below, 1 - x, x), pi * np.where(below, x, half)
 
 
 def lgamma_forward(x: Array) -> Array:
