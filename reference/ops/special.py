@@ -114,7 +114,10 @@ def mirrored(x: Array) -> tuple[Array, Array, Array]:
 
 
 def lgamma_forward(x: Array) -> Array:
-    """Return log |Gamma(x)|, x no pole: log(pi / |sin pi x|) - log Gamma(1 - x) (DLMF 5.5.3)."""
+    """Return log |Gamma(x)|, where x is no pole.
+
+    Below zero it is log(pi / |sin(pi x)|) - log Gamma(1 - x) (DLMF 5.5.3).
+    """
     below, z, angle = mirrored(x)
     there = lgamma(z)
     return np.where(below, log(pi) - (np.log(np.abs(np.sin(angle))) + there), there)
@@ -172,7 +175,10 @@ def lgamma_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
 
 
 def digamma_forward(x: Array) -> Array:
-    """Return psi(x), x no pole: below zero it is psi(1 - x) - pi / tan(pi x) (DLMF 5.5.4)."""
+    """Return psi(x), the derivative of log |Gamma|, where x is no pole.
+
+    Below zero it is psi(1 - x) - pi / tan(pi x) (DLMF 5.5.4).
+    """
     below, z, angle = mirrored(x)
     there = digamma(z)
     return np.where(below, there - pi * (np.cos(angle) / np.sin(angle)), there)

@@ -294,7 +294,12 @@ def many(p: Any, x: Any) -> Any:
         lax.pad(a, 0.5, ((0, 0, 1), (-1, 0, 1)))[::2, ::2] ** 2 @ jnp.ones((3, 4)),
         jnp.broadcast_to(jnp.prod(a, axis=0) + jnp.max(a, axis=0) - a.min(), (3, 4)),
         jnp.arcsinh(a) + jnp.arccosh(a * a + 1.1) * jnp.arctanh(jnp.tanh(a)),
-        jnp.arctan2(a, a[:1] + 4) + jnp.arctan(a) + lax.lgamma(lax.exp(a)) + lax.digamma(a * a + 1),
+        jnp.arctan2(a, a[:1] + 4)
+        + jnp.arctan(a)
+        + lax.lgamma(lax.exp(a))
+        + lax.digamma(a * a + 1)
+        + lax.bessel_i0e(a) * lax.bessel_i1e(a)
+        + lax.erfc(a),
         lax.erf_inv(jnp.tanh(a)) + jnp.arcsin(jnp.sin(a) / 2) + jnp.arccos(jnp.cos(a + 2) / 2),
         a.at[jnp.array([2, 0])].mul(a[:2], unique_indices=True) + a.at[1:].min(a[:2]),
         a.at[jnp.array([1, 2, 1, 7])].max(2 * x[:4]),
