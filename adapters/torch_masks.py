@@ -1,4 +1,4 @@
-"""The masks that a dropout is about to draw."""
+"""What functions are about to draw: the masks of dropouts, slopes and samples."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +57,39 @@ def dropped_in_attention(
         return scaled(function(*alike, dropout_p=dropout_p, **named) != 0, dropout_p, query)
 
 
+def kept(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
+    """Return what an alpha dropout is about to keep, as 1, and 0: where ones and zeros differ."""
+    named.pop("inplace", None)
+    both = []
+    for make in (torch.ones_like, torch.zeros_like):
+        with ahead(input):
+            both.append(function(make(input), *others[:2], **named))
+    return (both[0] != both[1]).to(input)
+
+
+def leaking(_: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
+    """Return what a leaky ReLU is about to multiply by: 1, and slopes for what is negative."""
+    side = torch.where(input > 0, 1, -1).to(input)
+    named.pop("inplace", None)
+    with ahead(input):
+        return side * torch.nn.functional.rrelu(side, *others[:3], **named)
+
+
+def sampled(_: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noqa: A002
+    """Return the samples of a fractional pooling, two for each channel: given, or soon drawn."""
+    for given in (*others[1:], *named.values()):
+        if isinstance(given, torch.Tensor):
+            return given
+    channels = input[None].shape[-4:-2]
+    with ahead(input):
+        return torch.rand(*channels, 2, dtype=input.dtype, device=input.device)
+
+
 DROPS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
+    **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), kept),
+    "fractional_max_pool2d": sampled,
+    "rrelu": leaking,
     "scaled_dot_product_attention": dropped_in_attention,
 }
-"""Name of a function with dropout -> what finds the mask that it is about to draw."""
+"""Name of a function that draws -> what finds the numbers that it is about to draw."""

@@ -8,16 +8,19 @@ import numpy as np
 
 from backproof.reference.composed import Composed
 from backproof.reference.ops import Op
+from backproof.reference.ops.bessel import i0, i0e_, i1, i1e_
 from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
 from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
+from backproof.reference.ops.ctc import ctc, ctc_of_log_softmax
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.distances import distances
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.op import sum_to_shape
-from backproof.reference.ops.special import asinh, zeta_
+from backproof.reference.ops.special import asinh, erfc_, erfcx_, zeta_
 
 
 def turned(op: Op) -> Op:
@@ -42,8 +45,17 @@ OWN: Mapping[str, Op] = {
     "cholesky_of_triangle": cholesky_of_triangle,
     "cholesky_of_whole": cholesky_of_whole,
     "cholesky_solve": cholesky_solve,
+    "ctc": ctc,
+    "ctc_of_log_softmax": ctc_of_log_softmax,
     "cumprod": cumprod,
     "det": det,
+    "distances": distances,
+    "erfc": erfc_,
+    "erfcx": erfcx_,
+    "i0": i0,
+    "i0e": i0e_,
+    "i1": i1,
+    "i1e": i1e_,
     "linear": LINEAR,
     "log_det": log_det,
     "logcumsumexp": logcumsumexp,

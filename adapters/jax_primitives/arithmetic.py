@@ -111,9 +111,15 @@ def exp2(_: Seen, x: Operand) -> Call:
 
 @reads("lgamma", "digamma")
 def of_gamma(seen: Seen, x: Operand) -> Call:
-    if (x.read() <= 0).any():
-        raise NotKnown("numbers that are not all positive")
+    if ((x.read() <= 0) & (x.read() == np.floor(x.read()))).any():
+        raise NotKnown("a pole of the gamma function")
     return Call(seen.name, (x,))
+
+
+@reads("bessel_i0e", "bessel_i1e")
+def bessel(seen: Seen, x: Operand) -> Call:
+    name = seen.name.removeprefix("bessel_")
+    return Call(name, (x,), own=OWN[name])
 
 
 @reads("erf_inv")
@@ -146,7 +152,7 @@ def tan(_: Seen, x: Operand) -> Call:
 
 @reads("erfc")
 def erfc(_: Seen, x: Operand) -> Call:
-    return made_of("erfc", (x, number(1, x)), ("erf", (0,)), ("subtract", (1, -1)))
+    return Call("erfc", (x,), own=OWN["erfc"])
 
 
 @reads("sinh", "cosh")

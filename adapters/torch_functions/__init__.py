@@ -14,6 +14,7 @@ import torch
 
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.torch_functions import (
+    alignments,
     arithmetic,
     attention,
     blocks,
@@ -74,7 +75,7 @@ __all__ = [
 ]
 
 THEMES = (
-    *(arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
+    *(alignments, arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
     *(differences, distances, fourier, images, indexing, interpolation, joining),
     *(lengths, linear_algebra, losses, margins),
     *(memory, moving, norms, order, powers, products, quantiles, recurrent),

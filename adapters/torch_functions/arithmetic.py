@@ -1,6 +1,6 @@
 """Arithmetic and elementary functions, entry by entry; activations; dropout; casts."""
 
-from math import log, pi
+from math import log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,7 @@ def sub(_: Seen, input: Any, other: Any, *, alpha: float = 1) -> Call:
 
 @reads("rsub")
 def rsub(seen: Seen, input: Any, other: Any, *, alpha: float = 1) -> Call:
-    if alpha != 1:
-        raise NotKnown(f"alpha={alpha}")
-    return sub(seen, other, input)
+    return sub(seen, other, input, alpha=alpha)
 
 
 @reads("mul", "multiply")
@@ -289,6 +287,67 @@ def dropout(
     if training and train and p:
         return Call("multiply", (input, mask))
     return Call("cast", (input,), own=cast)
+
+
+ALPHA = 1.0507009873554805 * 1.6732632423543772
+"""How far below zero SELU goes: its scale times its alpha."""
+
+
+@reads("alpha_dropout", "feature_alpha_dropout")
+def alpha_dropout(
+    _: Seen,
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    train: bool = True,
+    mask: Tensor,
+) -> Call:
+    """Read it as a x + a ALPHA p of the ones of `mask`, and a ALPHA (p - 1) elsewhere.
+
+    1 / a^2 = (1 - p) (1 + p ALPHA^2). Source: Klambauer et al., Self-Normalizing Neural Networks
+    (NeurIPS 2017), sec. 3.
+    """
+    if not (training and train and p):
+        return Call("cast", (input,), own=cast)
+    if p == 1:
+        return Call("multiply", (input, mask))
+    a = 1 / sqrt((1 - p) * (1 + p * ALPHA**2))
+    return steps(
+        "alpha_dropout",
+        {"x": input, "mask": mask, "one": 1.0, "most": a * ALPHA * p},
+        ("noise", "scale", "mask", {"factor": a}),
+        ("scaled", "multiply", "x noise"),
+        ("lost", "subtract", "mask one"),
+        ("below", "scale", "lost", {"factor": a * ALPHA}),
+        ("shift", "add", "below most"),
+        ("y", "add", "scaled shift"),
+    )
+
+
+@reads("rrelu")
+def rrelu(
+    _: Seen,
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    mask: Tensor,
+) -> Call:
+    """Read it as a product with `mask`: 1, and slopes; at rest, with the mean of all slopes."""
+    if training and input.dtype not in (torch.float32, torch.float64):
+        raise NotKnown("slopes that are rounded once they are used")
+    if training:
+        return Call("multiply", (input, mask))
+    return Call("leaky_relu", (input,), {"negative_slope": (lower + upper) / 2})
+
+
+@reads("normal")
+def normal(*_: Any, **__: Any) -> Call:
+    raise NotKnown("a sample, which PyTorch takes for a constant")
 
 
 # Steps, whose derivative is zero.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.calls import (
@@ -107,29 +108,50 @@ def cumulative_trapezoid(
 def gradient(
     _: Seen, input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order: int = 1
 ) -> list[Call]:
-    """Read each as half of what lies between both neighbours, at an end of one, by their width."""
+    """Read each as half of what lies between both neighbours, by their width.
+
+    At an end it is the rise to the one neighbour, or that of a parabola through three entries.
+    """
     axes = range(input.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
     widths = spacing if isinstance(spacing, list | tuple) else [spacing] * len(axes)
-    if edge_order != 1 or any(isinstance(one, torch.Tensor) for one in widths):
-        raise NotKnown("edge_order, or spacing by coordinates")
+    if any(isinstance(one, torch.Tensor) for one in widths):
+        raise NotKnown("spacing by coordinates")
     pairs = zip(axes, widths, strict=True)
-    return [slope(input, axis, 1 if width is None else width) for axis, width in pairs]
+    return [slope(input, axis, 1 if width is None else width, edge_order) for axis, width in pairs]
 
 
-def slope(x: Tensor, axis: int, width: float) -> Call:
+PARABOLA = (-1.5, 2.0, -0.5)
+"""The slope of a parabola through three entries at the first of them, in parts of each."""
+
+
+def slope(x: Tensor, axis: int, width: float, edge_order: int) -> Call:
     """Return the call of a derivative along an axis, of entries of a width."""
+    over = {"axis": axis, "keepdims": True}
+    parts = np.reshape(PARABOLA, [-1 if i == axis % x.dim() else 1 for i in range(x.dim())])
 
     def part(name: str, of: str, start: int | None, stop: int | None) -> Step:
         return (name, "slice", of, {"index": along(x, axis, slice(start, stop))})
 
-    return steps(
-        "gradient",
-        {"x": x, "width": width},
+    ends = [
         part("left", "x", None, -1),
         part("right", "x", 1, None),
         ("rises", "subtract", "right left"),
         part("first", "rises", 0, 1),
         part("last", "rises", -1, None),
+    ]
+    if edge_order > 1:
+        ends = [
+            part("start", "x", None, 3),
+            ("of-start", "multiply", "start parts"),
+            ("first", "sum", "of-start", over),
+            part("end", "x", -3, None),
+            ("of-end", "multiply", "end back"),
+            ("last", "sum", "of-end", over),
+        ]
+    return steps(
+        "gradient",
+        {"x": x, "width": width, "parts": parts, "back": -np.flip(parts)},
+        *ends,
         part("before", "x", None, -2),
         part("after", "x", 2, None),
         ("apart", "subtract", "after before"),

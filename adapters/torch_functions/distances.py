@@ -6,7 +6,6 @@ import numpy as np
 
 from backproof.adapters.torch_functions.calls import (
     Call,
-    NotKnown,
     Seen,
     Step,
     Tensor,
@@ -14,6 +13,7 @@ from backproof.adapters.torch_functions.calls import (
     steps,
 )
 from backproof.adapters.torch_functions.lengths import EUCLIDEAN, length, order
+from backproof.reference.own import OWN
 
 
 def distance(name: str, a: str, b: str, p: float, *, keepdims: bool = False) -> list[Step]:
@@ -46,8 +46,8 @@ def dist(_: Seen, a: Tensor, b: Tensor, p: float = 2.0) -> Call:
     return steps("dist", {"a": a, "b": b}, ("difference", "subtract", "a b"), *found)
 
 
-NEAR, FAR = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
-"""PyTorch's names for a distance by a matrix product, and by its definition."""
+NEAR, FAR = ("use_mm_for_euclid_dist", 1), ("donot_use_mm_for_euclid_dist", 2)
+"""PyTorch's names and numbers for distances by a matrix product, and by their definition."""
 
 MOST_ROWS = 25
 """Up to so many rows PyTorch takes distances by their definition."""
@@ -55,10 +55,10 @@ MOST_ROWS = 25
 
 @reads("cdist")
 def cdist(_: Seen, a: Tensor, b: Tensor, p: float = 2.0, compute_mode: Any = None) -> Call:
-    """Read it as the length of each difference of a row of a and one of b."""
-    is_far = compute_mode == FAR or p != EUCLIDEAN
-    if not is_far and (max(a.shape[-2], b.shape[-2]) > MOST_ROWS or compute_mode == NEAR):
-        raise NotKnown("lengths by a matrix product, in which they cancel")
+    """Read it as the length of each difference of a row of a and one of b, or by a product."""
+    is_far = compute_mode in FAR or p != EUCLIDEAN
+    if not is_far and (max(a.shape[-2], b.shape[-2]) > MOST_ROWS or compute_mode in NEAR):
+        return Call("distances", (a, b), own=OWN["distances"])
     rows, columns = (..., slice(None), None, slice(None)), (..., None, slice(None), slice(None))
     return lengths("cdist", (a, rows), (b, columns), p)
 

@@ -7,12 +7,14 @@ import torch
 
 from backproof.adapters.torch_functions.calls import (
     Call,
+    NotKnown,
     Seen,
     Tensor,
     alike,
     array,
     made_of,
     reads,
+    steps,
 )
 from backproof.adapters.torch_functions.writing import put
 from backproof.reference.ops.windows import each, sliding
@@ -196,6 +198,47 @@ def adaptive_max_pool(seen: Seen, input: Tensor, output_size: Any, *_: Any, **__
 def cells(seen: Seen) -> dict[str, Any]:
     """Return the option of adaptive pooling: how many cells there are along each axis."""
     return {"output_size": tuple(first(seen.result).shape[-axes_in(seen) :])}
+
+
+@reads("fractional_max_pool2d")
+def fractional_max_pool2d(
+    seen: Seen, input: Tensor, kernel_size: Any, *_: Any, mask: Tensor, **__: Any
+) -> Call:
+    """Read it as the largest entries of windows, which begin where each channel's samples say."""
+    if mask.dtype not in (torch.float32, torch.float64):
+        raise NotKnown(f"places that are computed in {mask.dtype}")
+    sides = zip(input.shape[-2:], first(seen.result).shape[-2:], each(kernel_size, 2), strict=True)
+    of_rows, of_columns = array(mask)[..., ::-1].transpose(2, 0, 1)
+    rows, columns = (
+        starts(u, *side)[..., None] + np.arange(side[-1])
+        for u, side in zip((of_rows, of_columns), sides, strict=True)
+    )
+    n, c = np.ogrid[: rows.shape[0], : rows.shape[1]]
+    places = (
+        *(i[..., None, None, None, None] for i in (n, c)),
+        rows[:, :, :, None, :, None],
+        columns[:, :, None, :, None, :],
+    )
+    index = places if input.dim() == len(places) else tuple(i[0] for i in places[1:])
+    return steps(
+        "fractional_max_pool2d",
+        {"x": input},
+        ("windows", "slice", "x", {"index": index}),
+        ("y", "max", "windows", {"axis": (-2, -1)}),
+    )
+
+
+def starts(u: Any, size: int, count: int, width: int) -> Any:
+    """Return where so many windows of a width begin, for each u from 0 to 1.
+
+    All but the last begin at a (i + u) - a u, both rounded down (Graham, Fractional Max-Pooling,
+    2014, sec. 2).
+    """
+    a = u.dtype.type(size - width) / u.dtype.type(max(count - 1, 1))
+    i = np.arange(count, dtype=u.dtype)
+    found = ((i + u[..., None]) * a).astype(int) - (u[..., None] * a).astype(int)
+    found[..., -1] = size - width
+    return found
 
 
 @reads("max_unpool2d", "max_unpool3d")

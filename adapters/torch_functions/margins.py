@@ -74,10 +74,10 @@ def multi_margin_loss(
 ) -> Call:
     """Read it as the mean over all classes c but the target of w max(0, margin - y[t] + y[c])^p."""
     name = mean_of(reduction, size_average, reduce)
-    classes = array(target)
+    classes = array(target).reshape(-1)
     of_target = (np.arange(len(classes))[:, None], classes[:, None])
     others = np.arange(y.shape[1]) != classes[:, None]
-    w = np.ones(1, np.float32) if weight is None else weight.detach()[target][:, None]
+    w = np.ones(1, np.float32) if weight is None else weight.detach()[target.reshape(-1)][:, None]
     return steps(
         "multi_margin_loss",
         {"y": y, "margin": margin, "w": w, "zero": 0.0},

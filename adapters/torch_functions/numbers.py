@@ -58,13 +58,16 @@ def in_shapes(call: Call, views: Mapping[int, tuple[Tensor, Tensor]], result: Te
 
 
 def as_batches(reader: Reader) -> Reader:
-    """Return a reader of losses of one example, too, from one of batches (N, C)."""
+    """Return a reader of losses of one example, too, from one of batches (N, C).
+
+    A number is an example of one class, whose target is a number as well.
+    """
 
     @wraps(reader)
     def read(seen: Seen, y: Tensor, target: Tensor, *rest: Any, **named: Any) -> Call:
         if y.dim() > 1:
             return reader(seen, y, target, *rest, **named)
-        one = y[None], target[None]
+        one = y.view(1, -1), target[None] if y.dim() else target.view(1, 1)
         views = {id(view): (view, t) for view, t in zip(one, (y, target), strict=True)}
         return in_shapes(reader(seen, *one, *rest, **named), views, seen.result)
 

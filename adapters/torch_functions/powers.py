@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.adapters.torch_functions.arithmetic import constant_of
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
@@ -23,7 +24,7 @@ from backproof.reference.own import OWN
 def matrix_power(_: Seen, A: Tensor, n: int) -> Call:
     """Read it as products by squaring; a negative power is that of the inverse."""
     if n == 0:
-        raise NotKnown("n=0")
+        return constant_of(np.broadcast_to(np.eye(A.shape[-1], dtype=np.float32), A.shape), A)
     if n == 1:
         return Call("cast", (A,), own=cast)
     one = np.broadcast_to(np.eye(A.shape[-1], dtype=np.float32), A.shape)

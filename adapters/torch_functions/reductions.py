@@ -9,9 +9,11 @@ from backproof.adapters.torch_functions.calls import (
     NotKnown,
     Seen,
     Tensor,
+    array,
     axes_of,
     made_of,
     reads,
+    steps,
 )
 from backproof.adapters.torch_functions.numbers import as_vectors
 from backproof.reference.ops import Op
@@ -159,3 +161,35 @@ def var_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[C
 def std_mean(seen: Seen, input: Tensor, *arguments: Any, **named: Any) -> list[Call]:
     _, mean = var_mean(seen, input, *arguments, **named)
     return [std(seen, input, *arguments, **named), mean]
+
+
+@reads("segment_reduce")
+def segment_reduce(
+    seen: Seen,
+    data: Tensor,
+    reduce: str,
+    *,
+    lengths: Any = None,
+    offsets: Any = None,
+    axis: int = 0,
+    initial: Any = None,
+    **__: Any,
+) -> Call:
+    """Read it as the sums of rows that belong together, which `lengths` or `offsets` tell."""
+    counts = lengths if offsets is None else offsets.diff()
+    if reduce not in ("sum", "mean") or initial is not None or counts.dim() != 1 or axis:
+        raise NotKnown(f"reduce={reduce!r}, initial={initial!r} or several rows of segments")
+    if reduce == "mean" and (counts == 0).any():
+        raise NotKnown("the mean of nothing")
+    shape = (-1, *(1 for _ in data.shape[1:]))
+    segments = np.repeat(np.arange(len(counts)), array(counts))
+    return steps(
+        "segment_reduce",
+        {
+            "x": data,
+            "zeros": np.zeros(seen.result.shape, np.float32),
+            "counts": array(counts).reshape(shape).astype(np.float32),
+        },
+        ("sums", "add_at", "zeros x", {"index": (segments,)}),
+        *([("means", "divide", "sums counts")] if reduce == "mean" else []),
+    )

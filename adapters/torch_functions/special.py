@@ -16,8 +16,9 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     number,
     reads,
+    steps,
 )
-from backproof.reference.own import BY_DIFFERENCE, BY_SQUARE, OWN, with_forms
+from backproof.reference.own import BY_DENSITY, BY_DIFFERENCE, BY_SQUARE, OWN, with_forms
 
 
 def by_square(call: Call) -> Call:
@@ -179,7 +180,7 @@ def hypot(_: Seen, input: Tensor, other: Tensor) -> Call:
 
 @reads("erfc", "special_erfc")
 def erfc(_: Seen, input: Tensor) -> Call:
-    return made_of("erfc", (input, number(1)), ("erf", (0,)), ("subtract", (1, -1)))
+    return Call("erfc", (input,), own=OWN["erfc"])
 
 
 @reads("special_ndtr")
@@ -189,21 +190,74 @@ def ndtr(_: Seen, input: Tensor) -> Call:
     return made_of("ndtr", (input, number(1)), *steps, ("scale", (-1,), {"factor": 0.5}))
 
 
-def of_positive(op: str, input: Tensor) -> Call:
-    """Return a function of the gamma function. Raises NotKnown where it has poles, and below."""
-    if (input <= 0).any():
-        raise NotKnown("numbers that are not all positive")
-    return Call(op, (input,))
+@reads("special_erfcx")
+def erfcx(_: Seen, input: Tensor) -> Call:
+    return Call("erfcx", (input,), own=OWN["erfcx"])
+
+
+@reads("special_log_ndtr")
+def log_ndtr(_: Seen, input: Tensor) -> Call:
+    """Read it by erfcx t, t = |x| / sqrt 2 below -1: as log(erfcx t / 2) - t^2 there.
+
+    Elsewhere, t = x / sqrt 2, it is log(1 - e^(-t^2) erfcx t / 2).
+    """
+    is_left = {"condition": array(input < -1)}
+    call = steps(
+        "log_ndtr",
+        {"x": input},
+        ("t", "scale", "x", {"factor": sqrt(0.5)}),
+        ("-t", "negative", "t"),
+        ("from", "where", "-t t", is_left),
+        ("erfcx", "erfcx", "from", {}, OWN["erfcx"]),
+        ("half", "scale", "erfcx", {"factor": 0.5}),
+        ("square", "multiply", "t t"),
+        ("log", "log", "half"),
+        ("left", "subtract", "log square"),
+        ("-square", "negative", "square"),
+        ("power", "exp", "-square"),
+        ("beyond", "multiply", "power half"),
+        ("-beyond", "negative", "beyond"),
+        ("right", "log1p", "-beyond"),
+        ("y", "where", "left right", is_left),
+    )
+    return replace(call, own=with_forms(call.own, BY_DENSITY))
+
+
+@reads("i0", "special_i0")
+def i0(_: Seen, input: Tensor) -> Call:
+    return Call("i0", (input,), own=OWN["i0"])
+
+
+@reads("special_i1")
+def i1(_: Seen, input: Tensor) -> Call:
+    return Call("i1", (input,), own=OWN["i1"])
+
+
+@reads("special_i0e")
+def i0e(_: Seen, input: Tensor) -> Call:
+    return Call("i0e", (input,), own=OWN["i0e"])
+
+
+@reads("special_i1e")
+def i1e(_: Seen, input: Tensor) -> Call:
+    return Call("i1e", (input,), own=OWN["i1e"])
+
+
+def of_gamma(op: str, x: Tensor) -> Call:
+    """Return a function of the gamma function. Raises NotKnown at its poles: 0, -1, -2, ..."""
+    if ((x <= 0) & (x == x.floor())).any():
+        raise NotKnown("a pole of the gamma function")
+    return Call(op, (x,))
 
 
 @reads("lgamma", "special_gammaln")
 def lgamma(_: Seen, input: Tensor) -> Call:
-    return of_positive("lgamma", input)
+    return of_gamma("lgamma", input)
 
 
 @reads("digamma", "special_digamma", "special_psi")
 def digamma(_: Seen, input: Tensor) -> Call:
-    return of_positive("digamma", input)
+    return of_gamma("digamma", input)
 
 
 @reads("polygamma", "special_polygamma")

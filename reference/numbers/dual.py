@@ -27,7 +27,13 @@ from backproof.reference.ops.functions import (
     digamma,
     erf,
     erf_inv,
+    erfc,
+    erfcx,
+    i0e,
+    i1e,
     lgamma,
+    logaddexp,
+    root,
     rounding,
     solve,
     stored,
@@ -225,9 +231,18 @@ def _arctan2(a: Dual, b: Dual) -> Dual:
 
 
 def _logaddexp(a: Dual, b: Dual) -> Dual:
-    """Return log(e^a + e^b) = y, whose tangent is a' e^(a - y) + b' e^(b - y)."""
-    y = np.logaddexp(a.value, b.value)
-    from_a, from_b = (_linear(lambda t, x=x: t * np.exp(x.value - y), x.tangent) for x in (a, b))
+    """Return log(e^a + e^b), whose tangent is (a' e^a + b' e^b) / (e^a + e^b).
+
+    The shares of both are 1 / (1 + e) and e / (1 + e), where e = e^-|a - b|, which is at most 1.
+    """
+    y = logaddexp(a.value, b.value)
+    if is_zero(a.tangent) and is_zero(b.tangent):
+        return Dual(y, 0.0)
+    e = np.exp(-np.abs(a.value - b.value))
+    larger, smaller = 1 / (1 + e), e / (1 + e)
+    is_first = a.value > b.value
+    from_a = _linear(lambda t: t * np.where(is_first, larger, smaller), a.tangent)
+    from_b = _linear(lambda t: t * np.where(is_first, smaller, larger), b.tangent)
     return Dual(y, _plus(from_a, from_b))
 
 
@@ -290,6 +305,10 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     np.tanh: _function(np.tanh, lambda _, y: (1 - y) * (1 + y)),
     special.erf: _function(erf, lambda x, _: ERF_SLOPE * np.exp(-(x * x))),
     special.erfinv: _function(erf_inv, lambda _, y: np.exp(y * y) / ERF_SLOPE),
+    special.erfc: _function(erfc, lambda x, _: -ERF_SLOPE * np.exp(-(x * x))),
+    special.erfcx: _function(erfcx, lambda x, y: 2 * x * y - ERF_SLOPE),
+    special.i0e: _function(i0e, lambda x, y: i1e(x) - np.where(x > 0, y, -y)),
+    special.i1e: _function(i1e, lambda x, y: i0e(x) - np.where(x > 0, y, -y) - y / x),
     special.gammaln: _function(lgamma, lambda x, _: digamma(x)),
     special.psi: _function(digamma, lambda x, _: zeta(2, x)),
     np.arctan2: _arctan2,
@@ -377,6 +396,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.slogdet: _log_det,
     np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
     zeta: _zeta,
+    root: _function(root, lambda _, y: np.where(y > 0, 0.5 / np.where(y > 0, y, 1), 0)),
     np.concatenate: _concatenate,
     np.max: _max,
     np.where: _where,

@@ -71,6 +71,7 @@ class Precision:
     tanh_ulp: float = 5
     atan2_ulp: float = 6
     erf_ulp: float = 16
+    erfc_ulp: float = 16
     erf_inv_ulp: float = 5
     tgamma_ulp: float = 16
     sin_ulp: float = 4

@@ -15,7 +15,7 @@ from scipy.linalg import lu
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
-from backproof.reference.ops.functions import zeta
+from backproof.reference.ops.functions import root, zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
@@ -174,6 +174,10 @@ FUNCTIONS = (
     np.tanh,
     special.erf,
     special.erfinv,
+    special.erfc,
+    special.erfcx,
+    special.i0e,
+    special.i1e,
     special.gammaln,
     special.psi,
     np.arctan2,
@@ -198,6 +202,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.slogdet: _log_det,
     np.linalg.solve: _function(np.linalg.solve),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
+    root: _function(root),
     np.concatenate: _concatenate,
     np.sum: _linear(np.sum),
     np.cumsum: _linear(np.cumsum),

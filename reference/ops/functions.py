@@ -49,6 +49,13 @@ def stored(x: Array) -> Array:
     return x.stored() if hasattr(x, "stored") else x
 
 
+def root(x: Array) -> Array:
+    """Return sqrt(max(x, 0)), of numbers that are below zero by rounding alone."""
+    if isinstance(x, np.ndarray | np.generic):
+        return np.sqrt(np.maximum(x, constant(np.zeros(np.shape(x)), x)))
+    return x.__array_function__(root, (type(x),), (x,), {})
+
+
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
     if is_object(x):
@@ -61,6 +68,14 @@ def arctan2(a: Array, b: Array) -> Array:
     if is_object(a) or is_object(b):
         return np.frompyfunc(lambda one, other: type(one).atan2(one, other), 2, 1)(a, b)
     return np.arctan2(a, b)
+
+
+def logaddexp(a: Array, b: Array) -> Array:
+    """Return log(e^a + e^b) = m + log(e^(a - m) + e^(b - m)), which holds for every m."""
+    if is_object(a) or is_object(b):
+        m = np.maximum(a, b)
+        return m + np.log(np.exp(a - m) + np.exp(b - m))
+    return np.logaddexp(a, b)
 
 
 def erf_inv(x: Array) -> Array:
@@ -82,6 +97,34 @@ def digamma(x: Array) -> Array:
     if is_object(x):
         return np.frompyfunc(lambda ball: ball.digamma(), 1, 1)(x)
     return special.psi(x)
+
+
+def erfc(x: Array) -> Array:
+    """Return 1 - erf x, which does not cancel, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erfc(), 1, 1)(x)
+    return special.erfc(x)
+
+
+def erfcx(x: Array) -> Array:
+    """Return e^(x^2) (1 - erf x), in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.erfc() * (ball * ball).exp(), 1, 1)(x)
+    return special.erfcx(x)
+
+
+def i0e(x: Array) -> Array:
+    """Return e^-|x| I0(x), I0 a modified Bessel function of the first kind, in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), 1, 1)(x)
+    return special.i0e(x)
+
+
+def i1e(x: Array) -> Array:
+    """Return e^-|x| I1(x), where I1 = I0', in the shape of x."""
+    if is_object(x):
+        return np.frompyfunc(lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), 1, 1)(x)
+    return special.i1e(x)
 
 
 def zeta(s: int, x: Array) -> Array:

@@ -4,17 +4,21 @@ x, y = f(x) and dy have one shape; dx = dy f'(x). The sources are sections of NI
 of Mathematical Functions (DLMF).
 """
 
-from math import pi, sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 
 from backproof.reference.ops.functions import (
     arctan2,
+    constant,
     digamma,
     erf_inv,
+    erfc,
+    erfcx,
     lgamma,
     rounding,
     stop,
+    stored,
     zeta,
 )
 from backproof.reference.ops.op import Array, Op, sum_to_shape
@@ -82,9 +86,41 @@ def erf_inv_forward_rounded(x: Array) -> Array:
     return erf_inv(x + rounding(x))
 
 
+def erfcx_forward(x: Array) -> Array:
+    """Return e^(x^2) (1 - erf x)."""
+    return erfcx(x)
+
+
+def erfcx_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx = dy (2 x y - 2 / sqrt(pi)) (DLMF 7.2.1)."""
+    return (dy * (2 * (x * erfcx(x)) - 2 / sqrt(pi)),)
+
+
+def erfc_forward(x: Array) -> Array:
+    """Return 1 - erf x."""
+    return erfc(x)
+
+
+def erfc_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
+    """Return dx = -dy 2 / sqrt(pi) e^(-x^2) (DLMF 7.2.1)."""
+    return (-(dy * (2 / sqrt(pi) * np.exp(-(x * x)))),)
+
+
+def mirrored(x: Array) -> tuple[Array, Array, Array]:
+    """Return where x < 0, what is positive of x and 1 - x, and pi x there, elsewhere pi / 2."""
+    below = x < 0
+    half = constant(np.full(np.shape(x), 0.5), x)
+    return below, np.where(below, 1 - x, x), pi * np.where(below, x, half)
+
+
 def lgamma_forward(x: Array) -> Array:
-    """Return log Gamma(x) of x > 0."""
-    return lgamma(x)
+    """Return log |Gamma(x)|, where x is no pole.
+
+    Below zero it is log(pi / |sin(pi x)|) - log Gamma(1 - x) (DLMF 5.5.3).
+    """
+    below, z, angle = mirrored(x)
+    there = lgamma(z)
+    return np.where(below, log(pi) - (np.log(np.abs(np.sin(angle))) + there), there)
 
 
 LANCZOS = (
@@ -114,16 +150,18 @@ def lanczos(x: Array) -> tuple[Array, Array, Array]:
 
 def lgamma_forward_in_terms(x: Array) -> Array:
     """Return log Gamma(x), off by the rounding of (x - 1/2) log t, t and log A."""
-    t, size, _ = lanczos(stop(x))
-    terms = np.abs(stop(x) - 0.5) * np.log(t) + t + size
-    return lgamma(x) + rounding(ROUNDINGS * terms)
+    _, z, _ = mirrored(stop(x))
+    t, size, _ = lanczos(z)
+    terms = np.abs(z - 0.5) * np.log(t) + t + size
+    return lgamma_forward(x) + rounding(ROUNDINGS * terms)
 
 
 def digamma_in_terms(x: Array) -> Array:
     """Return psi(x), off by the rounding of log t, g / t and A' / A, whose terms cancel both."""
-    t, size, slope = lanczos(stop(x))
+    _, z, _ = mirrored(stop(x))
+    t, size, slope = lanczos(z)
     terms = np.log(t) + 7 / t + slope + size * slope
-    return digamma(x) + rounding(ROUNDINGS * terms)
+    return digamma_forward(x) + rounding(ROUNDINGS * terms)
 
 
 def lgamma_backward_in_terms(dy: Array, y: Array, x: Array) -> tuple[Array]:
@@ -133,21 +171,34 @@ def lgamma_backward_in_terms(dy: Array, y: Array, x: Array) -> tuple[Array]:
 
 def lgamma_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
     """Return dx = dy psi(x), psi = Gamma' / Gamma (DLMF 5.2.2)."""
-    return (dy * digamma(x),)
+    return (dy * stored(digamma_forward(x)),)
 
 
 def digamma_forward(x: Array) -> Array:
-    """Return psi(x), the derivative of log Gamma, of x > 0."""
-    return digamma(x)
+    """Return psi(x), the derivative of log |Gamma|, where x is no pole.
+
+    Below zero it is psi(1 - x) - pi / tan(pi x) (DLMF 5.5.4).
+    """
+    below, z, angle = mirrored(x)
+    there = digamma(z)
+    return np.where(below, there - pi * (np.cos(angle) / np.sin(angle)), there)
 
 
 def digamma_backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-    """Return dx = dy psi'(x), where psi'(x) = sum of 1 / (x + k)^2 over k >= 0 (DLMF 5.15.1)."""
-    return (dy * zeta(2, x),)
+    """Return dx = dy psi'(x).
+
+    1. psi'(x) = zeta(2, x), the sum of 1 / (x + k)^2 over k >= 0, x > 0 (DLMF 5.15.1).
+    2. Below zero it is (pi / sin(pi x))^2 - psi'(1 - x) (DLMF 5.15.6).
+    """
+    below, z, angle = mirrored(x)
+    there, root = zeta(2, z), pi / np.sin(angle)
+    return (dy * stored(np.where(below, root * root - there, there)),)
 
 
 atan2 = Op(atan2_forward, atan2_backward)
 asinh = Op(asinh_forward, asinh_backward)
+erfc_ = Op(erfc_forward, erfc_backward)
+erfcx_ = Op(erfcx_forward, erfcx_backward)
 zeta_ = Op(zeta_forward, zeta_backward)
 erf_inv_ = Op(
     erf_inv_forward,

@@ -141,7 +141,7 @@ def weight_norm(w: Any) -> Any:
 
 ARITHMETIC: dict[str, Program] = {
     "add": lambda w: torch.add(w, w.T, alpha=0.3) + w.add(1) + (2 + w),
-    "sub": lambda w: (1 - w) * (w - w.T) * w.sub(0.1, alpha=2) + torch.rsub(w, 3.0),
+    "sub": lambda w: (1 - w) * (w - w.T) * w.sub(0.1, alpha=2) + torch.rsub(w, w.T, alpha=3),
     "mul": lambda w: w.mul(w.T) * torch.mul(w, 0.7) * (0.3 * w),
     "div": lambda w: w / positive(w) + (1.5 / positive(w)) + w.div(3) + torch.true_divide(w, 7),
     "pow": lambda w: w**2 + w.pow(3) + torch.pow(positive(w), 0.3) + w.square() + positive(w) ** -1,
@@ -398,6 +398,7 @@ BLOCKS: dict[str, Program] = {
 }
 
 DIFFERENCES: dict[str, Program] = {
+    "parabolas at the ends": lambda w: sum(torch.gradient(w, spacing=0.5, edge_order=2)),
     "diff": lambda w: w.diff() * torch.diff(w, 2, 0, append=w[:1])[:1, :3] + w.diff(n=0)[:, 1:],
     "equal steps": lambda w: (
         torch.trapezoid(w) * torch.trapz(w, dx=0.3, dim=0)
@@ -414,6 +415,10 @@ DIFFERENCES: dict[str, Program] = {
 }
 
 REDUCTIONS: dict[str, Program] = {
+    "segments": lambda w: (
+        torch.segment_reduce(w, "mean", lengths=torch.tensor([1, 3]))
+        * torch.segment_reduce(w, "sum", offsets=torch.tensor([0, 3, 4]))
+    ),
     "sum": lambda w: w.sum(0) * torch.sum(w, dim=(0, 1)) + w.sum(-1, keepdim=True) + w.sum(axis=1),
     "mean": lambda w: w.mean() * w.mean(0) * torch.mean(w, dim=1, keepdim=True) * w.mean((0, 1)),
     "wider": lambda w: w.bfloat16().sum(0, dtype=torch.float32) * w.mean(0, dtype=torch.float32),
@@ -486,7 +491,7 @@ LINEAR_ALGEBRA: dict[str, Program] = {
     "diagonal": lambda w: torch.linalg.diagonal(w.view(2, 2, 4), offset=1),
     "powers": lambda w: (
         torch.matrix_power(w, 2)
-        + torch.linalg.matrix_power(w / 2, 3) * w.matrix_power(1)
+        + torch.linalg.matrix_power(w / 2, 3) * w.matrix_power(1) * w.matrix_power(0)
         + torch.linalg.matrix_power(w / 2, 7)
         + torch.linalg.matrix_power(regular(w), -2)
     ),
@@ -559,7 +564,20 @@ LENGTHS: dict[str, Program] = {
         + torch.dist(w, w.T * 2, 1) / 8
         + F.pairwise_distance(w, w.exp(), 3)
     ),
+    "distances by a product": lambda w: (
+        -(
+            torch.cdist(w, w[:2].exp(), compute_mode="use_mm_for_euclid_dist")
+            * torch.cdist(torch.stack([w, w.T]), w, compute_mode="donot_use_mm_for_euclid_dist")[
+                0, 0, 1
+            ]
+            + torch.cdist(w.repeat(7, 1), w.repeat(7, 1)).mean()
+        )
+    ),
     "angles": lambda w: F.cosine_similarity(w, w.T) * F.cosine_similarity(w, w[:, :1], dim=1),
+    "covariances of weights": lambda w: (
+        torch.cov(w, aweights=w[0].abs(), fweights=torch.tensor([1, 2, 1, 3]))
+        + torch.cov(w, fweights=torch.tensor([2, 1, 1, 3]), correction=0)
+    ),
     "covariances": lambda w: w.cov() + torch.cov(w[0], correction=0) + torch.corrcoef(w.T),
 }
 
@@ -572,6 +590,11 @@ HYPERBOLIC: dict[str, Program] = {
 }
 
 ACTIVATIONS: dict[str, Program] = {
+    "drawn": lambda w: (
+        F.rrelu(w, 0.1, 0.9, training=True) * F.rrelu(w)
+        + F.alpha_dropout(w, 0.3, training=True)
+        * F.feature_alpha_dropout(w.reshape(2, 2, 4), 0.5, training=True).reshape(4, 4)
+    ),
     "rectifiers": lambda w: (
         F.relu(w) + F.leaky_relu(w, 0.2) + F.elu(w, 2.0) + F.selu(w) + F.celu(w, 2)
     ),
@@ -594,6 +617,11 @@ ACTIVATIONS: dict[str, Program] = {
 }
 
 SPECIAL: dict[str, Program] = {
+    "normal": lambda w: torch.special.log_ndtr(3 * w) * torch.special.erfcx(w),
+    "bessel": lambda w: (
+        torch.i0(2 * w) * torch.special.i0e(4 * w) + torch.special.i1(4 * w) * torch.special.i1e(w)
+    ),
+    "gamma below zero": lambda w: torch.lgamma(2 * w) + 0.1 * torch.digamma(w),
     "asinh": lambda w: torch.asinh(w * 30),
     "near one": lambda w: sum(f(1 - w.tanh() ** 2 / 64) for f in (torch.asin, torch.acos)),
     "beside one": lambda w: torch.atanh(1 - positive(w) / 64) + torch.acosh(1 + positive(w) / 64),
@@ -635,6 +663,9 @@ def grid(w: Any) -> Any:
 
 
 IMAGES: dict[str, Program] = {
+    "fractional_max_pool2d": lambda w: F.fractional_max_pool2d(
+        torch.stack([w, w.T])[None], 2, output_size=(2, 3)
+    ),
     "conv1d": lambda w: F.conv1d(w[None], w.reshape(4, 2, 2), w[0], padding=1, groups=2),
     "conv2d": lambda w: F.conv2d(image(w), image(w, 4, 1, 2, 2), stride=(1, 2), padding=(1, 0)),
     "conv2d same": lambda w: (
@@ -780,6 +811,11 @@ LOSSES: dict[str, Program] = {
         F.cross_entropy(w[0], even()[1]) * F.nll_loss(w[1], even()[1], reduction="none")
         + F.cross_entropy(w[2], w[3].detach().softmax(0))
     ),
+    "one class": lambda w: (
+        F.multi_margin_loss(w[0, 0], torch.tensor(0))
+        + F.multilabel_margin_loss(w[0, 0], torch.tensor(0))
+        + F.multilabel_margin_loss(w[1], torch.tensor([3, 1, -1, 0]))
+    ),
     "margins": lambda w: (
         F.multi_margin_loss(w, places()[0], p=2) * F.multi_margin_loss(w[0], even()[1], margin=0.5)
         + F.multilabel_margin_loss(w, torch.tensor([[2, 0, -1, 1]] * 4))
@@ -788,6 +824,9 @@ LOSSES: dict[str, Program] = {
     "labels": lambda w: (
         F.hinge_embedding_loss(w, mask() * 2.0 - 1)
         * F.cosine_embedding_loss(w, w.T, mask()[0] * 2.0 - 1, margin=-0.5)
+    ),
+    "ctc_loss": lambda w: F.ctc_loss(
+        w.log_softmax(1).view(4, 1, 4), places()[1:, ::3], (4,), (2,), blank=1
     ),
     "full": lambda w: (
         F.poisson_nll_loss(w, w.detach().exp(), full=True)

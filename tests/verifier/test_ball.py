@@ -33,7 +33,13 @@ from backproof.reference.ops.functions import (
     arctan2,
     digamma,
     erf_inv,
+    erfc,
+    erfcx,
+    i0e,
+    i1e,
     lgamma,
+    logaddexp,
+    root,
     solve,
     zeta,
 )
@@ -82,10 +88,16 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "expm1": lambda a, _: np.expm1(-np.abs(a) / 64),
     "log1p": lambda a, _: np.log1p(a / 64),
     "atan2": arctan2,
+    "root": lambda a, b: root(a * b),
+    "logaddexp": lambda a, b: logaddexp(a, logaddexp(b / 8, a)),
     "erf_inv": lambda a, _: erf_inv(a / 64),
     "lgamma": lambda a, b: lgamma(np.abs(a) + np.abs(b)),
     "digamma": lambda a, b: digamma(np.abs(a) + np.abs(b)),
     "zeta": lambda a, b: zeta(2, np.abs(a) + np.abs(b)),
+    "erfc": lambda a, _: erfc(a / 16),
+    "erfcx": lambda a, _: erfcx(a / 16),
+    "i0e": lambda a, _: i0e(a),
+    "i1e": lambda a, _: i1e(a),
     "tenth": lambda a, _: a * 0.1 + 0.044715,
     "concatenate": lambda a, b: np.concatenate([a, b], axis=1),
     "pad": lambda a, _: np.pad(a, ((0, 1), (2, 0))),
@@ -115,7 +127,7 @@ ACCUMULATING = (
 So they are held to balls with the precision itself as the accumulator.
 """
 
-SCIPY = ("erf_inv", "lgamma", "digamma", "zeta")
+SCIPY = ("erf_inv", "erfc", "erfcx", "i0e", "i1e", "lgamma", "digamma", "zeta")
 """Operations that SciPy computes in float32 or float64."""
 
 NAME = attrgetter("__name__")

@@ -91,6 +91,8 @@ WRONG = {
     "logaddexp": ("hyperbolic", "logaddexp"),
     "std": ("reductions", "std"),
     "xlogy": ("special", "xlogy"),
+    "i0": ("special", "bessel"),
+    "lgamma": ("special", "gamma below zero"),
     "cumprod": ("reductions", "cumprod"),
     "logcumsumexp": ("reductions", "logcumsumexp"),
     "cumulative_trapezoid": ("differences", "steps"),
@@ -98,8 +100,13 @@ WRONG = {
     "cholesky_solve": ("linear algebra", "cholesky's equations"),
     "logdet": ("linear algebra", "determinants"),
     "renorm": ("lengths", "renorm"),
+    "cdist": ("lengths", "distances by a product"),
     "cov": ("lengths", "covariances"),
     "hardswish": ("activations", "hard"),
+    "rrelu": ("activations", "drawn"),
+    "feature_alpha_dropout": ("activations", "drawn"),
+    "gradient": ("differences", "parabolas at the ends"),
+    "segment_reduce": ("reductions", "segments"),
     "scaled_dot_product_attention": ("attention", "dropout"),
     "conv1d": ("images", "conv1d"),
     "interpolate": ("images", "linear in thirds"),
@@ -107,6 +114,7 @@ WRONG = {
     "group_norm": ("norms", "group_norm"),
     "gru_cell": ("recurrent", "GRU cell"),
     "cross_entropy": ("losses", "cross_entropy"),
+    "ctc_loss": ("losses", "ctc_loss"),
     "multilabel_margin_loss": ("losses", "margins"),
 }
 """Function -> a program that calls it, of each family."""
@@ -133,7 +141,12 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
     "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
-    "covariances of weights": (lambda w: torch.cov(w, aweights=w[0].abs()), "weights"),
+    "a normal sample": (lambda w: torch.normal(w, 1.0) * w, "a sample, which PyTorch takes"),
+    "a slope that is rounded": (
+        lambda w: F.rrelu(w.bfloat16(), training=True),
+        "slopes that are rounded once they are used",
+    ),
+    "a pole": (lambda w: torch.lgamma(w.floor() - 1), "a pole of the gamma function"),
     "largest of nothing": (
         lambda w: F.embedding_bag(torch.tensor([0]), w, torch.tensor([0, 1]), mode="max"),
         "an empty bag",

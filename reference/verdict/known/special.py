@@ -6,7 +6,7 @@ from math import pi, sqrt
 import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.ops.functions import digamma, erf, erf_inv, stop, zeta
+from backproof.reference.ops.functions import erf, erf_inv, stop, with_tangent
 
 TERMS = 6
 """How many terms are added up before the series."""
@@ -39,17 +39,18 @@ def digamma_slope_of_4_terms() -> dict[str, Op]:
 
     The derivative of psi' is the right one.
     """
+    psi = OPS["digamma"].forward
 
     def forward(x: Array) -> Array:
         at = stop(x)
-        return digamma(at) + (x - at) * trigamma(at)
+        return psi(at) + (x - at) * trigamma(at)
 
     def of_log(dy: Array, y: Array, x: Array) -> tuple[Array]:
         return (dy * forward(x),)
 
     def backward(dy: Array, y: Array, x: Array) -> tuple[Array]:
-        at = stop(x)
-        return (dy * (trigamma(at) + (x - at) * (-2 * zeta(3, at))),)
+        (right,) = OPS["digamma"].backward(np.ones_like(x), y, x)
+        return (dy * with_tangent(trigamma(stop(x)), right),)
 
     return {"digamma": Op(forward, backward), "lgamma": Op(OPS["lgamma"].forward, of_log)}
 
