@@ -380,7 +380,7 @@ def is_inside(code: Any) -> bool:
 def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
     """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
     every = calls if isinstance(calls, list) else [calls]
-    read = {id(t) for call in every for t in call.tensors}
+    read = {id(t) for call in every if call for t in call.tensors}
     if not read.issuperset(map(id, operands)):
         raise NotKnown("gradients flow through an option")
 
@@ -397,7 +397,9 @@ def is_transformed(t: Tensor) -> bool:
 def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
     """Return whether one result of a call was computed from another one."""
     made = {id(t) for t in results}
-    return isinstance(calls, list) and any(id(t) in made for t in calls[i].tensors)
+    if not isinstance(calls, list) or calls[i] is None:
+        return False
+    return any(id(t) in made for t in calls[i].tensors)
 
 
 @cache

@@ -13,10 +13,14 @@ from backproof.reference.ops.cast import cast
 from backproof.reference.ops.cholesky_solve import cholesky_inverse, cholesky_solve
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
+from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvectors_of_whole
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.op import sum_to_shape
+from backproof.reference.ops.pinv import pinv
+from backproof.reference.ops.qr import orthogonal, triangle
+from backproof.reference.ops.singular import left_vectors, right_vectors, singular_values
 from backproof.reference.ops.special import asinh, zeta_
 
 
@@ -44,10 +48,19 @@ OWN: Mapping[str, Op] = {
     "cholesky_solve": cholesky_solve,
     "cumprod": cumprod,
     "det": det,
+    "eigenvalues": eigenvalues,
+    "eigenvectors": eigenvectors,
+    "eigenvectors_of_whole": eigenvectors_of_whole,
+    "left_vectors": left_vectors,
     "linear": LINEAR,
     "log_det": log_det,
     "logcumsumexp": logcumsumexp,
+    "orthogonal": orthogonal,
+    "pinv": pinv,
     "product": product,
+    "right_vectors": right_vectors,
+    "singular_values": singular_values,
+    "triangle": triangle,
     "asinh": asinh,
     "zeta": zeta_,
 }

@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions import (
     choices,
     complex_numbers,
     composed,
+    decompositions,
     determinants,
     differences,
     distances,
@@ -73,11 +74,10 @@ __all__ = [
 ]
 
 THEMES = (
-    *(arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
-    *(differences, distances, fourier, images, indexing, interpolation, joining),
-    *(lengths, linear_algebra, losses, margins),
-    *(memory, moving, norms, order, powers, products, quantiles, recurrent),
-    *(reductions, sampling, special, statistics, writing),
+    *(arithmetic, attention, blocks, choices, complex_numbers, composed, decompositions),
+    *(determinants, differences, distances, fourier, images, indexing, interpolation),
+    *(joining, lengths, linear_algebra, losses, margins, memory, moving, norms, order),
+    *(powers, products, quantiles, recurrent, reductions, sampling, special, statistics, writing),
 )
 """The files of rows, which register themselves."""
 
