@@ -17,6 +17,8 @@ from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvector
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
+from backproof.reference.ops.lu import lower_factor, lu, upper_factor
+from backproof.reference.ops.lu_solve import lu_solve
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.pinv import pinv
 from backproof.reference.ops.qr import orthogonal, triangle
@@ -54,6 +56,9 @@ OWN: Mapping[str, Op] = {
     "left_vectors": left_vectors,
     "linear": LINEAR,
     "log_det": log_det,
+    "lower_factor": lower_factor,
+    "lu": lu,
+    "lu_solve": lu_solve,
     "logcumsumexp": logcumsumexp,
     "orthogonal": orthogonal,
     "pinv": pinv,
@@ -61,6 +66,7 @@ OWN: Mapping[str, Op] = {
     "right_vectors": right_vectors,
     "singular_values": singular_values,
     "triangle": triangle,
+    "upper_factor": upper_factor,
     "asinh": asinh,
     "zeta": zeta_,
 }

@@ -45,6 +45,7 @@ from backproof.adapters.torch_functions import (
     sampling,
     special,
     statistics,
+    triangles,
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -77,7 +78,8 @@ THEMES = (
     *(arithmetic, attention, blocks, choices, complex_numbers, composed, decompositions),
     *(determinants, differences, distances, fourier, images, indexing, interpolation),
     *(joining, lengths, linear_algebra, losses, margins, memory, moving, norms, order),
-    *(powers, products, quantiles, recurrent, reductions, sampling, special, statistics, writing),
+    *(powers, products, quantiles, recurrent, reductions, sampling, special, statistics),
+    *(triangles, writing),
 )
 """The files of rows, which register themselves."""
 

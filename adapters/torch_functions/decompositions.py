@@ -107,7 +107,7 @@ def lstsq(_: Seen, A: Tensor, B: Tensor, **__: Any) -> list[Call | None]:
     """Read the solution as A's pseudoinverse times B, as which it is differentiated."""
     if A.shape[-2] < A.shape[-1] or A.shape[:-2] != B.shape[:-2]:
         raise NotKnown("fewer rows than columns, or matrices that broadcast")
-    own = ("pinv", (0,), {}, OWN["pinv"])
+    own: Step = ("pinv", (0,), {}, OWN["pinv"])
     return [made_of("lstsq", (A, B), own, ("matmul", (-1, 1))), None, None, None]
 
 

@@ -7,8 +7,8 @@ from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.ops import Array
 
 THRESHOLD = 30
-"""What a solver may leave, in units of M u: the threshold of LAPACK's own tests (TESTING/dtest.in,
-version 3.12), which hold |R - Q^T A| / |A| and |Q^T Q - 1| below that."""
+"""What a solver may leave, in units of M u: the threshold of LAPACK's own tests (TESTING/dtest.in),
+which hold |R - Q^T A| / |A| and |Q^T Q - 1| below that."""
 
 
 def _qr(A: Ball) -> tuple[Ball, Ball]:

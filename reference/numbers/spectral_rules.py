@@ -7,11 +7,11 @@ from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops import Array
 
 EIGEN, SINGULAR = 60, 35
-"""What a solver may leave, in n ulp: the thresholds of LAPACK's own tests (TESTING/sep.in and
-svd.in, version 3.12).
+"""What a solver may leave, in n ulp: the thresholds of LAPACK's own tests (TESTING/sep.in, svd.in).
 
 They hold |A V - V w| / |A|, |A - U s V^T| / |A| and |V^T V - 1| below that, where n is the larger
-number of rows and columns. The LAPACK Users' Guide calls it p(n) (sections 4.7 and 4.9)."""
+number of rows and columns. In the LAPACK Users' Guide it is p(n), which it bounds in the 2-norm and
+does not name (sections 4.7 and 4.9)."""
 
 
 def _eigh(A: Ball) -> tuple[Ball, Ball]:
@@ -26,7 +26,7 @@ def _eigh(A: Ball) -> tuple[Ball, Ball]:
     except np.linalg.LinAlgError:
         return _unknown(A, A.shape[:-1]), _unknown(A, A.shape)
     lost, moved = _lost(A, EIGEN, w)
-    return _values(A, w, moved), Ball(V, _turned(np.abs(V), w, moved, A) + lost, A.precision)
+    return _values(A, w, moved), Ball(V, _turned(np.abs(V), w, moved) + lost, A.precision)
 
 
 def _svd(A: Ball, *, full_matrices: bool = False) -> tuple[Ball, Ball, Ball]:
@@ -56,7 +56,7 @@ def _svd(A: Ball, *, full_matrices: bool = False) -> tuple[Ball, Ball, Ball]:
         sizes.append(np.where(is_short, np.sqrt(2 * np.maximum(1 - squares, 0)), 0))
         every.append(np.zeros_like(s[..., :1]))
     whole = np.concatenate(sizes, axis=-1) / np.sqrt(2)
-    rad = np.sqrt(2) * _turned(whole, np.concatenate(every, axis=-1), moved, A)[..., :k] + lost
+    rad = np.sqrt(2) * _turned(whole, np.concatenate(every, axis=-1), moved)[..., :k] + lost
     of_U, of_V = rad[..., :m, :], np.swapaxes(rad[..., m:, :], -1, -2)
     p = A.precision
     return Ball(U, of_U, p), _values(A, s, moved), Ball(Vt, of_V, p)
@@ -77,7 +77,7 @@ def _pinv(A: Ball) -> Ball:
     except np.linalg.LinAlgError:
         return _unknown(A, (*A.shape[:-2], A.shape[-1], A.shape[-2]))
     lost, moved = _lost(A, SINGULAR, s)
-    size = 1 / np.min(s, axis=-1)[..., None, None]
+    size = 1 / np.min(s, axis=-1, initial=np.inf)[..., None, None]
     share = size * moved
     turned = np.where(share < 1, np.sqrt(2) * size * share / (1 - share), np.inf)
     rounded = size * (2 * lost + k * gamma(k + 2, unit(p))) + k * p.underflow
@@ -102,7 +102,7 @@ def _values(A: Ball, mid: Array, moved: Array) -> Ball:
     return Ball(mid, up(rad, A.shape[-1]), A.precision)
 
 
-def _turned(sizes: Array, w: Array, moved: Array, A: Ball) -> Array:
+def _turned(sizes: Array, w: Array, moved: Array) -> Array:
     """Return how far the entries of eigenvectors may be off, whose sign is known.
 
     sizes: their magnitudes, a column each. w: their eigenvalues. moved: the 2-norm of D.

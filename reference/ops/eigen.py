@@ -28,9 +28,13 @@ def decomposed(A: Array, values: Any, vectors: Any, *, lower: bool) -> tuple[Arr
 
 
 def signed(V: Array, of: Array, seen: Any) -> Array:
-    """Return V with the sign of each column turned if that of `of` is not as it was seen."""
+    """Return V with the sign of each column turned if that of `of` is not as it was seen.
+
+    Which of both signs it is, is the place of the larger product.
+    """
     product = np.sum(of * np.asarray(seen), axis=-2, keepdims=True)
-    return np.where(product < 0, -V, V)
+    place = np.argmax(np.concatenate([product, -product], axis=-2), axis=-2)
+    return np.where(place[..., None, :] == 1, -V, V)
 
 
 def has_equal(w: Any) -> bool:

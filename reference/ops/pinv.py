@@ -32,4 +32,13 @@ def pinv_backward(dY: Array, Y: Array, A: Array) -> tuple[Array]:
     return (-turned(Y @ K) + B - (A @ Y) @ B + (Yt @ Y) @ (dYt - K @ A),)
 
 
-pinv = Op(pinv_forward, pinv_backward)
+def pinv_backward_again(dY: Array, Y: Array, A: Array) -> tuple[Array]:
+    """Return the same from Y as it is computed again from A."""
+    return pinv_backward(dY, np.linalg.pinv(A), A)
+
+
+pinv = Op(
+    pinv_forward,
+    pinv_backward,
+    forms={"pinv' from the input": Op(pinv_forward, pinv_backward_again)},
+)

@@ -480,7 +480,13 @@ LINEAR_ALGEBRA: dict[str, Program] = {
     "pseudoinverses": lambda w: (
         torch.linalg.pinv(w) * torch.pinverse(w[1:]).mean()
         + torch.linalg.pinv(w[:, 1:]).sum()
-        + torch.linalg.lstsq(w[:3, :1], w[:3]).solution
+        + torch.linalg.lstsq(w[:3, :1], w[:3], driver="gels").solution
+    ),
+    "triangular factors": lambda w: (
+        torch.linalg.lu(w).L * torch.linalg.lu(w[1:]).U[:1]
+        + torch.linalg.lu_factor(w).LU * torch.lu_unpack(*torch.linalg.lu_factor(w))[1]
+        + torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(w)), w)
+        + torch.lu_solve(w, *torch.linalg.lu_factor(regular(w)))
     ),
     "conditions": lambda w: torch.linalg.cond(w) / 8 + w * torch.linalg.cond(w, p=-2),
     "diagonal": lambda w: torch.linalg.diagonal(w.view(2, 2, 4), offset=1),

@@ -396,7 +396,7 @@ class Handing(TorchFunctionMode):
         results = function(*args, **(kwargs or {}))
         if getattr(function, "__name__", "") == self.name:
             values = [one.detach() for one in results]
-            results[0].grad_fn.register_hook(lambda _, received: (self.wrong(values, received),))
+            results[1].grad_fn.register_hook(lambda _, received: (self.wrong(values, received),))
         return results
 
 

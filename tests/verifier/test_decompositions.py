@@ -1,4 +1,4 @@
-"""Eigenvalues, singular values and QR: what is right holds, and nothing else."""
+"""Eigenvalues, singular values, QR and LU: what is right holds, and nothing else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg import lu as scipy_lu
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
 from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvectors_of_whole
+from backproof.reference.ops.lu import lower_factor, lu, upper_factor
 from backproof.reference.ops.pinv import pinv
 from backproof.reference.ops.qr import orthogonal, triangle
 from backproof.reference.ops.singular import left_vectors, right_vectors, singular_values
 from tests.verifier.lazy import Lazy
 
-torch, jnp = map(Lazy, ("torch", "jax.numpy"))
+torch, jax, jnp = map(Lazy, ("torch", "jax", "jax.numpy"))
 bt, bj, models = map(Lazy, ("backproof.torch", "backproof.jax", "tests.verifier.models"))
 jax_models = Lazy("tests.verifier.jax_models")
 Program = Callable[[Any], Any]
@@ -32,6 +34,17 @@ def weighted(*results: Any) -> Any:
 def symmetric(w: Any) -> Any:
     """Return a symmetric matrix."""
     return (w + w.mT) / 2
+
+
+def solution(A: Any, B: Any) -> Any:
+    """Return the solution of least squares by a driver that gives the same numbers every time."""
+    return torch.linalg.lstsq(A, B, driver="gels").solution
+
+
+def solved(w: Any, **options: Any) -> Any:
+    """Return the solution of equations by the factors of their matrix."""
+    LU, pivots, _ = torch.linalg.lu_factor_ex(w)
+    return torch.linalg.lu_solve(LU, pivots, w.cos(), **options)
 
 
 PROGRAMS: dict[str, Program] = {
@@ -50,13 +63,22 @@ PROGRAMS: dict[str, Program] = {
     "pinv": lambda w: weighted(torch.linalg.pinv(w)),
     "pinv of more rows": lambda w: weighted(torch.linalg.pinv(w[..., :2])),
     "pinv of more columns": lambda w: weighted(torch.pinverse(w[..., :2, :])),
-    "least squares": lambda w: weighted(torch.linalg.lstsq(w[..., :3, :1], w[..., :3, 1:])[0]),
+    "least squares": lambda w: weighted(solution(w[..., :3, :1], w[..., :3, 1:])),
+    "lu": lambda w: weighted(*torch.linalg.lu(w)[1:]),
+    "lu of more rows": lambda w: weighted(*torch.linalg.lu(w[..., :3])[1:]),
+    "lu of more columns": lambda w: weighted(torch.linalg.lu_factor_ex(w[..., :3, :]).LU),
+    "lu unpacked": lambda w: weighted(*torch.lu_unpack(*torch.linalg.lu_factor_ex(w)[:2])[1:]),
+    "lu_solve": lambda w: weighted(solved(w), solved(w, left=False)),
+    "lu_solve of transposes": lambda w: weighted(
+        solved(w, adjoint=True), solved(w, left=False, adjoint=True)
+    ),
     "spectral norm": lambda w: torch.linalg.matrix_norm(w, 2).sum(),
     "nuclear norm": lambda w: torch.linalg.matrix_norm(w, "nuc").sum(),
     "condition": lambda w: torch.linalg.cond(w).log().sum(),
 }
 
-SPECTRAL = [name for name in PROGRAMS if not name.startswith(("qr", "pinv", "least"))]
+OTHERS = "qr", "pinv", "least", "lu", "lu_solve"
+SPECTRAL = [name for name in PROGRAMS if name.partition(" ")[0] not in OTHERS]
 """The programs that depend on vectors."""
 
 MATRICES: dict[str, Program] = {
@@ -94,23 +116,32 @@ def test_decompositions_are_certified(name: str, shape: tuple[int, ...], dtype: 
     assert certificate.holds, str(certificate)
 
 
+HALVED = {
+    "linalg_eigvalsh": "eigvalsh",
+    "linalg_svdvals": "svdvals",
+    "linalg_cond": "condition",
+    "linalg_pinv": "pinv",
+    "linalg_lstsq": "least squares",
+    "linalg_lu_factor_ex": "lu unpacked",
+    "linalg_lu_solve": "lu_solve",
+}
+"""Function -> a program that calls it."""
+
+
 @pytest.mark.usefixtures("_torch")
-@pytest.mark.parametrize(
-    "function", ["linalg_eigvalsh", "linalg_svdvals", "linalg_cond", "linalg_pinv", "linalg_lstsq"]
-)
+@pytest.mark.parametrize("function", HALVED)
 def test_half_a_gradient_is_refuted(function: str) -> None:
     """What has one result that is differentiated is refuted if half of it is handed on."""
-    name = {"linalg_cond": "condition", "linalg_lstsq": "least squares"}.get(function)
 
     def program(w: Any) -> Any:
         with models.Halving(function):
-            return PROGRAMS[name or function.removeprefix("linalg_")](w)
+            return PROGRAMS[HALVED[function]](w)
 
     certificate = certified(program)
     link = certificate.refuted
 
     assert link is not None, str(certificate)
-    assert certificate.place_of(link).function == "torch." + function.replace("_", ".")
+    assert certificate.place_of(link).function == "torch." + function.replace("_", ".", 1)
 
 
 @pytest.mark.usefixtures("_torch")
@@ -183,7 +214,19 @@ def without(*places: int) -> Callable[[Any, Any], Any]:
     return lambda received, i: received * 0 if i in places else received
 
 
-RIGHT = {"linalg_eigh": right_of_eigh, "linalg_svd": right_of_svd, "linalg_qr": right_of_qr}
+def right_of_lu(values: Any, received: Any) -> Any:
+    """Return what a square matrix receives of its triangular factors."""
+    (P, L, U), (dL, dU) = values, received
+    S = (L.mT @ dL).tril(-1) + (dU @ U.mT).triu()
+    return P @ L.inverse().mT @ S @ U.inverse().mT
+
+
+RIGHT = {
+    "linalg_eigh": right_of_eigh,
+    "linalg_svd": right_of_svd,
+    "linalg_qr": right_of_qr,
+    "linalg_lu": right_of_lu,
+}
 
 RECEIVED: dict[str, tuple[str, Any]] = {
     "eigenvectors are forgotten": ("linalg_eigh", without(1)),
@@ -199,6 +242,8 @@ RECEIVED: dict[str, tuple[str, Any]] = {
     "Q is forgotten": ("linalg_qr", without(0)),
     "R is forgotten": ("linalg_qr", without(1)),
     "R^T for R": ("linalg_qr", lambda d, i: d.mT if i else d),
+    "L is forgotten": ("linalg_lu", without(0)),
+    "U is forgotten": ("linalg_lu", without(1)),
 }
 """Name -> the function, and how each of what it receives is changed: (array, place) -> array."""
 
@@ -228,6 +273,14 @@ FORMULAS: dict[str, tuple[str, Any]] = {
         lambda of, d: (
             (d[0] + of[0] @ mirrored((d[1] @ of[1].mT - of[0].mT @ d[0]).mT)) @ of[1].inverse().mT
         ),
+    ),
+    "another order of rows": (
+        "linalg_lu",
+        lambda of, d: right_of_lu((of[0].roll(1, 0), *of[1:]), d),
+    ),
+    "L with a diagonal": (
+        "linalg_lu",
+        lambda of, d: right_of_lu(of, d) + of[0] @ torch.eye(4, dtype=d[1].dtype) / 2**9,
     ),
     "R^-1 for R^-T": (
         "linalg_qr",
@@ -292,6 +345,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "a singular value is negative": ("svd", lambda of: of[1][-1].neg_()),
     "V for V^T": ("svd", lambda of: of[2].copy_(of[2].mT.clone())),
     "a column of Q has another sign": ("qr", lambda of: of[0][:, 1].neg_()),
+    "another order of rows": ("lu", lambda of: of[1].copy_(of[1].flip(0))),
+    "an entry of L": ("lu", lambda of: of[1][2, 1].mul_(1.001)),
+    "an entry of U": ("lu", lambda of: of[2][1, 2].mul_(1.001)),
     "below the diagonal": ("qr", lambda of: of[1][2, 1].add_(1e-6)),
     "an entry of R": ("qr", lambda of: of[1][1, 2].mul_(1.01)),
     "a column of Q is not of length one": ("qr", lambda of: of[0][:, 1].mul_(1.01)),
@@ -299,7 +355,7 @@ VALUES: dict[str, tuple[str, Any]] = {
 """Name -> the function, and what it does to its results."""
 
 
-NAMES = {"qr": "linalg_qr"}
+NAMES = {"qr": "linalg_qr", "lu": "linalg_lu"}
 """Function -> its name where autograd has another one than most."""
 
 
@@ -330,6 +386,24 @@ def test_a_wrong_decomposition_is_refuted(name: str, dtype: str) -> None:
 
 
 @pytest.mark.usefixtures("_torch")
+@pytest.mark.parametrize("places", [(0, 1), (1, 2)], ids=str)
+def test_vectors_that_nobody_uses_are_no_evidence(places: tuple[int, int]) -> None:
+    """A gradient of eigenvalues that is computed from wrong vectors is refuted."""
+
+    def write(of: Any) -> None:
+        of[1][:, [*places]] = of[1][:, [*places[::-1]]]
+
+    def program(w: Any) -> Any:
+        with models.Writing("_linalg_eigh", write):
+            return PROGRAMS["values of eigh"](w)
+
+    certificate = certified(program)
+
+    assert certificate.refuted is not None, str(certificate)
+    assert certificate.refuted.quantity.kind == "derivative"
+
+
+@pytest.mark.usefixtures("_torch")
 def test_a_decomposition_from_its_files(tmp_path: Path) -> None:
     """The vectors that were seen are options, which are written and read."""
     from backproof.programs.from_file import certify_trace  # noqa: PLC0415 for this test alone
@@ -347,6 +421,9 @@ def many(w: Any, b: Any) -> Any:
         jnp.linalg.eigvalsh(b),
         *jnp.linalg.svd(w),
         *jnp.linalg.qr(w),
+        *jax.scipy.linalg.lu(w)[1:],
+        *jax.scipy.linalg.lu_factor(b[:, :2])[:1],
+        jax.scipy.linalg.lu_solve(jax.scipy.linalg.lu_factor(w[:, :2].T @ w[:, :2]), w[:2]),
         *jnp.linalg.qr(b[:, :2]),
         *jnp.linalg.qr(w[:, :2]),
         *jnp.linalg.svd(w[:, :2], full_matrices=False),
@@ -455,6 +532,20 @@ def test_pseudoinverses_are_inside(p: Precision, shape: tuple[int, ...]) -> None
     assert (around.contains(np.linalg.pinv(moved)) | np.isinf(around.rad)).all()
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (20, 20), (7, 3), (3, 7)], ids=str)
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+def test_triangular_factors_are_inside(p: Precision, shape: tuple[int, ...]) -> None:
+    """What LAPACK finds, in its order of rows, lies inside."""
+    A = np.random.default_rng(0).standard_normal((10, *shape)).astype(p.dtype)
+    P, L, U = scipy_lu(A)
+    order = np.argmax(P, axis=-2)
+    ball = lu.forward(Ball.exact(A, p), order=order)
+
+    assert lower_factor.forward(ball).contains(L).all()
+    assert upper_factor.forward(ball).contains(U).all()
+    assert np.linalg.norm(ball.rad) < np.linalg.norm(ball.mid)
+
+
 OPS = {
     "eigenvalues": (eigenvalues, (4, 4)),
     "eigenvectors": (eigenvectors, (4, 4)),
@@ -466,7 +557,7 @@ OPS = {
     },
     **{
         f"{name} {shape}": (op, shape)
-        for name, op in (("Q", orthogonal), ("R", triangle), ("inverse", pinv))
+        for name, op in (("Q", orthogonal), ("R", triangle), ("inverse", pinv), ("lu", lu))
         for shape in ((4, 4), (5, 3), (3, 5))
     },
 }
@@ -483,8 +574,9 @@ def test_the_derivatives_are_those_of_the_values(name: str) -> None:
     rng, step = np.random.default_rng(0), 2.0**-17
     A, T = rng.standard_normal((2, 2, *shape))
     options: dict[str, Any] = {"seen": np.linalg.svd(A, full_matrices=False)}
-    if name[0] == "i":
-        options = {}
+    if name[0] in "il":
+        order = np.broadcast_to([0, 2, 1, *range(3, shape[0])], (2, shape[0]))
+        options = {"order": order} if name[0] == "l" else {}
     if name[0] in "QR":
         options = {"seen": np.linalg.qr(A)}
     if "eigen" in name:

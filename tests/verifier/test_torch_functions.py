@@ -16,7 +16,7 @@ bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
 calls = Lazy("backproof.adapters.torch_functions.calls")
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:index_reduce.. is in beta", "ignore:torch.qr is deprecated"
+    "ignore:index_reduce.. is in beta", "ignore:torch.(qr|lu_solve) is deprecated"
 )
 
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
@@ -153,6 +153,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "columns that depend on others": (
         lambda w: torch.linalg.qr(w[:, :1].expand(4, 2) * 0)[1],
         "columns that depend on others",
+    ),
+    "factors of a singular matrix": (
+        lambda w: torch.linalg.lu_factor_ex(torch.cat([w[:, :1] * 0, w[:, 1:]], 1))[0],
+        "a singular matrix",
     ),
     "condition of a singular matrix": (
         lambda w: torch.linalg.cond(w * 0),
