@@ -185,6 +185,10 @@ class Ball(Methods):
         known = np.isfinite(mid)
         return Ball(np.where(known, mid, self.mid), np.where(known, rad, np.inf), self.precision)
 
+    def by_rule(self, function: Callable[..., Any]) -> Any:
+        """Return a function of an op's own by the rule that there is for it."""
+        return FUNCTIONS[function](self)
+
     def chosen(self, seen: Any) -> "Ball":
         """Return exact columns of what was seen where it lies inside, and the balls decide.
 

@@ -106,6 +106,10 @@ class Dual(Methods):
         """Return both as they are stored between two kernels."""
         return Dual(stored(self.value), _linear(stored, self.tangent))
 
+    def by_rule(self, function: Callable[[Any], Any]) -> "Dual":
+        """Return a function of the value, as a constant: whoever calls it adds its tangent."""
+        return Dual(function(self.value), 0.0)
+
     def chosen(self, seen: Any) -> "Dual":
         """Return the value as it was seen, with its own tangent."""
         return Dual(chosen(self.value, seen), self.tangent)

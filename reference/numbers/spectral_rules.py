@@ -54,7 +54,7 @@ def _svd(A: Ball, *, full_matrices: bool = False) -> tuple[Ball, Ball, Ball]:
         squares = np.sum(both * both, axis=-1, keepdims=True)
         is_short = np.arange(m + n)[:, None] < m if m > n else np.arange(m + n)[:, None] >= m
         sizes.append(np.where(is_short, np.sqrt(2 * np.maximum(1 - squares, 0)), 0))
-        every.append(np.zeros_like(s[..., :1]))
+        every.append(np.zeros((*batch, 1)))
     whole = np.concatenate(sizes, axis=-1) / np.sqrt(2)
     rad = np.sqrt(2) * _turned(whole, np.concatenate(every, axis=-1), moved)[..., :k] + lost
     of_U, of_V = rad[..., :m, :], np.swapaxes(rad[..., m:, :], -1, -2)

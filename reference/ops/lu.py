@@ -21,12 +21,20 @@ def places(order: Array) -> tuple[Array, ...]:
 
 
 def lu_forward(A: Array, *, order: Array) -> Array:
-    """Return both factors in one array.
+    """Return both factors in one array."""
+    A = A[places(order)]
+    Y = eliminated(A)
+    return with_tangent(Y, along(stop(Y), A))
+
+
+def eliminated(A: Array) -> Array:
+    """Return both factors of A = L U in one array.
 
     Step by step: U[i, j] = A[i, j] - sum of L[i, k] U[k, j] over k < i, for j >= i; and L[j, i] is
     the same numerator, of row j > i and column i, over U[i, i]. Each is one sum, in any order.
     """
-    A = A[places(order)]
+    if hasattr(A, "by_rule"):
+        return A.by_rule(eliminated)
     m, n = A.shape[-2:]
     L, U = A[..., :, :0], A[..., :0, :]
     for i in range(min(m, n)):
@@ -37,8 +45,7 @@ def lu_forward(A: Array, *, order: Array) -> Array:
         column = column @ np.concatenate([one, U[..., i : i + 1]], axis=-2)
         L = np.concatenate([L, below(column / row[..., i : i + 1], i)], axis=-1)
         U = np.concatenate([U, np.where(np.arange(n) < i, 0, row)], axis=-2)
-    Y = packed(L, U, A.shape)
-    return with_tangent(Y, along(stop(Y), A))
+    return packed(L, U, A.shape)
 
 
 def along(Y: Array, A: Array) -> Array:
