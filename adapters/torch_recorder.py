@@ -245,7 +245,7 @@ class Recorder(TorchFunctionMode):
             if not any(id(t) in names for t in others):
                 return
         results = [*tensors_of(seen.result)]
-        new = [i for i, t in enumerate(results) if self.is_new(t)]
+        new = [i for i in reversed(range(len(results))) if self.is_new(results[i])]
         if not new:
             return
         calls, reason = self.read(seen, reader, args, named, names)
@@ -253,14 +253,13 @@ class Recorder(TorchFunctionMode):
             operands = [*tensors_of(args, named)]
             if seen.function is torch.autograd.grad:  # it depends on all that was computed
                 operands = [*self.graph.current()]
-            if calls is None:  # a result may be computed from those behind it, as h is from c
-                for i in reversed(new):
-                    self.graph.unknown(results[i], operands, replace(place, reason=reason))
-                    operands.append(results[i])
-                return
+            each = calls if isinstance(calls, list) else [calls] * len(results)
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
-                call = calls[i] if isinstance(calls, list) else calls
-                self.add(results[i], call, names, place)
+                if (call := each[i]) is not None:
+                    self.add(results[i], call, names, place)
+                    continue
+                self.graph.unknown(results[i], operands, replace(place, reason=reason))
+                operands.append(results[i])  # others may be computed from it, as h is from c
 
     def read(
         self, seen: Seen, reader: Any, args: Any, named: Mapping[str, Any], names: Mapping[int, str]
@@ -430,7 +429,9 @@ def is_transformed(t: Tensor) -> bool:
 def is_made_of(results: list[Tensor], calls: Any, i: int) -> bool:
     """Return whether one result of a call was computed from another one."""
     made = {id(t) for t in results}
-    return isinstance(calls, list) and any(id(t) in made for t in calls[i].tensors)
+    if not isinstance(calls, list) or calls[i] is None:
+        return False
+    return any(id(t) in made for t in calls[i].tensors)
 
 
 @cache

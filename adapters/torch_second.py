@@ -29,7 +29,9 @@ SAVED = (
 """The functions in place whose derivatives are computed from their results, and are not constant
 (derivatives.yaml in PyTorch's source)."""
 
-RESULTS = ("result", "inverse", "L")
+RESULTS = (
+    *("result", "inverse", "L", "eigenvalues", "eigenvectors", "S", "U", "Vh", "Q", "R", "LU"),
+)
 """What autograd's nodes call a result of their own that they keep."""
 
 TWICE = ("Error", "NotImplemented")

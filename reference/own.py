@@ -16,10 +16,16 @@ from backproof.reference.ops.ctc import ctc, ctc_of_log_softmax
 from backproof.reference.ops.dense import dense
 from backproof.reference.ops.determinant import det, log_det
 from backproof.reference.ops.distances import distances
+from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvectors_of_whole
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
+from backproof.reference.ops.lu import lower_factor, lu, upper_factor
+from backproof.reference.ops.lu_solve import lu_solve
 from backproof.reference.ops.op import sum_to_shape
+from backproof.reference.ops.pinv import pinv
+from backproof.reference.ops.qr import orthogonal, triangle
+from backproof.reference.ops.singular import left_vectors, right_vectors, singular_values
 from backproof.reference.ops.special import asinh, erfc_, erfcx_, zeta_
 
 
@@ -56,10 +62,23 @@ OWN: Mapping[str, Op] = {
     "i0e": i0e_,
     "i1": i1,
     "i1e": i1e_,
+    "eigenvalues": eigenvalues,
+    "eigenvectors": eigenvectors,
+    "eigenvectors_of_whole": eigenvectors_of_whole,
+    "left_vectors": left_vectors,
     "linear": LINEAR,
     "log_det": log_det,
+    "lower_factor": lower_factor,
+    "lu": lu,
+    "lu_solve": lu_solve,
     "logcumsumexp": logcumsumexp,
+    "orthogonal": orthogonal,
+    "pinv": pinv,
     "product": product,
+    "right_vectors": right_vectors,
+    "singular_values": singular_values,
+    "triangle": triangle,
+    "upper_factor": upper_factor,
     "asinh": asinh,
     "zeta": zeta_,
 }

@@ -7,6 +7,7 @@ its options.
 from backproof.adapters.jax_primitives import (
     arithmetic,
     choices,
+    decompositions,
     indexing,
     linear_algebra,
     moving,
@@ -18,5 +19,8 @@ from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
 
 __all__ = ["FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
 
-THEMES = (arithmetic, choices, indexing, linear_algebra, moving, products, reductions)
+THEMES = (
+    *(arithmetic, choices, decompositions, indexing, linear_algebra, moving),
+    *(products, reductions),
+)
 """The files of rows, which register themselves."""

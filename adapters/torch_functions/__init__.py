@@ -21,6 +21,7 @@ from backproof.adapters.torch_functions import (
     choices,
     complex_numbers,
     composed,
+    decompositions,
     determinants,
     differences,
     distances,
@@ -46,6 +47,7 @@ from backproof.adapters.torch_functions import (
     sampling,
     special,
     statistics,
+    triangles,
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -75,11 +77,11 @@ __all__ = [
 ]
 
 THEMES = (
-    *(alignments, arithmetic, attention, blocks, choices, complex_numbers, composed, determinants),
-    *(differences, distances, fourier, images, indexing, interpolation, joining),
-    *(lengths, linear_algebra, losses, margins),
-    *(memory, moving, norms, order, powers, products, quantiles, recurrent),
-    *(reductions, sampling, padding, special, statistics, writing),
+    *(alignments, arithmetic, attention, blocks, choices, complex_numbers, composed),
+    *(decompositions, determinants, differences, distances, fourier, images, indexing),
+    *(interpolation, joining, lengths, linear_algebra, losses, margins, memory, moving),
+    *(norms, order, padding, powers, products, quantiles, recurrent, reductions),
+    *(sampling, special, statistics, triangles, writing),
 )
 """The files of rows, which register themselves."""
 

@@ -215,7 +215,7 @@ def renamed(
 def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
     """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
     every = calls if isinstance(calls, list) else [calls]
-    read = {id(t) for call in every for t in call.tensors}
+    read = {id(t) for call in every if call for t in call.tensors}
     if not read.issuperset(map(id, operands)):
         raise NotKnown("gradients flow through an option")
 

@@ -17,6 +17,7 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
+from backproof.adapters.torch_functions.decompositions import NUCLEAR, spectral
 
 EUCLIDEAN = sqrt(4)
 """The order of the usual length."""
@@ -72,6 +73,8 @@ def norm(
 
     linalg.norm takes a matrix where an order is given: of two axes, or of all, if there are two.
     """
+    if p == "nuc":  # torch.norm's name for it
+        return matrix_norm(seen, input, p, dim or (-2, -1))
     kind, axes = p if ord is None else ord, axes_of(dim) if input.dim() else None
     every = (*range(input.dim()),) if axes is None else axes
     if kind in ("fro", None):
@@ -93,13 +96,18 @@ def matrix_norm(
 ) -> Call:
     """Read order 1 as the largest sum of a column's magnitudes, and infinity as that of a row's.
 
-    Their negatives are the smallest.
+    Order 2 is the largest singular value. Their negatives are the smallest.
     """
     rows, columns = (i % A.dim() for i in dim)
     shape: Step = ("y", "reshape", "kept", {"shape": (*seen.result.shape,)})
     if ord == "fro":
         of = length(EUCLIDEAN, "A", "kept", {"axis": (rows, columns), "keepdims": True})
         return steps("matrix_norm", {"A": A}, *of, shape)
+    if ord == "nuc":
+        return spectral(A, rows, columns, NUCLEAR, (*seen.result.shape,))
+    if ord in (2, -2):
+        taken: Step = ("kept", "max" if ord > 0 else "min", "s", {"axis": -1})
+        return spectral(A, rows, columns, taken, (*seen.result.shape,))
     if ord not in (1, -1, inf, -inf):
         raise NotKnown(f"the norm of a matrix of order {ord!r}")
     summed, taken = (rows, columns) if abs(ord) == 1 else (columns, rows)

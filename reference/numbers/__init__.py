@@ -5,12 +5,15 @@ from backproof.reference.numbers import (
     determinant_rules,
     exact_rules,
     function_rules,
+    lu_rule,
+    qr_rule,
     solve_rule,
+    spectral_rules,
     sum_rules,
 )
 
 RULES = (
     *(exact_rules, arithmetic_rules, function_rules, sum_rules),
-    *(solve_rule, determinant_rules),
+    *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule),
 )
 """The modules that tell `Ball` its rules, which they do when they are imported."""

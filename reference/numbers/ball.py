@@ -185,6 +185,19 @@ class Ball(Methods):
         known = np.isfinite(mid)
         return Ball(np.where(known, mid, self.mid), np.where(known, rad, np.inf), self.precision)
 
+    def by_rule(self, function: Callable[..., Any]) -> Any:
+        """Return a function of an op's own by the rule that there is for it."""
+        return FUNCTIONS[function](self)
+
+    def chosen(self, seen: Any) -> "Ball":
+        """Return exact columns of what was seen where it lies inside, and the balls decide.
+
+        They do if the radii of a column are smaller than its midpoints, in the 2-norm.
+        """
+        size, spread = (np.sum(np.square(a), -2, keepdims=True) for a in (self.mid, self.rad))
+        held = np.all(self.contains(seen), axis=-2, keepdims=True) & (spread < size)
+        return Ball(np.where(held, seen, self.mid), np.where(held, 0, self.rad), self.precision)
+
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         self.changes()

@@ -23,19 +23,24 @@ from backproof.reference.numbers.methods import Methods
 from backproof.reference.ops.functions import (
     arctan,
     arctan2,
+    chosen,
     counted,
+    diagonal,
     digamma,
     erf,
     erf_inv,
     erfc,
     erfcx,
+    gaps,
     i0e,
     i1e,
     lgamma,
     logaddexp,
+    over_gaps,
     root,
     rounding,
     solve,
+    square_gaps,
     stored,
     zeta,
 )
@@ -106,6 +111,14 @@ class Dual(Methods):
     def stored(self) -> "Dual":
         """Return both as they are stored between two kernels."""
         return Dual(stored(self.value), _linear(stored, self.tangent))
+
+    def by_rule(self, function: Callable[[Any], Any]) -> "Dual":
+        """Return a function of the value, as a constant: whoever calls it adds its tangent."""
+        return Dual(function(self.value), 0.0)
+
+    def chosen(self, seen: Any) -> "Dual":
+        """Return the value as it was seen, with its own tangent."""
+        return Dual(chosen(self.value, seen), self.tangent)
 
     def whole_tangent(self) -> Any:
         """Return the tangent as an array, also where it is zero."""
@@ -386,6 +399,61 @@ def _det(A: Dual) -> Dual:
     return Dual(value, _linear(lambda t: value * _trace(solve(A.value, t)), A.tangent))
 
 
+def _eigh(A: Dual) -> tuple[Dual, Dual]:
+    """A' V + A V' = V' w + V w', with V^T V' skew: see `reference.ops.eigen`."""
+    w, V = np.linalg.eigh(A.value)
+    G = _linear(lambda t: np.swapaxes(V, -1, -2) @ t @ V, A.tangent)
+    moved = _linear(lambda t: V @ over_gaps(t, gaps(w)), G)
+    return Dual(w, _linear(diagonal, G)), Dual(V, moved)
+
+
+def _svd(A: Dual, *, full_matrices: bool = False) -> tuple[Dual, Dual, Dual]:
+    """A' = U' s V^T + U s' V^T + U s V'^T, with U^T U' and V^T V' skew: see `ops.singular`."""
+    U, s, Vt = np.linalg.svd(A.value, full_matrices=full_matrices)
+    if is_zero(A.tangent):
+        return Dual(U, 0.0), Dual(s, 0.0), Dual(Vt, 0.0)
+    V, t, column, row = np.swapaxes(Vt, -1, -2), A.tangent, s[..., :, None], s[..., None, :]
+    m, n = A.shape[-2:]
+    P = np.swapaxes(U, -1, -2) @ t @ V
+    Pt = np.swapaxes(P, -1, -2)
+    dU = U @ over_gaps(P * row + column * Pt, square_gaps(s))
+    dV = V @ over_gaps(column * P + Pt * row, square_gaps(s))
+    if m > n:
+        dU = dU + (t @ V - U @ P) / row
+    if n > m:
+        dV = dV + (np.swapaxes(t, -1, -2) @ U - V @ Pt) / row
+    return Dual(U, dU), Dual(s, diagonal(P)), Dual(Vt, np.swapaxes(dV, -1, -2))
+
+
+def _pinv(A: Dual) -> Dual:
+    """Y' = -Y A' Y + Y Y^T A'^T (1 - A Y) + (1 - Y A) A'^T Y^T Y: see `reference.ops.pinv`."""
+    Y = np.linalg.pinv(A.value)
+    if is_zero(A.tangent):
+        return Dual(Y, 0.0)
+    Yt, t = np.swapaxes(Y, -1, -2), np.swapaxes(A.tangent, -1, -2)
+    beside, below = t - (t @ A.value) @ Y, t - Y @ (A.value @ t)
+    return Dual(Y, Y @ (Yt @ beside) + (below @ Yt) @ Y - Y @ (A.tangent @ Y))
+
+
+def _qr(A: Dual) -> tuple[Dual, Dual]:
+    """A' = Q' R + Q R', with Q^T Q' skew and R' R^-1 an upper triangle: see `reference.ops.qr`."""
+    Q, R = np.linalg.qr(A.value)
+    if is_zero(A.tangent):
+        return Dual(Q, 0.0), Dual(R, 0.0)
+    k, Qt = Q.shape[-1], np.swapaxes(Q, -1, -2)
+    of_R = np.swapaxes(R[..., :k], -1, -2)
+    X = np.swapaxes(solve(of_R, np.swapaxes(A.tangent[..., :k], -1, -2)), -1, -2)
+    P = Qt @ X
+    low = np.where(np.tril(np.ones((k, k), bool), -1), P, 0)
+    skew = low - np.swapaxes(low, -1, -2)
+    dQ = Q @ (skew - P) + X
+    first = (P - skew) @ R[..., :k]
+    if k == A.shape[-1]:
+        return Dual(Q, dQ), Dual(R, first)
+    other = np.swapaxes(dQ, -1, -2) @ A.value[..., k:] + Qt @ A.tangent[..., k:]
+    return Dual(Q, dQ), Dual(R, np.concatenate([first, other], axis=-1))
+
+
 def _trace(A: Any) -> Any:
     """Return the sums of the diagonals of matrices."""
     return np.sum(A * np.eye(A.shape[-1]), axis=(-2, -1))
@@ -394,6 +462,10 @@ def _trace(A: Any) -> Any:
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.det: _det,
     np.linalg.slogdet: _log_det,
+    np.linalg.eigh: _eigh,
+    np.linalg.pinv: _pinv,
+    np.linalg.svd: _svd,
+    np.linalg.qr: _qr,
     np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
     zeta: _zeta,
     root: _function(root, lambda _, y: np.where(y > 0, 0.5 / np.where(y > 0, y, 1), 0)),

@@ -39,6 +39,15 @@ def counted(ones: Array) -> Array:
     return ones.counted() if hasattr(ones, "counted") else np.sum(ones, axis=-1)
 
 
+def chosen(y: Array, seen: Any) -> Array:
+    """Return the vectors that a pass has seen, columns of (..., N, K), where they may be y.
+
+    It is for a choice that a pass makes in a step of its own. Over `Ball` they are exact where they
+    lie inside, and the balls decide; everywhere else, y is as it is.
+    """
+    return y if seen is None or not hasattr(y, "chosen") else y.chosen(seen)
+
+
 def rounding(x: Array) -> Any:
     """Return zero; over `Ball`, with the error of rounding x once as its radius."""
     return x.rounding() if hasattr(x, "rounding") else 0.0
@@ -162,6 +171,27 @@ def eliminated(A: Array, X: Array) -> Array:
             if i != k:
                 X[i], A[i] = X[i] - A[i, k] * X[k], A[i] - A[i, k] * A[k]
     return X
+
+
+def diagonal(A: Array) -> Array:
+    """Return the diagonals (..., N) of square matrices."""
+    return np.sum(np.where(np.eye(A.shape[-1], dtype=bool), A, 0), axis=-1)
+
+
+def gaps(w: Array) -> Array:
+    """Return w_j - w_i, (..., N, N)."""
+    return w[..., None, :] - w[..., :, None]
+
+
+def square_gaps(s: Array) -> Array:
+    """Return s_j^2 - s_i^2, (..., N, N), by the product of a sum and a difference."""
+    return gaps(s) * (s[..., None, :] + s[..., :, None])
+
+
+def over_gaps(G: Array, gap: Array) -> Array:
+    """Return what is beside the diagonals of G over the gaps, and zeros on the diagonals."""
+    own = np.eye(G.shape[-1], dtype=bool)
+    return np.where(own, 0, G / np.where(own, 1, gap))
 
 
 def constant(values: Any, x: Array) -> Any:

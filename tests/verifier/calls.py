@@ -488,6 +488,32 @@ LINEAR_ALGEBRA: dict[str, Program] = {
             torch.mul(*torch.slogdet(w[:2, 2:])),
         ]
     ),
+    "eigenvalues": lambda w: (
+        torch.linalg.eigh(w + w.T)[0]
+        * torch.linalg.eigh(w, UPLO="U").eigenvectors
+        * torch.linalg.eigvalsh(w)
+    ),
+    "singular values": lambda w: (
+        torch.linalg.svd(w)[0] * torch.svd(w)[2]
+        + torch.linalg.svd(w[1:], full_matrices=False).Vh[:1] * torch.linalg.svdvals(w)
+        + torch.svd(w[:, 1:], compute_uv=False).S.sum()
+        + torch.linalg.svd(w[:, 1:]).Vh.sum()
+    ),
+    "orthogonal factors": lambda w: (
+        torch.linalg.qr(w).Q * torch.qr(w).R + torch.linalg.qr(w[:3])[1][:1] * w.qr()[0]
+    ),
+    "pseudoinverses": lambda w: (
+        torch.linalg.pinv(w) * torch.pinverse(w[1:]).mean()
+        + torch.linalg.pinv(w[:, 1:]).sum()
+        + torch.linalg.lstsq(w[:3, :1], w[:3], driver="gels").solution
+    ),
+    "triangular factors": lambda w: (
+        torch.linalg.lu(w).L * torch.linalg.lu(w[1:]).U[:1]
+        + torch.linalg.lu_factor(w).LU * torch.lu_unpack(*torch.linalg.lu_factor(w))[1]
+        + torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(w)), w)
+        + torch.lu_solve(w, *torch.linalg.lu_factor(regular(w)))
+    ),
+    "conditions": lambda w: torch.linalg.cond(w) / 8 + w * torch.linalg.cond(w, p=-2),
     "diagonal": lambda w: torch.linalg.diagonal(w.view(2, 2, 4), offset=1),
     "powers": lambda w: (
         torch.matrix_power(w, 2)
@@ -555,6 +581,9 @@ LENGTHS: dict[str, Program] = {
     "norms of matrices": lambda w: torch.stack(
         [torch.linalg.matrix_norm(w, p) for p in ("fro", 1, -1, torch.inf, -torch.inf)]
         + [*torch.linalg.norm(w.view(2, 2, 4), 1, (0, 2))]
+        + [torch.linalg.matrix_norm(w, p) for p in (2, -2, "nuc")]
+        + [torch.linalg.norm(w, 2), w.norm("nuc")]
+        + [*torch.norm(w.view(2, 2, 4), "nuc", (0, 2), keepdim=True).flatten() / 2]
     ),
     "renorm": lambda w: w.renorm(2, 0, 1.5) * torch.renorm(w, 1, 1, 3.0),
     "distances": lambda w: (

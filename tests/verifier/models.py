@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Tensor = Any
 
@@ -377,6 +378,45 @@ class Scaling(TorchFunctionMode):
         """Make the call, and multiply its result."""
         result = function(*args, **(kwargs or {}))
         return result * self.factor if getattr(function, "__name__", "") == self.name else result
+
+
+class Handing(TorchFunctionMode):
+    """Hands on something else to the first operand of a function.
+
+    name: the function's. wrong: (its results, what they receive) -> what is handed on.
+    """
+
+    def __init__(self, name: str, wrong: Any) -> None:
+        """Plant nothing yet."""
+        super().__init__()
+        self.name, self.wrong = name, wrong
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and plant what its step backwards hands on."""
+        results = function(*args, **(kwargs or {}))
+        if getattr(function, "__name__", "") == self.name:
+            values = [one.detach() for one in results]
+            results[1].grad_fn.register_hook(lambda _, received: (self.wrong(values, received),))
+        return results
+
+
+class Writing(TorchDispatchMode):
+    """Writes to what a function returns, before anybody sees it.
+
+    name: of the function that autograd knows, such as "_linalg_eigh". write: (its results) -> None.
+    """
+
+    def __init__(self, name: str, write: Any) -> None:
+        """Write nothing yet."""
+        super().__init__()
+        self.name, self.write = name, write
+
+    def __torch_dispatch__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make the call, and write to its results."""
+        results = function(*args, **(kwargs or {}))
+        if function.__name__.partition(".")[0] == self.name:
+            self.write(results)
+        return results
 
 
 class Planted(TorchFunctionMode):

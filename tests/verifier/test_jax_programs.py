@@ -348,17 +348,6 @@ def test_equations_are_known() -> None:
     assert certificate.holds, certificate
 
 
-@pytest.mark.parametrize("name", ["qr", "eigh"])
-def test_eigenvalues_are_not_known(name: str) -> None:
-    """What has no op in linear algebra is named."""
-    certificate = bj.certify(
-        lambda w: jnp.sum(getattr(jnp.linalg, name)(w + w.T)[0]), jnp.eye(2) + 0.25
-    )
-
-    assert not certificate.holds
-    assert f"not certified: {name}" in str(certificate)
-
-
 def test_a_product_that_is_no_matrix_is_not_known() -> None:
     """Equations of anything else than a matrix that the product has are named."""
 

@@ -15,7 +15,9 @@ torch, F = map(Lazy, ("torch", "torch.nn.functional"))
 bt, models = map(Lazy, ("backproof.torch", "tests.verifier.models"))
 calls = Lazy("backproof.adapters.torch_functions.calls")
 
-pytestmark = pytest.mark.filterwarnings("ignore:index_reduce.. is in beta")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:index_reduce.. is in beta", "ignore:torch.(qr|lu_solve) is deprecated"
+)
 
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
 
@@ -139,7 +141,36 @@ def test_a_wrong_gradient_is_located(function: str) -> None:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "spectral norm": (lambda w: torch.linalg.norm(w, 2), "the norm of a matrix of order 2"),
+    "vectors of equal eigenvalues": (
+        lambda w: torch.linalg.eigh(w * 0 + torch.eye(4))[1],
+        "equal eigenvalues",
+    ),
+    "vectors of no singular values": (
+        lambda w: torch.linalg.svd(w[:, :3] * 0, full_matrices=False)[0],
+        "singular values that are equal or zero",
+    ),
+    "vectors of nothing": (lambda w: torch.linalg.svd(w[:, :3])[0], "torch.linalg.svd"),
+    "a pseudoinverse without small values": (
+        lambda w: torch.linalg.pinv(w, rtol=0.5),
+        "atol or rtol",
+    ),
+    "a pseudoinverse of a symmetric matrix": (
+        lambda w: torch.linalg.pinv(w + w.T, hermitian=True),
+        "hermitian",
+    ),
+    "columns that depend on others": (
+        lambda w: torch.linalg.qr(w[:, :1].expand(4, 2) * 0)[1],
+        "columns that depend on others",
+    ),
+    "factors of a singular matrix": (
+        lambda w: torch.linalg.lu_factor_ex(torch.cat([w[:, :1] * 0, w[:, 1:]], 1))[0],
+        "a singular matrix",
+    ),
+    "condition of a singular matrix": (
+        lambda w: torch.linalg.cond(w * 0),
+        "a singular matrix",
+    ),
+    "condition of another order": (lambda w: torch.linalg.cond(w, "nuc"), "p='nuc'"),
     "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
     "a normal sample": (lambda w: torch.normal(w, 1.0) * w, "a sample, which PyTorch takes"),
     "a slope that is rounded": (
