@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backproof.adapters.recording import UNREAD, Place
@@ -138,6 +140,46 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return whether an operand is a view that has no name."""
         is_tracked = isinstance(t, torch.Tensor) and self.graph.tracks(t)
         return is_tracked and not self.is_known(t)
+
+
+class Asked(TorchFunctionMode):
+    """Sees whether a program takes a derivative that is a part of its loss."""
+
+    found = False
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Make a call."""
+        self.found |= is_part(function, kwargs or {})
+        return function(*args, **(kwargs or {}))
+
+
+def is_part(function: Any, named: Mapping[str, Any]) -> bool:
+    """Return whether a call is that of a derivative which can itself be differentiated."""
+    return function is torch.autograd.grad and bool(named.get("create_graph"))
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return the loss by its logarithms, where these alone are kept for a derivative."""
+    if target.is_floating_point() or label_smoothing or (size_average, reduce) != (None, None):
+        options = size_average, ignore_index, reduce, reduction, label_smoothing
+        return F.cross_entropy(input, target, weight, *options)
+    logarithms = F.log_softmax(input, min(input.dim() - 1, 1))
+    return F.nll_loss(logarithms, target, weight, ignore_index=ignore_index, reduction=reduction)
+
+
+BODIES: dict[Any, Callable[..., Any]] = {F.cross_entropy: cross_entropy}
+"""A function inside of which autograd keeps what nobody sees -> the calls that it is made of."""
 
 
 def is_view(function: Any) -> bool:

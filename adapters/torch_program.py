@@ -11,6 +11,7 @@ import torch
 
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
+from backproof.adapters.torch_derivatives import BODIES, Asked
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
@@ -108,7 +109,10 @@ def record(
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:
-        again = loss_of(closure)
+        with Asked() as asked:
+            again = loss_of(closure)
+        if asked.found:
+            recorder.bodies = BODIES
         reset()
         with recorder.recording(), not_compiled():
             loss = loss_of(closure)

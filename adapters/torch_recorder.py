@@ -20,7 +20,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
-from backproof.adapters.torch_derivatives import Derivatives
+from backproof.adapters.torch_derivatives import Derivatives, is_part
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -87,6 +87,7 @@ class Recorder(TorchFunctionMode):
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     turned: where a custom function that is running turns what is differentiated into numbers.
+    bodies: function that is read otherwise -> the calls that it is made of.
     open: the functions whose bodies are running. in_steps: whether one was a recurrent layer's.
     """
 
@@ -107,6 +108,7 @@ class Recorder(TorchFunctionMode):
         self.is_inside = False
         self.open: list[Any] = []
         self.in_steps = False
+        self.bodies: Mapping[Any, Callable[..., Any]] = {}
 
     @contextmanager
     def opening(self, function: Any) -> Iterator[None]:
@@ -178,11 +180,12 @@ class Recorder(TorchFunctionMode):
         if not recorded:
             return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
-        if reader is None and function not in self.open and (body := opened(function)):
+        body = self.bodies.get(function) or (None if reader else opened(function))
+        if body and function not in self.open:
             self.in_steps |= name_of(function) in CELLS
             with self, self.opening(function):
                 return body(*args, **named)
-        if function is torch.autograd.grad and named.get("create_graph") and self.derives:
+        if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
