@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backproof.adapters.recording import UNREAD, Place
@@ -75,7 +73,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return whether a tensor has a name; if not, it is a view, which is taken from its base.
 
         Autograd may keep a call's result as another object, of the same function and memory. What
-        it keeps of the inside of a function is not known: it may depend on all that was computed.
+        it keeps of the inside of a function is not known.
         """
         graph = self.graph
         if graph.is_current(t):
@@ -85,14 +83,30 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if same and t.grad_fn is not None:
                 graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
                 return True
+        if self.source_of(t) is not None:
+            return False
         if (base := base_of(t)) is not None:
             self.is_known(base)
             return False
         if not t.is_leaf:
             made = type(t.grad_fn).__name__
             place = replace(self.place, function=made, reason="autograd kept it of a function")
-            graph.unknown(t, graph.current(), place)
+            graph.inside(t, place)
         return True
+
+    def source_of(self, t: Tensor) -> Tensor | None:
+        """Return the tensor nearest to a view, by autograd's functions, that has a name."""
+        stored = self.graph.stored.get(memory_of(t), ())
+        known = {other.grad_fn: other for _, other in stored if other.grad_fn is not None}
+        function = t.grad_fn
+        while function is not None:
+            (function, _), *others = function.next_functions or ((None, 0),)
+            if others or function in known:
+                return known.get(function)
+            leaf = getattr(function, "variable", None)
+            if leaf is not None and memory_of(leaf) == memory_of(t):
+                return leaf
+        return None
 
     def record(
         self,
@@ -124,11 +138,13 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.graph.made = made
 
     def of_bases(self, call: Call) -> Call:
-        """Return a call that takes its views from their bases itself. Raises NotKnown."""
+        """Return a call that takes its views from their sources itself. Raises NotKnown."""
         views = [i for i, t in enumerate(call.tensors) if self.is_unseen(t)]
         if not views:
             return call
-        tensors = [base_of(t) if i in views else t for i, t in enumerate(call.tensors)]
+        tensors = [*call.tensors]
+        for i in views:
+            tensors[i] = self.source_of(tensors[i])
         taking = []
         for i in views:
             op, options = taken(tensors[i], call.tensors[i])
@@ -140,46 +156,6 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return whether an operand is a view that has no name."""
         is_tracked = isinstance(t, torch.Tensor) and self.graph.tracks(t)
         return is_tracked and not self.is_known(t)
-
-
-class Asked(TorchFunctionMode):
-    """Sees whether a program takes a derivative that is a part of its loss."""
-
-    found = False
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Make a call."""
-        self.found |= is_part(function, kwargs or {})
-        return function(*args, **(kwargs or {}))
-
-
-def is_part(function: Any, named: Mapping[str, Any]) -> bool:
-    """Return whether a call is that of a derivative which can itself be differentiated."""
-    return function is torch.autograd.grad and bool(named.get("create_graph"))
-
-
-def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Return the loss by its logarithms, where these alone are kept for a derivative."""
-    if target.is_floating_point() or label_smoothing or (size_average, reduce) != (None, None):
-        options = size_average, ignore_index, reduce, reduction, label_smoothing
-        return F.cross_entropy(input, target, weight, *options)
-    logarithms = F.log_softmax(input, min(input.dim() - 1, 1))
-    return F.nll_loss(logarithms, target, weight, ignore_index=ignore_index, reduction=reduction)
-
-
-BODIES: dict[Any, Callable[..., Any]] = {F.cross_entropy: cross_entropy}
-"""A function inside of which autograd keeps what nobody sees -> the calls that it is made of."""
 
 
 def is_view(function: Any) -> bool:

@@ -207,6 +207,41 @@ class Graph:
         inputs = tuple(self.name(one, place) for one in operands if self.tracks(one))
         return self.node(t, unknown_node("", place.function, inputs), place)
 
+    def inside(self, t: Tensor, place: Place) -> str:
+        """Add a tensor that autograd has kept of the inside of a call, and return its name.
+
+        The call is not known from then on: what enters it, and what it hands on, is seen in part.
+        """
+        at = self.call_around(t)
+        if at is None:
+            return self.unknown(t, self.current(), place)
+        call = self.nodes[at]
+        name = self.new_name(f"{place.function} in {call.name}")
+        self.places[name] = place
+        self.places[call.name] = replace(
+            self.places[call.name], reason="a derivative uses what autograd kept of it"
+        )
+        inside = unknown_node(name, place.function, call.inputs)
+        around = unknown_node(call.name, call.op, (*call.inputs, name))
+        self.nodes[at : at + 1] = [inside, around]
+        self.made(t, name)
+        return self.keep(t, name)
+
+    def call_around(self, t: Tensor) -> int | None:
+        """Return the place of the node in whose call a tensor was made."""
+        made = {node.name: i for i, node in enumerate(self.nodes)}
+        known = {one.grad_fn: made[name] for one, _, name in self.known.values() if name in made}
+        for function, at in sorted(known.items(), key=lambda pair: pair[1]):
+            seen, left = set(), [function]
+            while left:
+                for before, _ in left.pop().next_functions:
+                    if before is t.grad_fn:
+                        return at
+                    if before is not None and before not in known and before not in seen:
+                        seen.add(before)
+                        left.append(before)
+        return None
+
     def node(self, t: Tensor, node: Node, place: Place) -> str:
         """Add a node under a new name."""
         function = place.function.rpartition(".")[2].strip("_")

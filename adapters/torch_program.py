@@ -11,7 +11,7 @@ import torch
 
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
-from backproof.adapters.torch_derivatives import BODIES, Asked
+from backproof.adapters.torch_bodies import BODIES, Asked
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
@@ -116,7 +116,7 @@ def record(
         reset()
         with recorder.recording(), not_compiled():
             loss = loss_of(closure)
-        if not recorder.in_steps:
+        if not recorder.otherwise:
             refuse_differences(again, loss)
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
@@ -130,13 +130,13 @@ def record(
             if isinstance(recorder, SecondRecorder):
                 gradients, tangents = recorder.run_back(loss, leaves, directions or {})
             else:
-                with InSteps() if recorder.in_steps else nullcontext():
+                with InSteps() if recorder.otherwise else nullcontext():
                     gradients = run_back(loss, leaves)
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
         as_run = None
-        if recorder.in_steps:
+        if recorder.otherwise:
             reset()
             as_run = plain_pass(closure, again, trained, last)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))

@@ -20,7 +20,8 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
-from backproof.adapters.torch_derivatives import Derivatives, is_part
+from backproof.adapters.torch_bodies import is_part
+from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -87,8 +88,9 @@ class Recorder(TorchFunctionMode):
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     turned: where a custom function that is running turns what is differentiated into numbers.
-    bodies: function that is read otherwise -> the calls that it is made of.
-    open: the functions whose bodies are running. in_steps: whether one was a recurrent layer's.
+    bodies: the name of a function that is opened, too -> the calls that it is made of.
+    open: the functions whose bodies are running.
+    otherwise: whether a call was made of others, which may round otherwise.
     """
 
     derives = True
@@ -107,8 +109,8 @@ class Recorder(TorchFunctionMode):
         self.turned: list[Place] = []
         self.is_inside = False
         self.open: list[Any] = []
-        self.in_steps = False
-        self.bodies: Mapping[Any, Callable[..., Any]] = {}
+        self.otherwise = False
+        self.bodies: Mapping[str, Callable[..., Any]] = {}
 
     @contextmanager
     def opening(self, function: Any) -> Iterator[None]:
@@ -180,9 +182,10 @@ class Recorder(TorchFunctionMode):
         if not recorded:
             return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
-        body = self.bodies.get(function) or (None if reader else opened(function))
+        name = name_of(function)
+        body = self.bodies.get(name) or (None if reader else opened(function))
         if body and function not in self.open:
-            self.in_steps |= name_of(function) in CELLS
+            self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
                 return body(*args, **named)
         if is_part(function, named) and self.derives:

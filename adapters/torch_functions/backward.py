@@ -46,13 +46,13 @@ def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
     return [Call(name, operands, call.options, derivative(op, k)) for k in places]
 
 
-def public(name: str, seen: Seen, *args: Any, **named: Any) -> Any:
-    """Return the call of a public function as it is read. Raises NotKnown."""
+def public(name: str, dy: Tensor, *args: Any, **named: Any) -> Any:
+    """Return the call of a public function, whose result is of dy's shape. Raises NotKnown."""
     reader = of_name(name)
     if reader is None:
         raise NotKnown(f"the derivative of {name}")
     function = getattr(torch, name, None) or getattr(F, name)
-    return reader(Seen(function, seen.result), *args, **named)
+    return reader(Seen(function, dy), *args, **named)
 
 
 def as_public(name: str, last: int | None = None) -> None:
@@ -63,7 +63,7 @@ def as_public(name: str, last: int | None = None) -> None:
 
     @reads(f"{name}_backward", into=ATEN)
     def read(seen: Seen, dy: Tensor, *args: Any, **named: Any) -> Call:
-        return derivatives_of(public(name, seen, *args[:last], **named), dy, 0)[0]
+        return derivatives_of(public(name, dy, *args[:last], **named), dy, 0)[0]
 
 
 for one in (
@@ -80,10 +80,23 @@ for one in (
 as_public("leaky_relu", 2)
 
 
+@reads("max_pool2d_with_indices_backward", into=ATEN)
+def max_pool2d_backward(seen: Seen, dy: Tensor, x: Tensor, *options: Any) -> Call:
+    """Read it as the derivative of the pooling. The last of the options are the indices."""
+    return derivatives_of(public("max_pool2d", dy, x, *options[:-1]), dy, 0)[0]
+
+
+@reads("upsample_nearest1d_backward", "upsample_nearest2d_backward", into=ATEN)
+def upsample_backward(seen: Seen, dy: Tensor, size: Any, input_size: Any, *scales: Any) -> Call:
+    """Read it as the derivative of the interpolation, which is the same for all inputs."""
+    call = public("interpolate", dy, dy.new_zeros(tuple(input_size)), [*size])
+    return derivatives_of(call, dy, 0)[0]
+
+
 @reads("mse_loss_backward", into=ATEN)
 def mse_loss_backward(seen: Seen, dy: Tensor, x: Tensor, target: Tensor, reduction: int) -> Call:
     """Read it as the derivative of the loss, of its input."""
-    call = public("mse_loss", seen, x, target, reduction=REDUCTIONS[reduction])
+    call = public("mse_loss", dy, x, target, reduction=REDUCTIONS[reduction])
     return derivatives_of(call, dy, 0)[0]
 
 
@@ -100,13 +113,13 @@ def nll_loss_backward(
 ) -> Call:
     """Read it as the derivative of the loss, of the logarithms of the probabilities."""
     options = {"ignore_index": ignore_index, "reduction": REDUCTIONS[reduction]}
-    return derivatives_of(public("nll_loss", seen, x, target, weight, **options), dy, 0)[0]
+    return derivatives_of(public("nll_loss", dy, x, target, weight, **options), dy, 0)[0]
 
 
 @reads("threshold_backward", into=ATEN)
 def threshold_backward(seen: Seen, dy: Tensor, x: Tensor, threshold: float) -> Call:
     """Read it as the derivative of the function that is zero up to the threshold."""
-    return derivatives_of(public("threshold", seen, x, threshold, 0), dy, 0)[0]
+    return derivatives_of(public("threshold", dy, x, threshold, 0), dy, 0)[0]
 
 
 @reads("elu_backward", into=ATEN)
@@ -116,7 +129,7 @@ def elu_backward(
     """Read it as the derivative of elu, of its input."""
     if is_result or (scale, input_scale) != (1, 1):
         raise NotKnown("a derivative from the result, or of a scaled function")
-    return derivatives_of(public("elu", seen, x, alpha), dy, 0)[0]
+    return derivatives_of(public("elu", dy, x, alpha), dy, 0)[0]
 
 
 @reads("tanh_backward", into=ATEN)
@@ -188,7 +201,7 @@ def convolution_backward(
     name = f"conv{'_transpose' if transposed else ''}{len(stride)}d"
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     options |= {"output_padding": output_padding} if transposed else {}
-    found = derivatives_of(public(name, seen, x, W, **options), dy, 0, 1)
+    found = derivatives_of(public(name, dy, x, W, **options), dy, 0, 1)
     axes = tuple(i for i in range(dy.dim()) if i != 1)
     found.append(Call("sum", (dy,), {"axis": axes, "keepdims": False}))
     return asked(found, output_mask)
@@ -232,7 +245,7 @@ def native_batch_norm_backward(
     """Read it as the derivatives of a batch norm."""
     C = x.shape[1]
     affine = number_or(weight, torch.ones, C, x), torch.zeros(C, dtype=x.dtype)
-    call = public("batch_norm", seen, x, running_mean, running_var, *affine, train, 0.0, eps)
+    call = public("batch_norm", dy, x, running_mean, running_var, *affine, train, 0.0, eps)
     return asked(derivatives_of(call, dy, 0, 1, 2), output_mask)
 
 

@@ -8,9 +8,12 @@ import pytest
 
 from tests.verifier.lazy import Lazy
 
-torch, nn, F, bt, models = map(
+torch, nn, F, attention, bt, models = map(
     Lazy,
-    ("torch", "torch.nn", "torch.nn.functional", "backproof.torch", "tests.verifier.models"),
+    (
+        *("torch", "torch.nn", "torch.nn.functional", "torch.nn.attention"),
+        *("backproof.torch", "tests.verifier.models"),
+    ),
 )
 
 Case = tuple[Any, Callable[[], Any]]
@@ -88,6 +91,33 @@ def normalized(norm: str) -> Case:
     return model, loss
 
 
+def of_encoder() -> Case:
+    """The slope of a transformer's layer, whose attention is computed without a fused kernel."""
+    torch.manual_seed(0)
+    model, x = nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True), torch.randn(2, 3, 4)
+
+    def loss() -> Any:
+        own = x.clone().requires_grad_()
+        with attention.sdpa_kernel(attention.SDPBackend.MATH):
+            y = model(own)
+            return slope(y.square(), own)[0].square().sum() + y.sum()
+
+    return model, loss
+
+
+def of_recurrent(name: str) -> Case:
+    """The slope of a recurrent layer."""
+    torch.manual_seed(0)
+    model = nn.ModuleList([getattr(nn, name)(3, 4), nn.Linear(4, 1)])
+    x = torch.randn(4, 2, 3)
+
+    def loss() -> Any:
+        own = x.clone().requires_grad_()
+        return slope(model[1](model[0](own)[0]).square(), own)[0].square().sum()
+
+    return model, loss
+
+
 def forces() -> Case:
     """Forces are slopes of an energy of distances (as in SchNet)."""
     model = perceptron(nn.SiLU(), 4, 6, 1)
@@ -151,6 +181,8 @@ CASES: dict[str, Callable[[], Case]] = {
     **{
         f"{name} norm": lambda name=name: normalized(name) for name in ("layer", "batch", "running")
     },
+    "an encoder": of_encoder,
+    **{f"an {name}": lambda name=name: of_recurrent(name) for name in ("LSTM", "GRU", "RNN")},
     "forces": forces,
     "adapted weights": adapted,
     "a Jacobian": jacobian,
