@@ -5,7 +5,8 @@ equations enter a loss. What autograd then calls is a part of the program like a
 no public one: a mode beneath autograd sees it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from backproof.adapters.torch_functions.backward import aten_reader_of
 from backproof.adapters.torch_functions.calls import all_read, made_of
 from backproof.adapters.torch_graph import Graph, memory_of, of_numbers, tensors_of
 from backproof.adapters.torch_views import base_of, taken
+from backproof.reference.network import unknown_node
 
 Tensor = Any
 
@@ -29,11 +31,13 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds the calls beneath autograd to a graph while it is on.
 
     Views have no nodes: autograd keeps many that nobody sees, so an operand that is a view is taken
-    from its base by the op that it enters.
+    from the tensor that it is a view of by the op that it enters.
 
     graph: of the program. place: of the call of `torch.autograd.grad`. hook: called with each
     tensor and its node's name, once autograd knows the tensor: after the call that returned it.
     new:   those tensors that it has not been called with.
+    lost:  ids of what autograd has kept of a call that is not found, and of what was written to by
+           way of a view. written: where such writes went.
     """
 
     def __init__(self, graph: Graph, place: Place, hook: Callable[[Tensor, str], None]) -> None:
@@ -41,11 +45,14 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph, self.place, self.hook = graph, place, hook
         self.new: list[tuple[Tensor, str]] = []
+        self.lost: set[int] = set()
+        self.written: set[int] = set()
 
     def watch(self) -> None:
         """Watch what autograd has made of the results."""
         for t, name in self.new:
             if t.requires_grad:
+                self.graph.functions[name] = t.grad_fn
                 self.hook(t, name)
         self.new = []
 
@@ -59,14 +66,17 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not tracked or name in CONSTANT or is_view(function):
             return function(*args, **named)
         place = replace(self.place, function=f"aten.{name}")
-        names = {id(t): self.graph.name(t, place) for t in tracked if self.is_known(t)}
+        known = [t for t in tracked if self.is_known(t)]
+        names = {id(t): self.graph.name(t, place) for t in known if id(t) not in self.lost}
         read = args
         if function._schema.is_mutable:  # noqa: SLF001
             self.graph.save(args[0])
+            if base_of(args[0]) is not None:
+                self.written.add(memory_of(args[0]))
             read = (args[0] if id(args[0]) in names else args[0].clone(), *args[1:])
         result = function(*args, **named)
         with self.graph.before(names):
-            self.record(Seen(function, result), name, read, named, tracked, place)
+            self.record(Seen(function, result), name, read, named, names, place)
         return result
 
     def is_known(self, t: Tensor) -> bool:
@@ -76,7 +86,9 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         it keeps of the inside of a function is not known.
         """
         graph = self.graph
-        if graph.is_current(t):
+        if memory_of(t) in self.written:
+            self.lost.add(id(t))
+        if id(t) in self.lost or graph.is_current(t):
             return True
         for name, other in reversed(graph.stored.get(memory_of(t), ())):
             same = other.grad_fn is t.grad_fn and other.output_nr == t.output_nr
@@ -91,18 +103,20 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not t.is_leaf:
             made = type(t.grad_fn).__name__
             place = replace(self.place, function=made, reason="autograd kept it of a function")
-            graph.inside(t, place)
+            if graph.inside(t, place) is None:
+                self.lost.add(id(t))
         return True
 
     def source_of(self, t: Tensor) -> Tensor | None:
         """Return the tensor nearest to a view, by autograd's functions, that has a name."""
         stored = self.graph.stored.get(memory_of(t), ())
-        known = {other.grad_fn: other for _, other in stored if other.grad_fn is not None}
+        known = {(one.grad_fn, one.output_nr): one for _, one in stored}
         function = t.grad_fn
         while function is not None:
-            (function, _), *others = function.next_functions or ((None, 0),)
-            if others or function in known:
-                return known.get(function)
+            edge, *others = function.next_functions or ((None, 0),)
+            if others or edge in known:
+                return known.get(edge)
+            function, _ = edge
             leaf = getattr(function, "variable", None)
             if leaf is not None and memory_of(leaf) == memory_of(t):
                 return leaf
@@ -114,28 +128,54 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name: str,
         args: Any,
         named: Mapping[str, Any],
-        tracked: list[Tensor],
+        names: Mapping[int, str],
         place: Place,
     ) -> None:
-        """Add the nodes of a call's results."""
-        calls: Any = None
+        """Add the nodes of a call's results. names: of the operands that have one."""
+        calls: Any = []
         try:
+            self.refuse(args, named, seen.result)
             if reader := aten_reader_of(name):
                 calls = reader(seen, *args, **named)
                 calls = [*calls] if isinstance(calls, list) else [calls]
-                all_read(calls, tracked)
+                all_read(calls, filter(self.graph.tracks, tensors_of(args, named)))
                 calls = [self.of_bases(call) for call in calls]
         except (NotKnown, *UNREAD) as error:
-            calls, place = None, replace(place, reason=str(error).partition("\n")[0])
+            calls, place = [], replace(place, reason=str(error).partition("\n")[0])
         made, self.graph.made = self.graph.made, lambda t, node: self.new.append((t, node))
         try:
             for i, t in enumerate(filter(of_numbers, tensors_of(seen.result))):
-                if calls:
+                if i < len(calls):
                     self.graph.add(t, calls[i], place)
                 else:
-                    self.graph.unknown(t, tracked, place)
+                    self.unknown(t, place, names.values())
         finally:
             self.graph.made = made
+
+    def unknown(self, t: Tensor, place: Place, others: Iterable[str] = ()) -> None:
+        """Add a node that may depend on all that was computed."""
+        before = dict.fromkeys([*(node.name for node in self.graph.nodes), *others])
+        self.graph.node(t, unknown_node("", place.function, before), place)
+
+    def name(self, t: Tensor) -> None:
+        """Give a result that the program receives a name."""
+        with suppress(NotKnown):
+            if self.is_known(t) and id(t) not in self.lost:
+                self.graph.name(t, self.place)
+                return
+            if (source := self.source_of(t)) is not None:
+                op, options = taken(source, t)
+                self.graph.add(t, Call(op, (source,), options), self.place)
+                return
+        self.unknown(t, replace(self.place, reason="autograd kept what nobody sees"))
+
+    def refuse(self, *values: Any) -> None:
+        """Raise NotKnown for operands and results of which nothing can be said."""
+        for t in tensors_of(*values):
+            if t.is_complex():
+                raise NotKnown("complex numbers")
+            if id(t) in self.lost:
+                raise NotKnown("autograd kept what nobody sees")
 
     def of_bases(self, call: Call) -> Call:
         """Return a call that takes its views from their sources itself. Raises NotKnown."""

@@ -36,6 +36,7 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    functions: node -> autograd's function that made it.
     touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
     around: the graph of the program that calls the custom function that this one is of.
@@ -50,6 +51,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
+    functions: dict[str, Any] = field(default_factory=dict)
     touched: dict[str, Any] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
@@ -207,14 +209,15 @@ class Graph:
         inputs = tuple(self.name(one, place) for one in operands if self.tracks(one))
         return self.node(t, unknown_node("", place.function, inputs), place)
 
-    def inside(self, t: Tensor, place: Place) -> str:
+    def inside(self, t: Tensor, place: Place) -> str | None:
         """Add a tensor that autograd has kept of the inside of a call, and return its name.
 
         The call is not known from then on: what enters it, and what it hands on, is seen in part.
+        None where it is not found.
         """
         at = self.call_around(t)
         if at is None:
-            return self.unknown(t, self.current(), place)
+            return None
         call = self.nodes[at]
         name = self.new_name(f"{place.function} in {call.name}")
         self.places[name] = place
@@ -224,20 +227,20 @@ class Graph:
         inside = unknown_node(name, place.function, call.inputs)
         around = unknown_node(call.name, call.op, (*call.inputs, name))
         self.nodes[at : at + 1] = [inside, around]
+        self.functions[name] = t.grad_fn
         self.made(t, name)
         return self.keep(t, name)
 
     def call_around(self, t: Tensor) -> int | None:
-        """Return the place of the node in whose call a tensor was made."""
-        made = {node.name: i for i, node in enumerate(self.nodes)}
-        known = {one.grad_fn: made[name] for one, _, name in self.known.values() if name in made}
-        for function, at in sorted(known.items(), key=lambda pair: pair[1]):
-            seen, left = set(), [function]
+        """Return the place of the node in whose call a tensor was made: see `functions`."""
+        made = {self.functions.get(node.name): i for i, node in enumerate(self.nodes)}
+        for first, at in made.items():
+            seen, left = set(), [first] if first is not None else []
             while left:
                 for before, _ in left.pop().next_functions:
                     if before is t.grad_fn:
                         return at
-                    if before is not None and before not in known and before not in seen:
+                    if before is not None and before not in made and before not in seen:
                         seen.add(before)
                         left.append(before)
         return None
@@ -248,6 +251,7 @@ class Graph:
         name = self.new_name(f"{place.module}.{function}" if place.module else function)
         self.places[name] = place
         self.nodes.append(Node(name, node.op, node.inputs, node.options, node.own))
+        self.functions[name] = t.grad_fn
         self.made(t, name)
         return self.keep(t, name)
 

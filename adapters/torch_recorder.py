@@ -223,13 +223,13 @@ class Recorder(TorchFunctionMode):
     def derived(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
         """Return a derivative that is a part of the program, and record what autograd calls."""
         place = self.place(function)
+        self.otherwise = True  # beneath a mode, autograd may choose other formulas
         with Derivatives(self.graph, place, self.hook) as derivatives:
             result = function(*args, **named)
         derivatives.watch()
         for t in tensors_of(result):
             if t.requires_grad:
-                derivatives.is_known(t)
-                self.graph.name(t, place)
+                derivatives.name(t)
         return result
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:

@@ -100,6 +100,36 @@ def mse_loss_backward(seen: Seen, dy: Tensor, x: Tensor, target: Tensor, reducti
     return derivatives_of(call, dy, 0)[0]
 
 
+@reads("smooth_l1_loss_backward", "huber_loss_backward", into=ATEN)
+def smooth_loss_backward(
+    seen: Seen, dy: Tensor, x: Tensor, target: Tensor, reduction: int, size: float
+) -> Call:
+    """Read it as the derivative of the loss, of its input. size: where its parts meet."""
+    is_huber = "huber" in str(seen.function)
+    name, option = ("huber_loss", "delta") if is_huber else ("smooth_l1_loss", "beta")
+    options = {"reduction": REDUCTIONS[reduction], option: size}
+    return derivatives_of(public(name, dy, x, target, **options), dy, 0)[0]
+
+
+@reads("binary_cross_entropy_backward", into=ATEN)
+def binary_cross_entropy_backward(
+    _: Seen, dy: Tensor, x: Tensor, target: Tensor, weight: Any = None, reduction: int = 1
+) -> Call:
+    """Read it as the derivative of the loss, of the probabilities."""
+    call = public("binary_cross_entropy", dy, x, target, weight, reduction=REDUCTIONS[reduction])
+    return derivatives_of(call, dy, 0)[0]
+
+
+@reads("embedding_dense_backward", into=ATEN)
+def embedding_backward(
+    _: Seen, dy: Tensor, index: Tensor, rows: int, padding_idx: int, scale_grad_by_freq: bool
+) -> Call:
+    """Read it as the derivative of the rows that were taken, which is the same for all weights."""
+    options = None if padding_idx < 0 else padding_idx, None, 2.0, scale_grad_by_freq
+    call = public("embedding", dy, index, dy.new_zeros(rows, dy.shape[-1]), *options)
+    return derivatives_of(call, dy, 0)[0]
+
+
 @reads("nll_loss_backward", "nll_loss2d_backward", into=ATEN)
 def nll_loss_backward(
     seen: Seen,
