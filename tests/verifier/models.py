@@ -348,6 +348,14 @@ def wrong_gelu(factor: float) -> Any:
     return lambda x, approximate="none": wrong(x)  # noqa: ARG005
 
 
+def written_in_part(x: Any) -> Any:
+    """Return x, (4, 4), and what was written of it into zeros."""
+    y = torch.zeros(4, 4)
+    y[1:3] = x[:2] * 2
+    y[0] = x[3]
+    return y + x
+
+
 class Halving(TorchFunctionMode):
     """Halves what a function hands on in the backward pass. name: the function's."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.verifier.lazy import Lazy
@@ -200,6 +201,75 @@ def test_derivatives_may_be_a_part_of_the_loss(name: str) -> None:
 
     assert certificate.holds, str(certificate)
     assert set(certificate.proven) | set(certificate.unused) == {*dict(model.named_parameters())}
+
+
+STEPS: tuple[Callable[[Any], Any], ...] = (
+    lambda x: torch.tanh(x) + x,
+    lambda x: F.silu(x) * 2,
+    lambda x: x.softmax(-1),
+    lambda x: F.log_softmax(x, -1),
+    lambda x: F.layer_norm(x, (4,)),
+    lambda x: x.T @ x / 4,
+    lambda x: x - x.sum(0),
+    lambda x: torch.cat([x[:2], x[2:] * 2]),
+    lambda x: x[[3, 1, 0, 2]] * x[:, :1],
+    lambda x: x / (x.norm(dim=-1, keepdim=True) + 1),
+    lambda x: x.cumsum(1) / 2,
+    lambda x: sum(x.unbind(0)) * x,
+    lambda x: torch.where(x > 0, x, x * x / 5),
+    lambda x: (x * 1).mul_(2).add_(x),
+    lambda x: x.reshape(2, 8).t().reshape(4, 4),
+    lambda x: x * x.amax(1, keepdim=True),
+    lambda x: F.conv2d(x[None, None], x[None, None, :3, :3] / 3, padding=1)[0, 0],
+    lambda x: F.avg_pool2d(x[None, None], 3, 1, 1)[0, 0],
+    lambda x: models.written_in_part(x) * 1,
+    lambda x: x * x.detach(),
+)
+"""What a matrix (4, 4) may go through."""
+
+
+def drawn(seed: int) -> Case:
+    """A program of steps that are drawn, with a derivative of first or second order in its loss."""
+    rng = np.random.default_rng(seed)
+    steps = [STEPS[i] for i in rng.integers(len(STEPS), size=rng.integers(1, 5))]
+    twice = rng.random() < 1 / 3
+    torch.manual_seed(seed)
+    w, x = torch.randn(4, 4, requires_grad=True), torch.randn(4, 4)
+
+    def loss() -> Any:
+        own = x.clone().requires_grad_()
+        y = torch.tanh(own @ w)
+        for step in steps:
+            y = step(y)
+        inside = slope(y.sin(), own, w)
+        if twice:
+            inside = slope(sum(one.square().sum() for one in inside), own, w)
+        return sum(one.square().sum() for one in inside) / 10 + y.sin().sum() / 100
+
+    return {"w": w}, loss
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_nothing_right_is_refuted(seed: int) -> None:
+    """Of any program, what is not certified is named."""
+    parameters, loss = drawn(seed)
+
+    certificate = bt.certify(loss, parameters)
+
+    assert certificate.refuted is None, str(certificate)
+    assert {one.verdict for one in certificate.twin} <= {"undecided"}, str(certificate)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_wrong_is_green(seed: int) -> None:
+    """A function whose derivative is half of what it must be is not certified."""
+    parameters, loss = drawn(seed)
+
+    def program() -> Any:
+        with models.Halving("sin"):
+            return loss()
+
+    assert not bt.certify(program, parameters).holds
 
 
 @pytest.mark.parametrize("function", ["tanh", "linear", "square"])
