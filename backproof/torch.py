@@ -39,7 +39,7 @@ def certify(
 
     loss:    computes the loss, a tensor of one number. It is called twice, with the same random
              state, so it must not change anything that it depends on; three times where it runs a
-             recurrent layer.
+             recurrent layer, or takes a derivative itself.
     model:   a module, or name -> tensor: the parameters whose gradients are to be certified.
     against: computes the same loss by the same parameters in another way (compiled, checkpointed,
              on another device). Its gradients are held to the certified program's, end to end.
