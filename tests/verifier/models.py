@@ -348,6 +348,14 @@ def wrong_gelu(factor: float) -> Any:
     return lambda x, approximate="none": wrong(x)  # noqa: ARG005
 
 
+class Sine(nn.Module):
+    """Sine as an activation."""
+
+    def forward(self, x: Any) -> Any:
+        """Return sin 3x."""
+        return torch.sin(3 * x)
+
+
 def written_in_part(x: Any) -> Any:
     """Return x, (4, 4), and what was written of it into zeros."""
     y = torch.zeros(4, 4)

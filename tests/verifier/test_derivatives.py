@@ -35,17 +35,9 @@ def perceptron(activation: Any, *sizes: int) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-class Sine(nn.Module):  # type: ignore[misc, name-defined]
-    """Sine as an activation."""
-
-    def forward(self, x: Any) -> Any:
-        """Return sin 3x."""
-        return torch.sin(3 * x)
-
-
 def equation(activation: str, dtype: str = "float32") -> Case:
     """Burgers' equation, u_t + u u_x = u_xx / 100, as a loss: it has second derivatives."""
-    of = Sine() if activation == "sin" else getattr(nn, activation)()
+    of = models.Sine() if activation == "sin" else getattr(nn, activation)()
     model = perceptron(of, 2, 6, 6, 1).to(getattr(torch, dtype))
 
     def loss() -> Any:
