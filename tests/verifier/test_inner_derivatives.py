@@ -329,6 +329,6 @@ def test_what_autograd_keeps_of_a_function_is_not_known() -> None:
     certificate = bt.certify(loss, model)
 
     assert not certificate.holds
-    assert "LogSoftmaxBackward0 (test_derivatives.py:" in str(certificate)
+    assert "LogSoftmaxBackward0 (test_inner_derivatives.py:" in str(certificate)
     assert "autograd kept it of a function" in str(certificate)
     assert certificate.refuted is None
