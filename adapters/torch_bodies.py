@@ -1,7 +1,9 @@
 """What functions are made of, where a derivative is a part of the loss.
 
 Autograd keeps what it needs of the inside of a function, and a derivative that is a part of the
-program uses it. So a function that has an inside is recorded as the calls that it is made of.
+program uses it. So a function that has an inside is recorded as the calls that it is made of. What
+layer norm and batch norm keep even counts as a constant, so that their third derivatives are wrong:
+the program as it runs, which is held to the one that is recorded, is then refuted.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +12,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from backproof.adapters.torch_graph import tensors_of
 
 Tensor = Any
 
@@ -28,8 +32,19 @@ class Asked(TorchFunctionMode):
 
 
 def is_part(function: Any, named: Mapping[str, Any]) -> bool:
-    """Return whether a call is that of a derivative which can itself be differentiated."""
-    return function is torch.autograd.grad and bool(named.get("create_graph"))
+    """Return whether a call is that of a derivative which can itself be differentiated.
+
+    Those of several directions at once are not seen: each call beneath is one of all directions.
+    """
+    if function is not torch.autograd.grad or not named.get("create_graph"):
+        return False
+    return not (named.get("is_grads_batched") or any(map(is_batched, tensors_of(named))))
+
+
+def is_batched(t: Tensor) -> bool:
+    """Return whether a tensor stands for many, inside of vmap."""
+    functorch = torch._C._functorch  # noqa: SLF001 no other name
+    return bool(functorch.is_functorch_wrapped_tensor(t) or functorch.is_legacy_batchedtensor(t))
 
 
 def cross_entropy(
@@ -48,6 +63,94 @@ def cross_entropy(
         return F.cross_entropy(input, target, weight, *options)
     logarithms = F.log_softmax(input, min(input.dim() - 1, 1))
     return F.nll_loss(logarithms, target, weight, ignore_index=ignore_index, reduction=reduction)
+
+
+def normalized(x: Tensor, axes: Any, eps: float) -> Tensor:
+    """Return (x - mean) / sqrt(variance + eps) over some axes."""
+    centered = x - x.mean(axes, keepdim=True)
+    return centered * (centered.square().mean(axes, keepdim=True) + eps).rsqrt()
+
+
+def affine(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Return y times the weights of its channels, plus their biases."""
+    column = (-1, *(1 for _ in y.shape[2:]))
+    y = y if weight is None else y * weight.view(column)
+    return y if bias is None else y + bias.view(column)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the batch norm, channel by channel, and move the running statistics."""
+    axes, column = (0, *range(2, input.dim())), (-1, *(1 for _ in input.shape[2:]))
+    if running_mean is not None and running_var is not None:
+        if not training:
+            centered = input - running_mean.view(column)
+            return affine(centered * (running_var.view(column) + eps).rsqrt(), weight, bias)
+        with torch.no_grad():
+            running_mean.lerp_(input.mean(axes), momentum)
+            running_var.lerp_(input.var(axes), momentum)
+    return affine(normalized(input, axes, eps), weight, bias)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the norm of each example over groups of channels."""
+    groups = input.reshape(len(input), num_groups, -1)
+    return affine(normalized(groups, -1, eps).reshape(input.shape), weight, bias)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the norm of each example, channel by channel."""
+    if running_mean is None and use_input_stats:
+        return group_norm(input, input.shape[1], weight, bias, eps)
+    of = running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    return F.instance_norm(input, *of)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Tensor:
+    """Return the norm over the last axes."""
+    y = normalized(input, tuple(range(-len(normalized_shape), 0)), eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Return x / sqrt(mean x^2 + eps) over the last axes."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    y = input * (input.square().mean(axes, keepdim=True) + eps).rsqrt()
+    return y if weight is None else y * weight
 
 
 def attention(
@@ -102,9 +205,14 @@ def tanh_cell(
 
 
 BODIES: Mapping[str, Callable[..., Any]] = {
+    "batch_norm": batch_norm,
     "cross_entropy": cross_entropy,
+    "group_norm": group_norm,
     "gru_cell": gru_cell,
+    "instance_norm": instance_norm,
+    "layer_norm": layer_norm,
     "lstm_cell": lstm_cell,
+    "rms_norm": rms_norm,
     "rnn_tanh_cell": tanh_cell,
     "scaled_dot_product_attention": attention,
 }

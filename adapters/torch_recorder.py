@@ -20,9 +20,10 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
-from backproof.adapters.torch_bodies import is_part
+from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
+    ORDERS,
     Call,
     NotKnown,
     Seen,
@@ -183,7 +184,8 @@ class Recorder(TorchFunctionMode):
             return filled(function, function(*args, **named))
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
-        body = self.bodies.get(name) or (None if reader else opened(function))
+        body = None if function in ORDERS else self.bodies.get(name)
+        body = body or (None if reader else opened(function))
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
@@ -310,7 +312,7 @@ class Recorder(TorchFunctionMode):
         """
 
         def receive(cotangent: Tensor | None) -> None:
-            if cotangent is not None:
+            if cotangent is not None and not is_batched(cotangent):
                 self.cotangents[name] = np.array(array(cotangent))
 
         watch(t, receive)

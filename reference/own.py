@@ -18,7 +18,6 @@ from backproof.reference.ops.determinant import det, log_det
 from backproof.reference.ops.distances import distances
 from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvectors_of_whole
 from backproof.reference.ops.factors import cumprod, product
-from backproof.reference.ops.given_norm import given_norm
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.lu import lower_factor, lu, upper_factor
@@ -67,7 +66,6 @@ OWN: Mapping[str, Op] = {
     "eigenvectors": eigenvectors,
     "eigenvectors_of_whole": eigenvectors_of_whole,
     "left_vectors": left_vectors,
-    "given_norm": given_norm,
     "linear": LINEAR,
     "log_det": log_det,
     "lower_factor": lower_factor,

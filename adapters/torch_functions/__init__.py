@@ -66,6 +66,7 @@ from backproof.adapters.torch_functions.calls import (
 from backproof.reference.ops import OPS, Op
 
 __all__ = [
+    "ORDERS",
     "Call",
     "NotKnown",
     "Seen",

@@ -17,14 +17,12 @@ from backproof.adapters.torch_functions.calls import (
     Reader,
     Seen,
     Tensor,
-    array,
     made_of,
     reads,
     steps,
 )
 from backproof.reference.derivative import derivative
 from backproof.reference.ops import OPS
-from backproof.reference.own import OWN
 
 ATEN: dict[str, Reader] = {}
 """The name of a function beneath autograd -> what reads its calls."""
@@ -235,53 +233,6 @@ def convolution_backward(
     axes = tuple(i for i in range(dy.dim()) if i != 1)
     found.append(Call("sum", (dy,), {"axis": axes, "keepdims": False}))
     return asked(found, output_mask)
-
-
-@reads("native_layer_norm_backward", into=ATEN)
-def native_layer_norm_backward(
-    _: Seen,
-    dy: Tensor,
-    x: Tensor,
-    normalized_shape: Any,
-    mean: Tensor,
-    rstd: Tensor,
-    weight: Any,
-    bias: Any,
-    output_mask: Any,
-) -> list[Call]:
-    """Read it as the derivatives of a layer norm over the last axis, by what it has kept."""
-    if len(normalized_shape) > 1:
-        raise NotKnown("several axes")
-    (C,) = normalized_shape
-    affine = number_or(weight, torch.ones, C, x), number_or(bias, torch.zeros, C, x)
-    call = Call("given_norm", (x, *affine), {"inv": array(rstd)}, OWN["given_norm"])
-    return asked(derivatives_of(call, dy, 0, 1, 2), output_mask)
-
-
-@reads("native_batch_norm_backward", into=ATEN)
-def native_batch_norm_backward(
-    seen: Seen,
-    dy: Tensor,
-    x: Tensor,
-    weight: Any,
-    running_mean: Any,
-    running_var: Any,
-    save_mean: Any,
-    save_invstd: Any,
-    train: bool,
-    eps: float,
-    output_mask: Any,
-) -> list[Call]:
-    """Read it as the derivatives of a batch norm."""
-    C = x.shape[1]
-    affine = number_or(weight, torch.ones, C, x), torch.zeros(C, dtype=x.dtype)
-    call = public("batch_norm", dy, x, running_mean, running_var, *affine, train, 0.0, eps)
-    return asked(derivatives_of(call, dy, 0, 1, 2), output_mask)
-
-
-def number_or(t: Any, make: Any, n: int, x: Tensor) -> Any:
-    """Return a tensor, or where there is none, n numbers that are made instead, of x's dtype."""
-    return make(n, dtype=x.dtype) if t is None else t
 
 
 def asked(calls: list[Call], mask: Any) -> list[Call]:

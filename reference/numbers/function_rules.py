@@ -295,7 +295,7 @@ Up to 8 each is a series of c[k] T[k](t), and from there on such a series divide
 i0.c and i1.c). Clenshaw's recurrence b[k] = 2 t b[k + 1] - b[k + 2] + c[k] rounds each of 2 t b,
 the difference, the sum and c; that error goes into the result as T[k] times it (Higham, problem
 5.6). Added up for all k, with the error of t, it is 18.2 and 75.8 roundings of the result at most,
-which `tests/verifier/test_bessel.py` computes; less than 19 from 8 on, the root's included.
+which `tests/verifier/test_special.py` computes; less than 19 from 8 on, the root's included.
 """
 
 

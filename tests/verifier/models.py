@@ -382,6 +382,20 @@ class Halving(TorchFunctionMode):
         return result
 
 
+class Beneath(TorchDispatchMode):
+    """Changes what a function beneath autograd returns. changed: its result -> another one."""
+
+    def __init__(self, function: Any, changed: Any) -> None:
+        """Change nothing yet."""
+        super().__init__()
+        self.function, self.changed = function, changed
+
+    def __torch_dispatch__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Make a call."""
+        result = function(*args, **(kwargs or {}))
+        return self.changed(result) if function is self.function else result
+
+
 class Scaling(TorchFunctionMode):
     """Multiplies what a function returns. name: the function's."""
 

@@ -8,7 +8,6 @@ import pytest
 from backproof.reference.derivative import derivative
 from backproof.reference.numbers.exact import exact
 from backproof.reference.ops import OPS
-from backproof.reference.own import OWN
 from tests.verifier.difference import close, gradient, on_paper
 
 CASES: dict[str, tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = {
@@ -48,16 +47,3 @@ def test_the_derivative_of_a_derivative_is_proven(name: str) -> None:
                     return np.sum(d * found.forward(*others, **options))
 
                 assert close(handed_on[i], gradient(moved, operand)), (k, i)
-
-
-def test_a_norm_may_be_given_what_it_divides_by() -> None:
-    """Layer norm by a given 1 / sqrt(variance + eps) has the derivatives of layer norm."""
-    with on_paper():
-        x, gamma, beta, dy, d = numbers(0, (2, 3), (3,), (3,), (2, 3), (2, 3))
-        centered = x - np.sum(x, axis=-1, keepdims=True) / 3
-        inv = 1 / np.sqrt(np.sum(centered * centered, axis=-1, keepdims=True) / 3 + exact("1e-5"))
-        operands = dy, x, gamma, beta
-        whole = derivative(OPS["layer_norm"]).backward(d, None, *operands, eps=exact("1e-5"))
-        given = derivative(OWN["given_norm"]).backward(d, None, *operands, inv=inv)
-
-        assert all(close(one, other) for one, other in zip(whole, given, strict=True))

@@ -39,6 +39,15 @@ def ones(*shape: int) -> Any:
     return torch.ones(shape, dtype=torch.float64)
 
 
+def third(of: Callable[[Any], Any]) -> float:
+    """Return the sign of d^3 y_0 / dx_0 dx_1 dx_2."""
+    x = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64, requires_grad=True)
+    y = of(x)[0]
+    for k in range(3):
+        y = torch.autograd.grad(y, x, create_graph=True)[0][k]
+    return float(y.detach().sign())
+
+
 MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
     "interpolate, nearest, by a factor that keeps the size": (
         lambda: gradient(lambda x: F.interpolate(x, scale_factor=1.013)[..., 1], [[[1, 2]]])[
@@ -79,6 +88,12 @@ MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
         lambda: F.soft_margin_loss(torch.tensor([-100.0]), torch.ones(1)).item(),
         np.inf,
         100,
+    ),
+    "layer_norm, the third derivative": (lambda: third(lambda x: F.layer_norm(x, (3,))), 0, 1),
+    "batch_norm, the third derivative": (
+        lambda: third(lambda x: F.batch_norm(x[:, None], None, None, training=True)[:, 0]),
+        0,
+        1,
     ),
     "fmod, where the quotient is nearly an integer": (
         lambda: gradient(lambda y: torch.fmod(torch.tensor(0.5), y), [0.1], "float32")[0],
