@@ -30,8 +30,8 @@ CONSTANT = ("detach", "ones_like", "zeros_like", "new_zeros", "full_like", "scal
 class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds the calls beneath autograd to a graph while it is on.
 
-    Views have no nodes: autograd keeps many that nobody sees, so an operand that is a view is taken
-    from the tensor that it is a view of by the op that it enters.
+    Views have no nodes, since autograd keeps many that nobody sees: the op that a view enters takes
+    it from the tensor that it is a view of.
 
     graph: of the program. place: of the call of `torch.autograd.grad`. hook: called with each
     tensor and its node's name, once autograd knows the tensor: after the call that returned it.
@@ -139,7 +139,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 calls = reader(seen, *args, **named)
                 calls = [*calls] if isinstance(calls, list) else [calls]
                 all_read(calls, filter(self.graph.tracks, tensors_of(args, named)))
-                calls = [self.of_bases(call) for call in calls]
+                calls = [self.from_sources(call) for call in calls]
         except (NotKnown, *UNREAD) as error:
             calls, place = [], replace(place, reason=str(error).partition("\n")[0])
         made, self.graph.made = self.graph.made, lambda t, node: self.new.append((t, node))
@@ -177,8 +177,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if id(t) in self.lost:
                 raise NotKnown("autograd kept what nobody sees")
 
-    def of_bases(self, call: Call) -> Call:
-        """Return a call that takes its views from their sources itself. Raises NotKnown."""
+    def from_sources(self, call: Call) -> Call:
+        """Return a call that itself takes its views from their sources. Raises NotKnown."""
         views = [i for i, t in enumerate(call.tensors) if self.is_unseen(t)]
         if not views:
             return call
