@@ -100,6 +100,8 @@ class Recording:
              every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
     updates: the optimizer's step after the pass, of each group of parameters.
+    inner:   the passes of derivatives that the program takes itself.
+    added:   the nodes that are no part of the program, of whose values nothing is said.
     """
 
     network: Network
@@ -119,3 +121,5 @@ class Recording:
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
     updates: tuple[Updated, ...] = ()
+    inner: tuple["Recording", ...] = ()
+    added: frozenset[str] = frozenset()

@@ -140,7 +140,9 @@ def record(
             reset()
             as_run = plain_pass(closure, again, trained, last)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
-    found = replace(found, as_run=as_run)
+    by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
+    inner = (one.recording(graph, **by) for one in recorder.taken)
+    found = replace(found, as_run=as_run, inner=tuple(one for one in inner if one))
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found

@@ -35,6 +35,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_inner import Inner
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
 from backproof.adapters.torch_views import base_of, through
@@ -92,6 +93,7 @@ class Recorder(TorchFunctionMode):
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
+    taken: the derivatives that the program takes itself.
     """
 
     derives = True
@@ -111,6 +113,7 @@ class Recorder(TorchFunctionMode):
         self.is_inside = False
         self.open: list[Any] = []
         self.otherwise = False
+        self.taken: list[Inner] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
 
     @contextmanager
@@ -226,9 +229,15 @@ class Recorder(TorchFunctionMode):
         """Return a derivative that is a part of the program, and record what autograd calls."""
         place = self.place(function)
         self.otherwise = True  # beneath a mode, autograd may choose other formulas
-        with Derivatives(self.graph, place, self.hook) as derivatives:
-            result = function(*args, **named)
+        inner = Inner.of(self.graph, place, args, named)
+        outer, self.cotangents = self.cotangents, {}
+        try:
+            with Derivatives(self.graph, place, self.hook) as derivatives:
+                result = function(*args, **named)
+        finally:
+            seen, self.cotangents = self.cotangents, outer
         derivatives.watch()
+        self.taken.append(inner.taken(seen, result))
         for t in tensors_of(result):
             if t.requires_grad:
                 derivatives.name(t)

@@ -3,14 +3,26 @@
 Shapes: y and dy those of the op's result; x_i those of its inputs.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.ops import Op
 
 
-def derivative(op: Op, k: int = 0) -> Op:
+@dataclass(frozen=True, slots=True)
+class Derivative(Op):
+    """The derivative of an op. of: the op. name: its name. k: the place of the input."""
+
+    of: Op = field(kw_only=True)
+    name: str = field(kw_only=True)
+    k: int = field(kw_only=True)
+
+
+def derivative(op: Op, k: int = 0, name: str = "") -> Derivative:
     """Return the op (dy, x_0, x_1, ...) -> dx_k, what an op hands on to its k-th input.
+
+    name: the op's.
 
     With d the cotangent of dx_k, this op hands on, for any direction of the inputs,
 
@@ -31,4 +43,5 @@ def derivative(op: Op, k: int = 0) -> Op:
         handed_on = op.backward(Dual(dy, 0.0), y, *moved, **options)
         return tuple(Dual.whole_tangent(one) for one in (y, *handed_on))
 
-    return Op(forward, backward, {name: derivative(form, k) for name, form in op.forms.items()})
+    forms = {form: derivative(one, k) for form, one in op.forms.items()}
+    return Derivative(forward, backward, forms, of=op, name=name, k=k)

@@ -39,9 +39,8 @@ def aten_reader_of(name: str) -> Reader | None:
 def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
     """Return the calls that make of dy what a call hands on to its inputs at some places."""
     op = call.own or OPS[call.op]
-    operands = dy, *call.tensors
-    name = f"{call.op} backwards"
-    return [Call(name, operands, call.options, derivative(op, k)) for k in places]
+    name, operands = f"{call.op} backwards", (dy, *call.tensors)
+    return [Call(name, operands, call.options, derivative(op, k, call.op)) for k in places]
 
 
 def public(name: str, dy: Tensor, *args: Any, **named: Any) -> Any:

@@ -72,6 +72,7 @@ class ProgramCertificate(Certificate):
     twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
               the program itself: its gradients and its loss.
     second:   the certificate of second order, if it was asked for.
+    inner:    the certificates of the derivatives that the program takes itself.
     seconds:  how long it took. compiling: how much of that the framework's compiler took.
     """
 
@@ -85,6 +86,7 @@ class ProgramCertificate(Certificate):
     diagnosis: str = ""
     twin: tuple[Compared, ...] = ()
     second: "ProgramCertificate | None" = None
+    inner: tuple["ProgramCertificate", ...] = ()
     seconds: float = 0.0
     compiling: float = 0.0
 
@@ -96,14 +98,19 @@ class ProgramCertificate(Certificate):
     def holds(self) -> bool:
         """Whether all is known, and inside a ball that decides; and the twin, if any, is the same.
 
-        So it must be with second order, if that was asked for. A link that a recorded finding of
-        the framework predicts is not held against the program.
+        So it must be with second order, if that was asked for, and inside of the program. A link
+        that a recorded finding of the framework predicts is not held against the program.
         """
         same = all(one.verdict == "inside" for one in self.twin)
-        twice = self.second is None or self.second.holds
+        others = all(one.holds for one in self.others)
         return (
-            bool(self.links) and not (self.wrong or self.unknown or self.stray) and same and twice
+            bool(self.links) and not (self.wrong or self.unknown or self.stray) and same and others
         )
+
+    @property
+    def others(self) -> tuple["ProgramCertificate", ...]:
+        """The certificates of the derivatives that the program takes, and of second order."""
+        return self.inner if self.second is None else (*self.inner, self.second)
 
     @property
     def wrong(self) -> tuple[Link, ...]:
@@ -115,11 +122,13 @@ class ProgramCertificate(Certificate):
     def proven(self) -> tuple[str, ...]:
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
-        Where a value is refuted, there are none: the loss was computed from it, and so were the
-        cotangents.
+        Where a value is refuted, or a derivative that the program takes itself, there are none: the
+        loss was computed from it, and so were the cotangents.
         """
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
+            return ()
+        if any(link.verdict != "undecided" for one in self.inner for link in one.wrong):
             return ()
         wrong = {link.quantity.of for link in self.wrong}
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
@@ -152,6 +161,17 @@ class ProgramCertificate(Certificate):
         else:
             n = len(self.parameters)
             yield f"{head}: does not hold: {len(self.proven)} of {n} parameters are proven"
+        yield from self.causes()
+        for cause in dict.fromkeys(self.known.values()):
+            n = sum(cause == one for one in self.known.values())
+            yield f"known, in {_counted(n, 'link')}: {cause}"
+        yield from self.about_twin()
+        yield from self.about_inner()
+        if self.second is not None:
+            yield from self.second.lines()
+
+    def causes(self) -> Iterator[str]:
+        """Yield the lines about what is wrong with it."""
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         undecided = [ln for ln in self.wrong if ln.verdict == "undecided" and not ln.is_not_judged]
         for kind in filter(None, (refuted, undecided)):
@@ -164,12 +184,17 @@ class ProgramCertificate(Certificate):
             yield f"not certified: no call was seen that uses {', '.join(self.stray)}"
         if self.unused:
             yield f"not used: {', '.join(self.unused)}"
-        for cause in dict.fromkeys(self.known.values()):
-            n = sum(cause == one for one in self.known.values())
-            yield f"known, in {_counted(n, 'link')}: {cause}"
-        yield from self.about_twin()
-        if self.second is not None:
-            yield from self.second.lines()
+
+    def about_inner(self) -> Iterator[str]:
+        """Yield the lines about the first derivative inside that does not hold: one cause first."""
+        wrong = [one for one in self.inner if not one.holds and any(one.causes())]
+        if not wrong or self.refuted is not None:
+            return
+        first = next((one for one in wrong if one.refuted is not None), wrong[0])
+        yield f"{first.network}, {first.precision}: does not hold"
+        yield from first.causes()
+        if others := len(wrong) - 1:
+            yield f"  others    {others} more of the derivatives inside do not hold"
 
     def about_twin(self) -> Iterator[str]:
         """Yield the lines about the twin, if there is one."""
@@ -186,10 +211,11 @@ class ProgramCertificate(Certificate):
         named, worst = "", self.worst_parameter
         if worst:
             named = f" (the fewest of a parameter: {worst.digits:.1f}, {worst.quantity.of})"
+        inside = f", {_counted(len(self.inner), 'derivative')} inside" if self.inner else ""
         compiling = f", {self.compiling:.1f} s of it compiling" if self.compiling else ""
         return (
             f"{_counted(len(self.links), 'link')}, {_counted(self.entries, 'number')}, "
-            f"{_counted(len(self.proven), 'parameter')}, proven to {digits}{named}, "
+            f"{_counted(len(self.proven), 'parameter')}{inside}, proven to {digits}{named}, "
             f"{self.seconds:.1f} s{compiling}"
         )
 
@@ -244,6 +270,7 @@ class ProgramCertificate(Certificate):
             "known": sorted({*self.known.values()}),
             "diagnosis": self.diagnosis,
             "twin": [asdict(one) for one in self.twin],
+            "inner": [json.loads(one.to_json()) for one in self.inner],
             "second": json.loads(self.second.to_json()) if self.second is not None else None,
             "seconds": self.seconds,
             "compiling": self.compiling,
@@ -257,7 +284,8 @@ class ProgramCertificate(Certificate):
         rows = "".join(
             f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
             f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
-            for link in (*self.links, *(self.second.links if self.second is not None else ()))
+            for one in (self, *self.others)
+            for link in one.links
         )
         return (
             f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"

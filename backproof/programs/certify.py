@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 
@@ -80,15 +80,35 @@ class Guarded(Replay):
             raise Failed(node.name, error) from error
 
 
-def replay_of(recording: Recording, room: Room = ENOUGH) -> Replay:
+@dataclass
+class Inside(Guarded):
+    """Replays a derivative that a program takes itself.
+
+    values: node -> the verdict on its value, where the program's own pass has it.
+    """
+
+    values: Mapping[str, Link] = field(default_factory=dict)
+
+    def value_link(self, node: Node) -> Link:
+        """Return the verdict on a node's value."""
+        link = self.values.get(node.name) or super().value_link(node)
+        if link.is_no_operand:
+            self.unusable[link.quantity] = link.cause or link.quantity
+        return link
+
+
+def replay_of(
+    recording: Recording, room: Room = ENOUGH, values: Mapping[str, Link] | None = None
+) -> Replay:
     """Return what replays a recorded pass, each array in the precision that it was computed in.
 
-    room: how much memory it may use.
+    room: how much memory it may use. values: of a derivative that a program takes itself, as in
+    `Inside`.
     """
     arrays = {**recording.leaves, **recording.trace.values} if not recording.precisions else {}
     names = recording.precisions or {name: a.dtype.name for name, a in arrays.items()}
     precisions = {name: PRECISIONS[p] for name, p in names.items()}
-    return Guarded(
+    return (Guarded if values is None else partial(Inside, values=values))(
         recording.network,
         recording.leaves,
         recording.trace,
@@ -108,15 +128,19 @@ def certify_recording(
     progress: bool,
     spread: Spread | None = None,
     room: Room = ENOUGH,
+    values: Mapping[str, Link] | None = None,
 ) -> ProgramCertificate:
-    """Return the certificate of a recorded pass.
+    """Return the certificate of a recorded pass, and of the derivatives that it takes itself.
 
     started: when the work began, by `perf_counter`. progress: whether a terminal shows how far it
-    is. spread: judges the links elsewhere. room: how much memory the work may use.
+    is. spread: judges the links elsewhere. room: how much memory the work may use. values: as in
+    `replay_of`.
     """
     watch = partial(watched, started=started) if progress else lambda links, _: links
+    make = partial(replay_of, room=room, values=values)
     with np.errstate(all="ignore"):
-        recording, replay, links = judged(recording, watch, partial(replay_of, room=room), spread)
+        recording, replay, links = judged(recording, watch, make, spread)
+        links = tuple(ln for ln in links if ln.quantity not in added(recording))
         own = Certificate(recording.network.name, replay.precision.name, links)
         if recording.compiled:
             own = again(own, replay)
@@ -147,7 +171,28 @@ def certify_recording(
         if recording.as_run is not None and certificate.refuted is None:
             certificate = beside(recording, certificate, recording.as_run, room)
         certificate = with_updates(recording, certificate)
+        inner = (certify_inner(one, certificate, room) for one in recording.inner)
+        certificate = replace(certificate, inner=(*inner,))
         return replace(certificate, seconds=perf_counter() - started)
+
+
+def certify_inner(
+    recording: Recording, certificate: ProgramCertificate, room: Room
+) -> ProgramCertificate:
+    """Return the certificate of a derivative that a program takes itself.
+
+    certificate: of the program. What it says is not known is not said again.
+    """
+    links = (link for link in certificate.links if link.quantity.probes)
+    values = {link.quantity.of: link for link in links if link.quantity.kind == "value"}
+    found = certify_recording(recording, perf_counter(), progress=False, room=room, values=values)
+    said = {one.place for one in certificate.unknown}
+    return replace(found, unknown=tuple(one for one in found.unknown if one.place not in said))
+
+
+def added(recording: Recording) -> set[Quantity]:
+    """Return the values that are no part of a program."""
+    return {Quantity("value", name) for name in recording.added}
 
 
 def findings_of(recording: Recording) -> tuple[KnownFinding, ...]:

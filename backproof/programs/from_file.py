@@ -24,7 +24,7 @@ from backproof.reference.ops import Op
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import ENOUGH, Room
-from backproof.traces.as_json import is_given
+from backproof.traces.as_json import given
 from backproof.traces.files import TraceError
 from backproof.traces.reading import read
 from backproof.traces.writing import write
@@ -62,7 +62,8 @@ def certify_trace(
     started, known, room = perf_counter(), known or {}, Room(memory)
     recording = read(folder, known)
     if memory is not None:
-        refuse_what_is_too_large(recording, memory)
+        for one in (recording, *recording.inner):
+            refuse_what_is_too_large(one, memory)
     spread = None if executor is None else partial(links_by, executor, Path(folder), known, room)
     found = certify_recording(recording, started, progress=progress, spread=spread, room=room)
     if recording.along is None:
@@ -79,9 +80,11 @@ def certify_recorded(
     """
     if executor is None:
         return certify_recording(recording, started, progress=progress)
-    known = {node.op: node.rule for node in recording.network.nodes if is_given(node)}
+    known = dict(
+        one for node in recording.network.nodes for one in given(node.op, node.own).items()
+    )
     with TemporaryDirectory(prefix="backproof-") as folder:
-        write(replace(recording, along=None), folder)
+        write(replace(recording, along=None, inner=()), folder)
         spread = partial(links_by, executor, Path(folder), known, ENOUGH)
         return certify_recording(recording, started, progress=progress, spread=spread)
 

@@ -18,6 +18,11 @@ class Arrays:
 
     stored: Mapping[str, Stored]
 
+    def inside(self, start: str) -> "Arrays":
+        """Return those whose names start in a way, by the rest of their names."""
+        named = ((k, one) for k, one in self.stored.items() if k.startswith(start))
+        return Arrays({k.removeprefix(start): one for k, one in named})
+
     def option(self, name: str) -> Array:
         """Return an array of an option. Raises ValueError, TraceError."""
         if name not in self.stored:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.composed import Composed, composed
+from backproof.reference.derivative import Derivative, derivative
 from backproof.reference.network import UNKNOWN, Network, Node
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.own import FORMS, OWN, with_forms
@@ -69,8 +70,8 @@ def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:
     """Return a node for JSON. Raises NotWritten.
 
     Beside an op of the table, a file has the ops of `reference.own`, by their names; those that are
-    composed of others, with their program; and the names of those that are not known, or that were
-    given by the user.
+    composed of others, with their program; derivatives of ops; and the names of those that are not
+    known, or that were given by the user.
     """
     found: dict[str, Any] = {"name": node.name, "op": node.op, "inputs": [*node.inputs]}
     if node.options:
@@ -79,21 +80,31 @@ def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:
         except NotWritten as error:
             raise NotWritten(f"node {node.name}: its options: {error}") from None
         found["options"] = options
-    if not node.is_known:
-        found["unknown"] = True
-    elif isinstance(node.own, Composed):
-        found["program"] = program_to_json(node.own.network, keep)
-        if node.own.forms.keys() != composed(node.own.network).forms.keys():
-            found["forms"] = [*node.own.forms]
-    elif is_given(node):
-        found["given"] = True
-    return found
+    return found | own_to_json(node.op, node.own, keep)
 
 
-def is_given(node: Node) -> bool:
-    """Return whether a node has an op that only its user has."""
-    own = node.own
-    return not (own is None or isinstance(own, Composed) or own in (UNKNOWN, OWN.get(node.op)))
+def own_to_json(op: str, own: Op | None, keep: Keep) -> dict[str, Any]:
+    """Return for JSON the op that a node has beside the table. Raises NotWritten."""
+    if own is UNKNOWN:
+        return {"unknown": True}
+    if isinstance(own, Derivative):
+        of = {"op": own.name, **own_to_json(own.name, own.of, keep)}
+        return {"derivative": {**of, "input": own.k}}
+    if isinstance(own, Composed):
+        found: dict[str, Any] = {"program": program_to_json(own.network, keep)}
+        if own.forms.keys() != composed(own.network).forms.keys():
+            found["forms"] = [*own.forms]
+        return found
+    return {"given": True} if given(op, own) else {}
+
+
+def given(op: str, own: Op | None) -> dict[str, Op]:
+    """Return the op that only its user has, by its name, if a node has one. own: the node's."""
+    if isinstance(own, Derivative):
+        return given(own.name, own.of)
+    if own is None or isinstance(own, Composed) or own in (UNKNOWN, OWN.get(op), OPS.get(op)):
+        return {}
+    return {op: own}
 
 
 def program_to_json(network: Network, keep: Keep) -> dict[str, Any]:
@@ -131,6 +142,12 @@ def own_of_json(node: Object, op: str, read: Read, given: Mapping[str, Op]) -> O
         return UNKNOWN
     if node.get("given", "true or false", default=False):
         return given.get(op, UNKNOWN)
+    if "derivative" in node:
+        inner = node.inner("derivative")
+        name = inner.get("op", "a string")
+        of = own_of_json(inner, name, read, given) or OPS[name]
+        k = inner.get("input", "an integer")
+        return UNKNOWN if of is UNKNOWN else derivative(of, k, name)
     if "program" not in node:
         return None if op in OPS else OWN.get(op) or given.get(op, UNKNOWN)
     program = node.inner("program")

@@ -25,6 +25,10 @@ BESIDE = " without probes"
 """The end of the kind of an array that the pass without probes computed."""
 
 
+INNER = "inner {}/"
+"""The start of the names of the arrays of a derivative that the program takes itself, from 1 on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """An array of a trace. of: the leaf or node whose dtype and shape it has."""

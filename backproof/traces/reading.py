@@ -150,7 +150,21 @@ class Reader:
             precisions={name: dtype for name, (dtype, _) in declared.items()},
             along=Along(directions, tangents, head.strings("once", [])) if along else None,
             updates=self.updates(declared),
+            inner=(*self.inner(),),
+            added=frozenset(head.strings("added", [])),
         )
+
+    def inner(self) -> Iterator[Recording]:
+        """Yield the derivatives that the program takes itself. Raises ValueError, TraceError."""
+        recorded = self.head.content.get("recorded", {})
+        for i, content in enumerate(self.head.get("inner", "an array", []), 1):
+            start = layout.INNER.format(i)
+            one = Object.of(content, start.rstrip("/"))
+            head = Object({**one.content, "recorded": recorded}, one.place)
+            try:
+                yield Reader(head, self.arrays.inside(start), self.known).recording()
+            except (ValueError, TraceError) as error:
+                raise type(error)(f"{one.place}: {error}") from None
 
     def network(self, leaves: Iterable[Object], nodes: Iterable[Object]) -> Network:
         """Return the network; its leaves are read when they are used. Raises ValueError."""

@@ -1,8 +1,9 @@
 """A recording is written as a folder: its program, and its numbers beside it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,20 +44,58 @@ def write(recording: Recording, trace: str | Path, large: int = LARGE) -> None:
 
 def write_folder(recording: Recording, folder: Path, large: int) -> None:
     """Write a recording to a folder. Raises TraceError."""
-    found, missing = sorted_out(recording)
+    for one in (recording, *recording.inner):
+        sorted_out(one)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writer = Writer(folder, large)
-        leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, writer)]
-        for part, a in (*found.items(), *arrays_of(recording)):
-            writer.add(str(part), a)
-        head = head_of(recording) | {"missing": [*map(str, missing)], **writer.close()}
+        leaves, nodes, missing = written(recording, writer.add)
+        inner = [*inner_of(recording, writer)]
+        head = head_of(recording) | {"inner": inner, "missing": missing, **writer.close()}
         # The program comes last: a folder without it is no trace.
         (folder / layout.PROGRAM).write_text(text(head, leaves, nodes), encoding="utf-8")
     except NotWritten as error:
         raise TraceError(f"{recording.network.name}: {error}") from None
     except OSError as error:
         raise TraceError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+Add = Callable[[str, Array], str]
+"""Writes an array, and returns its name. Raises TraceError."""
+
+
+def written(recording: Recording, add: Add) -> tuple[list[Any], list[Any], list[str]]:
+    """Write the arrays of a recording; return its leaves and nodes, and what is missing, for JSON.
+
+    Raises TraceError, NotWritten.
+    """
+    found, missing = sorted_out(recording)
+    leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, add)]
+    for part, a in (*found.items(), *arrays_of(recording)):
+        add(str(part), a)
+    return leaves, nodes, [*map(str, missing)]
+
+
+def inner_of(recording: Recording, writer: Writer) -> Iterator[dict[str, Any]]:
+    """Yield the derivatives that a program takes itself for JSON, and write their arrays.
+
+    Raises TraceError, NotWritten.
+    """
+    for i, one in enumerate(recording.inner, 1):
+        add = partial(add_inside, writer, layout.INNER.format(i))
+        leaves, nodes, missing = written(one, add)
+        yield {
+            "name": one.network.name,
+            "leaves": leaves,
+            "nodes": nodes,
+            "missing": missing,
+            "added": sorted(one.added),
+        }
+
+
+def add_inside(writer: Writer, start: str, name: str, a: Array) -> str:
+    """Write an array under a name that starts in a way, and return that name. Raises TraceError."""
+    return writer.add(start + name, a)
 
 
 def beside(recording: Recording) -> str:
@@ -115,14 +154,15 @@ def leaves_of(recording: Recording) -> Iterator[dict[str, Any]]:
         yield {"name": name, "kind": kind, **declared(recording.leaves[name])}
 
 
-def nodes_of(recording: Recording, writer: Writer) -> Iterator[dict[str, Any]]:
+def nodes_of(recording: Recording, add: Add) -> Iterator[dict[str, Any]]:
     """Yield the nodes for JSON, and write the arrays of their options. Raises NotWritten."""
     kept = 0
 
     def keep(a: Array) -> str:
         nonlocal kept
         kept += 1
-        return writer.add(f"option/{kept}", a)
+        add(name := f"option/{kept}", a)
+        return name
 
     for node in recording.network.nodes:
         found = node_to_json(node, keep) | declared(recording.trace.values[node.name])
