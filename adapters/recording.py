@@ -100,8 +100,7 @@ class Recording:
              every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
     updates: the optimizer's step after the pass, of each group of parameters.
-    inner:   the passes of derivatives that the program takes itself.
-    added:   the nodes that are no part of the program, of whose values nothing is said.
+    inner:   the derivatives that the program takes itself.
     """
 
     network: Network
@@ -121,5 +120,26 @@ class Recording:
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
     updates: tuple[Updated, ...] = ()
-    inner: tuple["Recording", ...] = ()
+    inner: tuple["Taken", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Recording):
+    """A derivative that a program takes itself: the pass back from some outputs to some inputs.
+
+    Its network is all that the outputs were computed from, and then the sum of <seed, output> over
+    all of them. Its parameters are the inputs. Leaves and nodes have the names, and so the values,
+    that they have in the program.
+
+    reached: the leaves and nodes on the way, whose derivatives there are.
+    added:   the nodes that are no part of the program, of whose values nothing is said.
+    seeds:   the name of a seed -> its name in the program, if it was computed there.
+    results: the name of a result in the program -> that of its input.
+    constant: the results that the framework takes for constants.
+    """
+
+    reached: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
+    seeds: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, str] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()

@@ -152,22 +152,20 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             self.graph.made = made
 
-    def unknown(self, t: Tensor, place: Place, others: Iterable[str] = ()) -> None:
-        """Add a node that may depend on all that was computed."""
+    def unknown(self, t: Tensor, place: Place, others: Iterable[str] = ()) -> str:
+        """Add a node that may depend on all that was computed, and return its name."""
         before = dict.fromkeys([*(node.name for node in self.graph.nodes), *others])
-        self.graph.node(t, unknown_node("", place.function, before), place)
+        return self.graph.node(t, unknown_node("", place.function, before), place)
 
-    def name(self, t: Tensor) -> None:
-        """Give a result that the program receives a name."""
+    def name(self, t: Tensor) -> str:
+        """Return the name of a result that the program receives."""
         with suppress(NotKnown):
             if self.is_known(t) and id(t) not in self.lost:
-                self.graph.name(t, self.place)
-                return
+                return self.graph.name(t, self.place)
             if (source := self.source_of(t)) is not None:
                 op, options = taken(source, t)
-                self.graph.add(t, Call(op, (source,), options), self.place)
-                return
-        self.unknown(t, replace(self.place, reason="autograd kept what nobody sees"))
+                return self.graph.add(t, Call(op, (source,), options), self.place)
+        return self.unknown(t, replace(self.place, reason="autograd kept what nobody sees"))
 
     def refuse(self, *values: Any) -> None:
         """Raise NotKnown for operands and results of which nothing can be said."""

@@ -235,12 +235,13 @@ class Recorder(TorchFunctionMode):
             with Derivatives(self.graph, place, self.hook) as derivatives:
                 result = function(*args, **named)
         finally:
-            seen, self.cotangents = self.cotangents, outer
+            inner.cotangents, self.cotangents = self.cotangents, outer
         derivatives.watch()
-        self.taken.append(inner.taken(seen, result))
-        for t in tensors_of(result):
-            if t.requires_grad:
-                derivatives.name(t)
+        for i, t in enumerate(result):
+            if t is not None:
+                name = derivatives.name(t) if t.requires_grad else self.graph.constant(t)
+                inner.keep(name, i, t)
+        self.taken.append(inner)
         return result
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:

@@ -19,8 +19,8 @@ from backproof.adapters.jax_program import Run, names_of
 from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
-from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
+from backproof.programs.twins import against as held
 from backproof.traces.files import TraceError
 from backproof.traces.writing import write
 

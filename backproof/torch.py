@@ -16,9 +16,9 @@ from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_program import gradients_of
 from backproof.adapters.torch_program import record as recorded
 from backproof.programs.certificate import ProgramCertificate
-from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
 from backproof.programs.second import certify_second
+from backproof.programs.twins import against as held
 from backproof.traces.files import TraceError
 from backproof.traces.writing import write
 

@@ -15,6 +15,14 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.undecided import remedy
 
+ON_PAPER = "on paper"
+"""What gradients are compared as that depend on derivatives inside of a program."""
+
+KEPT = (
+    "a derivative inside is right, but is not differentiated as it should be: "
+    "does a backward function keep numbers that it should compute from its operands?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
@@ -136,7 +144,8 @@ class ProgramCertificate(Certificate):
             for name in node.inputs:
                 own = name not in wrong
                 proven[name] = proven.get(name, True) and own and proven[node.name]
-        return tuple(name for name in self.parameters if proven.get(name))
+        apart = {one.name for one in self.twin if one.of == ON_PAPER}
+        return tuple(name for name in self.parameters if proven.get(name) and name not in apart)
 
     def place_of(self, link: Link) -> Place | None:
         """Return where a link was computed: a derivative, at the first node that hands it on."""
@@ -201,6 +210,8 @@ class ProgramCertificate(Certificate):
         for compared in self.twin:
             if compared.verdict != "inside":
                 yield f"{compared.of}: {compared}"
+        if any(one.of == ON_PAPER for one in self.twin):
+            yield f"    hint      {KEPT}"
         if self.twin and all(one.verdict == "inside" for one in self.twin):
             farthest = max(self.twin, key=lambda one: one.apart and one.apart / one.allowed)
             yield f"twin: the same {_counted(len(self.twin), 'gradient')}; the farthest: {farthest}"

@@ -17,8 +17,9 @@ import numpy as np
 
 from backproof.adapters.recording import Recording
 from backproof.programs.certificate import ProgramCertificate
-from backproof.programs.certify import Failed, certify_recording, replay_of
+from backproof.programs.certify import certify_recording
 from backproof.programs.memory import refuse_what_is_too_large
+from backproof.programs.replaying import Failed, replay_of
 from backproof.programs.second import certify_second
 from backproof.reference.ops import Op
 from backproof.reference.verdict.link import Link, Quantity

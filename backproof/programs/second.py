@@ -9,16 +9,15 @@ import numpy as np
 from backproof.adapters.recording import Along, Recording
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import (
-    Guarded,
     diagnosis,
     findings_of,
     judged,
     known,
-    replay_of,
     unknown,
     without,
 )
 from backproof.programs.progress import watched
+from backproof.programs.replaying import Guarded, replay_of
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import ENOUGH, Room
 from backproof.reference.verdict.tangents import DualTrace, TangentReplay

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backproof.reference.ops import Array
 from backproof.traces.files import TraceError
-from backproof.traces.layout import Part
+from backproof.traces.layout import VALUE, Part
 from backproof.traces.numbers import Numbers, Stored, read_array
 
 Declared = tuple[str, tuple[int, ...]]
@@ -19,9 +19,10 @@ class Arrays:
     stored: Mapping[str, Stored]
 
     def inside(self, start: str) -> "Arrays":
-        """Return those whose names start in a way, by the rest of their names."""
-        named = ((k, one) for k, one in self.stored.items() if k.startswith(start))
-        return Arrays({k.removeprefix(start): one for k, one in named})
+        """Return those whose names start in a way, by the rest of their names; and all values."""
+        values = {k: one for k, one in self.stored.items() if k.startswith(f"{VALUE}/")}
+        inside = ((k, one) for k, one in self.stored.items() if k.startswith(start))
+        return Arrays(values | {k.removeprefix(start): one for k, one in inside})
 
     def option(self, name: str) -> Array:
         """Return an array of an option. Raises ValueError, TraceError."""

@@ -1,12 +1,12 @@
 """A recording is read from its files: all but the numbers, which are read when they are used."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from backproof.adapters.recording import Along, Place, Recording, Updated
+from backproof.adapters.recording import Along, Place, Recording, Taken, Updated
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -151,10 +151,9 @@ class Reader:
             along=Along(directions, tangents, head.strings("once", [])) if along else None,
             updates=self.updates(declared),
             inner=(*self.inner(),),
-            added=frozenset(head.strings("added", [])),
         )
 
-    def inner(self) -> Iterator[Recording]:
+    def inner(self) -> Iterator[Taken]:
         """Yield the derivatives that the program takes itself. Raises ValueError, TraceError."""
         recorded = self.head.content.get("recorded", {})
         for i, content in enumerate(self.head.get("inner", "an array", []), 1):
@@ -162,7 +161,16 @@ class Reader:
             one = Object.of(content, start.rstrip("/"))
             head = Object({**one.content, "recorded": recorded}, one.place)
             try:
-                yield Reader(head, self.arrays.inside(start), self.known).recording()
+                found = Reader(head, self.arrays.inside(start), self.known).recording()
+                seeds, results = (names_of(head, key) for key in ("seeds", "results"))
+                yield Taken(
+                    **{key.name: getattr(found, key.name) for key in fields(found)},
+                    reached=frozenset(head.strings("reached")),
+                    added=frozenset(head.strings("added", [])),
+                    seeds=seeds,
+                    results=results,
+                    constant=frozenset(head.strings("constant", [])),
+                )
             except (ValueError, TraceError) as error:
                 raise type(error)(f"{one.place}: {error}") from None
 
@@ -199,6 +207,12 @@ class Reader:
         if not 0 < scale < float("inf"):
             raise ValueError(f"loss_scale: {scale} is not above zero")
         return float(scale)
+
+
+def names_of(head: Object, key: str) -> dict[str, str]:
+    """Return a field that is an object of names, each for a name. Raises ValueError."""
+    found = head.inner(key, default={})
+    return {name: found.get(name, "a string") for name in found.content}
 
 
 def declared_of(one: Object) -> Declared:

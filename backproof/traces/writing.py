@@ -1,7 +1,7 @@
 """A recording is written as a folder: its program, and its numbers beside it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -64,15 +64,18 @@ Add = Callable[[str, Array], str]
 """Writes an array, and returns its name. Raises TraceError."""
 
 
-def written(recording: Recording, add: Add) -> tuple[list[Any], list[Any], list[str]]:
+def written(
+    recording: Recording, add: Add, elsewhere: Collection[Part] = ()
+) -> tuple[list[Any], list[Any], list[str]]:
     """Write the arrays of a recording; return its leaves and nodes, and what is missing, for JSON.
 
-    Raises TraceError, NotWritten.
+    elsewhere: the arrays that are written already. Raises TraceError, NotWritten.
     """
     found, missing = sorted_out(recording)
     leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, add)]
     for part, a in (*found.items(), *arrays_of(recording)):
-        add(str(part), a)
+        if part not in elsewhere:
+            add(str(part), a)
     return leaves, nodes, [*map(str, missing)]
 
 
@@ -81,15 +84,20 @@ def inner_of(recording: Recording, writer: Writer) -> Iterator[dict[str, Any]]:
 
     Raises TraceError, NotWritten.
     """
+    values = {Part(VALUE, name) for name in (*recording.leaves, *recording.trace.values)}
     for i, one in enumerate(recording.inner, 1):
         add = partial(add_inside, writer, layout.INNER.format(i))
-        leaves, nodes, missing = written(one, add)
+        leaves, nodes, missing = written(one, add, values)
         yield {
             "name": one.network.name,
             "leaves": leaves,
             "nodes": nodes,
             "missing": missing,
+            "reached": sorted(one.reached),
             "added": sorted(one.added),
+            "seeds": dict(one.seeds),
+            "results": dict(one.results),
+            "constant": sorted(one.constant),
         }
 
 

@@ -70,7 +70,8 @@ def near(sweep: Sweep, name: str) -> Link | None:
     apart = _relative(norm(moved), norm(exact))
     if not apart < 1:
         return None
-    share = _share(apart, sweep.links[quantity].resolution)
+    link = sweep.links.get(quantity)
+    share = _share(apart, link.resolution) if link else np.inf
     if share > 1:
         distance = float(np.sum(np.abs(moved)))
         share = _share(distance, sweep.allowed({name: np.sign(moved)}, distance))

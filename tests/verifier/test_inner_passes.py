@@ -54,6 +54,14 @@ def adapted(function: Any, w: Any, x: Any) -> Any:
     return function(x @ w).mean()
 
 
+def constant(function: Any, w: Any, x: Any) -> Any:
+    """A derivative that autograd takes for a constant if the function keeps its slope."""
+    h = x @ w
+    y = function(h)
+    (d,) = torch.autograd.grad(y.sum(), h, create_graph=True)
+    return y.sum() + (d * d).sum()
+
+
 LOSSES: dict[str, Loss] = {one.__name__: one for one in (forces, seeded, several, twice, adapted)}
 
 
@@ -99,6 +107,33 @@ def test_a_wrong_derivative_inside_is_refuted(loss: str) -> None:
     assert not certificate.holds
     assert not certificate.proven
     assert "the derivative of Cube (test_inner_passes.py:" in str(certificate)
+
+
+def kept() -> Any:
+    """Return x^3 as a function of one's own, whose backward function keeps 3 x^2 as a constant."""
+
+    class Kept(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.slope = 3 * x * x
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            return dy * ctx.slope
+
+    return Kept.apply
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES.keys() - {"twice"}))
+def test_a_derivative_that_is_differentiated_wrongly_is_refuted(loss: str) -> None:
+    """Its numbers are right, but what the backward function keeps is taken for a constant."""
+    certificate = bt.certify(*program(loss, kept()))
+
+    assert not certificate.holds
+    assert not certificate.proven
+    assert "on paper: dE/dw: " in str(certificate)
+    assert "hint" in str(certificate)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
