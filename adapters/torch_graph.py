@@ -232,8 +232,13 @@ class Graph:
         return self.keep(t, name)
 
     def call_around(self, t: Tensor) -> int | None:
-        """Return the place of the node in whose call a tensor was made: see `functions`."""
+        """Return the place of the node in whose call a tensor was made: see `functions`.
+
+        It may be another result of the function of autograd that made the call's own.
+        """
         made = {self.functions.get(node.name): i for i, node in enumerate(self.nodes)}
+        if t.grad_fn in made:
+            return made[t.grad_fn]
         for first, at in made.items():
             seen, left = set(), [first] if first is not None else []
             while left:

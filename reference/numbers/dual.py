@@ -20,6 +20,7 @@ from scipy import special
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
+from backproof.reference.ops.bessel import by_x
 from backproof.reference.ops.functions import (
     arctan,
     arctan2,
@@ -321,7 +322,7 @@ _UFUNCS: dict[Any, Callable[..., Dual]] = {
     special.erfc: _function(erfc, lambda x, _: -ERF_SLOPE * np.exp(-(x * x))),
     special.erfcx: _function(erfcx, lambda x, y: 2 * x * y - ERF_SLOPE),
     special.i0e: _function(i0e, lambda x, y: i1e(x) - np.where(x > 0, y, -y)),
-    special.i1e: _function(i1e, lambda x, y: i0e(x) - np.where(x > 0, y, -y) - y / x),
+    special.i1e: _function(i1e, lambda x, y: i0e(x) - np.where(x > 0, y, -y) - by_x(x)),
     special.gammaln: _function(lgamma, lambda x, _: digamma(x)),
     special.psi: _function(digamma, lambda x, _: zeta(2, x)),
     np.arctan2: _arctan2,

@@ -17,9 +17,13 @@ def sign(x: Array) -> Array:
 
 
 def by_x(x: Array) -> Array:
-    """Return e^-|x| I1(x) / x, 1/2 at zero: I1(x) = x / 2 + ... (DLMF 10.25.2)."""
+    """Return e^-|x| I1(x) / x; at zero, where also its derivatives count, by I1's series.
+
+    I1(x) = x / 2 + x^3 / 16 + ... (DLMF 10.25.2).
+    """
     is_zero = ~((x > 0) | (x < 0))
-    return np.where(is_zero, 0.5, i1e(x) / np.where(is_zero, 1.0, x))
+    at_zero = np.exp(-np.abs(x)) * (0.5 + x * x / 16)
+    return np.where(is_zero, at_zero, i1e(x) / np.where(is_zero, 1.0, x))
 
 
 def i0_forward(x: Array) -> Array:

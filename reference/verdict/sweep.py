@@ -54,8 +54,8 @@ from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay, as_read, of_op
 from backproof.reference.verdict.room import Made
 
-MOVES = {"reshape", "transpose", "cast"}
-"""Ops that hand on each entry of what they receive, and add nothing up."""
+MOVES = {"reshape", "transpose", "cast", "scale"}
+"""Ops that hand on each entry of what they receive, or a multiple, and add nothing up."""
 
 Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
 """What a node hands on to all of its inputs, in each form; and where subnormals are zero."""
@@ -332,7 +332,7 @@ class Sweep:
         """
         users = self.replay.consumers.get(name, ())
         if len(users) == 1 and users[0].op in MOVES:
-            return self.terms(users[0].name)
+            return self.terms(users[0].name) * abs(users[0].options.get("factor", 1))
         total = 0.0
         for node in self.replay.network.nodes:
             if name in node.inputs:
