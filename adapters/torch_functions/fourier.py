@@ -88,6 +88,7 @@ def reader_of(kind: str, usual: Any) -> Reader:
     """Return the reader of a transform along several axes; usual: the axes that are its default."""
 
     def read(seen: Seen, input: Tensor, s: Any = None, dim: Any = usual, norm: Any = None) -> Call:
+        s, dim = ((x,) if isinstance(x, int) else x for x in (s, dim))
         count = len(s) if s is not None else input.dim()
         axes = [i % input.dim() for i in (dim if dim is not None else range(-count, 0))]
         sides = [seen.result.shape[i] for i in axes]

@@ -56,6 +56,8 @@ class Dual(Methods):
     tangent: an array of the same kind and shape; or the number 0.0, where nothing moves.
     """
 
+    rank = 1
+
     def __init__(self, value: Any, tangent: Any) -> None:
         """Take both as they are; neither is copied."""
         self.value = value
@@ -142,7 +144,7 @@ class Dual(Methods):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        if method != "__call__" or kwargs:
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
             return NotImplemented
         rule = _UFUNCS.get(ufunc)
         if rule is None:
@@ -151,7 +153,9 @@ class Dual(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+        if rule is None or self.is_outranked(types):
+            return NotImplemented
+        return rule(*args, **kwargs)
 
 
 def dual_of(x: Any) -> Dual:

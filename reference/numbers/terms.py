@@ -80,7 +80,7 @@ class Terms(Methods):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        if method != "__call__" or kwargs:
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
             return NotImplemented
         rule = _UFUNCS.get(ufunc)
         if rule is None:
@@ -90,7 +90,9 @@ class Terms(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+        if rule is None or self.is_outranked(types):
+            return NotImplemented
+        return rule(*args, **kwargs)
 
 
 def _terms(x: Any) -> Terms:

@@ -23,7 +23,7 @@ def verdicts(precision: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.filterwarnings("ignore")  # of ops that are deprecated, or in beta state
-@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16", "complex64"])
 def test_no_right_op_is_refuted(precision: str) -> None:
     """What is known of an op is right, in every way to call it; the rest is named, as not known."""
     pytest.importorskip("torch")
