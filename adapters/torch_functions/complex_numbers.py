@@ -4,7 +4,6 @@ A derivative by a complex number has those by its two parts in PyTorch, too: dE/
 Most functions are read as of real numbers, by ops that run over complex ones (`over_complex`).
 """
 
-from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,7 +14,6 @@ from backproof.adapters.torch_functions.calls import (
     COMPLEX,
     Call,
     NotKnown,
-    Parts,
     Reader,
     Seen,
     Step,
@@ -24,17 +22,14 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.reference.composed import Composed
-from backproof.reference.ops import Op
+from backproof.reference import complex_calls
+from backproof.reference.complex_calls import WIDENED, with_parts
 from backproof.reference.ops.cast import cast
 from backproof.reference.own import OWN
 
 RE, IM = {"index": (..., 0)}, {"index": (..., 1)}
 BOTH = {"axis": -1}
 """The options of the ops that take the parts, and that put them beside each other."""
-
-WIDENED = "complex"
-"""The op that makes complex numbers of real ones."""
 
 ALIKE = {
     *("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"),
@@ -85,48 +80,21 @@ def over_complex(read: Reader) -> Reader:
 
 
 def of_complex(call: Call) -> Call:
-    """Return the call of complex numbers that is a call of real ones; real operands are widened.
+    """Return the call of complex numbers that is a call of real ones.
 
-    It is as it is where no operand is complex, as in `x.expand_as(z)`. Raises NotKnown where an op
-    is not one of complex numbers, or where operands are of several dtypes: nobody sees in which of
-    them each step is computed.
+    It is as it is where no operand is complex, as in `x.expand_as(z)`. Raises NotKnown where
+    operands are of several dtypes: nobody sees in which of them each step is computed; and
+    LookupError where an op is not one of complex numbers.
     """
-    if not any(map(is_complex, call.tensors)):
+    kinds = [*map(is_complex, call.tensors)]
+    if not any(kinds):
         return call
     tensors = [t for t in call.tensors if isinstance(t, torch.Tensor)]
     if len({t.dtype.to_real() for t in tensors if t.is_floating_point() or t.is_complex()}) > 1:
         raise NotKnown("operands of several dtypes")
-    parts = Parts((*map(with_parts, call.tensors),))
-    inputs = [
-        parts.leaf(i) if is_complex(t) else parts.add(WIDENED, parts.leaf(i), own=OWN[WIDENED])
-        for i, t in enumerate(call.tensors)
-    ]
-    return parts.call(f"complex {call.op}", added(parts, call.op, inputs, call.options, call.own))
-
-
-def with_parts(x: Any) -> Any:
-    """Return a complex number or array with its parts along a last axis; all else as it is."""
-    if isinstance(x, torch.Tensor) or not is_complex(x):
-        return x
-    return np.stack([np.real(x), np.imag(x)], axis=-1)
-
-
-def added(parts: Parts, op: str, inputs: Sequence[str], options: Any, own: Op | None) -> str:
-    """Add an op of complex numbers, or all that it is composed of; and return the last one's name.
-
-    Raises NotKnown.
-    """
-    if isinstance(own, Composed):
-        network = own.network
-        names = dict(zip((*network.inputs, *network.parameters), inputs, strict=True))
-        for node in network.nodes:
-            of = [names[i] for i in node.inputs]
-            names[node.name] = added(parts, node.op, of, node.options, node.own)
-        return names[network.loss]
-    name = f"complex {op}"
-    if name not in OWN or own not in (None, OWN.get(op)):
-        raise NotKnown(f"{op} of complex numbers")
-    return parts.add(name, *inputs, own=OWN[name], **options)
+    op, own, options = complex_calls.of_complex(call.op, call.own, call.options, kinds)
+    every = (t if isinstance(t, torch.Tensor) else with_parts(t) for t in call.tensors)
+    return Call(op, (*every,), options, own)
 
 
 def parts_of(z: str, re: str, im: str) -> tuple[Step, Step]:

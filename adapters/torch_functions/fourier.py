@@ -1,13 +1,7 @@
-"""Fourier transforms: products with the matrix of cosines and sines, along one axis at a time.
-
-X_k = sum_j x_j e^(-2 pi i jk/n); the inverse has e^(+2 pi i jk/n), over n.
-Source: Cooley and Tukey, An algorithm for the machine calculation of complex Fourier series (1965).
-The fast algorithm has log n roundings for an entry, of which the sums of n terms here allow more.
-"""
+"""Fourier transforms, and those of windows that slide over a signal."""
 
 from collections.abc import Sequence
 from math import sqrt
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -23,58 +17,15 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.reference.ops import Array
-
-LONGEST = 2048
-"""The longest transform that is read: its matrix has as many rows and columns."""
+from backproof.reference.ops.fourier import LONGEST, Kind, matrix, transforms
 
 
-def circle(n: int) -> Array:
-    """Return cos and sin of 2 pi jk/n for all j, k < n, (n, n, 2); quarters of it are exact."""
-    turn = np.outer(range(n), range(n)) % n
-    angle = 2 * np.pi * turn / n
-    quarter, rest = np.divmod(4 * turn, n)
-    exact = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[quarter]
-    return np.where(rest[..., None] == 0, exact, np.stack([np.cos(angle), np.sin(angle)], -1))
-
-
-def matrix(kind: str, n: int, size: int) -> Array:
-    """Return what a transform of length n multiplies an axis of a size with, (size, n, 2, ...).
-
-    kind: "fft", "ifft", or "irfft", which has no last axis: its results are real. The third axis is
-    that of the parts of an operand. Operands beyond n, or beyond the size, are left out or zero.
-    """
-    c, s = np.moveaxis(circle(n), -1, 0)
-    if kind == "irfft":  # of one half, of which the other is the conjugate
-        half = np.arange(n // 2 + 1)
-        twice = np.where((half == 0) | (2 * half == n), 1, 2)[:, None, None]
-        found = np.stack([c, -s], -1)[half] * twice
-    else:
-        s = s if kind == "fft" else -s
-        found = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-    rows = np.zeros((size, *found.shape[1:]))
-    rows[: len(found)] = found[:size]
-    return rows
-
-
-def transformed(x: Tensor, kinds: Sequence[tuple[str, int, int]], norm: str | None) -> Call:
-    """Return the call of one transform after another. kinds: of each its kind, axis and length."""
-    shape, tensors, found = [*x.shape], [x], list[Any]()
-    if not x.is_complex():
-        tensors.append(np.zeros(x.shape))
-        found.append(("stack", (0, 1), {"axis": -1}))
-    for kind, axis, n in kinds:
-        if n > LONGEST:
-            raise NotKnown(f"a transform of more than {LONGEST:,} entries")
-        usual = "forward" if kind == "fft" else "backward"
-        share = 1 / sqrt(n) if norm == "ortho" else 1 / n if (norm or "backward") == usual else 1
-        tensors.append(matrix(kind, n, shape[axis]) * share)
-        old = ascii_letters[: len(shape)]
-        part, new = ("X" if kind != "irfft" else ""), old.replace(old[axis], "Z")
-        equation = f"{old}Y,{old[axis]}ZY{part}->{new}{part}"
-        found.append(("einsum", (-1 if found else 0, len(tensors) - 1), {"equation": equation}))
-        shape[axis] = n
-    return made_of("Fourier transform", tensors, *found)
+def transformed(x: Tensor, kinds: Sequence[Kind], norm: str | None) -> Call:
+    """Return the call of one transform after another, of real or complex numbers."""
+    if any(n > LONGEST for _, _, n in kinds):
+        raise NotKnown(f"a transform of more than {LONGEST:,} entries")
+    matrices, found = transforms(tuple(x.shape), kinds, norm, is_complex=x.is_complex())
+    return made_of("Fourier transform", (x, *matrices), *found)
 
 
 def half(call: Call, axis: int, n: int) -> Call:

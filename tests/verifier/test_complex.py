@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backproof.reference.numbers.precision import FLOAT64
+from backproof.reference.ops.fourier import matrix
 from tests.verifier.lazy import Lazy
 
 torch, fft = Lazy("torch"), Lazy("torch.fft")
@@ -189,8 +190,6 @@ def test_a_wrong_derivative_of_a_product_is_refuted(wrong: str) -> None:
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 12])
 def test_a_transform_is_numpys(name: str, n: int) -> None:
     """The matrix of a transform gives what NumPy's transform of each unit vector is."""
-    from backproof.adapters.torch_functions.fourier import matrix  # noqa: PLC0415 imports torch
-
     size = n // 2 + 1 if name == "irfft" else n
     found = matrix("fft" if name == "rfft" else name, n, size)
     units = np.eye(size)
