@@ -10,7 +10,7 @@ import numpy as np
 
 from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
-from backproof.adapters.jax_primitives.complex_numbers import any_complex, read_complex
+from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.complex_calls import with_parts
@@ -156,8 +156,10 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     """
     closed = step.params["call_jaxpr"]
     is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
+    operands = [*map(graph.operand, step.operands)]
     if is_own and (reader := FUNCTIONS.get(step.place.function)):
-        return [*reader(*map(graph.operand, step.operands))]
+        found = [*reader(*operands)]
+        return [*map(of_complex, found)] if any_complex(operands) else found
     inner, outer = Program(), graph.program
     keys = {
         inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key
@@ -227,9 +229,8 @@ def floats(a: Any) -> Array:
 
 def part_of(dtype: Any) -> Any:
     """Return the dtype of the parts of complex numbers; of real numbers, their own."""
-    return (
-        jnp.finfo(dtype).dtype if jnp.issubdtype(dtype, jnp.complexfloating) else jnp.dtype(dtype)
-    )
+    dtype = jnp.dtype(dtype)
+    return np.zeros((), dtype).real.dtype if dtype.kind == "c" else dtype
 
 
 def refuse(dtype: Any, place: Any) -> None:

@@ -23,6 +23,7 @@ from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesk
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.lu import lower_factor, lu, upper_factor
 from backproof.reference.ops.lu_solve import lu_solve
+from backproof.reference.ops.matrix_exp import matrix_exp_
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.pinv import pinv
 from backproof.reference.ops.qr import orthogonal, triangle
@@ -73,6 +74,7 @@ OF_REAL: Mapping[str, Op] = {
     "lu": lu,
     "lu_solve": lu_solve,
     "logcumsumexp": logcumsumexp,
+    "matrix_exp": matrix_exp_,
     "orthogonal": orthogonal,
     "pinv": pinv,
     "product": product,

@@ -6,6 +6,7 @@ from backproof.reference.numbers import (
     exact_rules,
     function_rules,
     lu_rule,
+    matrix_exp_rule,
     qr_rule,
     solve_rule,
     spectral_rules,
@@ -14,6 +15,6 @@ from backproof.reference.numbers import (
 
 RULES = (
     *(exact_rules, arithmetic_rules, function_rules, sum_rules),
-    *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule),
+    *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule, matrix_exp_rule),
 )
 """The modules that tell `Ball` its rules, which they do when they are imported."""

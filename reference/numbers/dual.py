@@ -36,6 +36,7 @@ from backproof.reference.ops.functions import (
     i1e,
     lgamma,
     logaddexp,
+    matrix_exp,
     over_gaps,
     root,
     rounding,
@@ -44,6 +45,7 @@ from backproof.reference.ops.functions import (
     stored,
     zeta,
 )
+from backproof.reference.ops.matrix_exp import along
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -458,6 +460,11 @@ def _qr(A: Dual) -> tuple[Dual, Dual]:
     return Dual(Q, dQ), Dual(R, np.concatenate([first, other], axis=-1))
 
 
+def _matrix_exp(A: Dual) -> Dual:
+    """(e^A)' = L(A, A'): see `reference.ops.matrix_exp`."""
+    return Dual(matrix_exp(A.value), _linear(lambda t: along(A.value, t), A.tangent))
+
+
 def _trace(A: Any) -> Any:
     """Return the sums of the diagonals of matrices."""
     return np.sum(A * np.eye(A.shape[-1]), axis=(-2, -1))
@@ -468,6 +475,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.slogdet: _log_det,
     np.linalg.eigh: _eigh,
     np.linalg.pinv: _pinv,
+    matrix_exp: _matrix_exp,
     np.linalg.svd: _svd,
     np.linalg.qr: _qr,
     np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),

@@ -15,7 +15,7 @@ from scipy.linalg import lu
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
-from backproof.reference.ops.functions import root, zeta
+from backproof.reference.ops.functions import matrix_exp, root, zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
@@ -207,6 +207,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.pinv: _function(np.linalg.pinv),
     np.linalg.qr: lambda a: (*map(Terms.of, np.linalg.qr(a.mid)),),
     np.linalg.svd: lambda a, **thin: (*map(Terms.of, np.linalg.svd(a.mid, **thin)),),
+    matrix_exp: lambda a: Terms(matrix_exp(a.mid), matrix_exp(a.magnitude)),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
     root: _function(root),
     np.concatenate: _concatenate,
