@@ -158,7 +158,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
     operands = [*map(graph.operand, step.operands)]
     if is_own and (reader := FUNCTIONS.get(step.place.function)):
-        found = [*reader(*operands)]
+        found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
     inner, outer = Program(), graph.program
     keys = {

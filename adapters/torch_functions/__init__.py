@@ -48,6 +48,7 @@ from backproof.adapters.torch_functions import (
     special,
     statistics,
     triangles,
+    windows,
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -83,7 +84,7 @@ THEMES = (
     *(decompositions, determinants, differences, distances, fourier, images, indexing),
     *(interpolation, joining, lengths, linear_algebra, losses, margins, memory, moving),
     *(norms, order, padding, powers, products, quantiles, recurrent, reductions),
-    *(sampling, special, statistics, triangles, writing),
+    *(sampling, special, statistics, triangles, windows, writing),
 )
 """The files of rows, which register themselves."""
 

@@ -1,10 +1,7 @@
-"""Fourier transforms, and those of windows that slide over a signal."""
+"""Fourier transforms along axes."""
 
 from collections.abc import Sequence
-from math import sqrt
 from typing import Any
-
-import numpy as np
 
 from backproof.adapters.torch_functions.calls import (
     COMPLEX,
@@ -13,11 +10,10 @@ from backproof.adapters.torch_functions.calls import (
     Reader,
     Seen,
     Tensor,
-    array,
     made_of,
     reads,
 )
-from backproof.reference.ops.fourier import LONGEST, Kind, matrix, transforms
+from backproof.reference.ops.fourier import LONGEST, Kind, transforms
 
 
 def transformed(x: Tensor, kinds: Sequence[Kind], norm: str | None) -> Call:
@@ -69,40 +65,3 @@ for _kind in ("fft", "ifft", "rfft", "irfft"):
     reads(f"fft_{_kind}", into=COMPLEX)(along_one(_kind))
     reads(f"fft_{_kind}2", into=COMPLEX)(reader_of(_kind, (-2, -1)))
     reads(f"fft_{_kind}n", into=COMPLEX)(reader_of(_kind, None))
-
-
-@reads("stft", into=COMPLEX)
-def stft(
-    _: Seen,
-    input: Tensor,
-    n_fft: int,
-    hop_length: int | None = None,
-    win_length: int | None = None,
-    window: Tensor | None = None,
-    normalized: bool = False,
-    onesided: bool | None = None,
-    return_complex: bool | None = None,
-    align_to_window: bool | None = None,
-) -> Call:
-    """Read it as the transforms of windows that slide over a signal, (..., k, window)."""
-    if align_to_window or not return_complex or getattr(window, "requires_grad", False):
-        raise NotKnown(
-            "a window that is aligned or differentiated, or a result that is not complex"
-        )
-    starts = np.arange(0, input.shape[-1] - n_fft + 1, hop_length or n_fft // 4)
-    length = win_length or n_fft
-    weights = np.ones(length) if window is None else array(window).astype(np.float64)
-    before = (n_fft - length) // 2
-    weights = np.pad(weights, (before, n_fft - length - before))
-    share = 1 / sqrt(n_fft) if normalized else 1
-    M = matrix("fft", n_fft, n_fft) * share
-    if onesided is not False:
-        M = M[:, : n_fft // 2 + 1]
-    batch = "ab"[: input.dim() - 1]
-    return made_of(
-        "stft",
-        (input, weights, M[:, :, 0]),
-        ("slice", (0,), {"index": (..., starts[:, None] + np.arange(n_fft))}),
-        ("multiply", (-1, 1)),
-        ("einsum", (-1, 2), {"equation": f"{batch}tj,jkz->{batch}ktz"}),
-    )

@@ -55,6 +55,20 @@ def written(z: Any, w: Any) -> Any:
     return z / 2
 
 
+def transformed(x: Any, *, normalized: bool = False, **options: Any) -> Any:
+    """Return the signal of a spectrum over time from which something was taken."""
+    window = 0.5 + torch.hann_window(6, dtype=x.dtype)
+    spectrum = torch.stft(x, 8, 3, 6, window, normalized=normalized, return_complex=True)
+    return torch.istft(spectrum * (1 + 0.5j), 8, 3, 6, window, normalized=normalized, **options)
+
+
+def learned(w: Any, v: Any, _: Any) -> Any:
+    """Return a spectrum and a signal whose windows are learned."""
+    window = v[0, 0].abs() + 1
+    spectrum = torch.stft(w.reshape(-1), 4, 2, 4, window, return_complex=True)
+    return torch.istft(spectrum, 4, 2, window=window)
+
+
 PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "rotary": rotary,
     "spectral": spectral,
@@ -127,6 +141,21 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "irfftn": lambda w, *_: fft.irfftn(fft.rfftn(w)),
     "convolution": lambda w, v, _: fft.irfft(fft.rfft(w, n=8) * fft.rfft(v, n=8), n=8),
     "spectrum": spectrum,
+    "spectrum of complex numbers": lambda w, *_: torch.stft(
+        of(w).reshape(2, -1), 4, 1, window=torch.ones(4, dtype=w.dtype), return_complex=True
+    ),
+    "whole spectrum": lambda w, *_: torch.stft(
+        w.reshape(-1), 4, window=torch.ones(4).to(w), onesided=False, return_complex=True
+    ),
+    "signal": lambda w, *_: transformed(w.reshape(-1)),
+    "signals": lambda w, *_: transformed(w.reshape(2, -1), normalized=True, length=9),
+    "longer signal": lambda w, *_: torch.istft(
+        of(w).mT[0], 4, 1, window=torch.ones(4).to(w), length=5
+    ),
+    "learned windows": learned,
+    "signal without a center": lambda w, *_: torch.istft(
+        of(w).mT[0], 3, 1, center=False, window=torch.ones(3).to(w)
+    ),
 }
 """What is computed of two real arrays (2, 3, 4) and a complex matrix (3, 5)."""
 
