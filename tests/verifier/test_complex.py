@@ -150,7 +150,7 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "signal": lambda w, *_: transformed(w.reshape(-1)),
     "signals": lambda w, *_: transformed(w.reshape(2, -1), normalized=True, length=9),
     "longer signal": lambda w, *_: torch.istft(
-        of(w).mT[0], 4, 1, window=torch.ones(4).to(w), length=5
+        of(w).mT[0], 3, 1, window=torch.ones(3).to(w), length=6
     ),
     "learned windows": learned,
     "signal without a center": lambda w, *_: torch.istft(
