@@ -43,6 +43,8 @@ def taken(base: Tensor, view: Tensor) -> tuple[str, dict[str, Any]]:
     """Return the op, and its options, by which a view is taken from its base. Raises NotKnown."""
     if is_reshaped(base, view):
         return "reshape", {"shape": shape_of(view)}
+    if not base.dim() and base.dtype == view.dtype:
+        return "expand", {"shape": shape_of(view)}
     return "slice", {"index": index_in(base, view)}
 
 

@@ -14,6 +14,9 @@ torch, fft = Lazy("torch"), Lazy("torch.fft")
 bt = Lazy("backproof.torch")
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:The length of signal is shorter")
+
+
 @pytest.fixture(autouse=True)
 def _installed() -> None:
     """Skip the tests where PyTorch is not installed."""
