@@ -91,7 +91,7 @@ HOLOMORPHIC = (
     *("add", "subtract", "multiply", "divide", "negative", "scale", "reciprocal", "between"),
     *("sum", "mean", "cumsum", "product", "cumprod", "matmul", "einsum", "addmm", "dense"),
     *("linear", "reshape", "transpose", "slice", "pad", "stack"),
-    *("concatenate", "expand", "add_at", "put", "masked_fill", "where", "cast"),
+    *("concatenate", "expand", "add_at", "put", "masked_fill", "where", "cast", "solve"),
     *("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos"),
 )
 """The ops that are functions of complex numbers as well."""

@@ -36,7 +36,17 @@ ALIKE = {
     *("optimization_barrier", "device_put", "sharding_constraint", "select_n", "gather", "scatter"),
     *("scatter-add", "scatter_add", "dynamic_slice", "dynamic_update_slice", "add", "add_any"),
     *("sub", "mul", "div", "neg", "square", "integer_pow", "reduce_sum", "cumsum", "reduce_prod"),
-    *("cumprod", "psum", "dot_general", "conv_general_dilated", "exp", "exp2", "expm1", "log"),
+    *(
+        "cumprod",
+        "psum",
+        "dot_general",
+        "conv_general_dilated",
+        "custom_linear_solve",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+    ),
     *("log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh"),
 }
 """The primitives that are the same of complex numbers as of real ones."""

@@ -54,7 +54,22 @@ ALIKE = {
     *("addmv", "addbmm", "addr", "linear", "cross", "linalg_cross", "matrix_power", "chain_matmul"),
     *("linalg_matrix_power", "linalg_multi_dot", "linalg_vander", "conv1d", "conv2d", "conv3d"),
     *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "exp", "log", "log2", "log10"),
-    *("rpow", "exp2", "log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+    *("linalg_solve", "linalg_solve_ex", "linalg_inv", "linalg_inv_ex", "inverse"),
+    *(
+        "linalg_tensorinv",
+        "linalg_tensorsolve",
+        "rpow",
+        "exp2",
+        "log1p",
+        "sqrt",
+        "rsqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+    ),
 }
 """The functions that are the same of complex numbers as of real ones."""
 

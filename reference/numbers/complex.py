@@ -13,7 +13,7 @@ import numpy as np
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
-from backproof.reference.ops.functions import arctan2
+from backproof.reference.ops.functions import arctan2, solve_embedded
 
 MOST = 16
 """The largest whole exponent whose power is a product; others are e^(n log z)."""
@@ -280,6 +280,15 @@ def _pad(z: Complex, width: Any, *, constant_values: Any = 0) -> Complex:
     return Complex(re, np.pad(z.im, width, constant_values=values.imag))
 
 
+def _solve(A: Any, B: Any) -> Complex:
+    """Return X of A X = B: [a, -b; b, a] [Re X; Im X] = [Re B; Im B]."""
+    (a, b), (c, d) = each(A), each(B)
+    above, below = np.concatenate([a, -b], axis=-1), np.concatenate([b, a], axis=-1)
+    sides = np.concatenate([c, d], axis=-2)
+    X, n = solve_embedded(np.concatenate([above, below], axis=-2), sides), A.shape[-1]
+    return Complex(X[..., :n, :], X[..., n:, :])
+
+
 def _ones_like(z: Complex) -> Complex:
     return Complex(np.ones_like(z.re), np.zeros_like(z.im))
 
@@ -312,6 +321,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _by_parts(np.zeros_like),
     np.ones_like: _ones_like,
     np.pad: _pad,
+    np.linalg.solve: _solve,
     np.ndim: lambda z: z.ndim,
     np.shape: lambda z: z.shape,
     **{move: _by_parts(move) for move in MOVES},

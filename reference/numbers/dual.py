@@ -41,6 +41,7 @@ from backproof.reference.ops.functions import (
     root,
     rounding,
     solve,
+    solve_embedded,
     square_gaps,
     stored,
     zeta,
@@ -386,11 +387,16 @@ def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
     return Dual(np.zeros_like(a.value, shape=shape), 0.0)
 
 
-def _solve(A: Dual, B: Dual) -> Dual:
-    """A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
-    X = solve(A.value, B.value)
-    moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
-    return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+def _solving(solve: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Dual]:
+    """Return the rule of equations: A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
+
+    def rule(a: Any, b: Any) -> Dual:
+        A, B = dual_of(a), dual_of(b)
+        X = solve(A.value, B.value)
+        moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
+        return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+
+    return rule
 
 
 def _log_det(A: Dual) -> tuple[Any, Dual]:
@@ -478,7 +484,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     matrix_exp: _matrix_exp,
     np.linalg.svd: _svd,
     np.linalg.qr: _qr,
-    np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
+    np.linalg.solve: _solving(solve),
+    solve_embedded: _solving(solve_embedded),
     zeta: _zeta,
     root: _function(root, lambda _, y: np.where(y > 0, 0.5 / np.where(y > 0, y, 1), 0)),
     np.concatenate: _concatenate,

@@ -15,7 +15,7 @@ from scipy.linalg import lu
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
-from backproof.reference.ops.functions import matrix_exp, root, zeta
+from backproof.reference.ops.functions import matrix_exp, root, solve_embedded, zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
@@ -203,6 +203,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.det: _function(np.linalg.det),
     np.linalg.slogdet: _log_det,
     np.linalg.solve: _function(np.linalg.solve),
+    solve_embedded: _function(np.linalg.solve),
     np.linalg.eigh: lambda a: (*map(Terms.of, np.linalg.eigh(a.mid)),),
     np.linalg.pinv: _function(np.linalg.pinv),
     np.linalg.qr: lambda a: (*map(Terms.of, np.linalg.qr(a.mid)),),

@@ -163,6 +163,17 @@ def solve(A: Array, B: Array) -> Array:
     return X
 
 
+def solve_embedded(A: Array, B: Array) -> Array:
+    """Return X of A X = B, where A = [a, -b; b, a], (..., 2N, 2N), stands for a + ib.
+
+    Over `Ball` it holds what elimination over complex numbers finds.
+    """
+    if isinstance(A, np.ndarray) and isinstance(B, np.ndarray):
+        return solve(A, B)
+    other = A if not isinstance(A, np.ndarray) else B
+    return other.__array_function__(solve_embedded, (type(other),), (A, B), {})
+
+
 def eliminated(A: Array, X: Array) -> Array:
     """Return X of A X = B, given B, by Gauss and Jordan's elimination; both are overwritten."""
     for k in range(len(A)):

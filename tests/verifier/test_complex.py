@@ -28,6 +28,11 @@ def of(w: Any) -> Any:
     return torch.view_as_complex(w.reshape(2, 3, 2, 2))
 
 
+def dominant(z: Any) -> Any:
+    """Return matrices with a large diagonal, whose equations lose few digits."""
+    return z + 4 * torch.eye(z.shape[-1], dtype=z.dtype)
+
+
 def rotary(w: Any, *_: Any) -> Any:
     """Return pairs of entries that are turned by an angle for each place, as Llama has them."""
     places, rates = torch.arange(3, dtype=w.dtype), torch.tensor([1, 0.1], dtype=w.dtype)
@@ -127,6 +132,10 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "einsum": lambda w, _, W: torch.einsum("bij,io->boj", of(w), W),
     "matmul": lambda w, _, W: of(w).mT @ W,
     "matrices side by side": lambda w, v, _: of(w).mT @ of(v),
+    "solution": lambda *a: torch.linalg.solve(dominant(a[2][:, :3]), a[2][:, 3:]),
+    "solutions": lambda w, v, _: torch.linalg.solve(dominant(of(w)[:, :2]), of(v)[:, 0, :, None]),
+    "inverse": lambda *a: torch.linalg.inv(dominant(a[2][:, 2:])),
+    "negative power": lambda *a: torch.linalg.matrix_power(dominant(a[2][:, :3]), -2),
     "vector": lambda w, _, W: of(w) @ W[0, :2],
     "moved": lambda w, v, _: torch.cat([of(w), of(v)], -1).reshape(-1).flip(0)[1:],
     "chunks": lambda w, v, _: torch.stack([*of(w).chunk(2, -1), *of(v).unbind(-1)[:0]]),

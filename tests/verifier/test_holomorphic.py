@@ -35,6 +35,7 @@ CASES: dict[str, tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = {
     "cumprod": ("cumprod", (A,), {"axis": 1}),
     "matrices": ("matmul", (A, (3, 2)), {}),
     "matrix and vector": ("matmul", (A, B), {}),
+    "solve": ("solve", ((3, 3), (3, 2)), {}),
     "einsum": ("einsum", (A, A), {"equation": "ij,kj->ki"}),
     "addmm": ("addmm", ((2,), A, (3, 2)), {"alpha": 2, "beta": 3}),
     "dense": ("dense", (A, (3, 2), (2,)), {}),

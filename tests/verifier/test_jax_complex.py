@@ -69,6 +69,8 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "parts": lambda w, v, _: of(w).real * of(v).imag,
     "conjugate": lambda w, v, _: of(w).conj() * of(v),
     "matmul": lambda w, _, W: of(w).mT @ W,
+    "solution": lambda _w, _v, W: jnp.linalg.solve(W[:, :3], W[:, 3:]),
+    "inverse": lambda _w, _v, W: jnp.linalg.inv(W[:, 2:]),
     "adjoint": lambda _w, _v, W: W.conj().T @ W,
     "scalar product": lambda w, v, _: jnp.vdot(of(w), of(v)),
     "convolution": lambda w, _, W: lax.conv_general_dilated(of(w), W[:, :3, None], (1,), [(1, 1)]),
