@@ -138,8 +138,13 @@ def view_as_complex(_: Seen, input: Tensor) -> Call:
 
 
 @reads("complex", into=COMPLEX)
-def complex_(_: Seen, real: Tensor, imag: Tensor) -> Call:
-    return Call("stack", (real, imag), BOTH)
+def complex_(seen: Seen, real: Tensor, imag: Tensor) -> Call:
+    """Read it as both parts beside each other; they broadcast."""
+    if real.shape == imag.shape:
+        return Call("stack", (real, imag), BOTH)
+    whole = {"shape": tuple(seen.result.shape)}
+    wide = ("expand", (0,), whole), ("expand", (1,), whole)
+    return made_of("complex", (real, imag), *wide, ("stack", (-2, -1), BOTH))
 
 
 @reads("polar", into=COMPLEX)

@@ -5,6 +5,7 @@ from typing import Any
 
 from backproof.adapters.torch_functions.calls import (
     COMPLEX,
+    READERS,
     Call,
     NotKnown,
     Reader,
@@ -62,6 +63,7 @@ def along_one(kind: str) -> Reader:
 
 
 for _kind in ("fft", "ifft", "rfft", "irfft"):
-    reads(f"fft_{_kind}", into=COMPLEX)(along_one(_kind))
-    reads(f"fft_{_kind}2", into=COMPLEX)(reader_of(_kind, (-2, -1)))
-    reads(f"fft_{_kind}n", into=COMPLEX)(reader_of(_kind, None))
+    for _table in (COMPLEX, READERS) if _kind == "irfft" else (COMPLEX,):
+        reads(f"fft_{_kind}", into=_table)(along_one(_kind))
+        reads(f"fft_{_kind}2", into=_table)(reader_of(_kind, (-2, -1)))
+        reads(f"fft_{_kind}n", into=_table)(reader_of(_kind, None))

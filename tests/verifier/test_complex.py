@@ -128,6 +128,8 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "exp": lambda w, *_: torch.exp(of(w)),
     "of polar coordinates": lambda w, v, _: torch.polar(w.abs(), v),
     "of parts": lambda w, v, _: torch.complex(w, v),
+    "of parts that broadcast": lambda w, v, _: torch.complex(w, v[:1, :, :1]),
+    "irfft of real numbers": lambda w, *_: fft.irfft(w) + fft.irfftn(w, (2, 6), (0, 2)).sum(),
     "sums": lambda w, *_: of(w).sum(1) + of(w).mean(),
     "einsum": lambda w, _, W: torch.einsum("bij,io->boj", of(w), W),
     "matmul": lambda w, _, W: of(w).mT @ W,
