@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.numbers.complex import Complex, by_logarithm
+from backproof.reference.numbers.complex import Complex
+from backproof.reference.numbers.complex_functions import by_logarithm
 from backproof.reference.ops import OPS, Array, Op
 
 

@@ -2,6 +2,7 @@
 
 from backproof.reference.numbers import (
     arithmetic_rules,
+    complex_functions,
     determinant_rules,
     exact_rules,
     function_rules,
@@ -18,3 +19,6 @@ RULES = (
     *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule, matrix_exp_rule),
 )
 """The modules that tell `Ball` its rules, which they do when they are imported."""
+
+FUNCTIONS = (complex_functions,)
+"""That which tells `Complex` its rules."""
