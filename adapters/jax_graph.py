@@ -9,8 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
+from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
+from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
 from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded
+from backproof.reference.complex_calls import with_parts
 from backproof.reference.composed import composed
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
@@ -97,10 +100,13 @@ class Graph:
                 return [Call(name, (*operands,), own=self.known[name])]
         if step.name in CUSTOM:
             return custom(self, step)
-        if step.place.reason or step.name not in READERS:
+        if step.place.reason or step.name not in READERS.keys() | COMPLEX.keys():
             raise NotKnown
         results = tuple(map(self.operand, step.results))
-        read = READERS[step.name](Seen(step.name, step.params, results, step.run), *operands)
+        seen = Seen(step.name, step.params, results, step.run)
+        if any_complex([*operands, *results]):
+            return read_complex(READERS.get(step.name), seen, *operands)
+        read = READERS[step.name](seen, *operands)
         return read if isinstance(read, list) else [read]
 
     def node(self, key: Key, step: Step, call: Call | None) -> None:
@@ -137,7 +143,7 @@ class Graph:
             if node.name in needed:
                 needed.update(node.inputs)
                 nodes.append(node)
-        parameters = {k: np.asarray(self.value(key)) for key, k in self.own.items() if k in needed}
+        parameters = {k: with_parts(self.value(key)) for key, k in self.own.items() if k in needed}
         constants = {k: a for k, a in self.constants.items() if k in needed}
         every = (*reversed(nodes),)
         return Network(name, constants, parameters, every, frozenset(), frozenset(constants))
@@ -150,8 +156,10 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     """
     closed = step.params["call_jaxpr"]
     is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
+    operands = [*map(graph.operand, step.operands)]
     if is_own and (reader := FUNCTIONS.get(step.place.function)):
-        return [*reader(*map(graph.operand, step.operands))]
+        found: list[Call | None] = [*reader(*operands)]
+        return [*map(of_complex, found)] if any_complex(operands) else found
     inner, outer = Program(), graph.program
     keys = {
         inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key
@@ -197,7 +205,7 @@ def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, O
         if not node.is_known:
             reason = f": {place.reason}" if place.reason else ""
             raise NotKnown(f"in its forward pass {place} is not known{reason}")
-        if reading.program.avals[reading.keys[node.name]].dtype != dtype:
+        if part_of(reading.program.avals[reading.keys[node.name]].dtype) != part_of(dtype):
             raise NotKnown(f"its forward pass computes in several precisions: {place}")
     leaves = {**network.inputs, **network.parameters}
     operands = {name: of.get(name, a) for name, a in leaves.items()}
@@ -208,19 +216,26 @@ def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, O
 
 
 def floats(a: Any) -> Array:
-    """Return integers and truth values as float numbers, in the lowest precision that has them."""
-    a = np.asarray(a)
+    """Return numbers as floats: integers and truth values in the lowest precision that has them.
+
+    Complex numbers have both parts along a last axis.
+    """
+    a = with_parts(a)
     if a.dtype.kind not in "biu":
         return a
     low = a.astype(np.float32)
     return low if np.array_equal(low, a) else a.astype(np.float64)
 
 
+def part_of(dtype: Any) -> Any:
+    """Return the dtype of the parts of complex numbers; of real numbers, their own."""
+    dtype = jnp.dtype(dtype)
+    return np.zeros((), dtype).real.dtype if dtype.kind == "c" else dtype
+
+
 def refuse(dtype: Any, place: Any) -> None:
     """Raise NotRecorded for numbers of a kind that has no certificate."""
-    if jnp.issubdtype(dtype, jnp.complexfloating):
-        raise NotRecorded(f"complex numbers are not certified: {place}")
-    if jnp.dtype(dtype).name not in PRECISIONS:
+    if part_of(dtype).name not in PRECISIONS:
         raise NotRecorded(f"{jnp.dtype(dtype).name} is not certified: {place}")
 
 

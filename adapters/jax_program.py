@@ -16,6 +16,7 @@ from backproof.adapters.jax_graph import graph_of, refuse
 from backproof.adapters.jax_steps import Program, alike
 from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
+from backproof.reference.complex_calls import with_parts
 from backproof.reference.ops import Array, Op
 
 FRAMEWORK = "jax"
@@ -116,7 +117,7 @@ class Run:
 
         of = jax.value_and_grad(one)
         value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
-        return np.asarray(value), {name: np.asarray(a) for name, a in gradients.items()}
+        return np.asarray(value), {name: received(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
         """Return the program.
@@ -202,14 +203,14 @@ def record(run: Run, known: Mapping[str, Op]) -> Recording:
 def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:
     """Return what was recorded, as arrays."""
     keys = {node.name: graph.keys[node.name] for node in network.nodes}
-    every = {name: np.asarray(gradients[key]) for key, name in graph.own.items()}
+    every = {name: received(gradients[key]) for key, name in graph.own.items()}
     beyond = [name for name in every if name not in network.parameters]
     return Recording(
         network,
         {**network.inputs, **network.parameters},
         Trace(
-            {name: np.asarray(graph.value(key)) for name, key in keys.items()},
-            {name: np.asarray(cotangents[key]) for name, key in keys.items()},
+            {name: with_parts(graph.value(key)) for name, key in keys.items()},
+            {name: received(cotangents[key]) for name, key in keys.items()},
             {name: a for name, a in every.items() if name in network.parameters},
         ),
         {name: graph.steps[name].place for name in keys},
@@ -220,6 +221,11 @@ def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Reco
         version=str(adapter.version),
         processor=(*adapter.processor,),
     )
+
+
+def received(a: Any) -> Array:
+    """Return what JAX hands on: dE/da - i dE/db of complex numbers, as dE/da beside dE/db."""
+    return with_parts(np.conjugate(a) if np.iscomplexobj(a) else a)
 
 
 def names_of(known: Mapping[Any, Op]) -> Iterator[tuple[str, Op]]:

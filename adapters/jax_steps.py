@@ -101,10 +101,16 @@ class Program:
         """Add a step; its results are tracked where they may depend on what is tracked."""
         self.steps.append(step)
         self.makers.update(dict.fromkeys(step.results, step))
-        if step.name not in STOPS and self.tracked.intersection(step.operands):
+        if not self.stops(step) and self.tracked.intersection(step.operands):
             self.tracked.update(
                 key for key in step.results if jnp.issubdtype(self.avals[key].dtype, jnp.inexact)
             )
+
+    def stops(self, step: Step) -> bool:
+        """Return whether a step's result is a constant; the sign of complex numbers is none."""
+        dtypes = [self.avals[key].dtype for key in step.operands]
+        is_complex = any(jnp.issubdtype(dtype, jnp.complexfloating) for dtype in dtypes)
+        return step.name in STOPS and not (step.name == "sign" and is_complex)
 
     def walk(
         self, jaxpr: Any, consts: Iterable[Any], operands: Iterable[Key], scope: Place = NOWHERE

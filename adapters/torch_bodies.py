@@ -57,12 +57,55 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Return the loss by its logarithms, where these alone are kept for a derivative."""
-    if target.is_floating_point() or label_smoothing or (size_average, reduce) != (None, None):
+    """Return the loss by its logarithms, which are what is kept for a derivative."""
+    if (size_average, reduce) != (None, None):
         options = size_average, ignore_index, reduce, reduction, label_smoothing
         return F.cross_entropy(input, target, weight, *options)
-    logarithms = F.log_softmax(input, min(input.dim() - 1, 1))
-    return F.nll_loss(logarithms, target, weight, ignore_index=ignore_index, reduction=reduction)
+    axis = min(input.dim() - 1, 1)
+    logarithms = F.log_softmax(input, axis)
+    if target.is_floating_point():
+        return of_shares(logarithms, target, weight, axis, reduction, label_smoothing)
+    found = F.nll_loss(logarithms, target, weight, None, ignore_index, None, reduction)
+    if not label_smoothing:
+        return found
+    every = of_all(logarithms, target, weight, axis, ignore_index, reduction)
+    return (1 - label_smoothing) * found + every * (label_smoothing / input.shape[axis])
+
+
+def of_shares(
+    logarithms: Tensor, target: Tensor, weight: Any, axis: int, reduction: str, smoothing: float
+) -> Tensor:
+    """Return the loss of targets that are probabilities, a share of which is spread evenly."""
+    classes = logarithms.shape[axis]
+    shares = target * (1 - smoothing) + smoothing / classes if smoothing else target
+    terms = -logarithms * shares
+    terms = terms if weight is None else terms * column(weight, logarithms, axis)
+    if reduction == "none":
+        return terms.sum(axis)
+    return terms.sum() / (logarithms.numel() // classes) if reduction == "mean" else terms.sum()
+
+
+def of_all(
+    logarithms: Tensor, target: Tensor, weight: Any, axis: int, ignored: int, reduction: str
+) -> Tensor:
+    """Return the loss whose target is each class once; of ignored targets it is zero.
+
+    Its mean is over the weights of the targets, as that of the loss itself.
+    """
+    terms = -logarithms if weight is None else -logarithms * column(weight, logarithms, axis)
+    terms = terms.sum(axis)
+    terms = terms.masked_fill(target == ignored, 0)
+    if reduction == "none":
+        return terms
+    if reduction == "sum":
+        return terms.sum()
+    kept = target[target != ignored]
+    return terms.sum() / (kept.numel() if weight is None else weight[kept].sum())
+
+
+def column(weight: Tensor, x: Tensor, axis: int) -> Tensor:
+    """Return the weights of classes along an axis of x."""
+    return weight.view(-1, *(1 for _ in x.shape[axis + 1 :]))
 
 
 def normalized(x: Tensor, axes: Any, eps: float) -> Tensor:

@@ -14,17 +14,27 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backproof.adapters.recording import UNREAD, Place
-from backproof.adapters.torch_functions import Call, NotKnown, Seen
-from backproof.adapters.torch_functions.backward import aten_reader_of
-from backproof.adapters.torch_functions.calls import all_read, made_of
+from backproof.adapters.torch_functions import (
+    Call,
+    NotKnown,
+    Seen,
+    backward,
+    backward_moves,
+    of_name,
+)
+from backproof.adapters.torch_functions.calls import ATEN, Reader, all_read, made_of
 from backproof.adapters.torch_graph import Graph, memory_of, of_numbers, tensors_of
-from backproof.adapters.torch_views import base_of, taken
+from backproof.adapters.torch_views import base_of, taken, through
 from backproof.reference.network import unknown_node
 
 Tensor = Any
 
 CONSTANT = ("detach", "ones_like", "zeros_like", "new_zeros", "full_like", "scalar_tensor")
 """What makes constants of operands that are differentiated."""
+
+
+BENEATH = backward, backward_moves
+"""The files of rows of functions beneath autograd, which register themselves."""
 
 
 class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -49,8 +59,10 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.written: set[int] = set()
 
     def watch(self) -> None:
-        """Watch what autograd has made of the results."""
+        """Watch what autograd has made of the results; it counts a write once it is done."""
         for t, name in self.new:
+            if self.graph.known[id(t)][::2] == (t, name):
+                self.graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
             if t.requires_grad:
                 self.graph.functions[name] = t.grad_fn
                 self.hook(t, name)
@@ -68,16 +80,27 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         place = replace(self.place, function=f"aten.{name}")
         known = [t for t in tracked if self.is_known(t)]
         names = {id(t): self.graph.name(t, place) for t in known if id(t) not in self.lost}
-        read = args
+        read, base = args, None
         if function._schema.is_mutable:  # noqa: SLF001
-            self.graph.save(args[0])
-            if base_of(args[0]) is not None:
+            base = self.base_written(args[0])
+            if base is not None:
+                names[id(base)] = self.graph.name(base, place)
+            elif base_of(args[0]) is not None:
                 self.written.add(memory_of(args[0]))
-            read = (args[0] if id(args[0]) in names else args[0].clone(), *args[1:])
+            self.graph.save(args[0])
+            if base is None and id(args[0]) not in names:
+                read = (args[0].clone(), *args[1:])
         result = function(*args, **named)
         with self.graph.before(names):
-            self.record(Seen(function, result), name, read, named, names, place)
+            self.record(Seen(function, result), name, read, named, names, place, base)
         return result
+
+    def base_written(self, t: Tensor) -> Tensor | None:
+        """Return what a tensor that is about to be written to is a view of, if that is known."""
+        base = base_of(t)
+        if base is None or memory_of(t) in self.written or id(base) in self.lost:
+            return None
+        return base if self.graph.tracks(base) and self.graph.is_current(base) else None
 
     def is_known(self, t: Tensor) -> bool:
         """Return whether a tensor has a name; if not, it is a view, which is taken from its base.
@@ -130,21 +153,29 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         named: Mapping[str, Any],
         names: Mapping[int, str],
         place: Place,
+        base: Tensor | None = None,
     ) -> None:
-        """Add the nodes of a call's results. names: of the operands that have one."""
+        """Add the nodes of a call's results, or of the base that it wrote to by way of a view.
+
+        names: of the operands that have one.
+        """
         calls: Any = []
         try:
             self.refuse(args, named, seen.result)
             if reader := aten_reader_of(name):
                 calls = reader(seen, *args, **named)
                 calls = [*calls] if isinstance(calls, list) else [calls]
-                all_read(calls, filter(self.graph.tracks, tensors_of(args, named)))
+                operands = filter(self.graph.tracks, tensors_of(args, named))
+                all_read(calls, operands, name.strip("_"))
                 calls = [self.from_sources(call) for call in calls]
+                if base is not None:
+                    calls = [through(base, args[0], *calls)]
         except (NotKnown, *UNREAD) as error:
             calls, place = [], replace(place, reason=str(error).partition("\n")[0])
         made, self.graph.made = self.graph.made, lambda t, node: self.new.append((t, node))
         try:
-            for i, t in enumerate(filter(of_numbers, tensors_of(seen.result))):
+            results = tensors_of(seen.result) if base is None else [base]
+            for i, t in enumerate(filter(of_numbers, results)):
                 if i < len(calls):
                     self.graph.add(t, calls[i], place)
                 else:
@@ -200,6 +231,11 @@ def is_view(function: Any) -> bool:
     """Return whether a function returns views of its operands."""
     found = [one.alias_info for one in function._schema.returns]  # noqa: SLF001
     return any(one is not None and not one.is_write for one in found)
+
+
+def aten_reader_of(name: str) -> Reader | None:
+    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
+    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def aten_name(function: Any) -> str:

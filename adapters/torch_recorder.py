@@ -73,9 +73,6 @@ UNWRITTEN = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empt
 FILL = 3
 """What a recorded pass finds in such memory: any number but the zero that is often there."""
 
-LIKE = ("_as", "to", "copy", "broadcast_tensors")
-"""How functions end that take of an operand only its shape or its type, or write over it."""
-
 NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
 """The functions that return the numbers of a tensor as something else than a tensor."""
 
@@ -289,8 +286,8 @@ class Recorder(TorchFunctionMode):
             return None, ""
         try:
             calls = reader(seen, *args, **renamed(seen.function, reader, named))
-            if not name_of(seen.function).endswith(LIKE):
-                all_read(calls, [t for t in tensors_of(args, named) if id(t) in names])
+            operands = [t for t in tensors_of(args, named) if id(t) in names]
+            all_read(calls, operands, name_of(seen.function))
         except (NotKnown, *UNREAD) as error:
             return None, str(error).partition("\n")[0]
         return calls, ""

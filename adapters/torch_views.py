@@ -42,8 +42,15 @@ def index_in(base: Tensor, view: Tensor) -> tuple[Array, ...]:
 def taken(base: Tensor, view: Tensor) -> tuple[str, dict[str, Any]]:
     """Return the op, and its options, by which a view is taken from its base. Raises NotKnown."""
     if is_reshaped(base, view):
-        return "reshape", {"shape": tuple(view.shape)}
+        return "reshape", {"shape": shape_of(view)}
+    if not base.dim() and base.dtype == view.dtype:
+        return "expand", {"shape": shape_of(view)}
     return "slice", {"index": index_in(base, view)}
+
+
+def shape_of(t: Tensor) -> tuple[int, ...]:
+    """Return the shape of a tensor's numbers; complex ones have two parts."""
+    return (*t.shape, 2) if t.is_complex() else tuple(t.shape)
 
 
 def is_reshaped(base: Tensor, view: Tensor) -> bool:
@@ -60,6 +67,6 @@ def through(base: Tensor, view: Tensor, call: Call) -> Call:
     places = [-1 if t is view else 1 + [*map(id, others)].index(id(t)) for t in call.tensors]
     before = [(op, (0,), options)] if -1 in places else []
     made = (call.op, places, call.options, call.own)
-    after = ("reshape", (-1,), {"shape": tuple(base.shape)})
+    after = ("reshape", (-1,), {"shape": shape_of(base)})
     written = after if op == "reshape" else ("put", (0, -1), options)
     return made_of(f"{call.op} by way of a view", (base, *others), *before, made, written)

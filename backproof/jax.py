@@ -60,7 +60,7 @@ def certify(
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
     number, depends on no parameter, or two traces of it differ; `argnums` names no argument, or one
     that holds no array of floats; a parameter is NaN or infinite; two arrays have one name; a
-    number is complex, or of a format that backproof does not have; `known` names no op. Raises
+    number is of a format that backproof does not have; `known` names no op. Raises
     whatever the function raises.
     """
     started = perf_counter()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.composed import Composed
-from backproof.reference.ops import Op
+from backproof.reference.holomorphic import POWER, TANH, conjugate, holomorphic, widened, with_three
+from backproof.reference.ops import OPS, Op
 from backproof.reference.ops.bessel import i0, i0e_, i1, i1e_
 from backproof.reference.ops.between import between
 from backproof.reference.ops.cast import cast
@@ -22,6 +23,7 @@ from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesk
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.lu import lower_factor, lu, upper_factor
 from backproof.reference.ops.lu_solve import lu_solve
+from backproof.reference.ops.matrix_exp import matrix_exp_
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.pinv import pinv
 from backproof.reference.ops.qr import orthogonal, triangle
@@ -44,7 +46,7 @@ def turned(op: Op) -> Op:
 
 LINEAR = turned(dense)
 
-OWN: Mapping[str, Op] = {
+OF_REAL: Mapping[str, Op] = {
     "between": between,
     "cast": cast,
     "cholesky_inverse": cholesky_inverse,
@@ -72,6 +74,7 @@ OWN: Mapping[str, Op] = {
     "lu": lu,
     "lu_solve": lu_solve,
     "logcumsumexp": logcumsumexp,
+    "matrix_exp": matrix_exp_,
     "orthogonal": orthogonal,
     "pinv": pinv,
     "product": product,
@@ -83,6 +86,26 @@ OWN: Mapping[str, Op] = {
     "zeta": zeta_,
 }
 """Name -> op."""
+
+HOLOMORPHIC = (
+    *("add", "subtract", "multiply", "divide", "negative", "scale", "reciprocal", "between"),
+    *("sum", "mean", "cumsum", "product", "cumprod", "matmul", "einsum", "addmm", "dense"),
+    *("linear", "reshape", "transpose", "slice", "pad", "stack"),
+    *("concatenate", "expand", "add_at", "put", "masked_fill", "where", "cast", "solve"),
+    *("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos"),
+)
+"""The ops that are functions of complex numbers as well."""
+
+OWN: Mapping[str, Op] = {
+    **OF_REAL,
+    "complex": widened,
+    "conjugate": conjugate,
+    "complex power": holomorphic(POWER),
+    "complex tanh": holomorphic(TANH),
+    **{f"complex {name}": holomorphic({**OPS, **OF_REAL}[name]) for name in HOLOMORPHIC},
+    **{f"complex {name}": with_three(OPS[name]) for name in ("conv", "conv_transpose")},
+}
+"""Name -> op. Complex numbers have their parts along a last axis."""
 
 DERIVED: Mapping[str, tuple[str, Callable[[Op], Op]]] = {"linear": ("dense", turned)}
 """Op of its own -> the op of the table that it is made of, and how: what is known of that one, such

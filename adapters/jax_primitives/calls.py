@@ -34,12 +34,13 @@ class Operand:
             raise NotKnown("gradients flow through an option")
         return np.asarray(self.read())
 
-    def number(self) -> float:
+    def number(self) -> Any:
         """Return the one number of a constant, which may be repeated. Raises NotKnown."""
-        found = np.unique(np.asarray(self.constant(), np.float64))
+        a = self.constant()
+        found = np.unique(a if np.iscomplexobj(a) else a.astype(np.float64))
         if found.size != 1:
             raise NotKnown("an option of several numbers")
-        return float(found[0])
+        return found[0].item()
 
 
 @dataclass(frozen=True, slots=True)

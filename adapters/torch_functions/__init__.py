@@ -48,6 +48,7 @@ from backproof.adapters.torch_functions import (
     special,
     statistics,
     triangles,
+    windows,
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
@@ -63,6 +64,7 @@ from backproof.adapters.torch_functions.calls import (
     signature_of,
     writes,
 )
+from backproof.adapters.torch_functions.complex_numbers import ALIKE, over_complex
 from backproof.reference.ops import OPS, Op
 
 __all__ = [
@@ -82,7 +84,7 @@ THEMES = (
     *(decompositions, determinants, differences, distances, fourier, images, indexing),
     *(interpolation, joining, lengths, linear_algebra, losses, margins, memory, moving),
     *(norms, order, padding, powers, products, quantiles, recurrent, reductions),
-    *(sampling, special, statistics, triangles, writing),
+    *(sampling, special, statistics, triangles, windows, writing),
 )
 """The files of rows, which register themselves."""
 
@@ -96,7 +98,9 @@ def reader_of(function: Callable[..., Any]) -> Reader | None:
 
 def complex_reader_of(function: Callable[..., Any]) -> Reader:
     """Return what reads the calls of a function of complex numbers, or with such a result."""
-    return COMPLEX.get(name_of(function), unread)
+    name = name_of(function).removesuffix("_copy")
+    real = reader_of(function) if name in ALIKE else None
+    return COMPLEX.get(name) or (over_complex(real) if real else unread)
 
 
 def unread(*_: Any, **__: Any) -> Call:

@@ -6,34 +6,25 @@ result are written out. Source: derivatives.yaml in PyTorch's source.
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from backproof.adapters.torch_functions import of_name
 from backproof.adapters.torch_functions.calls import (
+    ATEN,
     Call,
     NotKnown,
-    Reader,
     Seen,
     Tensor,
-    made_of,
+    array,
     reads,
     steps,
 )
 from backproof.reference.derivative import derivative
 from backproof.reference.ops import OPS
 
-ATEN: dict[str, Reader] = {}
-"""The name of a function beneath autograd -> what reads its calls."""
-
 REDUCTIONS = ("none", "mean", "sum")
 """PyTorch's numbers of them."""
-
-
-def aten_reader_of(name: str) -> Reader | None:
-    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
-    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
@@ -239,36 +230,57 @@ def asked(calls: list[Call], mask: Any) -> list[Call]:
     return [one for one, is_asked in zip(calls, mask, strict=True) if is_asked]
 
 
-@reads("slice", into=ATEN)
-def slice_(
-    _: Seen, x: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> Call:
-    index = (*[slice(None)] * (dim % x.dim()), slice(start, end, step))
-    return Call("slice", (x,), {"index": index})
+@reads("glu_backward", into=ATEN)
+def glu_backward(_: Seen, dy: Tensor, x: Tensor, dim: int) -> Call:
+    return derivatives_of(public("glu", dy, x, dim), dy, 0)[0]
 
 
-@reads("slice_backward", into=ATEN)
-def slice_backward(
-    _: Seen, dy: Tensor, input_sizes: Any, dim: int, start: int, end: int, step: int
-) -> Call:
-    """Read it as zeros, of which a part is dy."""
-    index = (*[slice(None)] * (dim % len(input_sizes)), slice(start, end, step))
-    return into_zeros(dy, input_sizes, index)
-
-
-@reads("select_backward", into=ATEN)
-def select_backward(_: Seen, dy: Tensor, input_sizes: Any, dim: int, index: int) -> Call:
-    """Read it as zeros, of which a part is dy."""
-    return into_zeros(dy, input_sizes, (*[slice(None)] * (dim % len(input_sizes)), index))
-
-
-def into_zeros(dy: Tensor, shape: Any, index: Any) -> Call:
-    """Return the call that writes dy into zeros."""
-    return made_of(
-        "into zeros", (np.zeros(tuple(shape), np.float32), dy), ("put", (0, 1), {"index": index})
+@reads("_prelu_kernel_backward", into=ATEN)
+def prelu_backward(_: Seen, dy: Tensor, x: Tensor, weight: Tensor) -> list[Call]:
+    """Read the derivative by a slope as that of one entry: those of one slope are summed later."""
+    above = {"condition": array(x) > 0}
+    of_x = steps(
+        "prelu backwards",
+        {"dy": dy, "w": weight},
+        ("below", "multiply", "dy w"),
+        ("dx", "where", "dy below", above),
     )
+    of_w = steps(
+        "prelu backwards",
+        {"dy": dy, "x": x},
+        ("below", "multiply", "dy x"),
+        ("above", "scale", "below", {"factor": 0.0}),
+        ("dw", "where", "above below", above),
+    )
+    return [of_x, of_w]
 
 
-@reads("_unsafe_view", into=ATEN)
-def unsafe_view(_: Seen, x: Tensor, size: Any) -> Call:
-    return Call("reshape", (x,), {"shape": tuple(size)})
+@reads("log_sigmoid_backward", into=ATEN)
+def log_sigmoid_backward(_: Seen, dy: Tensor, x: Tensor, buffer: Tensor) -> Call:
+    return derivatives_of(Call("log_sigmoid", (x,)), dy, 0)[0]
+
+
+@reads("_adaptive_avg_pool2d_backward", "_adaptive_avg_pool3d_backward", into=ATEN)
+def adaptive_pool_backward(seen: Seen, dy: Tensor, x: Tensor) -> Call:
+    """Read it as the derivative of the pooling, which is the same for all inputs."""
+    n = x.dim() - 2
+    return derivatives_of(public(f"adaptive_avg_pool{n}d", dy, x, dy.shape[-n:]), dy, 0)[0]
+
+
+@reads("upsample_linear1d_backward", "upsample_bilinear2d_backward", into=ATEN)
+@reads("upsample_trilinear3d_backward", "upsample_bicubic2d_backward", into=ATEN)
+def linear_upsample_backward(
+    seen: Seen, dy: Tensor, size: Any, input_size: Any, align_corners: bool, *scales: Any
+) -> Call:
+    """Read it as the derivative of the interpolation, which is the same for all inputs.
+
+    Raises NotKnown where a scale is given that is not the one of the sizes.
+    """
+    _, name, _ = str(seen.function).split(".")
+    kind = name.removeprefix("upsample_").removesuffix("_backward")
+    for scale, n, m in zip(scales, size, input_size[2:], strict=False):
+        if scale is not None and scale * m != n:
+            raise NotKnown("a scale that is not that of the sizes")
+    options = {"mode": kind.rstrip("123d"), "align_corners": align_corners}
+    call = public("interpolate", dy, dy.new_zeros(tuple(input_size)), [*size], **options)
+    return derivatives_of(call, dy, 0)[0]

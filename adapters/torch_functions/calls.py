@@ -63,6 +63,10 @@ COMPLEX: dict[str, Reader] = {}
 """The name of a function -> what reads its calls of complex numbers, or with such a result."""
 
 
+ATEN: dict[str, Reader] = {}
+"""The name of a function beneath autograd -> what reads its calls."""
+
+
 def reads(*names: str, into: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:
     """Return a decorator that registers a reader under the names of functions.
 
@@ -212,8 +216,17 @@ def renamed(
     return named
 
 
-def all_read(calls: Any, operands: Iterable[Tensor]) -> None:
-    """Raise NotKnown where an operand that is differentiated is an option instead, or left out."""
+LIKE = ("_as", "to", "copy", "broadcast_tensors")
+"""How functions end that take of an operand only its shape or its type, or write over it."""
+
+
+def all_read(calls: Any, operands: Iterable[Tensor], name: str) -> None:
+    """Raise NotKnown where an operand that is differentiated is an option instead, or left out.
+
+    name: of the function.
+    """
+    if name.endswith(LIKE):
+        return
     every = calls if isinstance(calls, list) else [calls]
     read = {id(t) for call in every if call for t in call.tensors}
     if not read.issuperset(map(id, operands)):

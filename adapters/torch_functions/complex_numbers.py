@@ -1,10 +1,10 @@
 """Complex numbers: arrays of real ones, with the real and the imaginary part along a last axis.
 
 A derivative by a complex number has those by its two parts in PyTorch, too: dE/da + i dE/db.
+Most functions are read as of real numbers, by ops that run over complex ones (`over_complex`).
 """
 
-from collections.abc import Iterable
-from string import ascii_uppercase
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from backproof.adapters.torch_functions.calls import (
     COMPLEX,
     Call,
     NotKnown,
+    Reader,
     Seen,
     Step,
     Tensor,
@@ -21,92 +22,109 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
+from backproof.reference import complex_calls
+from backproof.reference.complex_calls import WIDENED, with_parts
 from backproof.reference.ops.cast import cast
+from backproof.reference.own import OWN
 
 RE, IM = {"index": (..., 0)}, {"index": (..., 1)}
 BOTH = {"axis": -1}
 """The options of the ops that take the parts, and that put them beside each other."""
 
-MOVES = (
+ALIKE = {
     *("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"),
-    *("transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT"),
-    *("expand", "expand_as", "broadcast_to", "repeat", "tile", "contiguous", "clone"),
-    *("roll", "flip", "fft_fftshift", "fft_ifftshift", "resolve_conj", "resolve_neg"),
-    *("getitem", "select", "narrow", "index_select", "diagonal", "unbind", "split", "chunk"),
-)
-"""The functions that move entries, and compute nothing."""
+    *("reshape_as", "transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis", "t"),
+    *("T", "mT", "expand", "expand_as", "broadcast_to", "repeat", "tile", "contiguous", "clone"),
+    *("alias", "positive", "pos", "roll", "flip", "fliplr", "flipud", "rot90", "fft_fftshift"),
+    *("fft_ifftshift", "getitem", "select", "narrow", "index_select", "diagonal", "unbind"),
+    *("linalg_diagonal", "split", "chunk", "unsafe_split", "unsafe_chunk", "split_with_sizes"),
+    *("tensor_split", "hsplit", "vsplit", "dsplit", "take", "take_along_dim", "gather", "diag"),
+    *("diagflat", "diag_embed", "masked_select", "unfold", "repeat_interleave", "pad", "tril"),
+    *("constant_pad_nd", "triu", "meshgrid", "broadcast_tensors", "atleast_1d", "atleast_2d"),
+    *("atleast_3d", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "row_stack"),
+    *("dstack", "column_stack", "block_diag", "cartesian_prod", "combinations", "setitem", "put"),
+    *("index_put", "index_add", "index_copy", "index_fill", "scatter", "scatter_add", "fill"),
+    *("zero", "masked_fill", "masked_scatter", "select_scatter", "slice_scatter", "where"),
+    *("diagonal_scatter", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("neg", "negative", "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide"),
+    *("true_divide", "truediv", "reciprocal", "square", "addcmul", "addcdiv", "lerp", "sum"),
+    *("mean", "nansum", "cumsum", "cumprod", "prod", "trace", "diff", "trapezoid", "trapz"),
+    *("cumulative_trapezoid", "gradient", "sum_to_size", "matmul", "mm", "bmm", "mv", "dot"),
+    *("rmatmul", "outer", "ger", "inner", "kron", "einsum", "tensordot", "addmm", "baddbmm"),
+    *("addmv", "addbmm", "addr", "linear", "cross", "linalg_cross", "matrix_power", "chain_matmul"),
+    *("linalg_matrix_power", "linalg_multi_dot", "linalg_vander", "conv1d", "conv2d", "conv3d"),
+    *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "exp", "log", "log2", "log10"),
+    *("linalg_solve", "linalg_solve_ex", "linalg_inv", "linalg_inv_ex", "inverse"),
+    *(
+        "linalg_tensorinv",
+        "linalg_tensorsolve",
+        "rpow",
+        "exp2",
+        "log1p",
+        "sqrt",
+        "rsqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+    ),
+}
+"""The functions that are the same of complex numbers as of real ones."""
 
 
 def is_complex(x: Any) -> bool:
-    """Return whether a tensor, or a number, is complex."""
-    return x.is_complex() if isinstance(x, torch.Tensor) else isinstance(x, complex)
+    """Return whether a tensor, an array or a number is complex."""
+    return x.is_complex() if isinstance(x, torch.Tensor) else np.iscomplexobj(x)
 
 
-def as_tensor(x: Any, seen: Seen) -> Any:
-    """Return a complex number as a tensor of the dtype of the result; else what is given."""
-    return torch.tensor(x, dtype=seen.result.dtype) if isinstance(x, complex) else x
+def over_complex(read: Reader) -> Reader:
+    """Return the reader of a function's calls of complex numbers; read: of those of real ones."""
+
+    @wraps(read)
+    def read_complex(seen: Seen, *arguments: Any, **named: Any) -> Any:
+        found = read(seen, *arguments, **named)
+        return (
+            [one and of_complex(one) for one in found]
+            if isinstance(found, list)
+            else (of_complex(found))
+        )
+
+    return read_complex
 
 
-def parts(z: str, re: str, im: str) -> tuple[Step, Step]:
+def of_complex(call: Call) -> Call:
+    """Return the call of complex numbers that is a call of real ones.
+
+    It is as it is where no operand is complex, as in `x.expand_as(z)`. Raises NotKnown where
+    operands are of several dtypes: nobody sees in which of them each step is computed; and
+    LookupError where an op is not one of complex numbers.
+    """
+    kinds = [*map(is_complex, call.tensors)]
+    if not any(kinds):
+        return call
+    tensors = [t for t in call.tensors if isinstance(t, torch.Tensor)]
+    if len({t.dtype.to_real() for t in tensors if t.is_floating_point() or t.is_complex()}) > 1:
+        raise NotKnown("operands of several dtypes")
+    op, own, options = complex_calls.of_complex(call.op, call.own, call.options, kinds)
+    every = (t if isinstance(t, torch.Tensor) else with_parts(t) for t in call.tensors)
+    return Call(op, (*every,), options, own)
+
+
+def parts_of(z: str, re: str, im: str) -> tuple[Step, Step]:
     """Return the steps that take the parts of a complex operand."""
     return (re, "slice", z, RE), (im, "slice", z, IM)
 
 
-def places(z: Tensor, of: Any) -> tuple[Any, ...]:
-    """Return the index of the entries that a function takes from a tensor. of: the function."""
-    numbers = of(torch.arange(z.numel()).reshape(z.shape))
-    return np.unravel_index(numbers.numpy(), tuple(z.shape)) if z.dim() else ()
-
-
-@reads(*MOVES, into=COMPLEX)
-def moved(seen: Seen, z: Tensor, *others: Any, **named: Any) -> Any:
-    """Read it by what it does to the numbers of the entries."""
-
-    def call(i: int | None) -> Call:
-        def taken(numbers: Tensor) -> Tensor:
-            made = seen.function(numbers, *others, **named)
-            return made if i is None else made[i]
-
-        result = seen.result if i is None else seen.result[i]
-        if not z.dim():
-            return Call("expand", (z,), {"shape": (*result.shape, 2)})
-        return Call("slice", (z,), {"index": places(z, taken)})
-
-    several = isinstance(seen.result, list | tuple)
-    return [call(i) for i in range(len(seen.result))] if several else call(None)
-
-
-@reads("setitem", into=COMPLEX)
-def setitem(seen: Seen, z: Tensor, index: Any, values: Any) -> Call:
-    if not is_complex(values):
-        raise NotKnown("real numbers among complex ones")
-    at = places(z, lambda numbers: numbers[index])
-    shape = np.broadcast_shapes(*map(np.shape, at))
-    wide = ("expand", (1,), {"shape": (*shape, 2)})
-    return made_of("setitem", (z, as_tensor(values, seen)), wide, ("put", (0, -1), {"index": at}))
-
-
 @reads("copy", into=COMPLEX)
 def copy(_: Seen, z: Tensor, src: Tensor, non_blocking: bool = False) -> Call:
-    return Call("expand", all_complex([src]), {"shape": (*z.shape, 2)})
+    return of_complex(Call("expand", (src,), {"shape": tuple(z.shape)}))
 
 
-@reads("cat", "concat", "concatenate", into=COMPLEX)
-def cat(seen: Seen, tensors: Iterable[Tensor], dim: int = 0) -> Call:
-    return Call("concatenate", all_complex(tensors), {"axis": dim % seen.result.dim()})
-
-
-@reads("stack", into=COMPLEX)
-def stack(seen: Seen, tensors: Iterable[Tensor], dim: int = 0) -> Call:
-    return Call("stack", all_complex(tensors), {"axis": dim % seen.result.dim()})
-
-
-def all_complex(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
-    """Return tensors that are complex. Raises NotKnown where one is not."""
-    found = (*tensors,)
-    if not all(map(is_complex, found)):
-        raise NotKnown("real numbers among complex ones")
-    return found
+@reads("resolve_conj", "resolve_neg", into=COMPLEX)
+def resolve(_: Seen, z: Tensor) -> Call:
+    return Call("cast", (z,), own=cast)
 
 
 @reads("view_as_real", into=COMPLEX)
@@ -120,30 +138,27 @@ def view_as_complex(_: Seen, input: Tensor) -> Call:
 
 
 @reads("complex", into=COMPLEX)
-def of_parts(_: Seen, real: Tensor, imag: Tensor) -> Call:
-    return Call("stack", (real, imag), BOTH)
+def complex_(seen: Seen, real: Tensor, imag: Tensor) -> Call:
+    """Read it as both parts beside each other; they broadcast."""
+    if real.shape == imag.shape:
+        return Call("stack", (real, imag), BOTH)
+    whole = {"shape": tuple(seen.result.shape)}
+    wide = ("expand", (0,), whole), ("expand", (1,), whole)
+    return made_of("complex", (real, imag), *wide, ("stack", (-2, -1), BOTH))
 
 
 @reads("polar", into=COMPLEX)
 def polar(_: Seen, abs: Tensor, angle: Tensor) -> Call:
-    return steps("polar", {"r": abs, "t": angle}, *turned("r", "t"))
-
-
-def turned(r: str, t: str) -> tuple[Step, ...]:
-    """Return the steps of r e^(it) = r cos t + i r sin t."""
-    of = (
-        ("c", "cos", t),
-        ("s", "sin", t),
-        ("a", "multiply", f"{r} c"),
-        ("b", "multiply", f"{r} s"),
+    """Read it as r cos t + i r sin t."""
+    return steps(
+        "polar",
+        {"r": abs, "t": angle},
+        ("c", "cos", "t"),
+        ("s", "sin", "t"),
+        ("a", "multiply", "r c"),
+        ("b", "multiply", "r s"),
+        ("y", "stack", "a b", BOTH),
     )
-    return (*of, ("y", "stack", "a b", BOTH))
-
-
-@reads("exp", into=COMPLEX)
-def exp(_: Seen, z: Tensor) -> Call:
-    """Read it as e^a e^(ib)."""
-    return steps("exp", {"z": z}, *parts("z", "re", "im"), ("r", "exp", "re"), *turned("r", "im"))
 
 
 @reads("real", into=COMPLEX)
@@ -161,160 +176,71 @@ def size(_: Seen, z: Tensor) -> Call:
     return Call("norm", (z,), BOTH)
 
 
+@reads("linalg_vector_norm", into=COMPLEX)
+def vector_norm(
+    _: Seen, z: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, **__: Any
+) -> Call:
+    """Read the root of the sum of squares as that of all parts."""
+    if ord != len("ab"):
+        raise NotKnown(f"ord={ord!r} of complex numbers")
+    dims = range(z.dim()) if dim is None else (dim,) if isinstance(dim, int) else dim
+    axes = (*(i % z.dim() for i in dims), z.dim())
+    if not keepdim:
+        return Call("norm", (z,), {"axis": axes})
+    shape = {"shape": tuple(1 if i in axes else n for i, n in enumerate(z.shape))}
+    return made_of("norm", (z,), ("norm", (0,), {"axis": axes}), ("reshape", (-1,), shape))
+
+
 @reads("angle", into=COMPLEX)
 def angle(_: Seen, z: Tensor) -> Call:
-    return steps("angle", {"z": z}, *parts("z", "re", "im"), ("y", "atan2", "im re"))
+    return steps("angle", {"z": z}, *parts_of("z", "re", "im"), ("y", "atan2", "im re"))
+
+
+@reads("sgn", into=COMPLEX)
+def sgn(_: Seen, z: Tensor) -> Call:
+    """Read it as z over its size. Raises NotKnown for zero, which PyTorch leaves as it is."""
+    if not z.detach().abs().all():
+        raise NotKnown("the sign of zero")
+    return made_of("sgn", (z,), ("normalize", (0,), {"axis": -1, "eps": 0.0}))
 
 
 @reads("conj", "conj_physical", into=COMPLEX)
 def conj(_: Seen, z: Tensor) -> Call:
-    minus: Step = ("minus", "negative", "im")
-    return steps("conj", {"z": z}, *parts("z", "re", "im"), minus, ("y", "stack", "re minus", BOTH))
+    return Call("conjugate", (z,), own=OWN["conjugate"])
 
 
 @reads("mH", "H", "adjoint", into=COMPLEX)
 def adjoint(_: Seen, z: Tensor) -> Call:
     i = z.dim()
-    order = {"axes": (*range(i - 2), i - 1, i - 2)}
-    return steps(
-        "adjoint",
-        {"z": z},
-        *parts("z", "re", "im"),
-        ("minus", "negative", "im"),
-        ("rows", "transpose", "re", order),
-        ("minus-rows", "transpose", "minus", order),
-        ("y", "stack", "rows minus-rows", BOTH),
-    )
+    rows: Step = ("transpose", (-1,), {"axes": (*range(i - 2), i - 1, i - 2, i)})
+    return made_of("adjoint", (z,), ("conjugate", (0,), {}, OWN["conjugate"]), rows)
 
 
-@reads("to", "type", into=COMPLEX)
+@reads("vdot", "linalg_vecdot", "vecdot", into=COMPLEX)
+def vdot(_: Seen, input: Tensor, other: Tensor, *, dim: int = -1) -> Call:
+    """Read it as a sum of products with conjugates."""
+    if not is_complex(input) or not is_complex(other):
+        raise NotKnown("real numbers among complex ones")
+    first: Step = ("conjugate", (0,), {}, OWN["conjugate"])
+    times: Step = ("complex multiply", (-1, 1), {}, OWN["complex multiply"])
+    total: Step = ("complex sum", (-1,), {"axis": dim}, OWN["complex sum"])
+    return made_of("vdot", (input, other), first, times, total)
+
+
+@reads("to", "type", "type_as", "cfloat", "cdouble", "float", "double", into=COMPLEX)
 def to(seen: Seen, z: Tensor, *_: Any, **__: Any) -> Call:
-    if not is_complex(z) or not is_complex(seen.result):
-        raise NotKnown("a cast from or to complex numbers")
-    return Call("cast", (z,), own=cast)
-
-
-@reads("neg", "negative", into=COMPLEX)
-def negative(_: Seen, z: Tensor) -> Call:
-    return Call("negative", (z,))
-
-
-@reads("add", into=COMPLEX)
-def add(seen: Seen, input: Any, other: Any) -> Call:
-    return total_of("add", seen, input, other)
-
-
-@reads("sub", "subtract", into=COMPLEX)
-def subtract(seen: Seen, input: Any, other: Any) -> Call:
-    return total_of("subtract", seen, input, other)
-
-
-@reads("rsub", into=COMPLEX)
-def rsub(seen: Seen, input: Any, other: Any) -> Call:
-    return total_of("subtract", seen, other, input)
-
-
-def total_of(op: str, seen: Seen, x: Any, y: Any) -> Call:
-    """Return a sum or difference; the imaginary part of a real number is zero."""
-    x, y = as_tensor(x, seen), as_tensor(y, seen)
-    if is_complex(x) and is_complex(y):
-        return Call(op, (x, y))
-    z, real_parts = ("x", "re y") if is_complex(x) else ("y", "x re")
-    sign: list[Step] = [("signed", "negative", "im")] if (op, z) == ("subtract", "y") else []
-    return steps(
-        op,
-        {"x": x, "y": y},
-        *parts(z, "re", "im"),
-        *sign,
-        ("sum", op, real_parts),
-        ("wide", "expand", "signed" if sign else "im", {"shape": (*seen.result.shape,)}),
-        ("y of parts", "stack", "sum wide", BOTH),
-    )
-
-
-@reads("square", into=COMPLEX)
-def square(seen: Seen, z: Tensor) -> Call:
-    return multiply(seen, z, z)
+    """Read a cast to real numbers as the real part, of which PyTorch warns."""
+    if not is_complex(z):
+        return Call(WIDENED, (z,), own=OWN[WIDENED])
+    return Call("cast", (z,), own=cast) if is_complex(seen.result) else Call("slice", (z,), RE)
 
 
 @reads("pow", into=COMPLEX)
-def power(seen: Seen, z: Tensor, exponent: Any) -> Call:
-    if exponent != len("zz"):
-        raise NotKnown(f"exponent={exponent!r} of complex numbers")
-    return multiply(seen, z, z)
-
-
-@reads("mul", "multiply", into=COMPLEX)
-def multiply(seen: Seen, input: Any, other: Any) -> Call:
-    """Read it as (a + ib)(c + id) = ac - bd + i(ad + bc); a real factor multiplies both parts."""
-    z, w = as_tensor(input, seen), as_tensor(other, seen)
-    if not is_complex(z) or not is_complex(w):
-        return by_real("multiply", *((z, w) if is_complex(z) else (w, z)))
-    return steps(
-        "multiply",
-        {"z": z, "w": w},
-        *parts("z", "a", "b"),
-        *parts("w", "c", "d"),
-        *(("ac", "multiply", "a c"), ("bd", "multiply", "b d"), ("re", "subtract", "ac bd")),
-        *(("ad", "multiply", "a d"), ("bc", "multiply", "b c"), ("im", "add", "ad bc")),
-        ("y", "stack", "re im", BOTH),
-    )
-
-
-@reads("div", "divide", "true_divide", "truediv", into=COMPLEX)
-def divide(_: Seen, input: Any, other: Any) -> Call:
-    if is_complex(other):
-        raise NotKnown("a complex divisor")
-    return by_real("divide", input, other)
-
-
-def by_real(op: str, z: Tensor, r: Any) -> Call:
-    """Return a product or quotient of complex numbers and real ones, of each part."""
-    if not isinstance(r, torch.Tensor):
-        return steps(op, {"z": z, "r": r}, ("y", op, "z r"))
-    column: Step = ("column", "reshape", "r", {"shape": (*r.shape, 1)})
-    return steps(op, {"z": z, "r": r}, column, ("y", op, "z column"))
-
-
-@reads("sum", "mean", into=COMPLEX)
-def total(seen: Seen, z: Tensor, dim: Any = None, keepdim: bool = False) -> Call:
-    dims = range(z.dim()) if dim is None else (dim,) if isinstance(dim, int) else dim
-    axes = tuple(i % z.dim() for i in dims)
-    return Call(seen.function.__name__, (z,), {"axis": axes, "keepdims": keepdim})
-
-
-@reads("einsum", into=COMPLEX)
-def einsum(_: Seen, equation: str, *operands: Any) -> Call:
-    """Read it as one over real numbers: z times w is z times the matrix ((c, d), (-d, c))."""
-    if len(operands) == 1 and isinstance(operands[0], list | tuple):
-        operands = (*operands[0],)
-    left, arrow, out = equation.replace(" ", "").partition("->")
-    if not arrow or "." in left or len(operands) != len("zw"):
-        raise NotKnown(f"{equation!r} of complex numbers")
-    (z, w), (a, b) = operands, left.split(",")
-    return product(z, w, a, b, out)
-
-
-@reads("matmul", "mm", "bmm", "mv", into=COMPLEX)
-def matmul(_: Seen, input: Tensor, other: Tensor) -> Call:
-    if input.shape[:-2] != other.shape[:-2] and other.dim() > len("KM"):
-        raise NotKnown("batches that broadcast, of complex numbers")
-    batch = "abcdefg"[: max(input.dim(), 2) - 2]
-    a = batch + "nk"[-min(input.dim(), 2) :]
-    b = (batch if other.dim() > len("KM") else "") + "km"[: min(other.dim(), 2)]
-    return product(input, other, a, b, batch + a[len(batch) : -1] + b.partition("k")[2])
-
-
-def product(z: Tensor, w: Tensor, a: str, b: str, out: str) -> Call:
-    """Return a sum of products over the letters of einsum."""
-    y, x, *_ = (letter for letter in ascii_uppercase if letter not in a + b)
-    return steps(
-        "einsum",
-        {"z": z, "w": w},
-        *parts("w", "c", "d"),
-        ("minus", "negative", "d"),
-        ("first", "stack", "c d", BOTH),
-        ("second", "stack", "minus c", BOTH),
-        ("both", "stack", "first second", {"axis": -2}),
-        ("y", "einsum", "z both", {"equation": f"{a}{y},{b}{y}{x}->{out}{x}"}),
-    )
+def power(_: Seen, z: Any, exponent: Any) -> Call:
+    """Read it as one power, or as e^(w log z)."""
+    if isinstance(exponent, bool | int | float):
+        return of_complex(Call("power", (z,), {"exponent": exponent}))
+    if isinstance(z, torch.Tensor) and not z.detach().abs().all():
+        raise NotKnown("a power of zero")
+    found = ("log", (0,)), ("multiply", (1, -1)), ("exp", (-1,))
+    return of_complex(made_of("pow", (z, exponent), *found))

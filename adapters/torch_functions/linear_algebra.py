@@ -163,6 +163,11 @@ def factor(L: Tensor, upper: bool) -> Tensor:
     return L
 
 
+@reads("matrix_exp", "linalg_matrix_exp")
+def matrix_exp(_: Seen, A: Tensor) -> Call:
+    return Call("matrix_exp", (A,), own=OWN["matrix_exp"])
+
+
 @reads("linalg_diagonal")
 def diagonal(seen: Seen, A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Call:
     found: Call = READERS["diagonal"](seen, A, offset, dim1, dim2)

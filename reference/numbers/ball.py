@@ -245,7 +245,7 @@ class Ball(Methods):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return FUNCTIONS[np.add.at](*inputs)
-        if method != "__call__" or kwargs:
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
             return NotImplemented
         rule = UFUNCS.get(ufunc)
         if rule is None:
@@ -257,7 +257,7 @@ class Ball(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = FUNCTIONS.get(func) or COMPOSED.get(func)
-        if rule is None:
+        if rule is None or self.is_outranked(types):
             return NotImplemented
         with np.errstate(all="ignore"):
             return rule(*args, **kwargs)

@@ -37,14 +37,17 @@ from backproof.reference.ops.functions import (
     i1e,
     lgamma,
     logaddexp,
+    matrix_exp,
     over_gaps,
     root,
     rounding,
     solve,
+    solve_embedded,
     square_gaps,
     stored,
     zeta,
 )
+from backproof.reference.ops.matrix_exp import along
 
 ERF_SLOPE = 2 / np.pi**0.5
 """erf' at zero."""
@@ -56,6 +59,8 @@ class Dual(Methods):
     value:   an array of any kind of number.
     tangent: an array of the same kind and shape; or the number 0.0, where nothing moves.
     """
+
+    rank = 1
 
     def __init__(self, value: Any, tangent: Any) -> None:
         """Take both as they are; neither is copied."""
@@ -143,7 +148,7 @@ class Dual(Methods):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        if method != "__call__" or kwargs:
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
             return NotImplemented
         rule = _UFUNCS.get(ufunc)
         if rule is None:
@@ -152,7 +157,9 @@ class Dual(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+        if rule is None or self.is_outranked(types):
+            return NotImplemented
+        return rule(*args, **kwargs)
 
 
 def dual_of(x: Any) -> Dual:
@@ -381,11 +388,16 @@ def _zeros_like(a: Dual, *, shape: tuple[int, ...] | None = None) -> Dual:
     return Dual(np.zeros_like(a.value, shape=shape), 0.0)
 
 
-def _solve(A: Dual, B: Dual) -> Dual:
-    """A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
-    X = solve(A.value, B.value)
-    moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
-    return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+def _solving(solve: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Dual]:
+    """Return the rule of equations: A'X + A X' = B', so X' = A^-1 (B' - A'X)."""
+
+    def rule(a: Any, b: Any) -> Dual:
+        A, B = dual_of(a), dual_of(b)
+        X = solve(A.value, B.value)
+        moved = _minus(B.tangent, _linear(lambda t: t @ X, A.tangent))
+        return Dual(X, _linear(lambda t: solve(A.value, t), moved))
+
+    return rule
 
 
 def _log_det(A: Dual) -> tuple[Any, Dual]:
@@ -455,6 +467,11 @@ def _qr(A: Dual) -> tuple[Dual, Dual]:
     return Dual(Q, dQ), Dual(R, np.concatenate([first, other], axis=-1))
 
 
+def _matrix_exp(A: Dual) -> Dual:
+    """(e^A)' = L(A, A'): see `reference.ops.matrix_exp`."""
+    return Dual(matrix_exp(A.value), _linear(lambda t: along(A.value, t), A.tangent))
+
+
 def _trace(A: Any) -> Any:
     """Return the sums of the diagonals of matrices."""
     return np.sum(A * np.eye(A.shape[-1]), axis=(-2, -1))
@@ -465,9 +482,11 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.slogdet: _log_det,
     np.linalg.eigh: _eigh,
     np.linalg.pinv: _pinv,
+    matrix_exp: _matrix_exp,
     np.linalg.svd: _svd,
     np.linalg.qr: _qr,
-    np.linalg.solve: lambda a, b: _solve(dual_of(a), dual_of(b)),
+    np.linalg.solve: _solving(solve),
+    solve_embedded: _solving(solve_embedded),
     zeta: _zeta,
     root: _function(root, lambda _, y: np.where(y > 0, 0.5 / np.where(y > 0, y, 1), 0)),
     np.concatenate: _concatenate,

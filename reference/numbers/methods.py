@@ -1,6 +1,6 @@
 """The methods of NumPy's arrays that numbers of other kinds have too: each is NumPy's function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,17 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Methods(NDArrayOperatorsMixin):
-    """The operators and methods of an array; arguments and results are those of NumPy."""
+    """The operators and methods of an array; arguments and results are those of NumPy.
+
+    rank: numbers of a higher rank are made of those of a lower one, and have the rules for both.
+    """
+
+    rank = 0
+
+    @classmethod
+    def is_outranked(cls, others: Iterable[Any]) -> bool:
+        """Return whether numbers, or types of them, are of a higher rank: their rule is taken."""
+        return any(getattr(other, "rank", 0) > cls.rank for other in others)
 
     sum = _method(np.sum)
     mean = _method(np.mean)

@@ -1,11 +1,14 @@
 """The rule of balls for systems of linear equations."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import lu
 
 from backproof.reference.numbers.ball import FUNCTIONS, Ball, nonzero_of, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops import Array
+from backproof.reference.ops.functions import solve_embedded
 
 
 def _solve(A: Ball, B: Ball) -> Ball:
@@ -20,6 +23,33 @@ def _solve(A: Ball, B: Ball) -> Ball:
        |X - Y| <= c + E max c / (1 - s), in each column. Without such an s nothing is known.
     4. The solution for a column of zeros is zero.
     """
+    n = A.shape[-1]
+    return _enclosed(A, B, lambda mid: gamma(3 * n, unit(A.precision)) * _sizes(mid))
+
+
+def _solve_embedded(A: Ball, B: Ball) -> Ball:
+    """Enclose what elimination over complex numbers finds, of a + ib as A = [a, -b; b, a].
+
+    Each of its operations is off by sqrt 2 gamma_7 at most, not by u: so many roundings has Smith's
+    quotient, and no operation more (Higham, Lemma 3.5). No part of D is larger than D.
+    """
+    n = A.shape[-1] // 2
+
+    def moved(mid: Array) -> Array:
+        z = mid[..., :n, :n] + 1j * mid[..., n:, :n]
+        off = gamma(3 * n, np.sqrt(2) * gamma(7, unit(A.precision))) * _sizes(z)
+        return np.concatenate([np.concatenate([off, off], axis=-1)] * 2, axis=-2)
+
+    return _enclosed(A, B, moved)
+
+
+def _sizes(A: Array) -> Array:
+    """Return |L| |U|, the larger one of A and of A^T."""
+    return np.maximum(factors(A), np.swapaxes(factors(np.swapaxes(A, -1, -2)), -1, -2))
+
+
+def _enclosed(A: Ball, B: Ball, off: Callable[[Array], Array]) -> Ball:
+    """Enclose X, where what is found solves (A + D) X = B. off: midpoints of A -> bound of |D|."""
     p, n = A.precision, A.shape[-1]
     if not B.size:
         return Ball.exact(np.zeros(B.shape), p)
@@ -30,8 +60,7 @@ def _solve(A: Ball, B: Ball) -> Ball:
     except np.linalg.LinAlgError:
         return Ball(np.zeros(B.shape), np.full(B.shape, np.inf), p)
     own = gamma(n + 2, FLOAT64.u)  # of the products below
-    of_A, of_turned = factors(A.mid), np.swapaxes(factors(np.swapaxes(A.mid, -1, -2)), -1, -2)
-    moved = rad_A + gamma(3 * n, unit(p)) * np.maximum(of_A, of_turned)
+    moved = rad_A + off(A.mid)
     E = np.abs(np.eye(n) - R @ A.mid) + np.abs(R) @ (moved + own * np.abs(A.mid)) + own * np.eye(n)
     size = np.abs(B.mid) + np.abs(A.mid) @ np.abs(Y)
     lost = 2 * n * (p.underflow + FLOAT64.underflow)
@@ -50,3 +79,4 @@ def factors(A: Array) -> Array:
 
 
 FUNCTIONS[np.linalg.solve] = _solve
+FUNCTIONS[solve_embedded] = _solve_embedded

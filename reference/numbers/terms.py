@@ -15,7 +15,7 @@ from scipy.linalg import lu
 from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
 from backproof.reference.numbers.methods import Methods
-from backproof.reference.ops.functions import root, zeta
+from backproof.reference.ops.functions import matrix_exp, root, solve_embedded, zeta
 
 if TYPE_CHECKING:
     from backproof.reference.ops import Array
@@ -80,7 +80,7 @@ class Terms(Methods):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at":
             return _add_at(*inputs)
-        if method != "__call__" or kwargs:
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
             return NotImplemented
         rule = _UFUNCS.get(ufunc)
         if rule is None:
@@ -90,7 +90,9 @@ class Terms(Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+        if rule is None or self.is_outranked(types):
+            return NotImplemented
+        return rule(*args, **kwargs)
 
 
 def _terms(x: Any) -> Terms:
@@ -201,10 +203,12 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.det: _function(np.linalg.det),
     np.linalg.slogdet: _log_det,
     np.linalg.solve: _function(np.linalg.solve),
+    solve_embedded: _function(np.linalg.solve),
     np.linalg.eigh: lambda a: (*map(Terms.of, np.linalg.eigh(a.mid)),),
     np.linalg.pinv: _function(np.linalg.pinv),
     np.linalg.qr: lambda a: (*map(Terms.of, np.linalg.qr(a.mid)),),
     np.linalg.svd: lambda a, **thin: (*map(Terms.of, np.linalg.svd(a.mid, **thin)),),
+    matrix_exp: lambda a: Terms(matrix_exp(a.mid), matrix_exp(a.magnitude)),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
     root: _function(root),
     np.concatenate: _concatenate,

@@ -4,10 +4,12 @@
 Arb's arctan is called `atan`.
 """
 
+from math import frexp
 from typing import Any
 
 import numpy as np
 from scipy import special
+from scipy.linalg import expm
 
 from backproof.reference.ops.op import Array
 
@@ -161,6 +163,17 @@ def solve(A: Array, B: Array) -> Array:
     return X
 
 
+def solve_embedded(A: Array, B: Array) -> Array:
+    """Return X of A X = B, where A = [a, -b; b, a], (..., 2N, 2N), stands for a + ib.
+
+    Over `Ball` it holds what elimination over complex numbers finds.
+    """
+    if isinstance(A, np.ndarray) and isinstance(B, np.ndarray):
+        return solve(A, B)
+    other = A if not isinstance(A, np.ndarray) else B
+    return other.__array_function__(solve_embedded, (type(other),), (A, B), {})
+
+
 def eliminated(A: Array, X: Array) -> Array:
     """Return X of A X = B, given B, by Gauss and Jordan's elimination; both are overwritten."""
     for k in range(len(A)):
@@ -171,6 +184,28 @@ def eliminated(A: Array, X: Array) -> Array:
             if i != k:
                 X[i], A[i] = X[i] - A[i, k] * X[k], A[i] - A[i, k] * A[k]
     return X
+
+
+SMALL, TERMS = 4, 60
+"""Of a matrix whose norm is below 2^-4, this many terms of e^A leave less than 2^-500."""
+
+
+def matrix_exp(A: Array) -> Array:
+    """Return e^A, (..., N, N), of Arb balls by a series, and by squaring what that makes."""
+    if isinstance(A, np.ndarray) and not is_object(A):
+        return np.asarray(expm(A), A.dtype)
+    if not is_object(A):
+        return A.__array_function__(matrix_exp, (type(A),), (A,), {})
+    norm = float(np.max(np.sum(np.abs(A), axis=-2), initial=0))
+    halvings = max(0, frexp(norm)[1] + SMALL)
+    X = A / 2**halvings
+    term = total = np.zeros_like(A) + np.eye(A.shape[-1], dtype=int)
+    for k in range(1, TERMS):
+        term = (term @ X) / k
+        total = total + term
+    for _ in range(halvings):
+        total = total @ total
+    return total
 
 
 def diagonal(A: Array) -> Array:

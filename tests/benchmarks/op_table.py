@@ -11,13 +11,13 @@ import torch
 
 from tests.verifier.op_table import ops, verdicts
 
-PRECISIONS = ("float64", "float32", "bfloat16", "float16")
+PRECISIONS = ("float64", "float32", "bfloat16", "float16", "complex64")
 
 SAMPLES = 8
 """So many sample inputs of each op at most, spread over all."""
 
 UNTRIED = ("no derivative", "not recorded")
-"""What PyTorch cannot differentiate, and complex numbers."""
+"""What PyTorch cannot differentiate, and sparse tensors or numbers of other formats."""
 
 
 def row(precision: str, *, names: bool) -> str:

@@ -51,7 +51,8 @@ def verdict(op: Any, sample: Any, leaves: Any) -> tuple[str, str]:
     def loss() -> Any:
         found = op.gradcheck_wrapper(op.op, sample.input, *sample.args, **sample.kwargs)
         found = (sample.output_process_fn_grad or (lambda y: y))(found)
-        of = [y for y in tensors(found) if y.is_floating_point() and y.requires_grad]
+        of = [torch.view_as_real(y) if y.is_complex() else y for y in tensors(found)]
+        of = [y for y in of if y.requires_grad]
         return sum((y * torch.linspace(0.5, 1.5, y.numel()).to(y).view_as(y)).sum() for y in of)
 
     try:

@@ -349,18 +349,78 @@ def test_derivatives_in_several_directions_at_once_are_not_known() -> None:
     assert certificate.refuted is None
 
 
+SMOOTHED: dict[str, dict[str, Any]] = {
+    "smoothed": {"label_smoothing": 0.1},
+    "weighted": {"label_smoothing": 0.1, "weight": (0.5, 2.0, 1.0)},
+    "ignored": {"label_smoothing": 0.2, "ignore_index": 1, "reduction": "sum"},
+    "weighted, ignored": {"label_smoothing": 0.2, "ignore_index": 1, "weight": (0.5, 2.0, 1.0)},
+    "each": {"label_smoothing": 0.3, "reduction": "none"},
+    "shares": {"shares": True},
+    "smoothed shares": {"shares": True, "label_smoothing": 0.1, "weight": (0.5, 2.0, 1.0)},
+    "summed shares": {"shares": True, "label_smoothing": 0.1, "reduction": "sum"},
+    "images": {"label_smoothing": 0.1, "weight": (0.5, 2.0, 1.0), "images": True},
+    "images of shares": {"shares": True, "weight": (0.5, 2.0, 1.0), "images": True},
+}
+"""What cross entropy is called with."""
+
+
+def cross_entropy(*, images: bool = False, shares: bool = False, **options: Any) -> Case:
+    """The slope of a smoothed loss, or of one whose targets are probabilities."""
+    model = perceptron(nn.Tanh(), 3, 5, 3)
+    x, t = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+    target = torch.rand(4, 3).softmax(-1) if shares else t
+    if "weight" in options:
+        options["weight"] = torch.tensor(options["weight"])
+
+    def loss() -> Any:
+        y = model(x)
+        of = (y, target)
+        if images:
+            of = (
+                y[None].mT[:, :, :, None],
+                target[None].mT[..., None] if shares else t[None, :, None],
+            )
+        smooth = F.cross_entropy(*of, **options).square().sum()
+        return slope(smooth, model[0].weight)[0].square().sum() + smooth
+
+    return model, loss
+
+
+@pytest.mark.parametrize("name", SMOOTHED)
+def test_smoothed_losses_are_opened(name: str) -> None:
+    """Cross entropy with label smoothing, or of probabilities, is recorded as its logarithms."""
+    model, loss = cross_entropy(**SMOOTHED[name])
+    certificate = bt.certify(loss, model)
+
+    assert certificate.holds, str(certificate)
+
+
+def test_a_wrong_smoothing_is_refuted() -> None:
+    """The loss as it runs is held to the calls that it is made of."""
+    model, loss = cross_entropy(label_smoothing=0.1)
+
+    def program() -> Any:
+        with models.Halving("cross_entropy"):
+            return loss()
+
+    certificate = bt.certify(program, model)
+
+    assert not certificate.holds
+    assert "refuted" in {one.verdict for one in (*certificate.wrong, *certificate.twin)}
+
+
 def test_what_autograd_keeps_of_a_function_is_not_known() -> None:
     """Where it keeps what no call returns, the certificate says so, and nothing is refuted."""
     model = perceptron(nn.Tanh(), 3, 5, 2)
     x, t = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])
 
     def loss() -> Any:
-        smooth = F.cross_entropy(model(x), t, label_smoothing=0.1)
-        return slope(smooth, model[0].weight)[0].square().sum()
+        near = F.cosine_similarity(model(x), t[:, None] + 1.0)
+        return slope(near, model[0].weight)[0].square().sum()
 
     certificate = bt.certify(loss, model)
 
     assert not certificate.holds
-    assert "LogSoftmaxBackward0 (test_inner_derivatives.py:" in str(certificate)
-    assert "autograd kept it of a function" in str(certificate)
+    assert "LinalgVectorNormBackward0 (test_inner_derivatives.py:" in str(certificate)
+    assert "a derivative uses what autograd kept of it" in str(certificate)
     assert certificate.refuted is None

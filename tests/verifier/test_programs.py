@@ -321,14 +321,14 @@ def test_what_is_not_known_is_said() -> None:
 
     def loss() -> Any:
         y = model[0](torch.ones(3, 3))
-        return model[1](torch.linalg.matrix_exp(y)).sum()
+        return model[1](torch.nextafter(y, y + 1)).sum()
 
     certificate = bt.certify(loss, model)
 
     assert not certificate.holds
     assert certificate.proven == ("1.weight", "1.bias")
     assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
-    assert "not certified: torch.linalg.matrix_exp (test_programs.py:" in str(certificate)
+    assert "not certified: torch.nextafter (test_programs.py:" in str(certificate)
     assert "reached by 2 of 4 parameters" in str(certificate)
 
 
