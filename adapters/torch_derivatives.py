@@ -95,7 +95,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if same and t.grad_fn is not None:
                 graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
                 return True
-        if self.source_of(t) is not None:
+        if self.graph.source_of(t) is not None:
             return False
         if (base := base_of(t)) is not None:
             self.is_known(base)
@@ -106,21 +106,6 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if graph.inside(t, place) is None:
                 self.lost.add(id(t))
         return True
-
-    def source_of(self, t: Tensor) -> Tensor | None:
-        """Return the tensor nearest to a view, by autograd's functions, that has a name."""
-        stored = self.graph.stored.get(memory_of(t), ())
-        known = {(one.grad_fn, one.output_nr): one for _, one in stored}
-        function = t.grad_fn
-        while function is not None:
-            edge, *others = function.next_functions or ((None, 0),)
-            if others or edge in known:
-                return known.get(edge)
-            function, _ = edge
-            leaf = getattr(function, "variable", None)
-            if leaf is not None and memory_of(leaf) == memory_of(t):
-                return leaf
-        return None
 
     def record(
         self,
@@ -163,7 +148,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if self.is_known(t) and id(t) not in self.lost:
                 self.graph.name(t, self.place)
                 return
-            if (source := self.source_of(t)) is not None:
+            if (source := self.graph.source_of(t)) is not None:
                 op, options = taken(source, t)
                 self.graph.add(t, Call(op, (source,), options), self.place)
                 return
@@ -184,7 +169,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return call
         tensors = [*call.tensors]
         for i in views:
-            tensors[i] = self.source_of(tensors[i])
+            tensors[i] = self.graph.source_of(tensors[i])
         taking = []
         for i in views:
             op, options = taken(tensors[i], call.tensors[i])

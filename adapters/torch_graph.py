@@ -119,11 +119,12 @@ class Graph:
 
     def changed(self, t: Tensor, name: str, place: Place) -> str:
         """Return the name of a tensor that no call made as it is. name: before it was changed."""
-        base = base_of(t)
-        if base is not None and self.is_current(base):
+        source = self.source_of(t)
+        source = base_of(t) if source is None else source
+        if source is not None and (self.is_current(source) or source.is_leaf):
             with suppress(NotKnown):
-                op, options = taken(base, t)
-                return self.add(t, Call(op, (base,), options), place)
+                op, options = taken(source, t)
+                return self.add(t, Call(op, (source,), options), place)
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
@@ -132,6 +133,21 @@ class Graph:
             return self.node(t, unknown_node("", made, ()), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, unknown_node("", made, self.sharing(t)), place)
+
+    def source_of(self, t: Tensor) -> Tensor | None:
+        """Return the tensor nearest to a view, by autograd's functions, that has a name."""
+        stored = self.stored.get(memory_of(t), ())
+        known = {(one.grad_fn, one.output_nr): one for _, one in stored}
+        function = t.grad_fn
+        while function is not None:
+            edge, *others = function.next_functions or ((None, 0),)
+            if others or edge in known:
+                return known.get(edge)
+            function, _ = edge
+            leaf = getattr(function, "variable", None)
+            if leaf is not None and memory_of(leaf) == memory_of(t):
+                return leaf
+        return None
 
     def whole_view(self, base: Tensor) -> Tensor | None:
         """Return the first known view of all entries of a tensor that no call returned."""

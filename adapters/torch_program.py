@@ -16,6 +16,7 @@ from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
 from backproof.adapters.torch_second import SecondRecorder, directions_of
+from backproof.adapters.torch_subclasses import run, unseen
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -27,6 +28,7 @@ Closure = Callable[[], Tensor]
 """Computes the loss: a tensor of one number."""
 
 
+@unseen()
 def parameters_of(model: Any) -> dict[str, Tensor]:
     """Return the tensors with respect to which a program is differentiated, by name.
 
@@ -78,6 +80,7 @@ def untouched(model: Any) -> Iterator[Callable[[], None]]:
         reset()
 
 
+@unseen()
 def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """Return the gradients of a pass that is not recorded, parameter by parameter.
 
@@ -89,6 +92,7 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
         return {name: array(t) for name, t in found.items()}
 
 
+@unseen()
 def record(
     closure: Closure,
     model: Any,
@@ -185,7 +189,7 @@ def not_compiled() -> Iterator[None]:
 
 def loss_of(closure: Closure) -> Tensor:
     """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
-    loss = closure()
+    loss = run(closure)
     if not isinstance(loss, torch.Tensor):
         raise NotRecorded(f"the loss: expected a tensor, found {type(loss).__name__}")
     refuse(loss, "the loss")
@@ -205,7 +209,7 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     for t in leaves.values():
         t.grad = None
-    unasked(torch.autograd.backward)(loss)  # so that a mode sees what a checkpoint runs again
+    run(unasked(torch.autograd.backward), (loss,))  # so that a mode sees what a checkpoint runs again
     found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")

@@ -4,6 +4,7 @@ A call whose result requires a gradient becomes a node. Its cotangent is what a 
 sees in the backward pass, so that the pass is the one that users run.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,14 +38,15 @@ from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
+from backproof.adapters.torch_subclasses import run, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
 Tensor = Any
 
-INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-"""The folders whose code is not the user's."""
+INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent), contextlib.__file__)
+"""The folders and files whose code is not the user's."""
 
 OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
 """The modules whose functions in Python are made of other public calls."""
@@ -167,6 +169,7 @@ class Recorder(TorchFunctionMode):
         finally:
             del functions.apply
 
+    @unseen()
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
@@ -181,7 +184,7 @@ class Recorder(TorchFunctionMode):
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
-            return filled(function, function(*args, **named))
+            return filled(function, run(function, args, named))
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
@@ -189,7 +192,7 @@ class Recorder(TorchFunctionMode):
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
-                return body(*args, **named)
+                return run(body, args, named)
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
         if name_of(function) in LOWERED and lower_dtype(operands):
@@ -227,7 +230,7 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         self.otherwise = True  # beneath a mode, autograd may choose other formulas
         with Derivatives(self.graph, place, self.hook) as derivatives:
-            result = function(*args, **named)
+            result = run(function, args, named)
         derivatives.watch()
         for t in tensors_of(result):
             if t.requires_grad:
@@ -236,7 +239,7 @@ class Recorder(TorchFunctionMode):
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
         """Make a call that is recorded, and return its result."""
-        return function(*args, **named)
+        return run(function, args, named)
 
     def record(
         self,
@@ -342,16 +345,17 @@ class Recorder(TorchFunctionMode):
 
         return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
 
+    @unseen()
     def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
         """Apply a custom function, whose forward pass becomes one node for each of its results."""
         operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
         if not tracked or self.is_inside or not torch.is_grad_enabled():
-            return apply(*args, **named)
+            return run(apply, args, named)
         place = replace(self.place(function), function=function.__name__)
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
-            result = apply(*args, **named)
+            result = run(apply, args, named)
             with torch._C.DisableTorchFunction():  # noqa: SLF001 reading a result is no call of the program
                 self.record(Seen(function, result), reader, args, named, names, place)
             return result
@@ -361,7 +365,7 @@ class Recorder(TorchFunctionMode):
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
         try:
-            result = apply(*args, **named)
+            result = run(apply, args, named)
         finally:
             self.graph, self.is_inside = outer, False
         # What follows is no part of the program. The function may have written over its operands.
