@@ -13,6 +13,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
+from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
@@ -130,24 +131,13 @@ class Graph:
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
-            return self.node(t, unknown_node("", made, ()), place)
+            return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, unknown_node("", made, self.sharing(t)), place)
 
     def source_of(self, t: Tensor) -> Tensor | None:
-        """Return the tensor nearest to a view, by autograd's functions, that has a name."""
-        stored = self.stored.get(memory_of(t), ())
-        known = {(one.grad_fn, one.output_nr): one for _, one in stored}
-        function = t.grad_fn
-        while function is not None:
-            edge, *others = function.next_functions or ((None, 0),)
-            if others or edge in known:
-                return known.get(edge)
-            function, _ = edge
-            leaf = getattr(function, "variable", None)
-            if leaf is not None and memory_of(leaf) == memory_of(t):
-                return leaf
-        return None
+        """Return the named tensor, or the leaf, that a view was taken from."""
+        return source_of(t, [one for _, one in self.stored.get(memory_of(t), ())])
 
     def whole_view(self, base: Tensor) -> Tensor | None:
         """Return the first known view of all entries of a tensor that no call returned."""
@@ -250,16 +240,8 @@ class Graph:
     def call_around(self, t: Tensor) -> int | None:
         """Return the place of the node in whose call a tensor was made: see `functions`."""
         made = {self.functions.get(node.name): i for i, node in enumerate(self.nodes)}
-        for first, at in made.items():
-            seen, left = set(), [first] if first is not None else []
-            while left:
-                for before, _ in left.pop().next_functions:
-                    if before is t.grad_fn:
-                        return at
-                    if before is not None and before not in made and before not in seen:
-                        seen.add(before)
-                        left.append(before)
-        return None
+        around = node_around(t, made)
+        return None if around is None else made[around]
 
     def node(self, t: Tensor, node: Node, place: Place) -> str:
         """Add a node under a new name."""
@@ -290,11 +272,6 @@ class Graph:
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
-
-
-def memory_of(t: Tensor) -> int:
-    """Return where the memory of a tensor is, which its views share."""
-    return int(t.untyped_storage().data_ptr())
 
 
 def array(t: Any) -> Array:

@@ -209,7 +209,9 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     for t in leaves.values():
         t.grad = None
-    run(unasked(torch.autograd.backward), (loss,))  # so that a mode sees what a checkpoint runs again
+    run(
+        unasked(torch.autograd.backward), (loss,)
+    )  # so that a mode sees what a checkpoint runs again
     found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")
