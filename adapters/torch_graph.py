@@ -278,11 +278,14 @@ def array(t: Any) -> Array:
     """Return a tensor, or a constant that is an array already, as an array.
 
     Complex numbers have their real and imaginary part along a last axis.
+    Raises NotRecorded for a tensor whose memory was freed.
     """
     if not isinstance(t, torch.Tensor):
         return np.asarray(t)
     if t.is_complex():
         t = torch.view_as_real(t.resolve_conj())
+    if t.numel() and not t.untyped_storage().nbytes():
+        raise NotRecorded("a program that frees the memory of a tensor is not certified")
     return numpy(t.resolve_neg().cpu())
 
 

@@ -16,7 +16,7 @@ from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
 from backproof.adapters.torch_second import SecondRecorder, directions_of
-from backproof.adapters.torch_subclasses import run, unseen
+from backproof.adapters.torch_seen import run, unseen
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -53,19 +53,23 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
 
 @contextmanager
 def untouched(model: Any) -> Iterator[Callable[[], None]]:
-    """Leave buffers, `.grad` and the random state as they are; what is yielded resets them."""
+    """Leave parameters, buffers, `.grad` and the random state as they are.
+
+    What is yielded resets them. Programs also write to parameters, as to those of an average.
+    """
     is_module = isinstance(model, torch.nn.Module)
     tensors = [*(model.parameters() if is_module else model.values())]
-    buffers = [(b, b.detach().clone()) for b in (model.buffers() if is_module else ())]
+    states = [*tensors, *(model.buffers() if is_module else ())]
+    befores = [(t, t.detach().clone()) for t in states]
     gradients = [(t, t.grad) for t in tensors if t.is_leaf]
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
 
     def reset() -> None:
         with torch.no_grad():
-            for buffer, before in buffers:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)
+            for t, before in befores:
+                if not torch.equal(t, before):
+                    t.copy_(before)
         for t, gradient in gradients:
             t.grad = gradient
         torch.set_rng_state(state[0])
@@ -128,7 +132,7 @@ def record(
         leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
         leaves |= trained
         before = {k: t.grad for k, t in leaves.items()}
-        recorder.cotangents.clear()  # of derivatives that the program takes itself
+        recorder.forget_passes()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
         try:
             if isinstance(recorder, SecondRecorder):
@@ -168,8 +172,8 @@ def refuse_differences(*losses: Tensor) -> None:
     if not np.array_equal(both[:1], both[1:], equal_nan=True):
         raise NotRecorded(
             "the program is not deterministic: with the same random state it gave the losses "
-            f"{both[0]!r} and {both[1]!r}. Does it read memory that nobody has written, as "
-            "torch.empty returns it?"
+            f"{both[0]!r} and {both[1]!r}. Does it write over its inputs, or read memory that nobody "
+            "has written, as torch.empty returns it?"
         )
 
 
@@ -199,7 +203,7 @@ def loss_of(closure: Closure) -> Tensor:
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:
         raise NotRecorded("the loss does not depend on the parameters")
-    return loss.reshape(()) if loss.shape else loss
+    return run(loss.reshape, ((),)) if loss.shape else loss
 
 
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
-from backproof.adapters.torch_subclasses import run, unseen
+from backproof.adapters.torch_seen import run, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
@@ -88,6 +88,7 @@ class Recorder(TorchFunctionMode):
 
     graph: what was recorded. readers: of the functions that the user knows.
     cotangents: node -> its cotangent, once the pass has run back.
+    backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     turned: where a custom function that is running turns what is differentiated into numbers.
@@ -105,6 +106,7 @@ class Recorder(TorchFunctionMode):
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
         self.readers = {one: as_given(described(one), op) for one, op in known.items()}
         self.cotangents: dict[str, Array] = {}
+        self.backward: int | None = None
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
@@ -311,14 +313,25 @@ class Recorder(TorchFunctionMode):
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it.
 
-        Where a derivative is known to be zero, autograd hands on None.
+        Where a derivative is known to be zero, autograd hands on None. A backward pass inside of
+        the program's, as a custom function may run, has cotangents of its own: they are a node's
+        only where the node was made inside, as a checkpoint's are.
         """
+        is_inside = running_pass() is not None
 
         def receive(cotangent: Tensor | None) -> None:
+            self.backward = running_pass() if self.backward is None else self.backward
+            if not is_inside and self.backward != running_pass():
+                return
             if cotangent is not None and not is_batched(cotangent):
                 self.cotangents[name] = np.array(array(cotangent))
 
         watch(t, receive)
+
+    def forget_passes(self) -> None:
+        """Forget the cotangents of all backward passes that have run."""
+        self.cotangents.clear()
+        self.backward = None
 
     def place(self, function: Any) -> Place:
         """Return where the program is."""
@@ -338,7 +351,7 @@ class Recorder(TorchFunctionMode):
             if t.is_leaf and t.requires_grad and id(t) in self.lowered:
                 return self.lowered[id(t)][1]
             with self:
-                found = t.to(dtype)
+                found = run(t.to, (dtype,))
             if t.is_leaf and t.requires_grad:
                 self.lowered[id(t)] = t, found
             return found
@@ -356,8 +369,7 @@ class Recorder(TorchFunctionMode):
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
             result = run(apply, args, named)
-            with torch._C.DisableTorchFunction():  # noqa: SLF001 reading a result is no call of the program
-                self.record(Seen(function, result), reader, args, named, names, place)
+            self.record(Seen(function, result), reader, args, named, names, place)
             return result
         own = {id(t): names[id(t)] for t in tracked}
         inner = Graph(own, lambda t: id(t) in inner.known, around=outer)
@@ -368,8 +380,8 @@ class Recorder(TorchFunctionMode):
             result = run(apply, args, named)
         finally:
             self.graph, self.is_inside = outer, False
-        # What follows is no part of the program. The function may have written over its operands.
-        with torch._C.DisableTorchFunction(), outer.before(names):  # noqa: SLF001
+        # The function may have written over its operands.
+        with outer.before(names):
             for t in tensors_of(result):
                 if t.requires_grad and of_numbers(t):
                     self.node_of(function.__name__, t, inner, tracked, place)
@@ -401,6 +413,12 @@ class Recorder(TorchFunctionMode):
             )
             where = replace(place, reason=reason)
             self.graph.unknown(t, tracked, where)
+
+
+def running_pass() -> int | None:
+    """Return which backward pass is running: the number that autograd gives it; None if none is."""
+    number = torch._C._current_graph_task_id()  # noqa: SLF001 no other name
+    return None if number < 0 else number
 
 
 def watch(t: Tensor, receive: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""Subclasses of tensors, which see the calls of a program, and none of backproof's own.
+"""Modes and subclasses of tensors see the calls of a program, and none of backproof's own.
 
 A subclass may change what a function does, or refuse functions that it does not know, as libraries
 for Lie groups and manifolds do.
@@ -14,8 +14,8 @@ from torch.overrides import _enable_torch_function
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Call functions so that no subclass sees it: all tensors are plain ones."""
-    with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 no other name
+    """Call functions so that no mode and no subclass sees it: all tensors are plain ones."""
+    with torch._C.DisableTorchFunction():  # noqa: SLF001 no other name
         yield
 
 
