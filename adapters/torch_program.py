@@ -12,6 +12,7 @@ import torch
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
 from backproof.adapters.torch_bodies import BODIES, Asked
+from backproof.adapters.torch_constants import Constants, There
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
@@ -117,8 +118,9 @@ def record(
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:
-        with Asked() as asked:
+        with Asked() as asked, There() as there:
             again = loss_of(closure)
+        recorder.constants = Constants(there.found.values())
         if asked.found:
             recorder.bodies = BODIES
         reset()

@@ -6,7 +6,7 @@ sees in the backward pass, so that the pass is the one that users run.
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
+from backproof.adapters.torch_constants import Constants
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     ORDERS,
@@ -77,8 +78,11 @@ FILL = 3
 LIKE = ("_as", "to", "copy", "broadcast_tensors")
 """How functions end that take of an operand only its shape or its type, or write over it."""
 
-NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
-"""The functions that return the numbers of a tensor as something else than a tensor."""
+NUMBERS = (
+    *("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__"),
+    *("storage", "untyped_storage", "data_ptr", "__dlpack__"),
+)
+"""The functions that return the numbers of a tensor, or its memory, as something else."""
 
 
 class Recorder(TorchFunctionMode):
@@ -91,6 +95,8 @@ class Recorder(TorchFunctionMode):
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    arguments: of a custom function that is running, where they are differentiated.
+    constants: the tensors that are known to be constants inside of it.
     turned: where a custom function that is running turns what is differentiated into numbers.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
@@ -112,6 +118,8 @@ class Recorder(TorchFunctionMode):
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
         self.turned: list[Place] = []
+        self.arguments: list[Tensor] = []
+        self.constants = Constants([])
         self.is_inside = False
         self.open: list[Any] = []
         self.otherwise = False
@@ -179,6 +187,8 @@ class Recorder(TorchFunctionMode):
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*tensors_of(args, named)]
         graph = self.graph
+        if self.is_inside:
+            self.name_unseen(function, operands)
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
         if any(map(is_transformed, operands)):
@@ -186,7 +196,10 @@ class Recorder(TorchFunctionMode):
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
-            return filled(function, run(function, args, named))
+            result = filled(function, run(function, args, named))
+            made = (result, *args[:1]) if writes(function, named) else result
+            self.constants.add(function, made, is_inside=self.is_inside)
+            return result
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
@@ -211,6 +224,15 @@ class Recorder(TorchFunctionMode):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
+
+    def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
+        """Name the operands inside of a custom function that may depend on its arguments."""
+        for t in operands:
+            known, *_ = self.graph.known.get(id(t), (None,))
+            if known is not t and t not in self.constants:
+                place = self.place(function)
+                place = replace(place, function=f"an operand of {place.function}")
+                self.graph.unknown(t, self.arguments, place)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
@@ -256,6 +278,7 @@ class Recorder(TorchFunctionMode):
         if name_of(seen.function) in (*MAKE, *UNWRITTEN):
             others = tensors_of(args[1:], {k: v for k, v in named.items() if k != "input"})
             if not any(id(t) in names for t in others):
+                self.constants.add(seen.function, seen.result, is_inside=self.is_inside)
                 return
         results = [*tensors_of(seen.result)]
         new = [i for i in reversed(range(len(results))) if self.is_new(results[i])]
@@ -376,6 +399,8 @@ class Recorder(TorchFunctionMode):
         for t in tracked:
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
+        self.arguments = tracked
+        self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
         try:
             result = run(apply, args, named)
         finally:
