@@ -49,13 +49,13 @@ class Constants:
                 if name_of(function) in FRESH:
                     self.fresh[id(t)] = t, t.clone()
 
-    def __contains__(self, t: Tensor) -> bool:
+    def __contains__(self, t: Any) -> bool:
         """Return whether a tensor is known to be a constant, as it is now."""
         if not of_numbers(t):  # it has no derivative
             return True
-        if t.requires_grad or not (self.there.get(id(t)) is t or self.made.get(id(t)) is t):
-            return False
-        if self.versions.get(memory_of(t), t._version) != t._version:  # noqa: SLF001
+        is_made = self.made.get(id(t)) is t or self.there.get(id(t)) is t
+        version: int = t._version  # noqa: SLF001 as above
+        if t.requires_grad or not is_made or self.versions.get(memory_of(t), version) != version:
             return False
         known, numbers = self.fresh.get(id(t), (None, None))
         return known is not t or torch.equal(t, numbers)

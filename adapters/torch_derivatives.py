@@ -17,7 +17,8 @@ from backproof.adapters.recording import UNREAD, Place
 from backproof.adapters.torch_functions import Call, NotKnown, Seen
 from backproof.adapters.torch_functions.backward import aten_reader_of
 from backproof.adapters.torch_functions.calls import all_read, made_of
-from backproof.adapters.torch_graph import Graph, memory_of, of_numbers, tensors_of
+from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
+from backproof.adapters.torch_history import memory_of
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.network import unknown_node
 

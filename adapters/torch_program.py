@@ -174,8 +174,8 @@ def refuse_differences(*losses: Tensor) -> None:
     if not np.array_equal(both[:1], both[1:], equal_nan=True):
         raise NotRecorded(
             "the program is not deterministic: with the same random state it gave the losses "
-            f"{both[0]!r} and {both[1]!r}. Does it write over its inputs, or read memory that nobody "
-            "has written, as torch.empty returns it?"
+            f"{both[0]!r} and {both[1]!r}. Does it write over its inputs, or read memory that "
+            "nobody has written, as torch.empty returns it?"
         )
 
 

@@ -70,11 +70,11 @@ def test_a_subclass_with_a_wrong_derivative_is_refuted() -> None:
 
     class Half(torch.autograd.Function):  # type: ignore[misc, name-defined]
         @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
+        def forward(_: Any, x: Any) -> Any:
             return x * 2
 
         @staticmethod
-        def backward(ctx: Any, dy: Any) -> Any:
+        def backward(_: Any, dy: Any) -> Any:
             return dy
 
     certificate = bt.certify(
@@ -137,7 +137,7 @@ def test_a_backward_pass_inside_of_a_backward_pass_has_its_own_cotangents() -> N
 def test_a_program_may_write_to_its_frozen_parameters() -> None:
     """An average of the parameters is moved by each pass, and is as it was afterwards."""
     model = nn.ModuleDict({"student": nn.Linear(3, 3), "teacher": nn.Linear(3, 3)})
-    model["teacher"].requires_grad_(False)
+    model["teacher"].requires_grad_(requires_grad=False)
     before = model["teacher"].weight.clone()
     x = torch.ones(2, 3)
 
