@@ -41,7 +41,8 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
         raise NotRecorded(f"expected a module or name -> tensor, found {type(model).__name__}")
     named = dict(model.named_parameters() if is_module else model)
     for name, t in named.items():
-        if not isinstance(t, torch.Tensor):
+        # What only wraps a tensor may be a subclass, too.
+        if not isinstance(t, torch.Tensor) or not isinstance(t.detach(), torch.Tensor):
             raise NotRecorded(f"{name}: expected a tensor, found {type(t).__name__}")
         refuse(t, name)
         if t.is_floating_point() and not torch.isfinite(t.detach()).all():

@@ -64,6 +64,17 @@ def test_a_parameter_of_a_subclass_is_certified() -> None:
     assert certificate.holds, certificate
 
 
+def test_what_wraps_a_parameter_is_refused() -> None:
+    """A subclass whose methods return no tensors is none, and what it wraps can be given."""
+
+    class Wrapper(torch.nn.Parameter):  # type: ignore[misc, name-defined]
+        def detach(self) -> Any:
+            return "a wrapper"
+
+    with pytest.raises(bt.NotRecorded, match="w: expected a tensor, found Wrapper"):
+        bt.certify(lambda: torch.ones(1), {"w": Wrapper(torch.ones(3))})
+
+
 def test_a_subclass_with_a_wrong_derivative_is_refuted() -> None:
     """A subclass may compute what it likes; a custom function of it is held to its forward pass."""
     w = leaf(3)
