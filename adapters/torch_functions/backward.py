@@ -4,6 +4,7 @@ Most are the derivative of an op, as a function of the cotangent and of the op's
 result are written out. Source: derivatives.yaml in PyTorch's source.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from backproof.adapters.torch_functions.calls import (
     steps,
 )
 from backproof.reference.derivative import derivative
-from backproof.reference.ops import OPS
+from backproof.reference.ops import OPS, Op
 
 ATEN: dict[str, Reader] = {}
 """The name of a function beneath autograd -> what reads its calls."""
@@ -38,10 +39,16 @@ def aten_reader_of(name: str) -> Reader | None:
 
 def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
     """Return the calls that make of dy what a call hands on to its inputs at some places."""
-    op = call.own or OPS[call.op]
     operands = dy, *call.tensors
     name = f"{call.op} backwards"
-    return [Call(name, operands, call.options, derivative(op, k)) for k in places]
+    own = [derivative(call.own, k) if call.own else derivative_of(call.op, k) for k in places]
+    return [Call(name, operands, call.options, op) for op in own]
+
+
+@cache
+def derivative_of(name: str, k: int) -> Op:
+    """Return the derivative of an op of the table: one op, whose nodes all have one name."""
+    return derivative(OPS[name], k)
 
 
 def public(name: str, dy: Tensor, *args: Any, **named: Any) -> Any:

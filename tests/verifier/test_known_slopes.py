@@ -1,4 +1,4 @@
-"""What PyTorch is known to compute instead is known where a derivative is a part of the loss, too."""
+"""What PyTorch is known to compute instead is known where a loss has derivatives, too."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -29,17 +29,18 @@ def test_the_slope_of_gelu_is_known_in_a_loss(factor: float) -> None:
     """The float32 slope of GELU near zero is a finding; numbers beside it are refuted."""
     pytest.importorskip("torch")
     torch.manual_seed(0)
-    w = (torch.randn(40) * 0.1).requires_grad_()
+    w, v = ((torch.randn(40) * 0.1).requires_grad_() for _ in range(2))
 
     def loss() -> Any:
         x = torch.ones(40, requires_grad=True)
         with nullcontext() if factor == 1 else off_by(factor):
-            (dx,) = torch.autograd.grad(F.gelu(w * x).sum(), x, create_graph=True)
-        return dx.square().sum()
+            (dx,) = torch.autograd.grad((v * F.gelu(w * x)).sum(), x, create_graph=True)
+            (dy,) = torch.autograd.grad((F.gelu(w * x) ** 2).sum(), x, create_graph=True)
+        return (dx + dy).square().sum()
 
-    certificate = bt.certify(loss, {"w": w})
+    certificate = bt.certify(loss, {"w": w, "v": v})
 
     assert certificate.holds == (factor == 1), certificate
-    assert [link.name for link in certificate.wrong][:1] == ["gelu_backward"] * (factor != 1)
+    assert ("gelu_backward" in {link.name for link in certificate.wrong}) == (factor != 1)
     if factor == 1:
         assert any("gradient of F.gelu" in cause for cause in certificate.known.values())

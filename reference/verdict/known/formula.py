@@ -52,21 +52,17 @@ class Instead(Formula):
 
     @property
     def everywhere(self) -> dict[str, Op]:
-        """These ops, and the derivatives of those of one operand, as ops of a program.
-
-        What such a derivative hands on is another function of the framework's, which is right.
-        """
+        """These ops, and the derivatives of those of one operand, as ops of a program."""
         found = {**self.ops}
         for name, op in self.ops.items():
             if op.backward is not OPS[name].backward and has_one_operand(op):
-                right = derivative(OPS[name])
-                found[f"{name} backwards"] = replace(right, forward=derivative(op).forward)
+                found[f"{name} backwards"] = slope(op, OPS[name])
         return found
 
     def changes(self, evidence: Replay, quantity: Quantity) -> bool:
         """Return whether the function that makes a quantity is another one."""
         nodes = evidence.network.nodes if quantity.end_to_end else makers(evidence, quantity)
-        if quantity.kind == "value" and {node.op for node in nodes} & {*self.everywhere} - {*OPS}:
+        if {node.op for node in nodes} & {*self.everywhere} - {*self.ops}:
             return True
         found = {node.op for node in nodes} & {*self.ops}
         forward = any(self.ops[k].forward is not OPS[k].forward for k in found)
@@ -97,6 +93,21 @@ class Instead(Formula):
             for node in replay.network.nodes
         )
         return replace(replay, network=replace(replay.network, nodes=tuple(nodes)), balls={})
+
+
+def slope(op: Op, right: Op) -> Op:
+    """Return the op (dy, x) -> dx of another derivative, of one that is taken entry by entry.
+
+    It hands on d dx / d dy, which is the same slope again. d dx / dx is another function of the
+    framework's, which is right.
+    """
+    first, second = derivative(op), derivative(right)
+
+    def backward(d: Any, dx: Any, dy: Any, x: Any, **options: Any) -> tuple[Any, ...]:
+        _, to_x = second.backward(d, dx, dy, x, **options)
+        return first.forward(d, x, **options), to_x
+
+    return Op(first.forward, backward)
 
 
 def has_one_operand(op: Op) -> bool:
