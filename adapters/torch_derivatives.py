@@ -23,7 +23,8 @@ from backproof.adapters.torch_functions import (
     of_name,
 )
 from backproof.adapters.torch_functions.calls import ATEN, Reader, all_read, made_of
-from backproof.adapters.torch_graph import Graph, memory_of, of_numbers, tensors_of
+from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
+from backproof.adapters.torch_history import memory_of
 from backproof.adapters.torch_views import base_of, taken, through
 from backproof.reference.network import unknown_node
 
@@ -46,8 +47,9 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
     graph: of the program. place: of the call of `torch.autograd.grad`. hook: called with each
     tensor and its node's name, once autograd knows the tensor: after the call that returned it.
     new:   those tensors that it has not been called with.
-    lost:  ids of what autograd has kept of a call that is not found, and of what was written to by
-           way of a view. written: where such writes went.
+    lost:  what autograd has kept of a call that is not found, and what was written to by way of a
+           view, by their ids. written: what such writes went to, by its memory. They are kept alive
+           so that no other tensor gets the id or the memory.
     """
 
     def __init__(self, graph: Graph, place: Place, hook: Callable[[Tensor, str], None]) -> None:
@@ -55,8 +57,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph, self.place, self.hook = graph, place, hook
         self.new: list[tuple[Tensor, str]] = []
-        self.lost: set[int] = set()
-        self.written: set[int] = set()
+        self.lost: dict[int, Tensor] = {}
+        self.written: dict[int, Tensor] = {}
 
     def watch(self) -> None:
         """Watch what autograd has made of the results; it counts a write once it is done."""
@@ -86,7 +88,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if base is not None:
                 names[id(base)] = self.graph.name(base, place)
             elif base_of(args[0]) is not None:
-                self.written.add(memory_of(args[0]))
+                self.written[memory_of(args[0])] = args[0]
             self.graph.save(args[0])
             if base is None and id(args[0]) not in names:
                 read = (args[0].clone(), *args[1:])
@@ -110,7 +112,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """
         graph = self.graph
         if memory_of(t) in self.written:
-            self.lost.add(id(t))
+            self.lost[id(t)] = t
         if id(t) in self.lost or graph.is_current(t):
             return True
         for name, other in reversed(graph.stored.get(memory_of(t), ())):
@@ -118,7 +120,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if same and t.grad_fn is not None:
                 graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
                 return True
-        if self.source_of(t) is not None:
+        if self.graph.source_of(t) is not None:
             return False
         if (base := base_of(t)) is not None:
             self.is_known(base)
@@ -127,23 +129,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             made = type(t.grad_fn).__name__
             place = replace(self.place, function=made, reason="autograd kept it of a function")
             if graph.inside(t, place) is None:
-                self.lost.add(id(t))
+                self.lost[id(t)] = t
         return True
-
-    def source_of(self, t: Tensor) -> Tensor | None:
-        """Return the tensor nearest to a view, by autograd's functions, that has a name."""
-        stored = self.graph.stored.get(memory_of(t), ())
-        known = {(one.grad_fn, one.output_nr): one for _, one in stored}
-        function = t.grad_fn
-        while function is not None:
-            edge, *others = function.next_functions or ((None, 0),)
-            if others or edge in known:
-                return known.get(edge)
-            function, _ = edge
-            leaf = getattr(function, "variable", None)
-            if leaf is not None and memory_of(leaf) == memory_of(t):
-                return leaf
-        return None
 
     def record(
         self,
@@ -185,7 +172,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def unknown(self, t: Tensor, place: Place, others: Iterable[str] = ()) -> str:
         """Add a node that may depend on all that was computed, and return its name."""
-        before = dict.fromkeys([*(node.name for node in self.graph.nodes), *others])
+        known = (name for one, _, name in self.graph.known.values() if self.graph.tracks(one))
+        before = dict.fromkeys([*known, *(node.name for node in self.graph.nodes), *others])
         return self.graph.node(t, unknown_node("", place.function, before), place)
 
     def name(self, t: Tensor) -> str:
@@ -193,7 +181,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         with suppress(NotKnown):
             if self.is_known(t) and id(t) not in self.lost:
                 return self.graph.name(t, self.place)
-            if (source := self.source_of(t)) is not None:
+            if (source := self.graph.source_of(t)) is not None:
                 op, options = taken(source, t)
                 return self.graph.add(t, Call(op, (source,), options), self.place)
         return self.unknown(t, replace(self.place, reason="autograd kept what nobody sees"))
@@ -213,7 +201,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return call
         tensors = [*call.tensors]
         for i in views:
-            tensors[i] = self.source_of(tensors[i])
+            tensors[i] = self.graph.source_of(tensors[i])
         taking = []
         for i in views:
             op, options = taken(tensors[i], call.tensors[i])

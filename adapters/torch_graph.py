@@ -13,6 +13,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
+from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
@@ -119,19 +120,24 @@ class Graph:
 
     def changed(self, t: Tensor, name: str, place: Place) -> str:
         """Return the name of a tensor that no call made as it is. name: before it was changed."""
-        base = base_of(t)
-        if base is not None and self.is_current(base):
+        source = self.source_of(t)
+        source = base_of(t) if source is None else source
+        if source is not None and (self.is_current(source) or source.is_leaf):
             with suppress(NotKnown):
-                op, options = taken(base, t)
-                return self.add(t, Call(op, (base,), options), place)
+                op, options = taken(source, t)
+                return self.add(t, Call(op, (source,), options), place)
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
         place = replace(place, function=made, reason="no recorded call made it")
         if not name:
-            return self.node(t, unknown_node("", made, ()), place)
+            return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
         return self.node(t, unknown_node("", made, self.sharing(t)), place)
+
+    def source_of(self, t: Tensor) -> Tensor | None:
+        """Return the named tensor, or the leaf, that a view was taken from."""
+        return source_of(t, [one for _, one in self.stored.get(memory_of(t), ())])
 
     def whole_view(self, base: Tensor) -> Tensor | None:
         """Return the first known view of all entries of a tensor that no call returned."""
@@ -237,18 +243,8 @@ class Graph:
         It may be another result of the function of autograd that made the call's own.
         """
         made = {self.functions.get(node.name): i for i, node in enumerate(self.nodes)}
-        if t.grad_fn in made:
-            return made[t.grad_fn]
-        for first, at in made.items():
-            seen, left = set(), [first] if first is not None else []
-            while left:
-                for before, _ in left.pop().next_functions:
-                    if before is t.grad_fn:
-                        return at
-                    if before is not None and before not in made and before not in seen:
-                        seen.add(before)
-                        left.append(before)
-        return None
+        around = node_around(t, made)
+        return None if around is None else made[around]
 
     def node(self, t: Tensor, node: Node, place: Place) -> str:
         """Add a node under a new name."""
@@ -281,20 +277,18 @@ class Graph:
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
 
 
-def memory_of(t: Tensor) -> int:
-    """Return where the memory of a tensor is, which its views share."""
-    return int(t.untyped_storage().data_ptr())
-
-
 def array(t: Any) -> Array:
     """Return a tensor, or a constant that is an array already, as an array.
 
     Complex numbers have their real and imaginary part along a last axis.
+    Raises NotRecorded for a tensor whose memory was freed.
     """
     if not isinstance(t, torch.Tensor):
         return np.asarray(t)
     if t.is_complex():
         t = torch.view_as_real(t.resolve_conj())
+    if t.numel() and not t.untyped_storage().nbytes():
+        raise NotRecorded("a program that frees the memory of a tensor is not certified")
     return numpy(t.resolve_neg().cpu())
 
 

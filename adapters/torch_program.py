@@ -12,10 +12,12 @@ import torch
 from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
 from backproof.adapters.torch_bodies import BODIES, Asked
+from backproof.adapters.torch_constants import Constants, There
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
 from backproof.adapters.torch_second import SecondRecorder, directions_of
+from backproof.adapters.torch_seen import run, unseen
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -27,6 +29,7 @@ Closure = Callable[[], Tensor]
 """Computes the loss: a tensor of one number."""
 
 
+@unseen()
 def parameters_of(model: Any) -> dict[str, Tensor]:
     """Return the tensors with respect to which a program is differentiated, by name.
 
@@ -38,7 +41,8 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
         raise NotRecorded(f"expected a module or name -> tensor, found {type(model).__name__}")
     named = dict(model.named_parameters() if is_module else model)
     for name, t in named.items():
-        if not isinstance(t, torch.Tensor):
+        # What only wraps a tensor may be a subclass, too.
+        if not isinstance(t, torch.Tensor) or not isinstance(t.detach(), torch.Tensor):
             raise NotRecorded(f"{name}: expected a tensor, found {type(t).__name__}")
         refuse(t, name)
         if t.is_floating_point() and not torch.isfinite(t.detach()).all():
@@ -51,19 +55,23 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
 
 @contextmanager
 def untouched(model: Any) -> Iterator[Callable[[], None]]:
-    """Leave buffers, `.grad` and the random state as they are; what is yielded resets them."""
+    """Leave parameters, buffers, `.grad` and the random state as they are.
+
+    What is yielded resets them. Programs also write to parameters, as to those of an average.
+    """
     is_module = isinstance(model, torch.nn.Module)
     tensors = [*(model.parameters() if is_module else model.values())]
-    buffers = [(b, b.detach().clone()) for b in (model.buffers() if is_module else ())]
+    states = [*tensors, *(model.buffers() if is_module else ())]
+    befores = [(t, t.detach().clone()) for t in states]
     gradients = [(t, t.grad) for t in tensors if t.is_leaf]
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
 
     def reset() -> None:
         with torch.no_grad():
-            for buffer, before in buffers:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)
+            for t, before in befores:
+                if not torch.equal(t, before):
+                    t.copy_(before)
         for t, gradient in gradients:
             t.grad = gradient
         torch.set_rng_state(state[0])
@@ -78,6 +86,7 @@ def untouched(model: Any) -> Iterator[Callable[[], None]]:
         reset()
 
 
+@unseen()
 def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """Return the gradients of a pass that is not recorded, parameter by parameter.
 
@@ -89,6 +98,7 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
         return {name: array(t) for name, t in found.items()}
 
 
+@unseen()
 def record(
     closure: Closure,
     model: Any,
@@ -109,8 +119,9 @@ def record(
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
     with untouched(model) as reset:
-        with Asked() as asked:
+        with Asked() as asked, There() as there:
             again = loss_of(closure)
+        recorder.constants = Constants(there.found.values())
         if asked.found:
             recorder.bodies = BODIES
         reset()
@@ -124,7 +135,7 @@ def record(
         leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
         leaves |= trained
         before = {k: t.grad for k, t in leaves.items()}
-        recorder.cotangents.clear()  # of derivatives that the program takes itself
+        recorder.forget_passes()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
         try:
             if isinstance(recorder, SecondRecorder):
@@ -166,8 +177,8 @@ def refuse_differences(*losses: Tensor) -> None:
     if not np.array_equal(both[:1], both[1:], equal_nan=True):
         raise NotRecorded(
             "the program is not deterministic: with the same random state it gave the losses "
-            f"{both[0]!r} and {both[1]!r}. Does it read memory that nobody has written, as "
-            "torch.empty returns it?"
+            f"{both[0]!r} and {both[1]!r}. Does it write over its inputs, or read memory that "
+            "nobody has written, as torch.empty returns it?"
         )
 
 
@@ -187,7 +198,7 @@ def not_compiled() -> Iterator[None]:
 
 def loss_of(closure: Closure) -> Tensor:
     """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
-    loss = closure()
+    loss = run(closure)
     if not isinstance(loss, torch.Tensor):
         raise NotRecorded(f"the loss: expected a tensor, found {type(loss).__name__}")
     refuse(loss, "the loss")
@@ -197,7 +208,7 @@ def loss_of(closure: Closure) -> Tensor:
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:
         raise NotRecorded("the loss does not depend on the parameters")
-    return loss.reshape(()) if loss.shape else loss
+    return run(loss.reshape, ((),)) if loss.shape else loss
 
 
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -207,7 +218,9 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     for t in leaves.values():
         t.grad = None
-    unasked(torch.autograd.backward)(loss)  # so that a mode sees what a checkpoint runs again
+    run(
+        unasked(torch.autograd.backward), (loss,)
+    )  # so that a mode sees what a checkpoint runs again
     found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")

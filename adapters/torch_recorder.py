@@ -4,8 +4,9 @@ A call whose result requires a gradient becomes a node. Its cotangent is what a 
 sees in the backward pass, so that the pass is the one that users run.
 """
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
+from backproof.adapters.torch_constants import Constants
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     ORDERS,
@@ -38,14 +40,15 @@ from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
+from backproof.adapters.torch_seen import run, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
 Tensor = Any
 
-INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-"""The folders whose code is not the user's."""
+INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent), contextlib.__file__)
+"""The folders and files whose code is not the user's."""
 
 OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
 """The modules whose functions in Python are made of other public calls."""
@@ -73,8 +76,11 @@ UNWRITTEN = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empt
 FILL = 3
 """What a recorded pass finds in such memory: any number but the zero that is often there."""
 
-NUMBERS = ("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__")
-"""The functions that return the numbers of a tensor as something else than a tensor."""
+NUMBERS = (
+    *("item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__"),
+    *("storage", "untyped_storage", "data_ptr", "__dlpack__"),
+)
+"""The functions that return the numbers of a tensor, or its memory, as something else."""
 
 
 class Recorder(TorchFunctionMode):
@@ -84,8 +90,11 @@ class Recorder(TorchFunctionMode):
 
     graph: what was recorded. readers: of the functions that the user knows.
     cotangents: node -> its cotangent, once the pass has run back.
+    backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    arguments: of a custom function that is running, where they are differentiated.
+    constants: the tensors that are known to be constants inside of it.
     turned: where a custom function that is running turns what is differentiated into numbers.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
@@ -102,11 +111,14 @@ class Recorder(TorchFunctionMode):
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
         self.readers = {one: as_given(described(one), op) for one, op in known.items()}
         self.cotangents: dict[str, Array] = {}
+        self.backward: int | None = None
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
         self.turned: list[Place] = []
+        self.arguments: list[Tensor] = []
+        self.constants = Constants([])
         self.is_inside = False
         self.open: list[Any] = []
         self.otherwise = False
@@ -167,6 +179,7 @@ class Recorder(TorchFunctionMode):
         finally:
             del functions.apply
 
+    @unseen()
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
@@ -174,6 +187,8 @@ class Recorder(TorchFunctionMode):
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*tensors_of(args, named)]
         graph = self.graph
+        if self.is_inside:
+            self.name_unseen(function, operands)
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
         if any(map(is_transformed, operands)):
@@ -181,7 +196,10 @@ class Recorder(TorchFunctionMode):
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
-            return filled(function, function(*args, **named))
+            result = filled(function, run(function, args, named))
+            made = (result, *args[:1]) if writes(function, named) else result
+            self.constants.add(function, made, is_inside=self.is_inside)
+            return result
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
@@ -189,7 +207,7 @@ class Recorder(TorchFunctionMode):
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
-                return body(*args, **named)
+                return run(body, args, named)
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
         if name_of(function) in LOWERED and lower_dtype(operands):
@@ -206,6 +224,15 @@ class Recorder(TorchFunctionMode):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
+
+    def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
+        """Name the operands inside of a custom function that may depend on its arguments."""
+        for t in operands:
+            known, *_ = self.graph.known.get(id(t), (None,))
+            if known is not t and t not in self.constants:
+                place = self.place(function)
+                place = replace(place, function=f"an operand of {place.function}")
+                self.graph.unknown(t, self.arguments, place)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
@@ -227,12 +254,14 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         self.otherwise = True  # beneath a mode, autograd may choose other formulas
         inner = Inner.of(self.graph, place, args, named)
-        outer, self.cotangents = self.cotangents, {}
+        outer = self.cotangents, self.backward
+        self.cotangents, self.backward = {}, None
         try:
             with Derivatives(self.graph, place, self.hook) as derivatives:
-                result = function(*args, **named)
+                result = run(function, args, named)
         finally:
-            inner.cotangents, self.cotangents = self.cotangents, outer
+            inner.cotangents = self.cotangents
+            self.cotangents, self.backward = outer
         derivatives.watch()
         for i, t in enumerate(result):
             if t is not None:
@@ -243,7 +272,7 @@ class Recorder(TorchFunctionMode):
 
     def call(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
         """Make a call that is recorded, and return its result."""
-        return function(*args, **named)
+        return run(function, args, named)
 
     def record(
         self,
@@ -258,6 +287,7 @@ class Recorder(TorchFunctionMode):
         if name_of(seen.function) in (*MAKE, *UNWRITTEN):
             others = tensors_of(args[1:], {k: v for k, v in named.items() if k != "input"})
             if not any(id(t) in names for t in others):
+                self.constants.add(seen.function, seen.result, is_inside=self.is_inside)
                 return
         results = [*tensors_of(seen.result)]
         new = [i for i in reversed(range(len(results))) if self.is_new(results[i])]
@@ -315,14 +345,25 @@ class Recorder(TorchFunctionMode):
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it.
 
-        Where a derivative is known to be zero, autograd hands on None.
+        Where a derivative is known to be zero, autograd hands on None. A backward pass inside of
+        the program's, as a custom function may run, has cotangents of its own: they are a node's
+        only where the node was made inside, as a checkpoint's are.
         """
+        is_inside = running_pass() is not None
 
         def receive(cotangent: Tensor | None) -> None:
+            self.backward = running_pass() if self.backward is None else self.backward
+            if not is_inside and self.backward != running_pass():
+                return
             if cotangent is not None and not is_batched(cotangent):
                 self.cotangents[name] = np.array(array(cotangent))
 
         watch(t, receive)
+
+    def forget_passes(self) -> None:
+        """Forget the cotangents of all backward passes that have run."""
+        self.cotangents.clear()
+        self.backward = None
 
     def place(self, function: Any) -> Place:
         """Return where the program is."""
@@ -342,37 +383,39 @@ class Recorder(TorchFunctionMode):
             if t.is_leaf and t.requires_grad and id(t) in self.lowered:
                 return self.lowered[id(t)][1]
             with self:
-                found = t.to(dtype)
+                found = run(t.to, (dtype,))
             if t.is_leaf and t.requires_grad:
                 self.lowered[id(t)] = t, found
             return found
 
         return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
 
+    @unseen()
     def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
         """Apply a custom function, whose forward pass becomes one node for each of its results."""
         operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
         if not tracked or self.is_inside or not torch.is_grad_enabled():
-            return apply(*args, **named)
+            return run(apply, args, named)
         place = replace(self.place(function), function=function.__name__)
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
-            result = apply(*args, **named)
-            with torch._C.DisableTorchFunction():  # noqa: SLF001 reading a result is no call of the program
-                self.record(Seen(function, result), reader, args, named, names, place)
+            result = run(apply, args, named)
+            self.record(Seen(function, result), reader, args, named, names, place)
             return result
         own = {id(t): names[id(t)] for t in tracked}
         inner = Graph(own, lambda t: id(t) in inner.known, around=outer)
         for t in tracked:
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
+        self.arguments = tracked
+        self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
         try:
-            result = apply(*args, **named)
+            result = run(apply, args, named)
         finally:
             self.graph, self.is_inside = outer, False
-        # What follows is no part of the program. The function may have written over its operands.
-        with torch._C.DisableTorchFunction(), outer.before(names):  # noqa: SLF001
+        # The function may have written over its operands.
+        with outer.before(names):
             for t in tensors_of(result):
                 if t.requires_grad and of_numbers(t):
                     self.node_of(function.__name__, t, inner, tracked, place)
@@ -404,6 +447,12 @@ class Recorder(TorchFunctionMode):
             )
             where = replace(place, reason=reason)
             self.graph.unknown(t, tracked, where)
+
+
+def running_pass() -> int | None:
+    """Return which backward pass is running: the number that autograd gives it; None if none is."""
+    number = torch._C._current_graph_task_id()  # noqa: SLF001 no other name
+    return None if number < 0 else number
 
 
 def watch(t: Tensor, receive: Callable[..., Any]) -> None:

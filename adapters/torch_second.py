@@ -19,6 +19,7 @@ from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_functions import name_of, writes
 from backproof.adapters.torch_graph import array
 from backproof.adapters.torch_recorder import Recorder, watch
+from backproof.adapters.torch_seen import run
 
 Tensor = Any
 
@@ -84,7 +85,7 @@ class SecondRecorder(Recorder):
         """Make a call; one in place, whose result is saved, on a copy that is written back."""
         if name_of(function) not in SAVED or not writes(function, named):
             return super().call(function, args, named)
-        return args[0].copy_(function(args[0].clone(), *args[1:], **named))
+        return args[0].copy_(run(function, (args[0].clone(), *args[1:]), named))
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node, and the tangents of its value and of its cotangent."""
@@ -137,7 +138,7 @@ class SecondRecorder(Recorder):
         """
         seed = torch.ones_like(loss).requires_grad_()  # all cotangents are functions of it
         options = {"create_graph": True, "allow_unused": True}
-        found = torch.autograd.grad(loss, [*leaves.values()], seed, **options)
+        found = run(torch.autograd.grad, (loss, [*leaves.values()], seed), options)
         gradients = {k: g for k, g in zip(leaves, found, strict=True) if g is not None}
         self.is_first = False
         outputs = {k: v for k, v in directions.items() if k in gradients}
@@ -146,7 +147,7 @@ class SecondRecorder(Recorder):
             return gradients, {}
         both = [gradients[k] for k in outputs], [*leaves.values(), seed], [*outputs.values()]
         try:
-            tangents = torch.autograd.grad(*both, allow_unused=True)
+            tangents = run(torch.autograd.grad, both, {"allow_unused": True})
         except RuntimeError as error:
             raise NotRecorded(f"there is no second derivative: {error}") from error
         pairs = zip(leaves, tangents, strict=False)

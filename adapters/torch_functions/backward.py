@@ -4,6 +4,7 @@ Most are the derivative of an op, as a function of the cotangent and of the op's
 result are written out. Source: derivatives.yaml in PyTorch's source.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from backproof.adapters.torch_functions.calls import (
     steps,
 )
 from backproof.reference.derivative import derivative
-from backproof.reference.ops import OPS
+from backproof.reference.ops import OPS, Op
 
 REDUCTIONS = ("none", "mean", "sum")
 """PyTorch's numbers of them."""
@@ -29,9 +30,17 @@ REDUCTIONS = ("none", "mean", "sum")
 
 def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:
     """Return the calls that make of dy what a call hands on to its inputs at some places."""
-    op = call.own or OPS[call.op]
     name, operands = f"{call.op} backwards", (dy, *call.tensors)
-    return [Call(name, operands, call.options, derivative(op, k, call.op)) for k in places]
+    own = [
+        derivative(call.own, k, call.op) if call.own else derivative_of(call.op, k) for k in places
+    ]
+    return [Call(name, operands, call.options, op) for op in own]
+
+
+@cache
+def derivative_of(name: str, k: int) -> Op:
+    """Return the derivative of an op of the table: one op, whose nodes all have one name."""
+    return derivative(OPS[name], k, name)
 
 
 def public(name: str, dy: Tensor, *args: Any, **named: Any) -> Any:

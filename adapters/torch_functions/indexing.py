@@ -23,10 +23,12 @@ def index_of(x: Tensor, index: Any) -> tuple[Any, ...]:
     """Return an index of x, between brackets, as NumPy takes it.
 
     To NumPy an integer beside an array is an array too, to PyTorch it is not, so that the axes of
-    the result stand in another order. So PyTorch itself says which entries these are.
+    the result stand in another order. And PyTorch takes some lists for tuples. So PyTorch itself
+    says which entries these are.
     """
-    found = tuple(map(place, index if isinstance(index, tuple) else (index,)))
-    if any(isinstance(one, int) for one in found) and any(map(is_array, found)):
+    is_list = isinstance(index, list) and not all(isinstance(one, int) for one in index)
+    found = tuple(map(place, index if is_list or isinstance(index, tuple) else (index,)))
+    if is_list or (any(isinstance(one, int) for one in found) and any(map(is_array, found))):
         places = torch.arange(x.numel(), device=x.device).view(tuple(x.shape))[index]
         return np.unravel_index(array(places), tuple(x.shape))
     return found

@@ -9,6 +9,9 @@ import pytest
 
 from backproof.reference.ops import OPS
 from backproof.reference.ops.indexing import moved
+from tests.verifier.lazy import Lazy
+
+torch, bt = map(Lazy, ("torch", "backproof.torch"))
 
 X = np.arange(24.0).reshape(2, 3, 4)
 
@@ -60,3 +63,22 @@ def test_entries_receive_as_often_as_they_are_taken(name: str) -> None:
 
     assert most == np.max(dx)
     assert y.size == np.sum(dx)
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
+@pytest.mark.parametrize("several", ["a slice", "tensors", "lists", "an ellipsis"])
+def test_a_list_may_be_an_index_for_several_axes(several: str) -> None:
+    """PyTorch takes some lists for tuples, and its own result is the one that is certified."""
+    pytest.importorskip("torch")
+    even = torch.tensor([0, 2])
+    index = {
+        "a slice": [slice(None), slice(1, None), even],
+        "tensors": [torch.tensor([0, 1]), even],
+        "lists": [[0, 1], [2, 1]],
+        "an ellipsis": [None, ..., 1],
+    }[several]
+    w = torch.arange(24.0).reshape(2, 3, 4).requires_grad_()
+
+    certificate = bt.certify(lambda: w[index].square().sum(), {"w": w})
+
+    assert certificate.holds, certificate

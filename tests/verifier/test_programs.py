@@ -426,9 +426,9 @@ def test_a_call_that_nobody_sees_is_not_green() -> None:
     certificate = bt.certify(loss, {"w": w, "v": v})
 
     assert not certificate.holds
-    assert (certificate.stray, certificate.proven) == (("w",), ("v",))
+    assert (certificate.stray, certificate.proven) == ((), ("v",))
     assert "MulBackward0" in str(certificate)
-    assert "no recorded call made it" in str(certificate)
+    assert "no recorded call made it, reached by 1 of 2 parameters" in str(certificate)
 
 
 def test_a_module_may_be_made_by_the_program() -> None:
@@ -584,9 +584,10 @@ def test_a_loss_may_have_axes() -> None:
 
 
 def hidden(w: Any) -> Any:
-    """Return a loss of a parameter that only a hidden call uses."""
-    with C.DisableTorchFunction():
-        y = w * 2
+    """Return a loss that gives a parameter a gradient by way of a hook alone."""
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda dy: setattr(w, "grad", dy))
     return y.sum()
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, backprop
+from backproof.reference.derivative import derivative
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
@@ -48,9 +50,20 @@ class Instead(Formula):
 
     ops: Mapping[str, Op]
 
+    @property
+    def everywhere(self) -> dict[str, Op]:
+        """These ops, and the derivatives of those of one operand, as ops of a program."""
+        found = {**self.ops}
+        for name, op in self.ops.items():
+            if op.backward is not OPS[name].backward and has_one_operand(op):
+                found[f"{name} backwards"] = slope(op, OPS[name])
+        return found
+
     def changes(self, evidence: Replay, quantity: Quantity) -> bool:
         """Return whether the function that makes a quantity is another one."""
         nodes = evidence.network.nodes if quantity.end_to_end else makers(evidence, quantity)
+        if {node.op for node in nodes} & {*self.everywhere} - {*self.ops}:
+            return True
         found = {node.op for node in nodes} & {*self.ops}
         forward = any(self.ops[k].forward is not OPS[k].forward for k in found)
         backward = any(self.ops[k].backward is not OPS[k].backward for k in found)
@@ -62,24 +75,47 @@ class Instead(Formula):
         """Yield the ball by these ops, and by each form of others that hand on to the quantity."""
         for rules in evidence.rules(quantity).values():
             if all(rules.ops[op] is OPS[op] for op in self.ops):
-                yield evidence.ball(quantity, p, replace(rules, ops={**rules.ops, **self.ops}))
+                ops = {**rules.ops, **self.everywhere}
+                yield evidence.ball(quantity, p, replace(rules, ops=ops))
         if is_handed_forward(evidence, quantity):
             yield evidence.handed_forward(quantity.of, p, rules=self.rules)
 
     @property
     def rules(self) -> Rules:
         """A sweep with these ops."""
-        return Rules(ops={**OPS, **self.ops})
+        return Rules(ops={**OPS, **self.everywhere})
 
     def replayed(self, replay: Replay) -> Replay:
         """Return the replay of a pass in which these ops are the right ones."""
+        ops = self.everywhere
         nodes = (
-            replace(node, op=f"{node.op} instead", own=self.ops[node.op])
-            if node.op in self.ops
-            else node
+            replace(node, op=f"{node.op} instead", own=ops[node.op]) if node.op in ops else node
             for node in replay.network.nodes
         )
         return replace(replay, network=replace(replay.network, nodes=tuple(nodes)), balls={})
+
+
+def slope(op: Op, right: Op) -> Op:
+    """Return the op (dy, x) -> dx of another derivative, of one that is taken entry by entry.
+
+    It hands on d dx / d dy, which is the same slope again. d dx / dx is another function of the
+    framework's, which is right.
+    """
+    first, second = derivative(op), derivative(right)
+
+    def backward(d: Any, dx: Any, dy: Any, x: Any, **options: Any) -> tuple[Any, ...]:
+        _, to_x = second.backward(d, dx, dy, x, **options)
+        return first.forward(d, x, **options), to_x
+
+    return Op(first.forward, backward)
+
+
+def has_one_operand(op: Op) -> bool:
+    """Return whether an op is a function of one array; its options have names."""
+    taken = signature(op.forward).parameters.values()
+    return [one.kind for one in taken if one.kind != one.KEYWORD_ONLY] == [
+        Parameter.POSITIONAL_OR_KEYWORD
+    ]
 
 
 def makers(evidence: Evidence, quantity: Quantity) -> list[Node]:

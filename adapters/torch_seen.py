@@ -1,0 +1,32 @@
+"""Modes and subclasses of tensors see the calls of a program, and none of backproof's own.
+
+A subclass may change what a function does, or refuse functions that it does not know, as libraries
+for Lie groups and manifolds do.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import _enable_torch_function
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Call functions so that no mode and no subclass sees it: all tensors are plain ones."""
+    with torch._C.DisableTorchFunction():  # noqa: SLF001 no other name
+        yield
+
+
+@contextmanager
+def as_the_program() -> Iterator[None]:
+    """Call functions as the program does, inside of what is `unseen`."""
+    with _enable_torch_function():
+        yield
+
+
+def run(function: Any, args: Any = (), named: Mapping[str, Any] | None = None) -> Any:
+    """Return the result of a call as the program makes it."""
+    with as_the_program():
+        return function(*args, **(named or {}))
