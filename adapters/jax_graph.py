@@ -32,6 +32,7 @@ class Graph:
 
     value: (key) -> the numbers of a value. known: primitive or custom function -> its op.
     own:   differentiated operand -> its name.
+    opened: the forward passes of custom functions, as programs of their own.
     """
 
     program: Program
@@ -45,6 +46,7 @@ class Graph:
     constants: dict[str, Array] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
+    opened: list[Program] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.names.update(self.own)
@@ -159,7 +161,8 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     }
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
-    reading = Graph(inner, inner.value, own, graph.known)
+    reading = Graph(inner, inner.value, own, graph.known, opened=graph.opened)
+    graph.opened.append(inner)
     for one in inner.needed(results):
         if one.name == BITS and inner.tracked.intersection(one.operands):
             raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")

@@ -100,6 +100,9 @@ class Recording:
              every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
     updates: the optimizer's step after the pass, of each group of parameters.
+    inner:   the custom rules that derivatives inside of the loss applied, as a pass of their own:
+             each function, at the operands and the cotangent that it had, is an operand's use.
+    unseen:  where derivatives inside of the loss applied others, and why these are not certified.
     """
 
     network: Network
@@ -119,3 +122,5 @@ class Recording:
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
     updates: tuple[Updated, ...] = ()
+    inner: "Recording | None" = None
+    unseen: tuple[Place, ...] = ()

@@ -17,7 +17,7 @@ from typing import Any
 from backproof.adapters.jax_compiling import compiling
 from backproof.adapters.jax_program import Run, names_of
 from backproof.adapters.jax_program import record as recorded
-from backproof.adapters.recording import NotRecorded
+from backproof.adapters.recording import NotRecorded, Recording
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.certify import against as held
 from backproof.programs.from_file import certify_recorded
@@ -68,12 +68,20 @@ def certify(
     with compiling() as taken:
         recording = recorded(run, dict(names_of(known or {})))
     certificate = certify_recorded(recording, started, executor, progress=progress)
-    certificate = replace(certificate, compiling=sum(taken))
+    certificate = replace(certificate, compiling=sum(taken), inner=inner_of(recording))
     if against is None:
         return certificate
     _, gradients = run.plain(callable_(against))
     twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
+
+
+def inner_of(recording: Recording) -> ProgramCertificate | None:
+    """Return the certificate of the custom rules that derivatives inside of a loss applied."""
+    if recording.inner is None:
+        return None
+    found = certify_recorded(recording.inner, perf_counter(), None, progress=False)
+    return replace(found, inner=inner_of(recording.inner))
 
 
 def running(

@@ -72,6 +72,7 @@ class ProgramCertificate(Certificate):
     twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
               the program itself: its gradients and its loss.
     second:   the certificate of second order, if it was asked for.
+    inner:    the certificate of the custom rules that derivatives inside of the loss applied.
     seconds:  how long it took. compiling: how much of that the framework's compiler took.
     """
 
@@ -85,6 +86,7 @@ class ProgramCertificate(Certificate):
     diagnosis: str = ""
     twin: tuple[Compared, ...] = ()
     second: "ProgramCertificate | None" = None
+    inner: "ProgramCertificate | None" = None
     seconds: float = 0.0
     compiling: float = 0.0
 
@@ -96,14 +98,14 @@ class ProgramCertificate(Certificate):
     def holds(self) -> bool:
         """Whether all is known, and inside a ball that decides; and the twin, if any, is the same.
 
-        So it must be with second order, if that was asked for. A link that a recorded finding of
-        the framework predicts is not held against the program.
+        So it must be with second order, if that was asked for, and with the custom rules that
+        derivatives inside of the loss applied. A link that a recorded finding of the framework
+        predicts is not held against the program.
         """
         same = all(one.verdict == "inside" for one in self.twin)
-        twice = self.second is None or self.second.holds
-        return (
-            bool(self.links) and not (self.wrong or self.unknown or self.stray) and same and twice
-        )
+        others = [one for one in (self.second, self.inner) if one is not None]
+        is_whole = bool(self.links) and not (self.wrong or self.unknown or self.stray)
+        return is_whole and same and all(one.holds for one in others)
 
     @property
     def wrong(self) -> tuple[Link, ...]:
@@ -116,12 +118,15 @@ class ProgramCertificate(Certificate):
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
         Where a value is refuted, there are none: the loss was computed from it, and so were the
-        cotangents.
+        cotangents. So it is where a custom rule inside of the loss does not hold.
         """
+        if self.inner is not None and not self.inner.holds:
+            return ()
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
             return ()
-        wrong = {link.quantity.of for link in self.wrong}
+        reached = {name for one in self.unknown for name in one.reached}
+        wrong = {link.quantity.of for link in self.wrong} | reached
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):
             for name in node.inputs:
@@ -170,6 +175,8 @@ class ProgramCertificate(Certificate):
         yield from self.about_twin()
         if self.second is not None:
             yield from self.second.lines()
+        if self.inner is not None and not self.inner.holds:
+            yield from self.inner.lines()
 
     def about_twin(self) -> Iterator[str]:
         """Yield the lines about the twin, if there is one."""
@@ -245,6 +252,7 @@ class ProgramCertificate(Certificate):
             "diagnosis": self.diagnosis,
             "twin": [asdict(one) for one in self.twin],
             "second": json.loads(self.second.to_json()) if self.second is not None else None,
+            "inner": json.loads(self.inner.to_json()) if self.inner is not None else None,
             "seconds": self.seconds,
             "compiling": self.compiling,
             "places": {name: asdict(place) for name, place in self.places.items()},
@@ -257,7 +265,8 @@ class ProgramCertificate(Certificate):
         rows = "".join(
             f"<tr class={link.verdict}><td>{escape(link.name)}<td>{link.verdict}"
             f"<td>{link.digits:.1f}<td>{link.entries}<td>{escape(str(self.place_of(link) or ''))}"
-            for link in (*self.links, *(self.second.links if self.second is not None else ()))
+            for one in (self, self.second, self.inner)
+            for link in (one.links if one is not None else ())
         )
         return (
             f"<!doctype html><meta charset=utf-8><title>{escape(self.network)}</title>"

@@ -230,6 +230,9 @@ def unknown(recording: Recording) -> Iterator[Unknown]:
             reached = tuple(n for n in recording.parameters if n in behind[node.name])
             key = (place.module, place.function, place.file, place.line)
             found.setdefault(key, Unknown(place, reached))
+    for place in recording.unseen:
+        key = (place.module, place.function, place.file, place.line)
+        found.setdefault(key, Unknown(place, recording.parameters))
     yield from found.values()
 
 
