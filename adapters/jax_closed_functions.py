@@ -38,7 +38,9 @@ def traced(
     value = jax.make_jaxpr(forward)(*leaves)
     floats = [i for i, y in enumerate(value.out_avals) if is_float(y)]
 
-    def handed_on(dy: Arrays, *leaves: Any) -> Arrays:
+    def derived(dy: Arrays, *leaves: Any) -> tuple[Arrays, Arrays]:
+        """Return what the rule makes of the operands: the results, and what it hands on."""
+
         def of(*moving: Any) -> list[Any]:
             every = [*leaves]
             for i, x in zip(moves, moving, strict=True):
@@ -46,29 +48,37 @@ def traced(
             results = custom(*every)
             return [results[i] for i in floats]
 
-        _, back = jax.vjp(of, *(leaves[i] for i in moves))
-        found: Arrays = back([*dy])
-        return found
+        y, back = jax.vjp(of, *(leaves[i] for i in moves))
+        return y, back([*dy])
 
     shapes = [value.out_avals[i].to_tangent_aval() for i in floats]
-    slope = jax.make_jaxpr(handed_on)(shapes, *leaves)
-    n, m = len(value.consts), len(slope.consts)
+    rule = jax.make_jaxpr(derived)(shapes, *leaves)
+    n, m = len(value.consts), len(value.consts) + len(rule.consts)
 
     @wraps(own)
     def closed(*every: Any) -> list[Any]:
-        return jaxpr_as_fun(ClosedJaxpr(value.jaxpr, every[:n]))(*every[n + m :])
+        return jaxpr_as_fun(ClosedJaxpr(value.jaxpr, every[:n]))(*every[m:])
+
+    def applied(every: Arrays, dy: Arrays) -> list[Any]:
+        return jaxpr_as_fun(ClosedJaxpr(rule.jaxpr, every[n:m]))(*dy, *every[m:])
+
+    def values(*every: Any) -> tuple[list[Any], Arrays]:
+        """Return the results of the rule, which should be those of the function."""
+        results = closed(*every)
+        for i, y in zip(floats, applied(every, [*map(jnp.zeros_like, shapes)]), strict=False):
+            results[i] = y
+        return results, every
 
     def cotangents(every: Arrays, dy: Arrays) -> tuple[Any, ...]:
-        given = [dy[i] for i in floats]
-        found = jaxpr_as_fun(ClosedJaxpr(slope.jaxpr, every[n : n + m]))(*given, *every[n + m :])
-        of = dict(zip(moves, found, strict=True))
-        return (*[None] * (n + m), *(of.get(i) for i in range(len(leaves))))
+        handed_on = applied(every, [dy[i] for i in floats])[len(floats) :]
+        of = dict(zip(moves, handed_on, strict=True))
+        return (*[None] * m, *(of.get(i) for i in range(len(leaves))))
 
     vars(closed)["__signature__"] = signature(lambda *_: None)  # its own, with another's name
     same = jax.custom_vjp(closed)
-    same.defvjp(lambda *every: (closed(*every), every), cotangents)
-    every = [*value.consts, *slope.consts, *leaves]
-    which = (*[False] * (n + m), *(i in moves for i in range(len(leaves))))
+    same.defvjp(values, cotangents)
+    every = [*value.consts, *rule.consts, *leaves]
+    which = (*[False] * m, *(i in moves for i in range(len(leaves))))
     return jax.make_jaxpr(partial(VJP, same))(*every), which, every
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
+from jax.custom_derivatives import SymbolicZero
 
 from backproof.adapters.jax_closed_functions import traced
 from backproof.adapters.jax_earlier_traces import named_earlier
@@ -21,7 +21,7 @@ from backproof.adapters.jax_marks import Rule, is_array, marked
 from backproof.adapters.jax_steps import OWN, is_of_library
 from backproof.adapters.recording import UNREAD
 
-marking = jax.make_user_context(default_value=False)
+marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
 """Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
 
 JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
@@ -179,7 +179,8 @@ def whole(tree: Any) -> Any:
 
 def line_of_call() -> tuple[str, int]:
     """Return the file and line of the innermost code that is not installed, else not JAX's."""
-    frame, found = sys._getframe(1), ("", 0)  # noqa: SLF001
+    found = "", 0
+    frame: Any = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         file = frame.f_code.co_filename
         if not is_of_library(file):

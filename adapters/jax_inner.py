@@ -61,13 +61,12 @@ def alone(applied: Sequence[Applied]) -> Iterator[Applied]:
             yield at, one
 
 
-def directions(
-    at: Program, one: Application, results: Sequence[Any]
-) -> Iterator[tuple[int, Any]]:
+def directions(at: Program, one: Application, results: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Yield results of a function, by place, each with its direction.
 
-    results: their shapes and dtypes. A direction is the cotangent that the program had. Where a tangent was handed on instead, it is drawn
-    at random: a linear function that is right along a random direction is right.
+    results: their shapes and dtypes. A direction is the cotangent that the program had. Where a
+    tangent was handed on instead, it is drawn at random: a linear function that is right along a
+    random direction is right.
     """
     rule = one.rule
     if rule.given:

@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 
-mark_p = Primitive("custom_rule")
+mark_p: Any = Primitive("custom_rule")
 """(what is handed on, *cotangents of results, *operands of the function) -> what is handed on."""
 
 
@@ -84,9 +84,10 @@ def vectorized(
     """
     if all(one is None for one in axes):
         return marked(values[0], values[1:], rule), None
+    front: Any = batching.bdim_at_front
     is_whole = (True, *[True] * len(rule.given), *rule.moved)
     fronted = [
-        x if one is None and not whole else batching.bdim_at_front(x, one, axis.size)
+        x if one is None and not whole else front(x, one, axis.size)
         for x, one, whole in zip(values, axes, is_whole, strict=True)
     ]
     n = 1 + len(rule.given)
@@ -112,5 +113,6 @@ ad.primitive_jvps[mark_p] = tangent
 ad.primitive_transposes[mark_p] = cotangent
 batching.fancy_primitive_batchers[mark_p] = vectorized
 mlir.register_lowering(
-    mark_p, mlir.lower_fun(lambda a, *_, rule: a, multiple_results=False)  # noqa: ARG005
+    mark_p,
+    mlir.lower_fun(lambda a, *_, rule: a, multiple_results=False),  # noqa: ARG005
 )

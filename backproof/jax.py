@@ -55,7 +55,7 @@ def certify(
     of the function itself, must be the same numbers, or are held to them: end to end, and as links
     from the same cotangents. A scan is certified step by step, up to 256 steps,
     and a `cond` along the branch that was taken. A custom derivative is held to that of its own
-    forward pass.
+    forward pass, also where a derivative inside of the loss applies it.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
     number, depends on no parameter, or two traces of it differ; `argnums` names no argument, or one
@@ -115,8 +115,16 @@ def record(
 
     `backproof certify FOLDER` certifies it, on any machine, without JAX. All other arguments are
     those of `certify`; ops that are given by `known` are not in the files, but their names are.
+    The custom rules that derivatives inside of the loss apply are certified here and now.
 
-    Raises as `certify`, and TraceError where the folder cannot be written.
+    Raises as `certify`; NotRecorded where such a rule does not hold, or is not certified;
+    TraceError where the folder cannot be written.
     """
     run = running(loss, arguments, argnums, jit=jit)
-    write(recorded(run, dict(names_of(known or {}))), folder)
+    recording = recorded(run, dict(names_of(known or {})))
+    inner = inner_of(recording)
+    if inner is not None and not inner.holds:
+        raise NotRecorded(f"the loss applies custom rules that do not hold\n{inner}")
+    for place in recording.unseen:
+        raise NotRecorded(f"{place} is not certified: {place.reason}")
+    write(recording, folder)
