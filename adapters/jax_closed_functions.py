@@ -24,21 +24,23 @@ def traced(
     custom: Callable[..., list[Any]],
     leaves: Arrays,
     moved: Sequence[bool],
-) -> tuple[ClosedJaxpr, tuple[bool, ...], list[Any]]:
-    """Return a custom function as a program, which of its operands move, and the operands.
+) -> tuple[ClosedJaxpr, ClosedJaxpr, tuple[bool, ...], list[Any]]:
+    """Return a custom function and its rule as programs, which operands move, and the operands.
 
     own:     the code of its forward pass, for its name and place. forward: this as a function of
              arrays. custom: the same, with the custom rule.
     leaves:  the arrays that it is called with. moved: which of them move, if they are floats.
 
-    The program applies the custom rule where it is differentiated, as cotangents. Raises whatever
-    the function raises, and ValueError where the rule has no cotangents.
+    The function applies the custom rule where it is differentiated, as cotangents. The rule is a
+    program of the cotangents of all results that are floats, and of the operands; it returns these
+    results, and what it hands on to the operands that move. Raises whatever the function raises,
+    and ValueError where the rule has no cotangents.
     """
     moves = [i for i, x in enumerate(leaves) if moved[i] and is_float(x)]
     value = jax.make_jaxpr(forward)(*leaves)
     floats = [i for i, y in enumerate(value.out_avals) if is_float(y)]
 
-    def derived(dy: Arrays, *leaves: Any) -> tuple[Arrays, Arrays]:
+    def ruled(dy: Arrays, *leaves: Any) -> tuple[Arrays, Arrays]:
         """Return what the rule makes of the operands: the results, and what it hands on."""
 
         def of(*moving: Any) -> list[Any]:
@@ -52,7 +54,7 @@ def traced(
         return y, back([*dy])
 
     shapes = [value.out_avals[i].to_tangent_aval() for i in floats]
-    rule = jax.make_jaxpr(derived)(shapes, *leaves)
+    rule = jax.make_jaxpr(ruled)(shapes, *leaves)
     n, m = len(value.consts), len(value.consts) + len(rule.consts)
 
     @wraps(own)
@@ -79,7 +81,8 @@ def traced(
     same.defvjp(values, cotangents)
     every = [*value.consts, *rule.consts, *leaves]
     which = (*[False] * m, *(i in moves for i in range(len(leaves))))
-    return jax.make_jaxpr(partial(VJP, same))(*every), which, every
+    derived = jax.make_jaxpr(lambda dy, *every: applied(every, dy))(shapes, *every)
+    return jax.make_jaxpr(partial(VJP, same))(*every), derived, which, every
 
 
 def is_float(x: Any) -> bool:

@@ -17,8 +17,8 @@ from jax.custom_derivatives import SymbolicZero
 
 from backproof.adapters.jax_closed_functions import traced
 from backproof.adapters.jax_earlier_traces import named_earlier
-from backproof.adapters.jax_marks import Rule, is_array, marked
-from backproof.adapters.jax_steps import OWN, is_of_library
+from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
+from backproof.adapters.jax_places import OWN, is_of_library
 from backproof.adapters.recording import UNREAD
 
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
@@ -87,14 +87,14 @@ class Custom:
             return called
 
         own = self.function.fun
-        name, reason = getattr(self.function, "__name__", "a custom function"), ""
+        name = getattr(self.function, "__name__", "a custom function")
         try:
-            own = traced(own, of(own), of(partial(self.call, self.function)), leaves, moved)
+            call = of(partial(self.call, self.function))
+            function, rule, moves, every = traced(own, of(own), call, leaves, moved)
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
-            own = jax.make_jaxpr(tuple)(), (), []
-        function, moves, every = own
-        return Rule(function, moves, name, self.file, self.line, reason=reason), every
+            return not_seen(name, reason, self.file, self.line), []
+        return Rule(function, rule, moves, name, self.file, self.line), every
 
 
 def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:

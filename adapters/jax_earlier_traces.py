@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-import jax
 from jax.extend import linear_util
 from jax.extend.core.primitives import custom_jvp_call_p, custom_vjp_call_p
 
-from backproof.adapters.jax_marks import Rule, is_array, marked
-from backproof.adapters.jax_steps import CALLS
+from backproof.adapters.jax_marks import is_array, marked, not_seen
+from backproof.adapters.jax_places import CALLS
 
 WHY = "it was traced before the loss was called, so that the rule is not seen that is applied to it"
 
@@ -28,7 +27,7 @@ def named_earlier(is_marking: Callable[[], bool]) -> Iterator[None]:
             if rule.debug_info.func_filename == CALLS or not is_marking():
                 return found
             name = params["call_jaxpr"].jaxpr.debug_info.func_name
-            unseen = Rule(jax.make_jaxpr(tuple)(), (), name, "", 0, reason=WHY)
+            unseen = not_seen(name, WHY)
 
             def with_marks(*args: Any) -> list[Any]:
                 handed_on = [*rule.call_wrapped(*args)]

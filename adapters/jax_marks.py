@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
@@ -21,8 +22,9 @@ mark_p: Any = Primitive("custom_rule")
 class Rule:
     """A custom function whose rule was applied.
 
-    function: the call, as a program of its operands. moved: of each operand, whether it moves: the
-             others are constants of the derivative.
+    function: the call, as a program of its operands. derived: its rule, as a program of the
+             cotangents of its results, and of its operands (`jax_closed_functions.traced`).
+    moved:   of each operand, whether it moves: the others are constants of the derivative.
     given:   the results whose cotangents are operands of the mark; those that are missing are zero.
     result:  where none is given, the result that the derivative is of, or None for all of them.
     is_back: whether what the mark hands on is the cotangent of this result.
@@ -31,6 +33,7 @@ class Rule:
     """
 
     function: ClosedJaxpr
+    derived: ClosedJaxpr
     moved: tuple[bool, ...]
     name: str
     file: str
@@ -39,6 +42,12 @@ class Rule:
     result: int | None = None
     is_back: bool = False
     reason: str = ""
+
+
+def not_seen(name: str, reason: str, file: str = "", line: int = 0) -> Rule:
+    """Return the rule of a function that cannot be called again, for a reason."""
+    nothing = jax.make_jaxpr(tuple)()
+    return Rule(nothing, nothing, (), name, file, line, reason=reason)
 
 
 def marked(a: Any, operands: Sequence[Any], rule: Rule) -> Any:
@@ -90,21 +99,26 @@ def vectorized(
         x if one is None and not whole else front(x, one, axis.size)
         for x, one, whole in zip(values, axes, is_whole, strict=True)
     ]
-    n = 1 + len(rule.given)
+    operands = fronted[1 + len(rule.given) :]
+    axes = axes[1 + len(rule.given) :]
     within = [
-        0 if one is not None or whole else None
-        for one, whole in zip(axes[n:], is_whole[n:], strict=True)
+        0 if one is not None or moves else None for one, moves in zip(axes, rule.moved, strict=True)
     ]
-    function = jax.vmap(
-        jaxpr_as_fun(rule.function), within, axis_size=axis.size, axis_name=named(axis.name)
-    )
-    of = replace(rule, function=jax.make_jaxpr(function)(*fronted[n:]))
-    return marked(fronted[0], fronted[1:], of), 0
 
+    def over(function: ClosedJaxpr, cotangents: Sequence[Any]) -> ClosedJaxpr:
+        """Return a program over the axis."""
+        of = jax.vmap(
+            jaxpr_as_fun(function),
+            [*[0] * len(cotangents), *within],
+            axis_size=axis.size,
+            axis_name=axis.name if isinstance(axis.name, str) else None,
+        )
+        return jax.make_jaxpr(of)(*cotangents, *operands)
 
-def named(axis: Any) -> Any:
-    """Return the name of an axis; None where only JAX knows it."""
-    return axis if isinstance(axis, str) else None
+    n = len(rule.derived.in_avals) - len(operands)
+    cotangents = [jnp.zeros((axis.size, *of.shape), of.dtype) for of in rule.derived.in_avals[:n]]
+    whole = replace(rule, function=over(rule.function, []), derived=over(rule.derived, cotangents))
+    return marked(fronted[0], fronted[1:], whole), 0
 
 
 mark_p.def_impl(lambda a, *_, rule: a)  # noqa: ARG005

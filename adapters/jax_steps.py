@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +10,7 @@ import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
+from backproof.adapters.jax_places import CUSTOM, OWN, place_of
 from backproof.adapters.recording import Place
 
 Key = int
@@ -28,26 +27,16 @@ INLINED = {
 }
 """Primitive that only calls a program -> its parameter that holds the program."""
 
-CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
-"""Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
+RULE = "custom_rule_call"
+"""The step that is the custom rule of a function: of the cotangents of the results, and of the
+operands, it makes the results and what is handed on to each operand that moves. Its parameters are
+the results of the function itself, and which of its operands move."""
 
 STOPS = {"stop_gradient", "sign", "floor", "ceil", "round"}
 """Primitives whose result is a constant: what they hand on is nothing, by definition."""
 
 MOST_STEPS = 256
 """A scan of more steps is not unrolled, and not known."""
-
-HERE = str(Path(__file__).parent)
-"""Where the adapters are: what called them is not of the program."""
-
-OWN = (str(Path(jax.__file__).parent), HERE)
-"""Where code is neither the user's nor of a library: JAX, and the adapters."""
-
-CALLS = str(Path(__file__).with_name("jax_custom_calls.py"))
-"""Where the program's calls of custom functions pass through the adapters."""
-
-INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of installed packages: JAX, flax, equinox, optax."""
 
 
 NOWHERE = Place("", "", "", 0)
@@ -284,37 +273,3 @@ def runs(equation: Any) -> Callable[..., Sequence[Any]]:
 def inside(scope: Place, part: str) -> Place:
     """Return the scope of a part of what is at a scope."""
     return replace(scope, module=f"{scope.module}/{part}" if scope.module else part)
-
-
-def is_of_library(file: str) -> bool:
-    """Return whether a file is not the user's: JAX's, or one of an installed package."""
-    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
-
-
-def is_within(frame: Any) -> bool:
-    """Return whether a frame is of the program, and not of what called it."""
-    return frame.file_name == CALLS or not frame.file_name.startswith(HERE)
-
-
-def place_of(equation: Any, scope: Place) -> Place:
-    """Return where in the user's source an equation is: the innermost code that is not installed.
-
-    Where all of it is installed, as in a function that a library compiles, it is the innermost code
-    that is not JAX's. JAX keeps what it has traced of a compiled function. What is within one of
-    its own has the traceback of the first call of all, so its place is that of the call at hand.
-    A program that JAX itself calls, such as what it splits over devices, is where it begins.
-    """
-    name = equation.primitive.name
-    if name in CUSTOM:
-        name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
-    traceback = equation.source_info.traceback
-    frames = traceback.frames if traceback is not None and not scope.file else ()
-    within = [*takewhile(is_within, frames)]
-    users = [frame for frame in within if not is_of_library(frame.file_name)]
-    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
-    if users:
-        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
-    if scope.file or "jaxpr" not in equation.params:
-        return Place(scope.module, name, scope.file, scope.line)
-    of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info
-    return Place(scope.module, name, Path(of.func_filename or "").name, of.func_lineno or 0)

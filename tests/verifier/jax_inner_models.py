@@ -4,6 +4,7 @@ Each takes the factor of this rule, which is right where it is 1.
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -48,7 +49,7 @@ def perceptron(params: Any, x: Array, activation: Any) -> Array:
 def layers(*sizes: int, dtype: str = "float32") -> Any:
     """Return the parameters of some layers."""
     new = drawn(0, dtype)
-    return [(new(i, o), new(o)) for i, o in zip(sizes, sizes[1:], strict=False)]
+    return [(new(i, o), new(o)) for i, o in pairwise(sizes)]
 
 
 def directional(f: Any, z: Array) -> Array:
