@@ -151,8 +151,8 @@ def constants(factor: float) -> tuple[Any, ...]:
     return loss, drawn()(3), drawn(1)(3)
 
 
-def forces(factor: float) -> tuple[Any, ...]:
-    """Return forces from distances, whose rule is safe where there is no distance."""
+def distance(factor: float) -> Any:
+    """Return lengths, with a rule that is safe where there is no length."""
 
     @jax.custom_vjp
     def length(r: Array) -> Array:
@@ -164,6 +164,12 @@ def forces(factor: float) -> tuple[Any, ...]:
         return (factor * r * jnp.where(y > 0, dy / jnp.where(y > 0, y, 1), 0)[..., None],)
 
     length.defvjp(lambda r: (length(r), r), back)
+    return length
+
+
+def forces(factor: float) -> tuple[Any, ...]:
+    """Return forces from the distances of all places, of which some are zero."""
+    length = distance(factor)
 
     def energy(params: Any, places: Array) -> Array:
         distances = length(places[:, None] - places[None])
@@ -173,6 +179,23 @@ def forces(factor: float) -> tuple[Any, ...]:
         return jnp.mean(jnp.square(-jax.grad(energy, 1)(params, places) - seen))
 
     return loss, layers(1, 6, 1), drawn(1)(3, 3), drawn(2)(3, 3)
+
+
+def pairs(factor: float) -> tuple[Any, ...]:
+    """Return forces from the distances of all pairs."""
+    length = distance(factor)
+    new = drawn(2)
+    params, places, seen = [(new(1, 6), new(6)), (new(6, 1), new(1))], new(4, 3), new(4, 3)
+    i, j = np.triu_indices(4, 1)
+
+    def energy(params: Any, places: Array) -> Array:
+        distances = length((places[:, None] - places[None])[i, j])
+        return jnp.sum(perceptron(params, distances[:, None], jnp.tanh))
+
+    def loss(params: Any, places: Array, seen: Array) -> Array:
+        return jnp.mean(jnp.square(-jax.grad(energy, 1)(params, places) - seen))
+
+    return loss, params, places, seen
 
 
 def learned_to_learn(factor: float) -> tuple[Any, ...]:
@@ -290,6 +313,6 @@ PROGRAMS = {
     one.__name__: one
     for one in (
         *(closure, constants, cubes, custom_force, flow, forces, lagrangian),
-        *(learned_to_learn, module, penalty, target),
+        *(learned_to_learn, module, pairs, penalty, target),
     )
 }

@@ -19,7 +19,7 @@ MANNERS = (
 )
 PROGRAMS = (
     *("closure", "constants", "cubes", "custom_force", "flow", "forces", "lagrangian"),
-    *("learned_to_learn", "module", "penalty", "target"),
+    *("learned_to_learn", "module", "pairs", "penalty", "target"),
 )
 
 
