@@ -206,3 +206,42 @@ def test_the_program_as_users_run_it_has_no_marks() -> None:
 
     assert jax.custom_vjp.__call__ is call
     assert str(jax.make_jaxpr(jax.grad(loss))(*arguments)) == before
+
+
+@pytest.mark.parametrize("name", ["inv", "slogdet", "solve"])
+def test_linear_algebra_inside(name: str) -> None:
+    """What solves equations solves those of the transposed matrix in a derivative."""
+
+    def energy(A: Any) -> Any:
+        if name == "solve":
+            return jnp.sum(jnp.linalg.solve(A, jnp.arange(3.0)) ** 2)
+        return jnp.sum(jnp.linalg.inv(A) ** 2) if name == "inv" else jnp.linalg.slogdet(A)[1]
+
+    A = jax_models.drawn()(3, 3) + 2 * jnp.eye(3)
+    certificate = bj.certify(lambda A: jnp.sum(jax.grad(energy)(A) ** 2), A)
+
+    assert certificate.unknown == ()
+    assert certificate.holds, certificate
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5], ids=["right", "wrong"])
+def test_a_transposed_solver_is_held_to_its_equations(factor: float) -> None:
+    """A program's own solver is used in derivatives, where it solves those of the transpose."""
+
+    def loss(A: Any, b: Any) -> Any:
+        def solved(b: Any) -> Any:
+            return lax.custom_linear_solve(
+                lambda x: A @ x,
+                b,
+                lambda _, b: jnp.linalg.inv(A) @ b,
+                lambda _, b: factor * (jnp.linalg.inv(A).T @ b),
+            )
+
+        return jnp.sum(jax.grad(lambda b: jnp.sum(solved(b) ** 2))(b) ** 2)
+
+    new = jax_models.drawn()
+    certificate = bj.certify(loss, new(3, 3) + 2 * jnp.eye(3), new(3), argnums=1, jit=False)
+    wrong = [link for link in certificate.wrong if link.verdict == "refuted"]
+
+    assert certificate.holds == (factor == 1), certificate
+    assert ("value" in {link.quantity.kind for link in wrong}) == (factor != 1)
