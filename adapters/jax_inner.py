@@ -87,7 +87,8 @@ def applied_again(
     params = {"floats": [key for _, key in floats], "moved": rule.moved}
     program.add(Step(RULE, (*dy, *operands), made, jaxpr_as_fun(rule.derived), params, place))
     drawn = np.random.default_rng(1)
-    for key in made:
+    seen = [key for (i, _), key in zip(floats, made, strict=False) if i in along]
+    for key in (*seen, *made[len(floats) :]):
         of = program.avals[key]
         yield key, program.operand(jnp.asarray(drawn.normal(size=of.shape), of.dtype))
 

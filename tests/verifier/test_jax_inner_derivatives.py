@@ -138,6 +138,19 @@ def test_a_constant_derivative_has_no_derivative() -> None:
     assert certificate.inner is not None
 
 
+def test_a_result_that_the_loss_does_not_differentiate() -> None:
+    """A result whose derivative is dropped by design is held only where the loss needs it."""
+    both = jax.custom_vjp(lambda x: (jnp.sin(x), x * x))
+    both.defvjp(lambda x: (both(x), x), lambda x, dy: (jnp.cos(x) * dy[0],))
+
+    def certificate(used: slice) -> Any:
+        slope = jax.grad(lambda w: sum(map(jnp.sum, both(w)[used])))
+        return bj.certify(lambda w: jnp.sum(slope(w) ** 2), jnp.arange(1, 4.0))
+
+    assert certificate(slice(1)).holds
+    assert certificate(slice(2)).inner.refuted is not None
+
+
 def test_an_op_that_is_given_holds_inside_too() -> None:
     """The op of a function is that of its derivatives inside of the loss."""
     wrong = jax_models.scaled(jnp.tanh, 0.5)
