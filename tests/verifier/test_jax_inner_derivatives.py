@@ -191,6 +191,22 @@ def test_a_function_that_was_traced_before_is_named() -> None:
     assert "not certified: silu: it was traced before the loss was called" in str(certificate)
 
 
+def test_a_rule_that_closes_over_what_is_computed_is_named() -> None:
+    """Where its own function is called by a rule, its closure cannot be differentiated again."""
+
+    def loss(w: Any, x: Any) -> Any:
+        s = jnp.sum(x)
+        wave = jax.custom_vjp(lambda h: jnp.sin(s * h))
+        wave.defvjp(lambda h: (wave(h), h), lambda h, dy: (dy * s * jnp.cos(s * h),))
+        return jnp.sum(jax.grad(lambda w: jnp.sum(wave(w)))(w) ** 2)
+
+    certificate = bj.certify(loss, jnp.ones(3), jnp.ones(3))
+
+    assert (certificate.holds, certificate.proven) == (False, ())
+    assert certificate.inner.refuted is None
+    assert "closes over an array which is computed in the loss" in str(certificate)
+
+
 def test_a_function_that_was_jitted_before_is_seen() -> None:
     """What JAX keeps of an earlier call has no marks, and is traced again."""
     of = models.cube(0.5)
