@@ -116,8 +116,8 @@ class Commanded:
             for name, a in leaves.items():
                 writer.add(f"value/{name}", a)
             of = [{"name": name, "kind": "input", **declared(a)} for name, a in leaves.items()]
-            written = {"format": layout.FORMAT, "version": layout.VERSION, **head, **writer.close()}
-            (asked / layout.PROGRAM).write_text(text(written, of, made), encoding="utf-8")
+            program = {**layout.KIND, **head, **writer.close(), "leaves": of, "nodes": made}
+            (asked / layout.PROGRAM).write_text(text(program), encoding="utf-8")
             before = _contents(asked)
             first, second = (self._answer(asked, answer) for answer in answers)
             if _contents(asked) != before:

@@ -1,20 +1,22 @@
 """The steps of a JAX program, read as the nodes of a network."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from backproof.adapters.jax_places import CUSTOM, OWN
 from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
-from backproof.adapters.jax_steps import CUSTOM, OWN, Key, Program, Step
+from backproof.adapters.jax_steps import RULE, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.composed import composed
+from backproof.reference.derivative import derivative
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
@@ -35,6 +37,7 @@ class Graph:
 
     value: (key) -> the numbers of a value. known: primitive or custom function -> its op.
     own:   differentiated operand -> its name.
+    opened: the forward passes of custom functions, as programs of their own.
     """
 
     program: Program
@@ -48,6 +51,7 @@ class Graph:
     constants: dict[str, Array] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
+    opened: list[Program] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.names.update(self.own)
@@ -100,6 +104,8 @@ class Graph:
                 return [Call(name, (*operands,), own=self.known[name])]
         if step.name in CUSTOM:
             return custom(self, step)
+        if step.name == RULE:
+            return rule(self, step)
         if step.place.reason or step.name not in READERS.keys() | COMPLEX.keys():
             raise NotKnown
         results = tuple(map(self.operand, step.results))
@@ -112,7 +118,7 @@ class Graph:
     def node(self, key: Key, step: Step, call: Call | None) -> None:
         """Add the node of a result; of one that is not known, what it was computed from."""
         place = step.place
-        title = place.function if step.name in CUSTOM else step.name
+        title = place.function if step.name in {*CUSTOM, RULE} else step.name
         name = self.new_name(f"{place.module}/{title}" if place.module else title)
         if call is None:
             inputs = tuple(self.names[k] for k in step.operands if k in self.names)
@@ -167,7 +173,8 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     }
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
-    reading = Graph(inner, inner.value, own, graph.known)
+    reading = Graph(inner, inner.value, own, graph.known, opened=graph.opened)
+    graph.opened.append(inner)
     for one in inner.needed(results):
         if one.name == BITS and inner.tracked.intersection(one.operands):
             raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")
@@ -189,6 +196,49 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls
+
+
+def rule(graph: Graph, step: Step) -> list[Call | None]:
+    """Return the ops of a custom rule: the function's own, and their derivatives.
+
+    Raises NotKnown.
+    """
+    floats, moved = step.params["floats"], step.params["moved"]
+    n, program = len(floats), graph.program
+    dy, operands = step.operands[:n], step.operands[n:]
+    found = dict[Key, Call | None]()
+    for made in {id(one): one for one in map(program.makers.__getitem__, floats)}.values():
+        found |= zip(made.results, graph.calls(made), strict=True)
+    calls = [found[key] for key in floats]
+    for x in (x for x, moves in zip(operands, moved, strict=True) if moves):
+        slopes = [
+            Call("slope", (graph.operand(d), *call.operands), call.options, derivative(op, k))
+            for d, call in zip(dy, calls[:n], strict=True)
+            if call is not None
+            for op in [call.own or OPS[call.op]]
+            for k, of in enumerate(call.operands)
+            if isinstance(of, Operand) and of.key == x
+        ]
+        calls.append(added(slopes) if slopes else None)
+    program.tracked -= {key for key, call in zip(step.results, calls, strict=True) if call is None}
+    return calls
+
+
+def added(calls: Sequence[Call]) -> Call:
+    """Return the sum of several results as one op."""
+    if len(calls) == 1:
+        return calls[0]
+    nodes, operands = list[Node](), list[Any]()
+    for i, call in enumerate(calls):
+        names = [f"x{len(operands) + k}" for k in range(len(call.operands))]
+        operands += call.operands
+        nodes.append(Node(f"part {i}", f"{call.op} {i}", (*names,), call.options, call.own))
+        if i:
+            last = nodes[-2].name
+            nodes.append(Node(f"sum {i}", "add", (last, f"part {i}")))
+    leaves = {f"x{i}": 0.0 for i in range(len(operands))}
+    own = composed(Network("slope", leaves, {}, (*nodes,), frozenset()))
+    return Call("slope", (*operands,), own=own)
 
 
 def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, Operand]) -> Call:

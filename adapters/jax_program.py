@@ -11,9 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backproof.adapters.jax_alike import alike
+from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
-from backproof.adapters.jax_graph import graph_of, refuse
-from backproof.adapters.jax_steps import Program, alike
+from backproof.adapters.jax_graph import Graph, graph_of, refuse
+from backproof.adapters.jax_inner import inner_program
+from backproof.adapters.jax_steps import Key, Program
 from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
 from backproof.reference.complex_calls import with_parts
@@ -127,7 +130,8 @@ class Run:
         """
 
         def once() -> Any:
-            return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
+            with marks():
+                return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
         try:
             first, second = once(), once()
@@ -180,24 +184,57 @@ def record(run: Run, known: Mapping[str, Op]) -> Recording:
     (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
     if last not in program.tracked or last in own:
         raise NotRecorded("the loss does not depend on the parameters")
+    name = getattr(run.loss, "__name__", "program")
+    found = evaluated(program, own, last, name, known, jit=run.jit)
+    return replace(found, compiled=run.jit, as_run=Trace({found.network.loss: value}, {}, plain))
+
+
+def evaluated(
+    program: Program,
+    own: Mapping[Key, str],
+    last: Key,
+    name: str,
+    known: Mapping[str, Op],
+    *,
+    jit: bool,
+) -> Recording:
+    """Return one pass of a program, with a zero added to every value, as it was recorded.
+
+    own: the parameters, with their names. last: the loss. known: as in `record`.
+    """
     steps = program.needed([last])
     probed = [key for step in steps for key in step.results if key in program.tracked]
     probes = {key: np.zeros(program.avals[key].shape, program.avals[key].dtype) for key in probed}
     parameters = {key: program.given[key] for key in own}
-    constants = {key: a for key, a in program.given.items() if key not in own and np.ndim(a)}
+    given = ((key, a) for key, a in program.given.items() if key not in own)
+    constants = {key: a for key, a in given if np.ndim(a) and not isinstance(a, jax.core.Tracer)}
 
-    def evaluated(parameters: Any, probes: Any, constants: Any) -> Any:
+    def loss(parameters: Any, probes: Any, constants: Any) -> Any:
         found = program.evaluate({**parameters, **constants}, probes, steps)
         return found[last], {key: found[key] for step in steps for key in step.results}
 
-    of = jax.value_and_grad(evaluated, argnums=(0, 1), has_aux=True)
-    (_, found), (gradients, cotangents) = (jax.jit(of) if run.jit else of)(
+    of = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    (_, found), (gradients, cotangents) = (jax.jit(of) if jit else of)(
         parameters, probes, constants
     )
+    program.found.update(found)
     graph = graph_of(program, steps, {**program.given, **found}, own, known)
-    network = graph.network(getattr(run.loss, "__name__", "program"), graph.names[last])
-    found = recording(graph, network, gradients, cotangents)
-    return replace(found, compiled=run.jit, as_run=Trace({network.loss: value}, {}, plain))
+    network = graph.network(name, graph.names[last])
+    return with_inner(recording(graph, network, gradients, cotangents), graph, last, known)
+
+
+def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op]) -> Recording:
+    """Return a recording with the custom rules that the program itself applied."""
+    programs, used = (graph.program, *graph.opened), graph.program.sources(last)
+    of = [
+        (program, one)
+        for program in programs
+        for one in program.applied
+        if program is not graph.program or one.handed_on in used
+    ]
+    inner, unseen = inner_program(of), (place for program in programs for place in program.unseen)
+    within = (evaluated(*inner, known, jit=False),) if inner else ()
+    return replace(found, inner=within, unseen=(*unseen,))
 
 
 def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
+from jax.extend.core import Literal, jaxprs_in_params
 
+from backproof.adapters.jax_marks import Rule, mark_p
+from backproof.adapters.jax_places import CUSTOM, OWN, place_of
 from backproof.adapters.recording import Place
 
 Key = int
@@ -27,23 +27,16 @@ INLINED = {
 }
 """Primitive that only calls a program -> its parameter that holds the program."""
 
-CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
-"""Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
+RULE = "custom_rule_call"
+"""The step that is the custom rule of a function: of the cotangents of the results, and of the
+operands, it makes the results and what is handed on to each operand that moves. Its parameters are
+the results of the function itself, and which of its operands move."""
 
 STOPS = {"stop_gradient", "sign", "floor", "ceil", "round"}
 """Primitives whose result is a constant: what they hand on is nothing, by definition."""
 
 MOST_STEPS = 256
 """A scan of more steps is not unrolled, and not known."""
-
-HERE = str(Path(__file__).parent)
-"""Where the adapters are: what called them is not of the program."""
-
-OWN = (str(Path(jax.__file__).parent), HERE)
-"""Where code is neither the user's nor of a library: JAX, and the adapters."""
-
-INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of installed packages: JAX, flax, equinox, optax."""
 
 
 NOWHERE = Place("", "", "", 0)
@@ -68,6 +61,19 @@ class Step:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A custom rule that the program itself applies, for a derivative inside of it.
+
+    handed_on: what is marked. operands: of the mark. place: of the function's call.
+    """
+
+    rule: Rule
+    handed_on: Key
+    operands: tuple[Key, ...]
+    place: Place
+
+
 @dataclass(slots=True)
 class Program:
     """Steps in their order, and what is known before any of them runs.
@@ -75,6 +81,7 @@ class Program:
     avals:   value -> its shape and dtype. given: constants and operands of the program.
     tracked: the values through which gradients flow.
     found:   what was computed ahead, to choose the branch of a `cond`.
+    applied: the custom rules that the program applies. unseen: where it applies others.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -83,6 +90,8 @@ class Program:
     tracked: set[Key] = field(default_factory=set)
     found: dict[Key, Any] = field(default_factory=dict)
     makers: dict[Key, Step] = field(default_factory=dict)
+    applied: list[Application] = field(default_factory=list)
+    unseen: list[Place] = field(default_factory=list)
 
     def operand(self, value: Any, aval: Any = None, *, tracked: bool = False) -> Key:
         """Return the key of a value that is known already."""
@@ -135,10 +144,13 @@ class Program:
     def equation(self, equation: Any, operands: list[Key], scope: Place) -> Sequence[Key]:
         """Add the steps of one equation, and return its results."""
         name, params = equation.primitive.name, equation.params
+        if name == mark_p.name:
+            return [self.mark(params["rule"], operands, scope)]
         place, reason = place_of(equation, scope), ""
-        if self.tracked.intersection(operands):
-            if name in INLINED:
-                inner = params[INLINED[name]]
+        is_tracked = bool(self.tracked.intersection(operands))
+        if is_tracked or has_marks(equation):
+            if name in INLINED or (name in CUSTOM and not is_tracked):
+                inner = params[INLINED.get(name, "call_jaxpr")]
                 jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
                 is_own = str(jaxpr.debug_info.func_filename).startswith(OWN)
                 return self.walk(jaxpr, consts, operands, place if is_own else scope)
@@ -153,10 +165,25 @@ class Program:
                 reason = "JAX has no derivative of a loop of unknown length"
             if name == "scan":
                 reason = f"it has {params['length']} steps; unrolled are 1 to {MOST_STEPS}"
+        if name not in CUSTOM and has_marks(equation):
+            why = "inside of it a derivative applies a custom rule"
+            self.unseen.append(replace(place, reason=why))
         results = tuple(self.new(v.aval) for v in equation.outvars)
         place = replace(place, reason=reason)
         self.add(Step(name, (*operands,), results, runs(equation), params, place))
         return results
+
+    def mark(self, rule: Rule, operands: Sequence[Key], scope: Place) -> Key:
+        """Keep what is marked, and return what the mark hands on."""
+        handed_on, *rest = operands
+        place = Place(scope.module, rule.name, rule.file, rule.line, rule.reason)
+        if any(isinstance(self.given.get(key), jax.core.Tracer) for key in rest):
+            place = replace(place, reason="it closes over an array that is traced no longer")
+        if place.reason:
+            self.unseen.append(place)
+        else:
+            self.applied.append(Application(rule, handed_on, (*rest,), place))
+        return handed_on
 
     def scan(self, equation: Any, operands: list[Key], scope: Place) -> list[Key]:
         """Add all steps of a scan."""
@@ -223,6 +250,15 @@ class Program:
         return found
 
 
+def has_marks(equation: Any) -> bool:
+    """Return whether custom rules are applied in a program that an equation calls."""
+    return any(
+        one.primitive is mark_p or has_marks(one)
+        for jaxpr in jaxprs_in_params(equation.params)
+        for one in jaxpr.eqns
+    )
+
+
 def constant_of(literal: Any) -> Any:
     """Return the number of a literal."""
     return np.asarray(literal.val, literal.aval.dtype)
@@ -243,69 +279,3 @@ def runs(equation: Any) -> Callable[..., Sequence[Any]]:
 def inside(scope: Place, part: str) -> Place:
     """Return the scope of a part of what is at a scope."""
     return replace(scope, module=f"{scope.module}/{part}" if scope.module else part)
-
-
-def is_of_library(file: str) -> bool:
-    """Return whether a file is not the user's: JAX's, or one of an installed package."""
-    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
-
-
-def place_of(equation: Any, scope: Place) -> Place:
-    """Return where in the user's source an equation is: the innermost code that is not installed.
-
-    Where all of it is installed, as in a function that a library compiles, it is the innermost code
-    that is not JAX's. JAX keeps what it has traced of a compiled function. What is within one of
-    its own has the traceback of the first call of all, so its place is that of the call at hand.
-    A program that JAX itself calls, such as what it splits over devices, is where it begins.
-    """
-    name = equation.primitive.name
-    if name in CUSTOM:
-        name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
-    traceback = equation.source_info.traceback
-    frames = traceback.frames if traceback is not None and not scope.file else ()
-    within = [*takewhile(lambda frame: not frame.file_name.startswith(HERE), frames)]
-    users = [frame for frame in within if not is_of_library(frame.file_name)]
-    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
-    if users:
-        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
-    if scope.file or "jaxpr" not in equation.params:
-        return Place(scope.module, name, scope.file, scope.line)
-    of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info
-    return Place(scope.module, name, Path(of.func_filename or "").name, of.func_lineno or 0)
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Return whether two traces of a function are the same program, with the same constants."""
-    a, b = (getattr(x, "jaxpr", x) for x in (one, other))
-    consts = zip(getattr(one, "consts", ()), getattr(other, "consts", ()), strict=False)
-    return (
-        len(a.eqns) == len(b.eqns)
-        and all(same(x, y) for x, y in consts)
-        and all(map(alike_equations, a.eqns, b.eqns))
-    )
-
-
-def alike_equations(one: Any, other: Any) -> bool:
-    """Return whether two equations apply the same primitive to the same constants."""
-    if one.primitive.name != other.primitive.name or len(one.invars) != len(other.invars):
-        return False
-    pairs = [(one.params[key], other.params.get(key)) for key in one.params]
-    pairs += [(x.val, y.val) for x, y in zip(one.invars, other.invars, strict=True) if both(x, y)]
-    return all(same(x, y) for x, y in pairs)
-
-
-def both(x: Any, y: Any) -> bool:
-    """Return whether both are literals."""
-    return isinstance(x, Literal) and isinstance(y, Literal)
-
-
-def same(x: Any, y: Any) -> bool:
-    """Return whether two constants or programs are the same; of functions it is not known."""
-    if hasattr(x, "eqns") or hasattr(x, "jaxpr"):
-        return alike(x, y)
-    if isinstance(x, tuple):
-        return len(x) == len(y) and all(map(same, x, y))
-    numbers = bool | int | float | np.generic | np.ndarray | jax.Array
-    if isinstance(x, numbers) and jnp.issubdtype(getattr(x, "dtype", float), np.number):
-        return np.array_equal(x, y, equal_nan=True)
-    return True

@@ -100,7 +100,9 @@ class Recording:
              every array was asked for in the dtype that it has.
     along:   the tangents of the pass along a direction, if they were asked for.
     updates: the optimizer's step after the pass, of each group of parameters.
-    inner:   the derivatives that the program takes itself.
+    inner:   the derivatives that the program takes itself; or the custom rules that these apply, as
+             a pass of their own.
+    unseen:  where such rules were applied that are not certified, and why.
     """
 
     network: Network
@@ -120,7 +122,8 @@ class Recording:
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
     updates: tuple[Updated, ...] = ()
-    inner: tuple["Taken", ...] = ()
+    inner: tuple["Recording", ...] = ()
+    unseen: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def certify(
     of the function itself, must be the same numbers, or are held to them: end to end, and as links
     from the same cotangents. A scan is certified step by step, up to 256 steps,
     and a `cond` along the branch that was taken. A custom derivative is held to that of its own
-    forward pass.
+    forward pass, also where a derivative inside of the loss applies it.
 
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
     number, depends on no parameter, or two traces of it differ; `argnums` names no argument, or one

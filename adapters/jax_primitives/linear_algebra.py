@@ -44,7 +44,7 @@ def cholesky(_: Seen, A: Operand) -> Call:
 
 @reads("custom_linear_solve")
 def custom_linear_solve(seen: Seen, *operands: Operand) -> Call:
-    """Read it as the equations of its own product, A x, however it solves them.
+    """Read it as the equations of its own product, A x or A^T x, however it solves them.
 
     Each x lies along the last axis of b; where there are several, along the axis before.
     """
@@ -53,26 +53,29 @@ def custom_linear_solve(seen: Seen, *operands: Operand) -> Call:
     if (counts.matvec, len(sides)) != (1, 1):
         raise NotKnown("a product with several operands")
     A, b = operands[0], sides[0]
-    if not is_product(seen.params["jaxprs"].matvec, A, b):
-        raise NotKnown("a product that is not that of a matrix, which it has")
-    if len(A.shape) > len(b.shape):
+    alone = len(A.shape) > len(b.shape)
+    matvec = seen.params["jaxprs"].matvec
+    if alone:
         there = ("reshape", (1,), {"shape": (*b.shape, 1)})
         back = ("reshape", (-1,), {"shape": b.shape})
     else:
         there, back = (("transpose", (place,), {"axes": axes(b)}) for place in (1, -1))
-    return made_of(seen.name, (A, b), there, ("solve", (0, -1)), back)
+    if is_product(matvec, A, b, "...ij,...j->...i" if alone else "...ij,...kj->...ki"):
+        return made_of(seen.name, (A, b), there, ("solve", (0, -1)), back)
+    if is_product(matvec, A, b, "...ji,...j->...i" if alone else "...ji,...kj->...ki"):
+        turned = ("transpose", (0,), {"axes": axes(A)})
+        return made_of(seen.name, (A, b), turned, there, ("solve", (-2, -1)), back)
+    raise NotKnown("a product that is not that of a matrix, which it has")
 
 
-def is_product(matvec: Any, A: Operand, b: Operand) -> bool:
-    """Return whether a function of A and x is the product A x, tried on matrices of integers."""
-    alone = len(A.shape) > len(b.shape)
-    batch = b.shape[:-1] if alone else b.shape[:-2]
+def is_product(matvec: Any, A: Operand, b: Operand, equation: str) -> bool:
+    """Return whether a function of A and x is this product, tried on matrices of integers."""
+    batch = b.shape[:-1] if len(A.shape) > len(b.shape) else b.shape[:-2]
     if A.shape != (*batch, b.shape[-1], b.shape[-1]):
         return False
     rng = np.random.default_rng(0)
     matrix, x = (rng.integers(-9, 9, a.shape).astype(a.dtype) for a in (A, b))
     (found,) = jax.core.eval_jaxpr(matvec.jaxpr, matvec.consts, matrix, x)
-    equation = "...ij,...j->...i" if alone else "...ij,...kj->...ki"
     return np.array_equal(found, np.einsum(equation, matrix, x))
 
 

@@ -80,7 +80,8 @@ class ProgramCertificate(Certificate):
     twin:     the gradients of a twin, if there was one; and what is not inside of another pass of
               the program itself: its gradients and its loss.
     second:   the certificate of second order, if it was asked for.
-    inner:    the certificates of the derivatives that the program takes itself.
+    inner:    the certificates of the derivatives that the program takes itself, or of the custom
+              rules that these apply.
     seconds:  how long it took. compiling: how much of that the framework's compiler took.
     """
 
@@ -130,15 +131,16 @@ class ProgramCertificate(Certificate):
     def proven(self) -> tuple[str, ...]:
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
-        Where a value is refuted, or a derivative that the program takes itself, there are none: the
-        loss was computed from it, and so were the cotangents.
+        Where a value is refuted, or something in a derivative that the program takes itself, there
+        are none: the loss was computed from it, and so were the cotangents.
         """
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
             return ()
         if any(link.verdict != "undecided" for one in self.inner for link in one.wrong):
             return ()
-        wrong = {link.quantity.of for link in self.wrong}
+        reached = {name for one in self.unknown for name in one.reached}
+        wrong = {link.quantity.of for link in self.wrong} | reached
         proven = dict.fromkeys([self.program.loss], self.program.loss not in wrong)
         for node in reversed(self.program.nodes):
             for name in node.inputs:

@@ -86,9 +86,9 @@ def certify_recording(
 
 
 def certify_inner(
-    recording: Taken, certificate: ProgramCertificate, room: Room
+    recording: Recording, certificate: ProgramCertificate, room: Room
 ) -> ProgramCertificate:
-    """Return the certificate of a derivative that a program takes itself.
+    """Return the certificate of something that a program itself takes or applies.
 
     certificate: of the program. What it says is not known is not said again.
     """
@@ -170,6 +170,9 @@ def unknown(recording: Recording) -> Iterator[Unknown]:
             reached = tuple(n for n in recording.parameters if n in behind[node.name])
             key = (place.module, place.function, place.file, place.line)
             found.setdefault(key, Unknown(place, reached))
+    for place in recording.unseen:
+        key = (place.module, place.function, place.file, place.line)
+        found.setdefault(key, Unknown(place, recording.parameters))
     yield from found.values()
 
 

@@ -30,9 +30,14 @@ def on_paper(recording: Recording) -> Iterator[Recording]:
     """
     paper = Paper.of(recording)
     yield paper.recording(recording.network.loss, recording.trace.gradients)
-    for one in recording.inner:
+    for one in taken_in(recording):
         for result in sorted(one.constant):
             yield paper.recording(paper.weighted(result), {})
+
+
+def taken_in(recording: Recording) -> list[Taken]:
+    """Return the derivatives that a program takes itself."""
+    return [one for one in recording.inner if isinstance(one, Taken)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,11 @@ class Paper:
     @classmethod
     def of(cls, recording: Recording) -> "Paper":
         """Return those of a recorded program."""
-        every = (recording, *recording.inner)
+        every = (recording, *taken_in(recording))
         nodes = {node.name: node for one in reversed(every) for node in one.network.nodes}
         arrays = ((one.leaves, one.trace.values, one.places) for one in every)
         paper = cls(recording, nodes, *(ChainMap({}, *maps) for maps in zip(*arrays, strict=True)))
-        for number, one in enumerate(recording.inner, 1):
+        for number, one in enumerate(taken_in(recording), 1):
             paper.take(one, number)
         return paper
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.adapters.recording import Recording
+from backproof.adapters.recording import Recording, Taken
 from backproof.programs.certificate import ON_PAPER, Compared, ProgramCertificate
 from backproof.programs.on_paper import on_paper
 from backproof.programs.replaying import again, replay_of
@@ -92,8 +92,9 @@ def with_paper(
     One cause first: where it does not hold anyway, nothing is compared; nor where a finding is
     known to move the gradients.
     """
+    taken = any(isinstance(one, Taken) for one in recording.inner)
     known = any(one.known for one in (certificate, *certificate.inner))
-    if not recording.inner or known or not certificate.holds:
+    if not taken or known or not certificate.holds:
         return certificate
     links = {link.quantity: link for link in certificate.links}
     with np.errstate(all="ignore"):

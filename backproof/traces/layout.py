@@ -9,6 +9,8 @@ FORMAT = "backproof trace"
 VERSION = 1
 """A change that readers of earlier versions would misread gets a new number, here and in
 fixtures/trace.schema.json."""
+KIND = {"format": FORMAT, "version": VERSION}
+"""What a program begins with."""
 
 PROGRAM = "program.json"
 KINDS = ("input", "parameter", "constant")

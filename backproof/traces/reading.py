@@ -151,10 +151,14 @@ class Reader:
             along=Along(directions, tangents, head.strings("once", [])) if along else None,
             updates=self.updates(declared),
             inner=(*self.inner(),),
+            unseen=tuple(
+                place_of_json(Object.of(one, "unseen"))
+                for one in self.head.get("unseen", "an array", [])
+            ),
         )
 
-    def inner(self) -> Iterator[Taken]:
-        """Yield the derivatives that the program takes itself. Raises ValueError, TraceError."""
+    def inner(self) -> Iterator[Recording]:
+        """Yield the passes inside of the program. Raises ValueError, TraceError."""
         recorded = self.head.content.get("recorded", {})
         for i, content in enumerate(self.head.get("inner", "an array", []), 1):
             start = layout.INNER.format(i)
@@ -162,15 +166,7 @@ class Reader:
             head = Object({**one.content, "recorded": recorded}, one.place)
             try:
                 found = Reader(head, self.arrays.inside(start), self.known).recording()
-                seeds, results = (names_of(head, key) for key in ("seeds", "results"))
-                yield Taken(
-                    **{key.name: getattr(found, key.name) for key in fields(found)},
-                    reached=frozenset(head.strings("reached")),
-                    added=frozenset(head.strings("added", [])),
-                    seeds=seeds,
-                    results=results,
-                    constant=frozenset(head.strings("constant", [])),
-                )
+                yield taken_of_json(head, found) if "reached" in head else found
             except (ValueError, TraceError) as error:
                 raise type(error)(f"{one.place}: {error}") from None
 
@@ -209,6 +205,19 @@ class Reader:
         return float(scale)
 
 
+def taken_of_json(head: Object, found: Recording) -> Taken:
+    """Return the pass of a derivative that a program takes itself. Raises ValueError."""
+    seeds, results = (names_of(head, key) for key in ("seeds", "results"))
+    return Taken(
+        **{key.name: getattr(found, key.name) for key in fields(found)},
+        reached=frozenset(head.strings("reached")),
+        added=frozenset(head.strings("added", [])),
+        seeds=seeds,
+        results=results,
+        constant=frozenset(head.strings("constant", [])),
+    )
+
+
 def names_of(head: Object, key: str) -> dict[str, str]:
     """Return a field that is an object of names, each for a name. Raises ValueError."""
     found = head.inner(key, default={})
@@ -224,11 +233,15 @@ def declared_of(one: Object) -> Declared:
 def place_of(node: Object) -> Place:
     """Return where a node was computed; without a place, its name and its op. Raises ValueError."""
     op = node.get("op", "a string")
-    if "place" not in node:
-        return Place(node.name, op, "", 0)
-    place = node.inner("place")
+    return (
+        place_of_json(node.inner("place"), op) if "place" in node else Place(node.name, op, "", 0)
+    )
+
+
+def place_of_json(place: Object, function: str = "") -> Place:
+    """Return a place. function: what it says if it names none. Raises ValueError."""
     texts: Any = {
         key: place.get(key, "a string", default)
-        for key, default in (("module", ""), ("function", op), ("file", ""), ("reason", ""))
+        for key, default in (("module", ""), ("function", function), ("file", ""), ("reason", ""))
     }
     return Place(**texts, line=place.get("line", "an integer", 0))

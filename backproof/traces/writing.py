@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from backproof.adapters.recording import Along, Place, Recording
+from backproof.adapters.recording import Along, Place, Recording, Taken
 from backproof.reference.backprop import Trace
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
@@ -49,11 +49,11 @@ def write_folder(recording: Recording, folder: Path, large: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writer = Writer(folder, large)
-        leaves, nodes, missing = written(recording, writer.add)
-        inner = [*inner_of(recording, writer)]
-        head = head_of(recording) | {"inner": inner, "missing": missing, **writer.close()}
+        program = written(recording, writer.add)
         # The program comes last: a folder without it is no trace.
-        (folder / layout.PROGRAM).write_text(text(head, leaves, nodes), encoding="utf-8")
+        (folder / layout.PROGRAM).write_text(
+            text(layout.KIND | writer.close() | program), encoding="utf-8"
+        )
     except NotWritten as error:
         raise TraceError(f"{recording.network.name}: {error}") from None
     except OSError as error:
@@ -64,10 +64,8 @@ Add = Callable[[str, Array], str]
 """Writes an array, and returns its name. Raises TraceError."""
 
 
-def written(
-    recording: Recording, add: Add, elsewhere: Collection[Part] = ()
-) -> tuple[list[Any], list[Any], list[str]]:
-    """Write the arrays of a recording; return its leaves and nodes, and what is missing, for JSON.
+def written(recording: Recording, add: Add, elsewhere: Collection[Part] = ()) -> dict[str, Any]:
+    """Write the arrays of a recording, and return its program for JSON.
 
     elsewhere: the arrays that are written already. Raises TraceError, NotWritten.
     """
@@ -76,34 +74,41 @@ def written(
     for part, a in (*found.items(), *arrays_of(recording)):
         if part not in elsewhere:
             add(str(part), a)
-    return leaves, nodes, [*map(str, missing)]
+    program = head_of(recording) | {
+        "inner": [*inner_of(recording, add)],
+        "missing": [*map(str, missing)],
+        "leaves": leaves,
+        "nodes": nodes,
+    }
+    return program | taken_to_json(recording) if isinstance(recording, Taken) else program
 
 
-def inner_of(recording: Recording, writer: Writer) -> Iterator[dict[str, Any]]:
-    """Yield the derivatives that a program takes itself for JSON, and write their arrays.
+def inner_of(recording: Recording, add: Add) -> Iterator[dict[str, Any]]:
+    """Yield the passes inside of a program for JSON, and write their arrays.
 
+    What is inside of a derivative that it takes itself has the same values by the same names.
     Raises TraceError, NotWritten.
     """
     values = {Part(VALUE, name) for name in (*recording.leaves, *recording.trace.values)}
     for i, one in enumerate(recording.inner, 1):
-        add = partial(add_inside, writer, layout.INNER.format(i))
-        leaves, nodes, missing = written(one, add, values)
-        yield {
-            "name": one.network.name,
-            "leaves": leaves,
-            "nodes": nodes,
-            "missing": missing,
-            "reached": sorted(one.reached),
-            "added": sorted(one.added),
-            "seeds": dict(one.seeds),
-            "results": dict(one.results),
-            "constant": sorted(one.constant),
-        }
+        inside = partial(add_inside, add, layout.INNER.format(i))
+        yield written(one, inside, values if isinstance(one, Taken) else ())
 
 
-def add_inside(writer: Writer, start: str, name: str, a: Array) -> str:
+def taken_to_json(taken: Taken) -> dict[str, Any]:
+    """Return what there is of a derivative that a program takes itself, beside its pass."""
+    return {
+        "reached": sorted(taken.reached),
+        "added": sorted(taken.added),
+        "seeds": dict(taken.seeds),
+        "results": dict(taken.results),
+        "constant": sorted(taken.constant),
+    }
+
+
+def add_inside(add: Add, start: str, name: str, a: Array) -> str:
     """Write an array under a name that starts in a way, and return that name. Raises TraceError."""
-    return writer.add(start + name, a)
+    return add(start + name, a)
 
 
 def beside(recording: Recording) -> str:
@@ -193,8 +198,6 @@ def place_to_json(place: Place) -> dict[str, Any]:
 def head_of(recording: Recording) -> dict[str, Any]:
     """Return all that is neither a leaf, a node nor an array."""
     return {
-        "format": layout.FORMAT,
-        "version": layout.VERSION,
         "name": recording.network.name,
         "recorded": {
             "by": recording.framework,
@@ -210,16 +213,20 @@ def head_of(recording: Recording) -> dict[str, Any]:
         "parameters": [*recording.parameters],
         "stray": [*recording.stray],
         "unused": [*recording.unused],
+        "unseen": [place_to_json(place) for place in recording.unseen],
     }
 
 
-def text(head: Mapping[str, Any], leaves: list[Any], nodes: list[Any]) -> str:
+def text(program: Mapping[str, Any]) -> str:
     """Return a program as JSON, one line per leaf and per node."""
-    lines = [f'"{key}": {line(value)}' for key, value in head.items()]
-    for key, several in (("leaves", leaves), ("nodes", nodes)):
-        inner = ",\n".join(f"  {line(one)}" for one in several)
-        lines.append(f'"{key}": [\n{inner}\n]')
+    lines = []
+    for key, value in program.items():
+        several = ",\n".join(f"  {line(one)}" for one in value) if key in SEVERAL else ""
+        lines.append(f'"{key}": ' + (f"[\n{several}\n]" if several else line(value)))
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+SEVERAL = ("inner", "leaves", "nodes")
 
 
 def line(value: Any) -> str:

@@ -15,6 +15,8 @@ ball over both branches could not refute the wrong one.
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
@@ -38,11 +40,18 @@ class Recomputed(Replay):
     held: frozenset[Quantity] = field(kw_only=True)
 
     def operand(self, quantity: Quantity, p: Precision) -> Ball:
-        """Return the ball of an operand; each is made once."""
+        """Return the ball of an operand; each is made once.
+
+        An operand that only moves numbers, or changes their signs, is made of those that its own
+        operands have when they are computed again.
+        """
         if quantity not in self.held:
             return self.once.operand(quantity, p)
         if (quantity, p) not in self.balls:
-            self.balls[quantity, p] = self.once.ball(quantity, p)
+            ball = self.once.ball(quantity, p)
+            if not np.any(ball.rad):
+                ball = self.ball(quantity, p)
+            self.balls[quantity, p] = ball
         return self.balls[quantity, p]
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:

@@ -1,0 +1,191 @@
+"""Custom functions, called so that each application of their derivative rules is marked."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+
+from backproof.adapters.jax_closed_functions import traced
+from backproof.adapters.jax_earlier_traces import named_earlier
+from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
+from backproof.adapters.jax_places import OWN, is_of_library
+from backproof.adapters.recording import UNREAD
+
+marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
+"""Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
+
+JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
+"""How custom functions are called."""
+
+
+@contextmanager
+def marks() -> Iterator[None]:
+    """Mark the rules of all custom functions that are called meanwhile."""
+    with (
+        marking(True),  # noqa: FBT003
+        patch.object(jax.custom_jvp, "__call__", with_tangents),
+        patch.object(jax.custom_vjp, "__call__", with_cotangents),
+        named_earlier(lambda: marking.value),
+    ):
+        yield
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Of each operand, whether it moves: no array, but a part of the structure of a tree."""
+
+    flags: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """A custom function as it is called. call: how. file, line: where."""
+
+    function: Any
+    call: Callable[..., Any]
+    file: str
+    line: int
+
+    @property
+    def statics(self) -> tuple[int, ...]:
+        """The places of the arguments that are no operands."""
+        return tuple(self.function.nondiff_argnums)
+
+    def arguments(self, statics: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+        """Return all arguments in their places."""
+        given, rest = dict(zip(self.statics, statics, strict=True)), iter(operands)
+        n = len(statics) + len(operands)
+        return [given[i] if i in given else next(rest) for i in range(n)]
+
+    def rule(
+        self, statics: Sequence[Any], operands: Any, moved: Sequence[bool]
+    ) -> tuple[Rule, list[Any]]:
+        """Return the function as it is called, and the arrays that are its operands.
+
+        The arrays that its code closes over are operands too, which do not move.
+        """
+        leaves, tree = jax.tree.flatten(operands)
+
+        def of(function: Callable[..., Any]) -> Callable[..., Any]:
+            """Return a function of the same arguments as one of arrays."""
+
+            def called(*leaves: Any) -> list[Any]:
+                arguments = self.arguments(statics, jax.tree.unflatten(tree, leaves))
+                return jax.tree.leaves(function(*arguments))
+
+            return called
+
+        own = self.function.fun
+        name = getattr(self.function, "__name__", "a custom function")
+        try:
+            call = of(partial(self.call, self.function))
+            function, rule, moves, every = traced(own, of(own), call, leaves, moved)
+        except UNREAD as why:
+            reason = str(why).partition("\n")[0]
+            return not_seen(name, reason, self.file, self.line), []
+        return Rule(function, rule, moves, name, self.file, self.line), every
+
+
+def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a `custom_jvp` function whose tangents are marked."""
+    if not self.jvp:
+        return JVP(self, *args, **kwargs)
+    custom = Custom(self, JVP, *line_of_call())
+
+    def tangents(*given: Any) -> Any:
+        *statics, primals, moved = given
+        y, dy = self.jvp(*statics, primals, moved if self.symbolic_zeros else whole(moved))
+        if not marking.value:
+            return y, dy
+        flags = [type(t) is not SymbolicZero for t in jax.tree.leaves(moved)]
+        rule, operands = custom.rule(statics, primals, flags)
+        index = count()
+        return y, jax.tree.map(
+            lambda t: with_mark(t, operands, replace(rule, result=next(index))), dy
+        )
+
+    same = jax.custom_jvp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same.defjvp(tangents, symbolic_zeros=True)
+    return JVP(same, *args, **kwargs)
+
+
+def with_cotangents(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a `custom_vjp` function whose cotangents are marked."""
+    if not (self.fwd and self.bwd):
+        return VJP(self, *args, **kwargs)
+    custom = Custom(self, VJP, *line_of_call())
+
+    def values(*args: Any) -> Any:
+        operands = tuple(one for i, one in enumerate(args) if i not in custom.statics)
+        moved = Moved(tuple(leaf.perturbed for leaf in jax.tree.leaves(operands)))
+        plain = jax.tree.map(lambda leaf: leaf.value, operands)
+        statics = [args[i] for i in custom.statics]
+        y, kept = self.fwd(*(args if self.symbolic_zeros else custom.arguments(statics, plain)))
+        return y, (kept, plain, moved)
+
+    def cotangents(*given: Any) -> Any:
+        *statics, (kept, operands, moved), dy = given
+        handed = self.bwd(*statics, kept, dy if self.symbolic_zeros else whole(dy))
+        if not marking.value:
+            return handed
+        rule, every = custom.rule(statics, operands, moved.flags)
+        seen = {i: d for i, d in enumerate(jax.tree.leaves(dy)) if is_array(d)}
+        if not rule.reason:
+            rule, every = replace(rule, given=(*seen,)), [*seen.values(), *every]
+
+        def mark(d: Any, moves: Any, x: Any) -> Any:
+            """Mark what operands receive: `d` of one of them, or None of several."""
+            if d is None:
+                zeros = jax.tree.map(SymbolicZero, jax.tree.map(jax.typeof, x))
+                return jax.tree.map(mark, zeros, moves, x) if any(jax.tree.leaves(moves)) else None
+            return with_mark(d, every, rule) if moves else d
+
+        flags = jax.tree.unflatten(jax.tree.structure(operands), moved.flags)
+        return jax.tree.map(mark, tuple(handed), flags, operands, is_leaf=lambda d: d is None)
+
+    same = jax.custom_vjp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same.defvjp(values, cotangents, symbolic_zeros=True)
+    return VJP(same, *args, **kwargs)
+
+
+def with_mark(d: Any, operands: Sequence[Any], rule: Rule) -> Any:
+    """Return a derivative with a mark; a zero that JAX knows to be one becomes an array."""
+    d = whole(d)
+    return marked(d, operands, rule) if is_array(d) else d
+
+
+def whole(tree: Any) -> Any:
+    """Return a tree whose zeros are arrays."""
+
+    def one(d: Any) -> Any:
+        if type(d) is not SymbolicZero:
+            return d
+        new: Any = np if d.dtype == jax.dtypes.float0 else jnp
+        return new.zeros(d.shape, d.dtype)
+
+    return jax.tree.map(one, tree)
+
+
+def line_of_call() -> tuple[str, int]:
+    """Return the file and line of the innermost code that is not installed, else not JAX's."""
+    found = "", 0
+    frame: Any = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not is_of_library(file):
+            return Path(file).name, frame.f_lineno
+        if not found[0] and not file.startswith(OWN):
+            found = Path(file).name, frame.f_lineno
+        frame = frame.f_back
+    return found

@@ -1,0 +1,58 @@
+"""Where in the user's source an equation of a JAX program is."""
+
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from backproof.adapters.recording import Place
+
+CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
+"""Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
+
+HERE = str(Path(__file__).parent)
+"""Where the adapters are: what called them is not of the program."""
+
+OWN = (str(Path(jax.__file__).parent), HERE)
+"""Where code is neither the user's nor of a library: JAX, and the adapters."""
+
+CALLS = str(Path(__file__).with_name("jax_custom_calls.py"))
+"""Where the program's calls of custom functions pass through the adapters."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of installed packages: JAX, flax, equinox, optax."""
+
+
+def is_of_library(file: str) -> bool:
+    """Return whether a file is not the user's: JAX's, or one of an installed package."""
+    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
+
+
+def is_within(frame: Any) -> bool:
+    """Return whether a frame is of the program, and not of what called it."""
+    return frame.file_name == CALLS or not frame.file_name.startswith(HERE)
+
+
+def place_of(equation: Any, scope: Place) -> Place:
+    """Return where in the user's source an equation is: the innermost code that is not installed.
+
+    Where all of it is installed, as in a function that a library compiles, it is the innermost code
+    that is not JAX's. JAX keeps what it has traced of a compiled function. What is within one of
+    its own has the traceback of the first call of all, so its place is that of the call at hand.
+    A program that JAX itself calls, such as what it splits over devices, is where it begins.
+    """
+    name = equation.primitive.name
+    if name in CUSTOM:
+        name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
+    traceback = equation.source_info.traceback
+    frames = traceback.frames if traceback is not None and not scope.file else ()
+    within = [*takewhile(is_within, frames)]
+    users = [frame for frame in within if not is_of_library(frame.file_name)]
+    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
+    if users:
+        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
+    if scope.file or "jaxpr" not in equation.params:
+        return Place(scope.module, name, scope.file, scope.line)
+    of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info
+    return Place(scope.module, name, Path(of.func_filename or "").name, of.func_lineno or 0)
