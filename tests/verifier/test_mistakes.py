@@ -48,6 +48,20 @@ def third(of: Callable[[Any], Any]) -> float:
     return float(y.detach().sign())
 
 
+def higher(of: Callable[[Any], Any], x: float, order: int) -> float:
+    """Return a derivative of a function of a number."""
+    t = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    y = of(t)
+    for _ in range(order):
+        (y,) = torch.autograd.grad(y, t, create_graph=True)
+    return float(y.detach())
+
+
+def surprise(p: Any) -> Any:
+    """Return -log p, as a cross entropy."""
+    return F.binary_cross_entropy(p, torch.ones_like(p))
+
+
 MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
     "interpolate, nearest, by a factor that keeps the size": (
         lambda: gradient(lambda x: F.interpolate(x, scale_factor=1.013)[..., 1], [[[1, 2]]])[
@@ -94,6 +108,18 @@ MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
         lambda: third(lambda x: F.batch_norm(x[:, None], None, None, training=True)[:, 0]),
         0,
         1,
+    ),
+    "binary_cross_entropy, millionths that the second derivative at 1e-6 lacks": (
+        lambda: round(1e6 * (1 - 1e-12 * higher(surprise, 1e-6, 2))),
+        2,
+        0,
+    ),
+    "i1, the third derivative at zero": (lambda: higher(torch.special.i1, 0.0, 3), 0, 0.375),
+    "i1, the third derivative near zero": (lambda: higher(torch.special.i1, 1e-9, 3), 256, 0.375),
+    "matrix_exp, in float16, whether e^(1/2) is beyond 1,000": (
+        lambda: bool(torch.matrix_exp(torch.eye(2).half() / 2)[0, 0].abs() > 1000),
+        True,
+        False,
     ),
     "fmod, where the quotient is nearly an integer": (
         lambda: gradient(lambda y: torch.fmod(torch.tensor(0.5), y), [0.1], "float32")[0],
