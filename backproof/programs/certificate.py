@@ -58,6 +58,8 @@ class Compared:
             return f"{name}: zero up to rounding in both: the same {kind}"
         if self.verdict == "inside":
             return f"{far}; rounding allows {self.allowed:.2g}: the same {kind}"
+        if self.verdict == "refuted" and self.apart <= self.allowed:
+            return f"{far}, most of it at one number, which rounding does not allow: another {kind}"
         if self.verdict == "refuted":
             return f"{far}; rounding allows only {self.allowed:.2g}: another {kind}"
         return f"{far}; rounding alone may be {self.allowed:.2g}: nobody can tell"
@@ -189,8 +191,9 @@ class ProgramCertificate(Certificate):
             yield from self.about(kind[0], len(kind) - 1)
         for one in self.unknown:
             reason = f": {one.place.reason}" if one.place.reason else ""
-            reached = f"reached by {len(one.reached)} of {len(self.parameters)} parameters"
-            yield f"not certified: {one.place}{reason}, {reached}"
+            n = len(self.parameters)
+            reached = f", reached by {len(one.reached)} of {n} parameters" if n else ""
+            yield f"not certified: {one.place}{reason}{reached}"
         if self.stray:
             yield f"not certified: no call was seen that uses {', '.join(self.stray)}"
         if self.unused:
