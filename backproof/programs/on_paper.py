@@ -22,14 +22,14 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.room import Made, over
 
 
-def on_paper(recording: Recording) -> Iterator[Recording]:
-    """Yield a program in which the derivatives inside are the reference's.
+def on_paper(recording: Recording, gradients: Mapping[str, Array]) -> Iterator[Recording]:
+    """Yield a program in which the derivatives inside are the reference's. gradients: its own.
 
     After it comes a program for each of them that the framework takes for a constant: of its
     weighted sum, whose gradients were zeros if it were one.
     """
     paper = Paper.of(recording)
-    yield paper.recording(recording.network.loss, recording.trace.gradients)
+    yield paper.recording(recording.network.loss, gradients)
     for one in taken_in(recording):
         for result in sorted(one.constant):
             yield paper.recording(paper.weighted(result), {})

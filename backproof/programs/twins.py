@@ -90,17 +90,18 @@ def with_paper(
 ) -> ProgramCertificate:
     """Return the certificate with what is not the gradient of the program on paper, in the twin.
 
-    One cause first: where it does not hold anyway, nothing is compared; nor where a finding is
-    known to move the gradients.
+    One cause first: where it does not hold anyway, nothing is compared. Where a finding is known to
+    move the gradients, those are compared that the reference computes for the recorded calls.
     """
-    taken = any(isinstance(one, Taken) for one in recording.inner)
-    known = any(one.known for one in (certificate, *certificate.inner))
-    if not taken or known or not certificate.holds:
+    if not certificate.holds or not any(isinstance(one, Taken) for one in recording.inner):
         return certificate
+    known = any(one.known for one in (certificate, *certificate.inner))
     links = {link.quantity: link for link in certificate.links}
     with np.errstate(all="ignore"):
         written = cache(lambda: Sweep(replay_of(recording, room), links))
-        sweeps = (Sweep(replay_of(paper, room), links) for paper in on_paper(recording))
+        gradients = written().exact if known else recording.trace.gradients
+        papers = on_paper(recording, gradients)
+        sweeps = (Sweep(replay_of(paper, room), links) for paper in papers)
         held = (
             replace(of_link(sweep, link), of=ON_PAPER)
             for sweep in sweeps
