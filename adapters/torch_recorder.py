@@ -105,6 +105,9 @@ class Recorder(TorchFunctionMode):
     derives = True
     """Whether derivatives may be a part of the program."""
 
+    not_taken = "derivatives in several directions at once"
+    """Why a derivative that the program takes is not known."""
+
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
         super().__init__()
@@ -297,7 +300,7 @@ class Recorder(TorchFunctionMode):
         with self.graph.before(names):
             operands = [*tensors_of(args, named)]
             if seen.function is torch.autograd.grad:  # it depends on all that was computed
-                operands = [*self.graph.current()]
+                operands, reason = [*self.graph.current()], self.not_taken
             each = calls if isinstance(calls, list) else [calls] * len(results)
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 if (call := each[i]) is not None:
