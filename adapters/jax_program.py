@@ -164,7 +164,8 @@ def is_float(leaf: Any) -> bool:
 def is_one(loss: Any) -> None:
     """Raise NotRecorded unless a loss is one number."""
     if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
-        raise NotRecorded(f"the loss: expected an array, found {type(loss).__name__}")
+        found = type(loss).__name__
+        raise NotRecorded(f"the loss: expected an array, but the function returned a {found}")
     if jnp.shape(loss) != ():
         raise NotRecorded(f"the loss: expected one number, found shape {jnp.shape(loss)}")
     if not jnp.issubdtype(jnp.result_type(loss), jnp.floating):

@@ -15,12 +15,12 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.undecided import remedy
 
-ON_PAPER = "on paper"
+ON_PAPER = "with right derivatives in the loss"
 """What gradients are compared as that depend on derivatives inside of a program."""
 
 KEPT = (
-    "a derivative inside is right, but is not differentiated as it should be: "
-    "does a backward function keep numbers that it should compute from its operands?"
+    "each derivative in the loss is right, but the derivative of one of them is wrong. Does a "
+    "backward function keep numbers that it should compute? Certify it alone, with second=True"
 )
 
 
