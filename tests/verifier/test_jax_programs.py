@@ -487,13 +487,14 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_clear_error(name: str) -> None:
+def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FBT001
     """What cannot be certified is refused with the reason."""
     loss, said = BAD[name]
 
     with pytest.raises(bj.NotRecorded, match=said):
-        bj.certify(loss, jnp.ones(3), jit=False)
+        bj.certify(loss, jnp.ones(3), jit=jit)
 
 
 def test_a_program_that_is_not_deterministic_is_refused() -> None:
