@@ -1,7 +1,10 @@
-"""What PyTorch raises about a program that cannot be certified, in words that say what to do."""
+"""Errors about PyTorch programs that cannot be certified, in words that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
+
+import torch
 
 from backproof.adapters.recording import NotRecorded
 
@@ -32,3 +35,13 @@ def not_freed() -> Iterator[None]:
             "a part of the loss has been differentiated already, and its graph is freed: let the "
             "function compute all of the loss anew, and not call `backward`"
         ) from error
+
+
+def refuse_backward(function: Any, named: Mapping[str, Any]) -> None:
+    """Raise NotRecorded where a call takes a derivative in the loss that no result holds."""
+    both = torch.Tensor.backward, torch.autograd.backward
+    if function in both and named.get("create_graph"):
+        raise NotRecorded(
+            "`backward` with create_graph=True is not recorded: let the loss take its derivatives "
+            "by torch.autograd.grad"
+        )

@@ -602,6 +602,10 @@ def differentiated(w: Any) -> Any:
 
 
 BAD = {
+    "backward makes a graph": (
+        lambda w: (w * w).sum().backward(create_graph=True) or w.grad.sum(),
+        "let the loss take its derivatives by torch.autograd.grad",
+    ),
     "backward is called": (differentiated, "and not call `backward`"),
     "no call seen": (hidden, "no call was seen that uses the parameters"),
     "no tensor": (lambda _: 1.0, "expected a tensor"),
@@ -627,6 +631,10 @@ BAD = {
         lambda w: torch.nested.as_nested_tensor([w[:2], w], layout=torch.jagged).sum(),
         "nested tensors are not certified",
     ),
+    "grad": (
+        lambda w: torch.func.grad(lambda x: (w * x).sum())(torch.ones(3)).sum(),
+        "torch.func.s tensors are not certified",
+    ),
     "vmap": (
         lambda w: torch.func.vmap(torch.exp)(w).sum() + w.sum(),
         r"transformations of torch.func are not certified: torch.exp \(test_programs.py:",
@@ -634,6 +642,7 @@ BAD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using backward")
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_clear_error(name: str) -> None:
     """What cannot be certified is refused with the reason."""
