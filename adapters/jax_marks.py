@@ -73,10 +73,10 @@ def tangent(primals: Sequence[Any], tangents: Sequence[Any], *, rule: Rule) -> A
     a, *operands = primals
     da, *moving = tangents
     if type(da) is ad.Zero:
-        zeros = [0 * jnp.sum(t.astype(da.aval.dtype)) for t in moving if is_array(t)]
+        zeros = [0 * jnp.sum(t.astype(a.dtype)) for t in moving if is_array(t)]
         if not zeros:
             return marked(a, operands, rule), da
-        da = jnp.broadcast_to(sum(zeros[1:], zeros[0]), da.aval.shape)
+        da = jnp.broadcast_to(sum(zeros[1:], zeros[0]), a.shape)
     if rule.is_back and not rule.given and rule.result is not None:
         moved = marked(da, (a, *operands), replace(rule, given=(rule.result,)))
     else:
