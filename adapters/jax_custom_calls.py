@@ -94,7 +94,8 @@ class Custom:
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
             return not_seen(name, reason, self.file, self.line), []
-        return Rule(function, rule, moves, name, self.file, self.line), every
+        closed = len(every) - len(leaves)
+        return Rule(function, rule, moves, name, self.file, self.line, closed=closed), every
 
 
 def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,7 @@ Its operands and the cotangents of its results are those that the program had. S
 that is handed on is held to that of the function's own forward pass, as it is outside of the loss.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +26,12 @@ Applied = tuple[Program, Application]
 """A rule that was applied, and the program that has its numbers."""
 
 
-def inner_program(applied: Sequence[Applied]) -> tuple[Program, dict[Key, str], Key, str] | None:
+def inner_program(
+    applied: Sequence[Applied], known: Container[str]
+) -> tuple[Program, dict[Key, str], Key, str] | None:
     """Return the program, its parameters, its loss and its name; None where no rule was applied.
+
+    known: the names of functions whose op is given.
 
     The parameters are the operands that move. Where the loss differentiates what a rule hands on,
     the rule is a step, whose own derivative is held too. Else the function is, whose cotangents are
@@ -36,13 +40,15 @@ def inner_program(applied: Sequence[Applied]) -> tuple[Program, dict[Key, str], 
     program, own, products = Program(), dict[Key, str](), list[tuple[Key, Key]]()
     for at, one in alone(applied):
         rule, place = one.rule, replace(one.place, function=f"the rule of {one.rule.name}")
-        values = [at.value(key) for key in one.operands[len(rule.given) :]]
-        keys = operands(program, own, values, rule)
+        is_again = not at.tracked.isdisjoint((one.handed_on, *one.operands))
+        is_again_alone = is_again and not closes_over_traced(rule)
+        keys = operands(program, own, at, one, is_again=is_again_alone)
         results = program.walk(rule.function.jaxpr, rule.function.consts, keys, one.place)
         along = dict(directions(at, one, [program.avals[key] for key in results]))
-        is_again = one.handed_on in at.tracked
-        if is_again and not closes_over_traced(rule):
-            products += applied_again(program, place, rule, keys, results, along)
+        if is_again_alone:
+            dy = cotangents(program, own, at, one, results, along)
+            wanted = () if rule.name in known else along
+            products += applied_again(program, place, rule, dy, keys, results, wanted)
             continue
         products += ((results[i], program.operand(d)) for i, d in along.items())
         if is_again:
@@ -55,39 +61,73 @@ def inner_program(applied: Sequence[Applied]) -> tuple[Program, dict[Key, str], 
     return program, own, last, NAME
 
 
-def operands(program: Program, own: dict[Key, str], values: Sequence[Any], rule: Rule) -> list[Key]:
-    """Add the operands of a function, and name those that move: "operand 0 of sin, 2"."""
-    keys = []
-    for i, (value, moves) in enumerate(zip(values, rule.moved, strict=True)):
-        keys.append(program.operand(value, tracked=moves))
-        if moves:
-            name = f"operand {i} of {rule.name}"
-            n = sum(one.partition(",")[0] == name for one in own.values())
-            own[keys[-1]] = f"{name}, {n + 1}" if n else name
+def operands(
+    program: Program, own: dict[Key, str], at: Program, one: Application, *, is_again: bool
+) -> list[Key]:
+    """Add the operands of a function, and name those that move: "operand 0 of sin, 2".
+
+    is_again: whether those move, too, by which the loss differentiates what the rule hands on.
+    """
+    rule, keys = one.rule, []
+    given = one.operands[len(rule.given) :]
+    for i, (key, moves) in enumerate(zip(given, rule.moved, strict=True)):
+        again = is_again and i >= rule.closed and key in at.tracked
+        keys.append(program.operand(at.value(key), tracked=moves or again))
+        if moves or again:
+            own[keys[-1]] = numbered(f"operand {i} of {rule.name}", own)
     return keys
+
+
+def cotangents(
+    program: Program,
+    own: dict[Key, str],
+    at: Program,
+    one: Application,
+    results: Sequence[Key],
+    along: Mapping[int, Any],
+) -> list[Key]:
+    """Add the cotangents of all results that are floats, and name those that move.
+
+    results: of the function. along: place of a result -> its cotangent, where it is not zero.
+    """
+    keys, seen = [], dict(zip(one.rule.given, one.operands, strict=False))
+    for i, key in enumerate(results):
+        if is_float(program.avals[key]):
+            of = program.avals[key].to_tangent_aval()
+            moves = seen.get(i) in at.tracked
+            keys.append(program.operand(along.get(i, jnp.zeros(of.shape, of.dtype)), tracked=moves))
+            if moves:
+                own[keys[-1]] = numbered(f"cotangent {i} of {one.rule.name}", own)
+    return keys
+
+
+def numbered(name: str, own: Mapping[Key, str]) -> str:
+    """Return a name that no other operand has."""
+    n = sum(one.partition(",")[0] == name for one in own.values())
+    return f"{name}, {n + 1}" if n else name
 
 
 def applied_again(
     program: Program,
     place: Place,
     rule: Rule,
+    dy: Sequence[Key],
     operands: Sequence[Key],
     results: Sequence[Key],
-    along: Mapping[int, Any],
+    wanted: Container[int],
 ) -> Iterator[tuple[Key, Key]]:
     """Add a rule as a step of its own, and yield its results, each with a random direction.
 
     A rule that is right at these operands alone, or that stops gradients, has a wrong derivative.
-    results: of the function. along: place of a result -> its cotangent, where it is not zero.
+    dy: the cotangents of results that are floats. results: of the function. wanted: the places of
+    those whose own derivative is held: of an op that is given, it need not be that of its value.
     """
     floats = [(i, key) for i, key in enumerate(results) if is_float(program.avals[key])]
-    shapes = [(i, program.avals[key].to_tangent_aval()) for i, key in floats]
-    dy = [program.operand(along.get(i, jnp.zeros(of.shape, of.dtype))) for i, of in shapes]
     made = (*map(program.new, rule.derived.out_avals),)
     params = {"floats": [key for _, key in floats], "moved": rule.moved}
     program.add(Step(RULE, (*dy, *operands), made, jaxpr_as_fun(rule.derived), params, place))
     drawn = np.random.default_rng(1)
-    seen = [key for (i, _), key in zip(floats, made, strict=False) if i in along]
+    seen = [key for (i, _), key in zip(floats, made, strict=False) if i in wanted]
     for key in (*seen, *made[len(floats) :]):
         of = program.avals[key]
         yield key, program.operand(jnp.asarray(drawn.normal(size=of.shape), of.dtype))

@@ -28,6 +28,7 @@ class Rule:
     given:   the results whose cotangents are operands of the mark; those that are missing are zero.
     result:  where none is given, the result that the derivative is of, or None for all of them.
     is_back: whether what the mark hands on is the cotangent of this result.
+    closed:  how many of the operands, the first ones, are what the code closes over.
     name, file, line: of the call in the user's source.
     reason:  why the function cannot be called again; else "".
     """
@@ -41,6 +42,7 @@ class Rule:
     given: tuple[int, ...] = ()
     result: int | None = None
     is_back: bool = False
+    closed: int = 0
     reason: str = ""
 
 
@@ -62,12 +64,24 @@ def is_array(d: Any) -> bool:
 
 
 def tangent(primals: Sequence[Any], tangents: Sequence[Any], *, rule: Rule) -> Any:
-    """Return a marked array and its tangent, which is marked as well."""
-    _, *operands = primals
-    da = tangents[0]
-    return marked(primals[0], operands, rule), (
-        da if type(da) is ad.Zero else marked(da, operands, rule)
-    )
+    """Return a marked array and its tangent, which is marked as well.
+
+    Where an operand moves, a tangent that is known to be zero is marked too: a rule that stops
+    gradients has one. So it is made of the tangents of operands, each times zero. A cotangent's own
+    cotangent is that which it is the tangent of.
+    """
+    a, *operands = primals
+    da, *moving = tangents
+    if type(da) is ad.Zero:
+        zeros = [0 * jnp.sum(t.astype(a.dtype)) for t in moving if is_array(t)]
+        if not zeros:
+            return marked(a, operands, rule), da
+        da = jnp.broadcast_to(sum(zeros[1:], zeros[0]), a.shape)
+    if rule.is_back and not rule.given and rule.result is not None:
+        moved = marked(da, (a, *operands), replace(rule, given=(rule.result,)))
+    else:
+        moved = marked(da, operands, rule)
+    return marked(a, operands, rule), moved
 
 
 def cotangent(d: Any, _: Any, *operands: Any, rule: Rule) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from inspect import signature
@@ -119,7 +120,8 @@ class Run:
             return found
 
         of = jax.value_and_grad(one)
-        value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
+        with traceable():
+            value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
         return np.asarray(value), {name: received(a) for name, a in gradients.items()}
 
     def traced(self) -> Any:
@@ -133,16 +135,23 @@ class Run:
             with marks():
                 return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
-        try:
+        with traceable():
             first, second = once(), once()
-        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
-            raise NotRecorded(
-                f"the loss cannot be traced in all its arrays, as under jax.jit "
-                f"({type(error).__name__}): close over what chooses branches or shapes"
-            ) from None
         if not alike(first, second):
             raise NotRecorded("the program is not deterministic: two traces of it differ")
         return first
+
+
+@contextmanager
+def traceable() -> Iterator[None]:
+    """Raise NotRecorded where a loss cannot be traced in all its arrays."""
+    try:
+        yield
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+        raise NotRecorded(
+            f"the loss cannot be traced in all its arrays, as under jax.jit "
+            f"({type(error).__name__}): close over what chooses branches or shapes"
+        ) from error
 
 
 def titles(loss: Callable[..., Any], n: int) -> list[str]:
@@ -164,7 +173,8 @@ def is_float(leaf: Any) -> bool:
 def is_one(loss: Any) -> None:
     """Raise NotRecorded unless a loss is one number."""
     if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
-        raise NotRecorded(f"the loss: expected an array, found {type(loss).__name__}")
+        found = type(loss).__name__
+        raise NotRecorded(f"the loss: expected an array, but the function returned a {found}")
     if jnp.shape(loss) != ():
         raise NotRecorded(f"the loss: expected one number, found shape {jnp.shape(loss)}")
     if not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
@@ -232,7 +242,8 @@ def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op
         for one in program.applied
         if program is not graph.program or one.handed_on in used
     ]
-    inner, unseen = inner_program(of), (place for program in programs for place in program.unseen)
+    inner = inner_program(of, known)
+    unseen = (place for program in programs for place in program.unseen)
     within = (evaluated(*inner, known, jit=False),) if inner else ()
     return replace(found, inner=within, unseen=(*unseen,))
 

@@ -129,7 +129,9 @@ class Graph:
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
-        place = replace(place, function=made, reason="no recorded call made it")
+        place = replace(
+            place, function=made, reason="no recorded call made it: compute it inside of the loss"
+        )
         if not name:
             return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
         place = replace(place, reason="it was changed in place by way of another tensor")

@@ -52,10 +52,10 @@ class Inner:
         )
         return cls(place, (*graph.nodes,), outputs, inputs, seeds or ("",) * len(outputs))
 
-    def keep(self, name: str, place: int, result: Tensor) -> None:
-        """Keep a result. name: its own. place: that of its input."""
-        self.results[name] = self.inputs[place]
-        self.gradients[self.inputs[place]] = np.array(array(result.detach()))
+    def keep(self, name: str, i: int, result: Tensor) -> None:
+        """Keep a result. name: its own. i: the place of its input among the inputs."""
+        self.results[name] = self.inputs[i]
+        self.gradients[self.inputs[i]] = np.array(array(result.detach()))
 
     def recording(self, graph: Graph, **versions: Any) -> Taken | None:
         """Return its pass; None where the outputs do not depend on the inputs."""

@@ -16,6 +16,7 @@ from backproof.adapters.torch_constants import Constants, There
 from backproof.adapters.torch_graph import Graph, array, refuse
 from backproof.adapters.torch_recorder import Recorder, unasked
 from backproof.adapters.torch_recurrent import InSteps
+from backproof.adapters.torch_refusals import not_compiled, not_freed
 from backproof.adapters.torch_second import SecondRecorder, directions_of
 from backproof.adapters.torch_seen import run, unseen
 from backproof.reference.backprop import Trace
@@ -38,7 +39,10 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
     """
     is_module = isinstance(model, torch.nn.Module)
     if not is_module and not isinstance(model, Mapping):
-        raise NotRecorded(f"expected a module or name -> tensor, found {type(model).__name__}")
+        raise NotRecorded(
+            f"the model: expected a module, or a dict of tensors by name, such as "
+            f"dict(model.named_parameters()); found {type(model).__name__}"
+        )
     named = dict(model.named_parameters() if is_module else model)
     for name, t in named.items():
         # What only wraps a tensor may be a subclass, too.
@@ -182,32 +186,24 @@ def refuse_differences(*losses: Tensor) -> None:
         )
 
 
-@contextmanager
-def not_compiled() -> Iterator[None]:
-    """Raise NotRecorded where the compiler fails: to it the recorder is a part of the program."""
-    try:
-        yield
-    except RuntimeError as error:
-        if type(error).__module__ != "torch._dynamo.exc":
-            raise
-        raise NotRecorded(
-            "compiled code is not recorded: certify the program as it was before it was compiled, "
-            "`against` the compiled one"
-        ) from error
-
-
 def loss_of(closure: Closure) -> Tensor:
     """Return the loss; raise NotRecorded unless it is one number, and differentiable."""
+    if not callable(closure):
+        raise NotRecorded(f"the loss: expected a function, found {type(closure).__name__}")
     loss = run(closure)
     if not isinstance(loss, torch.Tensor):
-        raise NotRecorded(f"the loss: expected a tensor, found {type(loss).__name__}")
+        found = type(loss).__name__
+        raise NotRecorded(f"the loss: expected a tensor, but the function returned {found}")
     refuse(loss, "the loss")
     if loss.is_complex():
         raise NotRecorded("the loss: expected a real number, found a complex one")
     if loss.numel() != 1:
         raise NotRecorded(f"the loss: expected one number, found shape {tuple(loss.shape)}")
     if not loss.requires_grad:
-        raise NotRecorded("the loss does not depend on the parameters")
+        raise NotRecorded(
+            "the loss does not depend on the parameters: is it computed from this model, and "
+            "without `detach` and `no_grad`?"
+        )
     return run(loss.reshape, ((),)) if loss.shape else loss
 
 
@@ -218,9 +214,8 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     for t in leaves.values():
         t.grad = None
-    run(
-        unasked(torch.autograd.backward), (loss,)
-    )  # so that a mode sees what a checkpoint runs again
+    with not_freed():  # `unasked`: so that a mode sees what a checkpoint runs again
+        run(unasked(torch.autograd.backward), (loss,))
     found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")

@@ -40,6 +40,7 @@ from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
+from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.composed import composed
@@ -104,6 +105,9 @@ class Recorder(TorchFunctionMode):
 
     derives = True
     """Whether derivatives may be a part of the program."""
+
+    not_taken = "derivatives in several directions at once"
+    """Why a derivative that the program takes is not known."""
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
@@ -194,6 +198,7 @@ class Recorder(TorchFunctionMode):
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
+        refuse_backward(function, named)
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             result = filled(function, run(function, args, named))
@@ -240,7 +245,7 @@ class Recorder(TorchFunctionMode):
         """Return the names and, where they are recorded, the values of what a call writes over."""
         if not (writes(function, named) or "out" in named):
             return {}, {}
-        written = [*tensors_of(args[:1], named.get("out"))]
+        written = [t for t in tensors_of(args[:1], named.get("out")) if not is_batched(t)]
         whole = [base for t in written if (base := base_of(t)) is not None]
         there = self.place(function)
         graph = self.graph
@@ -300,7 +305,7 @@ class Recorder(TorchFunctionMode):
         with self.graph.before(names):
             operands = [*tensors_of(args, named)]
             if seen.function is torch.autograd.grad:  # it depends on all that was computed
-                operands = [*self.graph.current()]
+                operands, reason = [*self.graph.current()], self.not_taken
             each = calls if isinstance(calls, list) else [calls] * len(results)
             for i in sorted(new, key=lambda i: is_made_of(results, calls, i)):
                 if (call := each[i]) is not None:

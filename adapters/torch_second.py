@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_functions import name_of, writes
-from backproof.adapters.torch_graph import array
+from backproof.adapters.torch_functions import Seen, name_of, writes
+from backproof.adapters.torch_graph import array, tensors_of
 from backproof.adapters.torch_recorder import Recorder, watch
 from backproof.adapters.torch_seen import run
 
@@ -48,10 +48,11 @@ class SecondRecorder(Recorder):
 
     tangents: node -> the tangent of its value. second: node -> that of its cotangent.
     copies: id of a result -> the copy. steps: autograd's nodes that are watched.
-    once: nodes that have no second derivative.
+    once: nodes that have no second derivative, or one that is not seen.
     """
 
     derives = False
+    not_taken = "with second=True, derivatives in the loss are not certified"
 
     def __init__(self, *arguments: Any) -> None:
         """Record nothing yet."""
@@ -86,6 +87,13 @@ class SecondRecorder(Recorder):
         if name_of(function) not in SAVED or not writes(function, named):
             return super().call(function, args, named)
         return args[0].copy_(run(function, (args[0].clone(), *args[1:]), named))
+
+    def record(self, seen: Seen, *call: Any) -> None:
+        """Add the nodes of a call's results; of a derivative, as nodes whose own is not seen."""
+        super().record(seen, *call)
+        if seen.function is torch.autograd.grad:
+            known = (self.graph.known.get(id(t)) for t in tensors_of(seen.result))
+            self.once |= {one[2]: None for one in known if one}
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node, and the tangents of its value and of its cotangent."""

@@ -84,7 +84,9 @@ def running(
     places: Any = (argnums,) if isinstance(argnums, Integral) else argnums
     are_places = isinstance(places, Sequence) and all(isinstance(i, Integral) for i in places)
     if not (are_places and places and all(-n <= i < n for i in places)):
-        raise NotRecorded(f"argnums: expected places of {n} arguments, found {argnums!r}")
+        raise NotRecorded(
+            f"argnums: expected places of the {n} arguments of the loss, found {argnums!r}"
+        )
     return Run(callable_(loss), arguments, tuple(i % n for i in places), jit)
 
 

@@ -47,7 +47,7 @@ def read(path: Path, schema: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text) if is_toml else _json(text)
-        wrong = _wrong(content, schema)
+        wrong = wrong_in(content, schema)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -105,8 +105,11 @@ def _json(text: str) -> Any:
     return json.loads(text, parse_float=finite, parse_constant=finite)
 
 
-def _wrong(content: Any, schema: str) -> str:
-    """Return what is wrong first in a content, and where; empty where nothing is."""
+def wrong_in(content: Any, schema: str) -> str:
+    """Return what is wrong first in a content, and where; empty where nothing is.
+
+    schema: the name of one in fixtures/, such as "report".
+    """
     from jsonschema.exceptions import best_match  # noqa: PLC0415 it is imported for files alone
 
     errors = [*_validator(schema).iter_errors(content)]

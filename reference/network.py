@@ -96,7 +96,7 @@ class Network:
             except TypeError as error:
                 raise ValueError(f"{where}, op {node.op!r}: {error}") from None
             if missing := [name for name in node.inputs if name not in before]:
-                raise ValueError(f"{where}: inputs {missing} do not stand before it")
+                raise ValueError(f"{where}: inputs {missing} are no leaves, and no earlier nodes")
             known.append(node.name)
             before.add(node.name)
         if twice := sorted(name for name, n in Counter(known).items() if n > 1):

@@ -1,4 +1,4 @@
-"""The functions beneath autograd that move entries, or write them into zeros."""
+"""The functions beneath autograd that move or copy entries, or write them into zeros."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from backproof.adapters.torch_functions.calls import ATEN, Call, Seen, Tensor, made_of, reads
 from backproof.adapters.torch_functions.indexing import place
+from backproof.reference.ops.cast import cast
 from backproof.reference.ops.indexing import moved
 
 
@@ -69,3 +70,9 @@ def into_zeros(dy: Tensor, shape: Any, index: Any) -> Call:
 @reads("_unsafe_view", into=ATEN)
 def unsafe_view(_: Seen, x: Tensor, size: Any) -> Call:
     return Call("reshape", (x,), {"shape": tuple(size)})
+
+
+@reads("_to_copy", into=ATEN)
+def to_copy(_: Seen, x: Tensor, **_options: Any) -> Call:
+    """Read it as a cast: autocast has them in its backward passes."""
+    return Call("cast", (x,), own=cast)

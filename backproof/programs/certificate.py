@@ -15,12 +15,12 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.undecided import remedy
 
-ON_PAPER = "on paper"
+ON_PAPER = "with right derivatives in the loss"
 """What gradients are compared as that depend on derivatives inside of a program."""
 
 KEPT = (
-    "a derivative inside is right, but is not differentiated as it should be: "
-    "does a backward function keep numbers that it should compute from its operands?"
+    "each derivative in the loss is right, but the derivative of one of them is wrong. Does a "
+    "backward function keep numbers that it should compute? Certify it alone, with second=True"
 )
 
 
@@ -133,13 +133,16 @@ class ProgramCertificate(Certificate):
     def proven(self) -> tuple[str, ...]:
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
-        Where a value is refuted, or something in a derivative that the program takes itself, there
-        are none: the loss was computed from it, and so were the cotangents.
+        Where a value is refuted, or something in a derivative that the program takes itself is not
+        right or not known, there are none: the loss was computed from it, and so were the
+        cotangents.
         """
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
             return ()
         if any(link.verdict != "undecided" for one in self.inner for link in one.wrong):
+            return ()
+        if any(one.unknown for one in self.inner):
             return ()
         reached = {name for one in self.unknown for name in one.reached}
         wrong = {link.quantity.of for link in self.wrong} | reached

@@ -62,7 +62,7 @@ def against(
         used = recording.network.parameters
         names = [name for name in used if name in gradients and name not in right]
         compared += (of_link(sweep, link) for link in hold(sweep, names))
-        compared += [wrong(name, "is missing") for name in used if name not in gradients]
+        compared += [wrong(name, "there is none") for name in used if name not in gradients]
         compared += [
             wrong(name, "is not zero, though the program does not use it")
             for name, gradient in gradients.items()

@@ -1,14 +1,15 @@
 """A recording is read from its files: all but the numbers, which are read when they are used."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from backproof.adapters.recording import Along, Place, Recording, Taken, Updated
 from backproof.reference.backprop import Trace
-from backproof.reference.network import Network
+from backproof.reference.files import wrong_in
+from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Op
 from backproof.traces import layout
@@ -20,6 +21,9 @@ from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE
 from backproof.traces.numbers import index_of
 from backproof.traces.updates import update_of_json
 
+NOT_GIVEN = "its Op must be given again, in Python: certify_trace(..., known=...)"
+"""Why a node is not known that has an op of the user's own."""
+
 
 def read(
     trace: str | Path, known: Mapping[str, Op] | None = None, *, checked: bool = True
@@ -27,7 +31,7 @@ def read(
     """Return the recording of a folder or an archive; its arrays are read when they are used.
 
     known:   the ops of one's own that were given when it was recorded, by name.
-    checked: whether the files of numbers must have their checksums.
+    checked: whether the files of numbers must have their checksums, and the program its schema.
 
     Raises TraceError, in one line that says what is wrong, and where.
     """
@@ -36,7 +40,7 @@ def read(
         files = files_of(trace)
         head = program_of(files)
         stored = index_of(numbers_of(head, files, checked=checked))
-        return Reader(head, Arrays(stored), known or {}).recording()
+        return Reader(head, Arrays(stored), known or {}).recording(checked=checked)
     except TraceError as error:
         raise TraceError(f"{trace}: {one_line(error)}") from None
     except OSError as error:
@@ -66,7 +70,7 @@ def program_of(files: Mapping[str, File]) -> Object:
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
     if content.get("format") != layout.FORMAT:
-        raise ValueError(f"no trace: expected the format {layout.FORMAT!r}")
+        raise ValueError(f"no trace: its format must be {layout.FORMAT!r}")
     head = Object(content, "the program")
     version = head.get("version", "an integer")
     if version != layout.VERSION:
@@ -100,8 +104,8 @@ class Reader:
     arrays: Arrays
     known: Mapping[str, Op]
 
-    def recording(self) -> Recording:
-        """Return the recording. Raises ValueError, TraceError."""
+    def recording(self, *, checked: bool = False) -> Recording:
+        """Return the recording. checked: as in `read`. Raises ValueError, TraceError."""
         head, leaves = self.head, [*self.head.named("leaves", "leaf")]
         nodes = [*head.named("nodes", "node")]
         network = self.network(leaves, nodes)
@@ -126,6 +130,8 @@ class Reader:
             )
             for of in ("", TANGENT)
         )
+        if checked and (wrong := wrong_in(head.content, "trace")):  # such as a field nobody reads
+            raise ValueError(wrong)
         directions = self.arrays.numbers(TANGENT + VALUE, [one.name for one in leaves])
         plain = Trace(
             self.arrays.numbers(VALUE + BESIDE, made),
@@ -136,7 +142,7 @@ class Reader:
             network,
             self.arrays.numbers(VALUE, [one.name for one in leaves]),
             trace,
-            {one.name: place_of(one) for one in nodes},
+            {one.name: place_of(one, of) for one, of in zip(nodes, network.nodes, strict=True)},
             parameters,
             stray=head.strings("stray", []),
             unused=head.strings("unused", []),
@@ -230,12 +236,19 @@ def declared_of(one: Object) -> Declared:
     return one.one_of("dtype", PRECISIONS), (*shape,)
 
 
-def place_of(node: Object) -> Place:
-    """Return where a node was computed; without a place, its name and its op. Raises ValueError."""
+def place_of(node: Object, read: Node) -> Place:
+    """Return where a node was computed; without a place, its name and its op. Raises ValueError.
+
+    read: the node. Where it is not known, and the file does not say so, the place says why.
+    """
     op = node.get("op", "a string")
-    return (
-        place_of_json(node.inner("place"), op) if "place" in node else Place(node.name, op, "", 0)
-    )
+    where = Place(node.name, op, "", 0)
+    if "place" in node:
+        where = place_of_json(node.inner("place"), op)
+    if read.is_known or where.reason or "unknown" in node:
+        return where
+    is_given = "given" in node or "derivative" in node
+    return replace(where, reason=NOT_GIVEN if is_given else "there is no op of this name")
 
 
 def place_of_json(place: Object, function: str = "") -> Place:

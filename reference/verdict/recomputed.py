@@ -10,7 +10,8 @@ that says so.
 
 Forward functions are continuous, and backward functions linear in the cotangent. The values that a
 backward function takes stay the framework's own: at a kink or a tie they choose its branch, and a
-ball over both branches could not refute the wrong one.
+ball over both branches could not refute the wrong one. A product has no branches, and its backward
+function is linear in its factors, which may be computed again too.
 """
 
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
+
+PRODUCT = "multiply"
+"""The op whose backward function has no branches, and is linear in its values."""
 
 AGAIN = "computes its operands again"
 
@@ -55,8 +59,9 @@ class Recomputed(Replay):
         return self.balls[quantity, p]
 
     def known(self, node: Node, p: Precision) -> dict[str, Ball]:
-        """Return the values that a node's backward function takes: the framework's own."""
-        return self.once.known(node, p)
+        """Return the values that a node's backward function takes: its factors, or its own ones."""
+        of = self if node.op == PRODUCT else self.once
+        return of.values_of((node.name, *node.inputs), p)
 
     def terms(self, quantity: Quantity, form: tuple[str, ...]) -> Array:
         """Return the sums of the magnitudes of the terms, of the framework's own numbers."""

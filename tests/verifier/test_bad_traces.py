@@ -138,7 +138,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no JSON": (cut("program.json", to=100), "program.json: not JSON: "),
     "an empty program": (cut("program.json", to=0), "program.json: not JSON: "),
     "no UTF-8": (lambda folder: (folder / "program.json").write_bytes(b"\xff\xfe"), "program.json: not JSON: "),
-    "another file": (lambda folder: (folder / "program.json").write_text("{}"), "program.json: no trace: expected the format 'backproof trace'"),
+    "another file": (lambda folder: (folder / "program.json").write_text("{}"), "program.json: no trace: its format must be 'backproof trace'"),
     "too new": (program(lambda p: p.update(version=2)), "program.json: a trace of version 2; this reads version 1"),
     "no version": (program(lambda p: p.pop("version")), "program.json: the program: lacks 'version', expected an integer"),
     "NaN": (text('"loss_scale": 1.0', '"loss_scale": NaN'), "program.json: not JSON: NaN is no number of JSON"),
@@ -151,7 +151,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a leaf twice": (program(lambda p: p["leaves"].append(p["leaves"][0])), "program.json: leaf x: this name is used twice"),
     "a dtype": (program(lambda p: p["nodes"][0].update(dtype="float8")), "program.json: node net1: dtype: 'float8' is none of float64, "),
     "no inputs": (program(lambda p: p["nodes"][0].pop("inputs")), "program.json: node net1: lacks 'inputs', expected an array of strings"),
-    "an input": (program(lambda p: p["nodes"][0].update(inputs=["x", "y"])), "program.json: network 3-2, node net1: inputs ['y'] do not stand before it"),
+    "an input": (program(lambda p: p["nodes"][0].update(inputs=["x", "y"])), "program.json: network 3-2, node net1: inputs ['y'] are no leaves, and no earlier nodes"),
     "an option": (program(lambda p: p["nodes"][0].update(options={"a": {"b": 1}})), "program.json: node net1: its options: cannot read an object of b"),
     "a slice": (program(lambda p: p["nodes"][0].update(options={"a": {"slice": []}})), "program.json: node net1: its options: slice expected at least 1 argument"),
     "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
@@ -181,6 +181,8 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another dtype": (numbers(lambda a: a.update({"value/x": np.zeros((2, 3), "float32")})), f"{NUMBERS}: value/x: expected float64 of shape (2, 3), found float32 of shape (2, 3)"),
     "no tangents": (program(lambda p: p.update(tangents=True)), "no file has tangent of value/x"),
     "tangents of no kind": (program(lambda p: p.update(tangents="yes")), "program.json: the program: tangents: expected true or false"),
+    "a field nobody reads": (program(lambda p: p.update(unsen=[{}])), "program.json: Additional properties are not allowed ('unsen' was unexpected)"),
+    "a field of a node": (program(lambda p: p["nodes"][0].update(optoins={})), "program.json: nodes 1: Additional properties are not allowed ('optoins' was unexpected)"),
     "an array twice": (twice, "more.safetensors: "),
 }  # fmt: skip
 

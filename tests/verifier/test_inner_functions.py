@@ -60,6 +60,12 @@ WRITES: dict[str, Callable[[Any, Any], Any]] = {
 """What is written to: (the matrix, others) -> nothing, or another matrix."""
 
 
+def lowered(x: Any) -> Any:
+    """Multiply matrices in the lower precision of autocast."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return torch.tanh(x @ x).float()
+
+
 FUNCTIONS: dict[str, Function] = {
     **{name: written(write) for name, write in WRITES.items()},
     "diagonal": lambda x: x.diagonal(),
@@ -80,6 +86,7 @@ FUNCTIONS: dict[str, Function] = {
     "interpolation of rows": lambda x: F.interpolate(x[None], scale_factor=1.5, mode="linear"),
     "adaptive pooling": lambda x: F.adaptive_avg_pool2d(image(x), 3),
     "matrix_exp": lambda x: torch.matrix_exp(x) / 2,
+    "autocast": lowered,
 }
 """What a matrix (4, 4) goes through."""
 
@@ -113,6 +120,7 @@ def test_slopes_through_functions_hold(name: str) -> None:
 
 
 BENEATH: dict[str, str] = {
+    "autocast": "_to_copy.default",
     "rows": "index.Tensor",
     "a part": "copy_.default",
     "diagonal": "diagonal_backward.default",

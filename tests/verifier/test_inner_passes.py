@@ -143,7 +143,7 @@ def test_a_derivative_that_is_differentiated_wrongly_is_refuted(loss: str) -> No
 
     assert not certificate.holds
     assert not certificate.proven
-    assert "on paper: dE/dw: " in str(certificate)
+    assert "with right derivatives in the loss: dE/dw: " in str(certificate)
     assert "hint" in str(certificate)
 
 

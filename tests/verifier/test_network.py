@@ -28,7 +28,7 @@ GOOD = mlp((2, 3, 1))
         ({"nodes": (Node("E", "dense", ("x",)),)}, "node E, op 'dense': missing a required arg"),
         (
             {"nodes": (Node("E", "sigmoid", ("later",)),)},
-            "node E: inputs ['later'] do not stand before it",
+            "node E: inputs ['later'] are no leaves, and no earlier nodes",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

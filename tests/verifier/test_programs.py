@@ -428,7 +428,10 @@ def test_a_call_that_nobody_sees_is_not_green() -> None:
     assert not certificate.holds
     assert (certificate.stray, certificate.proven) == ((), ("v",))
     assert "MulBackward0" in str(certificate)
-    assert "no recorded call made it, reached by 1 of 2 parameters" in str(certificate)
+    assert (
+        "no recorded call made it: compute it inside of the loss, reached by 1 of 2 parameters"
+        in str(certificate)
+    )
 
 
 def test_a_module_may_be_made_by_the_program() -> None:
@@ -591,7 +594,19 @@ def hidden(w: Any) -> Any:
     return y.sum()
 
 
+def differentiated(w: Any) -> Any:
+    """Return a loss whose graph is freed: it was differentiated already."""
+    loss = (w * w).sum()
+    loss.backward()
+    return loss
+
+
 BAD = {
+    "backward makes a graph": (
+        lambda w: (w * w).sum().backward(create_graph=True) or w.grad.sum(),
+        "let the loss take its derivatives by torch.autograd.grad",
+    ),
+    "backward is called": (differentiated, "and not call `backward`"),
     "no call seen": (hidden, "no call was seen that uses the parameters"),
     "no tensor": (lambda _: 1.0, "expected a tensor"),
     "several numbers": (lambda w: w * 2, "expected one number"),
@@ -616,6 +631,10 @@ BAD = {
         lambda w: torch.nested.as_nested_tensor([w[:2], w], layout=torch.jagged).sum(),
         "nested tensors are not certified",
     ),
+    "grad": (
+        lambda w: torch.func.grad(lambda x: (w * x).sum())(torch.ones(3)).sum(),
+        "torch.func.s tensors are not certified",
+    ),
     "vmap": (
         lambda w: torch.func.vmap(torch.exp)(w).sum() + w.sum(),
         r"transformations of torch.func are not certified: torch.exp \(test_programs.py:",
@@ -623,6 +642,7 @@ BAD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using backward")
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_clear_error(name: str) -> None:
     """What cannot be certified is refused with the reason."""
@@ -631,6 +651,18 @@ def test_bad_input_is_one_clear_error(name: str) -> None:
 
     with pytest.raises(bt.NotRecorded, match=said):
         bt.certify(lambda: loss(w), {"w": w})
+
+
+def test_arguments_of_no_kind_are_refused() -> None:
+    """A loss that is computed already, and parameters without names, are named as such."""
+    model = nn.Linear(2, 1)
+
+    with pytest.raises(bt.NotRecorded, match="the loss: expected a function, found Tensor"):
+        bt.certify(model(torch.ones(2)), model)
+    with pytest.raises(
+        bt.NotRecorded, match=r"such as dict\(model.named_parameters\(\)\); found gen"
+    ):
+        bt.certify(lambda: model(torch.ones(2)), model.parameters())
 
 
 def test_what_is_not_finite_is_null_in_json() -> None:

@@ -96,7 +96,7 @@ PLANTED = {
     ),
     "tied weight counted once": (
         *("GPT-2", "linear", 0, lambda x, W, b=None: F.linear(x, W.detach(), b)),
-        *("lm_head", "modeling_gpt2.py", "only the last consumer counted"),
+        *("lm_head", "modeling_gpt2.py", "only the last use counted"),
     ),
     "residual detached": (
         *("GPT-2", "add", 5, lambda a, b: a + b.detach()),

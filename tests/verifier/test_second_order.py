@@ -194,6 +194,24 @@ def test_a_direction_may_be_given() -> None:
         bt.certify(loss, {"w": w, "v": v}, second={"w": torch.ones(2)})
 
 
+def test_a_derivative_in_the_loss_is_named() -> None:
+    """It is not certified with second order; what the program computes beside it is not refuted."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(5, 4)
+
+    def loss() -> Any:
+        (slope,) = torch.autograd.grad(model(x).sum(), model[0].weight, create_graph=True)
+        return slope.square().sum()
+
+    certificate = bt.certify(loss, model, second=True)
+
+    assert not certificate.holds
+    assert certificate.refuted is None
+    assert certificate.second.refuted is None, str(certificate)
+    (unknown,) = certificate.unknown
+    assert unknown.place.reason == "with second=True, derivatives in the loss are not certified"
+
+
 def test_a_certificate_is_data(tmp_path: Path) -> None:
     """Second order is in the page and in JSON."""
     model, loss = models.mlp(nn.Tanh())

@@ -289,9 +289,18 @@ def test_ops_of_ones_own(tmp_path: Path) -> None:
     bt.record(loss, params, tmp_path / "trace", known={torch.hypot: hypot})
 
     assert certify_trace(tmp_path / "trace", known={"torch.hypot": hypot}).holds
-    assert [one.place.function for one in certify_trace(tmp_path / "trace").unknown] == [
-        "torch.hypot"
-    ]
+    (unknown,) = certify_trace(tmp_path / "trace").unknown
+    assert unknown.place.function == "torch.hypot"
+    assert unknown.place.reason.startswith("its Op must be given again")
+
+
+def test_an_op_that_there_is_not(article: Article, tmp_path: Path) -> None:
+    """A node of another op is named, with the reason."""
+    write(recording_of(article.network), tmp_path)
+    path = tmp_path / "program.json"
+    path.write_text(path.read_text("utf-8").replace('"sigmoid"', '"sigmold"'), "utf-8")
+
+    assert "sigmold at out_h: there is no op of this name" in str(certify_trace(tmp_path))
 
 
 def test_no_framework_is_needed(article: Article, tmp_path: Path) -> None:

@@ -64,15 +64,15 @@ ROUNDED = {FLOAT32: "a cast on the way", BFLOAT16: "mixed precision left on"}
 def sweep(network: Network) -> Iterator[Fault]:
     """Yield the faults of one sweep over a network."""
     yield in_sweep(
-        "only the first consumer counted",
-        "what the last of its consumers alone hands on",
+        "only the first use counted",
+        "what its last use alone hands on",
         COMMON,
         lambda _, handed_on: handed_on[0],
         is_shared,
     )
     yield in_sweep(
-        "only the last consumer counted",
-        "what the first of its consumers alone hands on",
+        "only the last use counted",
+        "what its first use alone hands on",
         COMMON,
         lambda _, handed_on: handed_on[-1],
         is_shared,
