@@ -4,7 +4,7 @@ Its operands and the cotangents of its results are those that the program had. S
 that is handed on is held to that of the function's own forward pass, as it is outside of the loss.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,27 +22,34 @@ NAME = "custom rules inside of the loss"
 
 CLOSES = "it calls a custom function that closes over an array which is computed in the loss"
 
-Applied = tuple[Program, Application]
-"""A rule that was applied, and the program that has its numbers."""
+Applied = tuple[Program, Application, bool]
+"""A rule that was applied, the program that has its numbers, and whether the loss differentiates
+what the rule hands on."""
 
 
-def inner_program(applied: Sequence[Applied]) -> tuple[Program, dict[Key, str], Key, str] | None:
+def inner_program(
+    applied: Sequence[Applied], known: Collection[str]
+) -> tuple[Program, dict[Key, str], Key, str] | None:
     """Return the program, its parameters, its loss and its name; None where no rule was applied.
 
     The parameters are the operands that move. Where the loss differentiates what a rule hands on,
-    the rule is a step, whose own derivative is held too. Else the function is, whose cotangents are
-    those that it had. The loss is the sum of all results, each times a direction.
+    and its operands or cotangents depend on parameters of the loss, the rule is a step, whose own
+    derivative is held too: also where the rule hands on a constant. Else the function is, whose
+    cotangents are those that it had. The loss is the sum of all results, each times a direction.
+    known: the names of the functions whose op is given. Such an op need not have the derivative of
+    its forward pass, which is what JAX differentiates the value of a rule by.
     """
     program, own, products = Program(), dict[Key, str](), list[tuple[Key, Key]]()
-    for at, one in alone(applied):
+    for at, one, is_used in alone(applied):
         rule, place = one.rule, replace(one.place, function=f"the rule of {one.rule.name}")
-        values = [at.value(key) for key in one.operands[len(rule.given) :]]
-        keys = operands(program, own, values, rule)
+        is_again = is_used and not at.tracked.isdisjoint((one.handed_on, *one.operands))
+        keys = [*operands(program, own, at, one, is_again=is_again)]
         results = program.walk(rule.function.jaxpr, rule.function.consts, keys, one.place)
         along = dict(directions(at, one, [program.avals[key] for key in results]))
-        is_again = one.handed_on in at.tracked
         if is_again and not closes_over_traced(rule):
-            products += applied_again(program, place, rule, keys, results, along)
+            moved = moved_cotangents(at, one)
+            held = () if rule.name in known else along.keys()
+            products += applied_again(program, own, place, rule, keys, results, along, moved, held)
             continue
         products += ((results[i], program.operand(d)) for i, d in along.items())
         if is_again:
@@ -55,39 +62,68 @@ def inner_program(applied: Sequence[Applied]) -> tuple[Program, dict[Key, str], 
     return program, own, last, NAME
 
 
-def operands(program: Program, own: dict[Key, str], values: Sequence[Any], rule: Rule) -> list[Key]:
-    """Add the operands of a function, and name those that move: "operand 0 of sin, 2"."""
-    keys = []
-    for i, (value, moves) in enumerate(zip(values, rule.moved, strict=True)):
-        keys.append(program.operand(value, tracked=moves))
-        if moves:
-            name = f"operand {i} of {rule.name}"
-            n = sum(one.partition(",")[0] == name for one in own.values())
-            own[keys[-1]] = f"{name}, {n + 1}" if n else name
-    return keys
+def operands(
+    program: Program, own: dict[Key, str], at: Program, one: Application, *, is_again: bool
+) -> Iterator[Key]:
+    """Add the operands of a function, and name those that move: "operand 0 of sin, 2".
+
+    is_again: whether the loss differentiates the rule; then those move, too, that depend on its
+    parameters.
+    """
+    rule = one.rule
+    for i, key in enumerate(one.operands[len(rule.given) :]):
+        value = at.value(key)
+        moves = rule.moved[i] or (is_again and key in at.tracked)
+        yield moving(program, own, value, f"operand {i} of {rule.name}" if moves else "")
+
+
+def moving(program: Program, own: dict[Key, str], value: Any, name: str) -> Key:
+    """Add an operand, which is a parameter if it has a name."""
+    key = program.operand(value, tracked=bool(name))
+    if name:
+        n = sum(one.partition(",")[0] == name for one in own.values())
+        own[key] = f"{name}, {n + 1}" if n else name
+    return key
+
+
+def moved_cotangents(at: Program, one: Application) -> set[int]:
+    """Return the places of the results whose cotangents depend on parameters of the loss."""
+    rule = one.rule
+    if rule.given:
+        pairs = zip(rule.given, one.operands, strict=False)
+        return {i for i, key in pairs if key in at.tracked}
+    is_one = rule.is_back and rule.result is not None and one.handed_on in at.tracked
+    return {rule.result} if is_one and rule.result is not None else set()
 
 
 def applied_again(
     program: Program,
+    own: dict[Key, str],
     place: Place,
     rule: Rule,
     operands: Sequence[Key],
     results: Sequence[Key],
     along: Mapping[int, Any],
+    moved: Collection[int],
+    held: Collection[int],
 ) -> Iterator[tuple[Key, Key]]:
     """Add a rule as a step of its own, and yield its results, each with a random direction.
 
     A rule that is right at these operands alone, or that stops gradients, has a wrong derivative.
     results: of the function. along: place of a result -> its cotangent, where it is not zero.
+    moved: the places of the cotangents that the rule is differentiated by. held: those of the
+    results that are yielded, too.
     """
     floats = [(i, key) for i, key in enumerate(results) if is_float(program.avals[key])]
     shapes = [(i, program.avals[key].to_tangent_aval()) for i, key in floats]
-    dy = [program.operand(along.get(i, jnp.zeros(of.shape, of.dtype))) for i, of in shapes]
+    cotangents = (along.get(i, jnp.zeros(of.shape, of.dtype)) for i, of in shapes)
+    names = (f"cotangent {i} of {rule.name}" if i in moved else "" for i, _ in shapes)
+    dy = [moving(program, own, *pair) for pair in zip(cotangents, names, strict=True)]
     made = (*map(program.new, rule.derived.out_avals),)
     params = {"floats": [key for _, key in floats], "moved": rule.moved}
     program.add(Step(RULE, (*dy, *operands), made, jaxpr_as_fun(rule.derived), params, place))
     drawn = np.random.default_rng(1)
-    seen = [key for (i, _), key in zip(floats, made, strict=False) if i in along]
+    seen = [key for (i, _), key in zip(floats, made, strict=False) if i in held]
     for key in (*seen, *made[len(floats) :]):
         of = program.avals[key]
         yield key, program.operand(jnp.asarray(drawn.normal(size=of.shape), of.dtype))
@@ -115,13 +151,13 @@ def closes_over_traced(rule: Rule) -> bool:
 def alone(applied: Sequence[Applied]) -> Iterator[Applied]:
     """Yield each application once, though several of its numbers are marked."""
     found = set[Any]()
-    for at, one in applied:
+    for at, one, is_used in applied:
         rule = one.rule
         direction = one.handed_on if rule.is_back and not rule.given else None
         key = (id(at), id(rule.function), one.operands, rule.result, direction)
         if key not in found:
             found.add(key)
-            yield at, one
+            yield at, one, is_used
 
 
 def directions(at: Program, one: Application, results: Sequence[Any]) -> Iterator[tuple[int, Any]]:

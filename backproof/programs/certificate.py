@@ -133,13 +133,15 @@ class ProgramCertificate(Certificate):
     def proven(self) -> tuple[str, ...]:
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
-        Where a value is refuted, or something in a derivative that the program takes itself, there
-        are none: the loss was computed from it, and so were the cotangents.
+        Where a value is refuted, or something in a derivative that the program takes itself is
+        refuted or not known, there are none: the loss was computed from it, and so were the
+        cotangents.
         """
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
             return ()
-        if any(link.verdict != "undecided" for one in self.inner for link in one.wrong):
+        inside = (link.verdict != "undecided" for one in self.inner for link in one.wrong)
+        if any(inside) or any(one.unknown for one in self.inner):
             return ()
         reached = {name for one in self.unknown for name in one.reached}
         wrong = {link.quantity.of for link in self.wrong} | reached
