@@ -212,12 +212,13 @@ def rule(graph: Graph, step: Step) -> list[Call | None]:
     calls = [found[key] for key in floats]
     for x in (x for x, moves in zip(operands, moved, strict=True) if moves):
         slopes = [
-            Call("slope", (graph.operand(d), *call.operands), call.options, derivative(op, k))
+            Call("slope", (graph.operand(d), *call.operands), call.options, slope)
             for d, call in zip(dy, calls[:n], strict=True)
             if call is not None
             for op in [call.own or OPS[call.op]]
             for k, of in enumerate(call.operands)
             if isinstance(of, Operand) and of.key == x
+            for slope in [derivative(op, k, call.op)]
         ]
         calls.append(added(slopes) if slopes else None)
     program.tracked -= {key for key, call in zip(step.results, calls, strict=True) if call is None}

@@ -34,11 +34,11 @@ class Asked(TorchFunctionMode):
 def is_part(function: Any, named: Mapping[str, Any]) -> bool:
     """Return whether a call is that of a derivative which can itself be differentiated.
 
-    Those of several directions at once are not seen: each call beneath is one of all directions.
+    Inside of vmap, each call beneath is one of all directions at once; these are not seen.
     """
     if function is not torch.autograd.grad or not named.get("create_graph"):
         return False
-    return not (named.get("is_grads_batched") or any(map(is_batched, tensors_of(named))))
+    return not any(map(is_batched, tensors_of(named)))
 
 
 def is_batched(t: Tensor) -> bool:

@@ -154,6 +154,17 @@ def weighted(
         total = both if total else added
 
 
+def one_by_one(*args: Any, **named: Any) -> tuple[Tensor | None, ...]:
+    """Return what `torch.autograd.grad` computes in several directions at once, one by one."""
+    given = GRAD.bind(*args, **{**named, "is_grads_batched": False}).arguments
+    directions = zip(*several(given.pop("grad_outputs")), strict=True)
+    each = [torch.autograd.grad(**given, grad_outputs=one) for one in directions]
+    columns = zip(*each, strict=True)
+    return tuple(
+        None if any(one is None for one in column) else torch.stack(column) for column in columns
+    )
+
+
 def several(given: Any) -> tuple[Any, ...]:
     """Return an argument that may be one tensor, several, or None, as several."""
     return () if given is None else (given,) if isinstance(given, torch.Tensor) else (*given,)

@@ -37,7 +37,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
-from backproof.adapters.torch_inner import Inner
+from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import DROPS
 from backproof.adapters.torch_recurrent import CELLS, in_steps
 from backproof.adapters.torch_seen import run, unseen
@@ -251,6 +251,9 @@ class Recorder(TorchFunctionMode):
 
     def derived(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
         """Return a derivative that is a part of the program, and record what autograd calls."""
+        if named.get("is_grads_batched"):
+            with self:
+                return run(one_by_one, args, named)
         place = self.place(function)
         self.otherwise = True  # beneath a mode, autograd may choose other formulas
         inner = Inner.of(self.graph, place, args, named)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -98,13 +99,13 @@ def with_paper(
         return certificate
     links = {link.quantity: link for link in certificate.links}
     with np.errstate(all="ignore"):
-        written = Sweep(replay_of(recording, room), links)
+        written = cache(lambda: Sweep(replay_of(recording, room), links))
         sweeps = (Sweep(replay_of(paper, room), links) for paper in on_paper(recording))
         held = (
             replace(of_link(sweep, link), of=ON_PAPER)
             for sweep in sweeps
             for link in held_gradients(sweep, [*sweep.replay.network.parameters])
-            if link.verdict != "inside" and not is_rounding(sweep, written, link.quantity.of)
+            if link.verdict != "inside" and not is_rounding(sweep, written(), link.quantity.of)
         )
         wrong = {one.name: one for one in held}
     return replace(certificate, twin=(*certificate.twin, *wrong.values()))

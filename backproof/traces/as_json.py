@@ -73,7 +73,8 @@ def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:
     composed of others, with their program; derivatives of ops; and the names of those that are not
     known, or that were given by the user.
     """
-    found: dict[str, Any] = {"name": node.name, "op": node.op, "inputs": [*node.inputs]}
+    op = NAMES.get(id(node.own), node.op)
+    found: dict[str, Any] = {"name": node.name, "op": op, "inputs": [*node.inputs]}
     if node.options:
         try:
             options = {key: option_to_json(one, keep) for key, one in node.options.items()}
@@ -88,7 +89,7 @@ def own_to_json(op: str, own: Op | None, keep: Keep) -> dict[str, Any]:
     if own is UNKNOWN:
         return {"unknown": True}
     if isinstance(own, Derivative):
-        of = {"op": own.name, **own_to_json(own.name, own.of, keep)}
+        of = {"op": NAMES.get(id(own.of), own.name), **own_to_json(own.name, own.of, keep)}
         return {"derivative": {**of, "input": own.k}}
     if isinstance(own, Composed):
         found: dict[str, Any] = {"program": program_to_json(own.network, keep)}
@@ -98,11 +99,15 @@ def own_to_json(op: str, own: Op | None, keep: Keep) -> dict[str, Any]:
     return {"given": True} if given(op, own) else {}
 
 
+NAMES = {id(op): name for name, op in {**OPS, **OWN}.items()}
+"""The name of each op by its identity; a program that has two ops of a name gives one another."""
+
+
 def given(op: str, own: Op | None) -> dict[str, Op]:
     """Return the op that only its user has, by its name, if a node has one. own: the node's."""
     if isinstance(own, Derivative):
         return given(own.name, own.of)
-    if own is None or isinstance(own, Composed) or own in (UNKNOWN, OWN.get(op), OPS.get(op)):
+    if own is None or own is UNKNOWN or isinstance(own, Composed) or id(own) in NAMES:
         return {}
     return {op: own}
 
@@ -147,6 +152,8 @@ def own_of_json(node: Object, op: str, read: Read, given: Mapping[str, Op]) -> O
         name = inner.get("op", "a string")
         of = own_of_json(inner, name, read, given) or OPS[name]
         k = inner.get("input", "an integer")
+        if k < 0:
+            raise ValueError(f"{node.place}: derivative: input: {k} is below zero")
         return UNKNOWN if of is UNKNOWN else derivative(of, k, name)
     if "program" not in node:
         return None if op in OPS else OWN.get(op) or given.get(op, UNKNOWN)

@@ -62,7 +62,18 @@ def constant(function: Any, w: Any, x: Any) -> Any:
     return y.sum() + (d * d).sum()
 
 
-LOSSES: dict[str, Loss] = {one.__name__: one for one in (forces, seeded, several, twice, adapted)}
+def batched(function: Any, w: Any, x: Any) -> Any:
+    """Derivatives in several directions at once."""
+    own = x.clone().requires_grad_()
+    y = function(own @ w)
+    of = torch.eye(4)[:, None].expand(4, *y.shape)
+    (J,) = torch.autograd.grad(y, own, of, create_graph=True, is_grads_batched=True)
+    return J.square().sum()
+
+
+LOSSES: dict[str, Loss] = {
+    one.__name__: one for one in (forces, seeded, several, twice, adapted, constant, batched)
+}
 
 
 def cube(slope: float) -> Any:
