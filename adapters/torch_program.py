@@ -152,8 +152,8 @@ def record(
             as_run = plain_pass(closure, again, trained, last)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
-    inner = (one.recording(graph, **by) for one in recorder.taken)
-    found = replace(found, as_run=as_run, inner=tuple(one for one in inner if one))
+    inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
+    found = replace(found, as_run=as_run, inner=(*inner,))
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found

@@ -147,6 +147,52 @@ def test_a_derivative_that_is_differentiated_wrongly_is_refuted(loss: str) -> No
     assert "hint" in str(certificate)
 
 
+SEEDS: dict[str, Callable[[Any, Any], Any]] = {
+    "of the output": lambda y, _: y * y,
+    "a parameter": lambda _, v: v,
+    "of a parameter": lambda _, v: v.sin(),
+}
+"""(an output, another parameter of its shape) -> the seed of the output."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "stopped"])
+@pytest.mark.parametrize("from_files", [False, True], ids=["here", "from files"])
+def test_seeds_that_a_backward_function_stops(
+    seed: str, is_right: bool, from_files: bool, tmp_path: Path
+) -> None:
+    """The derivative inside is right, but the loss then depends on nothing of its seed."""
+
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 3 * (dy if is_right else dy.detach()) * x * x
+
+    torch.manual_seed(0)
+    w, v = torch.randn(4, requires_grad=True), torch.randn(4, requires_grad=True)
+
+    def loss() -> Any:
+        h = w.exp()
+        y = Cube.apply(h)
+        (d,) = torch.autograd.grad(y, h, SEEDS[seed](y, v), create_graph=True)
+        return d.square().sum() + v.sum()
+
+    if from_files:
+        bt.record(loss, {"w": w, "v": v}, tmp_path / "trace")
+        certificate = backproof.certify_trace(tmp_path / "trace")
+    else:
+        certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.holds == is_right, str(certificate)
+    assert ("on paper: dE/d" in str(certificate)) != is_right
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("slope", [2, 3])
 @pytest.mark.parametrize("name", ["trace", "trace.zip"])
@@ -211,3 +257,15 @@ def test_inputs_that_the_outputs_do_not_depend_on() -> None:
 
     assert certificate.holds, str(certificate)
     assert len(certificate.inner) == 1
+
+
+def test_zeros_for_inputs_that_the_outputs_do_not_depend_on() -> None:
+    """With `materialize_grads`, autograd returns constants there: zeros."""
+    w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+
+    def loss() -> Any:
+        of = [v.sin(), w]
+        ds = torch.autograd.grad(w.exp().sum(), of, create_graph=True, materialize_grads=True)
+        return sum((d + 1).square().sum() for d in ds) + of[0].sum()
+
+    assert bt.certify(loss, {"w": w, "v": v}).holds

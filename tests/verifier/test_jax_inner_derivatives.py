@@ -11,7 +11,8 @@ from tests.verifier.lazy import Lazy
 
 jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
 extend, jax_models = Lazy("jax.extend.core"), Lazy("tests.verifier.jax_models")
-bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_inner_models"))
+backproof, bj = Lazy("backproof"), Lazy("backproof.jax")
+models = Lazy("tests.verifier.jax_inner_models")
 
 MANNERS = (
     *("grad", "grad of a checkpoint", "jitted grad", "jacrev twice", "vjp twice"),
