@@ -233,7 +233,10 @@ def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op
         for one in program.applied
         if program is not graph.program or one.handed_on in used
     ]
-    inner, unseen = inner_program(of, known), (place for program in programs for place in program.unseen)
+    inner, unseen = (
+        inner_program(of, known),
+        (place for program in programs for place in program.unseen),
+    )
     within = (evaluated(*inner, known, jit=False),) if inner else ()
     return replace(found, inner=within, unseen=(*unseen,))
 

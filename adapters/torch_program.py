@@ -150,6 +150,7 @@ def record(
         if recorder.otherwise:
             reset()
             as_run = plain_pass(closure, again, trained, last)
+    graph.lose_overwritten()
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
     inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
