@@ -38,6 +38,7 @@ class Graph:
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
     shown:  name -> the tensor whose memory is its value, and the version that this is of.
+    lost:   the nodes that are not known since something was overwritten: see `lose_overwritten`.
     functions: node -> autograd's function that made it.
     touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
@@ -51,6 +52,7 @@ class Graph:
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
     shown: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+    lost: dict[str, Node] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
@@ -270,6 +272,7 @@ class Graph:
         for i, node in enumerate(self.nodes):
             if node.is_known and not lost.isdisjoint((node.name, *node.inputs)):
                 self.nodes[i] = unknown_node(node.name, node.op, node.inputs)
+                self.lost[node.name] = self.nodes[i]
                 reason = "what it uses or returns was overwritten by a call that was not seen"
                 self.places[node.name] = replace(self.places[node.name], reason=reason)
 

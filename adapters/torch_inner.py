@@ -63,8 +63,7 @@ class Inner:
         In the pass of the seeds nothing moves. It has what they were computed from, which the loss
         need not have: where a backward function is wrong, the loss may depend on none of it.
         """
-        current = {node.name: node for node in graph.nodes}
-        self.before = tuple(current.get(node.name, node) for node in self.before)
+        self.before = tuple(graph.lost.get(node.name, node) for node in self.before)
         reached = self.reached()
         if reached <= {*self.inputs}:
             return

@@ -146,15 +146,15 @@ def record(
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
+        graph.lose_overwritten()
         as_run = None
         if recorder.otherwise:
             reset()
             as_run = plain_pass(closure, again, trained, last)
-    graph.lose_overwritten()
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
     inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
-    found = replace(found, as_run=as_run, inner=(*inner,))
+    found = replace(found, as_run=as_run, inner=(*inner,), unseen=(*recorder.unseen,))
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found

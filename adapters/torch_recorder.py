@@ -53,6 +53,9 @@ INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent), contextl
 OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
 """The modules whose functions in Python are made of other public calls."""
 
+HIDDEN = "its result is a constant to autograd, which does not see tensors in lists"
+"""Why a custom function is not known that takes such tensors, as in other containers."""
+
 CLOSED = ("register_hook", "retain_grad", "backward", "__repr__", "__format__", "__deepcopy__")
 """Functions in them that compute nothing."""
 
@@ -100,6 +103,7 @@ class Recorder(TorchFunctionMode):
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
+    unseen: where a custom function takes what autograd does not see.
     """
 
     derives = True
@@ -123,6 +127,7 @@ class Recorder(TorchFunctionMode):
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
+        self.unseen: list[Place] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
 
     @contextmanager
@@ -426,6 +431,10 @@ class Recorder(TorchFunctionMode):
             result = run(apply, args, named)
         finally:
             self.graph, self.is_inside = outer, False
+        given = {id(t) for t in (*args, *named.values())}
+        is_hidden = any(id(t) not in given for t in tracked)
+        if is_hidden and any(of_numbers(t) and not t.requires_grad for t in tensors_of(result)):
+            self.unseen.append(replace(place, reason=HIDDEN))
         # The function may have written over its operands.
         with outer.before(names):
             for t in tensors_of(result):
