@@ -22,8 +22,9 @@ NAME = "custom rules inside of the loss"
 
 CLOSES = "it calls a custom function that closes over an array which is computed in the loss"
 
-Applied = tuple[Program, Application]
-"""A rule that was applied, and the program that has its numbers."""
+Applied = tuple[Program, Application, bool]
+"""A rule that was applied, the program that has its numbers, and whether the loss differentiates
+what the rule hands on."""
 
 
 def inner_program(
@@ -38,9 +39,9 @@ def inner_program(
     those that it had. The loss is the sum of all results, each times a direction.
     """
     program, own, products = Program(), dict[Key, str](), list[tuple[Key, Key]]()
-    for at, one in alone(applied):
+    for at, one, is_used in alone(applied):
         rule, place = one.rule, replace(one.place, function=f"the rule of {one.rule.name}")
-        is_again = not at.tracked.isdisjoint((one.handed_on, *one.operands))
+        is_again = is_used and not at.tracked.isdisjoint((one.handed_on, *one.operands))
         is_again_alone = is_again and not closes_over_traced(rule)
         keys = operands(program, own, at, one, is_again=is_again_alone)
         results = program.walk(rule.function.jaxpr, rule.function.consts, keys, one.place)
@@ -155,13 +156,13 @@ def closes_over_traced(rule: Rule) -> bool:
 def alone(applied: Sequence[Applied]) -> Iterator[Applied]:
     """Yield each application once, though several of its numbers are marked."""
     found = set[Any]()
-    for at, one in applied:
+    for at, one, is_used in applied:
         rule = one.rule
         direction = one.handed_on if rule.is_back and not rule.given else None
         key = (id(at), id(rule.function), one.operands, rule.result, direction)
         if key not in found:
             found.add(key)
-            yield at, one
+            yield at, one, is_used
 
 
 def directions(at: Program, one: Application, results: Sequence[Any]) -> Iterator[tuple[int, Any]]:

@@ -236,8 +236,9 @@ def evaluated(
 def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op]) -> Recording:
     """Return a recording with the custom rules that the program itself applied."""
     programs, used = (graph.program, *graph.opened), graph.program.sources(last)
+    again = graph.program.differentiated(last)
     of = [
-        (program, one)
+        (program, one, program is not graph.program or one.handed_on in again)
         for program in programs
         for one in program.applied
         if program is not graph.program or one.handed_on in used

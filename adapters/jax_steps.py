@@ -111,9 +111,7 @@ class Program:
         self.steps.append(step)
         self.makers.update(dict.fromkeys(step.results, step))
         if not self.stops(step) and self.tracked.intersection(step.operands):
-            self.tracked.update(
-                key for key in step.results if jnp.issubdtype(self.avals[key].dtype, jnp.inexact)
-            )
+            self.tracked.update(filter(self.is_inexact, step.results))
 
     def stops(self, step: Step) -> bool:
         """Return whether a step's result is a constant; the sign of complex numbers is none."""
@@ -237,6 +235,18 @@ class Program:
     def sources(self, key: Key) -> set[Key]:
         """Return what a value is computed from, directly or not, and itself."""
         return {key, *(one for step in self.needed([key]) for one in step.operands)}
+
+    def differentiated(self, key: Key) -> set[Key]:
+        """Return what gradients flow through on the way back from a value, if they are tracked."""
+        found = {key}
+        for step in reversed(self.needed([key])):
+            if not self.stops(step) and found.intersection(step.results):
+                found.update(filter(self.is_inexact, step.operands))
+        return found
+
+    def is_inexact(self, key: Key) -> bool:
+        """Return whether a value is of real or complex numbers, of which there are derivatives."""
+        return bool(jnp.issubdtype(self.avals[key].dtype, jnp.inexact))
 
     def evaluate(
         self, given: Mapping[Key, Any], probes: Mapping[Key, Any], steps: Iterable[Step]

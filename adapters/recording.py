@@ -102,7 +102,8 @@ class Recording:
     updates: the optimizer's step after the pass, of each group of parameters.
     inner:   the derivatives that the program takes itself; or the custom rules that these apply, as
              a pass of their own.
-    unseen:  where such rules were applied that are not certified, and why.
+    unseen:  where such rules were applied that are not certified, or custom functions of operands
+             that autograd does not see, and why.
     """
 
     network: Network

@@ -65,6 +65,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for t, name in self.new:
             if self.graph.known[id(t)][::2] == (t, name):
                 self.graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
+                if name in self.graph.shown:
+                    self.graph.shown[name] = t, t._version  # noqa: SLF001
             if t.requires_grad:
                 self.graph.functions[name] = t.grad_fn
                 self.hook(t, name)

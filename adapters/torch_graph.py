@@ -37,6 +37,8 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    shown:  name -> the tensor whose memory is its value, and the version that this is of.
+    lost:   the nodes that are not known since something was overwritten: see `lose_overwritten`.
     functions: node -> autograd's function that made it.
     touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
@@ -49,6 +51,8 @@ class Graph:
     known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
+    shown: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+    lost: dict[str, Node] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
@@ -76,6 +80,7 @@ class Graph:
             self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
             refuse(t, self.places.get(name, name))
             self.stored.setdefault(memory_of(t), []).append((name, t))
+            self.shown[name] = t, t._version  # noqa: SLF001
             t = t.detach()
         self.values[name] = t
         return name
@@ -84,6 +89,7 @@ class Graph:
         """Copy all values that share memory with a tensor that is about to be overwritten."""
         for name, other in self.stored.pop(memory_of(t), ()):
             self.values[name] = self.values[name].clone()
+            self.shown.pop(name, None)
             if self.known[id(other)][1:] == (other._version, name):  # noqa: SLF001
                 self.touched[name] = other.grad_fn
         if self.around:
@@ -214,7 +220,8 @@ class Graph:
 
     def unknown(self, t: Tensor, operands: Iterable[Tensor], place: Place) -> str:
         """Add a node of which it is only known what it was computed from."""
-        inputs = tuple(self.name(one, place) for one in operands if self.tracks(one))
+        tracked = filter(self.tracks, tensors_of(*operands))
+        inputs = tuple(self.name(one, place) for one in tracked)
         return self.node(t, unknown_node("", place.function, inputs), place)
 
     def inside(self, t: Tensor, place: Place) -> str | None:
@@ -257,6 +264,19 @@ class Graph:
         self.functions[name] = t.grad_fn
         self.made(t, name)
         return self.keep(t, name)
+
+    def lose_overwritten(self) -> None:
+        """Take for unknown what has a part in a value that no recorded call has overwritten.
+
+        Nothing tells what it was before.
+        """
+        lost = {k for k, (t, version) in self.shown.items() if t._version != version}  # noqa: SLF001
+        for i, node in enumerate(self.nodes):
+            if node.is_known and not lost.isdisjoint((node.name, *node.inputs)):
+                self.nodes[i] = unknown_node(node.name, node.op, node.inputs)
+                self.lost[node.name] = self.nodes[i]
+                reason = "what it uses or returns was overwritten by a call that was not seen"
+                self.places[node.name] = replace(self.places[node.name], reason=reason)
 
     def reaching(self, last: str) -> list[Node]:
         """Return the nodes that the last one depends on, and itself, in their order."""

@@ -57,12 +57,26 @@ class Inner:
         self.results[name] = self.inputs[i]
         self.gradients[self.inputs[i]] = np.array(array(result.detach()))
 
-    def recording(self, graph: Graph, **versions: Any) -> Taken | None:
-        """Return its pass; None where the outputs do not depend on the inputs."""
+    def recordings(self, graph: Graph, **versions: Any) -> Iterator[Taken]:
+        """Yield its pass, where the outputs depend on the inputs, and before it that of its seeds.
+
+        In the pass of the seeds nothing moves. It has what they were computed from, which the loss
+        need not have: where a backward function is wrong, the loss may depend on none of it.
+        """
+        self.before = tuple(graph.lost.get(node.name, node) for node in self.before)
         reached = self.reached()
         if reached <= {*self.inputs}:
-            return None
+            return
+        seeds = dict.fromkeys(name for name in self.seeds if name not in {"", *graph.constants})
+        if seeds:
+            yield self.recording(graph, [(name, name) for name in seeds], set(), **versions)
         pairs = [one for one in zip(self.outputs, self.seeds, strict=True) if one[0] in reached]
+        yield self.recording(graph, pairs, reached, results=self.results, **versions)
+
+    def recording(
+        self, graph: Graph, pairs: list[tuple[str, str]], reached: set[str], **others: Any
+    ) -> Taken:
+        """Return the pass back from the sum of <seed, output>, pairs of names. others: fields."""
         added = [*weighted(graph, pairs)]
         nodes = [*behind(self.before, {output for output, _ in pairs})]
         arrays = {node.name: array(graph.values[node.name]) for node in nodes}
@@ -83,15 +97,15 @@ class Inner:
         used = dict.fromkeys(i for node in nodes for i in node.inputs if i not in arrays)
         leaves = {k: floats(array(graph.values[k])) for k in used if k not in leaves} | leaves
         parameters = {k: a for k, a in leaves.items() if k in reached}
-        others = {k: a for k, a in leaves.items() if k not in parameters}
+        data = {k: a for k, a in leaves.items() if k not in parameters}
         return Taken(
             Network(
-                f"the derivative by {self.place}",
-                others,
+                f"{'' if reached else 'the seeds of '}the derivative by {self.place}",
+                data,
                 parameters,
                 (*nodes,),
                 frozenset(),
-                frozenset(others),
+                frozenset(data),
             ),
             leaves,
             Trace(
@@ -104,9 +118,8 @@ class Inner:
             reached=frozenset([*reached, *(node.name for node, *_ in added)]),
             added=frozenset(node.name for node, *_ in added),
             seeds=seeds,
-            results=self.results,
-            constant=frozenset(self.results.keys() & graph.constants),
-            **versions,
+            constant=frozenset(others.get("results", {}).keys() & graph.constants),
+            **others,
         )
 
     def reached(self) -> set[str]:

@@ -150,14 +150,15 @@ def record(
         finally:
             for k, t in leaves.items():
                 t.grad = before[k]
+        graph.lose_overwritten()
         as_run = None
         if recorder.otherwise:
             reset()
             as_run = plain_pass(closure, again, trained, last)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
-    inner = (one.recording(graph, **by) for one in recorder.taken)
-    found = replace(found, as_run=as_run, inner=tuple(one for one in inner if one))
+    inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
+    found = replace(found, as_run=as_run, inner=(*inner,), unseen=(*recorder.unseen,))
     if isinstance(recorder, SecondRecorder):
         return replace(found, along=along(found, recorder, directions or {}, tangents))
     return found

@@ -54,6 +54,9 @@ INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent), contextl
 OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
 """The modules whose functions in Python are made of other public calls."""
 
+HIDDEN = "its result is a constant to autograd, which does not see tensors in lists"
+"""Why a custom function is not known that takes such tensors, as in other containers."""
+
 CLOSED = ("register_hook", "retain_grad", "backward", "__repr__", "__format__", "__deepcopy__")
 """Functions in them that compute nothing."""
 
@@ -101,6 +104,7 @@ class Recorder(TorchFunctionMode):
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
+    unseen: where a custom function takes what autograd does not see.
     """
 
     derives = True
@@ -127,6 +131,7 @@ class Recorder(TorchFunctionMode):
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
+        self.unseen: list[Place] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
 
     @contextmanager
@@ -189,7 +194,7 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         """Make a call, and record it if its result is differentiated."""
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
-        operands = [*tensors_of(args, named)]
+        operands = [*operands_of(function, args, named)]
         graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
@@ -218,7 +223,8 @@ class Recorder(TorchFunctionMode):
         if name_of(function) in LOWERED and lower_dtype(operands):
             args, named = self.in_lower((args, named), lower_dtype(operands))
         place = self.place(function)
-        names |= {id(t): graph.name(t, place) for t in operands if graph.tracks(t)}
+        names |= self.names_of(operands, place)
+        self.save(written_by(function, args, named))  # some have a name only now
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
@@ -243,16 +249,23 @@ class Recorder(TorchFunctionMode):
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
     ) -> tuple[dict[int, str], dict[int, Tensor]]:
         """Return the names and, where they are recorded, the values of what a call writes over."""
-        if not (writes(function, named) or "out" in named):
-            return {}, {}
-        written = [t for t in tensors_of(args[:1], named.get("out")) if not is_batched(t)]
+        written = [t for t in written_by(function, args, named) if not is_batched(t)]
         whole = [base for t in written if (base := base_of(t)) is not None]
         there = self.place(function)
         graph = self.graph
         names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
-        for t in written:
-            graph.save(t)
+        self.save(written)
         return names, {id(t): graph.values[names[id(t)]] for t in written if recorded}
+
+    def names_of(self, operands: Iterable[Tensor], place: Place) -> dict[int, str]:
+        """Return the names of those operands that are differentiated, by their ids."""
+        graph = self.graph
+        return {id(t): graph.name(t, place) for t in operands if graph.tracks(t)}
+
+    def save(self, written: Iterable[Tensor]) -> None:
+        """Copy all values that a call is about to overwrite."""
+        for t in written:
+            self.graph.save(t)
 
     def derived(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
         """Return a derivative that is a part of the program, and record what autograd calls."""
@@ -337,7 +350,8 @@ class Recorder(TorchFunctionMode):
             try:
                 t, call = base, through(base, t, call)
             except NotKnown as error:
-                self.graph.unknown(t, call.tensors, replace(place, reason=str(error)))
+                place = replace(place, reason=str(error))
+                self.graph.unknown(base, [base, *call.tensors], place)
                 return
         self.graph.add(t, call, place)
 
@@ -422,6 +436,10 @@ class Recorder(TorchFunctionMode):
             result = run(apply, args, named)
         finally:
             self.graph, self.is_inside = outer, False
+        given = {id(t) for t in (*args, *named.values())}
+        is_hidden = any(id(t) not in given for t in tracked)
+        if is_hidden and any(of_numbers(t) and not t.requires_grad for t in tensors_of(result)):
+            self.unseen.append(replace(place, reason=HIDDEN))
         # The function may have written over its operands.
         with outer.before(names):
             for t in tensors_of(result):
@@ -471,6 +489,21 @@ def watch(t: Tensor, receive: Callable[..., Any]) -> None:
     """
     t._backward_hooks = None  # noqa: SLF001 autograd keeps those that there are
     t.register_hook(receive)
+
+
+def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
+    """Yield the tensors that a call takes. Of one that sets an attribute, nothing is computed.
+
+    Autograd sets the hooks of a tensor while it writes to it.
+    """
+    if getattr(function, "__name__", "") != "__set__":
+        yield from tensors_of(args, named)
+
+
+def written_by(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
+    """Yield the tensors that a call writes to."""
+    if writes(function, named) or "out" in named:
+        yield from tensors_of(args[:1], named.get("out"))
 
 
 def filled(function: Any, result: Any) -> Any:

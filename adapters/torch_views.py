@@ -20,23 +20,34 @@ def base_of(t: Tensor) -> Tensor | None:
     return t._base  # noqa: SLF001 there is no other name for it
 
 
-def memory(t: Tensor) -> Array:
-    """Return where the entries of a tensor are in its memory."""
+def memory(t: Tensor, *, parts: bool) -> Array:
+    """Return where the entries of a tensor are in its memory.
+
+    parts: whether places are counted in real numbers; complex ones then have two, on a last axis.
+    """
     every = np.indices(tuple(t.shape), sparse=True)
     places = (step * index for step, index in zip(t.stride(), every, strict=True))
-    return np.asarray(t.storage_offset() + sum(places))
+    found = np.asarray(t.storage_offset() + sum(places))
+    return 2 * found[..., None] + np.arange(2) if parts and t.is_complex() else found
 
 
 def index_in(base: Tensor, view: Tensor) -> tuple[Array, ...]:
-    """Return the index with which a view is taken from its base. Raises NotKnown."""
-    if base.dtype != view.dtype:
+    """Return the index with which a view is taken from its base. Raises NotKnown.
+
+    A real view of complex numbers, or a complex one of real numbers, is taken from their parts.
+    """
+    if base.dtype.to_real() != view.dtype.to_real():
         raise NotKnown("a view as another dtype")
-    own, whole = memory(view), memory(base).reshape(-1)
+    if (base.is_conj(), base.is_neg()) != (view.is_conj(), view.is_neg()):
+        raise NotKnown("a view that conjugates or negates")
+    parts = base.dtype != view.dtype
+    own, places = (memory(t, parts=parts) for t in (view, base))
+    whole = places.reshape(-1)
     order = np.argsort(whole)
     found = order[np.searchsorted(whole, own, sorter=order).clip(max=whole.size - 1)]
     if not np.array_equal(whole[found], own):
         raise NotKnown("a view of other memory than its base's")
-    return np.unravel_index(found, tuple(base.shape))
+    return np.unravel_index(found, places.shape)
 
 
 def taken(base: Tensor, view: Tensor) -> tuple[str, dict[str, Any]]:
@@ -56,7 +67,9 @@ def shape_of(t: Tensor) -> tuple[int, ...]:
 def is_reshaped(base: Tensor, view: Tensor) -> bool:
     """Return whether a view has all entries of its base, in their order."""
     in_order = base.is_contiguous() and view.is_contiguous()
-    extents = ((t.numel(), t.dtype, t.storage_offset()) for t in (base, view))
+    extents = (
+        (t.numel(), t.dtype, t.storage_offset(), t.is_conj(), t.is_neg()) for t in (base, view)
+    )
     return in_order and next(extents) == next(extents)
 
 

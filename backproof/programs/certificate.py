@@ -140,9 +140,8 @@ class ProgramCertificate(Certificate):
         refuted = [link for link in self.wrong if link.verdict != "undecided"]
         if any(link.quantity.kind == "value" for link in refuted):
             return ()
-        if any(link.verdict != "undecided" for one in self.inner for link in one.wrong):
-            return ()
-        if any(one.unknown for one in self.inner):
+        inside = (link.verdict != "undecided" for one in self.inner for link in one.wrong)
+        if any(inside) or any(one.unknown for one in self.inner):
             return ()
         reached = {name for one in self.unknown for name in one.reached}
         wrong = {link.quantity.of for link in self.wrong} | reached

@@ -62,18 +62,20 @@ class Paper:
         arrays = ((one.leaves, one.trace.values, one.places) for one in every)
         paper = cls(recording, nodes, *(ChainMap({}, *maps) for maps in zip(*arrays, strict=True)))
         for number, one in enumerate(taken_in(recording), 1):
-            paper.take(one, number)
+            if one.results:
+                paper.take(one, number)
         return paper
 
     def take(self, taken: Taken, number: int) -> None:
         """Add what each leaf and node on the way of a derivative receives, and its results.
 
-        number: which derivative it is. A result may be what the program had before, such as a seed;
-        that is left as it is.
+        number: which derivative it is. What the outputs do not depend on receives zeros, which are
+        constants. A result may be what the program had before, such as a seed; that is left as it
+        is.
         """
         loss, nodes = taken.network.loss, [*in_order(self.nodes, taken.network.loss)]
         before = {i for node in nodes for i in (node.name, *node.inputs)}
-        moved = {*taken.results.values()}
+        moved = {*taken.reached.intersection(taken.results.values())}
         moved.update(node.name for node in nodes if not moved.isdisjoint(node.inputs))
         at = {name: f"d {name} {number}" for name in moved}
         self.leaves[at[loss]] = np.ones_like(self.value(loss))

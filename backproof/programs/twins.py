@@ -103,25 +103,31 @@ def with_paper(
         papers = on_paper(recording, gradients)
         sweeps = (Sweep(replay_of(paper, room), links) for paper in papers)
         held = (
-            replace(of_link(sweep, link), of=ON_PAPER)
+            with_rounding(sweep, written(), of_link(sweep, link))
             for sweep in sweeps
             for link in held_gradients(sweep, [*sweep.replay.network.parameters])
-            if link.verdict != "inside" and not is_rounding(sweep, written(), link.quantity.of)
+            if link.verdict != "inside"
         )
-        wrong = {one.name: one for one in held}
+        left = (replace(one, of=ON_PAPER) for one in held if one.verdict != "inside")
+        wrong = {one.name: one for one in left}
     return replace(certificate, twin=(*certificate.twin, *wrong.values()))
 
 
-def is_rounding(paper: Sweep, written: Sweep, name: str) -> bool:
-    """Return whether the rounding of two sweeps explains how far a gradient is from the first.
+def with_rounding(paper: Sweep, written: Sweep, one: Compared) -> Compared:
+    """Return the verdict on a gradient, held to a first sweep, by the rounding of both together.
 
-    They compute one gradient by other steps, each of which has a rounding of its own.
+    They compute one gradient by other steps, each of which has a rounding of its own. If this is
+    as large as the gradient, nothing is decided.
     """
-    exact = paper.exact[name]
-    moved = paper.float64(Quantity("derivative", name)) - exact
-    bound = sum(one.bound({name: np.sign(moved)}) for one in (paper, written) if name in one.exact)
-    size = max(float(np.sum(np.abs(exact))), written.terms(name) / 2)
-    return float(np.sum(np.abs(moved))) <= bound < size
+    exact = paper.exact[one.name]
+    moved = paper.float64(Quantity("derivative", one.name)) - exact
+    sweeps = (sweep for sweep in (paper, written) if one.name in sweep.exact)
+    bound = sum(sweep.bound({one.name: np.sign(moved)}) for sweep in sweeps)
+    if not np.sum(np.abs(moved)) <= bound:
+        return one
+    size = max(float(np.sum(np.abs(exact))), written.terms(one.name) / 2)
+    verdict = "inside" if bound < size else "undecided"
+    return replace(one, verdict=verdict, allowed=float(bound / size) if size else np.inf)
 
 
 def beside(

@@ -158,7 +158,7 @@ UNKNOWN: dict[str, tuple[Function, str]] = {
         lambda x: F.grid_sample(image(x), x.reshape(1, 4, 2, 2), align_corners=False),
         "aten.grid_sampler_2d_backward",
     ),
-    "complex numbers": (lambda x: torch.fft.rfft(x).abs(), "a view as another dtype"),
+    "complex numbers": (lambda x: torch.fft.rfft(x).abs(), "complex numbers"),
     "multiplied by way of a view": (
         written(multiplied),
         "autograd kept what nobody sees",

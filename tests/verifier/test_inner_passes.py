@@ -158,6 +158,52 @@ def test_beside_a_known_finding(function: str) -> None:
     assert certificate.holds == (function == "right"), str(certificate)
 
 
+SEEDS: dict[str, Callable[[Any, Any], Any]] = {
+    "of the output": lambda y, _: y * y,
+    "a parameter": lambda _, v: v,
+    "of a parameter": lambda _, v: v.sin(),
+}
+"""(an output, another parameter of its shape) -> the seed of the output."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("end", ["right", "stopped"])
+@pytest.mark.parametrize("name", ["", "trace"], ids=["here", "from files"])
+def test_seeds_that_a_backward_function_stops(
+    seed: str, end: str, name: str, tmp_path: Path
+) -> None:
+    """The derivative inside is right, but the loss then depends on nothing of its seed."""
+
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 3 * (dy if end == "right" else dy.detach()) * x * x
+
+    torch.manual_seed(0)
+    w, v = torch.randn(4, requires_grad=True), torch.randn(4, requires_grad=True)
+
+    def loss() -> Any:
+        h = w.exp()
+        y = Cube.apply(h)
+        (d,) = torch.autograd.grad(y, h, SEEDS[seed](y, v), create_graph=True)
+        return d.square().sum() + v.sum()
+
+    if name:
+        bt.record(loss, {"w": w, "v": v}, tmp_path / name)
+        certificate = backproof.certify_trace(tmp_path / name)
+    else:
+        certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.holds == (end == "right"), str(certificate)
+    assert ("with right derivatives in the loss: dE/d" in str(certificate)) == (end != "right")
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("slope", [2, 3])
 @pytest.mark.parametrize("name", ["trace", "trace.zip"])
@@ -222,3 +268,32 @@ def test_inputs_that_the_outputs_do_not_depend_on() -> None:
 
     assert certificate.holds, str(certificate)
     assert len(certificate.inner) == 1
+
+
+def test_zeros_for_inputs_that_the_outputs_do_not_depend_on() -> None:
+    """With `materialize_grads`, autograd returns constants there: zeros."""
+    w, v = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+
+    def loss() -> Any:
+        of = [v.sin(), w]
+        ds = torch.autograd.grad(w.exp().sum(), of, create_graph=True, materialize_grads=True)
+        return sum((d + 1).square().sum() for d in ds) + of[0].sum()
+
+    assert bt.certify(loss, {"w": w, "v": v}).holds
+
+
+def test_what_is_rounding_alone_is_not_refuted() -> None:
+    """The derivative of a sum of softmaxes is zero; what is left of it in bfloat16 is rounding."""
+    torch.manual_seed(0)
+    w = torch.randn(3, 4).bfloat16().requires_grad_()
+    x = torch.randn(5, 3).bfloat16()
+
+    def loss() -> Any:
+        own = x.clone().requires_grad_()
+        (d,) = torch.autograd.grad((own @ w).softmax(-1).sum(), own, create_graph=True)
+        return d.square().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert [one.verdict for one in certificate.twin] == ["undecided"], certificate
+    assert "nobody can tell" in str(certificate)

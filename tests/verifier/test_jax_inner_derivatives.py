@@ -12,7 +12,8 @@ from tests.verifier.lazy import Lazy
 
 jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
 extend, jax_models = Lazy("jax.extend.core"), Lazy("tests.verifier.jax_models")
-bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_inner_models"))
+backproof, bj = Lazy("backproof"), Lazy("backproof.jax")
+models = Lazy("tests.verifier.jax_inner_models")
 
 MANNERS = (
     *("grad", "grad of a checkpoint", "jitted grad", "jacrev twice", "vjp twice"),
@@ -143,6 +144,42 @@ def test_a_constant_derivative_has_no_derivative() -> None:
 
     assert certificate.holds, certificate
     assert certificate.inner
+
+
+STOPS = {
+    "operand": lambda stop, dy, x, v: (3 * dy * stop(x) ** 2 * v, dy * x**3),
+    "other operand": lambda stop, dy, x, v: (3 * dy * x**2 * stop(v), dy * x**3),
+    "cotangent": lambda stop, dy, x, v: (3 * stop(dy) * x**2 * v, dy * x**3),
+}
+
+
+@pytest.mark.parametrize("what", STOPS)
+@pytest.mark.parametrize("end", ["right", "stopped"])
+def test_what_a_rule_stops_is_held_where_a_parameter_reaches_it(what: str, end: str) -> None:
+    """Also where all that the rule hands on is a constant, or its cotangent alone has moved."""
+    stop = (lambda x: x) if end == "right" else lax.stop_gradient
+    of = jax.custom_vjp(lambda x, v: x**3 * v)
+    of.defvjp(lambda x, v: (x**3 * v, (x, v)), lambda kept, dy: STOPS[what](stop, dy, *kept))
+
+    def loss(w: Any, x: Any) -> Any:
+        move = {"operand": (w[0], x, x), "other operand": (x, w[0], x), "cotangent": (x, x, w[0])}
+        at, v, dy = move[what]
+        return jnp.sum(jax.vjp(lambda x: of(x, v), at)[1](dy)[0] ** 2) + jnp.sum(w)
+
+    certificate = bj.certify(loss, jnp.ones((2, 3)), jnp.arange(1, 4.0))
+
+    assert certificate.holds == (end == "right"), certificate
+    assert (inner(certificate).refuted is None) == (end == "right")
+
+
+def test_a_derivative_that_the_loss_takes_for_a_constant_has_no_derivative() -> None:
+    """Where the loss stops the gradients of what a rule hands on, the rule may stop them too."""
+    cube = jax.custom_vjp(lambda x: x * x * x)
+    cube.defvjp(lambda x: (cube(x), lax.stop_gradient(x)), lambda x, dy: (3 * dy * x * x,))
+    slope = jax.grad(lambda x: jnp.sum(cube(x)))
+    certificate = bj.certify(lambda w: jnp.sum(w * lax.stop_gradient(slope(w))), jnp.ones(3))
+
+    assert certificate.holds, certificate
 
 
 def test_a_result_that_the_loss_does_not_differentiate() -> None:

@@ -173,3 +173,30 @@ def test_memory_that_is_freed_is_named() -> None:
 
     with pytest.raises(bt.NotRecorded, match="frees the memory of a tensor"):
         bt.certify(loss, {"w": w})
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a list", "as arguments"])
+def test_tensors_in_a_list_are_named(inside: bool) -> None:  # noqa: FBT001 a case
+    """Autograd does not see them, so that what a custom function makes of them is a constant."""
+    w = leaf(3)
+
+    class Product(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, *factors: Any) -> Any:
+            x, y = factors[0] if inside else factors
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            x, y = ctx.saved_tensors
+            return None if inside else (dy * y, dy * x)
+
+    def loss() -> Any:
+        factors = w * 2, w.sin()
+        return (Product.apply([*factors]) if inside else Product.apply(*factors)).sum() + w.sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds != inside, certificate
+    assert ("does not see tensors in lists" in str(certificate)) == inside

@@ -158,3 +158,74 @@ def test_memory_that_nobody_wrote_is_no_number() -> None:
 
     with pytest.raises(recording.NotRecorded, match="memory that nobody has written"):
         bt.certify(loss, {"w": w})
+
+
+def halved(t: Any) -> Any:
+    """Write to a tensor by a call that no mode sees."""
+    with C.DisableTorchFunction():
+        return t.mul_(0.5)
+
+
+def with_real_part(z: Any, x: Any) -> None:
+    """Write to a tensor by an attribute, which no mode sees."""
+    z.real = x
+
+
+PARTS: dict[str, Callable[[Any, Any], Any]] = {
+    "imaginary part": lambda z, x: z.imag.mul_(x),
+    "real part of a transposed": lambda z, x: z.T.real[1].add_(x[:, 0]),
+    "both parts": lambda z, x: torch.view_as_real(z)[1:, :, 1].mul_(x[1:]),
+}
+CONJUGATED: dict[str, Callable[[Any, Any], Any]] = {
+    "conjugate": lambda z, x: z.conj().mul_(x * 1j),
+    "adjoint": lambda z, x: z.mH[1:].mul_(2j),  # noqa: ARG005
+    "imaginary part of a conjugate": lambda z, x: z.conj().imag.add_(x),
+}
+UNSEEN: dict[str, Callable[[Any, Any], Any]] = {
+    "attribute": lambda z, x: with_real_part(z, x),  # noqa: PLW0108 defined as the others
+    "call": lambda z, _: halved(z),
+}
+
+
+@pytest.mark.parametrize("name", [*PARTS, *CONJUGATED, *UNSEEN])
+def test_writes_to_complex_numbers(name: str) -> None:
+    """By way of their parts they are known; by way of a conjugate, or not seen, they are named."""
+    torch.manual_seed(0)
+    w = torch.randn(3, 3, dtype=torch.complex64, requires_grad=True)
+
+    def loss() -> Any:
+        z = w * w
+        (PARTS | CONJUGATED | UNSEEN)[name](z, w.real * 2)
+        return (z * z.exp()).real.sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds == (name in PARTS), certificate
+    assert certificate.refuted is None, certificate
+    reason = "conjugates or negates" if name in CONJUGATED else "overwritten by a call"
+    assert (reason in str(certificate)) == (name not in PARTS)
+
+
+def test_parts_of_real_numbers() -> None:
+    """A complex view of real numbers is a part of them, too."""
+    w = torch.randn(4, 2, requires_grad=True)
+
+    def loss() -> Any:
+        y = w * w
+        torch.view_as_complex(y)[1:].mul_(2j)
+        return (y * y * w).sum()
+
+    assert bt.certify(loss, {"w": w}).holds
+
+
+def test_a_wrong_derivative_of_parts_is_refuted() -> None:
+    """A hook that changes what a written part hands on is found."""
+    w = torch.randn(4, dtype=torch.complex64, requires_grad=True)
+
+    def loss() -> Any:
+        z = w * w
+        z.register_hook(lambda d: d.conj())
+        z.imag.mul_(w.real)
+        return (z * z.exp()).real.sum()
+
+    assert bt.certify(loss, {"w": w}).wrong
