@@ -108,8 +108,10 @@ def with_paper(
             for link in held_gradients(sweep, [*sweep.replay.network.parameters])
             if link.verdict != "inside"
         )
-        left = (replace(one, of=ON_PAPER) for one in held if one.verdict != "inside")
-        wrong = {one.name: one for one in left}
+        wrong = dict[str, Compared]()
+        for one in held:
+            if one.verdict != "inside":  # that of the loss comes first
+                wrong.setdefault(one.name, replace(one, of=ON_PAPER))
     return replace(certificate, twin=(*certificate.twin, *wrong.values()))
 
 
