@@ -14,7 +14,8 @@ from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_w
 from backproof.adapters.torch_bodies import BODIES, Asked
 from backproof.adapters.torch_constants import Constants, There
 from backproof.adapters.torch_graph import Graph, array, refuse
-from backproof.adapters.torch_recorder import Recorder, unasked
+from backproof.adapters.torch_opened import unasked
+from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_recurrent import InSteps
 from backproof.adapters.torch_refusals import not_compiled, not_freed
 from backproof.adapters.torch_second import SecondRecorder, directions_of
