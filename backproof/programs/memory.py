@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from backproof.adapters.recording import Recording
+from backproof.reference.files import wrong_in
 from backproof.reference.verdict.link import Quantity
 from backproof.traces.reading import entries_of
 
@@ -53,6 +54,7 @@ def hold_to(memory: int | None) -> None:
         return
     import resource  # noqa: PLC0415 there is none on Windows
 
+    wrong_in({}, "trace")  # imports what checks a program, which takes memory once
     one = np.ones((WARM, WARM))
     np.dot(one, one)  # BLAS takes what it needs for its threads, and never gives it back
     status = Path("/proc/self/status").read_text("ascii")

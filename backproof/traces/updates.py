@@ -44,8 +44,6 @@ def update_of_json(one: Object, arrays: Arrays, declared: Mapping[str, Declared]
         optimizer = OPTIMIZERS[name](**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{one.place}: {name}: {error}") from None
-    if step < 1:
-        raise ValueError(f"{one.place}: step {step}: they count from 1")
     if len({declared[k][0] for k in parameters if k in declared}) != 1:
         raise ValueError(f"{one.place}: expected parameters, all of one dtype")
     if len({*parameters} & declared.keys()) < len(parameters):

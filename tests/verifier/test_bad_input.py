@@ -43,7 +43,7 @@ WHERE = "article.toml: step 1.1: figure 5"
         ('quantities = ["E", "out_o1"]', 'quantities = ["E", "out_o3"]', "trajectory: no quantities ['out_o3'] in the trace"),
         ("updates = 10000", "updates = 10000000", "trajectory: updates: 10000000 is greater than the maximum of 100000"),
         ('op = "sigmoid", inputs = ["net_o"]', 'op = "sine", inputs = ["net_o"]', "node out_o: unknown op 'sine'"),
-        ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] do not stand"),
+        ('inputs = ["net_o"]', 'inputs = ["net_p"]', "node out_o: inputs ['net_p'] are no leaves"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', 'printed = "0.6856x"'), f"{FIFTH}: printed: '0.6856x': expected a number as a string of digits, as printed"),
         (FIGURE, FIGURE.replace('printed = "0.68566"', "printed = 0.68566"), f"{FIFTH}: printed: 0.68566: expected a number as a string of digits"),
         (FIGURE, FIGURE.replace(', printed = "0.68566"', ""), f"{FIFTH}: 'printed' is a required property"),

@@ -120,14 +120,14 @@ def test_a_step_by_hand(tmp_path: Path, right: bool) -> None:  # noqa: FBT001
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an optimizer": ({"optimizer": "adamant"}, "optimizer: 'adamant' is none of sgd, adagrad, "),
     "an option": ({"options": {"rate": 1}}, "an update: sgd: "),
-    "no step": ({"step": 0}, "an update: step 0: they count from 1"),
+    "no step": ({"step": 0}, "updates 1: step: 0 is less than the minimum of 1"),
     "no parameter": ({"parameters": []}, "an update: expected parameters, all of one dtype"),
     "a stranger": ({"parameters": ["W1", "b9"]}, "an update: W1, b9: not all of them are leaves"),
     "one twice": ({"parameters": ["W1", "W1"]}, "an update: W1, W1: not all of them are leaves"),
     "a node": ({"parameters": ["net1"]}, "no file has gradient/net1"),
     "no state": ({"optimizer": "adam", "step": 2}, "no file has after m/W1"),
     "no numbers": ({"parameters": ["x"]}, "no file has after w/x"),
-    "no object": (3, "an update: expected an object"),  # type: ignore[dict-item]
+    "no object": (3, "updates 1: 3 is not of type 'object'"),  # type: ignore[dict-item]
 }
 
 
