@@ -76,8 +76,11 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def cube(slope: float) -> Any:
-    """Return x^3 as a function of one's own, whose derivative is taken for slope x^2."""
+def cube(slope: float, *, stopped: bool = False) -> Any:
+    """Return x^3 as a function of one's own, whose derivative is taken for slope x^2.
+
+    stopped: whether its backward function takes its cotangent for a constant.
+    """
 
     class Cube(torch.autograd.Function):
         @staticmethod
@@ -88,7 +91,7 @@ def cube(slope: float) -> Any:
         @staticmethod
         def backward(ctx: Any, dy: Any) -> Any:
             (x,) = ctx.saved_tensors
-            return slope * dy * x * x
+            return slope * (dy.detach() if stopped else dy) * x * x
 
     return Cube.apply
 
@@ -173,24 +176,12 @@ def test_seeds_that_a_backward_function_stops(
     seed: str, end: str, name: str, tmp_path: Path
 ) -> None:
     """The derivative inside is right, but the loss then depends on nothing of its seed."""
-
-    class Cube(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            ctx.save_for_backward(x)
-            return x * x * x
-
-        @staticmethod
-        def backward(ctx: Any, dy: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            return 3 * (dy if end == "right" else dy.detach()) * x * x
-
     torch.manual_seed(0)
     w, v = torch.randn(4, requires_grad=True), torch.randn(4, requires_grad=True)
 
     def loss() -> Any:
         h = w.exp()
-        y = Cube.apply(h)
+        y = cube(3, stopped=end == "stopped")(h)
         (d,) = torch.autograd.grad(y, h, SEEDS[seed](y, v), create_graph=True)
         return d.square().sum() + v.sum()
 
