@@ -102,16 +102,15 @@ def with_paper(
         gradients = written().exact if known else recording.trace.gradients
         papers = on_paper(recording, gradients)
         sweeps = (Sweep(replay_of(paper, room), links) for paper in papers)
-        held = (
-            with_rounding(sweep, written(), of_link(sweep, link))
-            for sweep in sweeps
-            for link in held_gradients(sweep, [*sweep.replay.network.parameters])
-            if link.verdict != "inside"
-        )
         wrong = dict[str, Compared]()
-        for one in held:
-            if one.verdict != "inside":  # that of the loss comes first
-                wrong.setdefault(one.name, replace(one, of=ON_PAPER))
+        for sweep in sweeps:
+            is_loss = sweep.replay.network.loss == recording.network.loss
+            for link in held_gradients(sweep, [*sweep.replay.network.parameters]):
+                one = of_link(sweep, link)
+                if is_loss and one.verdict != "inside":
+                    one = with_rounding(sweep, written(), one)
+                if one.verdict != "inside":  # the gradient of the loss comes first
+                    wrong.setdefault(one.name, replace(one, of=ON_PAPER))
     return replace(certificate, twin=(*certificate.twin, *wrong.values()))
 
 
