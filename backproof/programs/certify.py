@@ -13,8 +13,9 @@ from backproof.programs.progress import Watch, watched
 from backproof.programs.replaying import Failed, again, named, replay_of
 from backproof.programs.twins import beside, with_paper
 from backproof.programs.updates import with_updates
+from backproof.reference.composed import alike
 from backproof.reference.findings import KnownFinding, Site, compare, load, seen_here
-from backproof.reference.network import Network, unknown_node
+from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import diagnose
@@ -90,14 +91,29 @@ def certify_inner(
 ) -> ProgramCertificate:
     """Return the certificate of something that a program itself takes or applies.
 
-    certificate: of the program. What it says is not known is not said again.
+    certificate: of the program. What it says is not known is not said again, and the values of the
+    same nodes are not judged again.
     """
-    links = (link for link in certificate.links if link.quantity.probes)
-    values = {link.quantity.of: link for link in links if link.quantity.kind == "value"}
+    program = {node.name: node for node in certificate.program.nodes}
+    inside = {node.name: node for node in recording.network.nodes}
+    values = {
+        link.quantity.of: link
+        for link in certificate.links
+        if link.quantity.kind == "value" and link.quantity.probes and link.quantity.of in inside
+        if is_same(program[link.quantity.of], inside[link.quantity.of])
+    }
     started = perf_counter()
     found = certify_recording(recording, started, progress=False, room=room, certified=values)
     said = {one.place for one in certificate.unknown}
     return replace(found, unknown=tuple(one for one in found.unknown if one.place not in said))
+
+
+def is_same(node: Node, other: Node) -> bool:
+    """Return whether two nodes of one name compute the same of the same operands."""
+    if node is other or node.inputs != other.inputs:
+        return node is other
+    one, two = ([x.rule, sorted(x.options.items())] for x in (node, other))
+    return alike(one, two)
 
 
 def is_added(recording: Recording, quantity: Quantity) -> bool:

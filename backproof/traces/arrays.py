@@ -18,11 +18,18 @@ class Arrays:
 
     stored: Mapping[str, Stored]
 
-    def inside(self, start: str) -> "Arrays":
-        """Return those whose names start in a way, by the rest of their names; and all values."""
-        values = {k: one for k, one in self.stored.items() if k.startswith(f"{VALUE}/")}
-        inside = ((k, one) for k, one in self.stored.items() if k.startswith(start))
-        return Arrays(values | {k.removeprefix(start): one for k, one in inside})
+    def inside(self, start: str, *, with_values: bool) -> "Arrays":
+        """Return those whose names start in a way, by the rest of their names.
+
+        with_values: whether the values outside are those inside, too, by the same names. Raises
+        TraceError where one is there twice.
+        """
+        inside = {k.removeprefix(start): k for k in self.stored if k.startswith(start)}
+        outside = [k for k in self.stored if with_values and k.startswith(f"{VALUE}/")]
+        if twice := inside.keys() & outside:
+            raise TraceError(f"{min(twice)}: the program has it already, by the same name")
+        named = {k: k for k in outside} | inside
+        return Arrays({k: self.stored[name] for k, name in named.items()})
 
     def option(self, name: str) -> Array:
         """Return an array of an option. Raises ValueError, TraceError."""

@@ -1,17 +1,17 @@
 """A recording is read from its files: all but the numbers, which are read when they are used."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from backproof.adapters.recording import Along, Place, Recording, Taken, Updated
+from backproof.adapters.recording import Along, Place, Recording, Updated
 from backproof.reference.backprop import Trace
 from backproof.reference.files import wrong_in
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.reference.ops import Op
+from backproof.reference.ops import Array, Op
 from backproof.traces import layout
 from backproof.traces.arrays import Arrays, Declared
 from backproof.traces.as_json import node_of_json
@@ -19,6 +19,7 @@ from backproof.traces.files import File, TraceError, files_of
 from backproof.traces.json_object import Object, json_of
 from backproof.traces.layout import BESIDE, COTANGENT, GRADIENT, TANGENT, VALUE
 from backproof.traces.numbers import index_of
+from backproof.traces.taken import taken_of_json
 from backproof.traces.updates import update_of_json
 
 NOT_GIVEN = "its Op must be given again, in Python: certify_trace(..., known=...)"
@@ -156,23 +157,25 @@ class Reader:
             precisions={name: dtype for name, (dtype, _) in declared.items()},
             along=Along(directions, tangents, head.strings("once", [])) if along else None,
             updates=self.updates(declared),
-            inner=(*self.inner(),),
+            inner=(*self.inner(self.arrays.numbers(VALUE, declared)),),
             unseen=tuple(
                 place_of_json(Object.of(one, "unseen"))
                 for one in self.head.get("unseen", "an array", [])
             ),
         )
 
-    def inner(self) -> Iterator[Recording]:
-        """Yield the passes inside of the program. Raises ValueError, TraceError."""
+    def inner(self, values: Mapping[str, Array]) -> Iterator[Recording]:
+        """Yield the passes inside. values: the program's. Raises ValueError, TraceError."""
         recorded = self.head.content.get("recorded", {})
         for i, content in enumerate(self.head.get("inner", "an array", []), 1):
             start = layout.INNER.format(i)
             one = Object.of(content, start.rstrip("/"))
             head = Object({**one.content, "recorded": recorded}, one.place)
+            is_taken = "reached" in head
             try:
-                found = Reader(head, self.arrays.inside(start), self.known).recording()
-                yield taken_of_json(head, found) if "reached" in head else found
+                arrays = self.arrays.inside(start, with_values=is_taken)
+                found = Reader(head, arrays, self.known).recording()
+                yield taken_of_json(head, found, values) if is_taken else found
             except (ValueError, TraceError) as error:
                 raise type(error)(f"{one.place}: {error}") from None
 
@@ -209,25 +212,6 @@ class Reader:
         if not 0 < scale < float("inf"):
             raise ValueError(f"loss_scale: {scale} is not above zero")
         return float(scale)
-
-
-def taken_of_json(head: Object, found: Recording) -> Taken:
-    """Return the pass of a derivative that a program takes itself. Raises ValueError."""
-    seeds, results = (names_of(head, key) for key in ("seeds", "results"))
-    return Taken(
-        **{key.name: getattr(found, key.name) for key in fields(found)},
-        reached=frozenset(head.strings("reached")),
-        added=frozenset(head.strings("added", [])),
-        seeds=seeds,
-        results=results,
-        constant=frozenset(head.strings("constant", [])),
-    )
-
-
-def names_of(head: Object, key: str) -> dict[str, str]:
-    """Return a field that is an object of names, each for a name. Raises ValueError."""
-    found = head.inner(key, default={})
-    return {name: found.get(name, "a string") for name in found.content}
 
 
 def declared_of(one: Object) -> Declared:
