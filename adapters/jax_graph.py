@@ -15,7 +15,7 @@ from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_co
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.complex_calls import with_parts
-from backproof.reference.composed import composed
+from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
@@ -229,17 +229,13 @@ def added(calls: Sequence[Call]) -> Call:
     """Return the sum of several results as one op."""
     if len(calls) == 1:
         return calls[0]
-    nodes, operands = list[Node](), list[Any]()
-    for i, call in enumerate(calls):
-        names = [f"x{len(operands) + k}" for k in range(len(call.operands))]
-        operands += call.operands
-        nodes.append(Node(f"part {i}", f"{call.op} {i}", (*names,), call.options, call.own))
-        if i:
-            last = nodes[-2].name
-            nodes.append(Node(f"sum {i}", "add", (last, f"part {i}")))
-    leaves = {f"x{i}": 0.0 for i in range(len(operands))}
-    own = composed(Network("slope", leaves, {}, (*nodes,), frozenset()))
-    return Call("slope", (*operands,), own=own)
+    parts, of = list[Node](), dict[str, Any]()
+    for call in calls:
+        names = tuple(f"operand {len(of) + k}" for k in range(len(call.operands)))
+        of |= zip(names, call.operands, strict=True)
+        parts.append(Node("", call.op, names, call.options, call.own))
+    operands, own = sum_of("slope", parts)
+    return Call("slope", tuple(of[name] for name in operands), own=own)
 
 
 def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, Operand]) -> Call:

@@ -1,7 +1,7 @@
 """The graph of a PyTorch program while it is recorded: tensors by name, and their values."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -280,12 +280,7 @@ class Graph:
 
     def reaching(self, last: str) -> list[Node]:
         """Return the nodes that the last one depends on, and itself, in their order."""
-        needed, found = {last}, []
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update(node.inputs)
-                found.append(node)
-        return found[::-1]
+        return [*behind(self.nodes, {last})]
 
     def network(self, name: str, last: str) -> Network:
         """Return the network of all that a node depends on, with the numbers at its leaves."""
@@ -297,6 +292,16 @@ class Graph:
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+
+def behind(nodes: Sequence[Node], names: Collection[str]) -> Iterator[Node]:
+    """Return the nodes that some of them were computed from, and these, in their order."""
+    needed, found = {*names}, []
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+            found.append(node)
+    return reversed(found)
 
 
 def array(t: Any) -> Array:

@@ -4,7 +4,7 @@ While autograd takes it, the recorder's hooks see the cotangents of all values o
 backward pass of the loss.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from backproof.adapters.recording import Place, Taken
-from backproof.adapters.torch_graph import Graph, array, floats
+from backproof.adapters.torch_graph import Graph, array, behind, floats
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
@@ -133,16 +133,6 @@ class Inner:
             if node.name in needed:
                 needed |= depending.intersection(node.inputs)
         return needed
-
-
-def behind(nodes: tuple[Node, ...], names: Collection[str]) -> Iterator[Node]:
-    """Return the nodes that some nodes were computed from, and these, in their order."""
-    needed, found = {*names}, []
-    for node in reversed(nodes):
-        if node.name in needed:
-            needed.update(node.inputs)
-            found.append(node)
-    return reversed(found)
 
 
 def weighted(

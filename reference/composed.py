@@ -1,6 +1,6 @@
 """An op that is composed of others: a network as one link of another network."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, forward, sweep_back
-from backproof.reference.network import Network
+from backproof.reference.network import Network, Node
 from backproof.reference.ops import Op
 
 MOST = 32
@@ -39,6 +39,22 @@ def composed(network: Network) -> Composed:
         for names in choices(several, MOST)
     }
     return replace(forms.pop(""), forms=forms)
+
+
+def sum_of(name: str, parts: Sequence[Node]) -> tuple[tuple[str, ...], Composed]:
+    """Return the sum of several nodes as one op: the names of its operands, and the op."""
+    operands = [*dict.fromkeys(i for part in parts for i in part.inputs)]
+    leaf = {operand: f"x{i}" for i, operand in enumerate(operands)}
+    total, nodes = "", list[Node]()
+    for i, part in enumerate(parts):
+        inputs = tuple(leaf[operand] for operand in part.inputs)
+        # Two parts may have different ops of one name.
+        nodes.append(Node(f"part {i}", f"{part.op} {i}", inputs, part.options, part.rule))
+        if total:
+            nodes.append(Node(f"sum {i}", "add", (total, f"part {i}")))
+        total = nodes[-1].name
+    network = Network(name, dict.fromkeys(leaf.values(), 0.0), {}, (*nodes,), frozenset())
+    return (*operands,), composed(network)
 
 
 def choices(several: Mapping[str, Collection[str]], most: int) -> Iterator[dict[str, str]]:

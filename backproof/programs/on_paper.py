@@ -15,7 +15,7 @@ import numpy as np
 
 from backproof.adapters.recording import Recording, Taken
 from backproof.reference.backprop import Trace
-from backproof.reference.composed import composed
+from backproof.reference.composed import sum_of
 from backproof.reference.derivative import derivative
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
@@ -156,17 +156,8 @@ def added_up(own: str, parts: list[Node]) -> Node:
     """Return the node of the sum of several nodes. own: the name that it, or a single one, has."""
     if len(parts) == 1:
         return replace(parts[0], name=own)
-    operands = [*dict.fromkeys(i for part in parts for i in part.inputs)]
-    leaf = {operand: f"operand {i}" for i, operand in enumerate(operands)}
-    total, nodes = "", list[Node]()
-    for i, part in enumerate(parts):
-        inputs = tuple(leaf[operand] for operand in part.inputs)
-        nodes.append(replace(part, name=f"part {i}", inputs=inputs))
-        if total:
-            nodes.append(Node(f"sum {i}", "add", (total, f"part {i}")))
-        total = nodes[-1].name
-    network = Network(own, dict.fromkeys(leaf.values(), 0.0), {}, (*nodes,), frozenset())
-    return Node(own, f"received: {own}", (*operands,), {}, composed(network))
+    operands, op = sum_of(own, parts)
+    return Node(own, f"received: {own}", operands, {}, op)
 
 
 def in_order(nodes: Mapping[str, Node], last: str) -> Iterator[Node]:

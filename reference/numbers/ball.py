@@ -81,16 +81,6 @@ class Ball(Methods):
         return self.mid.shape
 
     @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.mid.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return self.mid.size
-
-    @property
     def is_exact(self) -> bool:
         """Whether every radius is known to be zero."""
         return type(self.rad) is float  # NumPy's scalars are of a subclass

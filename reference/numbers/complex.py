@@ -45,16 +45,6 @@ class Complex(Methods):
         return np.shape(self.re)
 
     @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return int(np.prod(self.shape))
-
-    @property
     def T(self) -> "Complex":
         """The transpose, without conjugates."""
         return Complex(self.re.T, self.im.T)

@@ -75,16 +75,6 @@ class Dual(Methods):
         return np.shape(self.value)
 
     @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return int(np.prod(self.shape))
-
-    @property
     def precision(self) -> Any:
         """The precision of balls."""
         return self.value.precision

@@ -1,6 +1,7 @@
 """The methods of NumPy's arrays that numbers of other kinds have too: each is NumPy's function."""
 
 from collections.abc import Callable, Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,21 @@ class Methods(NDArrayOperatorsMixin):
     """
 
     rank = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        raise NotImplementedError
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return prod(self.shape)
 
     @classmethod
     def is_outranked(cls, others: Iterable[Any]) -> bool:

@@ -48,16 +48,6 @@ class Terms(Methods):
         return self.mid.shape
 
     @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.mid.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return self.mid.size
-
-    @property
     def T(self) -> "Terms":
         """The transpose."""
         return Terms(self.mid.T, self.magnitude.T)
