@@ -23,7 +23,7 @@ class Failed(ValueError):
 
 
 FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What an op raises that does not take its operands, or its options."""
+"""What an op or an optimizer raises that does not take its operands or its options."""
 
 
 @contextmanager

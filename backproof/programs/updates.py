@@ -7,6 +7,7 @@ import numpy as np
 
 from backproof.adapters.recording import Recording, Updated
 from backproof.programs.certificate import ProgramCertificate
+from backproof.programs.replaying import FAILURES
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.optimizers import OPTIMIZERS
@@ -14,9 +15,6 @@ from backproof.reference.training import Record
 from backproof.reference.verdict.faults.optimizers import named
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.training import Steps
-
-FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What an optimizer raises that does not take its options."""
 
 
 def with_updates(recording: Recording, certificate: ProgramCertificate) -> ProgramCertificate:

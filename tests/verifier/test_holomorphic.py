@@ -9,7 +9,7 @@ import pytest
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.complex import Complex
 from backproof.reference.numbers.exact import exact
-from backproof.reference.numbers.precision import FLOAT32, FLOAT64
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, gamma
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import OPS, Op
 from backproof.reference.own import OWN
@@ -87,16 +87,6 @@ def test_every_op_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_are_numpys(name: str) -> None:
-    """The value is that of the op over NumPy's complex numbers."""
-    real, op, z, options = case(name)
-    expected = real.forward(*(a[..., 0] + 1j * a[..., 1] for a in z), **options)
-    for form in (op, *op.forms.values()):
-        y = form.forward(*z, **options)
-        assert np.allclose(y[..., 0] + 1j * y[..., 1], expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("name", CASES)
 def test_derivatives_are_proven(name: str) -> None:
     """What each part of each input receives is the difference quotient, in every form."""
     with on_paper():
@@ -171,13 +161,17 @@ def both(op: Op, kind: Any, dy: Any, y: Any, z: Any, options: Any) -> list[Any]:
     return [op.forward(*operands, **options), *op.backward(kind(dy), kind(y), *operands, **options)]
 
 
+STEPS = 100
+"""No number of these cases is rounded so often."""
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_terms_are_counted(name: str) -> None:
     """No number has fewer terms than its size."""
     _, op, z, options = case(name, Terms.of)
     y = op.forward(*z, **options)
     for found in (y, *op.backward(y, y, *z, **options)):
-        assert (found.magnitude >= abs(found.mid) * (1 - 1e-12)).all()
+        assert (found.magnitude >= abs(found.mid) * (1 - gamma(STEPS, FLOAT64.u))).all()
 
 
 ROOTS = [(4.0, 0.0), (-4.0, 0.0), (-4.0, -0.0), (-3.0, 4.0), (-3.0, -4.0), (0.0, 2.0), (1e-3, -7.0)]
@@ -186,10 +180,10 @@ ROOTS = [(4.0, 0.0), (-4.0, 0.0), (-4.0, -0.0), (-3.0, 4.0), (-3.0, -4.0), (0.0,
 @pytest.mark.parametrize("z", ROOTS, ids=str)
 def test_a_root_is_on_the_side_of_its_number(z: tuple[float, float]) -> None:
     """The principal root has the sign of the imaginary part, of zero as well."""
-    found = OWN["complex sqrt"].forward(np.array(z))
+    found = OWN["complex sqrt"].forward(Ball.exact(np.array(z), FLOAT64))
     expected = np.sqrt(complex(*z))
 
-    assert np.allclose(found, [expected.real, expected.imag], rtol=1e-15)
+    assert found.contains([expected.real, expected.imag]).all()
 
 
 def test_what_is_widened_hands_on_its_real_part() -> None:

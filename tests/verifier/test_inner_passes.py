@@ -114,6 +114,7 @@ def test_a_right_derivative_inside_holds(loss: str) -> None:
     certificate = bt.certify(*program(loss, cube(3)))
 
     assert certificate.holds, str(certificate)
+    assert certificate.inner
     assert all(one.links for one in certificate.inner)
     assert f"{len(certificate.inner)} derivative" in str(certificate)
 

@@ -129,10 +129,10 @@ def test_the_derivative_of_a_rule_is_held_too(where: str) -> None:
     cube.defvjp(values, cotangents)
     slope = jax.grad(lambda w: jnp.sum(cube(w) ** 2))
     certificate = bj.certify(lambda w: jnp.sum(slope(w) ** 2), jnp.arange(1, 4.0))
-    places = map(str, inner(certificate).places_of(inner(certificate).refuted))
+    places = [*map(str, inner(certificate).places_of(inner(certificate).refuted))]
 
     assert [link.name for link in inner(certificate).wrong] == ["dE/doperand 0 of <lambda>"]
-    assert all(place.startswith("the rule of <lambda>") for place in places)
+    assert {place.partition(" (")[0] for place in places} == {"the rule of <lambda>"}
 
 
 def test_a_constant_derivative_has_no_derivative() -> None:
