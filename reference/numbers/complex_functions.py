@@ -82,8 +82,8 @@ def _power(z: Complex, n: Any) -> Any:
     """Return z^n: of a small whole n by squaring, of any other as e^(n log z)."""
     if isinstance(n, Complex) or n != int(n) or abs(n) > MOST:
         return by_logarithm(z, n)
-    if n < 0:
-        return 1 / _power(z, -n)
+    if n <= 0:
+        return 1 / _power(z, -n) if n else np.ones_like(z)
     bits = f"{int(n):b}"
     found = z
     for bit in bits[1:]:

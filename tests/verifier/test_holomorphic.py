@@ -63,6 +63,7 @@ CASES: dict[str, tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = {
     "sin": ("sin", (A,), {}),
     "cos": ("cos", (A,), {}),
     "tanh": ("tanh", (A,), {}),
+    "power of 0": ("power", (A,), {"exponent": 0}),
     "square": ("power", (A,), {"exponent": 2}),
     "cube": ("power", (A,), {"exponent": 3}),
     "power of -2": ("power", (A,), {"exponent": -2}),
@@ -193,3 +194,10 @@ def test_what_is_widened_hands_on_its_real_part() -> None:
     assert OWN["complex"].forward(x).tolist() == [[1, 0], [2, 0]]
     assert OWN["complex"].backward(dy, None, x)[0].tolist() == [3, 5]
     assert OWN["conjugate"].backward(dy, None, dy)[0].tolist() == [[3, -4], [5, -6]]
+
+
+def test_a_power_of_zero_is_one() -> None:
+    """NumPy's function of complex numbers says so, too, whatever the number is."""
+    z = np.array([[2.0, 3.0], [0.0, 0.0]])
+
+    assert np.power(Complex.of_parts(z), 0).parts().tolist() == [[1, 0], [1, 0]]
