@@ -16,7 +16,7 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.undecided import remedy
 
 ON_PAPER = "with right derivatives in the loss"
-"""What gradients are compared as that depend on derivatives inside of a program."""
+"""What a line says that compares a gradient with that of the program on paper."""
 
 KEPT = (
     "each derivative in the loss is right, but the derivative of one of them is wrong. Does a "

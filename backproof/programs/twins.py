@@ -88,7 +88,7 @@ def of_link(sweep: Sweep, link: Link) -> Compared:
 def with_paper(
     recording: Recording, certificate: ProgramCertificate, room: Room
 ) -> ProgramCertificate:
-    """Return the certificate with what is not the gradient of the program on paper, in the twin.
+    """Return the certificate; its twin has the gradients that differ from the program on paper's.
 
     One cause first: where it does not hold anyway, nothing is compared. Where a finding is known to
     move the gradients, those are compared that the reference computes for the recorded calls.
