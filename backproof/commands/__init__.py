@@ -1,0 +1,1 @@
+"""The commands of `backproof`: one file each, whose `run` returns the exit status."""
