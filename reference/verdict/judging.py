@@ -16,7 +16,7 @@ An implementation may work in several ways (`freedoms`) and compute an op in sev
 granted only where its ball decides.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -190,17 +190,37 @@ def judged_beside(
     return replace(link, index=tuple(map(int, places)), entries=seen.size)
 
 
+MANY = 16
+"""More forms than an op has by itself: those of ops that are composed, or add up, multiply."""
+
+
 def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -> Iterator[Link]:
     """Yield a link for each way whose ball holds an array: inside, or undecided.
 
-    first: the link in the ball that was tried first.
+    first: the link in the ball that was tried first. Where the forms are many, as for a step of an
+    LSTM, the formula itself is tried first in all ordinary freedoms.
     """
+    every = freedoms(PRECISIONS[first.precision])
+    if len(ways) > MANY:
+        ordinary = [one for one in every if not one.is_narrow and FLUSHES not in one.properties]
+        yield from held_among(first, seen, {(): ways[()]}, terms, ordinary)
+    yield from held_among(first, seen, ways, terms, every)
+
+
+def held_among(
+    first: Link,
+    seen: Array,
+    ways: Ways,
+    terms: Callable[[Form], Array],
+    among: Sequence[Freedom],
+) -> Iterator[Link]:
+    """Yield a link for each of some forms, in each of some freedoms, whose ball holds an array."""
     asked = PRECISIONS[first.precision]
     sharpest, *_ = freedoms(asked)
     # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
     # forms are different conventions, and each has its own.
     sharp = told_apart({form: make(sharpest.precision) for form, make in ways.items()})
-    for freedom in freedoms(asked):
+    for freedom in among:
         noise = (ROUNDED if freedom == sharpest else 1) * asked.u
         for form, exactly in sharp.items():
             ball = exactly if freedom == sharpest else ways[form](freedom.precision)

@@ -123,7 +123,7 @@ def test_one_wrong_sigmoid(
     monkeypatch.chdir(mine.parent)
     few = ["test_article.py", "test_networks.py", "-p", "no:cacheprovider", "-k"]
     own = ["--frameworks", "reference", "--adapter", "mine.py", "--report-json", "report.json"]
-    status = command.verify([*few, "article or pair", *own])
+    status = command.run(["verify", *few, "article or pair", *own])
     printed = capsys.readouterr().out.splitlines()
     (title,) = (line for line in printed if line.startswith(f"mine: {LOST}: "))
     last = printed[printed.index(title) :]

@@ -13,7 +13,7 @@ from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.end_to_end import held_loss
-from backproof.reference.verdict.judging import judged, no_terms, resolution
+from backproof.reference.verdict.judging import MANY, judged, no_terms, resolution
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify, held_end_to_end
 from backproof.reference.verdict.replay import Replay, Update
@@ -88,6 +88,25 @@ def test_undecided_is_not_green() -> None:
     assert found.digits == 0
     assert not Certificate("one", "float32", (found,)).holds
     assert "holds 1.2999999523162842, and zeros as well" in str(found)
+
+
+def test_many_forms_are_tried_where_the_formula_itself_fails() -> None:
+    """A step of an LSTM has thirty: they are not computed where an ordinary freedom is enough."""
+    p, mid = PRECISIONS["bfloat16"], np.array([1.0, -2.0])
+    seen = (mid + 2**-6).astype(p.dtype)
+
+    def itself(freedom: object) -> Ball:
+        return Ball(mid, np.full(2, 2.0**-9 if freedom == p.steps else 2.0**-5), p)
+
+    asked: list[object] = []
+    forms = {(f"form {i}",): lambda one: asked.append(one) or itself(one) for i in range(MANY)}
+    ways = {(): itself, **forms}
+    found = judged(Quantity("value", "y"), seen, p, itself(p.steps), lambda: ways, no_terms)
+    before = len(asked)
+    wrong = judged(Quantity("value", "y"), 2 * seen, p, itself(p.steps), lambda: ways, no_terms)
+
+    assert (found.verdict, found.properties) == ("inside", ("rounds every step to bfloat16",))
+    assert (wrong.verdict, before, len(asked)) == ("refuted", 0, MANY)
 
 
 WIDE = {
