@@ -1,5 +1,6 @@
 """Certificates of JAX programs: right ones hold; wrong ones are located; nothing is left."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -497,16 +498,31 @@ def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FB
         bj.certify(loss, jnp.ones(3), jit=jit)
 
 
-def test_a_program_that_is_not_deterministic_is_refused() -> None:
-    """A loss with another constant at each trace is an error that says so."""
-    calls: list[int] = []
+def with_key(w: Any, n: int) -> Any:
+    """Return a sum over numbers of a random key that was made before the trace."""
+    with jax.ensure_compile_time_eval():
+        key = jax.random.key(n)
+    return jnp.sum(w * jax.random.normal(key, 3))
 
-    def loss(w: Any) -> Any:
-        calls.append(1)
-        return jnp.sum(w * float(len(calls)))
+
+CHANGING = {
+    "a factor": lambda w, n: jnp.sum(w * float(n)),
+    "a mask": lambda w, n: jnp.sum(jnp.where(np.arange(3) == n % 3, w, 0)),
+    "a key": with_key,
+    "the order of operands": lambda w, n: jnp.sum(w - w[0] if n % 2 else w[0] - w),
+    "the result": lambda w, n: (jnp.sum(w), jnp.max(w))[n % 2],
+    "a precision": lambda w, n: jnp.sum(w.astype((jnp.float16, jnp.bfloat16)[n % 2])),
+}
+"""Functions of a parameter that are others at their next call. n: counts the calls."""
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_program_that_is_not_deterministic_is_refused(name: str) -> None:
+    """A loss that is another one at each trace is an error that says so."""
+    calls = count(1)
 
     with pytest.raises(bj.NotRecorded, match="not deterministic"):
-        bj.certify(loss, jnp.ones(3), jit=False)
+        bj.certify(lambda w: CHANGING[name](w, next(calls)), jnp.ones(3), jit=False)
 
 
 def test_bad_parameters_are_refused() -> None:
