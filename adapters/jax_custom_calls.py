@@ -18,7 +18,7 @@ from jax.custom_derivatives import SymbolicZero
 from backproof.adapters.jax_closed_functions import traced
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
-from backproof.adapters.jax_places import OWN, is_of_library
+from backproof.adapters.jax_places import is_of_library, is_own
 from backproof.adapters.recording import UNREAD
 
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
@@ -186,7 +186,7 @@ def line_of_call() -> tuple[str, int]:
         file = frame.f_code.co_filename
         if not is_of_library(file):
             return Path(file).name, frame.f_lineno
-        if not found[0] and not file.startswith(OWN):
+        if not found[0] and not is_own(file):
             found = Path(file).name, frame.f_lineno
         frame = frame.f_back
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from backproof.adapters.jax_places import CUSTOM, OWN
+from backproof.adapters.jax_places import CUSTOM, is_own
 from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
@@ -161,9 +161,9 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
     Raises NotKnown, naming the step of the forward pass that is not known.
     """
     closed = step.params["call_jaxpr"]
-    is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
+    is_of_jax = is_own(closed.jaxpr.debug_info.func_filename)
     operands = [*map(graph.operand, step.operands)]
-    if is_own and (reader := FUNCTIONS.get(step.place.function)):
+    if is_of_jax and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
     inner, outer = Program(), graph.program
@@ -192,7 +192,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
         call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
-        if call.own and is_own and call.op in DERIVED:
+        if call.own and is_of_jax and call.op in DERIVED:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls

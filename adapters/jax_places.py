@@ -1,6 +1,7 @@
 """Where in the user's source an equation of a JAX program is."""
 
 from itertools import takewhile
+from os import sep
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,8 @@ from backproof.adapters.recording import Place
 CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
 """Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
 
-HERE = str(Path(__file__).parent)
-"""Where the adapters are: what called them is not of the program."""
-
-OWN = (str(Path(jax.__file__).parent), HERE)
-"""Where code is neither the user's nor of a library: JAX, and the adapters."""
+JAX, HERE = (f"{Path(module).parent}{sep}" for module in (jax.__file__, __file__))
+"""The folders of JAX, and of the adapters: what called these is not of the program."""
 
 CALLS = str(Path(__file__).with_name("jax_custom_calls.py"))
 """Where the program's calls of custom functions pass through the adapters."""
@@ -24,9 +22,14 @@ INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages: JAX, flax, equinox, optax."""
 
 
+def is_own(file: str | None) -> bool:
+    """Return whether a file is neither the user's nor a library's, but JAX's or an adapter's."""
+    return file is not None and file.startswith((JAX, HERE))
+
+
 def is_of_library(file: str) -> bool:
     """Return whether a file is not the user's: JAX's, or one of an installed package."""
-    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
+    return is_own(file) or not INSTALLED.isdisjoint(Path(file).parts)
 
 
 def is_within(frame: Any) -> bool:
@@ -49,7 +52,7 @@ def place_of(equation: Any, scope: Place) -> Place:
     frames = traceback.frames if traceback is not None and not scope.file else ()
     within = [*takewhile(is_within, frames)]
     users = [frame for frame in within if not is_of_library(frame.file_name)]
-    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
+    users += [frame for frame in within if not is_own(frame.file_name)]
     if users:
         return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
     if scope.file or "jaxpr" not in equation.params:

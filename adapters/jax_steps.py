@@ -10,7 +10,7 @@ import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
-from backproof.adapters.jax_places import CUSTOM, OWN, place_of
+from backproof.adapters.jax_places import CUSTOM, is_own, place_of
 from backproof.adapters.recording import Place
 
 Key = int
@@ -150,8 +150,8 @@ class Program:
             if name in INLINED or (name in CUSTOM and not is_tracked):
                 inner = params[INLINED.get(name, "call_jaxpr")]
                 jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
-                is_own = str(jaxpr.debug_info.func_filename).startswith(OWN)
-                return self.walk(jaxpr, consts, operands, place if is_own else scope)
+                is_of_jax = is_own(jaxpr.debug_info.func_filename)
+                return self.walk(jaxpr, consts, operands, place if is_of_jax else scope)
             if name == "cond":
                 branches = params["branches"]
                 i = int(np.clip(self.value(operands[0]), 0, len(branches) - 1))
