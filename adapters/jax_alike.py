@@ -56,6 +56,6 @@ def same(x: Any, y: Any) -> bool:
     if isinstance(x, jax.Array) and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         return same(jax.random.key_data(x), jax.random.key_data(y))
     numbers = bool | int | float | np.generic | np.ndarray | jax.Array
-    if isinstance(x, numbers) and (jnp.issubdtype(dtype, np.number) or dtype == bool):
+    if isinstance(x, numbers) and any(jnp.issubdtype(dtype, k) for k in (np.number, np.bool_)):
         return np.array_equal(x, y, equal_nan=True)
     return True

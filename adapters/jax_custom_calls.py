@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from backproof.adapters.jax_closed_functions import traced
+from backproof.adapters.jax_closed_functions import VJP, traced
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
 from backproof.adapters.jax_places import is_of_library, is_own
@@ -24,8 +24,8 @@ from backproof.adapters.recording import UNREAD
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
 """Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
 
-JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
-"""How custom functions are called."""
+JVP = jax.custom_jvp.__call__
+"""How functions with custom tangents are called."""
 
 
 @contextmanager

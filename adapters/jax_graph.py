@@ -1,7 +1,7 @@
 """The steps of a JAX program, read as the nodes of a network."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,15 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_places import CUSTOM, is_own
-from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown, Operand, Seen
-from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
+from backproof.adapters.jax_primitives import (
+    COMPLEX,
+    FUNCTIONS,
+    READERS,
+    Call,
+    NotKnown,
+    Operand,
+    Seen,
+)
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
-from backproof.adapters.recording import UNREAD, NotRecorded
+from backproof.adapters.recording import UNREAD, NotRecorded, floats
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
-from backproof.reference.network import Network, Node, unknown_node
+from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.cast import cast
@@ -35,13 +42,12 @@ BITS = "bitcast_convert_type"
 class Graph:
     """Nodes and leaves of a program, and the step that each node is a result of.
 
-    value: (key) -> the numbers of a value. known: primitive or custom function -> its op.
-    own:   differentiated operand -> its name.
+    own:    differentiated operand -> its name.
+    known:  the name of a primitive or of a custom function -> its op.
     opened: the forward passes of custom functions, as programs of their own.
     """
 
     program: Program
-    value: Callable[[Key], Any]
     own: Mapping[Key, str]
     known: Mapping[str, Op]
     nodes: list[Node] = field(default_factory=list)
@@ -72,7 +78,7 @@ class Graph:
         aval = self.program.avals[key]
         tracked = key in self.program.tracked
         return Operand(
-            key, tuple(aval.shape), aval.dtype, tracked, lambda: np.asarray(self.value(key))
+            key, tuple(aval.shape), aval.dtype, tracked, lambda: np.asarray(self.program.value(key))
         )
 
     def add(self, step: Step) -> None:
@@ -137,22 +143,22 @@ class Graph:
         if isinstance(x, Operand) and x.key in self.names:
             return self.names[x.key]
         name = self.new_name("constant")
-        self.constants[name] = floats(x.read() if isinstance(x, Operand) else x)
+        self.constants[name] = floats(with_parts(x.read() if isinstance(x, Operand) else x))
         if isinstance(x, Operand):
             self.names[x.key] = name
         return name
 
+    def numbers(self, key: Key) -> Array:
+        """Return the numbers of a value; complex ones have both parts along a last axis."""
+        return with_parts(self.program.value(key))
+
     def network(self, name: str, last: str) -> Network:
         """Return the network of all that a node depends on, with the numbers at its leaves."""
-        needed, nodes = {last}, list[Node]()
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update(node.inputs)
-                nodes.append(node)
-        parameters = {k: with_parts(self.value(key)) for key, k in self.own.items() if k in needed}
-        constants = {k: a for k, a in self.constants.items() if k in needed}
-        every = (*reversed(nodes),)
-        return Network(name, constants, parameters, every, frozenset(), frozenset(constants))
+        nodes = [*behind(self.nodes, {last})]
+        used = {name for node in nodes for name in node.inputs}
+        parameters = {k: self.numbers(key) for key, k in self.own.items() if k in used}
+        constants = {k: a for k, a in self.constants.items() if k in used}
+        return Network(name, constants, parameters, (*nodes,), frozenset(), frozenset(constants))
 
 
 def custom(graph: Graph, step: Step) -> list[Call | None]:
@@ -168,12 +174,12 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         return [*map(of_complex, found)] if any_complex(operands) else found
     inner, outer = Program(), graph.program
     keys = {
-        inner.operand(graph.value(key), outer.avals[key], tracked=key in outer.tracked): key
+        inner.operand(outer.value(key), outer.avals[key], tracked=key in outer.tracked): key
         for key in step.operands
     }
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
-    reading = Graph(inner, inner.value, own, graph.known, opened=graph.opened)
+    reading = Graph(inner, own, graph.known, opened=graph.opened)
     graph.opened.append(inner)
     for one in inner.needed(results):
         if one.name == BITS and inner.tracked.intersection(one.operands):
@@ -262,18 +268,6 @@ def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, O
     return Call(title, (*operands.values(),), own=composed(network))
 
 
-def floats(a: Any) -> Array:
-    """Return numbers as floats: integers and truth values in the lowest precision that has them.
-
-    Complex numbers have both parts along a last axis.
-    """
-    a = with_parts(a)
-    if a.dtype.kind not in "biu":
-        return a
-    low = a.astype(np.float32)
-    return low if np.array_equal(low, a) else a.astype(np.float64)
-
-
 def part_of(dtype: Any) -> Any:
     """Return the dtype of the parts of complex numbers; of real numbers, their own."""
     dtype = jnp.dtype(dtype)
@@ -284,17 +278,3 @@ def refuse(dtype: Any, place: Any) -> None:
     """Raise NotRecorded for numbers of a kind that has no certificate."""
     if part_of(dtype).name not in PRECISIONS:
         raise NotRecorded(f"{jnp.dtype(dtype).name} is not certified: {place}")
-
-
-def graph_of(
-    program: Program,
-    steps: Iterable[Step],
-    values: Mapping[Key, Any],
-    own: Mapping[Key, str],
-    known: Mapping[str, Op],
-) -> Graph:
-    """Return the graph of steps that were computed. values: of all of them."""
-    graph = Graph(program, values.__getitem__, own, known)
-    for step in steps:
-        graph.add(step)
-    return graph

@@ -79,12 +79,15 @@ class Call:
 READERS: dict[str, Reader] = {}
 """The name of a primitive -> what reads it."""
 
+COMPLEX: dict[str, Reader] = {}
+"""The name of a primitive -> what reads it where an operand or a result is complex."""
 
-def reads(*names: str) -> Callable[[Reader], Reader]:
-    """Return a decorator that registers a reader under the names of primitives."""
+
+def reads(*names: str, table: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:
+    """Return a decorator that registers a reader in a table under the names of primitives."""
 
     def register(reader: Reader) -> Reader:
-        READERS.update(dict.fromkeys(names, reader))
+        table.update(dict.fromkeys(names, reader))
         return reader
 
     return register
