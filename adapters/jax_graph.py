@@ -1,7 +1,7 @@
 """The steps of a JAX program, read as the nodes of a network."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -166,17 +166,41 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
 
     Raises NotKnown, naming the step of the forward pass that is not known.
     """
-    closed = step.params["call_jaxpr"]
-    is_of_jax = is_own(closed.jaxpr.debug_info.func_filename)
+    closed, tracked = step.params["call_jaxpr"], graph.program.tracked
     operands = [*map(graph.operand, step.operands)]
+    is_of_jax = is_own(closed.jaxpr.debug_info.func_filename)
     if is_of_jax and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
+    reading, results = opened(graph, closed, step.operands)
+    of = {f"operand {i}": operand for i, operand in enumerate(operands)}
+    calls = list[Call | None]()
+    for key, result in zip(results, step.results, strict=True):
+        if result in tracked and not reading.program.sources(key) & reading.own.keys():
+            tracked.discard(result)  # it is made of the other operands alone: a constant
+        if result not in tracked:
+            calls.append(None)
+            continue
+        if key not in reading.program.tracked:
+            raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
+        call = call_of(reading, step.place.function, key, graph.program.avals[result].dtype, of)
+        if call.own and is_of_jax and call.op in DERIVED:
+            call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
+        calls.append(call)
+    return calls
+
+
+def opened(graph: Graph, closed: Any, operands: Sequence[Key]) -> tuple[Graph, list[Key]]:
+    """Return the forward pass of a custom function as a graph, and its results.
+
+    The operands through which gradients flow are named "operand 0", "operand 2", by their places.
+    Raises NotKnown.
+    """
     inner, outer = Program(), graph.program
-    keys = {
-        inner.operand(outer.value(key), outer.avals[key], tracked=key in outer.tracked): key
-        for key in step.operands
-    }
+    keys = [
+        inner.operand(outer.value(key), outer.avals[key], tracked=key in outer.tracked)
+        for key in operands
+    ]
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
     reading = Graph(inner, own, graph.known, opened=graph.opened)
@@ -185,23 +209,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         if one.name == BITS and inner.tracked.intersection(one.operands):
             raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")
         reading.add(one)
-    calls = list[Call | None]()
-    for key, result in zip(results, step.results, strict=True):
-        if result not in outer.tracked:
-            calls.append(None)
-            continue
-        if not inner.sources(key) & own.keys():  # of the other operands alone: a constant
-            outer.tracked.discard(result)
-            calls.append(None)
-            continue
-        if key not in inner.tracked:
-            raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
-        of = {name: graph.operand(keys[one]) for one, name in own.items()}
-        call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
-        if call.own and is_of_jax and call.op in DERIVED:
-            call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
-        calls.append(call)
-    return calls
+    return reading, results
 
 
 def rule(graph: Graph, step: Step) -> list[Call | None]:
@@ -209,26 +217,34 @@ def rule(graph: Graph, step: Step) -> list[Call | None]:
 
     Raises NotKnown.
     """
-    floats, moved = step.params["floats"], step.params["moved"]
-    n, program = len(floats), graph.program
+    results, moved = step.params["floats"], step.params["moved"]
+    n, program = len(results), graph.program
     dy, operands = step.operands[:n], step.operands[n:]
     found = dict[Key, Call | None]()
-    for made in {id(one): one for one in map(program.makers.__getitem__, floats)}.values():
+    for made in {id(one): one for one in map(program.makers.__getitem__, results)}.values():
         found |= zip(made.results, graph.calls(made), strict=True)
-    calls = [found[key] for key in floats]
+    values = [found[key] for key in results]
+    handed_on = list[Call | None]()
     for x in (x for x, moves in zip(operands, moved, strict=True) if moves):
-        slopes = [
-            Call("slope", (graph.operand(d), *call.operands), call.options, slope)
-            for d, call in zip(dy, calls[:n], strict=True)
+        of_each = [
+            slope
+            for d, call in zip(dy, values, strict=True)
             if call is not None
-            for op in [call.own or OPS[call.op]]
-            for k, of in enumerate(call.operands)
-            if isinstance(of, Operand) and of.key == x
-            for slope in [derivative(op, k, call.op)]
+            for slope in slopes(call, graph.operand(d), x)
         ]
-        calls.append(added(slopes) if slopes else None)
+        handed_on.append(added(of_each) if of_each else None)
+    calls = [*values, *handed_on]
     program.tracked -= {key for key, call in zip(step.results, calls, strict=True) if call is None}
     return calls
+
+
+def slopes(call: Call, dy: Operand, x: Key) -> Iterator[Call]:
+    """Yield what an operand receives of a result's cotangent, for each place that it stands at."""
+    op = call.own or OPS[call.op]
+    for k, one in enumerate(call.operands):
+        if isinstance(one, Operand) and one.key == x:
+            own = derivative(op, k, call.op)
+            yield Call("slope", (dy, *call.operands), call.options, own)
 
 
 def added(calls: Sequence[Call]) -> Call:
