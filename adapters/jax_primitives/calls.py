@@ -35,12 +35,8 @@ class Operand:
         return np.asarray(self.read())
 
     def number(self) -> Any:
-        """Return the one number of a constant, which may be repeated. Raises NotKnown."""
-        a = self.constant()
-        found = np.unique(a if np.iscomplexobj(a) else a.astype(np.float64))
-        if found.size != 1:
-            raise NotKnown("an option of several numbers")
-        return found[0].item()
+        """Return the number that a constant is. Raises NotKnown."""
+        return self.constant().item()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,6 @@ def gather(seen: Seen, x: Operand, indices: Operand) -> Call:
     inside = found != NOWHERE
     if inside.all():
         return Call("slice", (x,), {"index": index_of(found, x.shape)})
-    if p["fill_value"] is None:
-        raise NotKnown("an index outside, where NaN is taken")
     taken = {"index": index_of(np.where(inside, found, 0), x.shape)}
     fill = number(p["fill_value"], x)
     steps = ("slice", (0,), taken), ("where", (-1, 1), {"condition": inside})

@@ -158,6 +158,19 @@ def test_a_twin_may_call_its_arguments_otherwise() -> None:
     assert certificate.holds, certificate
 
 
+def test_a_twin_is_a_function() -> None:
+    """Anything else is refused before the loss is traced, which may take minutes."""
+    calls: list[int] = []
+
+    def loss(w: Any) -> Any:
+        calls.append(1)
+        return jnp.sum(w)
+
+    with pytest.raises(bj.NotRecorded, match="expected a function, found float"):
+        bj.certify(loss, jnp.ones(2), against=1.0)
+    assert calls == []
+
+
 def test_a_loss_that_users_do_not_get() -> None:
     """Where the loss is another at each call, the figures say by how much, and what is allowed."""
     drawn = iter((1.0, 1.5, 1.5, 1.5))
@@ -306,6 +319,7 @@ def many(p: Any, x: Any) -> Any:
         lax.erf_inv(jnp.tanh(a)) + jnp.arcsin(jnp.sin(a) / 2) + jnp.arccos(jnp.cos(a + 2) / 2),
         a.at[jnp.array([2, 0])].mul(a[:2], unique_indices=True) + a.at[1:].min(a[:2]),
         a.at[jnp.array([1, 2, 1, 7])].max(2 * x[:4]),
+        lax.reshape(a, (3, 4), dimensions=(1, 0)),
         a.at[1, 2].mul(a[0, 0]) + jnp.power(a, jnp.arange(4)) + jnp.arctan2(jnp.zeros(4), a - 2),
         jax.vmap(lambda row: row - lax.pmean(row * row, "rows"), axis_name="rows")(a),
     ]
