@@ -94,14 +94,20 @@ class Graph:
             reason = str(why).partition("\n")[0]
             place = replace(step.place, reason=step.place.reason or reason)
             step = replace(step, place=place)
-            calls = None
-        for i, key in enumerate(step.results):
-            call = calls[i] if calls else None
+            calls = [None] * len(step.results)
+        for key, call in zip(step.results, calls, strict=True):
             if key in self.program.tracked:
                 self.node(key, step, call)
 
     def calls(self, step: Step) -> list[Call | None]:
         """Return what the results of a step are. Raises NotKnown."""
+        found = self.read(step)
+        if len(found) != len(step.results):
+            raise NotKnown(f"it has {len(step.results)} results, and not {len(found)}")
+        return found
+
+    def read(self, step: Step) -> list[Call | None]:
+        """Return what the readers know of the results of a step. Raises NotKnown."""
         operands = [*map(self.operand, step.operands)]
         for name in (step.place.function, step.name):
             if name in self.known:

@@ -293,6 +293,16 @@ def test_a_reader_that_fails_costs_no_certificate(monkeypatch: pytest.MonkeyPatc
     assert unknown.place.reason == "integer division or modulo by zero"
 
 
+def test_a_reader_of_too_few_results_costs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A primitive with more results, in another release of JAX, is not known."""
+    monkeypatch.setitem(jax_calls.READERS, "split", lambda *_: [None])
+    certificate = bj.certify(lambda x: jnp.sum(sum(jnp.split(x, 2))), jnp.ones(2), jit=False)
+
+    assert "split" in str(certificate)
+    assert "it has 2 results, and not 1" in str(certificate)
+    assert not certificate.proven
+
+
 def many(p: Any, x: Any) -> Any:
     """Return a number that most primitives have a part in."""
     a, b = p["a"], p["b"]  # (3, 4) and (4, 2)
