@@ -52,6 +52,12 @@ def is_complex(x: Operand | Array) -> bool:
     return bool(jnp.issubdtype(x.dtype, jnp.complexfloating))
 
 
+def part_of(dtype: Any) -> Any:
+    """Return the dtype of the parts of complex numbers; of real numbers, their own."""
+    dtype = jnp.dtype(dtype)
+    return np.zeros((), dtype).real.dtype if dtype.kind == "c" else dtype
+
+
 def any_complex(every: Iterable[Operand]) -> bool:
     """Return whether one is complex."""
     return any(map(is_complex, every))
