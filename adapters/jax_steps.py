@@ -11,7 +11,7 @@ from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
 from backproof.adapters.jax_places import CUSTOM, is_own, place_of
-from backproof.adapters.recording import Place
+from backproof.adapters.recording import NotRecorded, Place
 
 Key = int
 """Names a value of a program."""
@@ -95,7 +95,12 @@ class Program:
         return key
 
     def new(self, aval: Any) -> Key:
-        """Return the key of a value that is not known yet."""
+        """Return the key of a value that is not known yet.
+
+        Raises NotRecorded for a reference: what is written to it later is no result of a step.
+        """
+        if not isinstance(aval, jax.core.ShapedArray):
+            raise NotRecorded(f"a program with references (jax.new_ref) is not certified: {aval}")
         self.avals[len(self.avals)] = aval
         return len(self.avals) - 1
 

@@ -515,7 +515,15 @@ def test_overflow_is_not_a_fault() -> None:
     assert certificate.diagnosis == ""
 
 
+def with_reference(w: Any) -> Any:
+    """Return a sum of squares, of which one half is written to memory before."""
+    written = jax.new_ref(jnp.zeros(3))
+    written[...] = w
+    return jnp.sum(w * w) + jnp.sum(written[...] ** 2)
+
+
 BAD = {
+    "a reference": (with_reference, r"with references \(jax.new_ref\) is not certified"),
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
     "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
