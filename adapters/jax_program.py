@@ -217,8 +217,11 @@ def evaluated(
     probed = [key for step in steps for key in step.results if key in program.tracked]
     probes = {key: np.zeros(program.avals[key].shape, program.avals[key].dtype) for key in probed}
     parameters = {key: program.given[key] for key in own}
-    given = ((key, a) for key, a in program.given.items() if key not in own)
-    constants = {key: a for key, a in given if np.ndim(a) and not isinstance(a, jax.core.Tracer)}
+    constants = {
+        key: jnp.asarray(a)  # as JAX hands them to a custom rule
+        for key, a in program.given.items()
+        if key not in own and np.ndim(a) and not isinstance(a, jax.core.Tracer)
+    }
 
     def loss(parameters: Any, probes: Any, constants: Any) -> Any:
         found = program.evaluate({**parameters, **constants}, probes, steps)

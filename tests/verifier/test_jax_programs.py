@@ -487,6 +487,23 @@ def test_determinants(factor: float, n: int) -> None:
     assert certificate.unknown == ()
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_constants_are_arrays_of_jax_where_a_rule_takes_them(jit: bool) -> None:  # noqa: FBT001
+    """A rule is called as JAX calls it, also where an operand is a constant of the program."""
+
+    @jax.custom_vjp
+    def dotted(x: Any, t: Any) -> Any:
+        return jnp.sum(x * t)
+
+    def back(t: Any, dy: Any) -> Any:
+        return dy * jnp.flip(t.at[0].set(3.0)), None
+
+    dotted.defvjp(lambda x, t: (jnp.sum(x * t), t), back)
+    certificate = bj.certify(lambda w: dotted(w, jnp.array([1.0, 2.0, 3.0])), jnp.ones(3), jit=jit)
+
+    assert certificate.refuted is not None
+
+
 def test_a_library_beside_jax_is_not_jax() -> None:
     """A function of a package "jax_more" is no function of JAX's, though it has the same name."""
     folder = Path(getfile(jax.custom_jvp)).parents[1]
