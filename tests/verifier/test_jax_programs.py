@@ -567,10 +567,13 @@ def with_key(w: Any, n: int) -> Any:
     return jnp.sum(w * jax.random.normal(key, 3))
 
 
+TABLES = np.ones(3), np.arange(3.0)
+
 CHANGING = {
     "a factor": lambda w, n: jnp.sum(w * float(n)),
     "a mask": lambda w, n: jnp.sum(jnp.where(np.arange(3) == n % 3, w, 0)),
     "a key": with_key,
+    "how many constants": lambda w, n: jnp.sum(w * np.arange(3) * TABLES[n % 2] * TABLES[1]),
     "the order of operands": lambda w, n: jnp.sum(w - w[0] if n % 2 else w[0] - w),
     "the result": lambda w, n: (jnp.sum(w), jnp.max(w))[n % 2],
     "a precision": lambda w, n: jnp.sum(w.astype((jnp.float16, jnp.bfloat16)[n % 2])),
