@@ -32,13 +32,18 @@ def why(
     """
     for name, value in ((op, None), *((f"{op} {key}", value) for key, value in options.items())):
         for key in (name, *(f"{name} {way}" for way in ways)):
-            reason = unsupported.get(key)
-            if isinstance(reason, tuple):
-                applies, reason = reason
-                reason = reason if applies(value) else None
-            if reason is not None:
-                return f"{key}: {reason}"
+            if gap := of_value(unsupported, key, value):
+                return gap
     return None
+
+
+def of_value(unsupported: Mapping[str, Why], key: str, value: Any) -> str | None:
+    """Return "key: why" where what is declared under a key holds for an option's value."""
+    reason = unsupported.get(key)
+    if isinstance(reason, tuple):
+        applies, why_not = reason
+        reason = why_not if applies(value) else None
+    return None if reason is None else f"{key}: {reason}"
 
 
 def constants(unsupported: Mapping[str, Why], network: Network) -> tuple[set[str], str | None]:

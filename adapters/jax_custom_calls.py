@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
-from pathlib import Path
+from traceback import walk_stack
 from typing import Any
 from unittest.mock import patch
 
@@ -15,17 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from backproof.adapters.jax_closed_functions import traced
+from backproof.adapters.jax_closed_functions import VJP, traced
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
-from backproof.adapters.jax_places import OWN, is_of_library
+from backproof.adapters.jax_places import Line, named
 from backproof.adapters.recording import UNREAD
 
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
 """Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
 
-JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
-"""How custom functions are called."""
+JVP = jax.custom_jvp.__call__
+"""How functions with custom tangents are called."""
 
 
 @contextmanager
@@ -111,10 +110,9 @@ def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
             return y, dy
         flags = [type(t) is not SymbolicZero for t in jax.tree.leaves(moved)]
         rule, operands = custom.rule(statics, primals, flags)
-        index = count()
-        return y, jax.tree.map(
-            lambda t: with_mark(t, operands, replace(rule, result=next(index))), dy
-        )
+        leaves, tree = jax.tree.flatten(dy)
+        each = (with_mark(t, operands, replace(rule, result=i)) for i, t in enumerate(leaves))
+        return y, jax.tree.unflatten(tree, each)
 
     same = jax.custom_jvp(self.fun, nondiff_argnums=self.nondiff_argnums)
     same.defjvp(tangents, symbolic_zeros=True)
@@ -178,15 +176,7 @@ def whole(tree: Any) -> Any:
     return jax.tree.map(one, tree)
 
 
-def line_of_call() -> tuple[str, int]:
-    """Return the file and line of the innermost code that is not installed, else not JAX's."""
-    found = "", 0
-    frame: Any = sys._getframe(1)  # noqa: SLF001
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not is_of_library(file):
-            return Path(file).name, frame.f_lineno
-        if not found[0] and not file.startswith(OWN):
-            found = Path(file).name, frame.f_lineno
-        frame = frame.f_back
-    return found
+def line_of_call() -> Line:
+    """Return the line of the program that calls a custom function, as a place has it."""
+    stack = walk_stack(sys._getframe(1))  # noqa: SLF001
+    return named((frame.f_code.co_filename, number) for frame, number in stack)

@@ -42,11 +42,11 @@ def inner_program(
     for at, one, is_used in alone(applied):
         rule, place = one.rule, replace(one.place, function=f"the rule of {one.rule.name}")
         is_again = is_used and not at.tracked.isdisjoint((one.handed_on, *one.operands))
-        is_again_alone = is_again and not closes_over_traced(rule)
-        keys = operands(program, own, at, one, is_again=is_again_alone)
+        is_step = is_again and not closes_over_traced(rule)
+        keys = operands(program, own, at, one, is_again=is_step)
         results = program.walk(rule.function.jaxpr, rule.function.consts, keys, one.place)
         along = dict(directions(at, one, [program.avals[key] for key in results]))
-        if is_again_alone:
+        if is_step:
             dy = cotangents(program, own, at, one, results, along)
             wanted = () if rule.name in known else along
             products += applied_again(program, place, rule, dy, keys, results, wanted)

@@ -1,6 +1,8 @@
 """Where in the user's source an equation of a JAX program is."""
 
+from collections.abc import Iterable
 from itertools import takewhile
+from os import sep
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +13,45 @@ from backproof.adapters.recording import Place
 CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
 """Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
 
-HERE = str(Path(__file__).parent)
-"""Where the adapters are: what called them is not of the program."""
-
-OWN = (str(Path(jax.__file__).parent), HERE)
-"""Where code is neither the user's nor of a library: JAX, and the adapters."""
+JAX, HERE = (f"{Path(module).parent}{sep}" for module in (jax.__file__, __file__))
+"""The folders of JAX, and of the adapters: what called these is not of the program."""
 
 CALLS = str(Path(__file__).with_name("jax_custom_calls.py"))
 """Where the program's calls of custom functions pass through the adapters."""
+
+Line = tuple[str, int]
+"""A line of code: its file, and its number."""
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages: JAX, flax, equinox, optax."""
 
 
+def is_own(file: str | None) -> bool:
+    """Return whether a file is neither the user's nor a library's, but JAX's or an adapter's."""
+    return file is not None and file.startswith((JAX, HERE))
+
+
 def is_of_library(file: str) -> bool:
     """Return whether a file is not the user's: JAX's, or one of an installed package."""
-    return file.startswith(OWN) or not INSTALLED.isdisjoint(Path(file).parts)
+    return is_own(file) or not INSTALLED.isdisjoint(Path(file).parts)
 
 
-def is_within(frame: Any) -> bool:
-    """Return whether a frame is of the program, and not of what called it."""
-    return frame.file_name == CALLS or not frame.file_name.startswith(HERE)
+def is_within(line: Line) -> bool:
+    """Return whether a line is of the program, and not of what called it."""
+    file, _ = line
+    return file == CALLS or not file.startswith(HERE)
+
+
+def named(lines: Iterable[Line]) -> Line:
+    """Return the innermost line that is not installed, else the innermost that is not JAX's.
+
+    lines: from the innermost on. The result has the file's name alone; "" where there is none.
+    """
+    every = [*lines]
+    users = [line for line in every if not is_of_library(line[0])]
+    users += [line for line in every if not is_own(line[0])]
+    file, number = users[0] if users else ("", 0)
+    return Path(file).name, number
 
 
 def place_of(equation: Any, scope: Place) -> Place:
@@ -47,11 +67,9 @@ def place_of(equation: Any, scope: Place) -> Place:
         name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
     traceback = equation.source_info.traceback
     frames = traceback.frames if traceback is not None and not scope.file else ()
-    within = [*takewhile(is_within, frames)]
-    users = [frame for frame in within if not is_of_library(frame.file_name)]
-    users += [frame for frame in within if not frame.file_name.startswith(OWN)]
-    if users:
-        return Place(scope.module, name, Path(users[0].file_name).name, users[0].line_num)
+    file, line = named(takewhile(is_within, ((one.file_name, one.line_num) for one in frames)))
+    if file:
+        return Place(scope.module, name, file, line)
     if scope.file or "jaxpr" not in equation.params:
         return Place(scope.module, name, scope.file, scope.line)
     of = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"]).debug_info

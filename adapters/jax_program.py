@@ -15,12 +15,13 @@ import numpy as np
 from backproof.adapters.jax_alike import alike
 from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
-from backproof.adapters.jax_graph import Graph, graph_of, refuse
+from backproof.adapters.jax_graph import Graph, refuse
 from backproof.adapters.jax_inner import inner_program
 from backproof.adapters.jax_steps import Key, Program
 from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
 from backproof.reference.complex_calls import with_parts
+from backproof.reference.network import Network
 from backproof.reference.ops import Array, Op
 
 FRAMEWORK = "jax"
@@ -216,8 +217,11 @@ def evaluated(
     probed = [key for step in steps for key in step.results if key in program.tracked]
     probes = {key: np.zeros(program.avals[key].shape, program.avals[key].dtype) for key in probed}
     parameters = {key: program.given[key] for key in own}
-    given = ((key, a) for key, a in program.given.items() if key not in own)
-    constants = {key: a for key, a in given if np.ndim(a) and not isinstance(a, jax.core.Tracer)}
+    constants = {
+        key: jnp.asarray(a)  # as JAX hands them to a custom rule
+        for key, a in program.given.items()
+        if key not in own and np.ndim(a) and not isinstance(a, jax.core.Tracer)
+    }
 
     def loss(parameters: Any, probes: Any, constants: Any) -> Any:
         found = program.evaluate({**parameters, **constants}, probes, steps)
@@ -228,7 +232,9 @@ def evaluated(
         parameters, probes, constants
     )
     program.found.update(found)
-    graph = graph_of(program, steps, {**program.given, **found}, own, known)
+    graph = Graph(program, own, known)
+    for step in steps:
+        graph.add(step)
     network = graph.network(name, graph.names[last])
     return with_inner(recording(graph, network, gradients, cotangents), graph, last, known)
 
@@ -249,7 +255,9 @@ def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op
     return replace(found, inner=within, unseen=(*unseen,))
 
 
-def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Recording:
+def recording(
+    graph: Graph, network: Network, gradients: Mapping[Key, Any], cotangents: Mapping[Key, Any]
+) -> Recording:
     """Return what was recorded, as arrays."""
     keys = {node.name: graph.keys[node.name] for node in network.nodes}
     every = {name: received(gradients[key]) for key, name in graph.own.items()}
@@ -258,7 +266,7 @@ def recording(graph: Any, network: Any, gradients: Any, cotangents: Any) -> Reco
         network,
         {**network.inputs, **network.parameters},
         Trace(
-            {name: with_parts(graph.value(key)) for name, key in keys.items()},
+            {name: graph.numbers(key) for name, key in keys.items()},
             {name: received(cotangents[key]) for name, key in keys.items()},
             {name: a for name, a in every.items() if name in network.parameters},
         ),

@@ -10,22 +10,14 @@ import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
-from backproof.adapters.jax_places import CUSTOM, OWN, place_of
-from backproof.adapters.recording import Place
+from backproof.adapters.jax_places import CUSTOM, is_own, place_of
+from backproof.adapters.recording import NotRecorded, Place
 
 Key = int
 """Names a value of a program."""
 
-INLINED = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "checkpoint": "jaxpr",
-    "remat": "jaxpr",
-    "remat2": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-}
-"""Primitive that only calls a program -> its parameter that holds the program."""
+INLINED = {"jit", "pjit", "checkpoint", "remat", "remat2", "closed_call", "core_call"}
+"""Primitives that only call a program, their parameter `jaxpr` or `call_jaxpr`."""
 
 RULE = "custom_rule_call"
 """The step that is the custom rule of a function: of the cotangents of the results, and of the
@@ -80,7 +72,8 @@ class Program:
 
     avals:   value -> its shape and dtype. given: constants and operands of the program.
     tracked: the values through which gradients flow.
-    found:   what was computed ahead, to choose the branch of a `cond`.
+    found:   what was computed: all of it, or, before it runs, what chooses the branch of a `cond`.
+    makers:  value -> the step that it is a result of.
     applied: the custom rules that the program applies. unseen: where it applies others.
     """
 
@@ -102,7 +95,12 @@ class Program:
         return key
 
     def new(self, aval: Any) -> Key:
-        """Return the key of a value that is not known yet."""
+        """Return the key of a value that is not known yet.
+
+        Raises NotRecorded for a reference: what is written to it later is no result of a step.
+        """
+        if not isinstance(aval, jax.core.ShapedArray):
+            raise NotRecorded(f"a program with references (jax.new_ref) is not certified: {aval}")
         self.avals[len(self.avals)] = aval
         return len(self.avals) - 1
 
@@ -148,10 +146,10 @@ class Program:
         is_tracked = bool(self.tracked.intersection(operands))
         if is_tracked or has_marks(equation):
             if name in INLINED or (name in CUSTOM and not is_tracked):
-                inner = params[INLINED.get(name, "call_jaxpr")]
+                inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
                 jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
-                is_own = str(jaxpr.debug_info.func_filename).startswith(OWN)
-                return self.walk(jaxpr, consts, operands, place if is_own else scope)
+                is_of_jax = is_own(jaxpr.debug_info.func_filename)
+                return self.walk(jaxpr, consts, operands, place if is_of_jax else scope)
             if name == "cond":
                 branches = params["branches"]
                 i = int(np.clip(self.value(operands[0]), 0, len(branches) - 1))
@@ -215,12 +213,14 @@ class Program:
         return key
 
     def value(self, key: Key) -> Any:
-        """Return a value, computed ahead, with all that it depends on."""
-        for step in self.needed([key]):
+        """Return a value; what is not computed yet is, with all that it depends on."""
+        if key in self.given:
+            return self.given[key]
+        for step in self.needed([key]) if key not in self.found else ():
             if not all(one in self.found for one in step.results):
-                operands = (self.given.get(k, self.found.get(k)) for k in step.operands)
-                self.found.update(zip(step.results, step.run(*operands), strict=True))
-        return self.given[key] if key in self.given else self.found[key]
+                results = step.run(*map(self.value, step.operands))
+                self.found.update(zip(step.results, results, strict=True))
+        return self.found[key]
 
     def needed(self, keys: Iterable[Key]) -> list[Step]:
         """Return the steps that values depend on, in their order."""

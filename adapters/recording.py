@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.ops import Array, Op
@@ -23,6 +25,14 @@ def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
         if not isinstance(op, Op):
             name = getattr(one, "__name__", str(one))
             raise NotRecorded(f"known: {name}: expected an Op, found {type(op).__name__}")
+
+
+def floats(a: Array) -> Array:
+    """Return integers and truth values as float numbers, in the lowest precision that has them."""
+    if a.dtype.kind not in "biu":
+        return a
+    low = a.astype(np.float32)
+    return low if np.array_equal(low, a) else a.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The graph of a PyTorch program while it is recorded: tensors by name, and their values."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from backproof.adapters.pytorch_autograd import numpy
-from backproof.adapters.recording import NotRecorded, Place
+from backproof.adapters.recording import NotRecorded, Place, floats
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
 from backproof.adapters.torch_views import base_of, taken
-from backproof.reference.network import Network, Node, unknown_node
+from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
 Tensor = Any
@@ -294,16 +294,6 @@ class Graph:
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
 
 
-def behind(nodes: Sequence[Node], names: Collection[str]) -> Iterator[Node]:
-    """Return the nodes that some of them were computed from, and these, in their order."""
-    needed, found = {*names}, []
-    for node in reversed(nodes):
-        if node.name in needed:
-            needed.update(node.inputs)
-            found.append(node)
-    return reversed(found)
-
-
 def array(t: Any) -> Array:
     """Return a tensor, or a constant that is an array already, as an array.
 
@@ -317,14 +307,6 @@ def array(t: Any) -> Array:
     if t.numel() and not t.untyped_storage().nbytes():
         raise NotRecorded("a program that frees the memory of a tensor is not certified")
     return numpy(t.resolve_neg().cpu())
-
-
-def floats(a: Array) -> Array:
-    """Return integers and truth values as float numbers, in the lowest precision that has them."""
-    if a.dtype.kind not in "biu":
-        return a
-    low = a.astype(np.float32)
-    return low if np.array_equal(low, a) else a.astype(np.float64)
 
 
 def refuse(t: Tensor, place: Any) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from backproof.adapters.recording import Place, Taken
-from backproof.adapters.torch_graph import Graph, array, behind, floats
+from backproof.adapters.recording import Place, Taken, floats
+from backproof.adapters.torch_graph import Graph, array
 from backproof.reference.backprop import Trace
-from backproof.reference.network import Network, Node
+from backproof.reference.network import Network, Node, behind
 from backproof.reference.ops import Array
 
 Tensor = Any

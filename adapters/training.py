@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.gaps import Why
+from backproof.adapters.gaps import Why, of_value
 from backproof.adapters.protocol import Adapter, AdapterError, Tensor, Unsupported
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
@@ -108,12 +108,8 @@ class Library:
         for given in (options, options.get(OF_VECTORS) or {}):
             asked += [(f"{optimizer} {option}", value) for option, value in given.items()]
         for name, value in asked:
-            gap = self.unsupported.get(name, "")
-            if isinstance(gap, tuple):
-                concerns, gap = gap
-                gap = gap if concerns(value) else ""
-            if gap:
-                raise Unsupported(f"{name}: {gap}")
+            if gap := of_value(self.unsupported, name, value):
+                raise Unsupported(gap)
         return self.claims[optimizer]
 
     def claims_of(
@@ -177,18 +173,17 @@ def train(
     leaves: at the start, all of one dtype: the precision. gradient: the adapter's `differentiated`
     function, given so that several trainings compile it once. Raises Unsupported.
     """
-    library.claimed(optimizer, options, next(iter(leaves.values())).dtype.name)
+    dtype = next(iter(leaves.values())).dtype
+    library.claimed(optimizer, options, dtype.name)
     gradient = gradient or adapter.differentiated(network, leaves)
     trained = sorted(network.trained)
     start = {name: np.array(leaves[name]) for name in trained}
     seen, gradients, after = [], [], []
-    with adapter.state(next(iter(start.values())).dtype.name):
+    with adapter.state(dtype.name):
         tensors = {name: adapter.array(a) for name, a in leaves.items()}
         given = {**library.required, **options}
         if given.pop(AS_TENSOR, False):
-            given["lr"] = adapter.array(
-                np.array(given["lr"], dtype=next(iter(start.values())).dtype)
-            )
+            given["lr"] = adapter.array(np.array(given["lr"], dtype))
         step = library.start(optimizer, {name: tensors[name] for name in trained}, given)
         for _ in range(steps):
             values, found = gradient(tensors)

@@ -65,13 +65,14 @@ def certify(
     """
     started = perf_counter()
     run = running(loss, arguments, argnums, jit=jit)
+    second = None if against is None else callable_(against)
     with compiling() as taken:
         recording = recorded(run, dict(names_of(known or {})))
     certificate = certify_recorded(recording, started, executor, progress=progress)
     certificate = replace(certificate, compiling=sum(taken))
-    if against is None:
+    if second is None:
         return certificate
-    _, gradients = run.plain(callable_(against))
+    _, gradients = run.plain(second)
     twin = held(recording, certificate, gradients).twin
     return replace(certificate, twin=(*certificate.twin, *twin))
 

@@ -1,7 +1,7 @@
 """A network as data: named nodes over named arrays. It computes nothing itself."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
@@ -116,3 +116,13 @@ class Network:
         number: makes such an array from an array of the network; see `reference.numbers`.
         """
         return {name: number(a) for name, a in {**self.inputs, **self.parameters}.items()}
+
+
+def behind(nodes: Sequence[Node], names: Collection[str]) -> Iterator[Node]:
+    """Return the nodes that some of them were computed from, and these, in their order."""
+    needed, found = {*names}, []
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+            found.append(node)
+    return reversed(found)

@@ -7,6 +7,7 @@ its options.
 from backproof.adapters.jax_primitives import (
     arithmetic,
     choices,
+    complex_numbers,
     decompositions,
     indexing,
     linear_algebra,
@@ -14,13 +15,20 @@ from backproof.adapters.jax_primitives import (
     products,
     reductions,
 )
-from backproof.adapters.jax_primitives.calls import READERS, Call, NotKnown, Operand, Seen
+from backproof.adapters.jax_primitives.calls import (
+    COMPLEX,
+    READERS,
+    Call,
+    NotKnown,
+    Operand,
+    Seen,
+)
 from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
+__all__ = ["COMPLEX", "FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
 
 THEMES = (
-    *(arithmetic, choices, decompositions, indexing, linear_algebra, moving),
-    *(products, reductions),
+    *(arithmetic, choices, complex_numbers, decompositions, indexing, linear_algebra),
+    *(moving, products, reductions),
 )
 """The files of rows, which register themselves."""

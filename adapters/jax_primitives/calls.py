@@ -35,12 +35,8 @@ class Operand:
         return np.asarray(self.read())
 
     def number(self) -> Any:
-        """Return the one number of a constant, which may be repeated. Raises NotKnown."""
-        a = self.constant()
-        found = np.unique(a if np.iscomplexobj(a) else a.astype(np.float64))
-        if found.size != 1:
-            raise NotKnown("an option of several numbers")
-        return found[0].item()
+        """Return the number that a constant is. Raises NotKnown."""
+        return self.constant().item()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +75,15 @@ class Call:
 READERS: dict[str, Reader] = {}
 """The name of a primitive -> what reads it."""
 
+COMPLEX: dict[str, Reader] = {}
+"""The name of a primitive -> what reads it where an operand or a result is complex."""
 
-def reads(*names: str) -> Callable[[Reader], Reader]:
-    """Return a decorator that registers a reader under the names of primitives."""
+
+def reads(*names: str, table: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:
+    """Return a decorator that registers a reader in a table under the names of primitives."""
 
     def register(reader: Reader) -> Reader:
-        READERS.update(dict.fromkeys(names, reader))
+        table.update(dict.fromkeys(names, reader))
         return reader
 
     return register

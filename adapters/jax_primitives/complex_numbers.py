@@ -4,13 +4,23 @@ A derivative by a complex number a + ib is dE/da - i dE/db in JAX: it is conjuga
 Most primitives are read as of real numbers, by ops that run over complex ones.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Reader, Seen, made_of
+from backproof.adapters.jax_primitives import calls
+from backproof.adapters.jax_primitives.calls import (
+    COMPLEX,
+    Call,
+    NotKnown,
+    Operand,
+    Reader,
+    Seen,
+    made_of,
+)
 from backproof.reference import complex_calls
 from backproof.reference.complex_calls import WIDENED
 from backproof.reference.ops import Array
@@ -22,52 +32,30 @@ BOTH = {"axis": -1}
 """The option of the ops that put both parts beside each other, or take their length."""
 
 ALIKE = {
-    *(
-        "reshape",
-        "squeeze",
-        "expand_dims",
-        "transpose",
-        "broadcast_in_dim",
-        "slice",
-        "rev",
-        "split",
-    ),
-    *("tile", "concatenate", "pad", "unstack", "stack", "take", "copy", "copy_p", "name"),
-    *("optimization_barrier", "device_put", "sharding_constraint", "select_n", "gather", "scatter"),
-    *("scatter-add", "scatter_add", "dynamic_slice", "dynamic_update_slice", "add", "add_any"),
-    *("sub", "mul", "div", "neg", "square", "integer_pow", "reduce_sum", "cumsum", "reduce_prod"),
-    *(
-        "cumprod",
-        "psum",
-        "dot_general",
-        "conv_general_dilated",
-        "custom_linear_solve",
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-    ),
-    *("log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh"),
+    *("reshape", "squeeze", "expand_dims", "transpose", "broadcast_in_dim", "slice", "rev"),
+    *("split", "tile", "concatenate", "pad", "unstack", "stack", "take", "select_n", "gather"),
+    *("scatter", "scatter-add", "scatter_add", "dynamic_slice", "dynamic_update_slice"),
+    *("copy", "copy_p", "name", "optimization_barrier", "device_put", "sharding_constraint"),
+    *("add", "add_any", "sub", "mul", "div", "neg", "square", "integer_pow", "reduce_sum"),
+    *("reduce_prod", "cumsum", "cumprod", "psum", "dot_general", "conv_general_dilated"),
+    *("custom_linear_solve", "exp", "exp2", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin"),
+    *("cos", "tan", "tanh"),
 }
 """The primitives that are the same of complex numbers as of real ones."""
 
-READERS: dict[str, Reader] = {}
-"""The name of a primitive -> what reads it where an operand or a result is complex."""
-
-
-def reads(name: str) -> Callable[[Reader], Reader]:
-    """Return a decorator that registers a reader under the name of a primitive."""
-
-    def register(reader: Reader) -> Reader:
-        READERS[name] = reader
-        return reader
-
-    return register
+reads = partial(calls.reads, table=COMPLEX)
+"""Return a decorator that registers a reader of complex numbers."""
 
 
 def is_complex(x: Operand | Array) -> bool:
     """Return whether an operand, a result or a constant is complex."""
     return bool(jnp.issubdtype(x.dtype, jnp.complexfloating))
+
+
+def part_of(dtype: Any) -> Any:
+    """Return the dtype of the parts of complex numbers; of real numbers, their own."""
+    dtype = jnp.dtype(dtype)
+    return np.zeros((), dtype).real.dtype if dtype.kind == "c" else dtype
 
 
 def any_complex(every: Iterable[Operand]) -> bool:
@@ -86,7 +74,7 @@ def of_complex(call: Call | None) -> Call | None:
 
 def read_complex(reader: Reader | None, seen: Seen, *operands: Operand) -> list[Call | None]:
     """Return a primitive of complex numbers as ops; reader: of real ones. Raises NotKnown."""
-    if own := READERS.get(seen.name):
+    if own := COMPLEX.get(seen.name):
         return [own(seen, *operands)]
     if reader is None or seen.name not in ALIKE:
         raise NotKnown("complex numbers")

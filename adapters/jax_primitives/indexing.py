@@ -43,23 +43,20 @@ def constants(operands: Any) -> list[Any]:
 @reads("gather")
 def gather(seen: Seen, x: Operand, indices: Operand) -> Call:
     p = seen.params
-    found = lax.gather(
-        places_of(x.shape),
-        indices.constant(),
-        p["dimension_numbers"],
-        p["slice_sizes"],
-        mode=p["mode"],
-        fill_value=NOWHERE,
-    )
-    inside = np.asarray(found) != NOWHERE
+    found = gathered(x, indices, p["dimension_numbers"], p["slice_sizes"], p["mode"])
+    inside = found != NOWHERE
     if inside.all():
         return Call("slice", (x,), {"index": index_of(found, x.shape)})
-    if p["fill_value"] is None:
-        raise NotKnown("an index outside, where NaN is taken")
     taken = {"index": index_of(np.where(inside, found, 0), x.shape)}
     fill = number(p["fill_value"], x)
     steps = ("slice", (0,), taken), ("where", (-1, 1), {"condition": inside})
     return made_of(seen.name, (x, fill), *steps)
+
+
+def gathered(x: Operand, indices: Operand, numbers: Any, sizes: Any, mode: Any) -> Any:
+    """Return the places that a gather takes, NOWHERE outside. Raises NotKnown."""
+    places, index = places_of(x.shape), indices.constant()
+    return np.asarray(lax.gather(places, index, numbers, sizes, mode=mode, fill_value=NOWHERE))
 
 
 @reads("dynamic_slice")
@@ -135,12 +132,4 @@ def scattered(seen: Seen, x: Operand, indices: Operand, updates: Operand) -> Any
         operand_batching_dims=p.operand_batching_dims,
         start_indices_batching_dims=p.scatter_indices_batching_dims,
     )
-    found = lax.gather(
-        places_of(x.shape),
-        indices.constant(),
-        numbers,
-        sizes,
-        mode=seen.params["mode"],
-        fill_value=NOWHERE,
-    )
-    return np.asarray(found)
+    return gathered(x, indices, numbers, sizes, seen.params["mode"])

@@ -6,7 +6,6 @@ import numpy as np
 
 from backproof.adapters.jax_primitives.calls import (
     Call,
-    NotKnown,
     Operand,
     Seen,
     made_of,
@@ -17,9 +16,11 @@ from backproof.adapters.jax_primitives.calls import (
 
 @reads("reshape", "squeeze", "expand_dims")
 def reshape(seen: Seen, x: Operand) -> Call:
-    if seen.params.get("dimensions") is not None and seen.name == "reshape":
-        raise NotKnown("dimensions")
-    return Call("reshape", (x,), {"shape": seen.shape})
+    order = seen.params["dimensions"] if seen.name == "reshape" else None
+    shape = {"shape": seen.shape}
+    if order is None:
+        return Call("reshape", (x,), shape)
+    return made_of(seen.name, (x,), ("transpose", (0,), {"axes": order}), ("reshape", (-1,), shape))
 
 
 @reads("transpose")

@@ -12,7 +12,7 @@ import torch
 from torch.overrides import get_testing_overrides
 
 from backproof.reference.composed import composed
-from backproof.reference.network import Network, Node
+from backproof.reference.network import Network, Node, behind
 from backproof.reference.ops import Op
 from backproof.reference.ops.indexing import moved
 
@@ -128,16 +128,13 @@ class Parts:
 
     def call(self, name: str, last: str) -> Call:
         """Return the call of a function whose result is one of the ops'; of one op, as it is."""
-        needed, nodes = {last}, []
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update(node.inputs)
-                nodes.append(node)
-        leaves = {self.leaf(i): t for i, t in enumerate(self.tensors) if self.leaf(i) in needed}
+        nodes = [*behind(self.nodes, {last})]
+        used = {name for node in nodes for name in node.inputs}
+        leaves = {self.leaf(i): t for i, t in enumerate(self.tensors) if self.leaf(i) in used}
         if len(nodes) == 1:
             (node,) = nodes
             return Call(node.op, tuple(leaves[i] for i in node.inputs), node.options, node.own)
-        network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes[::-1],), frozenset())
+        network = Network(name, dict.fromkeys(leaves, 0.0), {}, (*nodes,), frozenset())
         return Call(name, (*leaves.values(),), own=composed(network))
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from backproof import adapters
 from backproof.adapters.column import Column
+from backproof.adapters.commanded import Commanded
 from backproof.adapters.frameworks import traits
-from backproof.adapters.protocol import Adapter, AdapterError, Unsupported
+from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.campaign.choices import Choices, Places, reduced
 from backproof.campaign.coverage import Coverage, few
 from backproof.campaign.graphs import Graph, graph, graphs
@@ -90,7 +91,7 @@ class Campaign:
         if self.column.framework == REFERENCE:
             return graphs(seed, WIDE)
         adapter = self.implementations.adapter(self.column)
-        without = adapter.unsupported if isinstance(adapter, Adapter) else {}
+        without = {} if isinstance(adapter, Commanded) else adapter.unsupported
         every = WIDE if traits(self.column).compiles_passes else PRECISIONS
         return graphs(seed, [name for name in every if name not in without], without)
 

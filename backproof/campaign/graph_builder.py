@@ -1,27 +1,18 @@
-"""A graph under construction: operands to choose from, leaves to share, and what fills them."""
+"""A graph under construction: operands to choose from, and leaves to share."""
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
 from backproof.campaign.choices import Choices
+from backproof.campaign.leaves import FILL, WITHIN, Shape
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import (
-    LARGEST,
-    OP_OPTIONS,
-    SPECIAL,
-    definite,
-    distributions,
-    matrices,
-    triangles,
-)
+from backproof.scenarios.op_cases import OP_OPTIONS
 
-Shape = tuple[int, ...]
 Fits = Callable[[Any, dict[str, Any]], bool]
 """Whether a value of an option fits the options before it."""
 
@@ -220,92 +211,3 @@ def option_values(op: str) -> dict[str, list[Any]]:
             if isinstance(value, bool | int | float | str) and value not in found.get(option, ()):
                 found.setdefault(option, []).append(value)
     return found
-
-
-def _boxes(rng: np.random.Generator, shape: Shape, *, ties: bool) -> Array:
-    half = (*shape[:-1], 2)
-    low = rng.integers(0, 3, half) if ties else rng.random(half)
-    size = rng.integers(1, 3, half) if ties else 0.25 + rng.random(half)
-    return np.concatenate([low, low + size], axis=-1)
-
-
-Fill = Callable[[np.random.Generator, Shape], Array]
-
-FILL: dict[str, dict[str, Fill]] = {
-    "x": {
-        "equal": lambda _, shape: np.full(shape, 0.5),
-        "zero": lambda _, shape: np.zeros(shape),
-        "ties": lambda rng, shape: rng.integers(-1, 2, shape),
-        "mask": lambda rng, shape: rng.integers(0, 2, shape),
-        "normal": lambda rng, shape: rng.standard_normal(shape),
-        "small": lambda rng, shape: rng.standard_normal(shape) * 2.0**-20,
-        "special": lambda rng, shape: rng.choice(SPECIAL, shape),
-    },
-    "p": {
-        "equal": lambda _, shape: np.full(shape, 0.5),
-        "mask": lambda rng, shape: rng.integers(0, 2, shape),
-        "random": lambda rng, shape: rng.random(shape),
-    },
-    "distribution": {
-        "one-hot": lambda rng, shape: np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])],
-        "random": distributions,
-    },
-    "box": {
-        "equal": lambda _, shape: np.broadcast_to([0.25, 0.25, 0.75, 1.25], shape),
-        "ties": lambda rng, shape: _boxes(rng, shape, ties=True),
-        "random": lambda rng, shape: _boxes(rng, shape, ties=False),
-    },
-    "positive": {
-        "equal": lambda _, shape: np.full(shape, 0.5),
-        "normal": lambda rng, shape: 2.0**-6 + np.abs(rng.standard_normal(shape)),
-    },
-    "c": {"normal": lambda rng, shape: rng.standard_normal(shape) / 8},
-}
-"""Kind of a leaf -> what may fill it.
-
-There are numbers, probabilities, distributions, boxes, positive and nonzero numbers, weights,
-exponents, whose powers do not overflow, numbers between -1 and 1, and matrices that equations have.
-"""
-FILL["exponent"] = {content: fill for content, fill in FILL["x"].items() if content != "special"}
-
-
-def signed(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
-    """Return numbers of both signs."""
-    return fill(rng, shape) * rng.choice([-1, 1], shape)
-
-
-def inside(fill: Fill, rng: np.random.Generator, shape: Shape) -> Array:
-    """Return numbers between -1 and 1."""
-    return np.tanh(fill(rng, shape))
-
-
-FILL["nonzero"] = {content: partial(signed, fill) for content, fill in FILL["positive"].items()}
-FILL["inside"] = {content: partial(inside, fill) for content, fill in FILL["exponent"].items()}
-MATRICES = {"matrix": matrices, "triangle": triangles, "definite": definite}
-FILL |= {kind: {"random": fill} for kind, fill in MATRICES.items()}
-
-
-def is_box(a: Array) -> bool:
-    """Return whether these are boxes whose sides are all at least 1/16."""
-    if a.ndim != 2 or a.shape[-1] != 4 or np.max(np.abs(a)) > LARGEST:
-        return False
-    return bool(np.all(a[:, 2:] - a[:, :2] >= 1 / 16))
-
-
-def is_distribution(a: Array) -> bool:
-    """Return whether rows are probabilities whose sum is 1 in every precision."""
-    return bool(np.all((a >= 0) & (64 * a % 1 == 0)) and np.all(np.sum(a, axis=-1) == 1))
-
-
-WITHIN: dict[str, Callable[[Array], bool]] = {
-    "positive": lambda a: bool(np.all(a > 2.0**-7)),
-    "nonzero": lambda a: bool(np.all(np.abs(a) > 2.0**-7)),
-    "x": lambda _: True,
-    "exponent": lambda a: bool(np.all(np.abs(a) < 8)),
-    "inside": lambda a: bool(np.all(np.abs(a) < 63 / 64)),
-    **dict.fromkeys(MATRICES, lambda _: False),  # a new one each time
-    "p": lambda a: bool(np.all((a >= 0) & (a <= 1))),
-    "distribution": is_distribution,
-    "box": is_box,
-}
-"""Kind -> whether a value is of that kind."""

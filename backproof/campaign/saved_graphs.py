@@ -1,11 +1,10 @@
 """Findings of campaigns, kept as data in fixtures/campaign/: one file per graph, digits in hex."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from backproof.reference.files import FIXTURES, FileError, read, write
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import Array
 from backproof.reference.verdict.link import Quantity
+from backproof.traces.as_json import option_of_json, option_to_json
 
 FOLDER = Path("fixtures", "campaign")
 """Where a campaign keeps its findings, relative to the working directory."""
@@ -84,8 +84,9 @@ def text(found: Found) -> str:
         name: {"shape": a.shape, "hex": [x.hex() for x in a.ravel().tolist()]}
         for name, a in found.network.inputs.items()
     }
+    inline = partial(option_to_json, keep=np.ndarray.tolist)
     nodes = [
-        [n.name, n.op, n.inputs, {k: _written(v) for k, v in n.options.items()}]
+        [n.name, n.op, n.inputs, {k: inline(v) for k, v in n.options.items()}]
         for n in found.network.nodes
     ]
     lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
@@ -112,8 +113,9 @@ def load(path: Path) -> Found:
             k: np.array([float.fromhex(x) for x in a["hex"]]).reshape(a["shape"])
             for k, a in content.pop("leaves").items()
         }
+        option = partial(option_of_json, read=np.array)
         nodes = tuple(
-            Node(node, op, tuple(inputs), {k: _read(v) for k, v in options.items()})
+            Node(node, op, tuple(inputs), {k: option(v) for k, v in options.items()})
             for node, op, inputs, options in content.pop("nodes")
         )
         column, index = Column.parse(content.pop("column")), tuple(content.pop("index"))
@@ -129,23 +131,3 @@ def kept() -> dict[str, Path]:
     folders = (FIXTURES / "campaign", FOLDER)
     found = {path.stem: path for folder in folders for path in folder.glob("*.json")}
     return dict(sorted(found.items()))
-
-
-def _written(option: Any) -> Any:
-    """Return an option for JSON; slices, arrays and ... under the names of their types."""
-    if isinstance(option, slice):
-        return {"slice": [option.start, option.stop, option.step]}
-    if isinstance(option, np.ndarray):
-        return {"array": option.tolist()}
-    if option is Ellipsis:
-        return {"ellipsis": None}
-    return [_written(x) for x in option] if isinstance(option, tuple) else option
-
-
-def _read(option: Any) -> Any:
-    """Return an option from what `_written` returned."""
-    if isinstance(option, Mapping):
-        if "ellipsis" in option:
-            return ...
-        return slice(*option["slice"]) if "slice" in option else np.array(option["array"])
-    return tuple(map(_read, option)) if isinstance(option, list) else option

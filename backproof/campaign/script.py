@@ -11,7 +11,7 @@ from backproof.adapters.dialect import Dialect
 from backproof.campaign.adapter_source import Source
 from backproof.campaign.saved_graphs import Found
 from backproof.reference.backprop import forward
-from backproof.reference.network import Network, Node
+from backproof.reference.network import Network, Node, behind
 from backproof.reference.ops import Array
 from backproof.running.loss_scale import loss_scale
 
@@ -30,7 +30,7 @@ def script(found: Found) -> str:
     source, backward = Source(framework), found.quantity.kind == "derivative"
     name = found.quantity.of
     scale = loss_scale(network, leaves) if backward else 1
-    nodes = network.nodes if backward else up_to(network, name)
+    nodes = network.nodes if backward else (*behind(network.nodes, {name}),)
     given = {k: a for k, a in leaves.items() if any(k in node.inputs for node in nodes)}
     probed = name if backward and name not in leaves else None
     if probed:
@@ -83,15 +83,6 @@ def by_ops(network: Network, leaves: Mapping[str, Array]) -> Iterator[str]:
     for node in network.nodes:
         options = (f"{k}={v!r}" for k, v in node.options.items())
         yield f"{node.name} = ops[{node.op!r}]({', '.join((*node.inputs, *options))})"
-
-
-def up_to(network: Network, name: str) -> tuple[Node, ...]:
-    """Return the nodes that a node's value depends on, with itself as the last."""
-    needed = {name}
-    for node in reversed(network.nodes):
-        if node.name in needed:
-            needed |= {*node.inputs}
-    return tuple(node for node in network.nodes if node.name in needed)
 
 
 def arguments(node: Node) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from backproof.campaign.graph_builder import GraphBuilder, Shape, Unfit, is_box
+from backproof.campaign.graph_builder import GraphBuilder, Unfit
+from backproof.campaign.leaves import Shape, is_box
 from backproof.reference.ops import OPS, Array
 from backproof.scenarios.op_cases import OP_OPTIONS
 

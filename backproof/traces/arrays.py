@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backproof.reference.ops import Array
 from backproof.traces.files import TraceError
@@ -31,9 +32,9 @@ class Arrays:
         named = {k: k for k in outside} | inside
         return Arrays({k: self.stored[name] for k, name in named.items()})
 
-    def option(self, name: str) -> Array:
+    def option(self, name: Any) -> Array:
         """Return an array of an option. Raises ValueError, TraceError."""
-        if name not in self.stored:
+        if not isinstance(name, str) or name not in self.stored:
             raise ValueError(f"no file has {name}")
         return read_array(self.stored[name])
 

@@ -1,4 +1,4 @@
-"""Networks and options as JSON. Arrays are kept apart: JSON has their names."""
+"""Networks and options as JSON. Arrays may be kept apart: JSON has their names."""
 
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -13,11 +13,11 @@ from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.own import FORMS, OWN, with_forms
 from backproof.traces.json_object import Object
 
-Keep = Callable[[Array], str]
-"""Keeps an array apart, and returns its name."""
+Keep = Callable[[Array], Any]
+"""Returns an array for JSON: its name, where it is kept apart, or its numbers."""
 
-Read = Callable[[str], Array]
-"""Returns an array that was kept apart, by its name. Raises ValueError."""
+Read = Callable[[Any], Array]
+"""Returns an array from what JSON has of it. Raises ValueError."""
 
 
 class NotWritten(ValueError):
@@ -52,7 +52,7 @@ def option_of_json(content: Any, read: Read) -> Any:
     if not isinstance(content, dict):
         return content
     kinds: dict[tuple[str, ...], Callable[[Object], Any]] = {
-        ("array",): lambda one: read(one.get("array", "a string"))[()],
+        ("array",): lambda one: read(one.content["array"])[()],
         ("float",): lambda one: float(one.one_of("float", ("inf", "-inf", "nan"))),
         ("list",): lambda one: [option_of_json(x, read) for x in one.get("list", "an array")],
         ("slice",): lambda one: slice(*option_of_json(one.get("slice", "an array"), read)),

@@ -154,6 +154,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an input": (program(lambda p: p["nodes"][0].update(inputs=["x", "y"])), "program.json: network 3-2, node net1: inputs ['y'] are no leaves, and no earlier nodes"),
     "an option": (program(lambda p: p["nodes"][0].update(options={"a": {"b": 1}})), "program.json: node net1: its options: cannot read an object of b"),
     "a slice": (program(lambda p: p["nodes"][0].update(options={"a": {"slice": []}})), "program.json: node net1: its options: slice expected at least 1 argument"),
+    "an option's array, inline": (program(lambda p: p["nodes"][0].update(options={"a": {"array": [1]}})), "program.json: node net1: its options: no file has [1]"),
     "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
     "a form": (program(lambda p: p["nodes"][1].update(program={"leaves": ["a"], "nodes": [{"name": "b", "op": "tanh", "inputs": ["a"]}]}, op="t", forms=["c"])), "program.json: node E: forms: 'c' is none of "),
     "a node of no kind": (program(lambda p: p["nodes"].append(3)), "program.json: a node: expected an object"),

@@ -1,12 +1,19 @@
 """Campaigns of many seeds: the same on any executor, and red where something is wrong."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from backproof import adapters, command
+from backproof.adapters.column import Column
 from backproof.campaign.campaign import Campaign
 from backproof.campaign.seeds import campaigns
+from backproof.reference.article.figures import load
+from backproof.report.cells import NETWORKS, RANDOM
+from backproof.running.implementations import Implementations
+from backproof.running.judge import Judge
 
 
 def test_an_executor_tells_the_same() -> None:
@@ -35,6 +42,26 @@ def test_a_wrong_op_is_found(
     assert "refuted" in printed
     assert "import torch" in printed
     assert printed.splitlines()[-1].split()[:3] == ["torch", "0", "2"]
+
+
+FEW = """
+from dataclasses import replace
+from backproof.adapters.pytorch_autograd import adapter as torch
+ops = {name: torch.ops[name] for name in ("add", "multiply", "sum", "tanh")}
+adapter = replace(torch, ops=ops, unsupported={"float16": "too narrow"}, lacks="not written yet")
+"""
+
+
+def test_your_own_adapter_is_asked_for_what_it_has(tmp_path: Path) -> None:
+    """Networks for an adapter with a few ops are made of these, and all of them are certified."""
+    path, column = tmp_path / "mine.py", Column("mine")
+    path.write_text(FEW)
+    own = Implementations(load(), {"mine": path})
+    cell = Judge(own, (), reproduce="", show=lambda _: None).cell(RANDOM, column, "any", NETWORKS)
+    campaign = Campaign(own, column, (), cell)
+
+    assert not [*campaign.findings(islice(campaign.graphs(0), 4))]
+    assert (campaign.coverage.graphs, campaign.left_out) == (4, {})
 
 
 def test_a_column_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Certificates of JAX programs: right ones hold; wrong ones are located; nothing is left."""
 
+from inspect import getfile
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,19 @@ def test_a_twin_may_call_its_arguments_otherwise() -> None:
     assert certificate.holds, certificate
 
 
+def test_a_twin_is_a_function() -> None:
+    """Anything else is refused before the loss is traced, which may take minutes."""
+    calls: list[int] = []
+
+    def loss(w: Any) -> Any:
+        calls.append(1)
+        return jnp.sum(w)
+
+    with pytest.raises(bj.NotRecorded, match="expected a function, found float"):
+        bj.certify(loss, jnp.ones(2), against=1.0)
+    assert calls == []
+
+
 def test_a_loss_that_users_do_not_get() -> None:
     """Where the loss is another at each call, the figures say by how much, and what is allowed."""
     drawn = iter((1.0, 1.5, 1.5, 1.5))
@@ -278,6 +293,16 @@ def test_a_reader_that_fails_costs_no_certificate(monkeypatch: pytest.MonkeyPatc
     assert unknown.place.reason == "integer division or modulo by zero"
 
 
+def test_a_reader_of_too_few_results_costs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A primitive with more results, in another release of JAX, is not known."""
+    monkeypatch.setitem(jax_calls.READERS, "split", lambda *_: [None])
+    certificate = bj.certify(lambda x: jnp.sum(sum(jnp.split(x, 2))), jnp.ones(2), jit=False)
+
+    assert "split" in str(certificate)
+    assert "it has 2 results, and not 1" in str(certificate)
+    assert not certificate.proven
+
+
 def many(p: Any, x: Any) -> Any:
     """Return a number that most primitives have a part in."""
     a, b = p["a"], p["b"]  # (3, 4) and (4, 2)
@@ -304,6 +329,7 @@ def many(p: Any, x: Any) -> Any:
         lax.erf_inv(jnp.tanh(a)) + jnp.arcsin(jnp.sin(a) / 2) + jnp.arccos(jnp.cos(a + 2) / 2),
         a.at[jnp.array([2, 0])].mul(a[:2], unique_indices=True) + a.at[1:].min(a[:2]),
         a.at[jnp.array([1, 2, 1, 7])].max(2 * x[:4]),
+        lax.reshape(a, (3, 4), dimensions=(1, 0)),
         a.at[1, 2].mul(a[0, 0]) + jnp.power(a, jnp.arange(4)) + jnp.arctan2(jnp.zeros(4), a - 2),
         jax.vmap(lambda row: row - lax.pmean(row * row, "rows"), axis_name="rows")(a),
     ]
@@ -461,6 +487,35 @@ def test_determinants(factor: float, n: int) -> None:
     assert certificate.unknown == ()
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_constants_are_arrays_of_jax_where_a_rule_takes_them(jit: bool) -> None:  # noqa: FBT001
+    """A rule is called as JAX calls it, also where an operand is a constant of the program."""
+
+    @jax.custom_vjp
+    def dotted(x: Any, t: Any) -> Any:
+        return jnp.sum(x * t)
+
+    def back(t: Any, dy: Any) -> Any:
+        return dy * jnp.flip(t.at[0].set(3.0)), None
+
+    dotted.defvjp(lambda x, t: (jnp.sum(x * t), t), back)
+    certificate = bj.certify(lambda w: dotted(w, jnp.array([1.0, 2.0, 3.0])), jnp.ones(3), jit=jit)
+
+    assert certificate.refuted is not None
+
+
+def test_a_library_beside_jax_is_not_jax() -> None:
+    """A function of a package "jax_more" is no function of JAX's, though it has the same name."""
+    folder = Path(getfile(jax.custom_jvp)).parents[1]
+    source = compile("def _det(A): return (A * A).sum()", f"{folder}_more/algebra.py", "exec")
+    exec(source, found := dict[str, Any]())  # noqa: S102 code whose file is in another package
+    det = jax.custom_jvp(found["_det"])
+    det.defjvp(lambda primals, tangents: jax.jvp(found["_det"], primals, tangents))
+    certificate = bj.certify(lambda A: det(A) + A[0, 0], jnp.arange(4.0).reshape(2, 2), jit=False)
+
+    assert certificate.holds, certificate
+
+
 def test_a_derivative_in_bits_is_not_known() -> None:
     """A right derivative that the forward pass does not show is named, and not refuted."""
     certificate = bj.certify(lambda w: jnp.sum(jnp.ldexp(w, 2)), jnp.ones(2))
@@ -477,7 +532,15 @@ def test_overflow_is_not_a_fault() -> None:
     assert certificate.diagnosis == ""
 
 
+def with_reference(w: Any) -> Any:
+    """Return a sum of squares, of which one half is written to memory before."""
+    written = jax.new_ref(jnp.zeros(3))
+    written[...] = w
+    return jnp.sum(w * w) + jnp.sum(written[...] ** 2)
+
+
 BAD = {
+    "a reference": (with_reference, r"with references \(jax.new_ref\) is not certified"),
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
     "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
@@ -497,16 +560,34 @@ def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FB
         bj.certify(loss, jnp.ones(3), jit=jit)
 
 
-def test_a_program_that_is_not_deterministic_is_refused() -> None:
-    """A loss with another constant at each trace is an error that says so."""
-    calls: list[int] = []
+def with_key(w: Any, n: int) -> Any:
+    """Return a sum over numbers of a random key that was made before the trace."""
+    with jax.ensure_compile_time_eval():
+        key = jax.random.key(n)
+    return jnp.sum(w * jax.random.normal(key, 3))
 
-    def loss(w: Any) -> Any:
-        calls.append(1)
-        return jnp.sum(w * float(len(calls)))
+
+TABLES = np.ones(3), np.arange(3.0)
+
+CHANGING = {
+    "a factor": lambda w, n: jnp.sum(w * float(n)),
+    "a mask": lambda w, n: jnp.sum(jnp.where(np.arange(3) == n % 3, w, 0)),
+    "a key": with_key,
+    "how many constants": lambda w, n: jnp.sum(w * np.arange(3) * TABLES[n % 2] * TABLES[1]),
+    "the order of operands": lambda w, n: jnp.sum(w - w[0] if n % 2 else w[0] - w),
+    "the result": lambda w, n: (jnp.sum(w), jnp.max(w))[n % 2],
+    "a precision": lambda w, n: jnp.sum(w.astype((jnp.float16, jnp.bfloat16)[n % 2])),
+}
+"""Functions of a parameter that are others at their next call. n: counts the calls."""
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_program_that_is_not_deterministic_is_refused(name: str) -> None:
+    """A loss that is another one at each trace is an error that says so."""
+    calls = count(1)
 
     with pytest.raises(bj.NotRecorded, match="not deterministic"):
-        bj.certify(loss, jnp.ones(3), jit=False)
+        bj.certify(lambda w: CHANGING[name](w, next(calls)), jnp.ones(3), jit=False)
 
 
 def test_bad_parameters_are_refused() -> None:
