@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from backproof.adapters.recording import UNREAD, NotRecorded
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
+from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
@@ -154,6 +156,19 @@ class Graph:
         every = (*reversed(nodes),)
         return Network(name, constants, parameters, every, frozenset(), frozenset(constants))
 
+    def in_its_precisions(self, name: str, last: str) -> Network:
+        """Return the same network, with the roundings of what it stores on the way."""
+        network = self.network(name, last)
+        if not all(node.is_known for node in network.nodes):
+            return network
+
+        @cache
+        def value(of: str) -> Array:
+            known = self.constants.get(of)
+            return with_parts(self.value(self.keys[of])) if known is None else known
+
+        return with_casts(network, lambda of: value(of).dtype.name, value)
+
 
 def custom(graph: Graph, step: Step) -> list[Call | None]:
     """Return the ops of a custom function: the derivatives of its own forward pass.
@@ -191,7 +206,7 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
         if key not in inner.tracked:
             raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
-        call = call_of(reading, step.place.function, key, outer.avals[result].dtype, of)
+        call = call_of(reading, step.place.function, key, of)
         if call.own and is_own and call.op in DERIVED:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
@@ -238,7 +253,7 @@ def added(calls: Sequence[Call]) -> Call:
     return Call("slope", tuple(of[name] for name in operands), own=own)
 
 
-def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, Operand]) -> Call:
+def call_of(reading: Graph, title: str, key: Key, of: Mapping[str, Operand]) -> Call:
     """Return a result of a custom function as one op. of: the operands, by name.
 
     Raises NotKnown.
@@ -246,14 +261,12 @@ def call_of(reading: Graph, title: str, key: Key, dtype: Any, of: Mapping[str, O
     last = reading.names[key]
     if last in of:
         return Call("cast", (of[last],), own=cast)
-    network = reading.network(title, last)
+    network = reading.in_its_precisions(title, last)
     for node in network.nodes:
         place = reading.steps[node.name].place
         if not node.is_known:
             reason = f": {place.reason}" if place.reason else ""
             raise NotKnown(f"in its forward pass {place} is not known{reason}")
-        if part_of(reading.program.avals[reading.keys[node.name]].dtype) != part_of(dtype):
-            raise NotKnown(f"its forward pass computes in several precisions: {place}")
     leaves = {**network.inputs, **network.parameters}
     operands = {name: of.get(name, a) for name, a in leaves.items()}
     if len(network.nodes) == 1:

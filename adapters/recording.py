@@ -18,11 +18,12 @@ UNREAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
 
 
 def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
-    """Raise NotRecorded where something else than an op is given for a function."""
+    """Raise NotRecorded where what is given for a function is no op, and no function."""
     for one, op in known.items():
-        if not isinstance(op, Op):
+        if not isinstance(op, Op) and not callable(op):
             name = getattr(one, "__name__", str(one))
-            raise NotRecorded(f"known: {name}: expected an Op, found {type(op).__name__}")
+            found = type(op).__name__
+            raise NotRecorded(f"known: {name}: expected an Op or a function, found {found}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
     Seen,
+    aten_reader_of,
     backward,
     backward_moves,
-    of_name,
 )
-from backproof.adapters.torch_functions.calls import ATEN, Reader, all_read, made_of
+from backproof.adapters.torch_functions.calls import all_read, made_of
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_history import memory_of
 from backproof.adapters.torch_views import base_of, taken, through
@@ -221,11 +221,6 @@ def is_view(function: Any) -> bool:
     """Return whether a function returns views of its operands."""
     found = [one.alias_info for one in function._schema.returns]  # noqa: SLF001
     return any(one is not None and not one.is_write for one in found)
-
-
-def aten_reader_of(name: str) -> Reader | None:
-    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
-    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def aten_name(function: Any) -> str:

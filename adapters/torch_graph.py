@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
 from backproof.adapters.torch_views import base_of, taken
+from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
@@ -292,6 +294,15 @@ class Graph:
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+    def in_its_precisions(self, name: str, last: str) -> Network:
+        """Return the same network, with the roundings of what it stores on the way."""
+
+        @cache
+        def value(of: str) -> Array:
+            return floats(array(self.values[of]))
+
+        return with_casts(self.network(name, last), lambda of: value(of).dtype.name, value)
 
 
 def behind(nodes: Sequence[Node], names: Collection[str]) -> Iterator[Node]:

@@ -6,8 +6,9 @@ sees in the backward pass, so that the pass is the one that users run.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from backproof.adapters.torch_functions import (
     as_given,
     complex_reader_of,
     name_of,
+    own_key,
     reader_of,
     writes,
 )
@@ -82,6 +84,8 @@ class Recorder(TorchFunctionMode):
     otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
     unseen: where a custom function takes what autograd does not see.
+    definitions: a function that is given -> what computes the same by calls that are seen.
+    running: the call that is running. is_read: whether it is known, so that its inside is not.
     """
 
     derives = True
@@ -94,7 +98,10 @@ class Recorder(TorchFunctionMode):
         """Record nothing yet."""
         super().__init__()
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
-        self.readers = {one: as_given(described(one), op) for one, op in known.items()}
+        keys = {own_key(one): op for one, op in known.items()}
+        ops = {one: op for one, op in keys.items() if isinstance(op, Op)}
+        self.readers = {one: as_given(described(one), op) for one, op in ops.items()}
+        self.definitions = {one: op for one, op in keys.items() if one not in ops}
         self.cotangents: dict[str, Array] = {}
         self.backward: int | None = None
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
@@ -110,6 +117,8 @@ class Recorder(TorchFunctionMode):
         self.taken: list[Inner] = []
         self.unseen: list[Place] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
+        self.running: Any = None
+        self.is_read = False
 
     @contextmanager
     def opening(self, function: Any) -> Iterator[None]:
@@ -122,6 +131,16 @@ class Recorder(TorchFunctionMode):
             yield
         finally:
             self.open.pop()
+
+    @contextmanager
+    def inside(self, function: Any, *, is_read: bool) -> Iterator[None]:
+        """Know which call is running: an op that somebody has registered may apply a function."""
+        outer = self.running, self.is_read
+        self.running, self.is_read = function, is_read
+        try:
+            yield
+        finally:
+            self.running, self.is_read = outer
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -187,7 +206,7 @@ class Recorder(TorchFunctionMode):
             made = (result, *args[:1]) if writes(function, named) else result
             self.constants.add(function, made, is_inside=self.is_inside)
             return result
-        reader = self.readers.get(function) or reader_of(function)
+        reader = self.readers.get(own_key(function)) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
         body = body or (None if reader else opened(function))
@@ -202,10 +221,14 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         names |= self.names_of(operands, place)
         self.save(written_by(function, args, named))  # some have a name only now
+        if definition := self.definitions.get(own_key(function)):
+            with self.inside(function, is_read=True):
+                return self.by_definition(function, definition, args, named, names, place)
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
             named_too = {**named, "mask": drop(function, *args, **named)}
-        result = filled(function, self.call(function, args, named))
+        with self.inside(function, is_read=reader is not None):
+            result = filled(function, self.call(function, args, named))
         if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
@@ -394,43 +417,75 @@ class Recorder(TorchFunctionMode):
         """Apply a custom function, whose forward pass becomes one node for each of its results."""
         operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
-        if not tracked or self.is_inside or not torch.is_grad_enabled():
+        if not tracked or self.is_inside or self.is_read or not torch.is_grad_enabled():
             return run(apply, args, named)
-        place = replace(self.place(function), function=function.__name__)
+        place = self.place(function)
+        if self.running:  # an op that somebody has registered
+            place = replace(place, function=described(self.running))
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
             result = run(apply, args, named)
             self.record(Seen(function, result), reader, args, named, names, place)
             return result
-        own = {id(t): names[id(t)] for t in tracked}
-        inner = Graph(own, lambda t: id(t) in inner.known, around=outer)
+        definition = self.definitions.get(function)
+        return self.by_definition(apply, definition, args, named, names, place)
+
+    def by_definition(
+        self,
+        function: Any,
+        definition: Any,
+        args: Any,
+        named: Mapping[str, Any],
+        names: dict[int, str],
+        place: Place,
+    ) -> Any:
+        """Call a function, and add one node for each of its results, held to its definition.
+
+        definition: what computes the same by calls that are seen; None: the function itself.
+        names: of the operands that are differentiated.
+        """
+        operands = [t for t in tensors_of(args, named) if of_numbers(t)]
+        outer, tracked = self.graph, [t for t in operands if id(t) in names]
+        inner = Graph({**names}, lambda t: id(t) in inner.known, around=outer)
         for t in tracked:
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
         self.arguments = tracked
         self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
         try:
-            result = run(apply, args, named)
+            with self if self.running or definition else nullcontext():
+                if definition is None:
+                    result = defined = run(function, args, named)
+                else:
+                    with torch.no_grad(), torch.random.fork_rng():
+                        defined = run(definition, args, named)
         finally:
             self.graph, self.is_inside = outer, False
+        if definition is not None:  # what it overwrites, the definition has read
+            result = run(function, args, named)
         given = {id(t) for t in (*args, *named.values())}
         is_hidden = any(id(t) not in given for t in tracked)
         if is_hidden and any(of_numbers(t) and not t.requires_grad for t in tensors_of(result)):
             self.unseen.append(replace(place, reason=HIDDEN))
         # The function may have written over its operands.
+        both = zip_longest(tensors_of(result), tensors_of(defined))
         with outer.before(names):
-            for t in tensors_of(result):
-                if t.requires_grad and of_numbers(t):
-                    self.node_of(function.__name__, t, inner, tracked, place)
+            for t, by in both:
+                if t is not None and t.requires_grad and of_numbers(t):
+                    self.node_of(t, by, inner, tracked, place)
         return result
 
-    def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
-        """Add the node of a custom function's result, held to its recorded forward pass."""
-        _, version, last = inner.known.get(id(t), (None, -1, ""))
+    def node_of(self, t: Tensor, by: Any, inner: Graph, tracked: Any, place: Place) -> None:
+        """Add the node of a custom function's result, held to its recorded forward pass.
+
+        by: the result of the calls that were recorded.
+        """
+        title = place.function
+        _, version, last = inner.known.get(id(by), (None, -1, ""))
         nodes = inner.reaching(last)
-        known = nodes and version == t._version and all(node.is_known for node in nodes)  # noqa: SLF001
+        known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
         if known and not self.turned:
-            network = inner.network(title, last)
+            network = inner.in_its_precisions(title, last)
             own = {inner.own[id(t)]: t for t in tracked}
             leaves = (*network.inputs, *network.parameters)
             operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)

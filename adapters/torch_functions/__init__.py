@@ -52,6 +52,8 @@ from backproof.adapters.torch_functions import (
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
+    ATEN,
+    ATEN_SPACE,
     COMPLEX,
     READERS,
     Call,
@@ -61,6 +63,8 @@ from backproof.adapters.torch_functions.calls import (
     alike,
     name_of,
     number,
+    own_key,
+    registered,
     signature_of,
     writes,
 )
@@ -72,9 +76,11 @@ __all__ = [
     "Call",
     "NotKnown",
     "Seen",
+    "aten_reader_of",
     "as_given",
     "complex_reader_of",
     "name_of",
+    "own_key",
     "reader_of",
     "writes",
 ]
@@ -91,6 +97,9 @@ THEMES = (
 
 def reader_of(function: Callable[..., Any]) -> Reader | None:
     """Return what reads the calls of a function; None where the reference has no op for it."""
+    space, beneath = registered(function)
+    if space:
+        return aten_reader_of(beneath) if space == ATEN_SPACE else None
     name = name_of(function)
     reader = of_name(name) or of_name(name.removesuffix("_copy"))
     return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
@@ -106,6 +115,11 @@ def complex_reader_of(function: Callable[..., Any]) -> Reader:
 def unread(*_: Any, **__: Any) -> Call:
     """Raise NotKnown."""
     raise NotKnown("complex numbers")
+
+
+def aten_reader_of(name: str) -> Reader | None:
+    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
+    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def of_name(name: str) -> Reader | None:
