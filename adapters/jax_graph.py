@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +15,7 @@ from backproof.adapters.jax_primitives import FUNCTIONS, READERS, Call, NotKnown
 from backproof.adapters.jax_primitives.complex_numbers import READERS as COMPLEX
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
-from backproof.adapters.recording import UNREAD, NotRecorded
+from backproof.adapters.recording import GIVE, UNREAD, NotRecorded
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
@@ -37,7 +38,8 @@ BITS = "bitcast_convert_type"
 class Graph:
     """Nodes and leaves of a program, and the step that each node is a result of.
 
-    value: (key) -> the numbers of a value. known: primitive or custom function -> its op.
+    value: (key) -> the numbers of a value.
+    known: primitive or custom function -> its op, or a function that computes the same.
     own:   differentiated operand -> its name.
     opened: the forward passes of custom functions, as programs of their own.
     """
@@ -45,7 +47,7 @@ class Graph:
     program: Program
     value: Callable[[Key], Any]
     own: Mapping[Key, str]
-    known: Mapping[str, Op]
+    known: Mapping[str, Any]
     nodes: list[Node] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
@@ -100,10 +102,16 @@ class Graph:
         """Return what the results of a step are. Raises NotKnown."""
         operands = [*map(self.operand, step.operands)]
         for name in (step.place.function, step.name):
-            if name in self.known:
-                if len(step.results) != 1:
-                    raise NotKnown("an op has one result, and the function has several")
-                return [Call(name, (*operands,), own=self.known[name])]
+            if (op := self.known.get(name)) is None:
+                continue
+            if not isinstance(op, Op):
+                return custom(self, step, definition=op)
+            if len(step.results) != 1:
+                raise NotKnown(
+                    "an op has one result, and the function has several: give a function in its "
+                    "place"
+                )
+            return [Call(name, (*operands,), own=op)]
         if step.name in CUSTOM:
             return custom(self, step)
         if step.name == RULE:
@@ -156,11 +164,8 @@ class Graph:
         every = (*reversed(nodes),)
         return Network(name, constants, parameters, every, frozenset(), frozenset(constants))
 
-    def in_its_precisions(self, name: str, last: str) -> Network:
-        """Return the same network, with the roundings of what it stores on the way."""
-        network = self.network(name, last)
-        if not all(node.is_known for node in network.nodes):
-            return network
+    def in_its_precisions(self, network: Network) -> Network:
+        """Return a network with the roundings of what it stores on the way."""
 
         @cache
         def value(of: str) -> Array:
@@ -170,13 +175,15 @@ class Graph:
         return with_casts(network, lambda of: value(of).dtype.name, value)
 
 
-def custom(graph: Graph, step: Step) -> list[Call | None]:
+def custom(graph: Graph, step: Step, definition: Any = None) -> list[Call | None]:
     """Return the ops of a custom function: the derivatives of its own forward pass.
 
+    definition: a function that computes the same, by steps that are known; it takes the same
+    arrays. None: the function itself.
     Raises NotKnown, naming the step of the forward pass that is not known.
     """
-    closed = step.params["call_jaxpr"]
-    is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN)
+    closed = step.params["call_jaxpr"] if definition is None else traced(graph, step, definition)
+    is_own = str(closed.jaxpr.debug_info.func_filename).startswith(OWN) and definition is None
     operands = [*map(graph.operand, step.operands)]
     if is_own and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
@@ -204,13 +211,29 @@ def custom(graph: Graph, step: Step) -> list[Call | None]:
             calls.append(None)
             continue
         if key not in inner.tracked:
-            raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
+            raise NotKnown(
+                f"its forward pass has a derivative of zero, or one that is not seen: {GIVE}"
+            )
         of = {name: graph.operand(keys[one]) for one, name in own.items()}
         call = call_of(reading, step.place.function, key, of)
         if call.own and is_own and call.op in DERIVED:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls
+
+
+def traced(graph: Graph, step: Step, definition: Any) -> Any:
+    """Return what a function computes of the operands of a step, as JAX traces it.
+
+    Raises NotKnown where its results have other shapes or dtypes than those of the step.
+    """
+    avals = graph.program.avals
+    closed = jax.make_jaxpr(definition)(*(avals[key] for key in step.operands))
+    pairs = [(one.shape, one.dtype) for one in closed.out_avals]
+    if pairs != (wanted := [(avals[key].shape, avals[key].dtype) for key in step.results]):
+        found, expected = (", ".join(f"{d}{list(s)}" for s, d in one) for one in (pairs, wanted))
+        raise NotKnown(f"the function that is given for it returns {found}, and not {expected}")
+    return closed
 
 
 def rule(graph: Graph, step: Step) -> list[Call | None]:
@@ -261,12 +284,12 @@ def call_of(reading: Graph, title: str, key: Key, of: Mapping[str, Operand]) -> 
     last = reading.names[key]
     if last in of:
         return Call("cast", (of[last],), own=cast)
-    network = reading.in_its_precisions(title, last)
+    network = reading.network(title, last)
     for node in network.nodes:
         place = reading.steps[node.name].place
         if not node.is_known:
-            reason = f": {place.reason}" if place.reason else ""
-            raise NotKnown(f"in its forward pass {place} is not known{reason}")
+            raise NotKnown(f"in its forward pass {place} is not known: {place.reason or GIVE}")
+    network = reading.in_its_precisions(network)
     leaves = {**network.inputs, **network.parameters}
     operands = {name: of.get(name, a) for name, a in leaves.items()}
     if len(network.nodes) == 1:
@@ -304,7 +327,7 @@ def graph_of(
     steps: Iterable[Step],
     values: Mapping[Key, Any],
     own: Mapping[Key, str],
-    known: Mapping[str, Op],
+    known: Mapping[str, Any],
 ) -> Graph:
     """Return the graph of steps that were computed. values: of all of them."""
     graph = Graph(program, values.__getitem__, own, known)

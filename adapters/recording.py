@@ -13,6 +13,9 @@ class NotRecorded(Exception):
     """A program cannot be certified at all; the message says why, and what to do."""
 
 
+GIVE = "give a function that computes the same by `known=`"
+"""What to do where a function of one's own is not known."""
+
 UNREAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What the reader of a call raises that is not what it expects: such a call is not known."""
 
@@ -23,7 +26,7 @@ def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
         if not isinstance(op, Op) and not callable(op):
             name = getattr(one, "__name__", str(one))
             found = type(op).__name__
-            raise NotRecorded(f"known: {name}: expected an Op or a function, found {found}")
+            raise NotRecorded(f"known: {name}: expected an Op, or a function, found {found}")
 
 
 @dataclass(frozen=True, slots=True)

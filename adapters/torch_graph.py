@@ -30,6 +30,16 @@ COMPLEX_DTYPES = (torch.complex128, torch.complex64)
 """Those of complex numbers with such parts."""
 
 
+NOT_MADE = "no recorded call made it: compute it inside of the loss"
+"""Why a tensor is not known that was there before the loss was called."""
+
+UNSEEN = (
+    "nobody sees a call of a function in C++: register it by TORCH_LIBRARY, or call it in a "
+    "torch.autograd.Function"
+)
+"""Why a tensor is not known that a function in C++ has made, such as one of pybind11."""
+
+
 @dataclass(slots=True)
 class Graph:
     """Nodes and leaves, and the value of each as it was when it was computed or first used.
@@ -137,9 +147,8 @@ class Graph:
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
-        place = replace(
-            place, function=made, reason="no recorded call made it: compute it inside of the loss"
-        )
+        reason = UNSEEN if made == "CppFunction" else NOT_MADE
+        place = replace(place, function=made, reason=reason)
         if not name:
             return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
         place = replace(place, reason="it was changed in place by way of another tensor")

@@ -6,18 +6,16 @@ sees in the backward pass, so that the pass is the one that users run.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import UNREAD, NotRecorded, Place
+from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_calls import (
     LOWERED,
@@ -33,59 +31,47 @@ from backproof.adapters.torch_calls import (
     operands_of,
     written_by,
 )
-from backproof.adapters.torch_constants import Constants
+from backproof.adapters.torch_custom_functions import CustomFunctions
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     ORDERS,
     Call,
     NotKnown,
     Seen,
-    as_given,
     complex_reader_of,
     name_of,
     own_key,
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.calls import all_read, renamed
+from backproof.adapters.torch_functions.calls import all_read, registered, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner, one_by_one
-from backproof.adapters.torch_masks import DROPS
+from backproof.adapters.torch_masks import with_mask
 from backproof.adapters.torch_opened import opened
 from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unseen
 from backproof.adapters.torch_views import base_of, through
-from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
 Tensor = Any
 
 
-HIDDEN = "its result is a constant to autograd, which does not see tensors in lists"
-"""Why a custom function is not known that takes such tensors, as in other containers."""
-
-
-class Recorder(TorchFunctionMode):
+class Recorder(CustomFunctions):
     """Records the calls that are made while it is on.
 
     It is made of the model, of parameter -> its name, and of function -> the op that is given.
 
-    graph: what was recorded. readers: of the functions that the user knows.
+    graph: what was recorded.
     cotangents: node -> its cotangent, once the pass has run back.
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
-    arguments: of a custom function that is running, where they are differentiated.
-    constants: the tensors that are known to be constants inside of it.
-    turned: where a custom function that is running turns what is differentiated into numbers.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
-    unseen: where a custom function takes what autograd does not see.
-    definitions: a function that is given -> what computes the same by calls that are seen.
-    running: the call that is running. is_read: whether it is known, so that its inside is not.
     """
 
     derives = True
@@ -96,29 +82,18 @@ class Recorder(TorchFunctionMode):
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
-        super().__init__()
+        super().__init__(known)
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
-        keys = {own_key(one): op for one, op in known.items()}
-        ops = {one: op for one, op in keys.items() if isinstance(op, Op)}
-        self.readers = {one: as_given(described(one), op) for one, op in ops.items()}
-        self.definitions = {one: op for one, op in keys.items() if one not in ops}
         self.cotangents: dict[str, Array] = {}
         self.backward: int | None = None
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
-        self.turned: list[Place] = []
-        self.arguments: list[Tensor] = []
-        self.constants = Constants([])
-        self.is_inside = False
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
-        self.unseen: list[Place] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
-        self.running: Any = None
-        self.is_read = False
 
     @contextmanager
     def opening(self, function: Any) -> Iterator[None]:
@@ -131,16 +106,6 @@ class Recorder(TorchFunctionMode):
             yield
         finally:
             self.open.pop()
-
-    @contextmanager
-    def inside(self, function: Any, *, is_read: bool) -> Iterator[None]:
-        """Know which call is running: an op that somebody has registered may apply a function."""
-        outer = self.running, self.is_read
-        self.running, self.is_read = function, is_read
-        try:
-            yield
-        finally:
-            self.running, self.is_read = outer
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -166,24 +131,6 @@ class Recorder(TorchFunctionMode):
             before.remove()
             after.remove()
 
-    @contextmanager
-    def in_custom_functions(self) -> Iterator[None]:
-        """See the custom functions that are applied: no mode does.
-
-        Every `apply`, also one that a program has kept, calls the method of this base class.
-        """
-        functions: Any = torch.autograd.function._SingleLevelFunction  # noqa: SLF001
-
-        def applied(function: Any, *arguments: Any, **named: Any) -> Any:
-            apply = super(functions, function).apply  # type: ignore[misc]
-            return self.applied(function, apply, arguments, named)
-
-        functions.apply = classmethod(applied)
-        try:
-            yield
-        finally:
-            del functions.apply
-
     @unseen()
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -194,8 +141,7 @@ class Recorder(TorchFunctionMode):
         graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
-        recorded = torch.is_grad_enabled() or self.is_inside
-        recorded = recorded and any(map(graph.tracks, operands))
+        recorded = self.is_recorded(function) and any(map(graph.tracks, operands))
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
@@ -224,9 +170,7 @@ class Recorder(TorchFunctionMode):
         if definition := self.definitions.get(own_key(function)):
             with self.inside(function, is_read=True):
                 return self.by_definition(function, definition, args, named, names, place)
-        named_too = named
-        if reader and (drop := DROPS.get(name_of(function))):
-            named_too = {**named, "mask": drop(function, *args, **named)}
+        named_too = with_mask(function, args, named) if reader else named
         with self.inside(function, is_read=reader is not None):
             result = filled(function, self.call(function, args, named))
         if name_of(function) == "setitem":  # it returns nothing
@@ -235,15 +179,6 @@ class Recorder(TorchFunctionMode):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
-
-    def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
-        """Name the operands inside of a custom function that may depend on its arguments."""
-        for t in operands:
-            known, *_ = self.graph.known.get(id(t), (None,))
-            if known is not t and t not in self.constants:
-                place = self.place(function)
-                place = replace(place, function=f"an operand of {place.function}")
-                self.graph.unknown(t, self.arguments, place)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
@@ -334,7 +269,7 @@ class Recorder(TorchFunctionMode):
         if any(t.is_complex() for t in (*tensors_of(seen.result), *tensors_of(args, named))):
             reader = complex_reader_of(seen.function)
         if reader is None:
-            return None, ""
+            return None, GIVE if registered(seen.function)[0] else ""
         try:
             calls = reader(seen, *args, **renamed(seen.function, reader, named))
             operands = [t for t in tensors_of(args, named) if id(t) in names]
@@ -411,100 +346,6 @@ class Recorder(TorchFunctionMode):
             return found
 
         return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
-
-    @unseen()
-    def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
-        """Apply a custom function, whose forward pass becomes one node for each of its results."""
-        operands = [t for t in tensors_of(args, named) if of_numbers(t)]
-        outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
-        if not tracked or self.is_inside or self.is_read or not torch.is_grad_enabled():
-            return run(apply, args, named)
-        place = self.place(function)
-        if self.running:  # an op that somebody has registered
-            place = replace(place, function=described(self.running))
-        names = {id(t): outer.name(t, place) for t in tracked}
-        if reader := self.readers.get(function):
-            result = run(apply, args, named)
-            self.record(Seen(function, result), reader, args, named, names, place)
-            return result
-        definition = self.definitions.get(function)
-        return self.by_definition(apply, definition, args, named, names, place)
-
-    def by_definition(
-        self,
-        function: Any,
-        definition: Any,
-        args: Any,
-        named: Mapping[str, Any],
-        names: dict[int, str],
-        place: Place,
-    ) -> Any:
-        """Call a function, and add one node for each of its results, held to its definition.
-
-        definition: what computes the same by calls that are seen; None: the function itself.
-        names: of the operands that are differentiated.
-        """
-        operands = [t for t in tensors_of(args, named) if of_numbers(t)]
-        outer, tracked = self.graph, [t for t in operands if id(t) in names]
-        inner = Graph({**names}, lambda t: id(t) in inner.known, around=outer)
-        for t in tracked:
-            inner.keep(t, names[id(t)])
-        self.graph, self.is_inside, self.turned = inner, True, []
-        self.arguments = tracked
-        self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
-        try:
-            with self if self.running or definition else nullcontext():
-                if definition is None:
-                    result = defined = run(function, args, named)
-                else:
-                    with torch.no_grad(), torch.random.fork_rng():
-                        defined = run(definition, args, named)
-        finally:
-            self.graph, self.is_inside = outer, False
-        if definition is not None:  # what it overwrites, the definition has read
-            result = run(function, args, named)
-        given = {id(t) for t in (*args, *named.values())}
-        is_hidden = any(id(t) not in given for t in tracked)
-        if is_hidden and any(of_numbers(t) and not t.requires_grad for t in tensors_of(result)):
-            self.unseen.append(replace(place, reason=HIDDEN))
-        # The function may have written over its operands.
-        both = zip_longest(tensors_of(result), tensors_of(defined))
-        with outer.before(names):
-            for t, by in both:
-                if t is not None and t.requires_grad and of_numbers(t):
-                    self.node_of(t, by, inner, tracked, place)
-        return result
-
-    def node_of(self, t: Tensor, by: Any, inner: Graph, tracked: Any, place: Place) -> None:
-        """Add the node of a custom function's result, held to its recorded forward pass.
-
-        by: the result of the calls that were recorded.
-        """
-        title = place.function
-        _, version, last = inner.known.get(id(by), (None, -1, ""))
-        nodes = inner.reaching(last)
-        known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
-        if known and not self.turned:
-            network = inner.in_its_precisions(title, last)
-            own = {inner.own[id(t)]: t for t in tracked}
-            leaves = (*network.inputs, *network.parameters)
-            operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
-            call = Call(title, operands, own=composed(network))
-            if len(nodes) == 1:
-                (node,) = nodes
-                of = dict(zip(leaves, operands, strict=True))
-                call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
-            self.graph.add(t, call, place)
-        else:
-            places = [inner.places[n.name] for n in nodes if not n.is_known]
-            reasons = [*map(str, (*places, *self.turned))]
-            reason = (
-                f"in its forward pass {reasons[0]} is not known"
-                if reasons
-                else ("its forward pass was not seen")
-            )
-            where = replace(place, reason=reason)
-            self.graph.unknown(t, tracked, where)
 
 
 def running_pass() -> int | None:

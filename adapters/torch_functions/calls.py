@@ -97,8 +97,7 @@ def registered(function: Any) -> tuple[str, str]:
 
 def own_key(function: Any) -> Any:
     """Return what a function of one's own is known by: of an op of `torch.ops`, all overloads."""
-    if isinstance(function, torch.library.CustomOpDef):
-        function = function._opoverload  # noqa: SLF001 no other name
+    function = getattr(function, "_opoverload", function)  # of torch.library.custom_op
     return getattr(function, "overloadpacket", function)
 
 
