@@ -10,6 +10,7 @@ import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, forward, sweep_back
 from backproof.reference.network import Network, Node
+from backproof.reference.one_sum import in_one_sum
 from backproof.reference.ops import Op
 from backproof.reference.ops.functions import stored
 
@@ -110,16 +111,18 @@ def swept(network: Network, rules: Rules, *, reads_stored: bool = False) -> Comp
     names = (*network.inputs, *network.parameters)
 
     def op_forward(*leaves: Any) -> Any:
-        return forward(network, dict(zip(names, leaves, strict=True)), rules)[network.loss]
+        known = dict(zip(names, leaves, strict=True))
+        return forward(network, known, in_one_sum(rules, leaves))[network.loss]
 
     def op_backward(dy: Any, y: Any, *leaves: Any) -> tuple[Any, ...]:
         known = dict(zip(names, leaves, strict=True))
-        known |= forward(network, known, rules)
+        sweep = in_one_sum(rules, (dy, *leaves))
+        known |= forward(network, known, sweep)
         for node in network.nodes if reads_stored else ():
             if node.op == "cast":
                 (x,) = node.inputs
                 known[x] = stored(known[x], node.options.get("to", ""))
-        _, gradients = sweep_back(network, known, dy, rules)
+        _, gradients = sweep_back(network, known, dy, sweep)
         return tuple(gradients[name] for name in names)
 
     return Composed(op_forward, op_backward, network=network)

@@ -261,11 +261,40 @@ def test_a_graph_of_a_compiler_is_certified() -> None:
                 graph.recompile()
             return make_boxed_func(graph.forward)
 
-        return aot_function(f, lambda graph, _: make_boxed_func(graph.forward), backward)
+        function = aot_function(f, lambda graph, _: make_boxed_func(graph.forward), backward)
+        function(*w.values())  # compiled before it is recorded
+        return function
 
-    w = leaves("float32", (3, 5), (5, 4))
-    graph = make_fx(f)(*(t.detach() for t in w.values()))
+    for precision in ("float32", "float64"):
+        w = leaves(precision, (3, 5), (5, 4))
+        graph = make_fx(f)(*(t.detach() for t in w.values()))
 
-    assert bt.certify(of(graph, w), w).holds
-    assert bt.certify(of(compiled(broken=False), w), w).holds
+        assert bt.certify(of(graph, w), w).holds
+        assert bt.certify(of(compiled(broken=False), w), w).holds
+        assert not bt.certify(of(compiled(broken=True), w), w).holds
     assert bt.certify(of(compiled(broken=True), w), w).refuted
+
+
+def test_a_gradient_that_cancels_inside_of_a_function_is_proven() -> None:
+    """A bias before a batch norm receives zero on paper, and noise in fact: it is known for it."""
+
+    def f(x: Any, b: Any) -> Any:
+        return functional.batch_norm(x + b.reshape(1, -1), None, None, training=True).tanh()
+
+    class Normed(autograd.Function):  # type: ignore[misc,name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, b: Any) -> Any:
+            ctx.save_for_backward(x, b)
+            return f(x, b)
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            with torch.enable_grad():
+                x, b = (t.detach().requires_grad_() for t in ctx.saved_tensors)
+                return torch.autograd.grad(f(x, b), (x, b), dy)
+
+    w = leaves("float32", (6, 4), (4,))
+    certificate = bt.certify(of(Normed.apply, w), w)
+
+    assert certificate.holds, certificate
+    assert any(link.cancels for link in certificate.links)
