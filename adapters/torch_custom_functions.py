@@ -23,6 +23,7 @@ from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_seen import run, unseen
 from backproof.reference.composed import composed
 from backproof.reference.ops import Op
+from backproof.reference.ops.cast import cast
 
 Tensor = Any
 
@@ -195,6 +196,9 @@ class CustomFunctions(TorchFunctionMode):
 
         by: the result of the calls that were recorded.
         """
+        if by is not t and any(by is operand for operand in tracked):  # a definition returns it
+            self.graph.add(t, Call("cast", (by,), own=cast), place)
+            return
         title = place.function
         _, version, last = inner.known.get(id(by), (None, -1, ""))
         nodes = inner.reaching(last)

@@ -168,6 +168,29 @@ def test_a_definition_of_several_results() -> None:
     assert "is not known" in str(certificate(lambda x: (torch.from_numpy(x.numpy()), x)))
 
 
+def copied(slope: float) -> Any:
+    """Return the identity by a copy that nobody sees, as of a message to other processes."""
+
+    class Copied(autograd.Function):  # type: ignore[misc,name-defined]
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            return torch.from_numpy(x.numpy().copy())
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            return slope * dy
+
+    return Copied
+
+
+def test_a_definition_returns_what_it_was_given() -> None:
+    """Such a function is the identity."""
+    w, right, wrong = leaves("float32", (5,)), copied(1.0), copied(-1.0)
+
+    assert bt.certify(of(right.apply, w), w, known={right: lambda x: x}).holds
+    assert bt.certify(of(wrong.apply, w), w, known={wrong: lambda x: x}).refuted
+
+
 def test_a_definition_draws_and_writes_for_itself() -> None:
     """It is run before a kernel that writes over its operands, with random numbers of its own."""
 
