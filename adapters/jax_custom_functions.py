@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jax
+
 from backproof.adapters.jax_places import is_own
 from backproof.adapters.jax_primitives import FUNCTIONS, Call, NotKnown, Operand
-from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex, part_of
+from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex
 from backproof.adapters.jax_steps import Key, Program, Step
+from backproof.adapters.recording import GIVE
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
 from backproof.reference.network import Node
@@ -25,14 +28,17 @@ BITS = "bitcast_convert_type"
 """The primitive behind which a derivative is not seen."""
 
 
-def custom(graph: "Graph", step: Step) -> list[Call | None]:
+def custom(graph: "Graph", step: Step, definition: Any = None) -> list[Call | None]:
     """Return the ops of a custom function: the derivatives of its own forward pass.
 
+    definition: a function that computes the same, by steps that are known; it takes the same
+    arrays. None: the function itself.
     Raises NotKnown, naming the step of the forward pass that is not known.
     """
-    closed, tracked = step.params["call_jaxpr"], graph.program.tracked
+    closed = step.params["call_jaxpr"] if definition is None else traced(graph, step, definition)
+    tracked = graph.program.tracked
     operands = [*map(graph.operand, step.operands)]
-    is_of_jax = is_own(closed.jaxpr.debug_info.func_filename)
+    is_of_jax = definition is None and is_own(closed.jaxpr.debug_info.func_filename)
     if is_of_jax and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
@@ -46,12 +52,28 @@ def custom(graph: "Graph", step: Step) -> list[Call | None]:
             calls.append(None)
             continue
         if key not in reading.program.tracked:
-            raise NotKnown("its forward pass has a derivative of zero, or one that is not seen")
-        call = call_of(reading, step.place.function, key, graph.program.avals[result].dtype, of)
+            raise NotKnown(
+                f"its forward pass has a derivative of zero, or one that is not seen: {GIVE}"
+            )
+        call = call_of(reading, step.place.function, key, of)
         if call.own and is_of_jax and call.op in DERIVED:
             call = replace(call, own=with_forms(call.own, *DERIVED[call.op]))
         calls.append(call)
     return calls
+
+
+def traced(graph: "Graph", step: Step, definition: Any) -> Any:
+    """Return what a function computes of the operands of a step, as JAX traces it.
+
+    Raises NotKnown where its results have other shapes or dtypes than those of the step.
+    """
+    avals = graph.program.avals
+    closed = jax.make_jaxpr(definition)(*(avals[key] for key in step.operands))
+    pairs = [(one.shape, one.dtype) for one in closed.out_avals]
+    if pairs != (wanted := [(avals[key].shape, avals[key].dtype) for key in step.results]):
+        found, expected = (", ".join(f"{d}{list(s)}" for s, d in one) for one in (pairs, wanted))
+        raise NotKnown(f"the function that is given for it returns {found}, and not {expected}")
+    return closed
 
 
 def opened(graph: "Graph", closed: Any, operands: Sequence[Key]) -> tuple["Graph", list[Key]]:
@@ -123,7 +145,7 @@ def added(calls: Sequence[Call]) -> Call:
     return Call("slope", tuple(of[name] for name in operands), own=own)
 
 
-def call_of(reading: "Graph", title: str, key: Key, dtype: Any, of: Mapping[str, Operand]) -> Call:
+def call_of(reading: "Graph", title: str, key: Key, of: Mapping[str, Operand]) -> Call:
     """Return a result of a custom function as one op. of: the operands, by name.
 
     Raises NotKnown.
@@ -135,10 +157,8 @@ def call_of(reading: "Graph", title: str, key: Key, dtype: Any, of: Mapping[str,
     for node in network.nodes:
         place = reading.steps[node.name].place
         if not node.is_known:
-            reason = f": {place.reason}" if place.reason else ""
-            raise NotKnown(f"in its forward pass {place} is not known{reason}")
-        if part_of(reading.program.avals[reading.keys[node.name]].dtype) != part_of(dtype):
-            raise NotKnown(f"its forward pass computes in several precisions: {place}")
+            raise NotKnown(f"in its forward pass {place} is not known: {place.reason or GIVE}")
+    network = reading.in_its_precisions(network)
     leaves = {**network.inputs, **network.parameters}
     operands = {name: of.get(name, a) for name, a in leaves.items()}
     if len(network.nodes) == 1:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from backproof.adapters.jax_primitives.complex_numbers import any_complex, part_
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
 from backproof.adapters.recording import UNREAD, NotRecorded, floats
 from backproof.reference.complex_calls import with_parts
+from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
@@ -25,13 +27,14 @@ class Graph:
     """Nodes and leaves of a program, and the step that each node is a result of.
 
     own:    differentiated operand -> its name.
-    known:  the name of a primitive or of a custom function -> its op.
+    known:  the name of a primitive or of a custom function -> its op, or a function that computes
+    the same.
     opened: the forward passes of custom functions, as programs of their own.
     """
 
     program: Program
     own: Mapping[Key, str]
-    known: Mapping[str, Op]
+    known: Mapping[str, Any]
     nodes: list[Node] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
@@ -97,10 +100,16 @@ class Graph:
         """Return what the readers know of the results of a step. Raises NotKnown."""
         operands = [*map(self.operand, step.operands)]
         for name in (step.place.function, step.name):
-            if name in self.known:
-                if len(step.results) != 1:
-                    raise NotKnown("an op has one result, and the function has several")
-                return [Call(name, (*operands,), own=self.known[name])]
+            if (op := self.known.get(name)) is None:
+                continue
+            if not isinstance(op, Op):
+                return custom(self, step, definition=op)
+            if len(step.results) != 1:
+                raise NotKnown(
+                    "an op has one result, and the function has several: give a function in its "
+                    "place"
+                )
+            return [Call(name, (*operands,), own=op)]
         if step.name in CUSTOM:
             return custom(self, step)
         if step.name == RULE:
@@ -152,6 +161,16 @@ class Graph:
         parameters = {k: self.numbers(key) for key, k in self.own.items() if k in used}
         constants = {k: a for k, a in self.constants.items() if k in used}
         return Network(name, constants, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+    def in_its_precisions(self, network: Network) -> Network:
+        """Return a network with the roundings of what it stores on the way."""
+
+        @cache
+        def value(of: str) -> Array:
+            known = self.constants.get(of)
+            return self.numbers(self.keys[of]) if known is None else known
+
+        return with_casts(network, lambda of: value(of).dtype.name, value)
 
 
 def refuse(dtype: Any, place: Any) -> None:

@@ -22,7 +22,7 @@ from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_
 from backproof.reference.backprop import Trace
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.network import Network
-from backproof.reference.ops import Array, Op
+from backproof.reference.ops import Array
 
 FRAMEWORK = "jax"
 """Its name in the tables of adapters and findings."""
@@ -182,7 +182,7 @@ def is_one(loss: Any) -> None:
         raise NotRecorded(f"the loss: expected a float, found {jnp.result_type(loss)}")
 
 
-def record(run: Run, known: Mapping[str, Op]) -> Recording:
+def record(run: Run, known: Mapping[str, Any]) -> Recording:
     """Return one pass of a program as it was recorded, and as users run it.
 
     known: the name of a primitive or of a custom function -> its op.
@@ -205,7 +205,7 @@ def evaluated(
     own: Mapping[Key, str],
     last: Key,
     name: str,
-    known: Mapping[str, Op],
+    known: Mapping[str, Any],
     *,
     jit: bool,
 ) -> Recording:
@@ -239,7 +239,7 @@ def evaluated(
     return with_inner(recording(graph, network, gradients, cotangents), graph, last, known)
 
 
-def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Op]) -> Recording:
+def with_inner(found: Recording, graph: Graph, last: Key, known: Mapping[str, Any]) -> Recording:
     """Return a recording with the custom rules that the program itself applied."""
     programs, used = (graph.program, *graph.opened), graph.program.sources(last)
     again = graph.program.differentiated(last)
@@ -285,8 +285,11 @@ def received(a: Any) -> Array:
     return with_parts(np.conjugate(a) if np.iscomplexobj(a) else a)
 
 
-def names_of(known: Mapping[Any, Op]) -> Iterator[tuple[str, Op]]:
-    """Yield the names of primitives and custom functions, each with its op. Raises NotRecorded."""
+def names_of(known: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the names of primitives and custom functions, each with what is given for it.
+
+    Raises NotRecorded.
+    """
     refuse_what_is_no_op(known)
     for one, op in known.items():
         yield getattr(one, "name", getattr(one, "__name__", str(one))), op

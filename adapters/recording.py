@@ -15,16 +15,20 @@ class NotRecorded(Exception):
     """A program cannot be certified at all; the message says why, and what to do."""
 
 
+GIVE = "give a function that computes the same by `known=`"
+"""What to do where a function of one's own is not known."""
+
 UNREAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What the reader of a call raises that is not what it expects: such a call is not known."""
 
 
 def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
-    """Raise NotRecorded where something else than an op is given for a function."""
+    """Raise NotRecorded where what is given for a function is no op, and no function."""
     for one, op in known.items():
-        if not isinstance(op, Op):
+        if not isinstance(op, Op) and not callable(op):
             name = getattr(one, "__name__", str(one))
-            raise NotRecorded(f"known: {name}: expected an Op, found {type(op).__name__}")
+            found = type(op).__name__
+            raise NotRecorded(f"known: {name}: expected an Op, or a function, found {found}")
 
 
 def floats(a: Array) -> Array:

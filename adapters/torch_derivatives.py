@@ -18,11 +18,12 @@ from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
     Seen,
+    aten_reader_of,
     backward,
     backward_moves,
-    of_name,
+    native,
 )
-from backproof.adapters.torch_functions.calls import ATEN, Reader, all_read, made_of
+from backproof.adapters.torch_functions.calls import all_read, made_of
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_history import memory_of
 from backproof.adapters.torch_views import base_of, taken, through
@@ -34,7 +35,7 @@ CONSTANT = ("detach", "ones_like", "zeros_like", "new_zeros", "full_like", "scal
 """What makes constants of operands that are differentiated."""
 
 
-BENEATH = backward, backward_moves
+BENEATH = backward, backward_moves, native
 """The files of rows of functions beneath autograd, which register themselves."""
 
 
@@ -156,7 +157,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 calls = [*calls] if isinstance(calls, list) else [calls]
                 operands = filter(self.graph.tracks, tensors_of(args, named))
                 all_read(calls, operands, name.strip("_"))
-                calls = [self.from_sources(call) for call in calls]
+                calls = [call and self.from_sources(call) for call in calls]
                 if base is not None:
                     calls = [through(base, args[0], *calls)]
         except (NotKnown, *UNREAD) as error:
@@ -165,8 +166,8 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             results = tensors_of(seen.result) if base is None else [base]
             for i, t in enumerate(filter(of_numbers, results)):
-                if i < len(calls):
-                    self.graph.add(t, calls[i], place)
+                if call := calls[i] if i < len(calls) else None:
+                    self.graph.add(t, call, place)
                 else:
                     self.unknown(t, place, names.values())
         finally:
@@ -221,11 +222,6 @@ def is_view(function: Any) -> bool:
     """Return whether a function returns views of its operands."""
     found = [one.alias_info for one in function._schema.returns]  # noqa: SLF001
     return any(one is not None and not one.is_write for one in found)
-
-
-def aten_reader_of(name: str) -> Reader | None:
-    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
-    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def aten_name(function: Any) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
 from backproof.adapters.torch_views import base_of, taken
+from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
@@ -26,6 +28,16 @@ DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 COMPLEX_DTYPES = (torch.complex128, torch.complex64)
 """Those of complex numbers with such parts."""
+
+
+NOT_MADE = "no recorded call made it: compute it inside of the loss"
+"""Why a tensor is not known that was there before the loss was called."""
+
+UNSEEN = (
+    "nobody sees a call of a function in C++: register it by TORCH_LIBRARY, or call it in a "
+    "torch.autograd.Function"
+)
+"""Why a tensor is not known that a function in C++ has made, such as one of pybind11."""
 
 
 @dataclass(slots=True)
@@ -135,9 +147,8 @@ class Graph:
         if not name and (view := self.whole_view(t)) is not None:
             return self.beneath(t, view)
         made = type(t.grad_fn).__name__ if t.grad_fn is not None else name
-        place = replace(
-            place, function=made, reason="no recorded call made it: compute it inside of the loss"
-        )
+        reason = UNSEEN if made == "CppFunction" else NOT_MADE
+        place = replace(place, function=made, reason=reason)
         if not name:
             return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
         place = replace(place, reason="it was changed in place by way of another tensor")
@@ -292,6 +303,15 @@ class Graph:
         inputs = {k: a for k, a in leaves.items() if k not in parameters}
         constants = self.constants & leaves.keys()
         return Network(name, inputs, parameters, (*nodes,), frozenset(), frozenset(constants))
+
+    def in_its_precisions(self, name: str, last: str) -> Network:
+        """Return the same network, with the roundings of what it stores on the way."""
+
+        @cache
+        def value(of: str) -> Array:
+            return floats(array(self.values[of]))
+
+        return with_casts(self.network(name, last), lambda of: value(of).dtype.name, value)
 
 
 def array(t: Any) -> Array:

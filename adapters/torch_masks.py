@@ -1,10 +1,12 @@
 """What functions are about to draw: the masks of dropouts, slopes and samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+from backproof.adapters.torch_functions import name_of
 
 Tensor = Any
 
@@ -93,3 +95,9 @@ DROPS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": dropped_in_attention,
 }
 """Name of a function that draws -> what finds the numbers that it is about to draw."""
+
+
+def with_mask(function: Any, args: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a call's arguments by name, with the mask that it is about to draw, if it draws."""
+    drop = DROPS.get(name_of(function))
+    return {**named, "mask": drop(function, *args, **named)} if drop else named

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
 
-from backproof.adapters.recording import UNREAD, NotRecorded, Place
+from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_calls import (
     LOWERED,
@@ -32,56 +31,47 @@ from backproof.adapters.torch_calls import (
     operands_of,
     written_by,
 )
-from backproof.adapters.torch_constants import Constants
+from backproof.adapters.torch_custom_functions import CustomFunctions
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
     ORDERS,
     Call,
     NotKnown,
     Seen,
-    as_given,
     complex_reader_of,
     name_of,
+    own_key,
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.calls import all_read, renamed
+from backproof.adapters.torch_functions.calls import all_read, registered, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner, one_by_one
-from backproof.adapters.torch_masks import DROPS
+from backproof.adapters.torch_masks import with_mask
 from backproof.adapters.torch_opened import opened
 from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unseen
 from backproof.adapters.torch_views import base_of, through
-from backproof.reference.composed import composed
 from backproof.reference.ops import Array, Op
 
 Tensor = Any
 
 
-HIDDEN = "its result is a constant to autograd, which does not see tensors in lists"
-"""Why a custom function is not known that takes such tensors, as in other containers."""
-
-
-class Recorder(TorchFunctionMode):
+class Recorder(CustomFunctions):
     """Records the calls that are made while it is on.
 
     It is made of the model, of parameter -> its name, and of function -> the op that is given.
 
-    graph: what was recorded. readers: of the functions that the user knows.
+    graph: what was recorded.
     cotangents: node -> its cotangent, once the pass has run back.
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
-    arguments: of a custom function that is running, where they are differentiated.
-    constants: the tensors that are known to be constants inside of it.
-    turned: where a custom function that is running turns what is differentiated into numbers.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
-    unseen: where a custom function takes what autograd does not see.
     """
 
     derives = True
@@ -92,23 +82,17 @@ class Recorder(TorchFunctionMode):
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
-        super().__init__()
+        super().__init__(known)
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
-        self.readers = {one: as_given(described(one), op) for one, op in known.items()}
         self.cotangents: dict[str, Array] = {}
         self.backward: int | None = None
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
-        self.turned: list[Place] = []
-        self.arguments: list[Tensor] = []
-        self.constants = Constants([])
-        self.is_inside = False
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
-        self.unseen: list[Place] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
 
     @contextmanager
@@ -147,24 +131,6 @@ class Recorder(TorchFunctionMode):
             before.remove()
             after.remove()
 
-    @contextmanager
-    def in_custom_functions(self) -> Iterator[None]:
-        """See the custom functions that are applied: no mode does.
-
-        Every `apply`, also one that a program has kept, calls the method of this base class.
-        """
-        functions: Any = torch.autograd.function._SingleLevelFunction  # noqa: SLF001
-
-        def applied(function: Any, *arguments: Any, **named: Any) -> Any:
-            apply = super(functions, function).apply  # type: ignore[misc]
-            return self.applied(function, apply, arguments, named)
-
-        functions.apply = classmethod(applied)
-        try:
-            yield
-        finally:
-            del functions.apply
-
     @unseen()
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -175,8 +141,7 @@ class Recorder(TorchFunctionMode):
         graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
-        recorded = torch.is_grad_enabled() or self.is_inside
-        recorded = recorded and any(map(graph.tracks, operands))
+        recorded = self.is_recorded(function) and any(map(graph.tracks, operands))
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
@@ -187,7 +152,7 @@ class Recorder(TorchFunctionMode):
             made = (result, *args[:1]) if writes(function, named) else result
             self.constants.add(function, made, is_inside=self.is_inside)
             return result
-        reader = self.readers.get(function) or reader_of(function)
+        reader = self.readers.get(own_key(function)) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
         body = body or (None if reader else opened(function))
@@ -202,25 +167,18 @@ class Recorder(TorchFunctionMode):
         place = self.place(function)
         names |= self.names_of(operands, place)
         self.save(written_by(function, args, named))  # some have a name only now
-        named_too = named
-        if reader and (drop := DROPS.get(name_of(function))):
-            named_too = {**named, "mask": drop(function, *args, **named)}
-        result = filled(function, self.call(function, args, named))
+        if definition := self.definitions.get(own_key(function)):
+            with self.inside(function, is_read=True):
+                return self.by_definition(function, definition, args, named, names, place)
+        named_too = with_mask(function, args, named) if reader else named
+        with self.inside(function, is_read=reader is not None):
+            result = filled(function, self.call(function, args, named))
         if name_of(function) == "setitem":  # it returns nothing
             result = args[0]
         if self.is_inside and names and getattr(function, "__name__", "") in NUMBERS:
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
-
-    def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
-        """Name the operands inside of a custom function that may depend on its arguments."""
-        for t in operands:
-            known, *_ = self.graph.known.get(id(t), (None,))
-            if known is not t and t not in self.constants:
-                place = self.place(function)
-                place = replace(place, function=f"an operand of {place.function}")
-                self.graph.unknown(t, self.arguments, place)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
@@ -311,7 +269,7 @@ class Recorder(TorchFunctionMode):
         if any(t.is_complex() for t in (*tensors_of(seen.result), *tensors_of(args, named))):
             reader = complex_reader_of(seen.function)
         if reader is None:
-            return None, ""
+            return None, GIVE if registered(seen.function)[0] else ""
         try:
             calls = reader(seen, *args, **renamed(seen.function, reader, named))
             operands = [t for t in tensors_of(args, named) if id(t) in names]
@@ -388,68 +346,6 @@ class Recorder(TorchFunctionMode):
             return found
 
         return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
-
-    @unseen()
-    def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
-        """Apply a custom function, whose forward pass becomes one node for each of its results."""
-        operands = [t for t in tensors_of(args, named) if of_numbers(t)]
-        outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
-        if not tracked or self.is_inside or not torch.is_grad_enabled():
-            return run(apply, args, named)
-        place = replace(self.place(function), function=function.__name__)
-        names = {id(t): outer.name(t, place) for t in tracked}
-        if reader := self.readers.get(function):
-            result = run(apply, args, named)
-            self.record(Seen(function, result), reader, args, named, names, place)
-            return result
-        own = {id(t): names[id(t)] for t in tracked}
-        inner = Graph(own, lambda t: id(t) in inner.known, around=outer)
-        for t in tracked:
-            inner.keep(t, names[id(t)])
-        self.graph, self.is_inside, self.turned = inner, True, []
-        self.arguments = tracked
-        self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
-        try:
-            result = run(apply, args, named)
-        finally:
-            self.graph, self.is_inside = outer, False
-        given = {id(t) for t in (*args, *named.values())}
-        is_hidden = any(id(t) not in given for t in tracked)
-        if is_hidden and any(of_numbers(t) and not t.requires_grad for t in tensors_of(result)):
-            self.unseen.append(replace(place, reason=HIDDEN))
-        # The function may have written over its operands.
-        with outer.before(names):
-            for t in tensors_of(result):
-                if t.requires_grad and of_numbers(t):
-                    self.node_of(function.__name__, t, inner, tracked, place)
-        return result
-
-    def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
-        """Add the node of a custom function's result, held to its recorded forward pass."""
-        _, version, last = inner.known.get(id(t), (None, -1, ""))
-        nodes = inner.reaching(last)
-        known = nodes and version == t._version and all(node.is_known for node in nodes)  # noqa: SLF001
-        if known and not self.turned:
-            network = inner.network(title, last)
-            own = {inner.own[id(t)]: t for t in tracked}
-            leaves = (*network.inputs, *network.parameters)
-            operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
-            call = Call(title, operands, own=composed(network))
-            if len(nodes) == 1:
-                (node,) = nodes
-                of = dict(zip(leaves, operands, strict=True))
-                call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
-            self.graph.add(t, call, place)
-        else:
-            places = [inner.places[n.name] for n in nodes if not n.is_known]
-            reasons = [*map(str, (*places, *self.turned))]
-            reason = (
-                f"in its forward pass {reasons[0]} is not known"
-                if reasons
-                else ("its forward pass was not seen")
-            )
-            where = replace(place, reason=reason)
-            self.graph.unknown(t, tracked, where)
 
 
 def running_pass() -> int | None:

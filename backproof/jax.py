@@ -45,8 +45,8 @@ def certify(
     jit:     whether the pass is compiled as a whole, as users run it.
     against: computes the same loss of the same arguments in another way (checkpointed, on another
              device). Its gradients are held to the certified program's, end to end.
-    known:   a primitive, or a function with a custom derivative, or its name -> its `Op`, where
-             backproof has none.
+    known:   a primitive, or a function with a custom derivative, or its name -> a plain function
+             that computes the same of the same arrays, or its `Op`, where backproof has none.
     executor: any of `concurrent.futures`; its workers judge the links, from temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
@@ -60,7 +60,7 @@ def certify(
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
     number, depends on no parameter, or two traces of it differ; `argnums` names no argument, or one
     that holds no array of floats; a parameter is NaN or infinite; two arrays have one name; a
-    number is of a format that backproof does not have; `known` names no op. Raises
+    number is of a format that backproof does not have; `known` gives no op and no function. Raises
     whatever the function raises.
     """
     started = perf_counter()

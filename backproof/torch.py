@@ -43,8 +43,8 @@ def certify(
     model:   a module, or name -> tensor: the parameters whose gradients are to be certified.
     against: computes the same loss by the same parameters in another way (compiled, checkpointed,
              on another device). Its gradients are held to the certified program's, end to end.
-    known:   a function of your own, or a custom autograd function -> its `Op`, where backproof has
-             none.
+    known:   a function of your own, a custom autograd function, or an op of `torch.library` -> a
+             plain function that computes the same of the same arguments, or its `Op`.
     second:  whether the derivatives of the gradients along a direction, a Hessian times a vector,
              are certified too. Each parameter's direction is drawn, or given: name -> tensor.
     executor: any of `concurrent.futures`; its workers judge the links of first order, from

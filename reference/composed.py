@@ -10,10 +10,14 @@ import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, forward, sweep_back
 from backproof.reference.network import Network, Node
+from backproof.reference.one_sum import in_one_sum
 from backproof.reference.ops import Op
+from backproof.reference.ops.functions import stored
 
 MOST = 32
 """As many ways to compute a composed op are tried at most: a wrong one is tried in all of them."""
+
+READS_STORED = "reads what the forward pass has stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,19 @@ def composed(network: Network) -> Composed:
 
     The inputs of the op are the network's inputs, then its parameters, in their order. Each of its
     ops may be computed in any of its own forms, all nodes of one op in the same. Where these are
-    more than `MOST` together, one op at a time is.
+    more than `MOST` together, one op at a time is. A backward pass may also read what the forward
+    pass has stored, in place of the numbers that were rounded for it: attention's is computed from
+    its result.
     """
     several = {node.op: {"": node.rule, **node.rule.forms} for node in network.nodes}
+    reads = ("", READS_STORED) if any(node.op == "cast" for node in network.nodes) else ("",)
     forms = {
-        ", ".join(filter(None, names.values())): swept(
+        ", ".join(filter(None, (*names.values(), stored))): swept(
             network,
             replace(RIGHT, ops={**RIGHT.ops, **{op: several[op][k] for op, k in names.items()}}),
+            reads_stored=bool(stored),
         )
+        for stored in reads
         for names in choices(several, MOST)
     }
     return replace(forms.pop(""), forms=forms)
@@ -94,17 +103,26 @@ def parts(op: Composed) -> list[Any]:
     return [[*op.forms], len(leaves), places[network.loss], nodes]
 
 
-def swept(network: Network, rules: Rules) -> Composed:
-    """Return the op that sweeps over a network by some rules."""
+def swept(network: Network, rules: Rules, *, reads_stored: bool = False) -> Composed:
+    """Return the op that sweeps over a network by some rules.
+
+    reads_stored: whether the sweep back reads what a cast has rounded as it was stored.
+    """
     names = (*network.inputs, *network.parameters)
 
     def op_forward(*leaves: Any) -> Any:
-        return forward(network, dict(zip(names, leaves, strict=True)), rules)[network.loss]
+        known = dict(zip(names, leaves, strict=True))
+        return forward(network, known, in_one_sum(rules, leaves))[network.loss]
 
     def op_backward(dy: Any, y: Any, *leaves: Any) -> tuple[Any, ...]:
         known = dict(zip(names, leaves, strict=True))
-        known |= forward(network, known, rules)
-        _, gradients = sweep_back(network, known, dy, rules)
+        sweep = in_one_sum(rules, (dy, *leaves))
+        known |= forward(network, known, sweep)
+        for node in network.nodes if reads_stored else ():
+            if node.op == "cast":
+                (x,) = node.inputs
+                known[x] = stored(known[x], node.options.get("to", ""))
+        _, gradients = sweep_back(network, known, dy, sweep)
         return tuple(gradients[name] for name in names)
 
     return Composed(op_forward, op_backward, network=network)

@@ -52,6 +52,8 @@ from backproof.adapters.torch_functions import (
     writing,
 )
 from backproof.adapters.torch_functions.calls import (
+    ATEN,
+    ATEN_SPACE,
     COMPLEX,
     READERS,
     Call,
@@ -59,8 +61,11 @@ from backproof.adapters.torch_functions.calls import (
     Reader,
     Seen,
     alike,
+    array,
     name_of,
     number,
+    own_key,
+    registered,
     signature_of,
     writes,
 )
@@ -73,8 +78,10 @@ __all__ = [
     "NotKnown",
     "Seen",
     "as_given",
+    "aten_reader_of",
     "complex_reader_of",
     "name_of",
+    "own_key",
     "reader_of",
     "writes",
 ]
@@ -91,6 +98,9 @@ THEMES = (
 
 def reader_of(function: Callable[..., Any]) -> Reader | None:
     """Return what reads the calls of a function; None where the reference has no op for it."""
+    space, beneath = registered(function)
+    if space:
+        return aten_reader_of(beneath) if space == ATEN_SPACE else None
     name = name_of(function)
     reader = of_name(name) or of_name(name.removesuffix("_copy"))
     return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
@@ -106,6 +116,11 @@ def complex_reader_of(function: Callable[..., Any]) -> Reader:
 def unread(*_: Any, **__: Any) -> Call:
     """Raise NotKnown."""
     raise NotKnown("complex numbers")
+
+
+def aten_reader_of(name: str) -> Reader | None:
+    """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
+    return ATEN.get(name) or of_name(name.strip("_"))
 
 
 def of_name(name: str) -> Reader | None:
@@ -163,14 +178,36 @@ def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
 
 
 def as_given(name: str, op: Op) -> Reader:
-    """Return the reader of calls of a function whose op is given: tensors, then options by name."""
+    """Return the reader of calls of a function whose op is given.
 
-    def read(seen: Seen, *arguments: Any, **options: Any) -> Call:
-        if not isinstance(seen.result, torch.Tensor):
-            raise NotKnown("an op has one result, and the function has several")
-        if not all(isinstance(t, torch.Tensor) for t in arguments):
-            raise NotKnown("an option that is not given by name")
-        return Call(name, arguments, options, op)
+    The op's forward function takes the same arguments in the same order. Tensors of numbers are its
+    operands; all others are options, by the names that it has for them, as arrays if they are
+    tensors of integers or of truth values.
+    """
+    names = [
+        one.name
+        for one in signature(op.forward).parameters.values()
+        if one.kind is Parameter.POSITIONAL_OR_KEYWORD
+    ]
+
+    def read(seen: Seen, *arguments: Any, **options: Any) -> Any:
+        is_one = isinstance(seen.result, torch.Tensor)
+        every = [seen.result] if is_one else [*filter(torch.is_tensor, seen.result)]
+        results = [t for t in every if t.requires_grad]
+        if len(results) != 1:
+            raise NotKnown(
+                "an op has one result, and the function has several: give a function in its place"
+            )
+        operands = []
+        for i, t in enumerate(arguments):
+            if isinstance(t, torch.Tensor) and t.is_floating_point():
+                operands.append(t)
+            elif i < len(names):
+                options[names[i]] = array(t) if isinstance(t, torch.Tensor) else t
+            elif t is not None:
+                raise NotKnown(f"the op's forward function takes {len(names)} arguments")
+        call = Call(name, (*operands,), options, op)
+        return call if is_one else [call if t is results[0] else None for t in every]
 
     return read
 

@@ -82,8 +82,33 @@ def reads(*names: str, into: dict[str, Reader] = READERS) -> Callable[[Reader], 
     return register
 
 
+def registered(function: Any) -> tuple[str, str]:
+    """Return the namespace and the name of an op of `torch.ops`, without its overload.
+
+    Both are empty for other functions.
+    """
+    if isinstance(function, torch._ops.OpOverload):  # noqa: SLF001 no other name
+        function = function.overloadpacket
+    if not isinstance(function, torch._ops.OpOverloadPacket):  # noqa: SLF001
+        return "", ""
+    space, _, name = function._qualified_op_name.partition("::")  # noqa: SLF001
+    return space, name
+
+
+def own_key(function: Any) -> Any:
+    """Return what a function of one's own is known by: of an op of `torch.ops`, all overloads."""
+    function = getattr(function, "_opoverload", function)  # of torch.library.custom_op
+    return getattr(function, "overloadpacket", function)
+
+
 def name_of(function: Callable[..., Any]) -> str:
-    """Return the name of a function or property: "add" of torch.add, x + y, x += y and x.add_."""
+    """Return the name of a function or property: "add" of torch.add, x + y, x += y and x.add_.
+
+    An op that somebody has registered may have the name of PyTorch's: its namespace is kept.
+    """
+    space, own = registered(function)
+    if space:
+        return own.strip("_") if space == ATEN_SPACE else f"{space}::{own}"
     name: str = getattr(function, "__name__", type(function).__name__)
     if name == "__get__":  # a property
         return str(function.__self__.__name__)  # type: ignore[attr-defined]
@@ -95,6 +120,9 @@ def name_of(function: Callable[..., Any]) -> str:
     return bare[1:] if in_place or reflected else bare
 
 
+ATEN_SPACE = "aten"
+"""The namespace of PyTorch's own ops."""
+
 COMMUTATIVE = {"add", "mul"}
 """The operators whose reflected form is the same function."""
 
@@ -104,7 +132,7 @@ OPERATORS = COMMUTATIVE | {"sub", "matmul", "truediv", "div", "pow"}
 
 def writes(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
     """Return whether a call writes to its first argument."""
-    name: str = getattr(function, "__name__", "")
+    name: str = registered(function)[1] or getattr(function, "__name__", "")
     in_place = name.endswith("_") and not name.endswith("__")
     operator = name.startswith("__i") and name.strip("_")[1:] in OPERATORS
     return in_place or operator or name == "__setitem__" or bool(arguments.get("inplace"))

@@ -146,10 +146,14 @@ class Ball(Methods):
         rad = up(rounded_by(size, unit(self.precision), self.precision))
         return Ball(np.zeros(self.shape), rad, self.precision)
 
-    def stored(self) -> "Ball":
-        """Return these balls rounded once into the precision in which arrays are stored."""
-        p = self.precision
-        return Ball(self.mid, self.into(PRECISIONS[p.stored]).rad, p) if p.stored else self
+    def stored(self, precision: str = "") -> "Ball":
+        """Return these balls rounded once into a precision, if theirs is a wider one.
+
+        precision: its name; by default, that of the precision in which arrays are stored.
+        """
+        p, name = self.precision, precision or self.precision.stored
+        is_wider = bool(name) and p.digits > PRECISIONS[name].digits
+        return Ball(self.mid, self.into(PRECISIONS[name]).rad, p) if is_wider else self
 
     def read(self) -> "Ball":
         """Return an op's operands or results: if the precision flushes, subnormals may be zero."""

@@ -104,9 +104,10 @@ class Dual(Methods):
         """Return zero with the tangent zero; over `Ball`, with the errors of rounding both once."""
         return Dual(rounding(self.value), _linear(rounding, self.tangent))
 
-    def stored(self) -> "Dual":
+    def stored(self, precision: str = "") -> "Dual":
         """Return both as they are stored between two kernels."""
-        return Dual(stored(self.value), _linear(stored, self.tangent))
+        tangent = _linear(lambda x: stored(x, precision), self.tangent)
+        return Dual(stored(self.value, precision), tangent)
 
     def by_rule(self, function: Callable[[Any], Any]) -> "Dual":
         """Return a function of the value, as a constant: whoever calls it adds its tangent."""

@@ -27,12 +27,21 @@ def _absolute(a: Ball, p: Precision) -> Ball:
     return Ball(np.abs(a.mid), a.rad, p)
 
 
+def _reach(low: Array, mid: Array, high: Array) -> Array:
+    """Return how far both ends are from the midpoint; zero at an infinity that is known.
+
+    Such is the largest number of a row that is masked whole: minus infinity.
+    """
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        return np.where(low == high, 0, np.maximum(mid - low, high - mid))
+
+
 def _maximum(a: Ball, b: Ball, p: Precision) -> Ball:
     mid = np.maximum(a.mid, b.mid)
     if a.is_exact and b.is_exact:
         return Ball.exact(mid, p)
     low, high = (np.maximum(*ends) for ends in zip(ends(a), ends(b), strict=True))
-    return Ball(mid, up(np.maximum(mid - low, high - mid)), p)
+    return Ball(mid, up(_reach(low, mid, high)), p)
 
 
 def _in_steps(f: Any) -> Callable[..., Ball]:
@@ -43,7 +52,7 @@ def _in_steps(f: Any) -> Callable[..., Ball]:
         if a.is_exact:
             return Ball.exact(mid, p)
         low, high = (f(end) for end in ends(a))
-        return Ball(mid, np.maximum(mid - low, high - mid), p)
+        return Ball(mid, _reach(low, mid, high), p)
 
     return rule
 
@@ -91,7 +100,7 @@ def _max(a: Ball, axis: Any = None, *, keepdims: bool = False) -> Ball:
     if a.is_exact:
         return Ball.exact(mid, a.precision)
     low, high = (np.max(end, axis=axis, keepdims=keepdims) for end in ends(a))
-    return Ball(mid, up(np.asarray(np.maximum(mid - low, high - mid))), a.precision)
+    return Ball(mid, up(_reach(low, mid, high)), a.precision)
 
 
 def _concatenate(parts: Sequence[Any], axis: int = 0) -> Ball:

@@ -55,9 +55,12 @@ def rounding(x: Array) -> Any:
     return x.rounding() if hasattr(x, "rounding") else 0.0
 
 
-def stored(x: Array) -> Array:
-    """Return x as it is stored between two kernels; over `Ball`, with the error of rounding it."""
-    return x.stored() if hasattr(x, "stored") else x
+def stored(x: Array, precision: str = "") -> Array:
+    """Return x as it is stored between two kernels; over `Ball`, with the error of rounding it.
+
+    precision: the name of the precision in which it is stored; by default, the result's.
+    """
+    return x.stored(precision) if hasattr(x, "stored") else x
 
 
 def root(x: Array) -> Array:

@@ -536,7 +536,7 @@ def test_a_first_power_is_exact(p: Precision) -> None:
 
 
 def test_an_infinite_padding_is_never_the_maximum() -> None:
-    """Padding with -infinity leaves a maximum and its radius as they were; alone it is unknown."""
+    """Padding with -infinity leaves a maximum and its radius as they were; alone it is known."""
     for x in (Ball.exact([[3.0, -2.0]], FLOAT32), Ball([[3.0, -2.0]], [[0.5, 0.25]], FLOAT32)):
         padded = np.pad(x, ((0, 1), (1, 1)), constant_values=-np.inf)
         largest = np.max(padded, axis=1)
@@ -548,7 +548,17 @@ def test_an_infinite_padding_is_never_the_maximum() -> None:
         assert largest[:1].contains([3.4]).all() == (not x.is_exact)
         assert not largest[:1].contains([3.6]).any()
         assert not largest[1:].contains([0.0]).any()
+        assert not np.any(largest[1:].rad)
+        assert not np.any(np.maximum(largest, largest)[1:].rad)
         assert np.argmax(padded, axis=1)[0] == 1
+
+
+def test_a_maximum_that_overflows_is_not_known() -> None:
+    """An infinity whose radius is infinite may be any number, and so may the largest of some."""
+    overflows = np.exp(Ball([[800.0, 800.0]], [[1.0, 1.0]], FLOAT64))
+
+    for largest in (np.max(overflows, axis=1), np.maximum(overflows, overflows)):
+        assert np.isinf(largest.rad).all()
 
 
 @pytest.mark.parametrize("x", ["1e300", "-1e300", "1e17", "1e8", "1", "1e-300"])

@@ -610,7 +610,7 @@ def test_an_argument_that_is_none_is_refused(argnums: Any) -> None:
 
 def test_an_op_of_your_own_is_an_op() -> None:
     """What is given by `known` and is no op is refused, by name."""
-    with pytest.raises(bj.NotRecorded, match="known: tanh: expected an Op, found str"):
+    with pytest.raises(bj.NotRecorded, match="expected an Op, or a function, found str"):
         bj.certify(lambda w: jnp.sum(jnp.tanh(w)), jnp.ones(2), known={"tanh": "tanh"})
 
 

@@ -1,0 +1,95 @@
+"""The functions beneath autograd whose arguments are others than the public functions' are.
+
+The graphs that PyTorch's compilers make are of such calls. What they return for the backward pass,
+such as a mean, is not known as an op. Source: native_functions.yaml in PyTorch's source.
+"""
+
+from typing import Any
+
+from backproof.adapters.torch_functions.backward import REDUCTIONS, public
+from backproof.adapters.torch_functions.calls import ATEN, Call, NotKnown, Seen, Tensor, reads
+
+Calls = list[Call | None]
+
+
+def first(seen: Seen, name: str, *args: Any, **named: Any) -> Calls:
+    """Return the first result as a public function's, and the others as not known."""
+    y, *others = seen.result
+    return [public(name, y, *args, **named), *[None] * len(others)]
+
+
+@reads("native_layer_norm", into=ATEN)
+def native_layer_norm(seen: Seen, x: Tensor, shape: Any, W: Any, b: Any, eps: float) -> Calls:
+    return first(seen, "layer_norm", x, shape, W, b, eps)
+
+
+@reads("native_group_norm", into=ATEN)
+def native_group_norm(
+    seen: Seen, x: Tensor, W: Any, b: Any, N: int, C: int, size: int, groups: int, eps: float
+) -> Calls:
+    return first(seen, "group_norm", x, groups, W, b, eps)
+
+
+@reads(
+    *("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional"),
+    into=ATEN,
+)
+def native_batch_norm(seen: Seen, x: Tensor, W: Any, b: Any, *rest: Any) -> Calls:
+    """Read it; rest: the running mean and variance, if any, training, the momentum, and eps."""
+    *running, training, momentum, eps = rest
+    mean, variance = running or (None, None)
+    return first(seen, "batch_norm", x, mean, variance, W, b, training, momentum, eps)
+
+
+@reads("nll_loss_forward", "nll_loss2d_forward", into=ATEN)
+def nll_loss_forward(
+    seen: Seen, x: Tensor, target: Tensor, weight: Any, reduction: int, ignore_index: int
+) -> Calls:
+    options = {"ignore_index": ignore_index, "reduction": REDUCTIONS[reduction]}
+    return first(seen, "nll_loss", x, target, weight, **options)
+
+
+@reads("embedding", into=ATEN)
+def embedding(seen: Seen, W: Tensor, index: Tensor, padding_idx: int = -1, *rest: Any) -> Any:
+    padding = None if padding_idx < 0 else padding_idx
+    return public("embedding", seen.result, index, W, padding, None, 2.0, *rest)
+
+
+@reads("convolution", into=ATEN)
+def convolution(
+    seen: Seen,
+    x: Tensor,
+    W: Tensor,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    name = f"conv{'_transpose' if transposed else ''}{len(stride)}d"
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    options |= {"output_padding": output_padding} if transposed else {}
+    return public(name, seen.result, x, W, b, **options)
+
+
+@reads(
+    *("_scaled_dot_product_flash_attention", "_scaled_dot_product_flash_attention_for_cpu"),
+    into=ATEN,
+)
+def attention(
+    seen: Seen,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *_: Any,
+    attn_mask: Tensor | None = None,
+    scale: float | None = None,
+) -> Calls:
+    if dropout_p:
+        raise NotKnown("dropout")
+    options = {"is_causal": is_causal, "scale": scale}
+    return first(seen, "scaled_dot_product_attention", q, k, v, attn_mask, **options)
