@@ -75,6 +75,7 @@ class Recorder(TorchFunctionMode):
     modules: id of a module -> its path. path: of the modules that are running.
     lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
     arguments: of a custom function that is running, where they are differentiated.
+    hidden: what it uses beside them, and could hand a gradient by a backward pass of its own.
     constants: the tensors that are known to be constants inside of it.
     turned: where a custom function that is running turns what is differentiated into numbers.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
@@ -103,6 +104,7 @@ class Recorder(TorchFunctionMode):
         self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
         self.turned: list[Place] = []
         self.arguments: list[Tensor] = []
+        self.hidden: list[Tensor] = []
         self.constants = Constants([])
         self.is_inside = False
         self.open: list[Any] = []
@@ -221,6 +223,8 @@ class Recorder(TorchFunctionMode):
                 place = self.place(function)
                 place = replace(place, function=f"an operand of {place.function}")
                 self.graph.unknown(t, self.arguments, place)
+                if t.requires_grad:
+                    self.hidden.append(t)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
@@ -396,6 +400,10 @@ class Recorder(TorchFunctionMode):
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
         if not tracked or self.is_inside or not torch.is_grad_enabled():
             return run(apply, args, named)
+        if function is torch.utils.checkpoint.CheckpointFunction:
+            self.otherwise = True  # it runs back inside of the program's own backward pass
+            body, _, *values = args
+            return run(body, values)
         place = replace(self.place(function), function=function.__name__)
         names = {id(t): outer.name(t, place) for t in tracked}
         if reader := self.readers.get(function):
@@ -407,7 +415,7 @@ class Recorder(TorchFunctionMode):
         for t in tracked:
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
-        self.arguments = tracked
+        self.arguments, self.hidden = tracked, []
         self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
         try:
             result = run(apply, args, named)
@@ -449,7 +457,7 @@ class Recorder(TorchFunctionMode):
                 else ("its forward pass was not seen")
             )
             where = replace(place, reason=reason)
-            self.graph.unknown(t, tracked, where)
+            self.graph.unknown(t, [*tracked, *self.hidden], where)
 
 
 def running_pass() -> int | None:
