@@ -480,6 +480,7 @@ def test_overflow_is_not_a_fault() -> None:
 BAD = {
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
+    "an output beside": (lambda w: (jnp.sum(w), w), "give a function that returns the loss alone"),
     "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
     "no function": (3.0, "expected a function, found float"),
     "a branch": (lambda w: w[0] if w[0] > 0 else w[1], "close over what chooses branches"),
@@ -495,6 +496,15 @@ def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FB
 
     with pytest.raises(bj.NotRecorded, match=said):
         bj.certify(loss, jnp.ones(3), jit=jit)
+
+
+def test_donated_memory_is_refused() -> None:
+    """A training step that was given its parameters to overwrite has deleted them."""
+    w, x = jnp.ones(3), jnp.ones((2, 3))
+    jax.jit(lambda w: w + 1, donate_argnums=0)(w)
+
+    with pytest.raises(bj.NotRecorded, match="w: its memory was donated to another call"):
+        bj.certify(lambda w, x: jnp.sum(x @ w), w, x)
 
 
 def test_a_program_that_is_not_deterministic_is_refused() -> None:
