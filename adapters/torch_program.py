@@ -13,6 +13,7 @@ from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_w
 from backproof.adapters.torch_bodies import BODIES, Asked
 from backproof.adapters.torch_constants import Constants, There
 from backproof.adapters.torch_graph import Graph, array
+from backproof.adapters.torch_hooks import name_hooks
 from backproof.adapters.torch_opened import unasked
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_recurrent import InSteps
@@ -115,6 +116,7 @@ def record(
             with InSteps() if recorder.otherwise else nullcontext():
                 gradients = run_back(loss, leaves)
         graph.lose_overwritten()
+        name_hooks(graph, leaves)
         for t in before.changed():  # it is about to be put back
             graph.save(t)
         as_run = None

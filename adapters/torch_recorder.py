@@ -30,6 +30,7 @@ from backproof.adapters.torch_calls import (
     is_transformed,
     lower_dtype,
     operands_of,
+    public,
     written_by,
 )
 from backproof.adapters.torch_constants import Constants
@@ -47,9 +48,10 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_hooks import name_hook
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import DROPS
-from backproof.adapters.torch_opened import opened
+from backproof.adapters.torch_opened import opened, writes_first
 from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unseen
@@ -172,6 +174,7 @@ class Recorder(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Make a call, and record it if its result is differentiated."""
+        function = public(function)
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*operands_of(function, args, named)]
         graph = self.graph
@@ -183,6 +186,8 @@ class Recorder(TorchFunctionMode):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         refuse_backward(function, named)
+        if function is torch.Tensor.register_hook:
+            name_hook(graph, args[0])
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             result = filled(function, run(function, args, named))
@@ -192,7 +197,8 @@ class Recorder(TorchFunctionMode):
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
         body = None if function in ORDERS else self.bodies.get(name)
-        body = body or (None if reader else opened(function))
+        if not reader or writes_first(function, args, named):
+            body = body or opened(function)
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):

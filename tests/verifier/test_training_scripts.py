@@ -267,3 +267,75 @@ def test_a_sum_that_overflows_on_the_way_is_undecided() -> None:
 
     assert "refuted" not in str(certificate)
     assert not certificate.holds
+
+
+def words(limit: float | None = None) -> tuple[Any, Any, Any]:
+    """Return a classifier of words, words, and their classes. limit: of the norm of a word."""
+    model = nn.Sequential(
+        nn.Embedding(9, 4, max_norm=limit),
+        nn.LayerNorm(4),
+        nn.GELU(),
+        nn.Flatten(),
+        nn.Linear(12, 3),
+    )
+    return model, torch.tensor([[1, 2, 1], [4, 1, 8]]), torch.tensor([2, 0])
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_an_exported_model_holds(is_wrong: bool) -> None:  # noqa: FBT001
+    """A graph of PyTorch's own ops is a program like any other."""
+    model, i, t = words()
+    exported = torch.export.export(model, (i,)).module()
+    parameters = dict(exported.named_parameters())
+    if is_wrong:
+        parameters["4.bias"].register_hook(lambda g: g * 2)
+    certificate = bt.certify(lambda: F.cross_entropy(exported(i), t), exported)
+
+    assert certificate.holds != is_wrong, certificate
+    assert len(certificate.proven) == len(parameters) - is_wrong
+
+
+def test_words_of_a_limited_norm_hold() -> None:
+    """Rows that are scaled in place before they are taken are as they were afterwards."""
+    model, i, t = words(limit=0.5)
+    before = state(model)
+    certificate = bt.certify(lambda: F.cross_entropy(model(i), t), model)
+
+    assert certificate.holds, certificate
+    assert same(before, state(model))
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_a_hook_is_named_where_a_gradient_is_wrong(is_wrong: bool) -> None:  # noqa: FBT001
+    """The hint names a hook of a parameter, and one of a result; right ones need no hint."""
+    model, i, t = words()
+    factor = 0.5 if is_wrong else 1.0
+    model[4].weight.register_hook(lambda g: factor * g)
+
+    def loss() -> Any:
+        rows = model[0](i)
+        rows.register_hook(lambda g: factor * g)
+        return F.cross_entropy(model[1:](rows), t)
+
+    certificate = bt.certify(loss, model)
+    hints = {hint for link in certificate.wrong for hint in certificate.hints_of(link)}
+
+    assert certificate.holds != is_wrong
+    assert ("hint" in str(certificate)) == is_wrong
+    if is_wrong:
+        assert hints == {
+            "a hook of 4.weight may change its gradient",
+            "a hook of its result may change what it receives",
+        }
+
+
+def test_a_batch_with_nan_is_named() -> None:
+    """Where the loss is NaN since the batch is, the first line of the cause says so."""
+    model, x = nn.Linear(3, 2), torch.ones(4, 3)
+    x[1, 2] = torch.nan
+    certificate = bt.certify(lambda: model(x).sum(), model)
+
+    assert not certificate.holds
+    assert "hint      constant, which it is computed from, has entries that are NaN" in str(
+        certificate
+    )
