@@ -182,12 +182,7 @@ class Recorder(TorchFunctionMode):
             self.name_unseen(function, operands)
         recorded = torch.is_grad_enabled() or self.is_inside
         recorded = recorded and any(map(graph.tracks, operands))
-        if any(map(is_transformed, operands)):
-            where = self.place(function)
-            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
-        refuse_backward(function, named)
-        if function is torch.Tensor.register_hook:
-            name_hook(graph, args[0])
+        self.look_at(function, args, named)
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             result = filled(function, run(function, args, named))
@@ -196,9 +191,7 @@ class Recorder(TorchFunctionMode):
             return result
         reader = self.readers.get(function) or reader_of(function)
         name = name_of(function)
-        body = None if function in ORDERS else self.bodies.get(name)
-        if not reader or writes_first(function, args, named):
-            body = body or opened(function)
+        body = self.body_of(function, args, named, is_read=bool(reader))
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
@@ -220,6 +213,24 @@ class Recorder(TorchFunctionMode):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
+
+    def look_at(self, function: Any, args: Any, named: Mapping[str, Any]) -> None:
+        """Raise NotRecorded for a call that hides derivatives, and note one that adds a hook."""
+        if any(map(is_transformed, operands_of(function, args, named))):
+            where = self.place(function)
+            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
+        refuse_backward(function, named)
+        if function is torch.Tensor.register_hook:
+            name_hook(self.graph, args[0])
+
+    def body_of(
+        self, function: Any, args: Any, named: Mapping[str, Any], *, is_read: bool
+    ) -> Callable[..., Any] | None:
+        """Return the body of a function that is opened. is_read: whether there is an op for it."""
+        body = None if function in ORDERS else self.bodies.get(name_of(function))
+        if is_read and not writes_first(function, args, named):
+            return body
+        return body or opened(function)
 
     def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
         """Name the operands inside of a custom function that may depend on its arguments."""

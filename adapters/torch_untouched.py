@@ -12,6 +12,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
+from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_calls import written_by
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
@@ -106,7 +107,8 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
 
     in_modules: whether that is also what every module keeps that runs. A compiler would take the
     hook that sees them for a part of the program.
-    While modules are seen, the gradients are those of this process: they are not averaged.
+    While modules are seen, the gradients are those of this process: they are not averaged. Raises
+    NotRecorded where a module averages them all the same.
     """
     before = Before()
     if isinstance(model, torch.nn.Module):
@@ -118,7 +120,12 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
 
         def entered(module: Any, _: Any) -> None:
             before.keep_module(module)
-            if isinstance(module, DistributedDataParallel):
+            if isinstance(module, DistributedDataParallel) and module.process_group.size() > 1:
+                if module.static_graph:
+                    raise NotRecorded(
+                        "DistributedDataParallel with static_graph averages gradients always: "
+                        "certify the module in it, without it"
+                    )
                 stack.enter_context(module.no_sync())
 
         if in_modules:
