@@ -126,6 +126,8 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
                         "DistributedDataParallel with static_graph averages gradients always: "
                         "certify the module in it, without it"
                     )
+                flag = "require_forward_param_sync"  # whether the next pass has the first's buffers
+                stack.callback(setattr, module, flag, getattr(module, flag))
                 stack.enter_context(module.no_sync())
 
         if in_modules:

@@ -277,8 +277,12 @@ def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None
     with subprocess.Popen(command, cwd=ROOT) as second, ranks.rank(0, file):  # noqa: S603 ours
         model, loss, half = ranks.program()
         found = [bt.certify(loss, model, against=partial(half, mean=m)) for m in (True, False)]
+        flags = "require_forward_param_sync", "require_backward_grad_sync"
+        before = [getattr(half.parallel, flag) for flag in flags]
         alone = bt.certify(partial(half, mean=True), model)
+        after = [getattr(half.parallel, flag) for flag in flags]
 
+    assert after == before
     assert second.returncode == 0
     assert alone.holds, alone
     assert [one.holds for one in found] == [True, False], found[0]
