@@ -119,6 +119,8 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
         stack.callback(before.reset)
 
         def entered(module: Any, _: Any) -> None:
+            if torch.compiler.is_compiling():  # the hook would become a part of the program
+                return
             before.keep_module(module)
             if isinstance(module, DistributedDataParallel) and module.process_group.size() > 1:
                 if module.static_graph:

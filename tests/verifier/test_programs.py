@@ -298,6 +298,10 @@ def test_compiled_code_is_not_recorded() -> None:
 
     with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
         bt.certify(loss, {"w": w})
+    module = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    compiled = torch.compile(module, backend="eager")
+    with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
+        bt.certify(lambda: compiled(torch.ones(1, 2)).sum(), compiled)
 
 
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
