@@ -61,6 +61,11 @@ class Run:
                     leaf = jnp.asarray(leaf)  # noqa: PLW2901
                 if isinstance(leaf, jax.Array | np.ndarray):
                     found[i, k] = name, leaf
+                if isinstance(leaf, jax.Array) and leaf.is_deleted():
+                    raise NotRecorded(
+                        f"{name}: its memory was donated to another call (donate_argnums): "
+                        "certify with the arrays that this call returned"
+                    )
         for name, n in Counter(name for name, _ in found.values()).items():
             if n > 1:
                 raise NotRecorded(f"{n} arrays have the name {name}")
@@ -175,7 +180,10 @@ def is_one(loss: Any) -> None:
     """Raise NotRecorded unless a loss is one number."""
     if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
         found = type(loss).__name__
-        raise NotRecorded(f"the loss: expected an array, but the function returned a {found}")
+        raise NotRecorded(
+            f"the loss: expected an array, but the function returned a {found}: give a function "
+            "that returns the loss alone"
+        )
     if jnp.shape(loss) != ():
         raise NotRecorded(f"the loss: expected one number, found shape {jnp.shape(loss)}")
     if not jnp.issubdtype(jnp.result_type(loss), jnp.floating):

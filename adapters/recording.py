@@ -46,7 +46,8 @@ class Place:
     module: the path of the innermost module, "" outside of all modules.
     function: the framework's function.
     file, line: of the innermost code that is not the framework's own; "" where it is not known.
-    reason: why the function is not known, or is not known with these arguments; else "".
+    reason: why the function is not known, or is not known with these arguments. Of one that is
+            known: what else may change its derivatives, such as a hook; else "".
     """
 
     module: str

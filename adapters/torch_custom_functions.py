@@ -48,6 +48,7 @@ class CustomFunctions(TorchFunctionMode):
     running: the call that is running. is_read: whether it is known, so that its inside is not.
     defines: whether a definition is running.
     arguments: of a custom function that is running, where they are differentiated.
+    hidden: what it uses beside them, and could hand a gradient by a backward pass of its own.
     constants: the tensors that are known to be constants inside of it.
     turned: where it turns what is differentiated into numbers.
     unseen: where a custom function takes what autograd does not see.
@@ -65,6 +66,7 @@ class CustomFunctions(TorchFunctionMode):
         self.is_inside = self.is_read = self.defines = False
         self.running: Any = None
         self.arguments: list[Tensor] = []
+        self.hidden: list[Tensor] = []
         self.constants = Constants([])
         self.turned: list[Place] = []
         self.unseen: list[Place] = []
@@ -126,6 +128,8 @@ class CustomFunctions(TorchFunctionMode):
                 place = self.place(function)
                 place = replace(place, function=f"an operand of {place.function}")
                 self.graph.unknown(t, self.arguments, place)
+                if t.requires_grad:
+                    self.hidden.append(t)
 
     @unseen()
     def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:
@@ -134,6 +138,10 @@ class CustomFunctions(TorchFunctionMode):
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
         if not tracked or self.is_inside or self.is_read or not torch.is_grad_enabled():
             return run(apply, args, named)
+        if function is torch.utils.checkpoint.CheckpointFunction:
+            self.otherwise = True  # it runs back inside of the program's own backward pass
+            body, _, *values = args
+            return run(body, values)
         place = self.place(function)
         if self.running:  # an op that somebody has registered
             place = replace(place, function=described(self.running))
@@ -166,7 +174,7 @@ class CustomFunctions(TorchFunctionMode):
             inner.keep(t, names[id(t)])
         self.graph, self.is_inside, self.turned = inner, True, []
         self.defines = definition is not None
-        self.arguments = tracked
+        self.arguments, self.hidden = tracked, []
         self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
         try:
             with self if self.running or definition else nullcontext():
@@ -225,4 +233,4 @@ class CustomFunctions(TorchFunctionMode):
                 else f"its forward pass was not seen: {GIVE}"
             )
             where = replace(place, reason=reason)
-            self.graph.unknown(t, tracked, where)
+            self.graph.unknown(t, [*tracked, *self.hidden], where)

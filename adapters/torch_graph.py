@@ -15,19 +15,13 @@ from backproof.adapters.recording import NotRecorded, Place, floats
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
+from backproof.adapters.torch_refusals import refuse
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.ops import OPS, Array, Op
 
 Tensor = Any
-
-
-DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-"""The precisions of which the rounding is known."""
-
-COMPLEX_DTYPES = (torch.complex128, torch.complex64)
-"""Those of complex numbers with such parts."""
 
 
 NOT_MADE = "no recorded call made it: compute it inside of the loss"
@@ -151,7 +145,10 @@ class Graph:
         place = replace(place, function=made, reason=reason)
         if not name:
             return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
-        place = replace(place, reason="it was changed in place by way of another tensor")
+        how = "it was used, and written to afterwards"
+        if not t.is_leaf:
+            how = "it was changed in place by way of another tensor"
+        place = replace(place, reason=how)
         return self.node(t, unknown_node("", made, self.sharing(t)), place)
 
     def source_of(self, t: Tensor) -> Tensor | None:
@@ -327,20 +324,6 @@ def array(t: Any) -> Array:
     if t.numel() and not t.untyped_storage().nbytes():
         raise NotRecorded("a program that frees the memory of a tensor is not certified")
     return numpy(t.resolve_neg().cpu())
-
-
-def refuse(t: Tensor, place: Any) -> None:
-    """Raise NotRecorded for a tensor of a kind that has no certificate."""
-    kinds = {
-        "torch.func's": torch._C._functorch.is_functorch_wrapped_tensor(t),  # noqa: SLF001
-        "quantized": t.is_quantized,
-        "nested": t.is_nested,
-        "sparse": t.layout != torch.strided,
-        str(t.dtype): of_numbers(t) and t.dtype not in (*DTYPES, *COMPLEX_DTYPES),
-    }
-    for kind, found in kinds.items():
-        if found:
-            raise NotRecorded(f"{kind} tensors are not certified: {place}")
 
 
 def of_numbers(t: Tensor) -> bool:

@@ -6,6 +6,8 @@ from inspect import unwrap
 from types import FunctionType
 from typing import Any
 
+import torch
+
 from backproof.adapters.torch_functions import name_of
 from backproof.adapters.torch_recurrent import CELLS, in_steps
 
@@ -25,6 +27,12 @@ def opened(function: Any) -> Callable[..., Any] | None:
     if not isinstance(body, FunctionType) or body.__module__ not in OPENED:
         return None
     return None if body.__name__ in CLOSED else unasked(body)
+
+
+def writes_first(function: Any, args: Any, named: Any) -> bool:
+    """Return whether a function first scales rows of its weights in place: a call of its own."""
+    limits = (*args[3:4], named.get("max_norm"))
+    return function is torch.nn.functional.embedding and any(one is not None for one in limits)
 
 
 def unasked(body: Any) -> Callable[..., Any]:

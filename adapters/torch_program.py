@@ -1,8 +1,7 @@
 """One pass of a user's own PyTorch program, recorded, with everything left as it was."""
 
-import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,15 @@ from backproof.adapters.pytorch_autograd import adapter
 from backproof.adapters.recording import Along, NotRecorded, Recording, refuse_what_is_no_op
 from backproof.adapters.torch_bodies import BODIES, Asked
 from backproof.adapters.torch_constants import Constants, There
-from backproof.adapters.torch_graph import Graph, array, refuse
+from backproof.adapters.torch_graph import Graph, array
+from backproof.adapters.torch_hooks import name_hooks
 from backproof.adapters.torch_opened import unasked
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_recurrent import InSteps
-from backproof.adapters.torch_refusals import not_compiled, not_freed
+from backproof.adapters.torch_refusals import not_compiled, not_freed, refuse
 from backproof.adapters.torch_second import SecondRecorder, directions_of
 from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_untouched import Before, untouched, without_steps
 from backproof.reference.backprop import Trace
 from backproof.reference.ops import Array, Op
 
@@ -58,39 +59,6 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
     return trained
 
 
-@contextmanager
-def untouched(model: Any) -> Iterator[Callable[[], None]]:
-    """Leave parameters, buffers, `.grad` and the random state as they are.
-
-    What is yielded resets them. Programs also write to parameters, as to those of an average.
-    """
-    is_module = isinstance(model, torch.nn.Module)
-    tensors = [*(model.parameters() if is_module else model.values())]
-    states = [*tensors, *(model.buffers() if is_module else ())]
-    befores = [(t, t.detach().clone()) for t in states]
-    gradients = [(t, t.grad) for t in tensors if t.is_leaf]
-    state = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-
-    def reset() -> None:
-        with torch.no_grad():
-            for t, before in befores:
-                if not torch.equal(t, before):
-                    t.copy_(before)
-        for t, gradient in gradients:
-            t.grad = gradient
-        torch.set_rng_state(state[0])
-        random.setstate(state[1])
-        np.random.set_state(state[2])  # noqa: NPY002
-        if devices is not None:
-            torch.cuda.set_rng_state_all(devices)
-
-    try:
-        yield reset
-    finally:
-        reset()
-
-
 @unseen()
 def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     """Return the gradients of a pass that is not recorded, parameter by parameter.
@@ -98,7 +66,7 @@ def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
-    with untouched(model):
+    with untouched(model, in_modules=False):
         found = run_back(loss_of(closure), trained)
         return {name: array(t) for name, t in found.items()}
 
@@ -123,13 +91,13 @@ def record(
     refuse_what_is_no_op(known or {})
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
-    with untouched(model) as reset:
-        with Asked() as asked, There() as there:
+    with untouched(model) as before:
+        with Asked() as asked, There() as there, before:
             again = loss_of(closure)
         recorder.constants = Constants(there.found.values())
         if asked.found:
             recorder.bodies = BODIES
-        reset()
+        before.reset()
         with recorder.recording(), not_compiled():
             loss = loss_of(closure)
         if not recorder.otherwise:
@@ -139,23 +107,22 @@ def record(
         last = graph.known[id(loss)][2]
         leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
         leaves |= trained
-        before = {k: t.grad for k, t in leaves.items()}
+        before.keep(*leaves.values())
         recorder.forget_passes()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
-        try:
-            if isinstance(recorder, SecondRecorder):
-                gradients, tangents = recorder.run_back(loss, leaves, directions or {})
-            else:
-                with InSteps() if recorder.otherwise else nullcontext():
-                    gradients = run_back(loss, leaves)
-        finally:
-            for k, t in leaves.items():
-                t.grad = before[k]
+        if isinstance(recorder, SecondRecorder):
+            gradients, tangents = recorder.run_back(loss, leaves, directions or {})
+        else:
+            with InSteps() if recorder.otherwise else nullcontext():
+                gradients = run_back(loss, leaves)
         graph.lose_overwritten()
+        name_hooks(graph, leaves)
+        for t in before.changed():  # it is about to be put back
+            graph.save(t)
         as_run = None
         if recorder.otherwise:
-            reset()
-            as_run = plain_pass(closure, again, trained, last)
+            before.reset()
+            as_run = plain_pass(closure, again, trained, last, before)
     found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
     inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
@@ -165,13 +132,16 @@ def record(
     return found
 
 
-def plain_pass(closure: Closure, again: Tensor, trained: Mapping[str, Tensor], last: str) -> Trace:
+def plain_pass(
+    closure: Closure, again: Tensor, trained: Mapping[str, Tensor], last: str, before: Before
+) -> Trace:
     """Return the loss and the gradients of a pass that is not recorded. last: the loss's name.
 
     Raises NotRecorded, also where the loss is not what it was when it was computed before, `again`.
     """
     loss = loss_of(closure)
     refuse_differences(again, loss)
+    before.without_gradients()
     found = run_back(loss, trained)
     gradients = {k: array(found.get(k, torch.zeros_like(t))) for k, t in trained.items()}
     return Trace({last: array(loss)}, {}, gradients)
@@ -183,8 +153,10 @@ def refuse_differences(*losses: Tensor) -> None:
     if not np.array_equal(both[:1], both[1:], equal_nan=True):
         raise NotRecorded(
             "the program is not deterministic: with the same random state it gave the losses "
-            f"{both[0]!r} and {both[1]!r}. Does it write over its inputs, or read memory that "
-            "nobody has written, as torch.empty returns it?"
+            f"{both[0]!r} and {both[1]!r}. Does it take the next batch, carry a state from call to "
+            "call, count its calls, step an optimizer, draw from a random generator of NumPy's, "
+            "write over its inputs, or read memory that nobody has written, as torch.empty "
+            "returns it?"
         )
 
 
@@ -195,7 +167,10 @@ def loss_of(closure: Closure) -> Tensor:
     loss = run(closure)
     if not isinstance(loss, torch.Tensor):
         found = type(loss).__name__
-        raise NotRecorded(f"the loss: expected a tensor, but the function returned {found}")
+        raise NotRecorded(
+            f"the loss: expected a tensor, but the function returned {found}: give a function "
+            "that returns the loss alone, as a tensor that is not differentiated yet"
+        )
     refuse(loss, "the loss")
     if loss.is_complex():
         raise NotRecorded("the loss: expected a real number, found a complex one")
@@ -212,13 +187,18 @@ def loss_of(closure: Closure) -> Tensor:
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run the backward pass, as users run it, and return the gradients of leaves that have one.
 
-    Raises NotRecorded for one that is sparse.
+    Of a sparse one, entries that are not there are zeros, and those of one place are added up.
+    Raises NotRecorded.
     """
     for t in leaves.values():
         t.grad = None
-    with not_freed():  # `unasked`: so that a mode sees what a checkpoint runs again
+    with (
+        not_freed(),
+        without_steps(leaves.values()),
+    ):  # `unasked`: so that a mode sees what a checkpoint runs again
         run(unasked(torch.autograd.backward), (loss,))
-    found = {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    gradients = {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    found = {k: t.to_dense() if t.is_sparse else t for k, t in gradients.items()}
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")
     return found

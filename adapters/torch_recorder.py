@@ -29,6 +29,7 @@ from backproof.adapters.torch_calls import (
     is_transformed,
     lower_dtype,
     operands_of,
+    public,
     written_by,
 )
 from backproof.adapters.torch_custom_functions import CustomFunctions
@@ -46,9 +47,10 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, registered, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_hooks import name_hook
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import with_mask
-from backproof.adapters.torch_opened import opened
+from backproof.adapters.torch_opened import opened, writes_first
 from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unseen
@@ -136,16 +138,14 @@ class Recorder(CustomFunctions):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Make a call, and record it if its result is differentiated."""
+        function = public(function)
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*operands_of(function, args, named)]
         graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
         recorded = self.is_recorded(function) and any(map(graph.tracks, operands))
-        if any(map(is_transformed, operands)):
-            where = self.place(function)
-            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
-        refuse_backward(function, named)
+        self.look_at(function, args, named)
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             result = filled(function, run(function, args, named))
@@ -154,8 +154,7 @@ class Recorder(CustomFunctions):
             return result
         reader = self.readers.get(own_key(function)) or reader_of(function)
         name = name_of(function)
-        body = None if function in ORDERS else self.bodies.get(name)
-        body = body or (None if reader else opened(function))
+        body = self.body_of(function, args, named, is_read=bool(reader))
         if body and function not in self.open:
             self.otherwise |= name in CELLS or name in self.bodies
             with self, self.opening(function):
@@ -179,6 +178,24 @@ class Recorder(CustomFunctions):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
+
+    def look_at(self, function: Any, args: Any, named: Mapping[str, Any]) -> None:
+        """Raise NotRecorded for a call that hides derivatives, and note one that adds a hook."""
+        if any(map(is_transformed, operands_of(function, args, named))):
+            where = self.place(function)
+            raise NotRecorded(f"transformations of torch.func are not certified: {where}")
+        refuse_backward(function, named)
+        if function is torch.Tensor.register_hook:
+            name_hook(self.graph, args[0])
+
+    def body_of(
+        self, function: Any, args: Any, named: Mapping[str, Any], *, is_read: bool
+    ) -> Callable[..., Any] | None:
+        """Return the body of a function that is opened. is_read: whether there is an op for it."""
+        body = None if function in ORDERS else self.bodies.get(name_of(function))
+        if is_read and not writes_first(function, args, named):
+            return body
+        return body or opened(function)
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool

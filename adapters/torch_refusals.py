@@ -8,6 +8,54 @@ import torch
 
 from backproof.adapters.recording import NotRecorded
 
+Tensor = Any
+
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""The precisions of which the rounding is known."""
+
+COMPLEX_DTYPES = (torch.complex128, torch.complex64)
+"""Those of complex numbers with such parts."""
+
+
+def refuse(t: Tensor, place: Any) -> None:
+    """Raise NotRecorded for a tensor of a kind that has no certificate."""
+    if reason := reason_against(t):
+        raise NotRecorded(f"{reason}: {place}")
+
+
+def reason_against(t: Tensor) -> str:
+    """Return why a tensor cannot be certified; "" where it can."""
+    if torch.nn.parameter.is_lazy(t):
+        return "a lazy module has no parameters before it is first called: call the model once"
+    if t.is_meta:
+        return "meta tensors have no numbers: certify the model once it is initialized"
+    kinds = {
+        "torch.func's": torch._C._functorch.is_functorch_wrapped_tensor(t),  # noqa: SLF001
+        "quantized": t.is_quantized,
+        "nested": t.is_nested,
+        "sparse": t.layout != torch.strided,
+        str(t.dtype): (t.is_floating_point() or t.is_complex())
+        and t.dtype not in (*DTYPES, *COMPLEX_DTYPES),
+    }
+    for kind, found in kinds.items():
+        if found:
+            return f"{kind} tensors are not certified"
+    if not has_memory(t):
+        return (
+            f"{type(t.detach()).__name__}, whose numbers are in other tensors, is not certified: "
+            "certify the model before it is sharded"
+        )
+    return ""
+
+
+def has_memory(t: Tensor) -> bool:
+    """Return whether a tensor has its numbers itself: a wrapper of others has not."""
+    try:
+        t.untyped_storage().data_ptr()
+    except RuntimeError:
+        return False
+    return True
+
 
 @contextmanager
 def not_compiled() -> Iterator[None]:

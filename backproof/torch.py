@@ -51,11 +51,12 @@ def certify(
              temporary files.
     progress: whether a terminal shows how far it is, once it takes more than two seconds.
 
-    Nothing is left behind: gradients, buffers and the random state are as they were.
+    Nothing is left behind: parameters, gradients and buffers of all modules that run, all tensors
+    that a call writes to, and the random states are as they were.
     Raises NotRecorded, with the reason, where there is nothing to certify: the loss is not one
     number, depends on no parameter, or differs from call to call; no parameter requires a gradient,
-    or one is NaN or infinite; a tensor is complex, sparse, nested or quantized; the code is
-    compiled. Raises whatever the program raises.
+    or one is NaN or infinite; a tensor is sparse, nested, quantized or sharded, or has no numbers
+    yet; the code is compiled. Raises whatever the program raises.
     """
     started = perf_counter()
     recording = recorded(loss, model, title(model), known or {}, second)

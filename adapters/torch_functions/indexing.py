@@ -143,8 +143,8 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Call:
     """Read it as the sum or mean of rows, each of which is added to its bag; or as the largest."""
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotKnown("max_norm, scale_grad_by_freq or sparse")
+    if max_norm is not None or scale_grad_by_freq:
+        raise NotKnown("max_norm or scale_grad_by_freq")
     n, ids = len(seen.result), array(input).ravel()
     if offsets is None:
         bags = np.repeat(np.arange(n), len(ids) // n)
@@ -193,8 +193,8 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Call:
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotKnown("max_norm, scale_grad_by_freq or sparse")
+    if max_norm is not None or scale_grad_by_freq:
+        raise NotKnown("max_norm or scale_grad_by_freq")
     options = {"index": array(input)}
     none = -1 if seen.function is torch.embedding else None
     if padding_idx not in (none, None):

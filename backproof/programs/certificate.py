@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backproof.adapters.recording import Place
+from backproof.programs.hints import hints
 from backproof.reference.files import write
 from backproof.reference.network import Network
 from backproof.reference.verdict.certificate import Certificate
@@ -164,6 +165,10 @@ class ProgramCertificate(Certificate):
         made = users if users and link.quantity.kind != "value" else [of]
         return tuple(self.places[name] for name in made if name in self.places)
 
+    def hints_of(self, link: Link) -> tuple[str, ...]:
+        """Return what else may be the cause of a link that is not inside."""
+        return (*hints(link, self.places_of(link), self.program),)
+
     def __str__(self) -> str:
         """Return one line where it holds; else what is wrong, and where."""
         return "\n".join(self.lines())
@@ -267,6 +272,8 @@ class ProgramCertificate(Certificate):
             yield f"    found     {link.seen!r}"
             outside = f"{link.outside:,} of {link.entries:,} entries outside"
             yield f"    ball      {outside}, {link.share:.3g} radii off"
+        for hint in self.hints_of(link):
+            yield f"    hint      {hint}"
         if link.verdict == "undecided" and not link.problem:
             yield f"    remedy    {remedy(link, self.scale)}"
         if link.verdict != "undecided" and self.diagnosis:

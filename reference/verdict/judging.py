@@ -114,7 +114,7 @@ def judged(
         if found:
             return found
     link = judged_in_other_ways(first, seen, ball, ways, terms)
-    if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
+    if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked, terms)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
     left = unknown & (np.isnan(ball.mid) | ~filled())
@@ -123,7 +123,8 @@ def judged(
     index = tuple(map(int, np.argwhere(left)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"
     if not np.isnan(ball.mid[index]):
-        problem = f"is {seen[index]}: the number is too large for {asked.name}"
+        what = "the terms that are added up are" if np.isnan(seen[index]) else "the number is"
+        problem = f"is {seen[index]}: {what} too large for {asked.name}"
     return replace(beside, verdict="undecided", index=index, problem=problem)
 
 
@@ -152,15 +153,18 @@ def judged_in_other_ways(
     return undecided or replace(lower(refuted, seen, ball, ways()) or refuted, outside=outside)
 
 
-def no_number(seen: Array, ball: Ball, asked: Precision) -> Array:
+def no_number(seen: Array, ball: Ball, asked: Precision, terms: Callable[[Form], Array]) -> Array:
     """Return where nothing is decided, though what is seen lies outside a ball.
 
     The formula gives no number there, as infinity minus infinity is NaN; or it gives one that is
-    too large for the precision, and infinity is seen.
+    too large for the precision, and infinity is seen; or terms that are added up are too large, and
+    NaN is seen: of these, one part may be infinity, and another the negative of it.
     """
     rad = radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
     overflows = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid)) & (size > asked.largest)
+    if np.any(is_nan := np.isnan(seen) & np.isfinite(ball.mid)):
+        overflows |= is_nan & (terms(()) > asked.largest)
     return np.asarray((overflows | np.isnan(ball.mid)) & ~ball.contains(seen))
 
 

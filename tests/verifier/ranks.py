@@ -42,6 +42,7 @@ def program() -> tuple[Any, Any, Any]:
         with nullcontext() if mean else parallel.no_sync():
             return parallel(ids[own], targets[own])
 
+    half.parallel = parallel  # type: ignore[attr-defined]
     return model, lambda: model(ids, targets), half
 
 

@@ -144,6 +144,24 @@ def test_an_overflow_is_undecided(wrong: tuple[int, float] | None, precision: st
         assert first.problem == f"is inf: the number is too large for {precision}"
 
 
+@EVERY
+@pytest.mark.parametrize("size", [1.0, 0.9, 1e-3])
+def test_terms_that_overflow_are_undecided(size: float, precision: str) -> None:
+    """NaN, as infinity less infinity, is no number where products overflow; else it is wrong."""
+    large = PRECISIONS[precision].largest
+    nodes = (Node("y", "matmul", ("x", "c")), Node("E", "sum", ("y",)))
+    arrays = {"x": np.array([[large, large]]), "c": np.array([[size], [-size]])}
+    network = Network("overflow", arrays, {}, nodes, frozenset())
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    trace = backprop(network, leaves)
+    trace.values["y"] = np.full((1, 1), np.nan, precision)
+    (first, *_) = certify(network, leaves, trace, precision).links
+
+    assert first.verdict == ("refuted" if size < 0.5 else "undecided")
+    if first.verdict == "undecided":
+        assert first.problem == f"is nan: the terms that are added up are too large for {precision}"
+
+
 def test_what_overflows_is_not_known() -> None:
     """A sum beyond the largest number, and infinity less infinity, have no ball."""
     largest, infinity = (Ball.exact([x], FLOAT64) for x in (1.7e308, np.inf))

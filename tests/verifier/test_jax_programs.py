@@ -543,6 +543,7 @@ BAD = {
     "a reference": (with_reference, r"with references \(jax.new_ref\) is not certified"),
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
+    "an output beside": (lambda w: (jnp.sum(w), w), "give a function that returns the loss alone"),
     "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
     "no function": (3.0, "expected a function, found float"),
     "a branch": (lambda w: w[0] if w[0] > 0 else w[1], "close over what chooses branches"),
@@ -565,6 +566,15 @@ def with_key(w: Any, n: int) -> Any:
     with jax.ensure_compile_time_eval():
         key = jax.random.key(n)
     return jnp.sum(w * jax.random.normal(key, 3))
+
+
+def test_donated_memory_is_refused() -> None:
+    """A training step that was given its parameters to overwrite has deleted them."""
+    w, x = jnp.ones(3), jnp.ones((2, 3))
+    jax.jit(lambda w: w + 1, donate_argnums=0)(w)
+
+    with pytest.raises(bj.NotRecorded, match="w: its memory was donated to another call"):
+        bj.certify(lambda w, x: jnp.sum(x @ w), w, x)
 
 
 TABLES = np.ones(3), np.arange(3.0)

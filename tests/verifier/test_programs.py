@@ -268,14 +268,23 @@ def test_a_compiled_twin_is_the_same_or_another(right: bool) -> None:  # noqa: F
 
 
 def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None:
-    """Two ranks have the gradients of the whole batch, but not without the mean over them."""
+    """Two ranks have the gradients of the whole batch, but not without the mean over them.
+
+    A rank's own gradients, before they are averaged, are those of its own half.
+    """
     file = str(tmp_path / "store")
     command = (sys.executable, "-m", "tests.verifier.ranks", file)
     with subprocess.Popen(command, cwd=ROOT) as second, ranks.rank(0, file):  # noqa: S603 ours
         model, loss, half = ranks.program()
         found = [bt.certify(loss, model, against=partial(half, mean=m)) for m in (True, False)]
+        flags = "require_forward_param_sync", "require_backward_grad_sync"
+        before = [getattr(half.parallel, flag) for flag in flags]
+        alone = bt.certify(partial(half, mean=True), model)
+        after = [getattr(half.parallel, flag) for flag in flags]
 
+    assert after == before
     assert second.returncode == 0
+    assert alone.holds, alone
     assert [one.holds for one in found] == [True, False], found[0]
     assert {one.verdict for one in found[1].twin} == {"refuted"}
 
@@ -289,6 +298,10 @@ def test_compiled_code_is_not_recorded() -> None:
 
     with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
         bt.certify(loss, {"w": w})
+    module = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    compiled = torch.compile(module, backend="eager")
+    with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
+        bt.certify(lambda: compiled(torch.ones(1, 2)).sum(), compiled)
 
 
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
@@ -614,14 +627,6 @@ BAD = {
     "another leaf": (
         lambda _: torch.ones(2, requires_grad=True).sum(),
         "does not depend on the parameters",
-    ),
-    "sparse gradient": (
-        lambda w: (
-            F.embedding(torch.tensor([0]), w[:, None].detach().requires_grad_(), sparse=True)
-            .sum()
-            .add(w.sum())
-        ),
-        "sparse tensors are not certified: the gradient of",
     ),
     "eight bits": (
         lambda w: w.to(torch.float8_e4m3fn).float().sum(),

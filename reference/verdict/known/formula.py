@@ -43,6 +43,11 @@ class Formula:
         """Return the precision whose dtype the numbers have."""
         return asked
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it predicts the numbers themselves, which are the same whatever p is."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Instead(Formula):
@@ -134,6 +139,11 @@ def is_handed_forward(evidence: Any, quantity: Quantity) -> TypeGuard[TangentRep
 @dataclass(frozen=True, slots=True)
 class InSteps(Instead):
     """Ops of which each step is known, so that the numbers are predicted exactly: no tangents."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it predicts the numbers themselves."""
+        return True
 
     def changes(self, evidence: Replay, quantity: Quantity) -> bool:
         """Return whether the function that makes a quantity is another one."""
@@ -254,6 +264,11 @@ class Either(Formula):
     """Several formulas, of which an entry follows one."""
 
     formulas: tuple[Formula, ...]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all of them predict the numbers themselves."""
+        return all(one.is_exact for one in self.formulas)
 
     def changes(self, evidence: Evidence, quantity: Quantity) -> bool:
         """Return whether a quantity is computed by one of them."""

@@ -100,9 +100,11 @@ def missed(evidence: Evidence, quantity: Quantity, formula: Formula) -> str | No
     asked = evidence.of(quantity.of) if isinstance(evidence, Replay) else evidence.precision
     seen = evidence.seen(quantity)
     found = None
+    balls: list[Ball] | None = None
     for p in (freedom.precision for freedom in freedoms(asked)):
-        balls = [*formula.balls(evidence, quantity, p)]
-        balls = [x for x in balls if decides(x) or cancels(x, evidence, quantity, formula)]
+        if balls is None or not formula.is_exact:
+            balls = [*formula.balls(evidence, quantity, p)]
+            balls = [x for x in balls if decides(x) or cancels(x, evidence, quantity, formula)]
         if not balls:
             continue
         if problem := problem_of(seen, balls[0].shape, formula.precision(asked)):

@@ -1,0 +1,151 @@
+"""Everything as it was: what a program changes while it is recorded is put back."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.parallel import DistributedDataParallel
+from torch.overrides import TorchFunctionMode
+
+from backproof.adapters.recording import NotRecorded
+from backproof.adapters.torch_calls import written_by
+from backproof.adapters.torch_graph import tensors_of
+from backproof.adapters.torch_refusals import reason_against
+from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_views import base_of
+
+Tensor = Any
+
+
+class Before(TorchFunctionMode):
+    """What was there before a program ran. As a mode, it sees what calls are about to change.
+
+    tensors: id -> the tensor, its numbers, and its gradient.
+    generators: id -> a random generator of the program's own, and its state.
+    made: the results of calls, while they live: nobody needs them as they were.
+    modules: those whose parameters and buffers are kept.
+    """
+
+    def __init__(self) -> None:
+        """Keep the random states, and nothing else yet."""
+        super().__init__()
+        self.tensors: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}
+        self.made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self.modules: set[Any] = set()
+        self.states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
+        self.devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+
+    def keep(self, *tensors: Tensor) -> None:
+        """Keep tensors as they are now, unless they are kept already."""
+        for t in tensors:
+            if id(t) not in self.tensors and not reason_against(t):
+                gradient = t.grad if t.is_leaf else None
+                self.tensors[id(t)] = t, t.detach().clone(), gradient
+
+    @unseen()
+    def keep_module(self, module: Any, _: Any = None) -> None:
+        """Keep the parameters and buffers of a module that is about to run."""
+        if module not in self.modules:
+            self.modules.update(module.modules())
+            self.keep(*module.parameters(), *module.buffers())
+
+    @unseen()
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Make a call, and keep what it changes."""
+        named = kwargs or {}
+        is_set = getattr(function, "__name__", "") == "__set__"
+        for t in args[:1] if is_set else written_by(function, args, named):
+            base = base_of(t)
+            whole = t if base is None else base
+            if self.made.get(id(whole)) is not whole:
+                self.keep(whole)
+        generator = named.get("generator")
+        if generator is not None:
+            self.generators.setdefault(id(generator), (generator, generator.get_state()))
+        result = run(function, args, named)
+        self.made.update({id(t): t for t in tensors_of(result)})
+        return result
+
+    def without_gradients(self) -> None:
+        """Let no tensor have a gradient, so that what a pass adds changes none that there was."""
+        for t, _, _ in self.tensors.values():
+            if t.is_leaf:
+                t.grad = None
+
+    def changed(self) -> Iterator[Tensor]:
+        """Yield the tensors that have other numbers now."""
+        yield from (t for t, numbers, _ in self.tensors.values() if not torch.equal(t, numbers))
+
+    def reset(self) -> None:
+        """Put everything back. Programs also write to parameters, as to those of an average."""
+        with torch.no_grad():
+            for t in self.changed():
+                t.copy_(self.tensors[id(t)][1])
+        for t, _, gradient in self.tensors.values():
+            if t.is_leaf:
+                t.grad = gradient
+        for generator, state in self.generators.values():
+            generator.set_state(state)
+        torch.set_rng_state(self.states[0])
+        random.setstate(self.states[1])
+        np.random.set_state(self.states[2])  # noqa: NPY002
+        if self.devices is not None:
+            torch.cuda.set_rng_state_all(self.devices)
+
+
+@contextmanager
+def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
+    """Leave the model, the random states, and what `Before` keeps as they are.
+
+    in_modules: whether that is also what every module keeps that runs. A compiler would take the
+    hook that sees them for a part of the program.
+    While modules are seen, the gradients are those of this process: they are not averaged. Raises
+    NotRecorded where a module averages them all the same.
+    """
+    before = Before()
+    if isinstance(model, torch.nn.Module):
+        before.keep_module(model)
+    else:
+        before.keep(*model.values())
+    with ExitStack() as stack:
+        stack.callback(before.reset)
+
+        def entered(module: Any, _: Any) -> None:
+            if torch.compiler.is_compiling():  # the hook would become a part of the program
+                return
+            before.keep_module(module)
+            if isinstance(module, DistributedDataParallel) and module.process_group.size() > 1:
+                if module.static_graph:
+                    raise NotRecorded(
+                        "DistributedDataParallel with static_graph averages gradients always: "
+                        "certify the module in it, without it"
+                    )
+                flag = "require_forward_param_sync"  # whether the next pass has the first's buffers
+                stack.callback(setattr, module, flag, getattr(module, flag))
+                stack.enter_context(module.no_sync())
+
+        if in_modules:
+            stack.callback(register_module_forward_pre_hook(entered).remove)
+        yield before
+
+
+@contextmanager
+def without_steps(leaves: Any) -> Iterator[None]:
+    """Call no hook that runs after a gradient was added up: it may step an optimizer."""
+    hooks = [t._post_accumulate_grad_hooks for t in leaves]  # noqa: SLF001 no other name
+    kept = [(found, {**found}) for found in hooks if found]
+    for found, _ in kept:
+        found.clear()
+    try:
+        yield
+    finally:
+        for found, before in kept:
+            found.update(before)
