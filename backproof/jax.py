@@ -72,7 +72,7 @@ def certify(
     if against is None:
         return certificate
     _, gradients = run.plain(callable_(against))
-    twin = held(recording, certificate, gradients).twin
+    twin = held(recording, certificate, gradients)
     return replace(certificate, twin=(*certificate.twin, *twin))
 
 
