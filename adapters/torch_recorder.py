@@ -45,7 +45,7 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.calls import all_read, renamed
+from backproof.adapters.torch_functions.calls import all_read, as_before, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import DROPS
@@ -224,15 +224,15 @@ class Recorder(TorchFunctionMode):
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
-    ) -> tuple[dict[int, str], dict[int, Tensor]]:
-        """Return the names and, where they are recorded, the values of what a call writes over."""
+    ) -> tuple[dict[int, str], list[tuple[Tensor, Tensor]]]:
+        """Return the names of what a call writes over and, where it is recorded, copies of it."""
         written = [t for t in written_by(function, args, named) if not is_batched(t)]
         whole = [base for t in written if (base := base_of(t)) is not None]
         there = self.place(function)
         graph = self.graph
         names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
         self.save(written)
-        return names, {id(t): graph.values[names[id(t)]] for t in written if recorded}
+        return names, [(t, graph.values[names[id(t)]]) for t in written if recorded]
 
     def names_of(self, operands: Iterable[Tensor], place: Place) -> dict[int, str]:
         """Return the names of those operands that are differentiated, by their ids."""
@@ -313,7 +313,8 @@ class Recorder(TorchFunctionMode):
         if reader is None:
             return None, ""
         try:
-            calls = reader(seen, *args, **renamed(seen.function, reader, named))
+            named_so = renamed(seen.function, reader, named)
+            calls = as_before(reader)(seen, *args, **named_so)
             operands = [t for t in tensors_of(args, named) if id(t) in names]
             all_read(calls, operands, name_of(seen.function))
         except (NotKnown, *UNREAD) as error:

@@ -1,8 +1,8 @@
 """A call of PyTorch, as it is seen and as the reference understands it; the table of readers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, wraps
 from inspect import Parameter, Signature, signature
 from types import FunctionType
 from typing import Any
@@ -17,6 +17,7 @@ from backproof.reference.ops import Op
 from backproof.reference.ops.indexing import moved
 
 Tensor = Any
+over: Callable[..., Any] = torch.utils._pytree.tree_map  # noqa: SLF001 what PyTorch itself uses
 Reader = Callable[..., Any]
 """(what was seen, *the call's arguments) -> a `Call`, or one for each of several results."""
 
@@ -29,16 +30,12 @@ class NotKnown(Exception):
 class Seen:
     """What was seen of a call: the function, and what it returned.
 
-    before: id of a tensor that the call wrote to -> what it was before.
+    before: each tensor that the call wrote to, and a copy of what it was.
     """
 
     function: Callable[..., Any]
     result: Any
-    before: Mapping[int, Tensor] = field(default_factory=dict)
-
-    def was(self, t: Tensor) -> Tensor:
-        """Return the numbers of an operand, as they were before the call."""
-        return self.before.get(id(t), t)
+    before: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +228,27 @@ def all_read(calls: Any, operands: Iterable[Tensor], name: str) -> None:
     read = {id(t) for call in every if call for t in call.tensors}
     if not read.issuperset(map(id, operands)):
         raise NotKnown("gradients flow through an option")
+
+
+def as_before(reader: Reader) -> Reader:
+    """Return the reader of calls that may write to operands, from the numbers that these had.
+
+    The reader is given the copies of `seen.before`; the calls that it returns are of the operands.
+    """
+
+    @wraps(reader)
+    def read(seen: Seen, *arguments: Any, **named: Any) -> Any:
+        copies = {id(t): copy for t, copy in seen.before}
+        own = {id(copy): t for t, copy in seen.before}
+
+        def of_own(call: Call | None) -> Call | None:
+            return call and replace(call, tensors=tuple(own.get(id(t), t) for t in call.tensors))
+
+        each, by_name = over(lambda t: copies.get(id(t), t), (arguments, named))
+        found = reader(seen, *each, **by_name)
+        return [*map(of_own, found)] if isinstance(found, list) else of_own(found)
+
+    return read
 
 
 def alike(value: Any) -> Any:
