@@ -19,7 +19,6 @@ from torch.overrides import TorchFunctionMode
 from backproof.adapters.recording import UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_calls import (
-    LOWERED,
     MAKE,
     NUMBERS,
     UNWRITTEN,
@@ -28,7 +27,6 @@ from backproof.adapters.torch_calls import (
     is_inside,
     is_made_of,
     is_transformed,
-    lower_dtype,
     operands_of,
     written_by,
 )
@@ -44,6 +42,13 @@ from backproof.adapters.torch_functions import (
     name_of,
     reader_of,
     writes,
+)
+from backproof.adapters.torch_functions.autocast import (
+    Lowered,
+    is_lowered,
+    lower_dtype,
+    refuse_rounded,
+    wide_under_autocast,
 )
 from backproof.adapters.torch_functions.calls import all_read, as_before, renamed
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
@@ -73,7 +78,7 @@ class Recorder(TorchFunctionMode):
     cotangents: node -> its cotangent, once the pass has run back.
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
-    lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    lowered: the casts that autocast makes of operands.
     arguments: of a custom function that is running, where they are differentiated.
     constants: the tensors that are known to be constants inside of it.
     turned: where a custom function that is running turns what is differentiated into numbers.
@@ -100,7 +105,7 @@ class Recorder(TorchFunctionMode):
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
-        self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
+        self.lowered = Lowered(self.cast)
         self.turned: list[Place] = []
         self.arguments: list[Tensor] = []
         self.constants = Constants([])
@@ -197,8 +202,8 @@ class Recorder(TorchFunctionMode):
                 return run(body, args, named)
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
-        if name_of(function) in LOWERED and lower_dtype(operands):
-            args, named = self.in_lower((args, named), lower_dtype(operands))
+        if wide_under_autocast(operands) and is_lowered(function, args, operands[0].device.type):
+            args, named = self.lowered.of((args, named), lower_dtype(operands))
         place = self.place(function)
         names |= self.names_of(operands, place)
         self.save(written_by(function, args, named))  # some have a name only now
@@ -317,6 +322,7 @@ class Recorder(TorchFunctionMode):
             calls = as_before(reader)(seen, *args, **named_so)
             operands = [t for t in tensors_of(args, named) if id(t) in names]
             all_read(calls, operands, name_of(seen.function))
+            refuse_rounded(calls, seen, tensors_of(args, named))
         except (NotKnown, *UNREAD) as error:
             return None, str(error).partition("\n")[0]
         return calls, ""
@@ -374,21 +380,10 @@ class Recorder(TorchFunctionMode):
         file = Path(frame.f_code.co_filename).name
         return Place(module, described(function), file, frame.f_lineno)
 
-    def in_lower(self, values: Any, dtype: Any) -> Any:
-        """Return a call's arguments as autocast rounds them, each by a recorded cast."""
-
-        def lower(t: Any) -> Any:
-            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
-                return t
-            if t.is_leaf and t.requires_grad and id(t) in self.lowered:
-                return self.lowered[id(t)][1]
-            with self:
-                found = run(t.to, (dtype,))
-            if t.is_leaf and t.requires_grad:
-                self.lowered[id(t)] = t, found
-            return found
-
-        return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
+    def cast(self, t: Tensor, dtype: Any) -> Tensor:
+        """Return a tensor in another precision, by a call that is recorded."""
+        with self:
+            return run(t.to, (dtype,))
 
     @unseen()
     def applied(self, function: Any, apply: Any, args: Any, named: Any) -> Any:

@@ -195,7 +195,6 @@ def powers(x: Tensor, exponent: Tensor, exponents: list[float]) -> Call:
     return steps("pow", {"x": x}, *found)
 
 
-@reads("rpow")
 def rpow(_: Seen, input: Any, other: Any) -> Call:
     if not isinstance(other, bool | int | float) or other <= 0:
         raise NotKnown("a base that is no positive number")
