@@ -43,6 +43,7 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
+from backproof.adapters.torch_functions.arguments import renamed
 from backproof.adapters.torch_functions.autocast import (
     Lowered,
     is_lowered,
@@ -50,7 +51,7 @@ from backproof.adapters.torch_functions.autocast import (
     refuse_rounded,
     wide_under_autocast,
 )
-from backproof.adapters.torch_functions.calls import all_read, as_before, renamed
+from backproof.adapters.torch_functions.calls import all_read, as_before
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import DROPS
@@ -422,30 +423,35 @@ class Recorder(TorchFunctionMode):
 
     def node_of(self, title: str, t: Tensor, inner: Graph, tracked: Any, place: Place) -> None:
         """Add the node of a custom function's result, held to its recorded forward pass."""
+        if reason := self.not_known_inside(t, inner):
+            self.graph.unknown(t, tracked, replace(place, reason=reason))
+            return
+        _, _, last = inner.known[id(t)]
+        network = inner.network(title, last)
+        own = {inner.own[id(t)]: t for t in tracked}
+        of = {k: own.get(k, inner.values[k]) for k in (*network.inputs, *network.parameters)}
+        call = Call(title, (*of.values(),), own=composed(network))
+        if len(network.nodes) == 1:
+            (node,) = network.nodes
+            call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
+        self.graph.add(t, call, place)
+
+    def not_known_inside(self, t: Tensor, inner: Graph) -> str:
+        """Return why the forward pass of a custom function does not say what a result is, or "".
+
+        In one op all steps are judged in the precision of its result.
+        """
         _, version, last = inner.known.get(id(t), (None, -1, ""))
         nodes = inner.reaching(last)
-        known = nodes and version == t._version and all(node.is_known for node in nodes)  # noqa: SLF001
-        if known and not self.turned:
-            network = inner.network(title, last)
-            own = {inner.own[id(t)]: t for t in tracked}
-            leaves = (*network.inputs, *network.parameters)
-            operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
-            call = Call(title, operands, own=composed(network))
-            if len(nodes) == 1:
-                (node,) = nodes
-                of = dict(zip(leaves, operands, strict=True))
-                call = Call(node.op, tuple(of[i] for i in node.inputs), node.options, node.own)
-            self.graph.add(t, call, place)
-        else:
-            places = [inner.places[n.name] for n in nodes if not n.is_known]
-            reasons = [*map(str, (*places, *self.turned))]
-            reason = (
-                f"in its forward pass {reasons[0]} is not known"
-                if reasons
-                else ("its forward pass was not seen")
-            )
-            where = replace(place, reason=reason)
-            self.graph.unknown(t, tracked, where)
+        unknown = [inner.places[node.name] for node in nodes if not node.is_known]
+        if place := next(iter((*unknown, *self.turned)), None):
+            return f"in its forward pass {place} is not known"
+        if not nodes or version != t._version:  # noqa: SLF001
+            return "its forward pass was not seen"
+        for node in nodes:
+            if torch.finfo(inner.values[node.name].dtype).eps > torch.finfo(t.dtype).eps:
+                return f"in its forward pass {inner.places[node.name]} is of lower precision"
+        return ""
 
 
 def running_pass() -> int | None:

@@ -51,6 +51,7 @@ from backproof.adapters.torch_functions import (
     windows,
     writing,
 )
+from backproof.adapters.torch_functions.arguments import signature_of
 from backproof.adapters.torch_functions.calls import (
     COMPLEX,
     READERS,
@@ -61,7 +62,6 @@ from backproof.adapters.torch_functions.calls import (
     alike,
     name_of,
     number,
-    signature_of,
     writes,
 )
 from backproof.adapters.torch_functions.complex_numbers import ALIKE, over_complex

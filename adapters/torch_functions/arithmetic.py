@@ -17,6 +17,7 @@ from backproof.adapters.torch_functions.calls import (
     name_of,
     number,
     reads,
+    refuse_narrow,
     steps,
 )
 from backproof.reference.ops.cast import cast
@@ -133,8 +134,9 @@ def copysign(_: Seen, input: Any, other: Any) -> Call:
 
 
 @reads("ldexp")
-def ldexp(_: Seen, input: Tensor, other: Tensor) -> Call:
+def ldexp(seen: Seen, input: Tensor, other: Tensor) -> Call:
     """Read it as x 2^y."""
+    refuse_narrow(other, seen.result)
     power = ("scale", (1,), {"factor": log(2)}), ("exp", (-1,)), ("multiply", (0, -1))
     if other.requires_grad:
         return made_of("ldexp", (input, other), *power)

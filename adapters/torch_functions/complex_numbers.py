@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     made_of,
     reads,
+    refuse_several_dtypes,
     steps,
 )
 from backproof.reference import complex_calls
@@ -97,15 +98,12 @@ def of_complex(call: Call) -> Call:
     """Return the call of complex numbers that is a call of real ones.
 
     It is as it is where no operand is complex, as in `x.expand_as(z)`. Raises NotKnown where
-    operands are of several dtypes: nobody sees in which of them each step is computed; and
-    LookupError where an op is not one of complex numbers.
+    operands are of several dtypes, and LookupError where an op is not one of complex numbers.
     """
     kinds = [*map(is_complex, call.tensors)]
     if not any(kinds):
         return call
-    tensors = [t for t in call.tensors if isinstance(t, torch.Tensor)]
-    if len({t.dtype.to_real() for t in tensors if t.is_floating_point() or t.is_complex()}) > 1:
-        raise NotKnown("operands of several dtypes")
+    refuse_several_dtypes(call.tensors)
     op, own, options = complex_calls.of_complex(call.op, call.own, call.options, kinds)
     every = (t if isinstance(t, torch.Tensor) else with_parts(t) for t in call.tensors)
     return Call(op, (*every,), options, own)

@@ -18,6 +18,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     array,
     reads,
+    refuse_narrow,
     steps,
 )
 from backproof.adapters.torch_functions.numbers import as_batches
@@ -57,7 +58,7 @@ def of_classes(y: Tensor, target: Tensor, weight: Tensor | None, **options: Any)
 @reads("cross_entropy")
 @as_batches
 def cross_entropy(
-    _: Seen,
+    seen: Seen,
     y: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -70,6 +71,7 @@ def cross_entropy(
     options = of_classes(y, target, weight, reduction=mean_of(reduction, size_average, reduce))
     options["label_smoothing"] = label_smoothing
     if target.is_floating_point():
+        refuse_narrow(y, seen.result)
         return Call("softmax_cross_entropy", (y, target), options)
     options |= {"target": array(target), "ignore_index": ignore_index}
     return Call("cross_entropy", (y,), options)
@@ -95,7 +97,7 @@ def nll_loss(
 
 @reads("binary_cross_entropy_with_logits")
 def bce_with_logits(
-    _: Seen,
+    seen: Seen,
     y: Tensor,
     t: Tensor,
     weight: Tensor | None = None,
@@ -104,6 +106,7 @@ def bce_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Call:
+    refuse_narrow(y, seen.result)
     options = {"reduction": mean_of(reduction, size_average, reduce)}
     return Call(
         "bce_with_logits", (y, t), options | constants(weight=weight, pos_weight=pos_weight)
@@ -143,7 +146,7 @@ def bce(
 
 @reads("kl_div")
 def kl_div(
-    _: Seen,
+    seen: Seen,
     y: Tensor,
     t: Tensor,
     size_average: Any = None,
@@ -151,6 +154,7 @@ def kl_div(
     reduction: Any = "mean",
     log_target: bool = False,
 ) -> Call:
+    refuse_narrow(t, seen.result)
     options: dict[str, Any] = {"log_target": log_target}
     if reduction == "batchmean":
         own = ("total", "kl_div", "y t", {**options, "reduction": "sum"})
