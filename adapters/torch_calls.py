@@ -60,9 +60,9 @@ def filled(function: Any, result: Any) -> Any:
     return result
 
 
-def is_inside(code: Any) -> bool:
-    """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
-    return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
+def is_users(code: Any) -> bool:
+    """Return whether code is the user's program: not PyTorch's, backproof's, or another mode's."""
+    return not code.co_filename.startswith(INSIDE) and code.co_name != "__torch_function__"
 
 
 def is_transformed(t: Tensor) -> bool:

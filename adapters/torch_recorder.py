@@ -24,9 +24,9 @@ from backproof.adapters.torch_calls import (
     UNWRITTEN,
     described,
     filled,
-    is_inside,
     is_made_of,
     is_transformed,
+    is_users,
     operands_of,
     written_by,
 )
@@ -49,7 +49,6 @@ from backproof.adapters.torch_functions.autocast import (
     is_lowered,
     lower_dtype,
     refuse_rounded,
-    wide_under_autocast,
 )
 from backproof.adapters.torch_functions.calls import all_read, as_before
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
@@ -178,35 +177,28 @@ class Recorder(TorchFunctionMode):
         """Make a call, and record it if its result is differentiated."""
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*operands_of(function, args, named)]
-        graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
-        recorded = torch.is_grad_enabled() or self.is_inside
-        recorded = recorded and any(map(graph.tracks, operands))
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         refuse_backward(function, named)
+        recorded = torch.is_grad_enabled() or self.is_inside
+        recorded = recorded and any(map(self.graph.tracks, operands))
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
-            result = filled(function, run(function, args, named))
-            made = (result, *args[:1]) if writes(function, named) else result
-            self.constants.add(function, made, is_inside=self.is_inside)
-            return result
+            return self.constant(function, args, named)
         reader = self.readers.get(function) or reader_of(function)
-        name = name_of(function)
-        body = None if function in ORDERS else self.bodies.get(name)
-        body = body or (None if reader else opened(function))
-        if body and function not in self.open:
-            self.otherwise |= name in CELLS or name in self.bodies
+        body = self.body_of(function, reader)
+        if body:
             with self, self.opening(function):
                 return run(body, args, named)
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
-        if wide_under_autocast(operands) and is_lowered(function, args, operands[0].device.type):
+        if is_lowered(function, args, named, operands):
             args, named = self.lowered.of((args, named), lower_dtype(operands))
         place = self.place(function)
-        names |= self.names_of(operands, place)
+        names |= self.names_of(operands_of(function, args, named), place)
         self.save(written_by(function, args, named))  # some have a name only now
         named_too = named
         if reader and (drop := DROPS.get(name_of(function))):
@@ -218,6 +210,23 @@ class Recorder(TorchFunctionMode):
             self.turned.append(place)
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
+
+    def constant(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call of which nothing is differentiated."""
+        result = filled(function, run(function, args, named))
+        made = (result, *args[:1]) if writes(function, named) else result
+        self.constants.add(function, made, is_inside=self.is_inside)
+        return result
+
+    def body_of(self, function: Any, reader: Any) -> Callable[..., Any] | None:
+        """Return the body of a function whose calls are recorded in its place, if there is one."""
+        name = name_of(function)
+        body = None if function in ORDERS else self.bodies.get(name)
+        body = body or (None if reader else opened(function))
+        if body is None or function in self.open:
+            return None
+        self.otherwise |= name in CELLS or name in self.bodies
+        return body
 
     def name_unseen(self, function: Any, operands: Iterable[Tensor]) -> None:
         """Name the operands inside of a custom function that may depend on its arguments."""
@@ -342,10 +351,7 @@ class Recorder(TorchFunctionMode):
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
-        if not of_numbers(t):
-            return False
-        known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
-        if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
+        if not of_numbers(t) or self.graph.is_current(t):  # x.contiguous() may be x itself
             return False
         return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
@@ -375,7 +381,7 @@ class Recorder(TorchFunctionMode):
     def place(self, function: Any) -> Place:
         """Return where the program is."""
         frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
-        while frame.f_back and is_inside(frame.f_code):
+        while frame.f_back and not is_users(frame.f_code):
             frame = frame.f_back
         module = self.path[-1] if self.path else ""
         file = Path(frame.f_code.co_filename).name

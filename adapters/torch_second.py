@@ -121,7 +121,7 @@ class SecondRecorder(Recorder):
         if is_saved(t.grad_fn):
             copy = t.clone()
             self.copies[id(t)] = copy
-            self.graph.known[id(copy)] = copy, copy._version, name  # noqa: SLF001 as in `Graph`
+            self.graph.know(copy, name)
             t = copy
         watch(t, receive)
 

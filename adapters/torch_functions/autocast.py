@@ -4,14 +4,22 @@ The casts of a product's operands are recorded as calls of their own. Where a fu
 products, nobody sees which of its steps are rounded, and it is not known.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from string import ascii_letters
 from typing import Any
 
 import torch
 
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, name_of, over
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    name_of,
+    over,
+    writes,
+)
 
 LOWERED = (
     *("linear", "matmul", "bmm", "addmm", "baddbmm", "addbmm", "mm", "mv", "addmv", "addr"),
@@ -56,15 +64,19 @@ def refuse_rounded(calls: Any, seen: Seen, operands: Iterable[Tensor]) -> None:
         refuse_hidden_casts(operands)
 
 
-def is_lowered(function: Any, args: Any, device: str) -> bool:
+def is_lowered(
+    function: Any, args: Any, named: Mapping[str, Any], operands: Iterable[Tensor]
+) -> bool:
     """Return whether autocast rounds the operands of a call as they are, and nothing else.
 
     So it does where an einsum is one product of matrices: each of its sums is one of products.
     """
-    name = name_of(function)
+    wide, name = wide_under_autocast(operands), name_of(function)
+    if not wide or writes(function, named):
+        return False
     if name == "einsum":
         return is_product(*args)
-    return name in LOWERED and has_own_rule(name, device)
+    return name in LOWERED and has_own_rule(name, wide[0].device.type)
 
 
 @cache

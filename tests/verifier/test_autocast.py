@@ -50,6 +50,7 @@ SEEN: dict[str, Callable[[Any], Any]] = {
     "a matrix and a vector": lambda w: torch.mv(w, w[0].sin()),
     "a sum of products": lambda w: torch.addbmm(w, w[None], w[None].sin()),
     "products of rows": lambda w: torch.linalg.vecdot(w, w.sin()),
+    "a sum that is written over": lambda w: (w * 1).addmm_(w, w.sin()),
     "slopes": lambda w: F.prelu(w @ w, w[0, :1].abs()),
     "reflected": lambda w: w.__rmatmul__(w.sin()),
     "written into a result": lambda w: (w @ w).index_put((torch.tensor([1]),), (w @ w)[:1]),
