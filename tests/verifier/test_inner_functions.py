@@ -90,7 +90,14 @@ FUNCTIONS: dict[str, Function] = {
     "attention of blind rows": lambda x: F.scaled_dot_product_attention(
         x[None], x[None], x[None], torch.ones(4, 4).tril(-1) > 0
     ),
-    "torch.group_norm": lambda x: torch.group_norm(x.view(2, 4, 2), 2, None, None, 1e-5, True),
+    "torch.group_norm": lambda x: torch.group_norm(
+        x.view(2, 4, 2),
+        2,
+        None,
+        None,
+        1e-5,
+        True,  # noqa: FBT003 as F.group_norm calls it
+    ),
     "a norm of no rows": lambda x: x.mean() + F.group_norm(x[:0], 2).sum(),
 }
 """What a matrix (4, 4) goes through."""
