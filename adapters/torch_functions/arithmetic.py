@@ -72,32 +72,17 @@ def div(seen: Seen, input: Any, other: Any, *, rounding_mode: str | None = None)
     return Call("divide", (number(input), number(other)))
 
 
-@reads("addcmul")
-def addcmul(
-    _: Seen,
-    input: Tensor,
-    tensor1: Tensor,
-    tensor2: Tensor,
-    *,
-    value: float = 1,
-) -> Call:
-    scaled = ("scale", (-1,), {"factor": float(value)})
-    steps = ("multiply", (1, 2)), scaled, ("add", (0, -1))
-    return made_of("addcmul", (input, tensor1, tensor2), *steps)
+def plus(name: str, op: str) -> None:
+    """Read a function as input + value op(tensor1, tensor2)."""
+
+    @reads(name)
+    def read(_: Seen, input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Call:
+        scaled = ("scale", (-1,), {"factor": float(value)})
+        return made_of(name, (input, tensor1, tensor2), (op, (1, 2)), scaled, ("add", (0, -1)))
 
 
-@reads("addcdiv")
-def addcdiv(
-    _: Seen,
-    input: Tensor,
-    tensor1: Tensor,
-    tensor2: Tensor,
-    *,
-    value: float = 1,
-) -> Call:
-    scaled = ("scale", (-1,), {"factor": float(value)})
-    steps = ("divide", (1, 2)), scaled, ("add", (0, -1))
-    return made_of("addcdiv", (input, tensor1, tensor2), *steps)
+plus("addcmul", "multiply")
+plus("addcdiv", "divide")
 
 
 @reads("lerp")

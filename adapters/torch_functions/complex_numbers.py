@@ -56,20 +56,8 @@ ALIKE = {
     *("linalg_matrix_power", "linalg_multi_dot", "linalg_vander", "conv1d", "conv2d", "conv3d"),
     *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "exp", "log", "log2", "log10"),
     *("linalg_solve", "linalg_solve_ex", "linalg_inv", "linalg_inv_ex", "inverse"),
-    *(
-        "linalg_tensorinv",
-        "linalg_tensorsolve",
-        "exp2",
-        "log1p",
-        "sqrt",
-        "rsqrt",
-        "sin",
-        "cos",
-        "tan",
-        "sinh",
-        "cosh",
-        "tanh",
-    ),
+    *("linalg_tensorinv", "linalg_tensorsolve", "exp2", "log1p", "sqrt", "rsqrt", "sin", "cos"),
+    *("tan", "sinh", "cosh", "tanh"),
 }
 """The functions that are the same of complex numbers as of real ones."""
 
