@@ -149,9 +149,10 @@ def group_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    *_: Any,
 ) -> Tensor:
     """Return the norm of each example over groups of channels."""
-    groups = input.reshape(len(input), num_groups, -1)
+    groups = input.flatten(1).unflatten(1, (num_groups, -1))
     return affine(normalized(groups, -1, eps).reshape(input.shape), weight, bias)
 
 
@@ -206,7 +207,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Return scaled dot-product attention, softmax(q k^T / sqrt E) v."""
+    """Return scaled dot-product attention, softmax(q k^T / sqrt E) v; zeros for blind rows."""
     if dropout_p or enable_gqa:
         of = query, key, value, attn_mask, dropout_p, is_causal
         return F.scaled_dot_product_attention(*of, scale=scale, enable_gqa=enable_gqa)
@@ -214,8 +215,10 @@ def attention(
     if is_causal:
         attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
     if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -torch.inf)
-    elif attn_mask is not None:
+        blind = ~attn_mask.any(-1, keepdim=True)
+        scores = scores.masked_fill(~(attn_mask | blind), -torch.inf)
+        return (scores.softmax(-1) @ value).masked_fill(blind, 0)
+    if attn_mask is not None:
         scores = scores + attn_mask
     return scores.softmax(-1) @ value
 

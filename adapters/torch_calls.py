@@ -15,13 +15,6 @@ Tensor = Any
 INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent), contextlib.__file__)
 """The folders and files whose code is not the user's."""
 
-LOWERED = (
-    *("linear", "matmul", "bmm", "addmm", "baddbmm", "mm", "mv", "scaled_dot_product_attention"),
-    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
-)
-"""The functions whose operands autocast rounds to the lower precision (PyTorch's documentation,
-Automatic Mixed Precision, Autocast Op Reference)."""
-
 MAKE = (
     *("zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like"),
     *("new_zeros", "new_ones", "new_full", "new_tensor"),
@@ -79,9 +72,9 @@ def filled(function: Any, result: Any) -> Any:
     return result
 
 
-def is_inside(code: Any) -> bool:
-    """Return whether code is not the user's program: PyTorch's, backproof's, or another mode's."""
-    return code.co_filename.startswith(INSIDE) or code.co_name == "__torch_function__"
+def is_users(code: Any) -> bool:
+    """Return whether code is the user's program: not PyTorch's, backproof's, or another mode's."""
+    return not code.co_filename.startswith(INSIDE) and code.co_name != "__torch_function__"
 
 
 def is_transformed(t: Tensor) -> bool:
@@ -108,11 +101,3 @@ def described(function: Any) -> str:
     whole = f"{module}.{name}" if module == "torch.autograd" else name
     name = torch.overrides.resolve_name(function) or whole
     return name.replace("torch._C._nn.", "F.").replace("torch.nn.functional.", "F.")
-
-
-def lower_dtype(operands: list[Tensor]) -> Any:
-    """Return the dtype that autocast rounds operands to; None where it is off or changes none."""
-    device = operands[0].device.type
-    if not torch.is_autocast_enabled(device):
-        return None
-    return torch.get_autocast_dtype(device)

@@ -65,7 +65,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Watch what autograd has made of the results; it counts a write once it is done."""
         for t, name in self.new:
             if self.graph.known[id(t)][::2] == (t, name):
-                self.graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
+                self.graph.know(t, name)
                 if name in self.graph.shown:
                     self.graph.shown[name] = t, t._version  # noqa: SLF001
             if t.requires_grad:
@@ -121,7 +121,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for name, other in reversed(graph.stored.get(memory_of(t), ())):
             same = other.grad_fn is t.grad_fn and other.output_nr == t.output_nr
             if same and t.grad_fn is not None:
-                graph.known[id(t)] = t, t._version, name  # noqa: SLF001 as in `Graph`
+                graph.know(t, name)
                 return True
         if self.graph.source_of(t) is not None:
             return False

@@ -14,7 +14,7 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place, floats
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
-from backproof.adapters.torch_history import memory_of, node_around, operands_of, source_of
+from backproof.adapters.torch_history import computed_from, memory_of, node_around, source_of
 from backproof.adapters.torch_refusals import refuse
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.mixed import with_casts
@@ -80,10 +80,14 @@ class Graph:
                 self.names[name] += name != start
                 return name
 
+    def know(self, t: Tensor, name: str) -> None:
+        """Know a tensor, as it is now, by a name."""
+        self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
+
     def keep(self, t: Any, name: str) -> str:
         """Keep the value of a tensor or array under a name, and return the name."""
         if isinstance(t, torch.Tensor):
-            self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
+            self.know(t, name)
             refuse(t, self.places.get(name, name))
             self.stored.setdefault(memory_of(t), []).append((name, t))
             self.shown[name] = t, t._version  # noqa: SLF001
@@ -112,7 +116,7 @@ class Graph:
         same = t.grad_fn is self.touched[name] and torch.equal(t.detach(), self.values[name])
         if same:
             del self.touched[name]
-            self.known[id(t)] = t, t._version, name  # noqa: SLF001
+            self.know(t, name)
             self.stored.setdefault(memory_of(t), []).append((name, t))
         return same
 
@@ -144,7 +148,8 @@ class Graph:
         reason = UNSEEN if made == "CppFunction" else NOT_MADE
         place = replace(place, function=made, reason=reason)
         if not name:
-            return self.unknown(t, operands_of(t, [one for one, *_ in self.known.values()]), place)
+            known = [one for one, *_ in self.known.values()]
+            return self.unknown(t, computed_from(t, known), place)
         how = "it was used, and written to afterwards"
         if not t.is_leaf:
             how = "it was changed in place by way of another tensor"
@@ -205,7 +210,7 @@ class Graph:
         later = {key: self.known[key] for key in names}
         touched = {k: self.touched.pop(k) for k in {*names.values()} & self.touched.keys()}
         for key, (tensor, *_) in later.items():
-            self.known[key] = tensor, tensor._version, names[key]  # noqa: SLF001
+            self.know(tensor, names[key])
         yield
         self.touched |= touched
         for key, one in later.items():

@@ -24,7 +24,7 @@ def source_of(t: Tensor, sharing: Iterable[Tensor]) -> Tensor | None:
     return None
 
 
-def operands_of(t: Tensor, known: Iterable[Tensor]) -> list[Tensor]:
+def computed_from(t: Tensor, known: Iterable[Tensor]) -> list[Tensor]:
     """Return what a tensor was computed from: the nearest known tensors, and leaves."""
     made = {(one.grad_fn, one.output_nr): one for one in known if one.grad_fn is not None}
     found: dict[int, Tensor] = {}

@@ -18,16 +18,14 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_calls import (
-    LOWERED,
     MAKE,
     NUMBERS,
     UNWRITTEN,
     described,
     filled,
-    is_inside,
     is_made_of,
     is_transformed,
-    lower_dtype,
+    is_users,
     operands_of,
     public,
     written_by,
@@ -45,7 +43,14 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.calls import all_read, registered, renamed
+from backproof.adapters.torch_functions.arguments import renamed
+from backproof.adapters.torch_functions.autocast import (
+    Lowered,
+    is_lowered,
+    lower_dtype,
+    refuse_rounded,
+)
+from backproof.adapters.torch_functions.calls import all_read, as_before, registered
 from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
 from backproof.adapters.torch_hooks import name_hook
 from backproof.adapters.torch_inner import Inner, one_by_one
@@ -69,7 +74,7 @@ class Recorder(CustomFunctions):
     cotangents: node -> its cotangent, once the pass has run back.
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
-    lowered: id of a leaf -> the leaf, and its autocast, which autocast makes once.
+    lowered: the casts that autocast makes of operands.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
@@ -91,7 +96,7 @@ class Recorder(CustomFunctions):
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
-        self.lowered: dict[int, tuple[Tensor, Tensor]] = {}
+        self.lowered = Lowered(self.cast)
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
@@ -141,30 +146,24 @@ class Recorder(CustomFunctions):
         function = public(function)
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*operands_of(function, args, named)]
-        graph = self.graph
         if self.is_inside:
             self.name_unseen(function, operands)
-        recorded = self.is_recorded(function) and any(map(graph.tracks, operands))
+        recorded = self.is_recorded(function) and any(map(self.graph.tracks, operands))
         self.look_at(function, args, named)
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
-            result = filled(function, run(function, args, named))
-            made = (result, *args[:1]) if writes(function, named) else result
-            self.constants.add(function, made, is_inside=self.is_inside)
-            return result
+            return self.constant(function, args, named)
         reader = self.readers.get(own_key(function)) or reader_of(function)
-        name = name_of(function)
         body = self.body_of(function, args, named, is_read=bool(reader))
-        if body and function not in self.open:
-            self.otherwise |= name in CELLS or name in self.bodies
+        if body:
             with self, self.opening(function):
                 return run(body, args, named)
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
-        if name_of(function) in LOWERED and lower_dtype(operands):
-            args, named = self.in_lower((args, named), lower_dtype(operands))
+        if is_lowered(function, args, named, operands):
+            args, named = self.lowered.of((args, named), lower_dtype(operands))
         place = self.place(function)
-        names |= self.names_of(operands, place)
+        names |= self.names_of(operands_of(function, args, named), place)
         self.save(written_by(function, args, named))  # some have a name only now
         if definition := self.definitions.get(own_key(function)):
             with self.inside(function, is_read=True):
@@ -191,23 +190,37 @@ class Recorder(CustomFunctions):
     def body_of(
         self, function: Any, args: Any, named: Mapping[str, Any], *, is_read: bool
     ) -> Callable[..., Any] | None:
-        """Return the body of a function that is opened. is_read: whether there is an op for it."""
-        body = None if function in ORDERS else self.bodies.get(name_of(function))
-        if is_read and not writes_first(function, args, named):
-            return body
-        return body or opened(function)
+        """Return the body of a function whose calls are recorded in its place, if there is one.
+
+        is_read: whether there is an op for it.
+        """
+        name = name_of(function)
+        body = None if function in ORDERS else self.bodies.get(name)
+        if not is_read or writes_first(function, args, named):
+            body = body or opened(function)
+        if body is None or function in self.open:
+            return None
+        self.otherwise |= name in CELLS or name in self.bodies
+        return body
+
+    def constant(self, function: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call of which nothing is differentiated."""
+        result = filled(function, run(function, args, named))
+        made = (result, *args[:1]) if writes(function, named) else result
+        self.constants.add(function, made, is_inside=self.is_inside)
+        return result
 
     def about_to_be_written(
         self, function: Any, args: Any, named: Mapping[str, Any], *, recorded: bool
-    ) -> tuple[dict[int, str], dict[int, Tensor]]:
-        """Return the names and, where they are recorded, the values of what a call writes over."""
+    ) -> tuple[dict[int, str], list[tuple[Tensor, Tensor]]]:
+        """Return the names of what a call writes over and, where it is recorded, copies of it."""
         written = [t for t in written_by(function, args, named) if not is_batched(t)]
         whole = [base for t in written if (base := base_of(t)) is not None]
         there = self.place(function)
         graph = self.graph
         names = {id(t): graph.name(t, there) for t in (*written, *whole) if recorded}
         self.save(written)
-        return names, {id(t): graph.values[names[id(t)]] for t in written if recorded}
+        return names, [(t, graph.values[names[id(t)]]) for t in written if recorded]
 
     def names_of(self, operands: Iterable[Tensor], place: Place) -> dict[int, str]:
         """Return the names of those operands that are differentiated, by their ids."""
@@ -288,9 +301,11 @@ class Recorder(CustomFunctions):
         if reader is None:
             return None, GIVE if registered(seen.function)[0] else ""
         try:
-            calls = reader(seen, *args, **renamed(seen.function, reader, named))
+            named_so = renamed(seen.function, reader, named)
+            calls = as_before(reader)(seen, *args, **named_so)
             operands = [t for t in tensors_of(args, named) if id(t) in names]
             all_read(calls, operands, name_of(seen.function))
+            refuse_rounded(calls, seen, tensors_of(args, named))
         except (NotKnown, *UNREAD) as error:
             return None, str(error).partition("\n")[0]
         return calls, ""
@@ -309,10 +324,7 @@ class Recorder(CustomFunctions):
 
     def is_new(self, t: Tensor) -> bool:
         """Return whether a result is a new number that is differentiated."""
-        if not of_numbers(t):
-            return False
-        known, version, _ = self.graph.known.get(id(t), (None, -1, ""))
-        if known is t and version == t._version:  # noqa: SLF001 x.contiguous() may be x itself
+        if not of_numbers(t) or self.graph.is_current(t):  # x.contiguous() may be x itself
             return False
         return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
@@ -342,27 +354,16 @@ class Recorder(CustomFunctions):
     def place(self, function: Any) -> Place:
         """Return where the program is."""
         frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
-        while frame.f_back and is_inside(frame.f_code):
+        while frame.f_back and not is_users(frame.f_code):
             frame = frame.f_back
         module = self.path[-1] if self.path else ""
         file = Path(frame.f_code.co_filename).name
         return Place(module, described(function), file, frame.f_lineno)
 
-    def in_lower(self, values: Any, dtype: Any) -> Any:
-        """Return a call's arguments as autocast rounds them, each by a recorded cast."""
-
-        def lower(t: Any) -> Any:
-            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
-                return t
-            if t.is_leaf and t.requires_grad and id(t) in self.lowered:
-                return self.lowered[id(t)][1]
-            with self:
-                found = run(t.to, (dtype,))
-            if t.is_leaf and t.requires_grad:
-                self.lowered[id(t)] = t, found
-            return found
-
-        return torch.utils._pytree.tree_map(lower, values)  # noqa: SLF001 what PyTorch itself uses
+    def cast(self, t: Tensor, dtype: Any) -> Tensor:
+        """Return a tensor in another precision, by a call that is recorded."""
+        with self:
+            return run(t.to, (dtype,))
 
 
 def running_pass() -> int | None:

@@ -49,6 +49,7 @@ class SecondRecorder(Recorder):
     tangents: node -> the tangent of its value. second: node -> that of its cotangent.
     copies: id of a result -> the copy. steps: autograd's nodes that are watched.
     once: nodes that have no second derivative, or one that is not seen.
+    seed: the derivative of the loss by itself, of which all cotangents are made functions.
     """
 
     derives = False
@@ -63,6 +64,7 @@ class SecondRecorder(Recorder):
         self.steps: set[Any] = set()
         self.once: dict[str, None] = {}
         self.is_first = True
+        self.seed: Tensor = None
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -106,6 +108,8 @@ class SecondRecorder(Recorder):
                 return None
             self.cotangents[name] = np.array(array(cotangent))
             own = cotangent.clone()  # one tensor may be the cotangent of several nodes
+            if self.seed is not None and not own.requires_grad:  # zeros, as a step hands on
+                own = own + 0 * self.seed
             if own.requires_grad:
                 own.register_hook(tangent)
             return own
@@ -117,7 +121,7 @@ class SecondRecorder(Recorder):
         if is_saved(t.grad_fn):
             copy = t.clone()
             self.copies[id(t)] = copy
-            self.graph.known[id(copy)] = copy, copy._version, name  # noqa: SLF001 as in `Graph`
+            self.graph.know(copy, name)
             t = copy
         watch(t, receive)
 
@@ -144,16 +148,16 @@ class SecondRecorder(Recorder):
 
         Raises NotRecorded where PyTorch has no second derivative for another reason than `once`.
         """
-        seed = torch.ones_like(loss).requires_grad_()  # all cotangents are functions of it
+        self.seed = torch.ones_like(loss).requires_grad_()
         options = {"create_graph": True, "allow_unused": True}
-        found = run(torch.autograd.grad, (loss, [*leaves.values()], seed), options)
+        found = run(torch.autograd.grad, (loss, [*leaves.values()], self.seed), options)
         gradients = {k: g for k, g in zip(leaves, found, strict=True) if g is not None}
         self.is_first = False
         outputs = {k: v for k, v in directions.items() if k in gradients}
         outputs = {k: v for k, v in outputs.items() if gradients[k].requires_grad}
         if self.once or not outputs:
             return gradients, {}
-        both = [gradients[k] for k in outputs], [*leaves.values(), seed], [*outputs.values()]
+        both = [gradients[k] for k in outputs], [*leaves.values(), self.seed], [*outputs.values()]
         try:
             tangents = run(torch.autograd.grad, both, {"allow_unused": True})
         except RuntimeError as error:

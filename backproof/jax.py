@@ -73,7 +73,7 @@ def certify(
     if second is None:
         return certificate
     _, gradients = run.plain(second)
-    twin = held(recording, certificate, gradients).twin
+    twin = held(recording, certificate, gradients)
     return replace(certificate, twin=(*certificate.twin, *twin))
 
 

@@ -8,6 +8,7 @@ assert certificate.holds, certificate
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -65,7 +66,8 @@ def certify(
         certificate = certify_second(recording, certificate, started, progress=progress)
     if against is None:
         return certificate
-    return held(recording, certificate, gradients_of(against, model))
+    twin = held(recording, certificate, gradients_of(against, model))
+    return replace(certificate, twin=(*certificate.twin, *twin))
 
 
 def record(

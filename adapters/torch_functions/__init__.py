@@ -51,6 +51,7 @@ from backproof.adapters.torch_functions import (
     windows,
     writing,
 )
+from backproof.adapters.torch_functions.arguments import signature_of
 from backproof.adapters.torch_functions.calls import (
     ATEN,
     ATEN_SPACE,
@@ -66,7 +67,6 @@ from backproof.adapters.torch_functions.calls import (
     number,
     own_key,
     registered,
-    signature_of,
     writes,
 )
 from backproof.adapters.torch_functions.complex_numbers import ALIKE, over_complex

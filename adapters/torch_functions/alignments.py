@@ -11,29 +11,29 @@ from backproof.adapters.torch_functions.calls import (
     Step,
     Tensor,
     array,
-    reads,
     steps,
 )
-from backproof.adapters.torch_functions.losses import mean_of, reduction_of
+from backproof.adapters.torch_functions.losses import loss, reduction_of
 from backproof.reference.own import OWN
 
 
-@reads("ctc_loss")
+@loss("ctc_loss")
 def ctc_loss(
     _: Seen,
     log_probs: Tensor,
     targets: Tensor,
     input_lengths: Any,
     target_lengths: Any,
-    blank: int = 0,
-    reduction: Any = "mean",
-    zero_infinity: bool = False,
+    blank: int,
+    zero_infinity: bool,
+    *,
+    reduction: str,
 ) -> Call:
     """Read it as the loss of each sequence, by the length of its target where the mean is taken.
 
     PyTorch hands back what is right behind log_softmax alone: elsewhere it is refuted.
     """
-    name, lp = mean_of(reduction), log_probs
+    lp = log_probs
     times, lengths = (array(torch.as_tensor(n)) for n in (input_lengths, target_lengths))
     batch, times, lengths = times.shape, times.reshape(-1), lengths.reshape(-1)
     target = padded(array(targets), lengths)
@@ -50,13 +50,13 @@ def ctc_loss(
         ("each", op, "batch", options, OWN[op]),
         ("finite", "masked_fill", "each", {"mask": is_impossible, "value": 0}),
     ]
-    if name == "mean":
+    if reduction == "mean":
         found.append(("by-label", "divide", "finite lengths"))
     last = found[-1][0]
     shaped = ("losses", "reshape", last, {"shape": batch if lp.dim() == BATCH else ()})
     labels = torch.as_tensor(lengths.clip(1)).to(lp.dtype)
     operands = {"lp": lp, "lengths": labels}
-    return steps("ctc_loss", operands, *found, *(reduction_of(name, last) or [shaped]))
+    return steps("ctc_loss", operands, *found, *(reduction_of(reduction, last) or [shaped]))
 
 
 BATCH = 3

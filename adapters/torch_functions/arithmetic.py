@@ -17,6 +17,7 @@ from backproof.adapters.torch_functions.calls import (
     name_of,
     number,
     reads,
+    refuse_narrow,
     steps,
 )
 from backproof.reference.ops.cast import cast
@@ -71,32 +72,17 @@ def div(seen: Seen, input: Any, other: Any, *, rounding_mode: str | None = None)
     return Call("divide", (number(input), number(other)))
 
 
-@reads("addcmul")
-def addcmul(
-    _: Seen,
-    input: Tensor,
-    tensor1: Tensor,
-    tensor2: Tensor,
-    *,
-    value: float = 1,
-) -> Call:
-    scaled = ("scale", (-1,), {"factor": float(value)})
-    steps = ("multiply", (1, 2)), scaled, ("add", (0, -1))
-    return made_of("addcmul", (input, tensor1, tensor2), *steps)
+def plus(name: str, op: str) -> None:
+    """Read a function as input + value op(tensor1, tensor2)."""
+
+    @reads(name)
+    def read(_: Seen, input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Call:
+        scaled = ("scale", (-1,), {"factor": float(value)})
+        return made_of(name, (input, tensor1, tensor2), (op, (1, 2)), scaled, ("add", (0, -1)))
 
 
-@reads("addcdiv")
-def addcdiv(
-    _: Seen,
-    input: Tensor,
-    tensor1: Tensor,
-    tensor2: Tensor,
-    *,
-    value: float = 1,
-) -> Call:
-    scaled = ("scale", (-1,), {"factor": float(value)})
-    steps = ("divide", (1, 2)), scaled, ("add", (0, -1))
-    return made_of("addcdiv", (input, tensor1, tensor2), *steps)
+plus("addcmul", "multiply")
+plus("addcdiv", "divide")
 
 
 @reads("lerp")
@@ -133,8 +119,9 @@ def copysign(_: Seen, input: Any, other: Any) -> Call:
 
 
 @reads("ldexp")
-def ldexp(_: Seen, input: Tensor, other: Tensor) -> Call:
+def ldexp(seen: Seen, input: Tensor, other: Tensor) -> Call:
     """Read it as x 2^y."""
+    refuse_narrow(other, seen.result)
     power = ("scale", (1,), {"factor": log(2)}), ("exp", (-1,)), ("multiply", (0, -1))
     if other.requires_grad:
         return made_of("ldexp", (input, other), *power)
@@ -195,7 +182,6 @@ def powers(x: Tensor, exponent: Tensor, exponents: list[float]) -> Call:
     return steps("pow", {"x": x}, *found)
 
 
-@reads("rpow")
 def rpow(_: Seen, input: Any, other: Any) -> Call:
     if not isinstance(other, bool | int | float) or other <= 0:
         raise NotKnown("a base that is no positive number")

@@ -21,11 +21,9 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
+from backproof.adapters.torch_functions.losses import REDUCTIONS
 from backproof.reference.derivative import derivative
 from backproof.reference.ops import OPS, Op
-
-REDUCTIONS = ("none", "mean", "sum")
-"""PyTorch's numbers of them."""
 
 
 def derivatives_of(call: Any, dy: Tensor, *places: int) -> list[Call]:

@@ -1,15 +1,12 @@
 """A call of PyTorch, as it is seen and as the reference understands it; the table of readers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from inspect import Parameter, Signature, signature
-from types import FunctionType
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import torch
-from torch.overrides import get_testing_overrides
 
 from backproof.reference.composed import composed
 from backproof.reference.network import Network, Node, behind
@@ -17,6 +14,7 @@ from backproof.reference.ops import Op
 from backproof.reference.ops.indexing import moved
 
 Tensor = Any
+over: Callable[..., Any] = torch.utils._pytree.tree_map  # noqa: SLF001 what PyTorch itself uses
 Reader = Callable[..., Any]
 """(what was seen, *the call's arguments) -> a `Call`, or one for each of several results."""
 
@@ -29,16 +27,12 @@ class NotKnown(Exception):
 class Seen:
     """What was seen of a call: the function, and what it returned.
 
-    before: id of a tensor that the call wrote to -> what it was before.
+    before: each tensor that the call wrote to, and a copy of what it was.
     """
 
     function: Callable[..., Any]
     result: Any
-    before: Mapping[int, Tensor] = field(default_factory=dict)
-
-    def was(self, t: Tensor) -> Tensor:
-        """Return the numbers of an operand, as they were before the call."""
-        return self.before.get(id(t), t)
+    before: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +182,9 @@ Step = tuple[Any, ...]
 def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
     """Return a call of a function that is several ops with names, of which the last is the result.
 
-    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes:
-    nobody sees in which of them each step is computed.
+    operands: name -> tensor, array or number. Raises NotKnown where they are of several dtypes.
     """
-    tensors = [t for t in operands.values() if isinstance(t, torch.Tensor)]
-    if len({t.dtype for t in tensors if t.is_floating_point()}) > 1:
-        raise NotKnown("operands of several dtypes")
+    refuse_several_dtypes(operands.values())
     parts = Parts((*map(number, operands.values()),))
     made = {operand: parts.leaf(i) for i, operand in enumerate(operands)}
     for step, op, of, *rest in found:
@@ -203,42 +194,17 @@ def steps(name: str, operands: Mapping[str, Any], *found: Step) -> Call:
     return parts.call(name, made[found[-1][0]])
 
 
-def signature_of(function: Callable[..., Any]) -> Signature:
-    """Return the signature of one of PyTorch's functions; those in C++ do not have one."""
-    if isinstance(function, FunctionType):
-        return signature(function)
-    return signature(get_testing_overrides()[function])
+def refuse_several_dtypes(operands: Iterable[Any]) -> None:
+    """Raise NotKnown for several: nobody sees in which of them each step of a call is computed."""
+    tensors = (t for t in operands if isinstance(t, torch.Tensor))
+    if len({t.dtype.to_real() for t in tensors if t.is_floating_point() or t.is_complex()}) > 1:
+        raise NotKnown("operands of several dtypes")
 
 
-@cache
-def orders_of(function: Callable[..., Any]) -> list[list[str]]:
-    """Return the names of a function's arguments, in order; several where it is overloaded."""
-    if isinstance(function, FunctionType):
-        return [[*signature(function).parameters]]
-    overloads = getattr(torch.ops.aten, name_of(function), None)
-    if overloads is None:
-        return []
-    schemas = (getattr(overloads, one)._schema for one in overloads.overloads())  # noqa: SLF001
-    return [["input" if a.name == "self" else a.name for a in one.arguments] for one in schemas]
-
-
-NUMPYS = {"axis": "dim", "keepdims": "keepdim"}
-"""NumPy's names of arguments, which PyTorch takes as well -> its own."""
-
-
-def renamed(
-    function: Callable[..., Any], reader: Reader, named: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return arguments that are given by name under the names that the reader has for them."""
-    parameters = [*signature(reader).parameters.values()][1:] if named else []
-    own = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
-    named = {k if k in own else NUMPYS.get(k, k): v for k, v in named.items()}
-    strange = named.keys() - {one.name for one in parameters}
-    for names in orders_of(function) if strange else ():
-        if strange <= {*names}:
-            place = {k: own[i] for i, k in enumerate(names[: len(own)]) if own[i] not in names}
-            return {place.get(k, k) if k in strange else k: v for k, v in named.items()}
-    return named
+def refuse_narrow(t: Tensor, result: Tensor) -> None:
+    """Raise NotKnown where steps of an operand alone may be less precise than the result."""
+    if t.is_floating_point() and torch.finfo(t.dtype).eps > torch.finfo(result.dtype).eps:
+        raise NotKnown("an operand of lower precision than the result")
 
 
 LIKE = ("_as", "to", "copy", "broadcast_tensors")
@@ -256,6 +222,27 @@ def all_read(calls: Any, operands: Iterable[Tensor], name: str) -> None:
     read = {id(t) for call in every if call for t in call.tensors}
     if not read.issuperset(map(id, operands)):
         raise NotKnown("gradients flow through an option")
+
+
+def as_before(reader: Reader) -> Reader:
+    """Return the reader of calls that may write to operands, from the numbers that these had.
+
+    The reader is given the copies of `seen.before`; the calls that it returns are of the operands.
+    """
+
+    @wraps(reader)
+    def read(seen: Seen, *arguments: Any, **named: Any) -> Any:
+        copies = {id(t): copy for t, copy in seen.before}
+        own = {id(copy): t for t, copy in seen.before}
+
+        def of_own(call: Call | None) -> Call | None:
+            return call and replace(call, tensors=tuple(own.get(id(t), t) for t in call.tensors))
+
+        each, by_name = over(lambda t: copies.get(id(t), t), (arguments, named))
+        found = reader(seen, *each, **by_name)
+        return [*map(of_own, found)] if isinstance(found, list) else of_own(found)
+
+    return read
 
 
 def alike(value: Any) -> Any:

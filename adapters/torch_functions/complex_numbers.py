@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     made_of,
     reads,
+    refuse_several_dtypes,
     steps,
 )
 from backproof.reference import complex_calls
@@ -50,26 +51,13 @@ ALIKE = {
     *("true_divide", "truediv", "reciprocal", "square", "addcmul", "addcdiv", "lerp", "sum"),
     *("mean", "nansum", "cumsum", "cumprod", "prod", "trace", "diff", "trapezoid", "trapz"),
     *("cumulative_trapezoid", "gradient", "sum_to_size", "matmul", "mm", "bmm", "mv", "dot"),
-    *("rmatmul", "outer", "ger", "inner", "kron", "einsum", "tensordot", "addmm", "baddbmm"),
-    *("addmv", "addbmm", "addr", "linear", "cross", "linalg_cross", "matrix_power", "chain_matmul"),
+    *("outer", "ger", "inner", "kron", "einsum", "tensordot", "addmm", "baddbmm"),
+    *("addmv", "addbmm", "addr", "linear", "cross", "linalg_cross", "matrix_power"),
     *("linalg_matrix_power", "linalg_multi_dot", "linalg_vander", "conv1d", "conv2d", "conv3d"),
     *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "exp", "log", "log2", "log10"),
     *("linalg_solve", "linalg_solve_ex", "linalg_inv", "linalg_inv_ex", "inverse"),
-    *(
-        "linalg_tensorinv",
-        "linalg_tensorsolve",
-        "rpow",
-        "exp2",
-        "log1p",
-        "sqrt",
-        "rsqrt",
-        "sin",
-        "cos",
-        "tan",
-        "sinh",
-        "cosh",
-        "tanh",
-    ),
+    *("linalg_tensorinv", "linalg_tensorsolve", "exp2", "log1p", "sqrt", "rsqrt", "sin", "cos"),
+    *("tan", "sinh", "cosh", "tanh"),
 }
 """The functions that are the same of complex numbers as of real ones."""
 
@@ -98,15 +86,12 @@ def of_complex(call: Call) -> Call:
     """Return the call of complex numbers that is a call of real ones.
 
     It is as it is where no operand is complex, as in `x.expand_as(z)`. Raises NotKnown where
-    operands are of several dtypes: nobody sees in which of them each step is computed; and
-    LookupError where an op is not one of complex numbers.
+    operands are of several dtypes, and LookupError where an op is not one of complex numbers.
     """
     kinds = [*map(is_complex, call.tensors)]
     if not any(kinds):
         return call
-    tensors = [t for t in call.tensors if isinstance(t, torch.Tensor)]
-    if len({t.dtype.to_real() for t in tensors if t.is_floating_point() or t.is_complex()}) > 1:
-        raise NotKnown("operands of several dtypes")
+    refuse_several_dtypes(call.tensors)
     op, own, options = complex_calls.of_complex(call.op, call.own, call.options, kinds)
     every = (t if isinstance(t, torch.Tensor) else with_parts(t) for t in call.tensors)
     return Call(op, (*every,), options, own)

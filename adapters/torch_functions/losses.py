@@ -5,19 +5,23 @@ constants, such as a margin, are operands of it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import signature
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
+    Reader,
     Seen,
     Step,
     Tensor,
     array,
     reads,
+    refuse_narrow,
     steps,
 )
 from backproof.adapters.torch_functions.numbers import as_batches
@@ -26,14 +30,28 @@ REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 """PyTorch's numbers for reductions."""
 
 
-def mean_of(reduction: Any, size_average: Any = None, reduce: Any = None) -> str:
-    """Return the name of a reduction."""
-    if size_average is not None or reduce is not None:
-        raise NotKnown("size_average or reduce, in the place of reduction")
-    name = REDUCTIONS.get(reduction, reduction)
-    if name not in REDUCTIONS.values():
-        raise NotKnown(f"reduction={reduction!r}")
-    return str(name)
+def loss(name: str, *others: str) -> Callable[[Reader], Reader]:
+    """Return a decorator that registers the reader of a loss.
+
+    The reader is given all arguments of F's function of this name in their order; `reduction` is
+    given by name, in the place of the three arguments that PyTorch has for it. others: more names.
+    """
+    own = signature(getattr(F, name))
+
+    def register(reader: Reader) -> Reader:
+        @reads(name, *others)
+        def read(seen: Seen, *arguments: Any, **named: Any) -> Any:
+            bound = own.bind(*arguments, **named)
+            bound.apply_defaults()
+            given = bound.arguments
+            if (given.pop("size_average", None), given.pop("reduce", None)) != (None, None):
+                raise NotKnown("size_average or reduce, in the place of reduction")
+            reduction = given.pop("reduction")
+            return reader(seen, *given.values(), reduction=REDUCTIONS.get(reduction, reduction))
+
+        return reader
+
+    return register
 
 
 def reduction_of(name: str, of: str) -> tuple[Step, ...]:
@@ -49,79 +67,55 @@ def constants(**arrays: Any) -> dict[str, Any]:
 # Of classes.
 
 
-def of_classes(y: Tensor, target: Tensor, weight: Tensor | None, **options: Any) -> dict[str, Any]:
-    """Return the options of an op of classes, which stand along the second axis."""
-    return {"axis": 1, **constants(weight=weight), **options}
-
-
-@reads("cross_entropy")
+@loss("cross_entropy")
 @as_batches
 def cross_entropy(
-    _: Seen,
+    seen: Seen,
     y: Tensor,
     target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
+    weight: Tensor | None,
+    ignore_index: int,
+    label_smoothing: float,
+    *,
+    reduction: str,
 ) -> Call:
-    options = of_classes(y, target, weight, reduction=mean_of(reduction, size_average, reduce))
+    options = {"axis": 1, "reduction": reduction, **constants(weight=weight)}
     options["label_smoothing"] = label_smoothing
     if target.is_floating_point():
+        refuse_narrow(y, seen.result)
         return Call("softmax_cross_entropy", (y, target), options)
     options |= {"target": array(target), "ignore_index": ignore_index}
     return Call("cross_entropy", (y,), options)
 
 
-@reads("nll_loss", "nll_loss_nd", "nll_loss2d")
+@loss("nll_loss", "nll_loss_nd", "nll_loss2d")
 @as_batches
 def nll_loss(
-    _: Seen,
-    y: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
+    _: Seen, y: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, *, reduction: str
 ) -> Call:
-    options = of_classes(y, target, weight, reduction=mean_of(reduction, size_average, reduce))
-    return Call(
-        "nll_loss", (y,), {"target": array(target), "ignore_index": ignore_index, **options}
-    )
+    options = {"axis": 1, "reduction": reduction, **constants(weight=weight)}
+    options |= {"target": array(target), "ignore_index": ignore_index}
+    return Call("nll_loss", (y,), options)
 
 
-@reads("binary_cross_entropy_with_logits")
+@loss("binary_cross_entropy_with_logits")
 def bce_with_logits(
-    _: Seen,
+    seen: Seen,
     y: Tensor,
     t: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
+    weight: Tensor | None,
+    pos_weight: Tensor | None,
+    *,
+    reduction: str,
 ) -> Call:
-    options = {"reduction": mean_of(reduction, size_average, reduce)}
-    return Call(
-        "bce_with_logits", (y, t), options | constants(weight=weight, pos_weight=pos_weight)
-    )
+    refuse_narrow(y, seen.result)
+    options = constants(weight=weight, pos_weight=pos_weight)
+    return Call("bce_with_logits", (y, t), {"reduction": reduction, **options})
 
 
-@reads("binary_cross_entropy")
-def bce(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
+@loss("binary_cross_entropy")
+def bce(_: Seen, y: Tensor, t: Tensor, weight: Tensor | None, *, reduction: str) -> Call:
     """Read it as -w (t log y + (1 - t) log(1 - y))."""
-    name = mean_of(reduction, size_average, reduce)
     if ((y <= 0) | (y >= 1)).any():
         raise NotKnown("probabilities of 0 or 1, whose logarithms PyTorch bounds")
     operands: dict[str, Any] = {"y": y, "t": t, "one": 1.0}
@@ -138,64 +132,39 @@ def bce(
     if weight is not None:
         operands["w"] = weight
         found.append(("weighted", "multiply", "E w"))
-    return steps("binary_cross_entropy", operands, *found, *reduction_of(name, found[-1][0]))
+    return steps("binary_cross_entropy", operands, *found, *reduction_of(reduction, found[-1][0]))
 
 
-@reads("kl_div")
-def kl_div(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-    log_target: bool = False,
-) -> Call:
+@loss("kl_div")
+def kl_div(seen: Seen, y: Tensor, t: Tensor, log_target: bool, *, reduction: str) -> Call:
+    refuse_narrow(t, seen.result)
     options: dict[str, Any] = {"log_target": log_target}
     if reduction == "batchmean":
         own = ("total", "kl_div", "y t", {**options, "reduction": "sum"})
         mean = ("E", "divide", "total n")
         return steps("kl_div_batchmean", {"y": y, "t": t, "n": len(y)}, own, mean)
-    options["reduction"] = mean_of(reduction, size_average, reduce)
+    options["reduction"] = reduction
     return Call("kl_div", (y, t), options)
 
 
 # Of distances.
 
 
-@reads("smooth_l1_loss")
-def smooth_l1_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Call:
+@loss("smooth_l1_loss")
+def smooth_l1_loss(_: Seen, y: Tensor, t: Tensor, beta: float, *, reduction: str) -> Call:
     """Read it as the Huber loss / beta."""
-    name = mean_of(reduction, size_average, reduce)
     if not beta:
-        return Call("l1_loss", (y, t), {"reduction": name})
-    own = ("huber", "huber", "y t", {"delta": beta, "reduction": name})
+        return Call("l1_loss", (y, t), {"reduction": reduction})
+    own = ("huber", "huber", "y t", {"delta": beta, "reduction": reduction})
     divided = ("E", "divide", "huber beta")
     return steps("smooth_l1_loss", {"y": y, "t": t, "beta": beta}, own, divided)
 
 
-@reads("poisson_nll_loss")
+@loss("poisson_nll_loss")
 def poisson_nll_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: Any = None,
-    eps: float = 1e-8,
-    reduce: Any = None,
-    reduction: Any = "mean",
+    _: Seen, y: Tensor, t: Tensor, log_input: bool, full: bool, eps: float, *, reduction: str
 ) -> Call:
     """Read it as e^y - t y, or y - t log(y + eps); full: with Stirling's formula of log t!."""
-    name = mean_of(reduction, size_average, reduce)
     if log_input:
         found = [
             ("mean", "exp", "y"),
@@ -212,7 +181,7 @@ def poisson_nll_loss(
     if full:
         found += [*stirling(array(t > 1)), ("all", "add", "losses counted")]
     operands = {"y": y, "t": t, "eps": eps, "one": 1.0, "zero": 0.0}
-    return steps("poisson_nll_loss", operands, *found, *reduction_of(name, found[-1][0]))
+    return steps("poisson_nll_loss", operands, *found, *reduction_of(reduction, found[-1][0]))
 
 
 def stirling(condition: Any) -> Iterator[Step]:
@@ -229,18 +198,12 @@ def stirling(condition: Any) -> Iterator[Step]:
     yield "counted", "where", "stirling zero", chosen
 
 
-@reads("gaussian_nll_loss")
+@loss("gaussian_nll_loss")
 def gaussian_nll_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    var: Any,
-    full: bool = False,
-    eps: float = 1e-6,
-    reduction: str = "mean",
+    _: Seen, y: Tensor, t: Tensor, var: Any, full: bool, eps: float, *, reduction: str
 ) -> Call:
     """Read it as (log v + (y - t)^2 / v) / 2; full: and log(2 pi) / 2."""
-    name, v = mean_of(reduction), torch.as_tensor(var)
+    v = torch.as_tensor(var)
     if (v < eps).any():
         raise NotKnown("a variance below eps, through which PyTorch's gradients flow all the same")
     by_row = v.dim() and v.shape == y.shape[:-1]
@@ -256,28 +219,20 @@ def gaussian_nll_loss(
         ("both", "add", "log share"),
         ("losses", "scale", "both", {"factor": 0.5}),
         *whole,
-        *reduction_of(name, "whole" if full else "losses"),
+        *reduction_of(reduction, "whole" if full else "losses"),
     )
 
 
-@reads("soft_margin_loss")
-def soft_margin_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
+@loss("soft_margin_loss")
+def soft_margin_loss(_: Seen, y: Tensor, t: Tensor, *, reduction: str) -> Call:
     """Read it as log(1 + e^(-t y))."""
-    name = mean_of(reduction, size_average, reduce)
     return steps(
         "soft_margin_loss",
         {"y": y, "t": t},
         ("sign", "negative", "t"),
         ("against", "multiply", "sign y"),
         ("losses", "softplus", "against"),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )
 
 
@@ -288,19 +243,11 @@ EPSILON = 1e-12
 """What cosine_embedding_loss adds to squared lengths."""
 
 
-@reads("cosine_embedding_loss")
+@loss("cosine_embedding_loss")
 def cosine_embedding_loss(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    t: Tensor,
-    margin: float = 0.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
+    _: Seen, a: Tensor, b: Tensor, t: Tensor, margin: float, *, reduction: str
 ) -> Call:
     """Read it as 1 - cos where t is 1, max(0, cos - margin) where it is -1."""
-    name = mean_of(reduction, size_average, reduce)
     along = {"axis": -1}
     return steps(
         "cosine_embedding_loss",
@@ -322,5 +269,5 @@ def cosine_embedding_loss(
         ("alike", "where", "apart zero", {"condition": array(t == 1)}),
         ("unlike", "where", "hinge zero", {"condition": array(t == -1)}),
         ("losses", "add", "alike unlike"),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )

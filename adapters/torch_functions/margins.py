@@ -1,28 +1,18 @@
 """PyTorch's losses of margins, max(0, margin + distance), read as ops."""
 
-from typing import Any
-
 import numpy as np
 
-from backproof.adapters.torch_functions.calls import Call, Seen, Tensor, array, reads, steps
+from backproof.adapters.torch_functions.calls import Call, Seen, Tensor, array, steps
 from backproof.adapters.torch_functions.distances import distance
 from backproof.adapters.torch_functions.lengths import order
-from backproof.adapters.torch_functions.losses import mean_of, reduction_of
+from backproof.adapters.torch_functions.losses import loss, reduction_of
 from backproof.adapters.torch_functions.numbers import as_batches
 
 
-@reads("margin_ranking_loss")
+@loss("margin_ranking_loss")
 def margin_ranking_loss(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    t: Tensor,
-    margin: float = 0.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
+    _: Seen, a: Tensor, b: Tensor, t: Tensor, margin: float, *, reduction: str
 ) -> Call:
-    name = mean_of(reduction, size_average, reduce)
     return steps(
         "margin_ranking_loss",
         {"a": a, "b": b, "t": t, "margin": margin},
@@ -31,22 +21,13 @@ def margin_ranking_loss(
         ("behind", "multiply", "sign lead"),
         ("wanting", "add", "behind margin"),
         ("losses", "clamp", "wanting", {"low": 0.0}),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )
 
 
-@reads("hinge_embedding_loss")
-def hinge_embedding_loss(
-    _: Seen,
-    y: Tensor,
-    t: Tensor,
-    margin: float = 1.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
+@loss("hinge_embedding_loss")
+def hinge_embedding_loss(_: Seen, y: Tensor, t: Tensor, margin: float, *, reduction: str) -> Call:
     """Read it as y where t is 1, max(0, margin - y) where it is -1; both elsewhere."""
-    name = mean_of(reduction, size_average, reduce)
     return steps(
         "hinge_embedding_loss",
         {"y": y, "margin": margin, "zero": 0.0},
@@ -55,25 +36,23 @@ def hinge_embedding_loss(
         ("far", "where", "zero hinge", {"condition": array(t == 1)}),
         ("near", "where", "zero y", {"condition": array(t == -1)}),
         ("losses", "add", "far near"),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )
 
 
-@reads("multi_margin_loss")
+@loss("multi_margin_loss")
 @as_batches
 def multi_margin_loss(
     _: Seen,
     y: Tensor,
     target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
+    p: int,
+    margin: float,
+    weight: Tensor | None,
+    *,
+    reduction: str,
 ) -> Call:
     """Read it as the mean over all classes c but the target of w max(0, margin - y[t] + y[c])^p."""
-    name = mean_of(reduction, size_average, reduce)
     classes = array(target).reshape(-1)
     of_target = (np.arange(len(classes))[:, None], classes[:, None])
     others = np.arange(y.shape[1]) != classes[:, None]
@@ -89,25 +68,18 @@ def multi_margin_loss(
         ("weighted", "multiply", "w power"),
         ("others", "where", "weighted zero", {"condition": others}),
         ("losses", "mean", "others", {"axis": 1}),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )
 
 
-@reads("multilabel_margin_loss")
+@loss("multilabel_margin_loss")
 @as_batches
-def multilabel_margin_loss(
-    _: Seen,
-    y: Tensor,
-    target: Tensor,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
-) -> Call:
+def multilabel_margin_loss(_: Seen, y: Tensor, target: Tensor, *, reduction: str) -> Call:
     """Read it as the sum of max(0, 1 - y[t] + y[c]) / C over labels t and all classes c but these.
 
     A row of the target has its labels first, then, if there is place, -1.
     """
-    name, labels = mean_of(reduction, size_average, reduce), array(target)
+    labels = array(target)
     rows = [row[: [*row, -1].index(-1)] for row in labels.tolist()]
     C = y.shape[1]
     pairs = [(n, t, c) for n, row in enumerate(rows) for t in row for c in range(C) if c not in row]
@@ -122,27 +94,25 @@ def multilabel_margin_loss(
         ("hinge", "clamp", "wanting", {"low": 0.0}),
         ("sum", "add_at", "zeros hinge", {"index": (n,)}),
         ("losses", "divide", "sum classes"),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     )
 
 
-@reads("triplet_margin_loss")
+@loss("triplet_margin_loss")
 def triplet_margin_loss(
     _: Seen,
     anchor: Tensor,
     positive: Tensor,
     negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: Any = "mean",
+    margin: float,
+    p: float,
+    eps: float,
+    swap: bool,
+    *,
+    reduction: str,
 ) -> Call:
     """Read it as max(0, margin + ||a - p|| - ||a - n||); swap: ||p - n|| where that is less."""
     p = order(p, anchor.detach() - positive.detach() + eps, -1)
-    name = mean_of(reduction, size_average, reduce)
     found = [*distance("near", "a", "p", p), *distance("far", "a", "n", p)]
     if swap:
         found += [*distance("other", "p", "n", p), ("least", "minimum", "far other")]
@@ -150,7 +120,7 @@ def triplet_margin_loss(
         ("allowed", "add", "margin near"),
         ("wanting", "subtract", "allowed least" if swap else "allowed far"),
         ("losses", "clamp", "wanting", {"low": 0.0}),
-        *reduction_of(name, "losses"),
+        *reduction_of(reduction, "losses"),
     ]
     operands = {"a": anchor, "p": positive, "n": negative, "margin": margin, "eps": eps}
     return steps("triplet_margin_loss", operands, *found)

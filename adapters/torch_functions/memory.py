@@ -29,8 +29,12 @@ def places(size: Any, stride: Any, offset: int) -> Any:
 
 @reads("as_strided")
 def as_strided(
-    _: Seen, input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+    seen: Seen, input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Call:
+    """Read it as taking entries. Raises NotKnown for a part of a memory that is taken in place."""
+    both = (t.untyped_storage().nbytes() for t in (input, seen.result))
+    if next(both) != next(both):
+        raise NotKnown("a copy that is not of all of its memory")
     return Call("slice", (input,), {"index": index_of(input, size, stride, storage_offset)})
 
 

@@ -6,8 +6,9 @@ such as a mean, is not known as an op. Source: native_functions.yaml in PyTorch'
 
 from typing import Any
 
-from backproof.adapters.torch_functions.backward import REDUCTIONS, public
+from backproof.adapters.torch_functions.backward import public
 from backproof.adapters.torch_functions.calls import ATEN, Call, NotKnown, Seen, Tensor, reads
+from backproof.adapters.torch_functions.losses import REDUCTIONS
 
 Calls = list[Call | None]
 

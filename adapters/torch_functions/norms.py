@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from backproof.adapters.torch_functions.calls import Call, Seen, Tensor, made_of, reads
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    Seen,
+    Tensor,
+    made_of,
+    reads,
+    refuse_several_dtypes,
+)
 
 
 def ones_and_zeros(x: Tensor, n: int, gamma: Any, beta: Any) -> tuple[Any, Any]:
@@ -65,6 +72,7 @@ def rms_norm(
     weight: Tensor = None,
     eps: float | None = None,
 ) -> Call:
+    refuse_several_dtypes((input, weight))
     gain, _ = ones_and_zeros(input, prod(normalized_shape), weight, None)
     eps = torch.finfo(input.dtype).eps if eps is None else eps
     return over_several("rms_norm", input, normalized_shape, (gain,), eps)

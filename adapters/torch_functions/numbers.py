@@ -1,15 +1,13 @@
 """A number is read as a vector of one entry, and one example as a batch of one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import torch
 
-from backproof.adapters.torch_functions.calls import Call, Reader, Seen, Tensor, made_of
-
-over: Callable[..., Any] = torch.utils._pytree.tree_map  # noqa: SLF001 what PyTorch itself uses
+from backproof.adapters.torch_functions.calls import Call, Reader, Seen, Tensor, made_of, over
 
 
 def as_vectors(reader: Reader) -> Reader:

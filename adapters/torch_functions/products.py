@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from backproof.adapters.torch_functions.autocast import refuse_hidden_casts
 from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, made_of, reads
 from backproof.reference.own import LINEAR
 
@@ -60,11 +61,6 @@ def addr(_: Seen, input: Tensor, x: Tensor, y: Tensor, **factors: float) -> Call
 @reads("mm", "bmm", "mv", "dot", "vdot")
 def matmul(_: Seen, input: Tensor, other: Tensor) -> Call:
     return Call("matmul", (input, other))
-
-
-@reads("rmatmul")
-def rmatmul(_: Seen, input: Tensor, other: Tensor) -> Call:
-    return Call("matmul", (other, input))
 
 
 @reads("outer", "ger")
@@ -158,6 +154,7 @@ def tensordot(_: Seen, a: Tensor, b: Tensor, dims: Any = 2, out: None = None) ->
 def bilinear(
     _: Seen, input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Call:
+    refuse_hidden_casts((input1, input2, weight))
     steps: list[Any] = [
         ("einsum", (0, 2), {"equation": "...i,oij->...oj"}),
         ("einsum", (-1, 1), {"equation": "...oj,...j->...o"}),

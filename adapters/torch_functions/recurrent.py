@@ -6,9 +6,8 @@ Source: torch.nn.LSTMCell's, GRUCell's and RNNCell's documentation.
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import torch
-
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Parts, Seen, Tensor, reads
+from backproof.adapters.torch_functions.autocast import refuse_hidden_casts
+from backproof.adapters.torch_functions.calls import Call, Parts, Seen, Tensor, reads
 from backproof.reference.own import LINEAR
 
 Weights = Sequence[str]
@@ -57,12 +56,10 @@ CELLS: dict[str, Callable[..., str]] = {
 def operands(*tensors: Tensor) -> tuple[Parts, list[str]]:
     """Return the parts of a cell, and the names of the operands that there are.
 
-    Raises NotKnown where autocast rounds products on the way, which nobody sees.
+    Raises NotKnown where autocast rounds products on the way.
     """
+    refuse_hidden_casts(tensors)
     parts = Parts(tuple(t for t in tensors if t is not None))
-    wide = any(t.dtype == torch.float32 for t in parts.tensors)
-    if wide and torch.is_autocast_enabled(parts.tensors[0].device.type):
-        raise NotKnown("steps that autocast rounds")
     return parts, [parts.leaf(i) for i in range(len(parts.tensors))]
 
 

@@ -16,6 +16,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     number,
     reads,
+    refuse_several_dtypes,
     steps,
 )
 from backproof.reference.own import BY_DENSITY, BY_DIFFERENCE, BY_SQUARE, OWN, with_forms
@@ -31,8 +32,9 @@ def tan(_: Seen, input: Tensor) -> Call:
     return made_of("tan", (input,), ("sin", (0,)), ("cos", (0,)), ("divide", (-2, -1)))
 
 
-@reads("arctan2")
+@reads("atan2", "arctan2")
 def arctan2(_: Seen, input: Tensor, other: Tensor) -> Call:
+    refuse_several_dtypes((input, other))
     return Call("atan2", (input, other))
 
 

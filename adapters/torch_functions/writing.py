@@ -201,7 +201,7 @@ def reduced(
     is_one: whether the entry itself is one of those that are reduced. Raises NotKnown where it is
     not, but is equal to the largest of them: PyTorch takes a share from that one all the same.
     """
-    is_equal = array(seen.was(x) == seen.result)[index]
+    is_equal = array(x == seen.result)[index]
     if not is_one and reduce in ("amax", "amin") and is_equal.any():
         raise NotKnown("an entry equal to what is written over it, which PyTorch counts as well")
     shape = tuple(x.shape)

@@ -57,15 +57,9 @@ def certify_recording(
         if replay.plain is not None:
             with named("the gradients end to end"):
                 own = held_end_to_end(held_without_probes(own, replay), replay)
-        nodes = {node.name for node in recording.network.nodes}
-        used = dict.fromkeys(
-            p.name
-            for name, p in replay.precisions.items()
-            if name in nodes or name in recording.network.parameters
-        )
         certificate = ProgramCertificate(
             recording.network.name,
-            ", ".join(used),
+            ", ".join(precisions_in(recording.network, replay)),
             own.links,
             own.end_to_end,
             recording.scale,
@@ -106,6 +100,12 @@ def certify_inner(
     found = certify_recording(recording, started, progress=False, room=room, certified=values)
     said = {one.place for one in certificate.unknown}
     return replace(found, unknown=tuple(one for one in found.unknown if one.place not in said))
+
+
+def precisions_in(network: Network, replay: Replay) -> dict[str, None]:
+    """Return the names of the precisions of parameters and nodes, each once."""
+    moved = {*network.parameters, *(node.name for node in network.nodes)}
+    return dict.fromkeys(p.name for name, p in replay.precisions.items() if name in moved)
 
 
 def is_same(node: Node, other: Node) -> bool:

@@ -71,6 +71,7 @@ def certify_second(
             links=() if once else links,
             unknown=tuple(unknown(found)),
             stray=(),
+            twin=(),
             unused=(),
             known=known(replay, links, (framework, f"{framework}.{WAY}"), findings_of(recording)),
         )

@@ -36,8 +36,8 @@ def against(
     right: Collection[str] = (),
     *,
     figures: bool = True,
-) -> ProgramCertificate:
-    """Return the certificate with the gradients of a twin held to the program's, end to end.
+) -> tuple[Compared, ...]:
+    """Return the verdicts on the gradients of a twin, held to the program's, end to end.
 
     gradients: parameter -> the twin's. loss: the twin's, if it is held as well. right: the names of
     those that need no verdict. figures: whether it is wanted how far rounding allows; otherwise
@@ -50,7 +50,7 @@ def against(
         reason = "cannot be compared, as not all of the program is known"
         names = [n for n in (*gradients, *([own] if loss is not None else [])) if n not in right]
         twin = (Compared(n, np.inf, 0.0, "undecided", reason, is_loss=n == own) for n in names)
-        return replace(certificate, twin=(*twin,))
+        return (*twin,)
     compared = list[Compared]()
     with np.errstate(all="ignore"):
         values = over({} if loss is None else {own: loss}, recording.trace.values)
@@ -72,7 +72,7 @@ def against(
             of = held_loss(sweep, whole=figures)
             apart = abs(of.seen - of.mid) / (abs(of.mid) or 1.0)
             compared.append(Compared(own, apart, of.resolution, of.verdict, is_loss=True))
-    return replace(certificate, twin=tuple(compared))
+    return (*compared,)
 
 
 def of_link(sweep: Sweep, link: Link) -> Compared:
@@ -146,7 +146,7 @@ def beside(
     right = {k for k in seen.keys() & found.keys() if np.array_equal(seen[k], found[k])}
     of = as_run.gradients, as_run.values[own], room, right
     held = against(recording, certificate, *of, figures=False)
-    twin = [one for one in held.twin if one.verdict != "inside"]
+    twin = [one for one in held if one.verdict != "inside"]
     rest = [one.name for one in twin if one.verdict == "undecided"]
     right |= following(recording, certificate, Made(rest, found.make), room)
     left = (replace(one, of="as users run it") for one in twin if one.name not in right)

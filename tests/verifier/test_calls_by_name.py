@@ -25,6 +25,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "bmm": lambda A, B, *_: A[None].bmm(mat2=B[None]),
     "mv": lambda A, _, v, w: torch.mv(input=A, vec=v) * w,
     "dot": lambda _A, _B, v, w: torch.dot(input=v, tensor=w),
+    "prod": lambda A, *_: A.prod(0, dtype=torch.float64) * torch.prod(A, 1, dtype=torch.float32),
     "tensordot": lambda A, B, *_: torch.tensordot(a=A, b=B, dims=1),
     "cdist": lambda A, B, *_: torch.cdist(x1=A, x2=B),
     "cosine_similarity": lambda A, B, *_: F.cosine_similarity(x1=A, x2=B, dim=0),

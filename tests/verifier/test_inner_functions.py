@@ -87,6 +87,18 @@ FUNCTIONS: dict[str, Function] = {
     "adaptive pooling": lambda x: F.adaptive_avg_pool2d(image(x), 3),
     "matrix_exp": lambda x: torch.matrix_exp(x) / 2,
     "autocast": lowered,
+    "attention of blind rows": lambda x: F.scaled_dot_product_attention(
+        x[None], x[None], x[None], torch.ones(4, 4).tril(-1) > 0
+    ),
+    "torch.group_norm": lambda x: torch.group_norm(
+        x.view(2, 4, 2),
+        2,
+        None,
+        None,
+        1e-5,
+        True,  # noqa: FBT003 as F.group_norm calls it
+    ),
+    "a norm of no rows": lambda x: x.mean() + F.group_norm(x[:0], 2).sum(),
 }
 """What a matrix (4, 4) goes through."""
 

@@ -156,6 +156,17 @@ def test_a_derivative_that_is_differentiated_wrongly_is_refuted(loss: str) -> No
     assert "hint" in str(certificate)
 
 
+def test_a_twin_hides_nothing_that_is_wrong() -> None:
+    """The same gradients another time do not make a certificate hold that did not."""
+    loss, model = program("forces", kept())
+
+    certificate = bt.certify(loss, model, against=loss)
+
+    assert {one.verdict for one in certificate.twin if one.of == "twin"} == {"inside"}
+    assert not certificate.holds
+    assert not certificate.proven
+
+
 @pytest.mark.parametrize("function", ["right", "kept"])
 def test_beside_a_known_finding(function: str) -> None:
     """PyTorch's float32 GELU is known to be less accurate; that excuses nothing else."""

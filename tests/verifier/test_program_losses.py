@@ -138,6 +138,32 @@ REFUSED: dict[str, tuple[Loss, str]] = {
 }
 
 
+def half(x: Any) -> Any:
+    """Return numbers in bfloat16."""
+    return x.bfloat16()
+
+
+NARROW: dict[str, Loss] = {
+    "logits": lambda a, b: F.binary_cross_entropy_with_logits(half(a), b.sigmoid()),
+    "probabilities": lambda a, b: F.cross_entropy(half(a), b.softmax(-1)),
+    "divergence": lambda a, b: F.kl_div(a.log_softmax(-1), half(b.abs()), reduction="sum"),
+    "powers of two": lambda a, b: torch.ldexp(a, half(b)).sum(),
+    "angles": lambda a, b: torch.atan2(a, half(b)).sum(),
+    "rms_norm": lambda a, b: F.rms_norm(half(a), (3,), b[0]).sin().sum(),
+}
+"""Functions that take a step of one operand alone, whose precision is lower than the result's."""
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+def test_what_may_be_less_precise_inside_is_not_known(name: str) -> None:
+    """It is named, and nothing is refuted."""
+    certificate = certified(NARROW[name], "float32")
+
+    assert certificate.unknown, str(certificate)
+    assert certificate.refuted is None, str(certificate)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.filterwarnings("ignore:size_average and reduce")
 def test_options_without_an_op_are_named(name: str) -> None:

@@ -184,6 +184,18 @@ def test_a_wrong_recurrent_layer_is_refuted(name: str) -> None:
     assert {one.of for one in of_layer} <= {"as users run it"}
 
 
+def test_a_wrong_layer_is_not_wrong_again_in_second_order() -> None:
+    """What is wrong with the pass as users run it is said of the pass alone."""
+    fault, make = WRONG["half of packed"]
+    model, loss = drawn(make)
+    with fault():
+        certificate = bt.certify(loss, model, second=True)
+
+    assert certificate.twin
+    assert certificate.second.twin == ()
+    assert str(certificate).count("as users run it: dE/dweight_ih_l0: ") == 1
+
+
 @pytest.mark.parametrize("name", ["LSTM with dropout", "cells"])
 def test_steps_that_autocast_rounds_are_not_green(name: str) -> None:
     """A layer that is computed in two precisions is not known, and nothing is refuted."""

@@ -98,6 +98,25 @@ def test_results_that_derivatives_are_computed_from(family: str, name: str) -> N
     assert certificate.holds, str(certificate)
 
 
+STEPS: dict[str, Callable[[Any], Any]] = {
+    "sign": lambda x: x.sign(),
+    "round": lambda x: x.round(),
+    "quotient": lambda x: torch.div(x, 0.3, rounding_mode="floor"),
+}
+"""Functions that are constant but for jumps."""
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_tangents_before_a_step_are_seen(name: str) -> None:
+    """A step hands on zeros, which depend on nothing; the tangent of its operand is seen anyway."""
+    torch.manual_seed(0)
+    w = torch.randn(4, 4, requires_grad=True)
+
+    certificate = twice(lambda: (STEPS[name](w.exp()) * w).tanh().sum(), {"w": w})
+
+    assert certificate.holds, str(certificate)
+
+
 def test_dropout_of_a_large_softmax_holds() -> None:
     """The tangents of a softmax that is nearly one are right as PyTorch computes them."""
     torch.manual_seed(7)

@@ -229,3 +229,47 @@ def test_a_wrong_derivative_of_parts_is_refuted() -> None:
         return (z * z.exp()).real.sum()
 
     assert bt.certify(loss, {"w": w}).wrong
+
+
+OVER: dict[str, Callable[[Any, Any], Any]] = {
+    "remainder_": lambda y, _: y.remainder_(0.7),
+    "fmod_": lambda y, _: y.fmod_(0.7),
+    "frac_": lambda y, _: y.frac_(),
+    "copysign_": lambda y, other: y.copysign_(other),
+    "div_, rounded": lambda y, _: y.div_(0.3, rounding_mode="floor"),
+    "renorm_": lambda y, _: y.renorm_(2, 0, 0.5),
+    "erfinv_": lambda y, _: y.clamp_(-0.9, 0.9).erfinv_(),
+    "mvlgamma_": lambda y, _: y.abs_().add_(1).mvlgamma_(2),
+    "threshold_": lambda y, _: F.threshold(y, 0.1, 20, inplace=True),
+    "as_strided_": lambda y, _: y.as_strided_((3, 2), (4, 1), 2),
+    "remainder_ of a view": lambda y, _: y[1:].remainder_(0.7),
+    "frac_ of parts": lambda y, _: torch.view_as_complex(y.view(-1, 2)).real.frac_(),
+}
+"""Functions that write over an operand, of whose numbers before that the op is."""
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_a_call_is_read_from_what_it_writes_over(name: str) -> None:
+    """The op is that of the numbers before the call, which are gone when it returns."""
+    torch.manual_seed(0)
+    w, x, other = (torch.randn(shape) for shape in ((4, 4), (5, 4), (5, 4)))
+
+    def loss() -> Any:
+        y = x @ w
+        OVER[name](y, other)
+        return (y + 0.1).sin().sum() + w.sum()
+
+    certificate = bt.certify(loss, {"w": w.requires_grad_()})
+
+    assert certificate.holds, certificate
+
+
+def test_a_part_of_a_memory_that_is_taken_in_place_is_not_known() -> None:
+    """Of a tensor that is changed to show other entries of a memory that is not all its own."""
+    w = torch.randn(4, 4, requires_grad=True)
+
+    certificate = bt.certify(
+        lambda: (w * w)[1:].clone()[1:].as_strided_((2,), (1,), 5).sum(), {"w": w}
+    )
+
+    assert "a copy that is not of all of its memory" in str(certificate)

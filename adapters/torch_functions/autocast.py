@@ -1,0 +1,130 @@
+"""What autocast rounds to a lower precision: the operands of products, by casts that nobody calls.
+
+The casts of a product's operands are recorded as calls of their own. Where a function is made of
+products, nobody sees which of its steps are rounded, and it is not known.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from string import ascii_letters
+from typing import Any
+
+import torch
+
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    name_of,
+    over,
+    writes,
+)
+
+LOWERED = (
+    *("linear", "matmul", "bmm", "addmm", "baddbmm", "addbmm", "mm", "mv", "addmv", "addr"),
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    *("linalg_vecdot", "linalg_multi_dot", "prelu", "scaled_dot_product_attention"),
+)
+"""The functions whose operands autocast rounds to the lower precision, on some device (PyTorch's
+documentation, Automatic Mixed Precision, Autocast Op Reference)."""
+
+
+def lower_dtype(operands: Sequence[Tensor]) -> Any:
+    """Return the dtype that autocast rounds operands to; None where it is off."""
+    device = operands[0].device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def wide_under_autocast(operands: Iterable[Any]) -> list[Tensor]:
+    """Return the operands of float32 where autocast rounds to a lower precision.
+
+    Numbers without axes are none of them: they are rounded without autocast, too.
+    """
+    tensors = [t for t in operands if isinstance(t, torch.Tensor)]
+    if not tensors or lower_dtype(tensors) is None:
+        return []
+    return [t for t in tensors if t.dtype == torch.float32 and t.dim()]
+
+
+def refuse_hidden_casts(operands: Iterable[Any]) -> None:
+    """Raise NotKnown where autocast rounds products inside of a call, which nobody sees."""
+    if wide_under_autocast(operands):
+        raise NotKnown("steps that autocast rounds")
+
+
+def refuse_rounded(calls: Any, seen: Seen, operands: Iterable[Tensor]) -> None:
+    """Raise NotKnown where a call that casts or writes nothing has a result of lower precision.
+
+    It then has rounded operands of float32, or something that it has made of them.
+    """
+    t = seen.result
+    is_cast = isinstance(calls, Call) and calls.op == "cast"
+    if isinstance(t, torch.Tensor) and not (is_cast or seen.before) and t.dtype == lower_dtype([t]):
+        refuse_hidden_casts(operands)
+
+
+def is_lowered(
+    function: Any, args: Any, named: Mapping[str, Any], operands: Iterable[Tensor]
+) -> bool:
+    """Return whether autocast rounds the operands of a call as they are, and nothing else.
+
+    So it does where an einsum is one product of matrices: each of its sums is one of products.
+    """
+    wide, name = wide_under_autocast(operands), name_of(function)
+    if not wide or writes(function, named):
+        return False
+    if name == "einsum":
+        return is_product(*args)
+    return name in LOWERED and has_own_rule(name, wide[0].device.type)
+
+
+@cache
+def has_own_rule(name: str, device: str) -> bool:
+    """Return whether autocast treats a function in a way of its own on a device."""
+    overloads = getattr(torch.ops.aten, name).overloads()
+    names = (f"aten::{name}" + f".{one}" * (one != "default") for one in overloads)
+    has = torch._C._dispatch_has_kernel_for_dispatch_key  # noqa: SLF001 no other name
+    return any(has(one, f"Autocast{device.upper()}") for one in names)
+
+
+def is_product(equation: Any, *operands: Any) -> bool:
+    """Return whether an einsum is of two operands, and sums over letters of both alone."""
+    if not isinstance(equation, str) or len(operands) != len("ab"):
+        return False
+    left, arrow, out = equation.replace(" ", "").partition("->")
+    sides = [
+        dict(zip(term, x.shape, strict=True))
+        for term, x in zip(left.split(","), operands, strict=True)
+        if len(term) == x.dim() and {*term} <= {*ascii_letters}
+    ]
+    if not arrow or len(sides) != len(operands):
+        return False
+    summed = (sides[0].keys() | sides[1].keys()) - {*out}
+    return bool(summed) and all(side.get(i, 1) > 1 for i in summed for side in sides)
+
+
+class Lowered:
+    """Makes the casts of operands that autocast makes.
+
+    cast: makes one. once: id of a leaf -> the leaf, and its cast, which autocast makes once.
+    """
+
+    def __init__(self, cast: Callable[[Tensor, Any], Tensor]) -> None:
+        """Make none yet."""
+        self.cast = cast
+        self.once: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def of(self, values: Any, dtype: Any) -> Any:
+        """Return a call's arguments as autocast rounds them."""
+
+        def lower(t: Any) -> Any:
+            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
+                return t
+            if not (t.is_leaf and t.requires_grad):
+                return self.cast(t, dtype)
+            if id(t) not in self.once:
+                self.once[id(t)] = t, self.cast(t, dtype)
+            return self.once[id(t)][1]
+
+        return over(lower, values)

@@ -1,0 +1,99 @@
+"""Under autocast, casts of operands are links; what is rounded inside of a call is not known."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.verifier import models
+from tests.verifier.calls import FAMILIES
+from tests.verifier.lazy import Lazy
+
+torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
+
+ROUNDED = ("products", "lengths", "activations", "recurrent")
+"""The families of calls that have products, or that autocast treats in another way."""
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where PyTorch is not installed."""
+    pytest.importorskip("torch")
+
+
+def certified(program: Callable[[Any], Any]) -> Any:
+    """Return the certificate of a program of a matrix (4, 4) under autocast."""
+    torch.manual_seed(0)
+    w = torch.randn(4, 4, requires_grad=True)
+
+    def loss() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            y = program(w)
+        return torch.sigmoid(y.float()).sum()
+
+    return bt.certify(loss, {"w": w})
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family in ROUNDED for name in FAMILIES[family]]
+)
+def test_nothing_that_autocast_rounds_is_refuted(family: str, name: str) -> None:
+    """Whatever is rounded, it is certified, or it is named."""
+    certificate = certified(FAMILIES[family][name])
+
+    assert certificate.refuted is None, str(certificate)
+    assert certificate.holds or certificate.unknown, str(certificate)
+
+
+SEEN: dict[str, Callable[[Any], Any]] = {
+    "einsum": lambda w: torch.einsum("ij,jk->ik", w, w.sin()),
+    "a matrix and a vector": lambda w: torch.mv(w, w[0].sin()),
+    "a sum of products": lambda w: torch.addbmm(w, w[None], w[None].sin()),
+    "products of rows": lambda w: torch.linalg.vecdot(w, w.sin()),
+    "a sum that is written over": lambda w: (w * 1).addmm_(w, w.sin()),
+    "slopes": lambda w: F.prelu(w @ w, w[0, :1].abs()),
+    "reflected": lambda w: w.__rmatmul__(w.sin()),
+    "written into a result": lambda w: (w @ w).index_put((torch.tensor([1]),), (w @ w)[:1]),
+    "written over entries": lambda w: overwritten(w @ w, w.sin()),
+}
+"""Functions of which autocast rounds the operands, or whose results have been rounded before."""
+
+
+def overwritten(y: Any, x: Any) -> Any:
+    """Return y, a row of which is written over by one of another precision."""
+    y[1] = x[0]
+    return y
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_autocast_rounds_is_certified(name: str) -> None:
+    """The casts of operands are recorded, and no other is made: autocast on CPUs leaves `mv`."""
+    certificate = certified(SEEN[name])
+
+    assert certificate.holds, str(certificate)
+
+
+HIDDEN: dict[str, Callable[[Any], Any]] = {
+    "einsum of three": lambda w: torch.einsum("ij,jk,kl->il", w, w, w),
+    "einsum with a sum of one operand": lambda w: torch.einsum("ij,ik->k", w, w.sin()),
+    "tensordot": lambda w: torch.tensordot(w, w.sin(), 1),
+    "bilinear": lambda w: F.bilinear(w, w.sin(), w.expand(2, 4, 4)),
+    "products in an order": lambda w: torch.linalg.multi_dot([w, w, w]),
+    "a power": lambda w: torch.linalg.matrix_power(w, 3),
+    "covariances": lambda w: torch.cov(w),  # noqa: PLW0108 imports nothing yet
+}
+"""Functions of which autocast rounds something inside."""
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_autocast_rounds_inside_is_not_known(name: str) -> None:
+    """It is named, with the reason."""
+    assert "steps that autocast rounds" in str(certified(HIDDEN[name]))
+
+
+def test_a_wrong_product_under_autocast_is_refuted() -> None:
+    """Half of an einsum is no einsum."""
+    with models.Halving("einsum"):
+        certificate = certified(SEEN["einsum"])
+
+    assert certificate.refuted
