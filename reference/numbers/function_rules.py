@@ -107,11 +107,11 @@ _arctan = _function(
     "arctan_ulp",
     lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
 )
-# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero.
+# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero; hypot squares no large number.
 _arcsinh = _function(
     np.arcsinh,
     "arcsinh_ulp",
-    lambda a, _: a.rad / np.sqrt(1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+    lambda a, _: a.rad / np.hypot(1, np.maximum(np.abs(a.mid) - a.rad, 0)),
 )
 
 

@@ -553,15 +553,17 @@ def test_an_infinite_padding_is_never_the_maximum() -> None:
 
 @pytest.mark.parametrize("x", ["1e300", "-1e300", "1e17", "1e8", "1", "1e-300"])
 @pytest.mark.parametrize("share", ["0", "1e-10", "0.5", "2"])
-def test_arctan(x: str, share: str) -> None:
-    """Both ends of the range of arctan lie inside, also for huge operands."""
+@pytest.mark.parametrize("name", ["atan", "asinh"])
+def test_arctan_and_arsinh(name: str, x: str, share: str) -> None:
+    """Both ends of the range of a function lie inside, also for huge operands."""
+    function = {"atan": np.arctan, "asinh": np.arcsinh}[name]
     mid, rad = float(x), abs(float(x)) * float(share)
-    ball = np.arctan(Ball([mid], [rad], FLOAT64))
+    ball = function(Ball([mid], [rad], FLOAT64))
     with workprec():
         middle, radius = flint.arb(rational(mid)), flint.arb(rational(rad))
         for end in (middle - radius, middle, middle + radius):
-            assert list(outside(ball, [end.atan()])) == []
-    assert ball.contains([np.arctan(mid)]).all()
+            assert list(outside(ball, [getattr(end, name)()])) == []
+    assert ball.contains([function(mid)]).all()
 
 
 def trigamma(x: Any) -> Any:
