@@ -176,6 +176,7 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     1. A point at the distance r from zero that moves by d < r turns by arcsin(d / r) at most.
     2. Where it may be on the negative half of the axis, at which the angle jumps, or zero, its
        angle may be any: zeros have signs. At +0 itself it is pi.
+    3. The angle is exactly zero on the positive half alone: elsewhere it may underflow.
     """
     mid = np.asarray(np.arctan2(a.mid, b.mid))
     moved, far = np.hypot(a.rad, b.rad), np.hypot(a.mid, b.mid)
@@ -185,7 +186,8 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     crosses = jumps & (b.mid - b.rad < 0)
     rad = np.where(crosses | ~(share < 1), np.pi + np.abs(mid), turns)
     relative = p.ulps(p.atan2_ulp) + FLOAT64.ulps(FLOAT64.atan2_ulp)
-    return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p)), p)
+    nonzero = nonzero_of(a) | (mid != 0)
+    return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p, nonzero)), p)
 
 
 def _logaddexp(a: Ball, b: Ball, p: Precision) -> Ball:

@@ -176,6 +176,18 @@ def softplus_backward(
     return (dz if threshold is None else either_side(bz, dout, dz, share, threshold),)
 
 
+def softplus_backward_flat_at_threshold(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz with a slope that is constant at the threshold, where it jumps to 1."""
+    (dz,) = softplus_backward(dout, out, z, beta=beta, threshold=threshold)
+    if threshold is None:
+        return (dz,)
+    (fixed,) = softplus_backward(dout, out, stop(z), beta=beta, threshold=threshold)
+    bz = times(beta, z)
+    return (np.where(bz > threshold, dz, np.where(bz < threshold, dz, fixed)),)
+
+
 def softplus_backward_from_output(
     dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
 ) -> tuple[Array]:
@@ -314,6 +326,7 @@ softplus = Op(
         "softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward),
         "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
         "slope 1 at its threshold": Op(softplus_forward, partial(softplus_backward, share=1)),
+        "softplus'' 0 at its threshold": Op(softplus_forward, softplus_backward_flat_at_threshold),
     },
 )
 log_sigmoid = Op(

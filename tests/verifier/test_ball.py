@@ -600,6 +600,8 @@ def test_angles_of_balls() -> None:
         assert ball[1:].contains([end] * 3).all()
     at_zero = arctan2(Ball.exact([0.0], FLOAT64), Ball.exact([-1.0], FLOAT64))
     assert [at_zero.contains([end]).item() for end in (np.pi, -np.pi, 0.0)] == [True, False, False]
+    tiny = arctan2(Ball([0.0], [5e-324], FLOAT64), Ball.exact([4.0], FLOAT64))
+    assert tiny.contains([5e-324]).all()  # it underflows, and is not exactly zero
 
 
 @EVERY
