@@ -117,12 +117,12 @@ def judged(
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
-    left = unknown & (np.isnan(ball.mid) | ~filled())
+    left = unknown & (~np.isinf(seen) | np.isnan(ball.mid) | ~filled())
     if beside.verdict != "inside" or not np.any(left):
         return beside
     index = tuple(map(int, np.argwhere(left)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"
-    if not np.isnan(ball.mid[index]):
+    if np.isinf(seen[index]) and not np.isnan(ball.mid[index]):
         problem = f"is {seen[index]}: the number is too large for {asked.name}"
     return replace(beside, verdict="undecided", index=index, problem=problem)
 
@@ -156,12 +156,14 @@ def no_number(seen: Array, ball: Ball, asked: Precision) -> Array:
     """Return where nothing is decided, though what is seen lies outside a ball.
 
     The formula gives no number there, as infinity minus infinity is NaN; or it gives one that is
-    too large for the precision, and infinity is seen.
+    too large for the precision, and infinity is seen; or a step of it overflows in float64, and a
+    number is seen, which other steps may give.
     """
     rad = radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
     overflows = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid)) & (size > asked.largest)
-    return np.asarray((overflows | np.isnan(ball.mid)) & ~ball.contains(seen))
+    is_open = np.isnan(ball.mid) | (np.isfinite(seen) & np.isinf(ball.mid) & np.isinf(rad))
+    return np.asarray((overflows | is_open) & ~ball.contains(seen))
 
 
 def judged_beside(
