@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, rounding, stop, with_tangent
+from backproof.reference.ops.functions import either_side, rounding, stop, times, with_tangent
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
@@ -136,11 +136,6 @@ def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = N
     linear = np.maximum(z, 0) if beta > 0 else np.minimum(z, 0)
     out = linear + over(beta, np.log1p(np.exp(-np.abs(bz))))
     return out if threshold is None else np.where(bz > threshold, z, out)
-
-
-def times(beta: float, z: Array) -> Array:
-    """Return beta z; z itself, unrounded, where beta is 1."""
-    return z if beta == 1 else beta * z
 
 
 def over(beta: float, z: Array) -> Array:

@@ -1,9 +1,12 @@
 """Attention: of places to each other, or to earlier ones alone.
 
 Shapes: B batch, H heads, T time, S that of keys and values, D features of a head.
+mask: the options causal and seen.
 
 Source: Vaswani et al., Attention Is All You Need (2017), sec. 3.2.1, eq. 1.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -59,13 +62,12 @@ def attention_backward(
     v: Array,
     bias: Array | None = None,
     *,
-    causal: bool = True,
-    seen: Array | None = None,
     scale: float | None = None,
+    **mask: Any,
 ) -> tuple[Array, ...]:
     """Return dq, dk, dv and, if there is a bias, its gradient, in their shapes."""
     keys, values = (shared(a, q) for a in (k, v))
-    p = weights(q, keys, bias, causal=causal, seen=seen, scale=scale)
+    p = weights(q, keys, bias, scale=scale, **mask)
     # 1. y = p v, a matrix product.
     dp, dv = dy @ np.swapaxes(values, -1, -2), np.swapaxes(p, -1, -2) @ dy
     # 2. p is the softmax of the masked scores, and zero where masked: so is ds.
@@ -83,17 +85,14 @@ def attention_forward_stored(
     k: Array,
     v: Array,
     bias: Array | None = None,
-    *,
-    causal: bool = True,
-    seen: Array | None = None,
-    scale: float | None = None,
+    **options: Any,
 ) -> Array:
     """Return the same, from weights that are rounded before the product, as fused kernels do.
 
     Source: Dao et al., FlashAttention (2022), algorithm 2, with the weights in the precision of v.
     """
     k, v = (shared(a, q) for a in (k, v))
-    return stored(weights(q, k, bias, causal=causal, seen=seen, scale=scale)) @ v
+    return stored(weights(q, k, bias, **options)) @ v
 
 
 def attention_backward_stored(
@@ -104,16 +103,15 @@ def attention_backward_stored(
     v: Array,
     bias: Array | None = None,
     *,
-    causal: bool = True,
-    seen: Array | None = None,
     scale: float | None = None,
+    **mask: Any,
 ) -> tuple[Array, ...]:
     """Return the same, with rounded weights, and ds from the output (the same, algorithm 4).
 
     1. sum_j dp[j] p[j] = sum_j <dy, v[j]> p[j] = <dy, y>.
     """
     keys, values = (shared(a, q) for a in (k, v))
-    p = weights(q, keys, bias, causal=causal, seen=seen, scale=scale)
+    p = weights(q, keys, bias, scale=scale, **mask)
     dp, dv = dy @ np.swapaxes(values, -1, -2), np.swapaxes(stored(p), -1, -2) @ dy
     ds = p * (dp - np.sum(dy * y, axis=-1, keepdims=True))
     dqk = stored(scaled(ds, q, scale))

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from backproof.reference.ops.arithmetic import matmul_backward
-from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.functions import rounding, times
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
@@ -152,11 +152,6 @@ def addmm_backward_scaled_last(
     """Return the same, with the products scaled, not dy."""
     da, db = (times(alpha, d) for d in matmul_backward(dy, y, a, b))
     return times(beta, sum_to_shape(dy, c.shape)), da, db
-
-
-def times(factor: float, x: Array) -> Array:
-    """Return factor x; x itself, unrounded, where the factor is 1."""
-    return x if factor == 1 else factor * x
 
 
 einsum = Op(einsum_forward, einsum_backward)
