@@ -49,9 +49,10 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
     is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
     is_zero = ~nonzero_of(a) & (b.mid - b.rad > 0)  # and so is x^y
-    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||.
+    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||. The power
+    #    of the midpoints may have underflowed.
     moved = (np.abs(b.mid) + b.rad) * _fall(size, a.rad) + np.abs(np.log(size)) * b.rad
-    rad = np.abs(mid) * np.expm1(up(np.asarray(moved)))
+    rad = (np.abs(mid) + FLOAT64.underflow) * np.expm1(up(np.asarray(moved)))
     # 2. Where x may be zero, for a natural y: |x^y| + |mid^y| <= (|mid| + rad)^y + |mid|^y.
     both = (size + a.rad) ** np.maximum(b.mid, 0) + np.abs(mid)
     rad = np.where(is_whole & (b.mid > 0) & ~np.isfinite(rad), both, rad)

@@ -89,7 +89,7 @@ def _series(X: Array, first: int = 0) -> Array:
 
 
 def _thresholds(p: Precision) -> tuple[float, ...]:
-    """Return the thresholds of a precision: of those that are known, the next lower one's."""
+    """Return the thresholds of a precision: the next lower one's that are known, or float32's."""
     return THRESHOLDS[max((digits for digits in THRESHOLDS if digits <= p.digits), default=24)]
 
 

@@ -957,6 +957,11 @@ def test_gamma_is_bounded() -> None:
     assert gamma(2, 2.0**-2) == 1
 
 
+def test_a_power_whose_midpoint_underflows() -> None:
+    """0.1^330 is zero in float64, and 0.15^330 is not: it lies inside the power of 0.1 +- 0.05."""
+    assert (Ball([0.1], [0.05], FLOAT64) ** 330.5).contains([0.15**330.5]).all()
+
+
 @EVERY
 def test_integer_powers_of_every_sign(p: Precision) -> None:
     """Integer powers of balls are enclosed below zero and around it; x^0 is 1, exactly."""
