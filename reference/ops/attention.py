@@ -1,12 +1,9 @@
 """Attention: of places to each other, or to earlier ones alone.
 
 Shapes: B batch, H heads, T time, S that of keys and values, D features of a head.
-mask: the options causal and seen.
 
 Source: Vaswani et al., Attention Is All You Need (2017), sec. 3.2.1, eq. 1.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -62,12 +59,13 @@ def attention_backward(
     v: Array,
     bias: Array | None = None,
     *,
+    causal: bool = True,
+    seen: Array | None = None,
     scale: float | None = None,
-    **mask: Any,
 ) -> tuple[Array, ...]:
     """Return dq, dk, dv and, if there is a bias, its gradient, in their shapes."""
     keys, values = (shared(a, q) for a in (k, v))
-    p = weights(q, keys, bias, scale=scale, **mask)
+    p = weights(q, keys, bias, causal=causal, seen=seen, scale=scale)
     # 1. y = p v, a matrix product.
     dp, dv = dy @ np.swapaxes(values, -1, -2), np.swapaxes(p, -1, -2) @ dy
     # 2. p is the softmax of the masked scores, and zero where masked: so is ds.
@@ -85,14 +83,17 @@ def attention_forward_stored(
     k: Array,
     v: Array,
     bias: Array | None = None,
-    **options: Any,
+    *,
+    causal: bool = True,
+    seen: Array | None = None,
+    scale: float | None = None,
 ) -> Array:
     """Return the same, from weights that are rounded before the product, as fused kernels do.
 
     Source: Dao et al., FlashAttention (2022), algorithm 2, with the weights in the precision of v.
     """
     k, v = (shared(a, q) for a in (k, v))
-    return stored(weights(q, k, bias, **options)) @ v
+    return stored(weights(q, k, bias, causal=causal, seen=seen, scale=scale)) @ v
 
 
 def attention_backward_stored(
@@ -103,15 +104,16 @@ def attention_backward_stored(
     v: Array,
     bias: Array | None = None,
     *,
+    causal: bool = True,
+    seen: Array | None = None,
     scale: float | None = None,
-    **mask: Any,
 ) -> tuple[Array, ...]:
     """Return the same, with rounded weights, and ds from the output (the same, algorithm 4).
 
     1. sum_j dp[j] p[j] = sum_j <dy, v[j]> p[j] = <dy, y>.
     """
     keys, values = (shared(a, q) for a in (k, v))
-    p = weights(q, keys, bias, scale=scale, **mask)
+    p = weights(q, keys, bias, causal=causal, seen=seen, scale=scale)
     dp, dv = dy @ np.swapaxes(values, -1, -2), np.swapaxes(stored(p), -1, -2) @ dy
     ds = p * (dp - np.sum(dy * y, axis=-1, keepdims=True))
     dqk = stored(scaled(ds, q, scale))

@@ -2,13 +2,12 @@
 
 Shapes: N images, C channels in, O out, S the sides of an image, of any number of axes; K those of
 the kernel; P those of the output; G groups, each of C/G and O/G channels. Indices of places, k and
-p, have one number for each of these axes. windows: the options stride, padding and dilation.
+p, have one number for each of these axes.
 
 Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016).
 """
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -41,11 +40,13 @@ def conv_forward_fused(
     W: Array,
     b: Array | None = None,
     *,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
-    **windows: Any,
 ) -> Array:
     """Return z with the bias as one more term of the inner product, in any order."""
-    seen = sliding(W.shape[2:], **windows)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
     return correlate(seen.pad(x), W, seen, groups, b)
 
 
@@ -56,11 +57,13 @@ def conv_backward(
     W: Array,
     b: Array | None = None,
     *,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
-    **windows: Any,
 ) -> tuple[Array, ...]:
     """Return dx (N, C, S), dW (O, C/G, K) and, if there is a b, db (O,), from dz."""
-    seen = sliding(W.shape[2:], **windows)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
     dx = input_cotangent(dz, W, x.shape, seen, groups)
     dW = weight_gradient(dz, seen.pad(x), W.shape, seen, groups)
     return (dx, dW) if b is None else (dx, dW, bias_gradient(dz))
@@ -73,8 +76,10 @@ def conv_backward_in_parts(
     W: Array,
     b: Array | None = None,
     *,
+    stride: Each = 1,
+    padding: Padding = 0,
+    dilation: Each = 1,
     groups: int = 1,
-    **windows: Any,
 ) -> tuple[Array, ...]:
     """Return the same, but add up products one by one: dx over columns (col2im), dW over images.
 
@@ -82,7 +87,7 @@ def conv_backward_in_parts(
        over all places.
     2. dW is the sum of every image's own dW.
     """
-    seen = sliding(W.shape[2:], **windows)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
     (N, O, *P), C = dz.shape, W.shape[1]  # noqa: E741 as below
     kernels = W.reshape(groups, O // groups, C, *seen.size)
     deltas = np.swapaxes(dz, 0, 1).reshape(groups, O // groups, N * prod(P))
@@ -227,9 +232,11 @@ def conv_transpose_backward(
     W: Array,
     b: Array | None = None,
     *,
+    stride: Each = 1,
+    padding: Padding = 0,
     output_padding: Each = 0,
+    dilation: Each = 1,
     groups: int = 1,
-    **windows: Any,
 ) -> tuple[Array, ...]:
     """Return dx (N, C, P), dW (C, O/G, K) and, if there is a b, db (O,), from dy.
 
@@ -237,7 +244,7 @@ def conv_transpose_backward(
     2. sum y dy = sum x conv(dy, W): dW is that convolution's, of dy, with x for the cotangent.
     3. What `output_padding` adds beyond the last window receives nothing from x.
     """
-    seen = sliding(W.shape[2:], **windows)
+    seen = sliding(W.shape[2:], stride, padding, dilation)
     ends = (s * (n - 1) + k for s, n, k in zip(seen.stride, x.shape[2:], seen.span, strict=True))
     images = seen.pad(dy)[inner(slice(end) for end in ends)]
     dx = correlate(images, W, seen, groups)

@@ -1,7 +1,7 @@
 """Pooling and upsampling, of images of any number of axes.
 
 Shapes: N images, C channels, S the sides of an image, K those of a window, P how many windows fit
-along each axis. windows: the options kernel_size, stride, padding and dilation.
+along each axis.
 """
 
 from itertools import product
@@ -26,26 +26,53 @@ def max_pool_forward(
     return np.max(flat_windows(x, over(x, kernel_size, stride, padding, dilation)), axis=-1)
 
 
-def max_pool_backward(dy: Array, y: Array, x: Array, **windows: Any) -> tuple[Array]:
+def max_pool_backward(
+    dy: Array,
+    y: Array,
+    x: Array,
+    *,
+    kernel_size: Each,
+    stride: Each,
+    padding: Padding = 0,
+    dilation: Each = 1,
+) -> tuple[Array]:
     """Return dx, (N, C, S).
 
     1. A window's maximum moves with its largest entry alone; of equal ones, with the first in
        reading order: the convention of PyTorch and JAX alike.
     2. An entry that is the largest of several windows receives from all of them.
     """
-    seen = over(x, **windows)
+    seen = over(x, kernel_size, stride, padding, dilation)
     return (to_one(dy, np.argmax(flat_windows(x, seen), axis=-1), x, seen),)
 
 
-def max_pool_backward_last(dy: Array, y: Array, x: Array, **windows: Any) -> tuple[Array]:
+def max_pool_backward_last(
+    dy: Array,
+    y: Array,
+    x: Array,
+    *,
+    kernel_size: Each,
+    stride: Each,
+    padding: Padding = 0,
+    dilation: Each = 1,
+) -> tuple[Array]:
     """Return dx where the last of a window's equal largest entries receives all."""
-    seen = over(x, **windows)
+    seen = over(x, kernel_size, stride, padding, dilation)
     return (to_one(dy, last_largest(flat_windows(x, seen)), x, seen),)
 
 
-def max_pool_backward_shared(dy: Array, y: Array, x: Array, **windows: Any) -> tuple[Array]:
+def max_pool_backward_shared(
+    dy: Array,
+    y: Array,
+    x: Array,
+    *,
+    kernel_size: Each,
+    stride: Each,
+    padding: Padding = 0,
+    dilation: Each = 1,
+) -> tuple[Array]:
     """Return dx where a window's equal largest entries share what it hands on; see `shared`."""
-    seen = over(x, **windows)
+    seen = over(x, kernel_size, stride, padding, dilation)
     return (scattered(shared(dy, flat_windows(x, seen)), x, seen),)
 
 
@@ -107,10 +134,17 @@ def average_pool_forward(
 
 
 def average_pool_backward(
-    dy: Array, y: Array, x: Array, *, count_include_pad: bool = True, **windows: Any
+    dy: Array,
+    y: Array,
+    x: Array,
+    *,
+    kernel_size: Each,
+    stride: Each,
+    padding: Padding = 0,
+    count_include_pad: bool = True,
 ) -> tuple[Array]:
     """Return dx, (N, C, S): a window's mean moves by 1/n with each of its n entries."""
-    seen = over(x, **windows)
+    seen = over(x, kernel_size, stride, padding)
     share = dy / entries(x, seen, include_pad=count_include_pad)
     shape = (*dy.shape, prod(seen.size))
     return (scattered(np.broadcast_to(share[..., None], shape), x, seen),)
