@@ -20,14 +20,16 @@ def is_object(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "O"
 
 
-def each(x: Array, of_ball: Callable[[Any], Any], of_numbers: Callable[[Array], Array]) -> Array:
+def by_entry(
+    x: Array, of_ball: Callable[[Any], Any], of_numbers: Callable[[Array], Array]
+) -> Array:
     """Return a function of each entry: of_ball of Arb's, of_numbers of all others."""
     return np.frompyfunc(of_ball, 1, 1)(x) if is_object(x) else of_numbers(x)
 
 
 def erf(x: Array) -> Array:
     """Return erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in the shape of x."""
-    return each(x, lambda ball: ball.erf(), special.erf)
+    return by_entry(x, lambda ball: ball.erf(), special.erf)
 
 
 def stop(x: Array) -> Array:
@@ -78,7 +80,7 @@ def root(x: Array) -> Array:
 
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
-    return each(x, lambda ball: ball.atan(), np.arctan)
+    return by_entry(x, lambda ball: ball.atan(), np.arctan)
 
 
 def arctan2(a: Array, b: Array) -> Array:
@@ -98,37 +100,37 @@ def logaddexp(a: Array, b: Array) -> Array:
 
 def erf_inv(x: Array) -> Array:
     """Return the number whose erf is x, in the shape of x."""
-    return each(x, lambda ball: ball.erfinv(), special.erfinv)
+    return by_entry(x, lambda ball: ball.erfinv(), special.erfinv)
 
 
 def lgamma(x: Array) -> Array:
     """Return log Gamma(x), x > 0, in the shape of x."""
-    return each(x, lambda ball: ball.lgamma(), special.gammaln)
+    return by_entry(x, lambda ball: ball.lgamma(), special.gammaln)
 
 
 def digamma(x: Array) -> Array:
     """Return psi(x) = (log Gamma)'(x), x > 0, in the shape of x."""
-    return each(x, lambda ball: ball.digamma(), special.psi)
+    return by_entry(x, lambda ball: ball.digamma(), special.psi)
 
 
 def erfc(x: Array) -> Array:
     """Return 1 - erf x, which does not cancel, in the shape of x."""
-    return each(x, lambda ball: ball.erfc(), special.erfc)
+    return by_entry(x, lambda ball: ball.erfc(), special.erfc)
 
 
 def erfcx(x: Array) -> Array:
     """Return e^(x^2) (1 - erf x), in the shape of x."""
-    return each(x, lambda ball: ball.erfc() * (ball * ball).exp(), special.erfcx)
+    return by_entry(x, lambda ball: ball.erfc() * (ball * ball).exp(), special.erfcx)
 
 
 def i0e(x: Array) -> Array:
     """Return e^-|x| I0(x), I0 a modified Bessel function of the first kind, in the shape of x."""
-    return each(x, lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), special.i0e)
+    return by_entry(x, lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), special.i0e)
 
 
 def i1e(x: Array) -> Array:
     """Return e^-|x| I1(x), where I1 = I0', in the shape of x."""
-    return each(x, lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), special.i1e)
+    return by_entry(x, lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), special.i1e)
 
 
 def zeta(s: int, x: Array) -> Array:
