@@ -43,6 +43,7 @@ def unknown(*_: Any, **__: Any) -> Any:
 
 
 UNKNOWN = Op(unknown, unknown)
+"""The op of a node of which it is only known what it is computed from."""
 
 
 def unknown_node(name: str, function: str, inputs: Iterable[str]) -> Node:
@@ -52,9 +53,6 @@ def unknown_node(name: str, function: str, inputs: Iterable[str]) -> Node:
     """
     op = f"unknown {function}" if function in OPS else function
     return Node(name, op, (*inputs,), own=UNKNOWN)
-
-
-"""The op of a node of which it is only known what it is computed from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,9 @@ def _det(A: Ball) -> Ball:
 
 
 def _known(mid: Array, rad: Array, A: Ball) -> Ball:
-    """Return the balls; around zero, and of nothing known, where a radius is not finite."""
-    is_known = np.isfinite(mid) & np.isfinite(rad)
-    known = up(np.where(is_known, rad, np.inf), A.shape[-1] ** 2)
-    return Ball(np.where(is_known, mid, 0), known, A.precision)
+    """Return the balls; nothing is known where a midpoint or a radius is not finite."""
+    known = np.where(np.isfinite(mid) & np.isfinite(rad), rad, np.inf)
+    return Ball(mid, up(known, A.shape[-1] ** 2), A.precision)
 
 
 FUNCTIONS[np.linalg.det] = _det

@@ -12,6 +12,7 @@ tangents, but max(a, 0) at a = 0 has the tangent zero; |a| at a = 0 has the tang
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -353,9 +354,9 @@ def _max(a: Dual, axis: int | tuple[int, ...] | None = None, *, keepdims: bool =
     axes = range(a.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     over = [i % a.ndim for i in axes]
     kept = [i for i in range(a.ndim) if i not in over]
-    shape = [a.shape[i] for i in kept]
+    shape, n = [a.shape[i] for i in kept], prod(a.shape[i] for i in over)
     values, tangents = (
-        np.reshape(np.transpose(x, [*kept, *over]), (*shape, -1)) for x in (a.value, a.tangent)
+        np.reshape(np.transpose(x, [*kept, *over]), (*shape, n)) for x in (a.value, a.tangent)
     )
     first = np.argmax(values, axis=-1)
     picked = tangents[(*np.indices(shape, sparse=True), first)]

@@ -49,9 +49,10 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
     is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
     is_zero = ~nonzero_of(a) & (b.mid - b.rad > 0)  # and so is x^y
-    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||.
+    # 1. ||x|^y - |mid|^mid_y| <= |mid|^mid_y (e^d - 1), d = |y log|x| - mid_y log|mid||. The power
+    #    of the midpoints may have underflowed.
     moved = (np.abs(b.mid) + b.rad) * _fall(size, a.rad) + np.abs(np.log(size)) * b.rad
-    rad = np.abs(mid) * np.expm1(up(np.asarray(moved)))
+    rad = (np.abs(mid) + FLOAT64.underflow) * np.expm1(up(np.asarray(moved)))
     # 2. Where x may be zero, for a natural y: |x^y| + |mid^y| <= (|mid| + rad)^y + |mid|^y.
     both = (size + a.rad) ** np.maximum(b.mid, 0) + np.abs(mid)
     rad = np.where(is_whole & (b.mid > 0) & ~np.isfinite(rad), both, rad)
@@ -107,11 +108,11 @@ _arctan = _function(
     "arctan_ulp",
     lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
 )
-# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero.
+# arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero; hypot squares no large number.
 _arcsinh = _function(
     np.arcsinh,
     "arcsinh_ulp",
-    lambda a, _: a.rad / np.sqrt(1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+    lambda a, _: a.rad / np.hypot(1, np.maximum(np.abs(a.mid) - a.rad, 0)),
 )
 
 
@@ -176,6 +177,7 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     1. A point at the distance r from zero that moves by d < r turns by arcsin(d / r) at most.
     2. Where it may be on the negative half of the axis, at which the angle jumps, or zero, its
        angle may be any: zeros have signs. At +0 itself it is pi.
+    3. The angle is exactly zero on the positive half alone: elsewhere it may underflow.
     """
     mid = np.asarray(np.arctan2(a.mid, b.mid))
     moved, far = np.hypot(a.rad, b.rad), np.hypot(a.mid, b.mid)
@@ -185,7 +187,8 @@ def _arctan2(a: Ball, b: Ball, p: Precision) -> Ball:
     crosses = jumps & (b.mid - b.rad < 0)
     rad = np.where(crosses | ~(share < 1), np.pi + np.abs(mid), turns)
     relative = p.ulps(p.atan2_ulp) + FLOAT64.ulps(FLOAT64.atan2_ulp)
-    return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p)), p)
+    nonzero = nonzero_of(a) | (mid != 0)
+    return Ball(mid, up(rad + rounded_by(np.abs(mid) + rad, relative, p, nonzero)), p)
 
 
 def _logaddexp(a: Ball, b: Ball, p: Precision) -> Ball:

@@ -58,7 +58,8 @@ def _of_one(A: Ball) -> Ball:
     p, n = A.precision, A.shape[-1]
     norm = float(np.max(np.sum(np.abs(A.mid) + A.rad, axis=0)))
     if not np.isfinite(norm):
-        return Ball(np.zeros(A.shape), np.full(A.shape, np.inf), p)
+        mid = 0.0 if np.all(np.isfinite(A.mid)) else np.nan
+        return Ball(np.full(A.shape, mid), np.full(A.shape, np.inf), p)
     thresholds, off = _thresholds(p), gamma(n, unit(p))
     halvings = max(0, int(np.ceil(np.log2(max(norm * (1 + off) / thresholds[-1], 0.5)))))
     X, D = A.mid / 2**halvings, A.rad / 2**halvings
@@ -88,7 +89,7 @@ def _series(X: Array, first: int = 0) -> Array:
 
 
 def _thresholds(p: Precision) -> tuple[float, ...]:
-    """Return the thresholds of a precision: of those that are known, the next lower one's."""
+    """Return the thresholds of a precision: the next lower one's that are known, or float32's."""
     return THRESHOLDS[max((digits for digits in THRESHOLDS if digits <= p.digits), default=24)]
 
 

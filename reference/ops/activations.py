@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from backproof.reference.ops.functions import either_side, rounding, stop, with_tangent
+from backproof.reference.ops.functions import either_side, rounding, stop, times, with_tangent
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.sigmoid import sigmoid_forward
 
@@ -138,11 +138,6 @@ def softplus_forward(z: Array, *, beta: float = 1.0, threshold: float | None = N
     return out if threshold is None else np.where(bz > threshold, z, out)
 
 
-def times(beta: float, z: Array) -> Array:
-    """Return beta z; z itself, unrounded, where beta is 1."""
-    return z if beta == 1 else beta * z
-
-
 def over(beta: float, z: Array) -> Array:
     """Return z / beta; z itself, unrounded, where beta is 1."""
     return z if beta == 1 else z / beta
@@ -174,6 +169,18 @@ def softplus_backward(
     bz = times(beta, z)
     dz = dout * sigmoid_forward(bz)
     return (dz if threshold is None else either_side(bz, dout, dz, share, threshold),)
+
+
+def softplus_backward_flat_at_threshold(
+    dout: Array, out: Array, z: Array, *, beta: float = 1.0, threshold: float | None = None
+) -> tuple[Array]:
+    """Return dz with a slope that is constant at the threshold, where it jumps to 1."""
+    (dz,) = softplus_backward(dout, out, z, beta=beta, threshold=threshold)
+    if threshold is None:
+        return (dz,)
+    (fixed,) = softplus_backward(dout, out, stop(z), beta=beta, threshold=threshold)
+    bz = times(beta, z)
+    return (np.where(bz > threshold, dz, np.where(bz < threshold, dz, fixed)),)
 
 
 def softplus_backward_from_output(
@@ -314,6 +321,7 @@ softplus = Op(
         "softplus as log(1 + e^z)": Op(softplus_forward_direct, softplus_backward),
         "softplus' as e^(z - y)": Op(softplus_forward, softplus_backward_from_output),
         "slope 1 at its threshold": Op(softplus_forward, partial(softplus_backward, share=1)),
+        "softplus'' 0 at its threshold": Op(softplus_forward, softplus_backward_flat_at_threshold),
     },
 )
 log_sigmoid = Op(

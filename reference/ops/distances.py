@@ -7,12 +7,8 @@ broadcast. What an implementation keeps in memory between two products is `store
 import numpy as np
 
 from backproof.reference.ops.functions import root, stored
+from backproof.reference.ops.linear_algebra import turned
 from backproof.reference.ops.op import Array, Op, sum_to_shape
-
-
-def turned(x: Array) -> Array:
-    """Return matrices transposed."""
-    return np.swapaxes(x, -1, -2)
 
 
 def distances_forward(a: Array, b: Array) -> Array:

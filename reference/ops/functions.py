@@ -4,6 +4,7 @@
 Arb's arctan is called `atan`.
 """
 
+from collections.abc import Callable
 from math import frexp
 from typing import Any
 
@@ -19,11 +20,16 @@ def is_object(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "O"
 
 
+def by_entry(
+    x: Array, of_ball: Callable[[Any], Any], of_numbers: Callable[[Array], Array]
+) -> Array:
+    """Return a function of each entry: of_ball of Arb's, of_numbers of all others."""
+    return np.frompyfunc(of_ball, 1, 1)(x) if is_object(x) else of_numbers(x)
+
+
 def erf(x: Array) -> Array:
     """Return erf x = 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.erf(), 1, 1)(x)
-    return special.erf(x)
+    return by_entry(x, lambda ball: ball.erf(), special.erf)
 
 
 def stop(x: Array) -> Array:
@@ -63,6 +69,11 @@ def stored(x: Array, precision: str = "") -> Array:
     return x.stored(precision) if hasattr(x, "stored") else x
 
 
+def times(factor: float, x: Array) -> Array:
+    """Return factor x; x itself, unrounded, where the factor is 1."""
+    return x if factor == 1 else factor * x
+
+
 def root(x: Array) -> Array:
     """Return sqrt(max(x, 0)), of numbers that are below zero by rounding alone."""
     if isinstance(x, np.ndarray | np.generic):
@@ -72,9 +83,7 @@ def root(x: Array) -> Array:
 
 def arctan(x: Array) -> Array:
     """Return arctan x, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.atan(), 1, 1)(x)
-    return np.arctan(x)
+    return by_entry(x, lambda ball: ball.atan(), np.arctan)
 
 
 def arctan2(a: Array, b: Array) -> Array:
@@ -94,51 +103,37 @@ def logaddexp(a: Array, b: Array) -> Array:
 
 def erf_inv(x: Array) -> Array:
     """Return the number whose erf is x, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.erfinv(), 1, 1)(x)
-    return special.erfinv(x)
+    return by_entry(x, lambda ball: ball.erfinv(), special.erfinv)
 
 
 def lgamma(x: Array) -> Array:
     """Return log Gamma(x), x > 0, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.lgamma(), 1, 1)(x)
-    return special.gammaln(x)
+    return by_entry(x, lambda ball: ball.lgamma(), special.gammaln)
 
 
 def digamma(x: Array) -> Array:
     """Return psi(x) = (log Gamma)'(x), x > 0, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.digamma(), 1, 1)(x)
-    return special.psi(x)
+    return by_entry(x, lambda ball: ball.digamma(), special.psi)
 
 
 def erfc(x: Array) -> Array:
     """Return 1 - erf x, which does not cancel, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.erfc(), 1, 1)(x)
-    return special.erfc(x)
+    return by_entry(x, lambda ball: ball.erfc(), special.erfc)
 
 
 def erfcx(x: Array) -> Array:
     """Return e^(x^2) (1 - erf x), in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.erfc() * (ball * ball).exp(), 1, 1)(x)
-    return special.erfcx(x)
+    return by_entry(x, lambda ball: ball.erfc() * (ball * ball).exp(), special.erfcx)
 
 
 def i0e(x: Array) -> Array:
     """Return e^-|x| I0(x), I0 a modified Bessel function of the first kind, in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), 1, 1)(x)
-    return special.i0e(x)
+    return by_entry(x, lambda ball: ball.bessel_i(0) * (-abs(ball)).exp(), special.i0e)
 
 
 def i1e(x: Array) -> Array:
     """Return e^-|x| I1(x), where I1 = I0', in the shape of x."""
-    if is_object(x):
-        return np.frompyfunc(lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), 1, 1)(x)
-    return special.i1e(x)
+    return by_entry(x, lambda ball: ball.bessel_i(1) * (-abs(ball)).exp(), special.i1e)
 
 
 def zeta(s: int, x: Array) -> Array:

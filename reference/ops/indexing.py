@@ -95,15 +95,15 @@ def at(index: Any, shape: tuple[int, ...]) -> Array:
 
 
 def masked_fill_forward(x: Array, *, mask: Array, value: float) -> Array:
-    """Return x with a value wherever a mask is true; the mask broadcasts to x."""
+    """Return x with a value wherever a mask is true; both broadcast."""
     return np.where(mask, value, x)
 
 
 def masked_fill_backward(
     dy: Array, y: Array, x: Array, *, mask: Array, value: float
 ) -> tuple[Array]:
-    """Return dx: zero wherever the mask is true, dy elsewhere."""
-    return (np.where(mask, 0, dy),)
+    """Return dx: zero wherever the mask is true, dy elsewhere, summed where x was broadcast."""
+    return (sum_to_shape(np.where(mask, 0, dy), np.shape(x)),)
 
 
 def embedding_forward(W: Array, *, index: Array, padding_index: int | None = None) -> Array:

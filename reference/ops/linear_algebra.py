@@ -1,14 +1,14 @@
 """Linear algebra: equations A X = B, of a triangle and of any matrix, and Cholesky's factor.
 
-Axes before the last two are of a batch. The derivatives are those of Giles, Collected Matrix
-Derivative Results for Forward and Reverse Mode Algorithmic Differentiation (2008), sec. 2.2, and
-Murray, Differentiation of the Cholesky Decomposition (2016), sec. 3.
+Axes before the last two are of a batch; those of A and B broadcast. The derivatives are those of
+Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation
+(2008), sec. 2.2, and Murray, Differentiation of the Cholesky Decomposition (2016), sec. 3.
 """
 
 import numpy as np
 
 from backproof.reference.ops.functions import solve, with_tangent
-from backproof.reference.ops.op import Array, Op
+from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
 def triangular_solve_forward(
@@ -57,7 +57,8 @@ def triangular_solve_backward(
     dB = triangular_solve_forward(A, dX, transpose=not transpose, **own)
     dT = -(dB @ turned(X))
     dA = turned(dT) if transpose else dT
-    return np.where(triangle(A, lower=lower, diagonal=not unit_diagonal), dA, 0), dB
+    dA = np.where(triangle(A, lower=lower, diagonal=not unit_diagonal), dA, 0)
+    return sum_to_shape(dA, A.shape), sum_to_shape(dB, B.shape)
 
 
 def triangle(A: Array, *, lower: bool, diagonal: bool) -> Array:
@@ -79,7 +80,8 @@ def solve_forward(A: Array, B: Array) -> Array:
 def solve_backward(dX: Array, X: Array, A: Array, B: Array) -> tuple[Array, Array]:
     """Return dA = -dB X^T and dB = A^-T dX; X is computed again from A and B."""
     dB = solve(turned(A), dX)
-    return -(dB @ turned(solve(A, B))), dB
+    dA = -(dB @ turned(solve(A, B)))
+    return sum_to_shape(dA, A.shape), sum_to_shape(dB, B.shape)
 
 
 def cholesky_forward(A: Array) -> Array:

@@ -46,8 +46,8 @@ def sign_as_quotient(dy: Array, x: Array) -> Array:
 def clamped(share: float = 1.0) -> Op:
     """Return the op that is x where low <= x <= high, else the bound that is nearer.
 
-    low, high: None: there is no such bound. Hard tanh (-1 and 1) and ReLU6 (0 and 6) are such
-    functions. share: of dy that is handed on at a bound itself.
+    low, high: None: there is no such bound. Where low is above high, all is high. Hard tanh (-1 and
+    1) and ReLU6 (0 and 6) are such functions. share: of dy that is handed on at a bound itself.
     """
 
     def within(x: Array, inside: Array, below: Any, above: Any, low: Bound, high: Bound) -> Array:
@@ -60,7 +60,8 @@ def clamped(share: float = 1.0) -> Op:
 
     def forward(x: Array, *, low: Bound = None, high: Bound = None) -> Array:
         """Return x where low <= x <= high, else the bound that is nearer."""
-        return within(x, x, low, high, low, high)
+        below = low if low is None or high is None else min(low, high)
+        return within(x, x, below, high, low, high)
 
     def backward(
         dy: Array, y: Array, x: Array, *, low: Bound = None, high: Bound = None

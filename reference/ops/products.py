@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from backproof.reference.ops.arithmetic import matmul_backward
-from backproof.reference.ops.functions import rounding
+from backproof.reference.ops.functions import rounding, times
 from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
@@ -16,14 +16,16 @@ def einsum_forward(*operands: Array, equation: str) -> Array:
 
     equation: a letter for each axis of each operand, as in "bij,bjk->bik"; "..." stands for all
     axes that have none. Summed is over the letters that are not in the result. Without "->" the
-    result has those that occur once, in the order of the alphabet.
+    result has those that occur once, in the order of the alphabet. An axis of one entry broadcasts
+    to the other operand's axis of the same letter.
 
     Raises ValueError where there are more operands, or where one has the same letter twice.
     """
     *terms, result = letters(equation, operands)
-    if len(operands) == 1:
-        return ordered(*without(operands[0], terms[0], result), result)
-    return contracted(operands[0], terms[0], operands[1], terms[1], result)
+    first, *other = unbroadcast(operands, terms)
+    if not other:
+        return ordered(*without(*first, result), result)
+    return contracted(*first, *other[0], result)
 
 
 def einsum_backward(dy: Array, y: Array, *operands: Array, equation: str) -> tuple[Array, ...]:
@@ -32,14 +34,16 @@ def einsum_backward(dy: Array, y: Array, *operands: Array, equation: str) -> tup
     1. y is linear in each operand: y[r] = sum a[l] b[m], so da[l] = sum dy[r] b[m], over the
        letters that are not in l.
     2. Where a was summed over a letter that nothing else has, each entry receives the same.
+    3. What broadcast is summed over its letter.
     """
     *terms, result = letters(equation, operands)
+    narrow = unbroadcast(operands, terms)
     found = []
     for i, (a, own) in enumerate(zip(operands, terms, strict=True)):
-        others = terms[1 - i] if len(operands) > 1 else ""
-        left = "".join(x for x in own if x in result + others)
-        if others:
-            d = contracted(dy, result, operands[1 - i], others, left)
+        others = narrow[1 - i][1] if len(operands) > 1 else ""
+        left = "".join(x for x in narrow[i][1] if x in result + others)
+        if len(operands) > 1:
+            d = contracted(dy, result, *narrow[1 - i], left)
         else:
             d = ordered(dy, result, left)
         alone = [n if x in left else 1 for x, n in zip(own, a.shape, strict=True)]
@@ -66,6 +70,17 @@ def letters(equation: str, operands: Sequence[Array]) -> list[str]:
     once = sorted(x for x in left if x.isalpha() and left.count(x) == 1)
     named = result.replace("...", every) if arrow else every + "".join(once)
     return [*found, named]
+
+
+def unbroadcast(operands: Sequence[Array], terms: Sequence[str]) -> list[tuple[Array, str]]:
+    """Return each operand, with its letters, without the axes of one entry that broadcast."""
+    pairs = [*zip(operands, terms, strict=True)]
+    longer = {x for a, own in pairs for x, n in zip(own, a.shape, strict=True) if n != 1}
+    found = []
+    for a, own in pairs:
+        kept = [(x, n) for x, n in zip(own, a.shape, strict=True) if n != 1 or x not in longer]
+        found.append((np.reshape(a, [n for _, n in kept]), "".join(x for x, _ in kept)))
+    return found
 
 
 def contracted(a: Array, left: str, b: Array, right: str, result: str) -> Array:
@@ -137,11 +152,6 @@ def addmm_backward_scaled_last(
     """Return the same, with the products scaled, not dy."""
     da, db = (times(alpha, d) for d in matmul_backward(dy, y, a, b))
     return times(beta, sum_to_shape(dy, c.shape)), da, db
-
-
-def times(factor: float, x: Array) -> Array:
-    """Return factor x; x itself, unrounded, where the factor is 1."""
-    return x if factor == 1 else factor * x
 
 
 einsum = Op(einsum_forward, einsum_backward)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.functions import counted, stop
+from backproof.reference.ops.functions import counted, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
 
 Axis = int | tuple[int, ...] | None
@@ -68,11 +68,27 @@ def max_backward(
     return (at_place(dy, np.argmax(rows_of(x, axis), axis=-1), x, axis),)
 
 
+def max_forward_last(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Return the largest of the entries, with the tangent of the last of equal ones."""
+    rows = rows_of(x, axis)
+    last = (*np.indices(np.shape(rows)[:-1], sparse=True), last_largest(rows))
+    y = max_forward(x, axis=axis, keepdims=keepdims)
+    return with_tangent(y, np.reshape(rows[last], np.shape(y)))
+
+
 def max_backward_last(
     dy: Array, y: Array, x: Array, *, axis: Axis = None, keepdims: bool = False
 ) -> tuple[Array]:
     """Return dx where the last of equal largest entries receives all."""
     return (at_place(dy, last_largest(rows_of(x, axis)), x, axis),)
+
+
+def max_forward_shared(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Return the largest of the entries, with the mean of the tangents of equal ones."""
+    rows = rows_of(x, axis)
+    y = max_forward(x, axis=axis, keepdims=keepdims)
+    mean = np.sum(shared(np.ones(np.shape(rows)[:-1]), stop(rows)) * rows, axis=-1)
+    return with_tangent(y, np.reshape(mean, np.shape(y)))
 
 
 def max_backward_shared(
@@ -261,8 +277,8 @@ max_ = Op(
     max_forward,
     max_backward,
     forms={
-        "the last of equal entries": Op(max_forward, max_backward_last),
-        "shared among equal entries": Op(max_forward, max_backward_shared),
+        "the last of equal entries": Op(max_forward_last, max_backward_last),
+        "shared among equal entries": Op(max_forward_shared, max_backward_shared),
     },
 )
 min_ = of_negative(max_)

@@ -41,8 +41,10 @@ class Certificate:
         """Return one line: all that holds, or the first link that does not."""
         place = f"{self.network}, {self.precision}"
         if self.wrong:
-            others = f"; so are {n} other links" if (n := len(self.wrong) - 1) else ""
-            return f"{place}: {self.said(self.wrong[0])}{others}"
+            first, *others = self.wrong
+            are = "link is not" if len(others) == 1 else "links are not"
+            more = f"; {len(others)} other {are} inside either" if others else ""
+            return f"{place}: {self.said(first)}{more}"
         if self.worst is None:
             return f"{place}: nothing is certified"
         return (

@@ -28,7 +28,7 @@ from backproof.reference.ops import Array, Op
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import as_read
+from backproof.reference.verdict.replay import as_read, as_result
 from backproof.reference.verdict.unsupported import unsupported
 
 Number = Callable[[Array], Any]
@@ -156,10 +156,10 @@ class Custom:
         inputs = list(self.inputs.values())
 
         def value(make: Number) -> Any:
-            return self.forward(self.operands(inputs, make))
+            return self.forward([*map(make, inputs)])
 
         def handed_on(i: int, make: Number) -> Any:
-            dy_, y_, *rest = self.operands([dy, y, *inputs], make)
+            dy_, y_, *rest = map(make, [dy, y, *inputs])
             return self.backward(dy_, y_, rest)[i]
 
         link = self.judged(Quantity("value", "y"), y, value)
@@ -173,7 +173,7 @@ class Custom:
         """Return the verdict on an array. result: from what makes the operands to the array."""
 
         def ball(p: Precision) -> Ball:
-            return self.rounded(_ball(result(lambda a: as_read(a, self.precision, p))))
+            return as_result(_ball(result(lambda a: as_read(a, self.precision, p))), self.precision)
 
         def terms(_: Form) -> Array:
             found = result(Terms.of)
@@ -181,15 +181,6 @@ class Custom:
 
         own = self.precision.steps
         return judged(quantity, seen, self.precision, ball(own), lambda: {(): ball}, terms)
-
-    def operands(self, arrays: Sequence[Array], make: Number) -> list[Any]:
-        """Return numbers of the op's precision as operands."""
-        return [make(a) for a in arrays]
-
-    def rounded(self, ball: Ball) -> Ball:
-        """Return the op's result, rounded once if its steps used a wider precision."""
-        wider = ball.precision.digits > self.precision.digits
-        return ball.into(self.precision) if wider else ball.read()
 
     def run(self, run: Callable[..., Any] | None, dy: Array) -> tuple[Any, Sequence[Any]]:
         """Return y and the gradients as `run` computes them, from copies of the inputs."""

@@ -26,6 +26,8 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     """Return the verdict on a leaf's gradient: on all differences, and on the largest one."""
     name, exact = quantity.of, sweep.exact[quantity.of]
     seen = np.asarray(sweep.replay.trace.gradients[name], np.float64)
+    if not seen.size:
+        return Link(quantity, "inside", sweep.replay.precision.name, share=0.0, resolution=0.0)
     difference = seen - exact
     index = tuple(map(int, np.unravel_index(np.argmax(np.abs(difference)), exact.shape)))
     one = np.zeros_like(difference)

@@ -117,12 +117,12 @@ def judged(
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked, terms)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
-    left = unknown & (np.isnan(ball.mid) | ~filled())
+    left = unknown & (~np.isinf(seen) | np.isnan(ball.mid) | ~filled())
     if beside.verdict != "inside" or not np.any(left):
         return beside
     index = tuple(map(int, np.argwhere(left)[0]))
     problem = f"is {seen[index]}, where the formula gives no number"
-    if not np.isnan(ball.mid[index]):
+    if not (np.isnan(ball.mid[index]) or np.isfinite(seen[index])):
         what = "the terms that are added up are" if np.isnan(seen[index]) else "the number is"
         problem = f"is {seen[index]}: {what} too large for {asked.name}"
     return replace(beside, verdict="undecided", index=index, problem=problem)
@@ -158,14 +158,16 @@ def no_number(seen: Array, ball: Ball, asked: Precision, terms: Callable[[Form],
 
     The formula gives no number there, as infinity minus infinity is NaN; or it gives one that is
     too large for the precision, and infinity is seen; or terms that are added up are too large, and
-    NaN is seen: of these, one part may be infinity, and another the negative of it.
+    NaN is seen: of these, one part may be infinity, and another the negative of it; or a step of it
+    overflows in float64, and a number is seen, which other steps may give.
     """
     rad = radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
     overflows = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid)) & (size > asked.largest)
     if np.any(is_nan := np.isnan(seen) & np.isfinite(ball.mid)):
         overflows |= is_nan & (terms(()) > asked.largest)
-    return np.asarray((overflows | np.isnan(ball.mid)) & ~ball.contains(seen))
+    is_open = np.isnan(ball.mid) | (np.isfinite(seen) & np.isinf(ball.mid) & np.isinf(rad))
+    return np.asarray((overflows | is_open) & ~ball.contains(seen))
 
 
 def judged_beside(

@@ -350,11 +350,8 @@ class Replay:
         return {name: self.operand(Quantity("value", name), p) for name in names}
 
     def rounded(self, result: Any, own: Precision) -> Any:
-        """Return an op's result, rounded once into its precision if its steps used a wider one."""
-        if not isinstance(result, Ball):
-            return result
-        wider = result.precision.digits > own.digits
-        return result.into(own) if wider else result.read()
+        """Return an op's result in its own precision; numbers that are no balls, as they are."""
+        return as_result(result, own) if isinstance(result, Ball) else result
 
     def receives(self, name: str, p: Precision, rules: Rules = RIGHT) -> Ball:
         """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
@@ -398,6 +395,11 @@ def as_read(array: Array, asked: Precision, p: Precision) -> Ball:
         size = np.abs(np.asarray(array, dtype=np.float64))
         return Ball.exact(np.where(size < p.minimum, 0, array), p)
     return Ball.exact(array, p).read()
+
+
+def as_result(ball: Ball, own: Precision) -> Ball:
+    """Return an op's result, rounded once into its precision if its steps used a wider one."""
+    return ball.into(own) if ball.precision.digits > own.digits else ball.read()
 
 
 def as_terms(array: Array, *_: Precision) -> Terms:

@@ -184,6 +184,7 @@ ARITHMETIC: dict[str, Program] = {
 
 CHOICES: dict[str, Program] = {
     "clamp": lambda w: w.clamp(-0.5, 0.5) + w.clamp_min(0) * torch.clip(w, max=0.1),
+    "clamp by bounds that cross": lambda w: w.clamp(0.25, -0.5) * w,
     "clamp by tensors": lambda w: torch.clamp(w, w.T - 1, w.T + 1),
     "hardtanh": lambda w: F.hardtanh(w) + F.relu6(w * 3),
     "where": lambda w: (
@@ -545,6 +546,11 @@ PRODUCTS: dict[str, Program] = {
     "vecdot": lambda w: torch.linalg.vecdot(w, w.T) * torch.linalg.vecdot(w, w[:1], dim=0),
     "cross": lambda w: (
         torch.linalg.cross(w[:, 1:], w[:1, :3]).sum() + torch.cross(w[:3], w[1:], dim=0)
+    ),
+    "einsum of a number": lambda w: torch.einsum("ij,->ij", w, w[0, 0]),
+    "einsum that broadcasts": lambda w: (
+        torch.einsum("ij,jk->ik", w[:, :1], w) * torch.einsum("...i,...i->...", w[:1], w)
+        + torch.einsum("i,i->i", w[0], w[1, :1])
     ),
     "einsum of diagonals": lambda w: (
         torch.einsum("iij->ij", w.view(2, 2, 4)) * torch.einsum("iij,jk->ik", w.view(2, 2, 4), w)

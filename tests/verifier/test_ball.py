@@ -563,15 +563,17 @@ def test_a_maximum_that_overflows_is_not_known() -> None:
 
 @pytest.mark.parametrize("x", ["1e300", "-1e300", "1e17", "1e8", "1", "1e-300"])
 @pytest.mark.parametrize("share", ["0", "1e-10", "0.5", "2"])
-def test_arctan(x: str, share: str) -> None:
-    """Both ends of the range of arctan lie inside, also for huge operands."""
+@pytest.mark.parametrize("name", ["atan", "asinh"])
+def test_arctan_and_arsinh(name: str, x: str, share: str) -> None:
+    """Both ends of the range of a function lie inside, also for huge operands."""
+    function = {"atan": np.arctan, "asinh": np.arcsinh}[name]
     mid, rad = float(x), abs(float(x)) * float(share)
-    ball = np.arctan(Ball([mid], [rad], FLOAT64))
+    ball = function(Ball([mid], [rad], FLOAT64))
     with workprec():
         middle, radius = flint.arb(rational(mid)), flint.arb(rational(rad))
         for end in (middle - radius, middle, middle + radius):
-            assert list(outside(ball, [end.atan()])) == []
-    assert ball.contains([np.arctan(mid)]).all()
+            assert list(outside(ball, [getattr(end, name)()])) == []
+    assert ball.contains([function(mid)]).all()
 
 
 def trigamma(x: Any) -> Any:
@@ -608,6 +610,8 @@ def test_angles_of_balls() -> None:
         assert ball[1:].contains([end] * 3).all()
     at_zero = arctan2(Ball.exact([0.0], FLOAT64), Ball.exact([-1.0], FLOAT64))
     assert [at_zero.contains([end]).item() for end in (np.pi, -np.pi, 0.0)] == [True, False, False]
+    tiny = arctan2(Ball([0.0], [5e-324], FLOAT64), Ball.exact([4.0], FLOAT64))
+    assert tiny.contains([5e-324]).all()  # it underflows, and is not exactly zero
 
 
 @EVERY
@@ -961,6 +965,11 @@ def test_gamma_is_bounded() -> None:
     """gamma_n is infinite where its bound does not hold."""
     assert gamma(2**8, BFLOAT16.u) == np.inf
     assert gamma(2, 2.0**-2) == 1
+
+
+def test_a_power_whose_midpoint_underflows() -> None:
+    """0.1^330 is zero in float64, and 0.15^330 is not: it lies inside the power of 0.1 +- 0.05."""
+    assert (Ball([0.1], [0.05], FLOAT64) ** 330.5).contains([0.15**330.5]).all()
 
 
 @EVERY

@@ -197,6 +197,44 @@ def test_at_a_tie_either_operand_may_move_the_result(op: str) -> None:
     assert verdict(2.5) == ("refuted", ())
 
 
+@pytest.mark.parametrize("op", ["max", "min"])
+def test_at_a_tie_the_largest_entry_moves_as_one_of_them_or_as_their_mean(op: str) -> None:
+    """Its tangent is that of the first or the last of equal entries, or the mean of all."""
+    network = network_of(op, ([[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]],), axis=1)
+    directions = {"x1": np.array([[1.0, 2.0, 6.0]] * 2), "c": np.zeros(2)}
+    found = along(network, network.inputs, directions)
+
+    def verdict(tangent: float) -> tuple[str, tuple[str, ...]]:
+        found.tangents.values["y"][:] = tangent
+        links = certify_tangents(network, network.inputs, directions, found, "float64").links
+        link = next(link for link in links if link.name == "tangent of y")
+        return link.verdict, link.properties
+
+    assert [verdict(t) for t in (1, 6, 3)] == [
+        ("inside", ()),
+        ("inside", ("the last of equal entries",)),
+        ("inside", ("shared among equal entries",)),
+    ]
+    assert verdict(2) == ("refuted", ())
+
+
+def test_the_slope_of_softplus_may_be_constant_at_its_threshold() -> None:
+    """There the tangent of its slope is that of either side: of the sigmoid, or zero."""
+    kink = KINKS["softplus"]
+    leaves, directions = kink.network.inputs, {"x1": np.ones(4), "c": np.ones(4)}
+    found = along(kink.network, leaves, directions)
+    slope = np.exp(1) / (1 + np.exp(1))
+
+    def verdict(tangent: float) -> tuple[str, tuple[str, ...]]:
+        found.tangents.gradients["x1"][[0, 2]] = tangent
+        links = certify_tangents(kink.network, leaves, directions, found, "float64").links
+        link = next(link for link in links if link.name == "tangent of dE/dx1")
+        return link.verdict, link.properties
+
+    assert verdict(slope) == ("inside", ("softplus'' 0 at its threshold",))
+    assert verdict(slope / 2) == ("refuted", ())
+
+
 def refuted(kink: Kink, dx: Array, precision: str) -> None:
     """Assert that dE/dx1 is not inside, and that the verdict points at a tie."""
     link = verdict_on(kink.network, precision, dx)

@@ -159,3 +159,11 @@ def test_equal_operands_of_which_one_moves(chosen: Any) -> None:
     pairs = [(moves, rests), (rests, moves), (moves, 1), (1, moves)]
 
     assert [float(np.sum(chosen(*pair).tangent)) for pair in pairs] == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_the_largest_of_each_of_no_rows() -> None:
+    """Where there are no rows, there are no largest entries, and no tangents."""
+    x = Dual(np.zeros((0, 3)), np.ones((0, 3)))
+    y = np.max(x, axis=1)
+
+    assert (y.shape, np.shape(y.tangent)) == ((0,), (0,))

@@ -143,6 +143,7 @@ OF_TANGENTS = {
     "ELU'' 0 at zero",
     "each operand's tangent alone",
     "log s'' as (s - 1) s",
+    "softplus'' 0 at its threshold",
     "tanh'' from the input's tangent",
     "the tangent from the output",
     "the tangents' difference",

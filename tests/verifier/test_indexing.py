@@ -65,6 +65,16 @@ def test_entries_receive_as_often_as_they_are_taken(name: str) -> None:
     assert y.size == np.sum(dx)
 
 
+def test_what_broadcasts_to_a_mask_receives_from_every_row() -> None:
+    """A mask of more rows repeats x, whose entries receive from all rows where they are seen."""
+    mask = np.array([[True, False], [False, False]])
+    x, dy = np.ones(2), np.array([[1.0, 2.0], [4.0, 8.0]])
+    y = OPS["masked_fill"].forward(x, mask=mask, value=0)
+    (dx,) = OPS["masked_fill"].backward(dy, y, x, mask=mask, value=0)
+
+    assert dx.tolist() == [4, 10]
+
+
 @pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
 @pytest.mark.parametrize("several", ["a slice", "tensors", "lists", "an ellipsis"])
 def test_a_list_may_be_an_index_for_several_axes(several: str) -> None:

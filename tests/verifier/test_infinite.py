@@ -11,6 +11,7 @@ from backproof.reference.backprop import Trace, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS
+from backproof.reference.ops.functions import matrix_exp
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify, certify_passes
 from backproof.running.certificates import in_precision, replayed, traced
@@ -160,6 +161,32 @@ def test_terms_that_overflow_are_undecided(size: float, precision: str) -> None:
     assert first.verdict == ("refuted" if size < 0.5 else "undecided")
     if first.verdict == "undecided":
         assert first.problem == f"is nan: the terms that are added up are too large for {precision}"
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"), [(5e200, "undecided"), (np.inf, "undecided"), (-np.inf, "refuted")]
+)
+def test_a_number_where_a_step_overflows_is_undecided(seen: float, verdict: str) -> None:
+    """The length of (3e200, 4e200) is 5e200, though its square is too large for float64."""
+    nodes = (Node("y", "norm", ("x",)), Node("E", "scale", ("y",), {"factor": 1.0}))
+    network = Network("length", {"x": np.array([3e200, 4e200])}, {}, nodes, frozenset())
+    leaves = network.leaves(np.asarray)
+    with np.errstate(all="ignore"):
+        trace = backprop(network, leaves)
+        trace.values["y"] = np.array(seen)
+        (first, *_) = certify(network, leaves, trace, "float64").links
+
+    assert (first.name, first.verdict) == ("y", verdict)
+
+
+def test_a_matrix_whose_determinant_or_exponential_is_not_finite() -> None:
+    """A determinant that overflows is too large; of infinite entries nothing is known."""
+    A = Ball.exact(np.diag([1e200, -1e200]), FLOAT64)
+    B = Ball.exact(np.diag([np.inf, 1.0]), FLOAT64)
+
+    assert (np.linalg.det(A).mid, np.linalg.det(A).rad) == (-np.inf, np.inf)
+    assert np.isnan(matrix_exp(B).mid).all()
+    assert np.isinf(matrix_exp(B).rad).all()
 
 
 def test_what_overflows_is_not_known() -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import flint
 import numpy as np
+import pytest
 
 from backproof.reference.network import Network
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.verdict.custom import certify_op
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.difference import decimal, on_paper
 from tests.verifier.op_case_marks import op_cases
@@ -148,3 +150,34 @@ def test_attention_of_low_scores() -> None:
     q, k = np.full((1, 1, 2, 1), 200.0), np.array([[[[-200.0], [0.5]]]])
 
     assert OPS["attention"].forward(q, k, k)[0, 0, 0].tolist() == [-200.0]
+
+
+ROWS = np.array([[True, False, True], [False, False, True]])
+
+BROADCAST: dict[str, tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = {
+    "a row and a column": ("multiply", ((2, 1), (1, 3)), {}),
+    "a number": ("divide", ((2, 3), ()), {}),
+    "einsum of a number": ("einsum", ((2, 3), ()), {"equation": "ij,->ij"}),
+    "einsum of a batch": ("einsum", ((1, 2, 3), (2, 3, 2)), {"equation": "...ij,...jk->...ik"}),
+    "einsum over one entry": ("einsum", ((2, 1), (3, 2)), {"equation": "ij,jk->ik"}),
+    "einsum of one entry": ("einsum", ((3,), (1,)), {"equation": "i,i->i"}),
+    "matrices and a vector": ("matmul", ((2, 2, 3), (3,)), {}),
+    "addmm of a row": ("addmm", ((3,), (2, 2, 2), (2, 3)), {"beta": 0.5}),
+    "equations of one matrix": ("solve", ((2, 2), (2, 2, 1)), {}),
+    "equations of one side": ("solve", ((2, 2, 2), (2, 1)), {}),
+    "triangles": ("triangular_solve", ((1, 2, 2), (2, 2, 1)), {}),
+    "a mask of more rows": ("masked_fill", ((3,),), {"mask": ROWS, "value": 2.0}),
+    "a condition of more rows": ("where", ((3,), (1,)), {"condition": ROWS}),
+    "bias of attention": ("attention", ((1, 2, 2, 3), (1, 1, 2, 3), (1, 1, 2, 2), (2, 2)), {}),
+}
+"""What broadcasts -> an op, shapes of its operands, and options."""
+
+
+@pytest.mark.parametrize("name", BROADCAST)
+def test_operands_that_broadcast_receive_from_every_place(name: str) -> None:
+    """The backward function of an op is its derivative at shapes that broadcast, too."""
+    op, shapes, options = BROADCAST[name]
+    rng = np.random.default_rng(0)
+    inputs = {f"x{i}": rng.standard_normal(shape) for i, shape in enumerate(shapes)}
+
+    assert certify_op(OPS[op].forward, OPS[op].backward, inputs, options=options)

@@ -304,6 +304,17 @@ def test_compiled_code_is_not_recorded() -> None:
         bt.certify(lambda: compiled(torch.ones(1, 2)).sum(), compiled)
 
 
+def test_a_twin_may_have_a_parameter_without_entries() -> None:
+    """Of an empty array there is nothing to be off."""
+    w, none = torch.ones(3, requires_grad=True), torch.zeros(0, requires_grad=True)
+
+    def loss() -> Any:
+        return torch.cat([w, none]).square().sum()
+
+    found = bt.certify(loss, {"w": w, "none": none}, against=loss)
+    assert found.holds
+
+
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "same": (lambda w, _: torch.tanh(w).sum(), True),
     "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),

@@ -52,7 +52,7 @@ def addend(which: str) -> Table:
         (f"{which} operand's gradient lost", "zero"): of.lost.known(
             "a residual branch that is cut off"
         ),
-        (f"{which} operand's gradient halved", "half of dy"): of.then(lambda d, *_: 0.5 * d).known(
+        (f"{which} operand's gradient halved", "half of dy"): of.times(0.5).known(
             "dy shared out between the branches"
         ),
         **broadcast(which),

@@ -151,7 +151,7 @@ NLL_LOSS: Table = {
     **OF_CLASSES,
     ("sum for mean over the batch", "what M times as much gives"): fixed(reduction="sum"),
     ("weights forgotten", "what weights of one give"): fixed(weight=None),
-    ("wrong sign", "w / M at the target"): dy.then(lambda d, *_, **__: d * -1.0),
+    ("wrong sign", "w / M at the target"): dy.times(-1.0),
     ("the gradient of logits", "(p - t) / M"): dy(
         lambda dE, E, y, **o: OPS["cross_entropy"].backward(dE, E, y, **o)[0]
     ).known("log softmax differentiated twice"),

@@ -41,9 +41,7 @@ DENSE: Table = {
     ("weights untransposed on the way back", "dz W with W read row by row, instead of dz W^T"): dx(
         lambda dz, z, x, W, *b: dz @ W.reshape(*W.shape[::-1])
     ),
-    ("input gradient detached", "zero"): dx.then(lambda d, *_: 0 * d).known(
-        "a stray detach() or stop_gradient"
-    ),
+    ("input gradient detached", "zero"): dx.times(0).known("a stray detach() or stop_gradient"),
     ("only one output counted", "what the first output alone sends back"): dx(
         lambda dz, z, x, W, *b: dz[..., :1] @ W[:, :1].T
     ),
@@ -56,9 +54,9 @@ DENSE: Table = {
     ("mean for sum over the batch", "x^T dz / B"): dw.then(averaged),
     ("only the first example counted", "x^T dz of the first example"): dw.of_first,
     ("weight decay slipped in", "x^T dz + W"): dw.then(lambda d, x, W, *b: d + W),
-    ("weight gradient forgotten", "zero"): dw.then(lambda d, *_: 0 * d),
+    ("weight gradient forgotten", "zero"): dw.times(0),
     ("bias gradient not summed over the batch", "dz of the first example"): db.of_first,
     ("bias gradient averaged over the batch", "the sum of dz / B"): db.then(averaged),
-    ("bias gradient added twice", "twice the sum of dz"): db.then(lambda d, *_: 2 * d),
-    ("bias gradient forgotten", "zero"): db.then(lambda d, *_: 0 * d),
+    ("bias gradient added twice", "twice the sum of dz"): db.times(2),
+    ("bias gradient forgotten", "zero"): db.times(0),
 }

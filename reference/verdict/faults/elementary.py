@@ -22,18 +22,18 @@ from backproof.reference.verdict.faults.families import (
 dx, da, db = Cotangent(), Cotangent(0), Cotangent(1)
 
 IDENTITY: Table = {("no derivative", "dy"): dx.passed_on.known("a stray identity")}
-SIGN: Table = {("wrong sign", "the gradient negated"): dx.then(lambda d, *_, **__: -1.0 * d)}
+SIGN: Table = {("wrong sign", "the gradient negated"): dx.times(-1.0)}
 
 SUBTRACT: Table = {
     ("added", "a + b"): forward(lambda a, b: a + b).known("a sign"),
-    ("second operand's sign lost", "dy for db = -dy"): db.then(lambda d, *_: -1.0 * d),
+    ("second operand's sign lost", "dy for db = -dy"): db.times(-1.0),
     **addend("first"),
     **addend("second"),
 }
 
 DIVIDE: Table = {
     ("multiplied", "a b"): forward(lambda a, b: a * b).known("the wrong operator"),
-    ("second operand's sign lost", "a dy / b^2 for db"): db.then(lambda d, *_: -1.0 * d),
+    ("second operand's sign lost", "a dy / b^2 for db"): db.times(-1.0),
     ("square forgotten", "-a dy / b for db"): db(
         lambda dy, y, a, b: sum_to_shape(-(dy * (a / b)), b.shape)
     ),
@@ -81,14 +81,14 @@ LOG1P: Table = {
 }
 
 SQRT: Table = {
-    ("lost factor 1/2", "dy / sqrt x"): dx.then(lambda d, x: 2 * d),
+    ("lost factor 1/2", "dy / sqrt x"): dx.times(2),
     ("root forgotten", "dy / (2 x)"): dx.slope(lambda y, x: 0.5 / x),
     **IDENTITY,
 }
 
 RSQRT: Table = {
     ("root for its reciprocal", "sqrt x"): forward(np.sqrt),
-    ("lost factor 1/2", "-dy / (x sqrt x)"): dx.then(lambda d, x: 2 * d),
+    ("lost factor 1/2", "-dy / (x sqrt x)"): dx.times(2),
     ("square for cube", "-1/2 dy y^2"): dx.slope(lambda y, x: -0.5 / x),
     **SIGN,
 }

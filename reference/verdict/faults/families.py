@@ -108,6 +108,10 @@ class Cotangent:
             lambda right, dy, y, *x, **options: change(right(dy, y, *x, **options), *x, **options)
         )
 
+    def times(self, factor: float) -> Wrong:
+        """Give a multiple of the right d."""
+        return self.then(lambda d, *_, **__: factor * d)
+
     def of_right(self, wrong: Callable[..., Any]) -> Wrong:
         """Give another d, by means of the right one: wrong(right, dy, y, *inputs, **options)."""
 

@@ -23,7 +23,7 @@ of_matrix, of_right = Cotangent(0), Cotangent(1)
 
 EQUATIONS: Table = {
     ("matrix's gradient lost", "zero for dA"): of_matrix.lost,
-    ("matrix's sign lost", "dB X^T for dA = -dB X^T"): of_matrix.then(lambda d, *_, **__: -1.0 * d),
+    ("matrix's sign lost", "dB X^T for dA = -dB X^T"): of_matrix.times(-1.0),
     ("matrix's gradient transposed", "-X dB^T"): of_matrix.then(lambda d, *_, **__: turned(d)),
     ("right side's gradient not solved for", "dX for dB"): of_right.passed_on,
 }

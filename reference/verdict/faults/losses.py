@@ -27,10 +27,8 @@ dy = Cotangent()
 def signs_and_factors(lost: str, factor: float) -> Table:
     """Return the faults of a gradient that is right but for a factor."""
     return {
-        ("wrong sign", "the gradient negated"): dy.then(lambda d, *_, **__: d * -1.0),
-        (f"{lost} of the gradient", f"{factor} times the gradient"): dy.then(
-            lambda d, *_, **__: d * factor
-        ),
+        ("wrong sign", "the gradient negated"): dy.times(-1.0),
+        (f"{lost} of the gradient", f"{factor} times the gradient"): dy.times(factor),
         ("wrong sign of one output", "the first output's gradient negated"): dy.then(
             lambda d, y, t, **_: d * flip(y)
         ),
@@ -134,7 +132,7 @@ def without_log(y: Any, t: Any, *, log_target: bool = False, reduction: str = "m
 
 
 KL_DIV: Table = {
-    ("wrong sign", "the gradient negated"): dy.then(lambda d, *_, **__: d * -1.0),
+    ("wrong sign", "the gradient negated"): dy.times(-1.0),
     ("sum for mean", "what n times as much gives"): fixed(reduction="sum"),
     ("mean over the batch alone", "what the sum over all but the first axis gives"): scaled(
         lambda y, t, **_: y.size // y.shape[0]

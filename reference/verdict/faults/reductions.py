@@ -59,7 +59,7 @@ MIN: Table = {
     ("largest receives", "dy for the largest entry"): dx(
         lambda dy, y, x, **o: OPS["max"].backward(dy, y, x, **o)[0]
     ),
-    ("wrong sign", "-dy for the smallest entry"): dx.then(lambda d, *_, **__: d * -1.0).known(
+    ("wrong sign", "-dy for the smallest entry"): dx.times(-1.0).known(
         "-max(-x), with one of its signs lost"
     ),
 }
@@ -81,7 +81,7 @@ VARIANCE: Table = {
     ("correction forgotten", "what n in the place of n - correction gives"): fixed(
         correction=0
     ).known("np.var's default"),
-    ("lost factor 2", "(x - m) dy / (n - correction)"): dx.then(lambda d, *_, **__: 0.5 * d),
+    ("lost factor 2", "(x - m) dy / (n - correction)"): dx.times(0.5),
     ("mean not subtracted", "2 x dy / (n - correction)"): dx(
         lambda dy, y, x, axis=None, correction=1, **_: (
             2 * x * kept(dy, x, axis) / (count(x, axis) - correction)
@@ -102,7 +102,7 @@ NORM: Table = {
     ("not divided by the length", "dy x"): dx(
         lambda dy, y, x, axis=None, **_: kept(dy, x, axis) * x
     ),
-    ("lost factor 1/2", "2 dy x / y"): dx.then(lambda d, *_, **__: 2.0 * d),
+    ("lost factor 1/2", "2 dy x / y"): dx.times(2.0),
     ("divided by the square", "dy x / y^2"): dx.then(
         lambda d, x, axis=None, **_: d / norm_forward(x, axis=axes_of(x, axis), keepdims=True)
     ),

@@ -31,7 +31,7 @@ ATAN2: Table = {
             sum_to_shape(dy * (b / (a * a + b * b)), b.shape),
         )
     ),
-    ("second operand's sign lost", "dy a / r^2 for db"): db.then(lambda d, *_: -1.0 * d),
+    ("second operand's sign lost", "dy a / r^2 for db"): db.times(-1.0),
     ("square forgotten", "dy b for da = dy b / r^2"): da(
         lambda dy, y, a, b: sum_to_shape(dy * b, a.shape)
     ),

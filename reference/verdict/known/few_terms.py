@@ -8,6 +8,7 @@ import numpy as np
 
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
+from backproof.reference.ops.gates import halves
 from backproof.reference.ops.reductions import kept
 from backproof.reference.verdict.known.few_terms_of_losses import (
     bce_with_logits_backward,
@@ -70,16 +71,6 @@ def softplus_backward(
     """Return dz = dy / (1 + e^(-beta z)); dy above the threshold, 0 far below zero."""
     x = beta * z
     return (np.where(x > threshold, dy, np.where(x < ZERO * LOG_2, 0, dy / (1 + exp(-x)))),)
-
-
-def halves(x: Array, axis: int) -> tuple[Array, Array]:
-    """Return the two halves along an axis."""
-    n = x.shape[axis] // 2
-    first, second = (
-        tuple(part if i == axis % x.ndim else slice(None) for i in range(x.ndim))
-        for part in (slice(0, n), slice(n, None))
-    )
-    return x[first], x[second]
 
 
 def glu(x: Array, *, axis: int = -1) -> Array:
