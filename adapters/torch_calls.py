@@ -34,18 +34,6 @@ NUMBERS = (
 """The functions that return the numbers of a tensor, or its memory, as something else."""
 
 
-def public(function: Any) -> Any:
-    """Return the public function of an overload of PyTorch's own ops, as exported programs call it.
-
-    Both take the same arguments in the same order.
-    """
-    if not isinstance(function, torch._ops.OpOverload) or function.namespace != "aten":  # noqa: SLF001
-        return function
-    name = function.overloadpacket.__name__
-    homes = (torch, torch._C._nn, torch.Tensor)  # noqa: SLF001 no other name
-    return next((getattr(home, name) for home in homes if hasattr(home, name)), function)
-
-
 def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that a call takes. Of one that sets an attribute, nothing is computed.
 

@@ -27,7 +27,6 @@ from backproof.adapters.torch_calls import (
     is_transformed,
     is_users,
     operands_of,
-    public,
     written_by,
 )
 from backproof.adapters.torch_custom_functions import CustomFunctions
@@ -143,7 +142,6 @@ class Recorder(CustomFunctions):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Make a call, and record it if its result is differentiated."""
-        function = public(function)
         named = {k: v for k, v in (kwargs or {}).items() if k != "out" or v is not None}
         operands = [*operands_of(function, args, named)]
         if self.is_inside:

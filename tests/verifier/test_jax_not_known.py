@@ -95,10 +95,6 @@ NOT_KNOWN = {
         lambda w: custom(w, lax.floor, jnp.ones_like),
         "its forward pass has a derivative of zero",
     ),
-    "two precisions": (
-        lambda w: custom(w, lambda x: x.astype(jnp.bfloat16).astype(jnp.float32), jnp.ones_like),
-        "its forward pass computes in several precisions",
-    ),
     "a function inside": (
         lambda w: custom(w, lambda x: lax.igamma(2.0 + x * 0, x * x), lambda x: x),
         "in its forward pass igamma",
