@@ -357,7 +357,8 @@ class Replay:
         """Return the ball of what a node or leaf receives from its consumers (the loss: 1)."""
         if name == self.network.loss:
             shape = np.shape(self.seen(Quantity("value", name)))
-            return Ball.exact(np.full(shape, self.scale), p)
+            one: Ball = self.number(np.full(shape, self.scale), self.of(name), p)
+            return one
         received = [
             d
             for node in reversed(self.consumers[name])

@@ -127,14 +127,14 @@ class Beside(Replay):
         own = partial(Replay.ball, self, quantity, p, rules, update)
         if quantity.kind == "update" or not self.are_same(self.operands(quantity, nodes)):
             return own()
-        return self.once((quantity, p), (rules, update), own)
+        return self.once((quantity, p, self.number), (rules, update), own)
 
     def hands_on(self, node: Node, p: Precision, rules: Rules) -> tuple[Ball, ...]:
         """Return what a node hands on; what follows from the right pass's numbers is made once."""
         own = partial(Replay.hands_on, self, node, p, rules)
         if not self.are_same(self.operands(Quantity("derivative", node.name), [node])):
             return own()
-        return self.once((node.name, p), (rules,), own)
+        return self.once((node.name, p, self.number), (rules,), own)
 
     def rules(self, quantity: Quantity) -> dict[Form, Rules]:
         """Return the rules of each form, made once, so that their balls are."""

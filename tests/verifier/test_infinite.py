@@ -163,6 +163,21 @@ def test_terms_that_overflow_are_undecided(size: float, precision: str) -> None:
         assert first.problem == f"is nan: the terms that are added up are too large for {precision}"
 
 
+def test_a_loss_whose_derivative_is_nan_is_refuted() -> None:
+    """An adapter may hand it in; the derivative of the loss is 1."""
+    network = Network(
+        "squares", {"x": np.array([3.0])}, {}, (Node("E", "sum", ("x",)),), frozenset()
+    )
+    leaves = network.leaves(np.asarray)
+    trace = backprop(network, leaves)
+    trace.cotangents["E"] = np.full_like(trace.cotangents["E"], np.nan)
+    (link,) = (
+        one for one in certify(network, leaves, trace, "float64").links if one.name == "dE/dE"
+    )
+
+    assert link.verdict == "refuted"
+
+
 @pytest.mark.parametrize(
     ("seen", "verdict"), [(5e200, "undecided"), (np.inf, "undecided"), (-np.inf, "refuted")]
 )
