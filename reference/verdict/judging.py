@@ -244,8 +244,12 @@ def told_apart(balls: Mapping[Form, Ball]) -> dict[Form, Ball]:
 
     Most forms are conventions at a kink or a tie, and few arrays have one.
     """
-    first: dict[tuple[bytes, bytes], Form] = {}
+    once: dict[int, Form] = {}
     for form, ball in balls.items():
+        once.setdefault(id(ball), form)
+    first: dict[tuple[bytes, bytes], Form] = {}
+    for form in once.values():
+        ball = balls[form]
         first.setdefault((ball.mid.tobytes(), radii(ball).tobytes()), form)
     return {form: balls[form] for form in first.values()}
 

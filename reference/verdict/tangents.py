@@ -96,7 +96,14 @@ TWICE: Mapping[str, tuple[str, Op]] = {
 
 def by_operand(rules: Rules) -> Rules:
     """Return a sweep by the same rules that differentiates by one operand after another."""
-    return ByOperand(rules.ops, rules.forward_input, rules.backward_input, rules.receive)
+    return ByOperand(
+        rules.ops, rules.forward_input, rules.backward_input, rules.receive, rules.nodes
+    )
+
+
+def each_by_operand(found: Mapping[Form, Rules]) -> dict[Form, Rules]:
+    """Return the same forms, each differentiated by one operand after another."""
+    return {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +178,16 @@ class TangentReplay(Replay):
         found = super().rules(quantity)
         if quantity.kind != "derivative":
             return found
-        found |= {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
+        found |= each_by_operand(found)
         for op in {node.op for node in self.consumers.get(quantity.of, ())} & TWICE.keys():
             name, twice = TWICE[op]
             found[name,] = Rules(ops={**OPS, op: twice})
         return found
+
+    def rules_apart(self, quantity: Quantity) -> dict[Form, Rules]:
+        """Return the rules of each form, where each node has its own."""
+        found = super().rules_apart(quantity)
+        return found | each_by_operand(found)
 
     def ways_forward(self, name: str) -> Ways:
         """Return the ways of computing a tangent by the backward function of the node's op."""

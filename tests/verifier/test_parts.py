@@ -1,0 +1,105 @@
+"""Forms of several nodes that hand on to one array: each node has its own, computed once."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.reference.backprop import Rules, Trace, backprop
+from backproof.reference.network import Network, Node
+from backproof.reference.numbers.precision import FLOAT32
+from backproof.reference.ops import OPS
+from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.replay import MIXED, Replay
+from tests.verifier.lazy import Lazy
+
+torch, bt = map(Lazy, ("torch", "backproof.torch"))
+
+OPS_OF_X = ("gelu", "silu", "sigmoid", "tanh", "softmax", "log_softmax")
+
+
+def entering() -> Network:
+    """Return a network whose leaf x enters several ops; the loss is the sum of their squares."""
+    made = [Node(op, op, ("x",)) for op in OPS_OF_X]
+    total, sums = made[0].name, list[Node]()
+    for i, node in enumerate(made[1:]):
+        sums.append(Node(f"sum {i}", "add", (total, node.name)))
+        total = sums[-1].name
+    last = [Node("square", "multiply", (total, total)), Node("loss", "sum", ("square",))]
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    return Network("entering", {}, {"x": x}, (*made, *sums, *last), frozenset({"x"}))
+
+
+def judged(scaled: float, counted: Counter[str]) -> Link:
+    """Return the verdict on a gradient times a number. counted: how often each op hands on."""
+    network = entering()
+    leaves = {name: np.float32(a) for name, a in network.parameters.items()}
+    found = backprop(network, leaves)
+    wrong = {name: np.float32(scaled) * a for name, a in found.gradients.items()}
+    replay = Replay(network, leaves, Trace(found.values, found.cotangents, wrong), FLOAT32)
+    right = Rules.hands_on
+
+    def hands_on(self: Rules, node: Node, *operands: Any) -> Any:
+        counted[node.op] += 1
+        return right(self, node, *operands)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rules, "hands_on", hands_on)
+        quantity = Quantity("derivative", "x")
+        return replay.judge(quantity, replay.ball(quantity, FLOAT32))
+
+
+def test_each_form_of_a_node_is_computed_once() -> None:
+    """A wrong gradient is tried in all combinations, whose parts are computed once each."""
+    counted = Counter[str]()
+
+    assert judged(1.0, counted).verdict == "inside"
+    assert {*counted.values()} == {1}
+    counted.clear()
+    assert judged(1.01, counted).verdict == "refuted"
+    tried = counted["silu"]  # it has one form, so that it is computed once in each precision
+    assert not OPS["silu"].forms
+    for op, times in counted.items():
+        assert times <= tried * (1 + len(OPS[op].forms)), op
+
+
+TIES = {
+    "max beside amax": lambda a: torch.cat([a.max(1)[0], a.amax(0)]),
+    "amin beside min": lambda a: torch.cat([a.amin(1), a.min(0)[0]]),
+    "several": lambda a: torch.cat([a.max(1)[0], a.amax(0), a.amax(1), a.median(1)[0]]),
+}
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("name", TIES)
+def test_ties_are_handled_by_each_node_in_its_own_way(name: str, second: bool) -> None:
+    """One array may enter two nodes of one op, of which one takes the first of equal numbers."""
+    pytest.importorskip("torch")
+    torch.manual_seed(0)
+    a = torch.randint(1, 4, (5, 4)).float().requires_grad_()
+
+    def loss() -> Any:
+        y = TIES[name](a)
+        return (y * torch.linspace(-1, 2, len(y))).square().sum()
+
+    certificate = bt.certify(loss, {"a": a}, second=second)
+    assert certificate.holds, str(certificate)
+
+    a.register_hook(lambda d: d.flip(0))
+    wrong = bt.certify(loss, {"a": a})
+    assert not wrong.holds
+    assert [link.name for link in wrong.links if link.verdict == "refuted"] == ["dE/da"]
+
+
+def test_the_form_names_the_node() -> None:
+    """Where nodes of one op work in different forms, the property names the node."""
+    pytest.importorskip("torch")
+    a = torch.tensor([[1.0, 1.0], [1.0, 1.0]], requires_grad=True)
+
+    def loss() -> Any:
+        return torch.cat([a.max(1)[0], a.amax(0)]).square().sum()
+
+    (link,) = (x for x in bt.certify(loss, {"a": a}).links if x.name == "dE/da")
+    assert link.properties
+    assert all(" in " in one for one in link.properties if one != MIXED), link.properties
