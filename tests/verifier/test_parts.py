@@ -73,7 +73,7 @@ TIES = {
 
 @pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("name", TIES)
-def test_ties_are_handled_by_each_node_in_its_own_way(name: str, second: bool) -> None:
+def test_ties_are_handled_by_each_node_in_its_own_way(name: str, *, second: bool) -> None:
     """One array may enter two nodes of one op, of which one takes the first of equal numbers."""
     pytest.importorskip("torch")
     torch.manual_seed(0)
