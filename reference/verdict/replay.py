@@ -247,8 +247,16 @@ class Replay:
         return other if other.verdict == "inside" else link
 
     def judge_by(self, rules: Ruled, quantity: Quantity, ball: Ball) -> Link:
-        """Return the verdict on what a link produced, in the forms of some rules."""
-        ways = partial(self.ways, quantity, rules)
+        """Return the verdict on what a link produced, in the forms of some rules.
+
+        ball: by the formula itself, in the precision in which its steps are tried first.
+        """
+        own = self.own(quantity.of)
+
+        def ways() -> Ways:
+            again = self.ways(quantity, rules)
+            return {**again, (): lambda p: ball if p == own else again[()](p)}
+
         terms = partial(self.terms, quantity, rules=rules)
         filled = partial(self.filled, quantity)
         return judged(

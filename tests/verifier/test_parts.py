@@ -8,7 +8,7 @@ import pytest
 
 from backproof.reference.backprop import Rules, Trace, backprop
 from backproof.reference.network import Network, Node
-from backproof.reference.numbers.precision import FLOAT32
+from backproof.reference.numbers.precision import FLOAT32, Precision
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import MIXED, Replay
@@ -31,18 +31,23 @@ def entering() -> Network:
     return Network("entering", {}, {"x": x}, (*made, *sums, *last), frozenset({"x"}))
 
 
-def judged(scaled: float, counted: Counter[str]) -> Link:
-    """Return the verdict on a gradient times a number. counted: how often each op hands on."""
-    network = entering()
+def judged(
+    scaled: float, counted: Counter[tuple[str, Precision]], network: Network | None = None
+) -> Link:
+    """Return the verdict on a gradient times a number.
+
+    counted: how often each op hands on, in each precision.
+    """
+    network = network or entering()
     leaves = {name: np.float32(a) for name, a in network.parameters.items()}
     found = backprop(network, leaves)
     wrong = {name: np.float32(scaled) * a for name, a in found.gradients.items()}
     replay = Replay(network, leaves, Trace(found.values, found.cotangents, wrong), FLOAT32)
     right = Rules.hands_on
 
-    def hands_on(self: Rules, node: Node, *operands: Any) -> Any:
-        counted[node.op] += 1
-        return right(self, node, *operands)
+    def hands_on(self: Rules, node: Node, dy: Any, known: Any) -> Any:
+        counted[node.op, dy.precision] += 1
+        return right(self, node, dy, known)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rules, "hands_on", hands_on)
@@ -52,16 +57,16 @@ def judged(scaled: float, counted: Counter[str]) -> Link:
 
 def test_each_form_of_a_node_is_computed_once() -> None:
     """A wrong gradient is tried in all combinations, whose parts are computed once each."""
-    counted = Counter[str]()
+    counted = Counter[tuple[str, Precision]]()
 
     assert judged(1.0, counted).verdict == "inside"
     assert {*counted.values()} == {1}
     counted.clear()
     assert judged(1.01, counted).verdict == "refuted"
-    tried = counted["silu"]  # it has one form, so that it is computed once in each precision
-    assert not OPS["silu"].forms
-    for op, times in counted.items():
-        assert times <= tried * (1 + len(OPS[op].forms)), op
+    assert len({p for _, p in counted}) > 1
+    for (op, p), times in counted.items():
+        first = p == FLOAT32  # the formula, before any forms
+        assert times <= 1 + len(OPS[op].forms) + first, op
 
 
 TIES = {
@@ -103,3 +108,15 @@ def test_the_form_names_the_node() -> None:
     (link,) = (x for x in bt.certify(loss, {"a": a}).links if x.name == "dE/da")
     assert link.properties
     assert all(" in " in one for one in link.properties if one != MIXED), link.properties
+
+
+def test_the_ball_tried_first_is_not_made_again() -> None:
+    """What one op hands on by its formula alone is computed once in each precision."""
+    x = np.linspace(-2, 2, 7, dtype=np.float32)
+    nodes = (Node("y", "silu", ("x",)), Node("E", "sum", ("y",)))
+    network = Network("one", {}, {"x": x}, nodes, frozenset({"x"}))
+    counted = Counter[tuple[str, Precision]]()
+
+    assert judged(1.01, counted, network).verdict == "refuted"
+    assert len(counted) > 1
+    assert {*counted.values()} == {1}
