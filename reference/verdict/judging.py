@@ -130,7 +130,7 @@ def said(seen: Any, mid: float, rad: float, asked: Precision) -> str:
     if np.isnan(mid) or np.isfinite(seen):
         return f"is {seen}, where the formula gives no number"
     if np.isinf(mid):
-        return f"is {seen}, and no finite number in float64 either"
+        return f"is {seen}: the number is infinite, or too large for float64 too"
     if np.isinf(rad):
         return f"is {seen}, where the formula gives no bound"
     what = "the terms that are added up are" if np.isnan(seen) else "the number is"

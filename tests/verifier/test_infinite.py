@@ -145,7 +145,7 @@ def test_an_overflow_is_undecided(wrong: tuple[int, float] | None, precision: st
     assert (first.name, first.verdict) == ("y", "refuted" if wrong else "undecided")
     if not wrong:
         too_large = f"is inf: the number is too large for {precision}"
-        beyond = "is inf, and no finite number in float64 either"
+        beyond = "is inf: the number is infinite, or too large for float64 too"
         assert first.problem == (beyond if precision == "float64" else too_large)
 
 
@@ -201,7 +201,7 @@ def test_a_pole_is_not_called_too_large(precision: str) -> None:
         links = {link.name: link for link in certify(network, leaves, trace, precision).links}
 
     assert links["dE/dx"].verdict == "undecided"
-    assert links["dE/dx"].problem == "is inf, and no finite number in float64 either"
+    assert links["dE/dx"].problem == "is inf: the number is infinite, or too large for float64 too"
 
 
 @pytest.mark.parametrize(
