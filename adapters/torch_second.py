@@ -114,7 +114,9 @@ class SecondRecorder(Recorder):
                 own.register_hook(tangent)
             return own
 
-        def tangent(moved: Tensor) -> None:
+        def tangent(moved: Tensor | None) -> None:
+            if moved is None:  # nothing is handed on, which stands for zeros
+                moved = torch.zeros_like(t)
             self.tangents[name] = np.array(array(moved))
 
         self.watch(t, name)

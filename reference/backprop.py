@@ -36,12 +36,14 @@ class Rules:
     forward_input:  (node, input's name, value) -> what the node's forward function is given.
     backward_input: (node, input's name, value) -> what the node's backward function is given.
     receive:        (name, what its consumers hand on) -> a node's cotangent, a leaf's gradient.
+    nodes:          the name of a node -> its op, where that is another than by the name of its op.
     """
 
     ops: Mapping[str, Op] = field(default_factory=lambda: OPS)
     forward_input: Callable[[Node, str, Any], Any] = lambda _, __, value: value
     backward_input: Callable[[Node, str, Any], Any] = lambda _, __, value: value
     receive: Callable[[str, list[Any]], Any] = lambda _, handed_on: sum_of(handed_on)
+    nodes: Mapping[str, Op] = field(default_factory=dict)
 
     def value(self, node: Node, known: Mapping[str, Any]) -> Any:
         """Return a node's value; `known` holds those of its inputs."""
@@ -58,6 +60,8 @@ class Rules:
 
         So it is if it has the name of another op, as a function of one's own may have.
         """
+        if node.name in self.nodes:
+            return self.nodes[node.name]
         if node.own and node.op in OPS:
             return node.own
         return self.ops.get(node.op) or node.rule

@@ -37,7 +37,7 @@ def in_one_sum(rules: Rules, numbers: Iterable[Any]) -> Rules:
     """Return the rules of a sweep over some numbers: its own, unless they are `Terms`."""
     if not any(isinstance(x, Terms) for x in numbers):
         return rules
-    return OneSum(rules.ops, rules.forward_input, rules.backward_input, rules.receive)
+    return OneSum(rules.ops, rules.forward_input, rules.backward_input, rules.receive, rules.nodes)
 
 
 def one_term(x: Any) -> Any:

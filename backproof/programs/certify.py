@@ -214,7 +214,8 @@ def known(
     for link in links:
         if link.verdict == "inside" or link.problem:
             continue
-        for tried in (replay, narrowed(replay, link.quantity)):
+        narrow = narrowed(replay, link.quantity)
+        for tried in (replay,) if narrow is replay else (replay, narrow):
             p = tried.of(link.quantity.of).name
             site = Site(columns, "", p, is_strict=False)
             witness = Witness(tried, tried if isinstance(tried, TangentReplay) else None)
@@ -237,6 +238,8 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
     if name not in gradients:
         return replay
     (p,) = users
+    if p == replay.of(name):
+        return replay
     stored = gradients[name].astype(p.dtype)
     if not np.array_equal(stored.astype(gradients[name].dtype), gradients[name]):
         return replay

@@ -131,19 +131,19 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
     """Add values to entries of `target`, an array of zeros; several may go to the same entry."""
     p = target.precision
     values = read(values if isinstance(values, Ball) else Ball.exact(values, p))
-    size, count = np.zeros(target.shape), np.zeros(target.shape)
-    spread: Any = 0.0
+
+    def added(a: Any) -> Array:
+        total = np.zeros(target.shape)
+        np.add.at(total, index, a)
+        return total
+
     target.changes()
     np.add.at(target.mid, index, values.mid)
-    np.add.at(size, index, np.abs(values.mid))
-    np.add.at(count, index, 1)
-    if not values.is_exact:
-        spread = np.zeros(target.shape)
-        np.add.at(spread, index, values.rad)
-        size += spread
+    spread, count = 0.0 if values.is_exact else added(values.rad), added(1)
     n = int(np.max(count, initial=0))
     target.terms = max(n, 1)
     if n > 1:
+        size = added(np.abs(values.mid)) + spread
         target.rad = _accumulated(target.mid, size, spread, count, p).rad
     else:
         target.rad = spread

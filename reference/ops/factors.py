@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.functions import rounding, stop
+from backproof.reference.ops.functions import rounding, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
 from backproof.reference.ops.reductions import cumsum_backward
 
@@ -50,9 +50,26 @@ def product_backward_by_quotient(dy: Array, y: Array, x: Array, *, axis: int) ->
     return (np.where(x == 0, at_zero, found),)
 
 
+def product_forward_by_quotients(x: Array, *, axis: int) -> Array:
+    """Return the same with the tangent sum x' y / x: only the tangent differs.
+
+    It is that of the derivative by the quotient, turned round: reverse over reverse computes it.
+    """
+    y = product_forward(x, axis=axis)
+    shares = stop(part(y, axis, None) / np.where(x == 0, 1, x))
+    return with_tangent(y, np.where(y == 0, y, np.sum(x * shares, axis=axis)))
+
+
 def cumprod_forward(x: Array, *, axis: int) -> Array:
     """Return the products of the entries up to each along an axis, 0 or more."""
     return stacked(factors(x, axis)[1], axis)
+
+
+def cumprod_forward_by_quotients(x: Array, *, axis: int) -> Array:
+    """Return the same with the tangent y (sum of x' / x up to each): only the tangent differs."""
+    y = cumprod_forward(x, axis=axis)
+    shares = np.cumsum(x / stop(np.where(x == 0, 1, x)), axis=axis)
+    return with_tangent(y, np.where(y == 0, y, stop(y) * shares))
 
 
 def cumprod_backward(dy: Array, y: Array, x: Array, *, axis: int) -> tuple[Array]:
@@ -88,10 +105,12 @@ def cumprod_backward_by_quotients(dy: Array, y: Array, x: Array, *, axis: int) -
 product = Op(
     product_forward,
     product_backward,
-    forms={"dy y / x": Op(product_forward, product_backward_by_quotient)},
+    forms={"dy y / x": Op(product_forward_by_quotients, product_backward_by_quotient)},
 )
 cumprod = Op(
     cumprod_forward,
     cumprod_backward,
-    forms={"cumprod' by quotients": Op(cumprod_forward, cumprod_backward_by_quotients)},
+    forms={
+        "cumprod' by quotients": Op(cumprod_forward_by_quotients, cumprod_backward_by_quotients)
+    },
 )

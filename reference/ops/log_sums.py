@@ -72,6 +72,34 @@ def logcumsumexp_backward_of_logarithms(
     return (of(dy) - of(-dy),)
 
 
+def logcumsumexp_turned_round(
+    t: Array, dy: Array, y: Array, x: Array, *, axis: int
+) -> tuple[Array]:
+    """Return the tangent of y, sum t e^(x - y) up to each entry, by logarithms.
+
+    It is what hands on to dy in reverse over reverse, where the derivative is computed by
+    logarithms: with dx = e^(R + x), where R is the logarithm of the sum of dy e^-y from each entry
+    on, t dx is handed on to log dy by logarithms too, and divided by dy.
+    """
+
+    def of(dy: Array) -> Array:
+        logarithms = stored(stored(np.log(np.where(dy > 0, dy, 1))) - y)
+        of_terms = np.where(dy > 0, logarithms, NONE)
+        R = stored(stacked(log_sums(entries(of_terms, axis)[::-1])[::-1], axis))
+        dx = stored(np.exp(stored(R + x)))
+
+        def back(t: Array) -> Array:
+            moves = (t > 0) & (R > NONE / 2)
+            size = np.where(moves, stored(np.where(moves, t, 1) * np.where(moves, dx, 1)), 1)
+            sizes = np.where(moves, stored(stored(np.log(size)) - R), NONE)
+            sums = stored(stacked(log_sums(entries(sizes, axis)), axis))
+            return stored(np.exp(stored(sums + of_terms)))
+
+        return stored(back(t) - back(-t))
+
+    return ((of(dy) + of(-dy)) / np.abs(dy),)
+
+
 logcumsumexp = Op(
     logcumsumexp_forward,
     logcumsumexp_backward,

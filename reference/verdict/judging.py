@@ -121,11 +121,20 @@ def judged(
     if beside.verdict != "inside" or not np.any(left):
         return beside
     index = tuple(map(int, np.argwhere(left)[0]))
-    problem = f"is {seen[index]}, where the formula gives no number"
-    if not (np.isnan(ball.mid[index]) or np.isfinite(seen[index])):
-        what = "the terms that are added up are" if np.isnan(seen[index]) else "the number is"
-        problem = f"is {seen[index]}: {what} too large for {asked.name}"
+    problem = said(seen[index], float(ball.mid[index]), float(radii(ball)[index]), asked)
     return replace(beside, verdict="undecided", index=index, problem=problem)
+
+
+def said(seen: Any, mid: float, rad: float, asked: Precision) -> str:
+    """Return why nothing is decided of an entry, of which a number and a ball are given."""
+    if np.isnan(mid) or np.isfinite(seen):
+        return f"is {seen}, where the formula gives no number"
+    if np.isinf(mid):
+        return f"is {seen}: the number is infinite, or too large for float64 too"
+    if np.isinf(rad):
+        return f"is {seen}, where the formula gives no bound"
+    what = "the terms that are added up are" if np.isnan(seen) else "the number is"
+    return f"is {seen}: {what} too large for {asked.name}"
 
 
 def judged_in_other_ways(
@@ -156,17 +165,18 @@ def judged_in_other_ways(
 def no_number(seen: Array, ball: Ball, asked: Precision, terms: Callable[[Form], Array]) -> Array:
     """Return where nothing is decided, though what is seen lies outside a ball.
 
-    The formula gives no number there, as infinity minus infinity is NaN; or it gives one that is
-    too large for the precision, and infinity is seen; or terms that are added up are too large, and
-    NaN is seen: of these, one part may be infinity, and another the negative of it; or a step of it
-    overflows in float64, and a number is seen, which other steps may give.
+    The formula gives no number there, as infinity minus infinity is NaN; or no bound, since a step
+    of it may divide by zero, or overflows in float64; or it gives a number that is too large for
+    the precision, and infinity is seen; or terms that are added up are too large, and NaN is seen:
+    of these, one part may be infinity, and another the negative of it. The sign of an infinity is
+    known where the formula gives one.
     """
     rad = radii(ball)
     size = np.abs(ball.mid) + np.where(np.isfinite(rad), rad, 0)
     overflows = np.isinf(seen) & (np.sign(seen) == np.sign(ball.mid)) & (size > asked.largest)
     if np.any(is_nan := np.isnan(seen) & np.isfinite(ball.mid)):
         overflows |= is_nan & (terms(()) > asked.largest)
-    is_open = np.isnan(ball.mid) | (np.isfinite(seen) & np.isinf(ball.mid) & np.isinf(rad))
+    is_open = np.isnan(ball.mid) | (np.isinf(rad) & ~(np.isinf(seen) & np.isinf(ball.mid)))
     return np.asarray((overflows | is_open) & ~ball.contains(seen))
 
 
@@ -244,8 +254,12 @@ def told_apart(balls: Mapping[Form, Ball]) -> dict[Form, Ball]:
 
     Most forms are conventions at a kink or a tie, and few arrays have one.
     """
-    first: dict[tuple[bytes, bytes], Form] = {}
+    once: dict[int, Form] = {}
     for form, ball in balls.items():
+        once.setdefault(id(ball), form)
+    first: dict[tuple[bytes, bytes], Form] = {}
+    for form in once.values():
+        ball = balls[form]
         first.setdefault((ball.mid.tobytes(), radii(ball).tobytes()), form)
     return {form: balls[form] for form in first.values()}
 

@@ -23,8 +23,9 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import Form
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.replay import Replay, Ruled
 
 PRODUCT = "multiply"
 """The op whose backward function has no branches, and is linear in its values."""
@@ -63,9 +64,9 @@ class Recomputed(Replay):
         of = self if node.op == PRODUCT else self.once
         return of.values_of((node.name, *node.inputs), p)
 
-    def terms(self, quantity: Quantity, form: tuple[str, ...]) -> Array:
+    def terms(self, quantity: Quantity, form: Form, rules: Ruled | None = None) -> Array:
         """Return the sums of the magnitudes of the terms, of the framework's own numbers."""
-        return self.once.terms(quantity, form)
+        return self.once.terms(quantity, form, rules)
 
 
 def replay_of(certificate: Certificate, once: Replay, *, probes: bool = True) -> Recomputed:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.numbers.sum_rules import in_any_order
 from backproof.reference.numbers.terms import Terms
-from backproof.reference.ops import OPS, Array
+from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
+from backproof.reference.verdict.parts import Parts
 from backproof.reference.verdict.room import ENOUGH, Recent, Room
 
 
@@ -33,6 +35,10 @@ class Update:
 
     updated: Mapping[str, Array]
     eta: float
+
+
+Ruled = Callable[[Quantity], dict[Form, Rules]]
+"""From a quantity to the rules of each form in which it may be computed."""
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class Replay:
     room:      where arrays are kept.
     balls:     the operands that were made last.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
+    parts:     keeps what nodes hand on, each in each of its forms; None where one form is tried.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
     """
@@ -67,6 +74,7 @@ class Replay:
     room: Room = ENOUGH
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
+    parts: Parts | None = None
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
 
@@ -232,7 +240,24 @@ class Replay:
 
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on what a link produced. ball: the one that is tried first."""
-        ways, terms = partial(self.ways, quantity), partial(self.terms, quantity)
+        link = self.judge_by(self.rules, quantity, ball)
+        if link.verdict == "inside" or not self.may_differ(quantity):
+            return link
+        other = self.judge_by(self.rules_apart, quantity, ball)
+        return other if other.verdict == "inside" else link
+
+    def judge_by(self, rules: Ruled, quantity: Quantity, ball: Ball) -> Link:
+        """Return the verdict on what a link produced, in the forms of some rules.
+
+        ball: by the formula itself, in the precision in which its steps are tried first.
+        """
+        own = self.own(quantity.of)
+
+        def ways() -> Ways:
+            again = self.ways(quantity, rules)
+            return {**again, (): lambda p: ball if p == own else again[()](p)}
+
+        terms = partial(self.terms, quantity, rules=rules)
         filled = partial(self.filled, quantity)
         return judged(
             quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms, filled
@@ -249,52 +274,92 @@ class Replay:
         values = ((self.of(name), self.seen(Quantity("value", name))) for name in node.inputs)
         return np.any(np.broadcast_arrays(*(np.abs(a) == p.largest for p, a in values)), axis=0)
 
-    def ways(self, quantity: Quantity) -> Ways:
-        """Return the forms in which a quantity may be computed, the simplest first."""
-        rules = sorted(self.rules(quantity).items(), key=lambda one: len(one[0]))
-        return {form: partial(self.ball, quantity, rules=one) for form, one in rules}
+    def ways(self, quantity: Quantity, rules: Ruled | None = None) -> Ways:
+        """Return the forms in which a quantity may be computed, the simplest first.
+
+        rules: makes the rules of each form; by default, `rules`. What a node hands on is computed
+        once in each of its own forms, and not in each combination of them.
+        """
+        keeping = copy(self)
+        keeping.parts = Parts()
+        forms = sorted((rules or self.rules)(quantity).items(), key=lambda one: len(one[0]))
+        return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
+
+    def makers(self, quantity: Quantity) -> list[Node]:
+        """Return the nodes that a value or a derivative is computed by."""
+        if quantity.kind == "value":
+            return [self.nodes[quantity.of]]
+        return self.consumers.get(quantity.of, []) if quantity.kind == "derivative" else []
 
     def rules(self, quantity: Quantity) -> dict[Form, Rules]:
         """Return the rules of each form: each op has its own.
 
-        Where several ops hand on to a quantity, every combination is one, or if they are too many,
-        one op at a time; where several have forms of one name, the op is named as well. The steps
-        of a loop are often composed ops that are alike: all of them have the same form.
+        Where several forms of one name are, the op is named as well. The steps of a loop are often
+        composed ops that are alike: all of them have the same form.
         """
-        if quantity.kind == "update":
-            return {(): RIGHT}
-        if quantity.kind == "value":
-            nodes = [self.nodes[quantity.of]]
-        else:
-            nodes = self.consumers.get(quantity.of, [])
-        rules, named = {node.op: node.rule for node in nodes}, dict[str, list[str]]()
+        rules, named = {n.op: n.rule for n in self.makers(quantity)}, dict[str, list[str]]()
         for name, rule in rules.items():
             first = next((one for one in named if alike(rules[one], rule)), name)
             named.setdefault(first, []).append(name)
-        ops = {name: rules[name] for name in named}
-        uses = sum(node.inputs.count(quantity.of) for node in nodes)
+
+        def ruled(chosen: Mapping[str, str], order: Rules) -> Rules:
+            forms = ((each, form) for name, form in chosen.items() for each in named[name])
+            others = {each: rules[each].forms[form] for each, form in forms}
+            return replace(order, ops={**OPS, **others})
+
+        return self.combined(quantity, {name: rules[name] for name in named}, ruled)
+
+    def may_differ(self, quantity: Quantity) -> bool:
+        """Return whether several nodes of ops that are one hand on, and have forms."""
+        nodes = [node for node in self.makers(quantity) if node.rule.forms]
+        return any(alike(one.rule, two.rule) for one, two in combinations(nodes, 2))
+
+    def rules_apart(self, quantity: Quantity) -> dict[Form, Rules]:
+        """Return the rules of each form, where each node has its own.
+
+        One array with ties may enter two nodes of one op that handle ties in two ways.
+        """
+        rules = {node.name: node.rule for node in self.makers(quantity)}
+
+        def ruled(chosen: Mapping[str, str], order: Rules) -> Rules:
+            return replace(order, nodes={name: rules[name].forms[k] for name, k in chosen.items()})
+
+        return self.combined(quantity, rules, ruled)
+
+    def combined(
+        self,
+        quantity: Quantity,
+        having: Mapping[str, Op],
+        ruled: Callable[[Mapping[str, str], Rules], Rules],
+    ) -> dict[Form, Rules]:
+        """Return the rules of each combination of forms, or if they are too many, of each form.
+
+        having: the name of a node or an op -> its op. ruled: from the forms that are chosen, by
+        these names, to the rules.
+        """
+        uses = sum(node.inputs.count(quantity.of) for node in self.makers(quantity))
         orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
-        having = Counter(form for op in ops.values() for form in op.forms)
-        found = {}
-        several = {name: ("", *op.forms) for name, op in ops.items()}
+        having_form = Counter(form for op in having.values() for form in op.forms)
+        several, found = {name: ("", *op.forms) for name, op in having.items()}, {}
         for forms, order in product(choices(several, MOST), orders):
             chosen = {name: form for name, form in forms.items() if form}
-            others = {
-                each: rules[each].forms[form]
-                for name, form in chosen.items()
-                for each in named[name]
-            }
             called = (
-                form if having[form] == 1 else of_op(form, name) for name, form in chosen.items()
+                form if having_form[form] == 1 else of_op(form, name)
+                for name, form in chosen.items()
             )
-            found[*called, *filter(None, [order])] = replace(in_order(order), ops={**OPS, **others})
+            found[*called, *filter(None, [order])] = ruled(chosen, ORDERS[order])
         return found
 
-    def terms(self, quantity: Quantity, form: Form) -> Array:
-        """Return for each entry the sum of the magnitudes of the terms that are added up."""
-        counting = replace(self, number=as_terms, balls={})
+    def terms(self, quantity: Quantity, form: Form, rules: Ruled | None = None) -> Array:
+        """Return for each entry the sum of the magnitudes of the terms that are added up.
+
+        rules: makes the rules of each form; by default, `rules`.
+        """
+        counting = copy(self)
+        counting.number, counting.balls = as_terms, {}
         in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
-        found: Any = counting.ways(quantity)[in_one_sum](self.of(quantity.of))
+        one = (rules or self.rules)(quantity)[in_one_sum]
+        found: Any = counting.ball(quantity, self.of(quantity.of), one)
         return np.asarray(found.magnitude)
 
     def ball(
@@ -360,15 +425,23 @@ class Replay:
             one: Ball = self.number(np.full(shape, self.scale), self.of(name), p)
             return one
         received = [
-            d
-            for node in reversed(self.consumers[name])
-            for user, d in zip(
-                node.inputs, self.hands_on(node, self.steps(node, name, p), rules), strict=True
-            )
-            if user == name
+            d for node in reversed(self.consumers[name]) for d in self.part(node, name, p, rules)
         ]
-        ball: Ball = rules.receive(name, received)
+
+        def add() -> Any:
+            return rules.receive(name, received)
+
+        ball: Ball = add() if self.parts is None else self.parts.total(received, rules, add)
         return ball
+
+    def part(self, node: Node, name: str, p: Precision, rules: Rules) -> list[Any]:
+        """Return what a node hands on to a node or leaf, once for each time that it uses it."""
+
+        def make() -> list[Any]:
+            handed_on = self.hands_on(node, self.steps(node, name, p), rules)
+            return [d for user, d in zip(node.inputs, handed_on, strict=True) if user == name]
+
+        return make() if self.parts is None else self.parts.of(node, p, rules, make)
 
     def next(self, name: str, p: Precision, update: Any = sgd) -> Ball:
         """Return the ball of a parameter after the update."""
@@ -419,9 +492,11 @@ MOST = 256
 MIXED = "adds up the terms of several uses in one sum"
 
 
-def in_order(order: str) -> Rules:
-    """Return the rules of a sweep that adds up what an array receives in some order."""
-    return Rules(receive=lambda _, handed_on: in_any_order(handed_on)) if order else RIGHT
+ORDERS: Mapping[str, Rules] = {
+    "": RIGHT,
+    MIXED: Rules(receive=lambda _, handed_on: in_any_order(handed_on)),
+}
+"""An order in which an array adds up what it receives -> the rules of a sweep that does so."""
 
 
 def equal(a: Any, b: Any) -> bool:

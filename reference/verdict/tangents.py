@@ -30,14 +30,7 @@ from backproof.reference.ops.softmax import softmax
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay, as_terms
-
-SYMMETRIC = (
-    *("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"),
-    *("power", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf"),
-    *("erf_inv", "lgamma", "digamma"),
-    *("abs", "clamp", "log_sigmoid", "mish", "softsign", "hardsigmoid", "hardswish", "normalize"),
-)
-"""Ops whose Jacobian is its own transpose: their backward functions also give tangents."""
+from backproof.reference.verdict.turned import SYMMETRIC, TURNED, is_entrywise, moving
 
 BY_BACKWARD = "tangent by the backward function"
 """A property: the tangent is computed from the node's rounded output, as the article's s'(z) is.
@@ -96,7 +89,14 @@ TWICE: Mapping[str, tuple[str, Op]] = {
 
 def by_operand(rules: Rules) -> Rules:
     """Return a sweep by the same rules that differentiates by one operand after another."""
-    return ByOperand(rules.ops, rules.forward_input, rules.backward_input, rules.receive)
+    return ByOperand(
+        rules.ops, rules.forward_input, rules.backward_input, rules.receive, rules.nodes
+    )
+
+
+def each_by_operand(found: Mapping[Form, Rules]) -> dict[Form, Rules]:
+    """Return the same forms, each differentiated by one operand after another."""
+    return {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +150,14 @@ class TangentReplay(Replay):
         """Return the verdict on the tangent of one link."""
         tangent = self.judged_of(quantity)
         link = super().judge(tangent, ball)
-        if link.verdict == "inside" or link.problem or not self.is_symmetric(quantity):
+        ways = {} if link.verdict == "inside" or link.problem else self.ways_forward(quantity)
+        if not ways:
             return link
-        ways = self.ways_forward(quantity.of)
         own, seen = self.of(quantity.of), self.seen(tangent)
 
         def terms(form: Form) -> Array:
             counting: Any = replace(self, number=as_terms, balls={})
-            return np.asarray(counting.ways_forward(quantity.of)[form](own).magnitude)
+            return np.asarray(counting.ways_forward(quantity)[form](own).magnitude)
 
         other = judged(tangent, seen, own, ways[()](own.steps), lambda: ways, terms)
         return with_property(other, BY_BACKWARD) if other.verdict == "inside" else link
@@ -171,30 +171,67 @@ class TangentReplay(Replay):
         found = super().rules(quantity)
         if quantity.kind != "derivative":
             return found
-        found |= {(*form, BY_OPERAND): by_operand(one) for form, one in found.items()}
+        found |= each_by_operand(found)
         for op in {node.op for node in self.consumers.get(quantity.of, ())} & TWICE.keys():
             name, twice = TWICE[op]
             found[name,] = Rules(ops={**OPS, op: twice})
         return found
 
-    def ways_forward(self, name: str) -> Ways:
-        """Return the ways of computing a tangent by the backward function of the node's op."""
-        node = self.nodes[name]
+    def rules_apart(self, quantity: Quantity) -> dict[Form, Rules]:
+        """Return the rules of each form, where each node has its own."""
+        found = super().rules_apart(quantity)
+        return found | each_by_operand(found)
+
+    def ways_forward(self, quantity: Quantity) -> Ways:
+        """Return the ways of computing a tangent by a backward function; none where it is none."""
+        node = self.nodes.get(quantity.of)
+        if node is None or quantity.kind != "value":
+            return {}
+        if node.op in TURNED:
+            return {(): partial(self.turned_round, node)}
+        if not self.is_symmetric(quantity):
+            return {}
         rules: dict[Form, Rules] = {(): RIGHT}
-        rules |= {(form,): Rules(ops={node.op: one}) for form, one in node.rule.forms.items()}
-        return {k: partial(self.handed_forward, name, rules=one) for k, one in rules.items()}
+        rules |= {(k,): Rules(nodes={node.name: op}) for k, op in node.rule.forms.items()}
+        return {k: partial(self.handed_forward, node.name, rules=one) for k, one in rules.items()}
 
     def is_symmetric(self, quantity: Quantity) -> bool:
         """Return whether a quantity is the value of a node whose Jacobian is its own transpose."""
-        return quantity.kind == "value" and self.nodes[quantity.of].op in SYMMETRIC
+        if quantity.kind != "value":
+            return False
+        node = self.nodes[quantity.of]
+        names = (node.name, *(node.inputs[i] for i in moving(node, self.network)))
+        shapes = {name: np.shape(self.seen(Quantity("value", name))) for name in names}
+        return node.op in SYMMETRIC or is_entrywise(node, shapes)
 
     def handed_forward(self, name: str, p: Precision, *, rules: Rules) -> Ball:
-        """Return J t = J^T t, computed by the backward function from the framework's output."""
-        node = self.nodes[name]
-        values = (Quantity("value", k) for k in (name, *node.inputs))
-        known = {q.of: super(TangentReplay, self).operand(q, p) for q in values}
-        t = super().operand(Quantity("value", node.inputs[0], tangent=True), p)
-        return super().rounded(rules.hands_on(node, t, known)[0], self.of(node.inputs[0]))
+        """Return J t = J^T t, computed by the backward function from the framework's output.
+
+        Of several operands, the sum over those that are no constants.
+        """
+        node, known = self.nodes[name], self.values_alone(name, p)
+        moved = [
+            rules.hands_on(node, self.tangent(node.inputs[i], p), known)[i]
+            for i in moving(node, self.network)
+        ]
+        return super().rounded(sum_of(moved), self.of(name))
+
+    def turned_round(self, node: Node, p: Precision) -> Ball:
+        """Return J t, computed as the derivative of the backward function by dy."""
+        known = self.values_alone(node.name, p)
+        dy = super().operand(Quantity("derivative", node.name), p)
+        operands = (known[name] for name in (node.name, *node.inputs))
+        (ball,) = TURNED[node.op](self.tangent(node.inputs[0], p), dy, *operands, **node.options)
+        return super().rounded(ball, self.of(node.name))
+
+    def values_alone(self, name: str, p: Precision) -> dict[str, Any]:
+        """Return the values of a node and of its operands, without their tangents."""
+        values = (Quantity("value", k) for k in (name, *self.nodes[name].inputs))
+        return {q.of: super(TangentReplay, self).operand(q, p) for q in values}
+
+    def tangent(self, name: str, p: Precision) -> Any:
+        """Return the tangent of a value, as an operand."""
+        return super().operand(Quantity("value", name, tangent=True), p)
 
     def operand(self, quantity: Quantity, p: Precision) -> Any:
         """Return a framework's number and its tangent as an operand."""

@@ -13,6 +13,8 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import FLOAT64, PRECISIONS
 from backproof.reference.ops.functions import matrix_exp
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.judging import judged, no_terms
+from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.passes import certify, certify_passes
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.implementations import Implementations
@@ -142,7 +144,9 @@ def test_an_overflow_is_undecided(wrong: tuple[int, float] | None, precision: st
 
     assert (first.name, first.verdict) == ("y", "refuted" if wrong else "undecided")
     if not wrong:
-        assert first.problem == f"is inf: the number is too large for {precision}"
+        too_large = f"is inf: the number is too large for {precision}"
+        beyond = "is inf: the number is infinite, or too large for float64 too"
+        assert first.problem == (beyond if precision == "float64" else too_large)
 
 
 @EVERY
@@ -160,7 +164,44 @@ def test_terms_that_overflow_are_undecided(size: float, precision: str) -> None:
 
     assert first.verdict == ("refuted" if size < 0.5 else "undecided")
     if first.verdict == "undecided":
-        assert first.problem == f"is nan: the terms that are added up are too large for {precision}"
+        too_large = f"is nan: the terms that are added up are too large for {precision}"
+        no_bound = "is nan, where the formula gives no bound"
+        assert first.problem == (no_bound if precision == "float64" else too_large)
+
+
+@EVERY
+@pytest.mark.parametrize("other", [np.nan, np.inf, -np.inf])
+def test_nothing_is_refuted_where_there_is_no_bound(other: float, precision: str) -> None:
+    """What is not finite is undecided where the radius is infinite; elsewhere it is wrong."""
+    p = PRECISIONS[precision]
+    ball = Ball([1.0, 2.0], [np.inf, 2 * p.u], p)
+
+    def verdict(*seen: float) -> tuple[str, str]:
+        numbers, ways = np.array(seen, precision), {(): lambda _: ball}
+        of = Quantity("value", "y")
+        link = judged(of, numbers, p, ball, lambda: ways, no_terms)
+        return link.verdict, link.problem
+
+    assert verdict(other, 2.0) == (
+        "undecided",
+        f"is {other}, where the formula gives no bound",
+    )
+    assert verdict(other, other)[0] == "refuted"
+    assert verdict(1.0, other)[0] == "refuted"
+
+
+@EVERY
+def test_a_pole_is_not_called_too_large(precision: str) -> None:
+    """The derivative of the square root at zero is infinite in every precision."""
+    nodes = (Node("y", "sqrt", ("x",)), Node("E", "sum", ("y",)))
+    network = Network("pole", {"x": np.array([0.0, 4.0])}, {}, nodes, frozenset())
+    leaves = network.leaves(lambda a: np.asarray(a).astype(precision))
+    with np.errstate(divide="ignore"):
+        trace = backprop(network, leaves)
+        links = {link.name: link for link in certify(network, leaves, trace, precision).links}
+
+    assert links["dE/dx"].verdict == "undecided"
+    assert links["dE/dx"].problem == "is inf: the number is infinite, or too large for float64 too"
 
 
 def test_a_loss_whose_derivative_is_nan_is_refuted() -> None:
