@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_alike import alike
+from backproof.adapters.jax_constants import radii_of
 from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import Graph, refuse
@@ -285,6 +286,7 @@ def recording(
         framework=FRAMEWORK,
         version=str(adapter.version),
         processor=(*adapter.processor,),
+        radii=radii_of(graph, network.constants),
     )
 
 

@@ -19,7 +19,7 @@ from backproof.reference.verdict.sweep import Sweep
 
 
 class OfTwin(Sweep):
-    """The sweep that the gradients of a twin are held to."""
+    """The sweep that the gradients of a twin are held to, which computes its constants itself."""
 
     @property
     def again(self) -> bool:
@@ -58,6 +58,7 @@ def against(
         sweep = OfTwin(
             replace(replay_of(recording, room), trace=trace),
             {link.quantity: link for link in certificate.links},
+            recording.radii,
         )
         used = recording.network.parameters
         names = [name for name in used if name in gradients and name not in right]
