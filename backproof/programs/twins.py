@@ -58,7 +58,6 @@ def against(
         sweep = OfTwin(
             replace(replay_of(recording, room), trace=trace),
             {link.quantity: link for link in certificate.links},
-            recording.radii,
         )
         used = recording.network.parameters
         names = [name for name in used if name in gradients and name not in right]

@@ -72,8 +72,7 @@ class Sweep:
     """The reference's own backward sweep over the values of a pass.
 
     replay: of the pass, whose values are inside. links: quantity -> the verdict on it; its
-    properties are how the pass was seen to compute it. radii: constant that the pass computed
-    otherwise than the program's own -> how far each may be from its exact value.
+    properties are how the pass was seen to compute it.
 
     values: leaf or node -> its value in the pass, in float64.
     exact:  leaf or node -> dE/d(leaf or node), swept back in float64.
@@ -82,7 +81,6 @@ class Sweep:
 
     replay: Replay
     links: Mapping[Quantity, Link] = field(default_factory=dict)
-    radii: Named = field(default_factory=dict)
     values: Named = field(init=False)
     exact: MutableMapping[str, Any] = field(init=False)
     errors: MutableMapping[str, Any] = field(init=False)
@@ -172,7 +170,12 @@ class Sweep:
     @cached_property
     def rounded_otherwise(self) -> Collection[str]:
         """The values that may be rounded otherwise than those that are seen."""
-        return (*(self.replay.nodes if self.again else ()), *self.radii)
+        return (*self.replay.nodes, *self.radii) if self.again else ()
+
+    @cached_property
+    def radii(self) -> Named:
+        """The radii of constants that may be rounded otherwise than those that are seen."""
+        return self.replay.radii if self.again else {}
 
     def taking_again(self, names: Collection[str]) -> "Sweep":
         """Return this sweep where the values of some nodes may have been computed again."""

@@ -11,6 +11,7 @@ from tests.verifier.lazy import Lazy
 
 jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
 bj, program = map(Lazy, ("backproof.jax", "backproof.adapters.jax_program"))
+models, special = map(Lazy, ("tests.verifier.jax_models", "jax.scipy.special"))
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,19 @@ def test_what_is_not_known_of_a_constant_refutes_nothing() -> None:
 
     assert np.isinf(rad).all()
     assert bj.certify(loss, W).refuted is None
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.001], ids=["right", "wrong"])
+def test_a_constant_may_be_computed_again_in_a_kernel(factor: float) -> None:
+    """A link that takes another rounding of a constant holds; a wrong derivative does not."""
+    square = models.scaled(jnp.square, factor)
+
+    def centred() -> Any:
+        x = special.erf(jnp.linspace(0.1, 2.0, 4))
+        return (x - jnp.mean(x)) / 3
+
+    w = jnp.array([0.8762422, 0.25648564, -0.09482834, -0.25884807])
+    certificate = bj.certify(lambda w: jnp.sum(square(w + centred())), w)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
