@@ -6,8 +6,8 @@ need not follow from the first, which is the only one visible. But if the operan
 inside, the second number lies in the ball of that link too, since it is computed from the same
 numbers. So a link of a compiled pass that is outside is replayed from its operands' balls. Whether
 the operands were really computed again is invisible, so a link that is now inside gets a property
-that says so. A constant that the program computes itself may be computed again as well: both numbers
-are within its radius of the exact one.
+that says so. A constant that the program computes itself may be computed again as well: both
+numbers are within its radius of the exact one.
 
 Forward functions are continuous, and backward functions linear in the cotangent. The values that a
 backward function takes stay the framework's own: at a kink or a tie they choose its branch, and a
