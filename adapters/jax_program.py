@@ -202,7 +202,9 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
     (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
-    if last not in program.tracked or last in own:
+    if last in own:
+        raise NotRecorded(f"the loss is the parameter {own[last]} itself: nothing is computed")
+    if last not in program.tracked:
         raise NotRecorded("the loss does not depend on the parameters")
     name = getattr(run.loss, "__name__", "program")
     found = evaluated(program, own, last, name, known, jit=run.jit)

@@ -561,6 +561,12 @@ def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FB
         bj.certify(loss, jnp.ones(3), jit=jit)
 
 
+def test_a_loss_that_is_a_parameter_is_refused() -> None:
+    """Where nothing is computed there is nothing to certify, and it says so."""
+    with pytest.raises(bj.NotRecorded, match="the loss is the parameter w itself"):
+        bj.certify(lambda w: w, jnp.float32(2))
+
+
 def with_key(w: Any, n: int) -> Any:
     """Return a sum over numbers of a random key that was made before the trace."""
     with jax.ensure_compile_time_eval():
