@@ -532,6 +532,17 @@ def test_overflow_is_not_a_fault() -> None:
     assert certificate.diagnosis == ""
 
 
+def test_a_twin_that_overflows_with_the_program_is_undecided() -> None:
+    """Where the program's own gradient is infinite, that of a twin is not to blame."""
+
+    def loss(w: Any) -> Any:
+        return jnp.sum(jnp.exp(1e4 * w))
+
+    (one,) = bj.certify(loss, jnp.ones(3), against=loss, jit=False).twin
+
+    assert one.verdict == "undecided"
+
+
 def with_reference(w: Any) -> Any:
     """Return a sum of squares, of which one half is written to memory before."""
     written = jax.new_ref(jnp.zeros(3))
