@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_alike import alike
+from backproof.adapters.jax_constants import radii_of
 from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import Graph, refuse
@@ -201,7 +202,9 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
     (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
-    if last not in program.tracked or last in own:
+    if last in own:
+        raise NotRecorded(f"the loss is the parameter {own[last]} itself: nothing is computed")
+    if last not in program.tracked:
         raise NotRecorded("the loss does not depend on the parameters")
     name = getattr(run.loss, "__name__", "program")
     found = evaluated(program, own, last, name, known, jit=run.jit)
@@ -285,6 +288,7 @@ def recording(
         framework=FRAMEWORK,
         version=str(adapter.version),
         processor=(*adapter.processor,),
+        radii=radii_of(graph, network.constants),
     )
 
 

@@ -75,6 +75,7 @@ class Program:
     found:   what was computed: all of it, or, before it runs, what chooses the branch of a `cond`.
     makers:  value -> the step that it is a result of.
     applied: the custom rules that the program applies. unseen: where it applies others.
+    whole:   whether the values alone are asked for: every call is opened, and no step stops.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Program:
     makers: dict[Key, Step] = field(default_factory=dict)
     applied: list[Application] = field(default_factory=list)
     unseen: list[Place] = field(default_factory=list)
+    whole: bool = False
 
     def operand(self, value: Any, aval: Any = None, *, tracked: bool = False) -> Key:
         """Return the key of a value that is known already."""
@@ -108,8 +110,14 @@ class Program:
         """Add a step; its results are tracked where they may depend on what is tracked."""
         self.steps.append(step)
         self.makers.update(dict.fromkeys(step.results, step))
-        if not self.stops(step) and self.tracked.intersection(step.operands):
+        if self.moves(step):
             self.tracked.update(filter(self.is_inexact, step.results))
+
+    def moves(self, step: Step) -> bool:
+        """Return whether what is tracked moves the results of a step."""
+        if self.whole:
+            return any(map(self.is_inexact, step.operands))
+        return not self.stops(step) and bool(self.tracked.intersection(step.operands))
 
     def stops(self, step: Step) -> bool:
         """Return whether a step's result is a constant; the sign of complex numbers is none."""
@@ -143,9 +151,9 @@ class Program:
         if name == mark_p.name:
             return [self.mark(params["rule"], operands, scope)]
         place, reason = place_of(equation, scope), ""
-        is_tracked = bool(self.tracked.intersection(operands))
+        is_tracked = self.whole or bool(self.tracked.intersection(operands))
         if is_tracked or has_marks(equation):
-            if name in INLINED or (name in CUSTOM and not is_tracked):
+            if name in INLINED or (name in CUSTOM and (self.whole or not is_tracked)):
                 inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
                 jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
                 is_of_jax = is_own(jaxpr.debug_info.func_filename)

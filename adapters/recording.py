@@ -110,6 +110,8 @@ class Recording:
     compiled: whether a compiler may have computed numbers again.
     scale:   the loss scale.
     plain:   the pass without probes, as users run it; None where the pass itself has no probes.
+    radii:   constant that the program computes itself -> how far the same program may be from its
+             exact value when it computes it again, in float64.
     as_run:  only the loss and the gradients of that pass, where its other numbers are not seen.
     precisions: leaf or node -> the name of the precision that was asked for. Where it is empty,
              every array was asked for in the dtype that it has.
@@ -135,6 +137,7 @@ class Recording:
     scale: float = 1.0
     plain: Trace | None = None
     as_run: Trace | None = None
+    radii: Mapping[str, Array] = field(default_factory=dict)
     precisions: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
     updates: tuple[Updated, ...] = ()

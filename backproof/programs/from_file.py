@@ -85,7 +85,7 @@ def certify_recorded(
         one for node in recording.network.nodes for one in given(node.op, node.own).items()
     )
     with TemporaryDirectory(prefix="backproof-") as folder:
-        write(replace(recording, along=None, inner=()), folder)
+        write(replace(recording, along=None, inner=(), radii={}), folder)
         spread = partial(links_by, executor, Path(folder), known, ENOUGH)
         return certify_recording(recording, started, progress=progress, spread=spread)
 

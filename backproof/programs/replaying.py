@@ -105,6 +105,7 @@ def replay_of(
         recording.plain,
         scale=recording.scale,
         precisions=precisions,
+        radii=recording.radii,
         room=room,
         balls=room.recent(),
     )

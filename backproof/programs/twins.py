@@ -19,7 +19,7 @@ from backproof.reference.verdict.sweep import Sweep
 
 
 class OfTwin(Sweep):
-    """The sweep that the gradients of a twin are held to."""
+    """The sweep that the gradients of a twin are held to, which computes its constants itself."""
 
     @property
     def again(self) -> bool:
@@ -80,6 +80,9 @@ def of_link(sweep: Sweep, link: Link) -> Compared:
     name = link.quantity.of
     size = float(np.sum(np.abs(sweep.exact[name])))
     apart = float(np.sum(np.abs(sweep.float64(Quantity("derivative", name)) - sweep.exact[name])))
+    if not np.isfinite(size):
+        reason = "cannot be compared, as the reference's is not finite either"
+        return Compared(name, np.inf, 0.0, "undecided", reason)
     if not np.isfinite(apart):
         return wrong(name, "is not finite")
     return Compared(name, apart / size if size else apart, link.resolution, link.verdict)

@@ -6,6 +6,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from backproof.adapters.recording import Along, Place, Recording, Updated
 from backproof.reference.backprop import Trace
 from backproof.reference.files import wrong_in
@@ -154,6 +156,7 @@ class Reader:
             scale=self.scale(),
             plain=plain if beside == layout.ALL else None,
             as_run=plain if beside == layout.ENDS else None,
+            radii=dict(self.radii(leaves)),
             precisions={name: dtype for name, (dtype, _) in declared.items()},
             along=Along(directions, tangents, head.strings("once", [])) if along else None,
             updates=self.updates(declared),
@@ -198,6 +201,18 @@ class Reader:
             frozenset(),
             frozenset(name for name, kind in kinds.items() if kind == "constant"),
         )
+
+    def radii(self, leaves: Iterable[Object]) -> Iterator[tuple[str, Array]]:
+        """Yield the radii of constants, by name. Raises ValueError, TraceError."""
+        for one in leaves:
+            if "radius" not in one:
+                continue
+            rad, shape = self.arrays.option(one.get("radius", "a string")), declared_of(one)[1]
+            if one.get("kind", "a string") != "constant":
+                raise ValueError(f"{one.place}: has a radius, and is no constant")
+            if rad.dtype != np.float64 or rad.shape != shape or not (rad >= 0).all():
+                raise ValueError(f"{one.place}: its radius is not float64 of shape {shape}, >= 0")
+            yield one.name, rad
 
     def updates(self, declared: Mapping[str, Declared]) -> tuple[Updated, ...]:
         """Return the updates after the pass. Raises ValueError, TraceError."""

@@ -70,7 +70,7 @@ def written(recording: Recording, add: Add, elsewhere: Collection[Part] = ()) ->
     elsewhere: the arrays that are written already. Raises TraceError, NotWritten.
     """
     found, missing = sorted_out(recording)
-    leaves, nodes = [*leaves_of(recording)], [*nodes_of(recording, add)]
+    leaves, nodes = [*leaves_of(recording, add)], [*nodes_of(recording, add)]
     for part, a in (*found.items(), *arrays_of(recording)):
         if part not in elsewhere:
             add(str(part), a)
@@ -158,13 +158,17 @@ def sorted_out(recording: Recording) -> tuple[dict[Part, Array], list[Part]]:
     return found, missing
 
 
-def leaves_of(recording: Recording) -> Iterator[dict[str, Any]]:
-    """Yield the leaves for JSON."""
+def leaves_of(recording: Recording, add: Add) -> Iterator[dict[str, Any]]:
+    """Yield the leaves for JSON, and write their radii. Raises TraceError."""
+    radii = {} if recording.as_run is None else recording.radii
     network = recording.network
     for name in (*network.inputs, *network.parameters):
         kind = "parameter" if name in network.parameters else "input"
         kind = "constant" if name in network.constants else kind
-        yield {"name": name, "kind": kind, **declared(recording.leaves[name])}
+        found = {"name": name, "kind": kind, **declared(recording.leaves[name])}
+        if name in radii:
+            found["radius"] = add(f"radius/{name}", radii[name])
+        yield found
 
 
 def nodes_of(recording: Recording, add: Add) -> Iterator[dict[str, Any]]:

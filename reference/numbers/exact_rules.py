@@ -172,6 +172,8 @@ UFUNCS.update(
         np.minimum: _minimum,
         np.sign: _in_steps(np.sign),
         np.floor: _in_steps(np.floor),
+        np.ceil: _in_steps(np.ceil),
+        np.rint: _in_steps(np.rint),
         np.greater: _greater,
         np.less: _less,
         np.bitwise_and: _minimum,  # of masks

@@ -243,9 +243,11 @@ def held_among(
             link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
-            if found := decided(link, seen, ball, exactly.mid, partial(terms, form), noise):
+            of = link, seen, ball, exactly.mid, partial(terms, form)
+            if found := decided(*of, noise):
                 yield replace(found, properties=(*form, *freedom.properties))
-            elif not freedom.is_narrow:
+            # A narrow accumulator excuses no sum but one that is as small as its terms' rounding.
+            elif not freedom.is_narrow or decided(*of, ROUNDED * asked.u):
                 yield replace(link, verdict="undecided")
 
 

@@ -6,7 +6,8 @@ need not follow from the first, which is the only one visible. But if the operan
 inside, the second number lies in the ball of that link too, since it is computed from the same
 numbers. So a link of a compiled pass that is outside is replayed from its operands' balls. Whether
 the operands were really computed again is invisible, so a link that is now inside gets a property
-that says so.
+that says so. A constant that the program computes itself may be computed again as well: both
+numbers are within its radius of the exact one.
 
 Forward functions are continuous, and backward functions linear in the cotangent. The values that a
 backward function takes stay the framework's own: at a kink or a tie they choose its branch, and a
@@ -50,6 +51,9 @@ class Recomputed(Replay):
         An operand that only moves numbers, or changes their signs, is made of those that its own
         operands have when they are computed again.
         """
+        if quantity.kind == "value" and quantity.of in self.radii:
+            seen = self.once.operand(quantity, p)
+            return Ball(seen.mid, seen.rad + 2 * self.radii[quantity.of], p)
         if quantity not in self.held:
             return self.once.operand(quantity, p)
         if (quantity, p) not in self.balls:
@@ -88,6 +92,7 @@ def replay_of(certificate: Certificate, once: Replay, *, probes: bool = True) ->
         once.update,
         once.scale,
         once.precisions,
+        once.radii,
         room=once.room,
         balls=once.room.recent(),
         once=once,

@@ -49,6 +49,8 @@ class Replay:
     trace:     what it computed, in the dtype of the precision.
     precision: the one asked for.
     precisions: leaf or node -> its precision, where that is another one.
+    radii:     constant that the program computes itself -> how far it may be from its exact value
+               when it is computed again, in float64.
     plain:     the trace of a pass without probes, which has no cotangents; None: no such pass was
                run.
     update:    the step after the pass, if it is to be certified too.
@@ -70,6 +72,7 @@ class Replay:
     update: Update | None = None
     scale: float = 1.0
     precisions: Mapping[str, Precision] = field(default_factory=dict)
+    radii: Mapping[str, Array] = field(default_factory=dict)
     number: Callable[[Array, Precision, Precision], Any] = field(default_factory=lambda: as_read)
     room: Room = ENOUGH
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)

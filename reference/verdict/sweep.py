@@ -109,7 +109,7 @@ class Sweep:
         for node in reversed(network.nodes):
             made: HandedOn = {}
             for position, name in enumerate(node.inputs):
-                if name in network.constants:
+                if name in network.constants and name not in self.radii:
                     continue
                 handed_on.setdefault(name, []).append(hands_on(node, position, made))
                 left[name] -= 1
@@ -125,6 +125,8 @@ class Sweep:
 
     def error(self, name: str) -> Array:
         """Return how far a node's value may be off, given the values before it."""
+        if name in self.radii:
+            return np.asarray(self.radii[name])
         if name not in self.errors:
             node = self.replay.nodes[name]
             p, forms = self.way(node, Quantity("value", name))
@@ -167,8 +169,13 @@ class Sweep:
 
     @cached_property
     def rounded_otherwise(self) -> Collection[str]:
-        """The nodes whose values may be rounded otherwise than those that are seen."""
-        return self.replay.nodes if self.again else ()
+        """The values that may be rounded otherwise than those that are seen."""
+        return (*self.replay.nodes, *self.radii) if self.again else ()
+
+    @cached_property
+    def radii(self) -> Named:
+        """The radii of constants that may be rounded otherwise than those that are seen."""
+        return self.replay.radii if self.again else {}
 
     def taking_again(self, names: Collection[str]) -> "Sweep":
         """Return this sweep where the values of some nodes may have been computed again."""
@@ -296,33 +303,37 @@ class Sweep:
     def moved(self, slopes: Named, enough: float = np.inf) -> float:
         """Return how far errors of values may move the loss: of all, or of as many as are enough.
 
-        slopes: node -> dE/d(node). enough: where to stop.
+        slopes: node, or constant that moves -> dE/d(it). enough: where to stop.
         """
         total = 0.0
-        for node in reversed(self.replay.network.nodes):
-            total += 2 * moved_by(slopes[node.name], self.error(node.name)) * self.both
+        for name in (*reversed(self.replay.nodes), *self.radii):
+            total += 2 * moved_by(slopes[name], self.error(name)) * self.both
             if total >= enough:
                 break
         return total
 
     def slopes(self) -> Named:
-        """Return node -> the largest magnitude of dE/d(node) over all that values may be."""
+        """Return node, or constant that moves -> the largest that |dE/d(it)| may be."""
         network, replay, found = self.replay.network, self.replay, self.replay.room.arrays()
+        moved = {*replay.nodes, *self.radii}
 
         def ball(name: str) -> Ball:
-            off = self.error(name) if name in replay.nodes else 0.0
+            off = self.error(name) if name in moved else 0.0
             return Ball(self.values[name], 2 * off, replay.own(name))
 
         values = Made(self.values.keys(), ball)
         loss = network.loss
         one = Ball.exact(np.full(values[loss].shape, replay.scale), replay.own(loss))
         handed_on: dict[str, list[Ball]] = {network.loss: [one]}
-        for node in reversed(network.nodes):
-            dy: Ball = RIGHT.receive(node.name, handed_on.pop(node.name))
-            found[node.name] = np.abs(dy.mid) + radii(dy)
-            for name, d in zip(node.inputs, RIGHT.hands_on(node, dy, values), strict=True):
-                if name in replay.nodes:
-                    handed_on.setdefault(name, []).append(d)
+        for name in (*reversed(replay.nodes), *self.radii):
+            dy: Ball = RIGHT.receive(name, handed_on.pop(name))
+            found[name] = np.abs(dy.mid) + radii(dy)
+            if name in self.radii:
+                continue
+            node = replay.nodes[name]
+            for of, d in zip(node.inputs, RIGHT.hands_on(node, dy, values), strict=True):
+                if of in moved:
+                    handed_on.setdefault(of, []).append(d)
         return found
 
     def terms(self, name: str) -> float:

@@ -75,6 +75,26 @@ def test_a_wide_accumulator_excuses_nothing(precision: str, wrong: str, n: int) 
     assert link(found, "y").verdict == "refuted"
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "undecided"), (30, "refuted")])
+def test_a_sum_that_cancels_in_a_narrow_accumulator(factor: int, verdict: str) -> None:
+    """What rounding leaves of four terms is not refuted, and what it cannot leave is.
+
+    The terms are those of a cotangent that JAX adds up in float16.
+    """
+    terms = [
+        [2.0078125, -1.3203125, -0.22229004, -0.46118164],
+        [-0.68798828, 1.27050781, 0.80664062, -1.38574219],
+        [2.47851562, -1.22753906, -0.92333984, -0.32714844],
+    ]
+    nodes = (Node("y", "matmul", ("a", "b")), Node("E", "sum", ("y",)))
+    network = network_of(*nodes, a=np.array(terms), b=np.ones((4, 1)))
+    leaves, trace = rounded(network, "float16")
+    one_by_one = np.add.accumulate(leaves["a"], axis=1, dtype=np.float16)[:, -1:]
+    trace = changed(trace, "values", "y", (factor * one_by_one).astype(np.float16))
+
+    assert link(certify(network, leaves, trace, "float16"), "y").verdict == verdict
+
+
 def test_undecided_is_not_green() -> None:
     """A ball as wide as its numbers leaves a link undecided, and the certificate does not hold."""
     ball = Ball(np.array([1.0, -2.0]), np.array([1.5, 2.5]), FLOAT32)

@@ -532,6 +532,17 @@ def test_overflow_is_not_a_fault() -> None:
     assert certificate.diagnosis == ""
 
 
+def test_a_twin_that_overflows_with_the_program_is_undecided() -> None:
+    """Where the program's own gradient is infinite, that of a twin is not to blame."""
+
+    def loss(w: Any) -> Any:
+        return jnp.sum(jnp.exp(1e4 * w))
+
+    (one,) = bj.certify(loss, jnp.ones(3), against=loss, jit=False).twin
+
+    assert one.verdict == "undecided"
+
+
 def with_reference(w: Any) -> Any:
     """Return a sum of squares, of which one half is written to memory before."""
     written = jax.new_ref(jnp.zeros(3))
@@ -559,6 +570,12 @@ def test_bad_input_is_one_clear_error(name: str, jit: bool) -> None:  # noqa: FB
 
     with pytest.raises(bj.NotRecorded, match=said):
         bj.certify(loss, jnp.ones(3), jit=jit)
+
+
+def test_a_loss_that_is_a_parameter_is_refused() -> None:
+    """Where nothing is computed there is nothing to certify, and it says so."""
+    with pytest.raises(bj.NotRecorded, match="the loss is the parameter w itself"):
+        bj.certify(lambda w: w, jnp.float32(2))
 
 
 def with_key(w: Any, n: int) -> Any:

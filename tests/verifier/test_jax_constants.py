@@ -1,0 +1,124 @@
+"""Constants that a JAX program computes itself, which two passes of it may round otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backproof.programs.from_file import certify_trace
+from tests.verifier.lazy import Lazy
+
+jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
+bj, program = map(Lazy, ("backproof.jax", "backproof.adapters.jax_program"))
+models, special = map(Lazy, ("tests.verifier.jax_models", "jax.scipy.special"))
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where JAX is not installed."""
+    pytest.importorskip("jax")
+
+
+W = np.array([0.3, -0.5, 1.2, 0.7, 0.9, -1.1], np.float32)
+
+
+def near_one() -> Any:
+    """Return numbers near 1, of which little is left without it."""
+    return jnp.exp(jnp.linspace(0.0, 3.0, 6) / 7)
+
+
+def scanned() -> Any:
+    """Return powers of a number that is computed, by the steps of a scan."""
+    rate = jnp.exp(jnp.float32(0.01))
+    return lax.scan(lambda x, _: (x * rate, x), rate, None, length=6)[1]
+
+
+CANCELLING = {
+    "a table": lambda w: jnp.sum(w * (near_one() - 1)),
+    "a loss of a table": lambda w: jnp.sum(w) * 1e-6 + jnp.sum(near_one() - 1),
+    "percentile": lambda w: jnp.percentile(w, 30.0),
+    "a stopped value": lambda w: jnp.sum(w * lax.stop_gradient(jnp.exp(w / 7) - 1)),
+    "a scan": lambda w: jnp.sum(w * (scanned() - 1)),
+    "a rounded table": lambda w: jnp.sum(w * (near_one() - jnp.floor(near_one()))),
+}
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("name", CANCELLING)
+def test_constants_may_be_rounded_otherwise(name: str, jit: bool) -> None:  # noqa: FBT001
+    """A right program holds, whose constants cancel and are not the same in both passes."""
+    certificate = bj.certify(CANCELLING[name], W, jit=jit)
+
+    assert certificate.holds, certificate
+
+
+@pytest.mark.parametrize("name", CANCELLING)
+def test_another_gradient_is_still_refuted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where users get half of a gradient, that is more than its constants explain."""
+    plain = program.Run.plain
+
+    def halved(run: Any) -> Any:
+        value, gradients = plain(run)
+        return value, {name: a / 2 for name, a in gradients.items()}
+
+    monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", halved)
+    certificate = bj.certify(CANCELLING[name], W)
+
+    assert [(one.name, one.verdict) for one in certificate.twin] == [("w", "refuted")]
+
+
+def test_the_files_of_a_trace_have_the_radii(tmp_path: Path) -> None:
+    """The certificate from files is the same: it knows how far the constants may be off."""
+    bj.record(CANCELLING["a table"], W, folder=tmp_path / "trace")
+    certificate = certify_trace(tmp_path / "trace")
+
+    assert certificate.holds, certificate
+
+
+def test_radii_hold_what_is_computed_in_another_way() -> None:
+    """A constant in float64 is within the radius of that of float32, and no radius is wide."""
+
+    def constants(dtype: str) -> Any:
+        x = jnp.linspace(0.1, 2.0, 7, dtype=dtype)
+        return jnp.stack([jnp.exp(x), x**3 / 7, jnp.sin(x) - 1, jnp.cumsum(x), jnp.arctan(x)])
+
+    with jax.enable_x64(True):  # noqa: FBT003
+        run = bj.running(lambda w: jnp.sum(w * constants("float32")), (W[0],), 0, jit=True)
+        recording = program.record(run, {})
+        exact = np.asarray(constants("float64"))
+    ((name, rad),) = recording.radii.items()
+    off = np.abs(recording.leaves[name] - exact)
+
+    assert (off <= rad).all()
+    assert (rad < 1e-5).all()
+    assert (rad > 0).any()
+
+
+def test_what_is_not_known_of_a_constant_refutes_nothing() -> None:
+    """A constant of a function without an op has no radius: it is not known how far it is off."""
+
+    def loss(w: Any) -> Any:
+        return jnp.sum(w * lax.igamma(jnp.exp(jnp.linspace(0.0, 1.0, 6)), jnp.ones(6)))
+
+    run = bj.running(loss, (W,), 0, jit=True)
+    (rad,) = program.record(run, {}).radii.values()
+
+    assert np.isinf(rad).all()
+    assert bj.certify(loss, W).refuted is None
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.001], ids=["right", "wrong"])
+def test_a_constant_may_be_computed_again_in_a_kernel(factor: float) -> None:
+    """A link that takes another rounding of a constant holds; a wrong derivative does not."""
+    square = models.scaled(jnp.square, factor)
+
+    def centred() -> Any:
+        x = special.erf(jnp.linspace(0.1, 2.0, 4))
+        return (x - jnp.mean(x)) / 3
+
+    w = jnp.array([0.8762422, 0.25648564, -0.09482834, -0.25884807])
+    certificate = bj.certify(lambda w: jnp.sum(square(w + centred())), w)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
