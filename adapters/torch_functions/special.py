@@ -16,6 +16,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     number,
     reads,
+    refuse_narrow,
     refuse_several_dtypes,
     steps,
 )
@@ -130,9 +131,11 @@ def logaddexp2(_: Seen, input: Tensor, other: Tensor) -> Call:
     return replace(call, own=with_forms(call.own, BY_DIFFERENCE))
 
 
-def times_log(name: str, log: str, x: Any, y: Any) -> Call:
+def times_log(name: str, log: str, x: Any, y: Any, result: Tensor) -> Call:
     """Return the call of x log y. Raises NotKnown where y is not positive, and x may be zero."""
     x, y = number(x), number(y)
+    if isinstance(y, torch.Tensor):
+        refuse_narrow(y, result)
     low = 0 if log == "log" else -1
     if (torch.as_tensor(y) <= low).any():
         raise NotKnown("a logarithm of numbers that are not all positive")
@@ -140,13 +143,13 @@ def times_log(name: str, log: str, x: Any, y: Any) -> Call:
 
 
 @reads("xlogy", "special_xlogy")
-def xlogy(_: Seen, input: Any, other: Any) -> Call:
-    return times_log("xlogy", "log", input, other)
+def xlogy(seen: Seen, input: Any, other: Any) -> Call:
+    return times_log("xlogy", "log", input, other, seen.result)
 
 
 @reads("special_xlog1py")
-def xlog1py(_: Seen, input: Any, other: Any) -> Call:
-    return times_log("xlog1py", "log1p", input, other)
+def xlog1py(seen: Seen, input: Any, other: Any) -> Call:
+    return times_log("xlog1py", "log1p", input, other, seen.result)
 
 
 @reads("special_entr")
