@@ -62,7 +62,7 @@ def nll_loss_forward(
 def elu(
     _: Seen, x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
 ) -> Call:
-    """Read it as c elu(s x) / s, where c and s are the scales: c x above zero."""
+    """Read it as c / s times the `elu` of s x, where c and s are the scales."""
     return made_of(
         *("elu", (x,)),
         ("scale", (0,), {"factor": input_scale}),

@@ -1,4 +1,4 @@
-"""A call is read alike wherever a program makes it: in a checkpoint, in a graph, of any operands."""
+"""A call is read alike wherever it is made: in a checkpoint, in a graph, of any operands."""
 
 from collections.abc import Callable
 from functools import partial
@@ -123,3 +123,33 @@ def test_views_that_a_write_makes_useless() -> None:
     certificate = certified(program)
 
     assert certificate.holds, certificate
+
+
+TIES: dict[str, Program] = {
+    "largest of rows and of all": lambda x: x.max(0).values.exp() + x.max() + x.amax(),
+    "smallest of rows and of all": lambda x: x.min(1).values.exp() + torch.min(x) + x.amin(),
+    "columns of equal sums": lambda x: torch.linalg.matrix_norm(x, 1),
+    "rows of equal sums": lambda x: torch.linalg.matrix_norm(x, -float("inf")),
+}
+"""Functions of equal entries: one of them receives all, by its index, or they share it."""
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_equal_entries_receive_what_each_function_hands_on(name: str) -> None:
+    """Functions with several conventions may take one tensor; one may be a step of another.
+
+    No convention hands on half.
+    """
+    program = TIES[name]
+
+    def wrong(x: Any) -> Any:
+        y = program(x) * 1
+        y.register_hook(lambda d: d / 2)
+        return y
+
+    right, halved = (
+        certified(lambda w, of=of: of(w[:2, :2].exp().repeat(2, 2))) for of in (program, wrong)
+    )
+
+    assert right.holds, right
+    assert halved.wrong, halved
