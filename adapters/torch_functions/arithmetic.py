@@ -260,6 +260,8 @@ def selu(_: Seen, input: Tensor, inplace: bool = False) -> Call:
 
 @reads("celu")
 def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Call:
+    if alpha <= 0:  # x / alpha has another sign than x
+        raise NotKnown(f"alpha={alpha}")
     steps = ("scale", (0,), {"factor": 1 / alpha}), ("elu", (-1,))
     return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
 

@@ -63,6 +63,8 @@ def elu(
     _: Seen, x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
 ) -> Call:
     """Read it as c / s times the `elu` of s x, where c and s are the scales."""
+    if input_scale <= 0:
+        raise NotKnown(f"input_scale={input_scale}")
     return made_of(
         *("elu", (x,)),
         ("scale", (0,), {"factor": input_scale}),

@@ -102,6 +102,8 @@ def logit(_: Seen, input: Tensor, eps: float | None = None) -> Call:
     """Read it as log(x) - log(1 - x), of numbers that are clamped first where eps is given."""
     if eps is None and ((input <= 0) | (input >= 1)).any():
         raise NotKnown("numbers that are not all between 0 and 1")
+    if eps is not None and eps > 1 - eps:
+        raise NotKnown("bounds that cross")
     bounds = {} if eps is None else {"low": eps, "high": 1 - eps}
     steps = ("log", (-1,)), ("negative", (-2,)), ("log1p", (-1,)), ("subtract", (-3, -1))
     return made_of("logit", (input,), ("clamp", (0,), bounds), *steps)

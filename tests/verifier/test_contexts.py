@@ -153,3 +153,22 @@ def test_equal_entries_receive_what_each_function_hands_on(name: str) -> None:
 
     assert right.holds, right
     assert halved.wrong, halved
+
+
+ODD: dict[str, Program] = {
+    "fewer numbers than the correction": lambda w: w + w[:0].var() + w[0, :2].std(correction=3),
+    "bounds that cross": lambda w: torch.logit(w.sigmoid(), 1.0),
+    "alpha=-1.0": lambda w: F.celu(w, -1.0),
+    "input_scale=-1.0": lambda w: torch.ops.aten.elu(w, 1.0, 1.0, -1.0),
+}
+"""Reason -> a call with arguments for which PyTorch computes something else than the op."""
+
+
+@pytest.mark.parametrize("reason", ODD)
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+def test_odd_arguments_are_not_known(reason: str) -> None:
+    """They are named, and nothing is refuted."""
+    certificate = certified(ODD[reason])
+
+    assert certificate.refuted is None, certificate
+    assert reason in str(certificate)
