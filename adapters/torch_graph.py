@@ -43,6 +43,7 @@ class Graph:
     made:   called with every tensor that a node made, and the node's name.
     known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
             version, which every write in place counts up; its name.
+    leaves: the name of a leaf that requires a gradient -> the leaf.
     shown:  name -> the tensor whose memory is its value, and the version that this is of.
     lost:   the nodes that are not known since something was overwritten: see `lose_overwritten`.
     functions: node -> autograd's function that made it.
@@ -55,6 +56,7 @@ class Graph:
     tracks: Callable[[Tensor], bool]
     made: Callable[[Tensor, str], None] = lambda *_: None
     known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
+    leaves: dict[str, Tensor] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
     shown: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
@@ -131,7 +133,9 @@ class Graph:
         if not self.tracks(t):
             return self.constant(t)
         if t.is_leaf and t.requires_grad and not self.is_used(name):
-            return self.keep(t, self.own.get(id(t)) or self.new_name("input"))
+            name = self.own.get(id(t)) or self.new_name("input")
+            self.leaves[name] = t
+            return self.keep(t, name)
         return self.changed(t, name, place)
 
     def changed(self, t: Tensor, name: str, place: Place) -> str:

@@ -105,8 +105,7 @@ def record(
         if id(loss) not in graph.known:
             raise NotRecorded("no call that made the loss was seen: is it computed beforehand?")
         last = graph.known[id(loss)][2]
-        leaves = {k: t for t, _, k in graph.known.values() if t.is_leaf and t.requires_grad}
-        leaves |= trained
+        leaves = graph.leaves | trained
         before.keep(*leaves.values())
         recorder.forget_passes()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}

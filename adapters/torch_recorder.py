@@ -57,7 +57,7 @@ from backproof.adapters.torch_masks import with_mask
 from backproof.adapters.torch_opened import opened, writes_first
 from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
-from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_seen import run, unhooked, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.ops import Array, Op
 
@@ -300,7 +300,8 @@ class Recorder(CustomFunctions):
             return None, GIVE if registered(seen.function)[0] else ""
         try:
             named_so = renamed(seen.function, reader, named)
-            calls = as_before(reader)(seen, *args, **named_so)
+            with unhooked():
+                calls = as_before(reader)(seen, *args, **named_so)
             operands = [t for t in tensors_of(args, named) if id(t) in names]
             all_read(calls, operands, name_of(seen.function))
             refuse_rounded(calls, seen, tensors_of(args, named))

@@ -152,7 +152,7 @@ class SecondRecorder(Recorder):
         """
         self.seed = torch.ones_like(loss).requires_grad_()
         options = {"create_graph": True, "allow_unused": True}
-        found = run(torch.autograd.grad, (loss, [*leaves.values()], self.seed), options)
+        found = derived(loss, [*leaves.values()], self.seed, options)
         gradients = {k: g for k, g in zip(leaves, found, strict=True) if g is not None}
         self.is_first = False
         outputs = {k: v for k, v in directions.items() if k in gradients}
@@ -160,12 +160,20 @@ class SecondRecorder(Recorder):
         if self.once or not outputs:
             return gradients, {}
         both = [gradients[k] for k in outputs], [*leaves.values(), self.seed], [*outputs.values()]
-        try:
-            tangents = run(torch.autograd.grad, both, {"allow_unused": True})
-        except RuntimeError as error:
-            raise NotRecorded(f"there is no second derivative: {error}") from error
+        tangents = derived(*both, {"allow_unused": True})
         pairs = zip(leaves, tangents, strict=False)
         return gradients, {k: g for k, g in pairs if g is not None}
+
+
+def derived(of: Any, leaves: Any, handed_on: Any, options: Mapping[str, Any]) -> Any:
+    """Return derivatives as autograd takes them; a function may refuse to be differentiated twice.
+
+    Raises NotRecorded.
+    """
+    try:
+        return run(torch.autograd.grad, (of, leaves, handed_on), options)
+    except RuntimeError as error:
+        raise NotRecorded(f"there is no second derivative: {error}") from error
 
 
 def is_saved(step: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Modes and subclasses of tensors see the calls of a program, and none of backproof's own.
+"""Modes, subclasses of tensors and hooks see the calls of a program, and none of backproof's own.
 
 A subclass may change what a function does, or refuse functions that it does not know, as libraries
 for Lie groups and manifolds do.
@@ -30,3 +30,11 @@ def run(function: Any, args: Any = (), named: Mapping[str, Any] | None = None) -
     """Return the result of a call as the program makes it."""
     with as_the_program():
         return function(*args, **(named or {}))
+
+
+def unhooked() -> Any:
+    """Call functions so that no hook of the program sees what autograd saves for their derivatives.
+
+    A checkpoint counts what is saved in the forward pass, and again where it is computed anew.
+    """
+    return torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)

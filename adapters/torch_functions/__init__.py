@@ -120,7 +120,7 @@ def unread(*_: Any, **__: Any) -> Call:
 
 def aten_reader_of(name: str) -> Reader | None:
     """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
-    return ATEN.get(name) or of_name(name.strip("_"))
+    return ATEN.get(name.removesuffix("_")) or of_name(name.strip("_"))
 
 
 def of_name(name: str) -> Reader | None:

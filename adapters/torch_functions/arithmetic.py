@@ -76,7 +76,11 @@ def plus(name: str, op: str) -> None:
     """Read a function as input + value op(tensor1, tensor2)."""
 
     @reads(name)
-    def read(_: Seen, input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Call:
+    def read(
+        seen: Seen, input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
+    ) -> Call:
+        for t in (tensor1, tensor2):  # a derivative scales one, or divides it by the other
+            refuse_narrow(t, seen.result)
         scaled = ("scale", (-1,), {"factor": float(value)})
         return made_of(name, (input, tensor1, tensor2), (op, (1, 2)), scaled, ("add", (0, -1)))
 
@@ -123,7 +127,7 @@ def ldexp(seen: Seen, input: Tensor, other: Tensor) -> Call:
     """Read it as x 2^y."""
     refuse_narrow(other, seen.result)
     power = ("scale", (1,), {"factor": log(2)}), ("exp", (-1,)), ("multiply", (0, -1))
-    if other.requires_grad:
+    if other.is_floating_point():  # 2^y is rounded
         return made_of("ldexp", (input, other), *power)
     return Call("multiply", (input, np.exp2(array(other), dtype=array(input).dtype)))
 
@@ -153,12 +157,14 @@ MOST_EXPONENTS = 16
 
 
 @reads("pow", "float_power")
-def pow_(_: Seen, input: Any, exponent: Any) -> Call:
+def pow_(seen: Seen, input: Any, exponent: Any) -> Call:
     """Read it as e^(y log x) of positive x, or as one power for each exponent, if they are few."""
     if isinstance(exponent, bool | int | float):
         return Call("power", (input,), {"exponent": exponent})
     if isinstance(input, bool | int | float):
-        return rpow(_, exponent, input)
+        return rpow(seen, exponent, input)
+    for t in (input, exponent):  # its derivative has y - 1 and log x
+        refuse_narrow(t, seen.result)
     exponents = [] if exponent.requires_grad else np.unique(array(exponent)).tolist()
     if 0 < len(exponents) <= MOST_EXPONENTS and all(float(k).is_integer() for k in exponents):
         return powers(input, exponent, exponents)
@@ -254,6 +260,8 @@ def selu(_: Seen, input: Tensor, inplace: bool = False) -> Call:
 
 @reads("celu")
 def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Call:
+    if alpha <= 0:  # x / alpha has another sign than x
+        raise NotKnown(f"alpha={alpha}")
     steps = ("scale", (0,), {"factor": 1 / alpha}), ("elu", (-1,))
     return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
 

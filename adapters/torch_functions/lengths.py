@@ -14,6 +14,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     array,
     axes_of,
+    name_of,
     reads,
     steps,
 )
@@ -79,7 +80,7 @@ def norm(
     every = (*range(input.dim()),) if axes is None else axes
     if kind in ("fro", None):
         kind = EUCLIDEAN
-    elif seen.function is torch.linalg.norm and np.size(every) == len("ij"):
+    elif name_of(seen.function) == "linalg_norm" and np.size(every) == len("ij"):
         return matrix_norm(seen, input, kind, every)
     options = {"axis": axes, "keepdims": keepdim}
     found = length(order(kind, input, axes), "x", "y", options)

@@ -7,7 +7,15 @@ such as a mean, is not known as an op. Source: native_functions.yaml in PyTorch'
 from typing import Any
 
 from backproof.adapters.torch_functions.backward import public
-from backproof.adapters.torch_functions.calls import ATEN, Call, NotKnown, Seen, Tensor, reads
+from backproof.adapters.torch_functions.calls import (
+    ATEN,
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    made_of,
+    reads,
+)
 from backproof.adapters.torch_functions.losses import REDUCTIONS
 
 Calls = list[Call | None]
@@ -48,6 +56,21 @@ def nll_loss_forward(
 ) -> Calls:
     options = {"ignore_index": ignore_index, "reduction": REDUCTIONS[reduction]}
     return first(seen, "nll_loss", x, target, weight, **options)
+
+
+@reads("elu", into=ATEN)
+def elu(
+    _: Seen, x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
+) -> Call:
+    """Read it as c / s times the `elu` of s x, where c and s are the scales."""
+    if input_scale <= 0:
+        raise NotKnown(f"input_scale={input_scale}")
+    return made_of(
+        *("elu", (x,)),
+        ("scale", (0,), {"factor": input_scale}),
+        ("elu", (-1,), {"alpha": alpha * input_scale}),
+        ("scale", (-1,), {"factor": scale / input_scale}),
+    )
 
 
 @reads("embedding", into=ATEN)

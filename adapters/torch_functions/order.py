@@ -27,17 +27,21 @@ def ordered(t: Tensor) -> Any:
 
 @reads("max", "amax")
 @as_vectors
-def max_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def max_(seen: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if isinstance(dim, torch.Tensor):
         return Call("maximum", (input, dim))
+    if isinstance(seen.result, tuple):  # with an index, which of equal entries it is
+        return chosen(input, seen.result, dim, np.max(ordered(input), dim), "the largest")
     return Call("max", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
 
 
 @reads("min", "amin")
 @as_vectors
-def min_(_: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def min_(seen: Seen, input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if isinstance(dim, torch.Tensor):
         return Call("minimum", (input, dim))
+    if isinstance(seen.result, tuple):  # with an index, which of equal entries it is
+        return chosen(input, seen.result, dim, np.min(ordered(input), dim), "the smallest")
     return Call("min", (input,), {"axis": axes_of(dim), "keepdims": keepdim})
 
 

@@ -8,7 +8,15 @@ import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.autocast import refuse_hidden_casts
-from backproof.adapters.torch_functions.calls import Call, NotKnown, Seen, Tensor, made_of, reads
+from backproof.adapters.torch_functions.calls import (
+    Call,
+    NotKnown,
+    Seen,
+    Tensor,
+    made_of,
+    reads,
+    refuse_narrow,
+)
 from backproof.reference.own import LINEAR
 
 
@@ -69,12 +77,14 @@ def outer(_: Seen, input: Tensor, vec2: Tensor) -> Call:
 
 
 @reads("einsum")
-def einsum(_: Seen, equation: str, *operands: Any) -> Call:
+def einsum(seen: Seen, equation: str, *operands: Any) -> Call:
     """Read it as one op, or as one product after another, from left to right."""
     if not isinstance(equation, str):
         raise NotKnown("sublists of numbers for letters")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = (*operands[0],)
+    for x in operands:  # it may be summed by itself
+        refuse_narrow(x, seen.result)
     left, arrow, out = equation.replace(" ", "").partition("->")
     if any(map(repeated, left.split(","))):
         return of_diagonals(left, arrow + out, operands)

@@ -19,6 +19,7 @@ from backproof.adapters.torch_functions.numbers import as_vectors
 from backproof.reference.ops import Op
 from backproof.reference.ops.factors import cumprod, product
 from backproof.reference.ops.log_sums import logcumsumexp
+from backproof.reference.ops.reductions import count
 
 
 def over(dim: Any, keepdim: bool) -> dict[str, Any]:
@@ -116,12 +117,18 @@ def trace(_: Seen, input: Tensor) -> Call:
 # Variances.
 
 
-def spread(dim: Any, unbiased: Any, correction: Any, keepdim: bool) -> dict[str, Any]:
-    """Return the options of a variance. var(True) and var(dim) are two spellings."""
+def spread(x: Tensor, dim: Any, unbiased: Any, correction: Any, keepdim: bool) -> dict[str, Any]:
+    """Return the options of a variance. var(True) and var(dim) are two spellings.
+
+    Raises NotKnown where PyTorch divides by zero in place of a negative number.
+    """
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    n = 1 if correction is None else correction
-    return over(dim, keepdim) | {"correction": n if unbiased is None else int(unbiased)}
+    taken = 1 if correction is None else correction
+    options = over(dim, keepdim) | {"correction": taken if unbiased is None else int(unbiased)}
+    if count(x, options["axis"]) < options["correction"]:
+        raise NotKnown("fewer numbers than the correction")
+    return options
 
 
 @reads("var")
@@ -134,7 +141,7 @@ def var(
     *,
     correction: int | None = None,
 ) -> Call:
-    return Call("variance", (input,), spread(dim, unbiased, correction, keepdim))
+    return Call("variance", (input,), spread(input, dim, unbiased, correction, keepdim))
 
 
 @reads("std")
@@ -147,7 +154,7 @@ def std(
     *,
     correction: int | None = None,
 ) -> Call:
-    options = spread(dim, unbiased, correction, keepdim)
+    options = spread(input, dim, unbiased, correction, keepdim)
     return made_of("std", (input,), ("variance", (0,), options), ("sqrt", (-1,)))
 
 

@@ -16,6 +16,7 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     number,
     reads,
+    refuse_narrow,
     refuse_several_dtypes,
     steps,
 )
@@ -101,6 +102,8 @@ def logit(_: Seen, input: Tensor, eps: float | None = None) -> Call:
     """Read it as log(x) - log(1 - x), of numbers that are clamped first where eps is given."""
     if eps is None and ((input <= 0) | (input >= 1)).any():
         raise NotKnown("numbers that are not all between 0 and 1")
+    if eps is not None and eps > 1 - eps:
+        raise NotKnown("bounds that cross")
     bounds = {} if eps is None else {"low": eps, "high": 1 - eps}
     steps = ("log", (-1,)), ("negative", (-2,)), ("log1p", (-1,)), ("subtract", (-3, -1))
     return made_of("logit", (input,), ("clamp", (0,), bounds), *steps)
@@ -130,9 +133,11 @@ def logaddexp2(_: Seen, input: Tensor, other: Tensor) -> Call:
     return replace(call, own=with_forms(call.own, BY_DIFFERENCE))
 
 
-def times_log(name: str, log: str, x: Any, y: Any) -> Call:
+def times_log(name: str, log: str, x: Any, y: Any, result: Tensor) -> Call:
     """Return the call of x log y. Raises NotKnown where y is not positive, and x may be zero."""
     x, y = number(x), number(y)
+    if isinstance(y, torch.Tensor):
+        refuse_narrow(y, result)
     low = 0 if log == "log" else -1
     if (torch.as_tensor(y) <= low).any():
         raise NotKnown("a logarithm of numbers that are not all positive")
@@ -140,13 +145,13 @@ def times_log(name: str, log: str, x: Any, y: Any) -> Call:
 
 
 @reads("xlogy", "special_xlogy")
-def xlogy(_: Seen, input: Any, other: Any) -> Call:
-    return times_log("xlogy", "log", input, other)
+def xlogy(seen: Seen, input: Any, other: Any) -> Call:
+    return times_log("xlogy", "log", input, other, seen.result)
 
 
 @reads("special_xlog1py")
-def xlog1py(_: Seen, input: Any, other: Any) -> Call:
-    return times_log("xlog1py", "log1p", input, other)
+def xlog1py(seen: Seen, input: Any, other: Any) -> Call:
+    return times_log("xlog1py", "log1p", input, other, seen.result)
 
 
 @reads("special_entr")

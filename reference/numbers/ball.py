@@ -135,10 +135,9 @@ class Ball(Methods):
     def __getitem__(self, index: Any) -> "Ball":
         return self.moved(lambda entries: entries[index])
 
-    def counted(self) -> "Ball":
-        """Return the number of ones along the last axis: 1/2 +- 1/2 is a one or a zero."""
-        rad = self.rad if self.is_exact else np.sum(self.rad, axis=-1)
-        return Ball(np.sum(self.mid, axis=-1), rad, self.precision)
+    def at_largest(self) -> Array:
+        """Return where the midpoints are the largest along the last axis: a convention at ties."""
+        return np.asarray(self.mid == np.max(self.mid, axis=-1, keepdims=True))
 
     def rounding(self) -> "Ball":
         """Return zeros whose radii are the error of rounding these balls once."""

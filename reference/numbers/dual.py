@@ -25,8 +25,8 @@ from backproof.reference.ops.bessel import by_x
 from backproof.reference.ops.functions import (
     arctan,
     arctan2,
+    at_largest,
     chosen,
-    counted,
     diagonal,
     digamma,
     erf,
@@ -93,9 +93,9 @@ class Dual(Methods):
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
 
-    def counted(self) -> "Dual":
-        """Return the number of ones along the last axis, a constant."""
-        return Dual(counted(self.value), 0.0)
+    def at_largest(self) -> Any:
+        """Return where the values are the largest along the last axis."""
+        return at_largest(self.value)
 
     def moving_as(self, other: Any) -> "Dual":
         """Return the value with another's tangent."""

@@ -42,9 +42,11 @@ def with_tangent(y: Array, moved: Array) -> Array:
     return y.moving_as(moved) if hasattr(y, "moving_as") else y
 
 
-def counted(ones: Array) -> Array:
-    """Return how many entries are 1 and not 0 along the last axis, which nothing rounds."""
-    return ones.counted() if hasattr(ones, "counted") else np.sum(ones, axis=-1)
+def at_largest(rows: Array) -> Array:
+    """Return where the entries of rows (..., K) are the largest, which `np.argmax` does of one."""
+    if hasattr(rows, "at_largest"):
+        return np.asarray(rows.at_largest())
+    return np.logical_not(rows < np.max(rows, axis=-1, keepdims=True))
 
 
 def chosen(y: Array, seen: Any) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.ops.functions import counted, stop, with_tangent
+from backproof.reference.ops.functions import at_largest, stop, with_tangent
 from backproof.reference.ops.op import Array, Op
 
 Axis = int | tuple[int, ...] | None
@@ -104,10 +104,10 @@ def shared(dy: Array, rows: Array) -> Array:
 
     Each of equal entries alone is a subgradient, and so is every mean of subgradients.
     """
-    is_less = rows < np.max(rows, axis=-1, keepdims=True)
-    equal = counted(np.where(is_less, 0, 1))
-    is_alone = np.argmax(rows, axis=-1) == last_largest(rows)  # it receives dy, unrounded
-    return np.where(is_less, 0, np.where(is_alone, dy, dy / equal)[..., None])
+    is_largest = at_largest(rows)
+    equal = np.sum(is_largest, axis=-1)
+    each = np.where(equal == 1, dy, dy / equal)  # one receives dy, unrounded
+    return np.where(is_largest, each[..., None], 0)
 
 
 def last_largest(rows: Array) -> Array:

@@ -231,6 +231,32 @@ def test_a_derivative_in_the_loss_is_named() -> None:
     assert unknown.place.reason == "with second=True, derivatives in the loss are not certified"
 
 
+def test_a_backward_pass_that_cannot_be_differentiated_is_refused() -> None:
+    """It may raise an error of its own, as a call that writes into `out`; alone it is certified."""
+
+    class Doubled(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """2 x."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            """Return 2 x."""
+            return x * 2
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            """Return 2 dy."""
+            return torch.mul(dy, 2, out=torch.empty_like(dy, requires_grad=False))
+
+    w = torch.randn(4, requires_grad=True)
+
+    def loss() -> Any:
+        return Doubled.apply(w).exp().sum()
+
+    assert bt.certify(loss, {"w": w}).holds
+    with pytest.raises(bt.NotRecorded, match="there is no second derivative: mul"):
+        bt.certify(loss, {"w": w}, second=True)
+
+
 def test_a_certificate_is_data(tmp_path: Path) -> None:
     """Second order is in the page and in JSON."""
     model, loss = models.mlp(nn.Tanh())
