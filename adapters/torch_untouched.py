@@ -140,8 +140,7 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
 @contextmanager
 def without_steps(leaves: Any) -> Iterator[None]:
     """Call no hook that runs after a gradient was added up: it may step an optimizer."""
-    hooks = [t._post_accumulate_grad_hooks for t in leaves]  # noqa: SLF001 no other name
-    kept = [(found, {**found}) for found in hooks if found]
+    kept = [(found, {**found}) for t in leaves for found in hooks_after(t) if found]
     for found, _ in kept:
         found.clear()
     try:
@@ -149,3 +148,18 @@ def without_steps(leaves: Any) -> Iterator[None]:
     finally:
         for found, before in kept:
             found.update(before)
+
+
+def hooks_after(leaf: Tensor) -> Iterator[dict[Any, Any]]:
+    """Yield the tables of hooks that run after a gradient was added up: a tensor's, a function's.
+
+    That of autograd's function, which adds it up, is reached by another hook alone.
+    """
+    yield leaf._post_accumulate_grad_hooks or {}  # noqa: SLF001 no other name
+    with torch.enable_grad():
+        ((end, _),) = leaf.view_as(leaf).grad_fn.next_functions
+    if end is not None:
+        handle = end.register_hook(lambda *_: None)
+        table = handle.hooks_dict_ref()
+        handle.remove()
+        yield table

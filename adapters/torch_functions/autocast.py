@@ -104,27 +104,24 @@ def is_product(equation: Any, *operands: Any) -> bool:
     return bool(summed) and all(side.get(i, 1) > 1 for i in summed for side in sides)
 
 
-class Lowered:
-    """Makes the casts of operands that autocast makes.
+def lowered(
+    values: Any,
+    dtype: Any,
+    cast: Callable[[Tensor, Any], Tensor],
+    once: dict[int, tuple[Tensor, Tensor]],
+) -> Any:
+    """Return a call's arguments as autocast rounds them.
 
-    cast: makes one. once: id of a leaf -> the leaf, and its cast, which autocast makes once.
+    cast: makes a cast. once: id of a leaf -> the leaf, and its cast, which autocast makes once.
     """
 
-    def __init__(self, cast: Callable[[Tensor, Any], Tensor]) -> None:
-        """Make none yet."""
-        self.cast = cast
-        self.once: dict[int, tuple[Tensor, Tensor]] = {}
+    def lower(t: Any) -> Any:
+        if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
+            return t
+        if not (t.is_leaf and t.requires_grad):
+            return cast(t, dtype)
+        if id(t) not in once:
+            once[id(t)] = t, cast(t, dtype)
+        return once[id(t)][1]
 
-    def of(self, values: Any, dtype: Any) -> Any:
-        """Return a call's arguments as autocast rounds them."""
-
-        def lower(t: Any) -> Any:
-            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
-                return t
-            if not (t.is_leaf and t.requires_grad):
-                return self.cast(t, dtype)
-            if id(t) not in self.once:
-                self.once[id(t)] = t, self.cast(t, dtype)
-            return self.once[id(t)][1]
-
-        return over(lower, values)
+    return over(lower, values)

@@ -97,3 +97,30 @@ def test_a_wrong_product_under_autocast_is_refuted() -> None:
         certificate = certified(SEEN["einsum"])
 
     assert certificate.refuted
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_custom_function_makes_casts_of_its_own(*, is_first: bool, is_right: bool) -> None:
+    """A weight that is used inside and outside has a cast in each, through which gradients flow."""
+
+    class Product(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, w: Any) -> Any:
+            ctx.save_for_backward(x, w)
+            return x @ w
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            x, w = (t.bfloat16() for t in ctx.saved_tensors)
+            return (dy @ w.T).float(), (x.T @ dy).float() if is_right else None
+
+    def program(w: Any) -> Any:
+        other = w.sin() @ w if not is_first else 0
+        own = Product.apply(w.cos(), w)
+        return own + (w.sin() @ w if is_first else other)
+
+    certificate = certified(program)
+
+    assert certificate.holds == is_right, certificate
+    assert bool(certificate.refuted) != is_right
