@@ -44,6 +44,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.arguments import renamed
 from backproof.adapters.torch_functions.autocast import (
+    also_forgetting,
     is_lowered,
     lower_dtype,
     lowered,
@@ -114,7 +115,8 @@ class Recorder(CustomFunctions):
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record all calls: of modules, of custom functions, and of PyTorch's functions."""
-        with self.in_modules(), self.in_custom_functions(), self:
+        forgetting = also_forgetting(lambda: self.graph.casts.clear())
+        with self.in_modules(), self.in_custom_functions(), forgetting, self:
             yield
 
     @contextmanager

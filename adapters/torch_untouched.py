@@ -13,7 +13,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_calls import written_by
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
 from backproof.adapters.torch_seen import run, unseen
@@ -23,7 +22,7 @@ Tensor = Any
 
 
 class Before(TorchFunctionMode):
-    """What was there before a program ran. As a mode, it sees what calls are about to change.
+    """What was there before a program ran. As a mode, it sees what calls are about to take.
 
     tensors: id -> the tensor, its numbers, and its gradient.
     generators: id -> a random generator of the program's own, and its state.
@@ -59,10 +58,9 @@ class Before(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Make a call, and keep what it changes."""
+        """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
-        is_set = getattr(function, "__name__", "") == "__set__"
-        for t in args[:1] if is_set else written_by(function, args, named):
+        for t in tensors_of(args, named):
             base = base_of(t)
             whole = t if base is None else base
             if self.made.get(id(whole)) is not whole:

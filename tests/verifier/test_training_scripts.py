@@ -87,6 +87,19 @@ def test_what_a_call_writes_to_is_put_back() -> None:
     assert torch.equal(drawn, own.get_state())
 
 
+def test_statistics_that_a_function_keeps_are_put_back() -> None:
+    """A call may write to any tensor that it takes, also to those of no module."""
+    model, x = nn.Linear(3, 4), torch.randn(5, 3)
+    statistics = torch.zeros(4), torch.ones(4)
+    before = [t.clone() for t in statistics]
+    certificate = bt.certify(
+        lambda: F.batch_norm(model(x), *statistics, training=True).sin().sum(), model
+    )
+
+    assert certificate.holds, certificate
+    assert same(before, [*statistics])
+
+
 def test_a_gradient_of_another_model_is_put_back() -> None:
     """The pass that is not recorded adds nothing to the gradients of the other model either."""
     model, other = nn.GRU(2, 3), nn.Linear(3, 1)
