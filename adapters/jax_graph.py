@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_custom_functions import custom, rule
-from backproof.adapters.jax_places import CUSTOM
+from backproof.adapters.jax_places import CUSTOM, names_of
 from backproof.adapters.jax_primitives import COMPLEX, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, part_of, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
@@ -99,9 +99,7 @@ class Graph:
     def read(self, step: Step) -> list[Call | None]:
         """Return what the readers know of the results of a step. Raises NotKnown."""
         operands = [*map(self.operand, step.operands)]
-        for name in (step.place.function, step.name):
-            if (op := self.known.get(name)) is None:
-                continue
+        for op in (self.known[k] for k in names_of(step.name, step.params) if k in self.known):
             if not isinstance(op, Op):
                 return custom(self, step, definition=op)
             if len(step.results) != 1:
@@ -109,7 +107,7 @@ class Graph:
                     "an op has one result, and the function has several: give a function in its "
                     "place"
                 )
-            return [Call(name, (*operands,), own=op)]
+            return [Call(step.place.function, (*operands,), own=op)]
         if step.name in CUSTOM:
             return custom(self, step)
         if step.name == RULE:

@@ -15,6 +15,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from backproof.adapters.jax_closed_functions import is_float
 from backproof.adapters.jax_marks import Rule
+from backproof.adapters.jax_places import names_of
 from backproof.adapters.jax_steps import RULE, Application, Key, Program, Step
 from backproof.adapters.recording import Place
 
@@ -48,7 +49,8 @@ def inner_program(
         along = dict(directions(at, one, [program.avals[key] for key in results]))
         if is_step:
             dy = cotangents(program, own, at, one, results, along)
-            wanted = () if rule.name in known else along
+            names = (k for e in rule.function.eqns for k in names_of(e.primitive.name, e.params))
+            wanted = () if any(name in known for name in names) else along
             products += applied_again(program, place, rule, dy, keys, results, wanted)
             continue
         products += ((results[i], program.operand(d)) for i, d in along.items())

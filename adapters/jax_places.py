@@ -1,12 +1,13 @@
 """Where in the user's source an equation of a JAX program is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from os import sep
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.extend
 
 from backproof.adapters.recording import Place
 
@@ -52,6 +53,27 @@ def named(lines: Iterable[Line]) -> Line:
     users += [line for line in every if not is_own(line[0])]
     file, number = users[0] if users else ("", 0)
     return Path(file).name, number
+
+
+def names_of(primitive: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names by which an op or a definition may be given for an equation.
+
+    A custom function has one of its own, with the place of its code: others may be called alike.
+    """
+    if primitive in CUSTOM:
+        code = params["call_jaxpr"].jaxpr.debug_info
+        yield from (code.func_src_info, code.func_name)
+    yield primitive
+
+
+def name_of(function: Any) -> str:
+    """Return the name of a primitive, of a custom function with its place, or a name as it is."""
+    if isinstance(function, str):
+        return function
+    if isinstance(function, jax.extend.core.Primitive):
+        return str(function.name)
+    code = getattr(function, "fun", function)
+    return jax.api_util.debug_info("", code, (), {}).func_src_info
 
 
 def place_of(equation: Any, scope: Place) -> Place:

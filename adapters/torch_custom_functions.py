@@ -18,6 +18,7 @@ from backproof.adapters.recording import GIVE, Place
 from backproof.adapters.torch_calls import described
 from backproof.adapters.torch_constants import Constants
 from backproof.adapters.torch_functions import Call, Seen, as_given, name_of, own_key
+from backproof.adapters.torch_functions.calls import over
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_seen import run, unseen
@@ -89,8 +90,9 @@ class CustomFunctions(TorchFunctionMode):
 
     def is_recorded(self, function: Any) -> bool:
         """Return whether the calls of a function are recorded that take what is differentiated."""
-        is_stopped = self.defines and name_of(function) in STOPS
-        return (torch.is_grad_enabled() or self.is_inside) and not is_stopped
+        if self.defines:
+            return torch.is_grad_enabled() and name_of(function) not in STOPS
+        return torch.is_grad_enabled() or self.is_inside
 
     @contextmanager
     def inside(self, function: Any, *, is_read: bool) -> Iterator[None]:
@@ -136,7 +138,9 @@ class CustomFunctions(TorchFunctionMode):
         """Apply a custom function, whose forward pass becomes one node for each of its results."""
         operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if self.graph.tracks(t)]
-        if not tracked or self.is_inside or self.is_read or not torch.is_grad_enabled():
+        if self.is_inside:
+            return self.applied_inside(apply, args, named)
+        if not tracked or self.is_read or not torch.is_grad_enabled():
             return run(apply, args, named)
         if function is torch.utils.checkpoint.CheckpointFunction:
             self.otherwise = True  # it runs back inside of the program's own backward pass
@@ -152,6 +156,14 @@ class CustomFunctions(TorchFunctionMode):
             return result
         definition = self.definitions.get(function)
         return self.by_definition(apply, definition, args, named, names, place)
+
+    def applied_inside(self, apply: Any, args: Any, named: Any) -> Any:
+        """Apply a custom function inside of another or of a definition: no node of its own."""
+        outer, self.defines = self.defines, False
+        try:
+            return run(apply, args, named)
+        finally:
+            self.defines = outer
 
     def by_definition(
         self,
@@ -170,22 +182,25 @@ class CustomFunctions(TorchFunctionMode):
         operands = [t for t in tensors_of(args, named) if of_numbers(t)]
         outer, tracked = self.graph, [t for t in operands if id(t) in names]
         inner = Graph({**names}, lambda t: id(t) in inner.known, around=outer)
-        for t in tracked:
-            inner.keep(t, names[id(t)])
-        self.graph, self.is_inside, self.turned = inner, True, []
         self.defines = definition is not None
-        self.arguments, self.hidden = tracked, []
-        self.constants.there |= {id(t): t for t in operands if not self.graph.tracks(t)}
+        own = {id(t): t.detach().clone() if self.defines else t for t in tensors_of(args, named)}
+        self.arguments, self.hidden = [own[id(t)] for t in tracked], []
+        for t in tracked:
+            inner.keep(own[id(t)], names[id(t)])
+        self.graph, self.is_inside, self.turned = inner, True, []
+        there = (own[id(t)] for t in operands)
+        self.constants.there |= {id(t): t for t in there if not inner.tracks(t)}
         try:
             with self if self.running or definition else nullcontext():
                 if definition is None:
                     result = defined = run(function, args, named)
-                else:
-                    with ahead(tracked[0]):
-                        defined = run(definition, args, named)
+                else:  # it may write over what it is given
+                    copies = over(lambda t: own.get(id(t), t), (args, {**named}))
+                    with ahead(tracked[0]), torch.enable_grad():
+                        defined = run(definition, *copies)
         finally:
             self.graph, self.is_inside, self.defines = outer, False, False
-        if definition is not None:  # what it overwrites, the definition has read
+        if definition is not None:
             result = run(function, args, named)
         given = {id(t) for t in (*args, *named.values())}
         is_hidden = any(id(t) not in given for t in tracked)
@@ -204,16 +219,16 @@ class CustomFunctions(TorchFunctionMode):
 
         by: the result of the calls that were recorded.
         """
-        if by is not t and any(by is operand for operand in tracked):  # a definition returns it
-            self.graph.add(t, Call("cast", (by,), own=cast), place)
-            return
         title = place.function
         _, version, last = inner.known.get(id(by), (None, -1, ""))
+        own = {inner.own[id(t)]: t for t in tracked}
+        if by is not t and last in own:  # a definition returns what it was given
+            self.graph.add(t, Call("cast", (own[last],), own=cast), place)
+            return
         nodes = inner.reaching(last)
         known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
         if known and not self.turned:
             network = inner.in_its_precisions(title, last)
-            own = {inner.own[id(t)]: t for t in tracked}
             leaves = (*network.inputs, *network.parameters)
             operands = tuple(own.get(leaf, inner.values[leaf]) for leaf in leaves)
             call = Call(title, operands, own=composed(network))

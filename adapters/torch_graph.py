@@ -45,10 +45,12 @@ class Graph:
             version, which every write in place counts up; its name.
     leaves: the name of a leaf that requires a gradient -> the leaf.
     shown:  name -> the tensor whose memory is its value, and the version that this is of.
+    mixed:  a leaf that was used, and written to afterwards -> so it is said.
     lost:   the nodes that are not known since something was overwritten: see `lose_overwritten`.
     functions: node -> autograd's function that made it.
     touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
+    casts:  id of a leaf -> the leaf, and the cast of it that autocast makes once.
     around: the graph of the program that calls the custom function that this one is of.
     """
 
@@ -60,6 +62,7 @@ class Graph:
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
     shown: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+    mixed: dict[str, str] = field(default_factory=dict)
     lost: dict[str, Node] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Graph:
     touched: dict[str, Any] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
+    casts: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
     around: "Graph | None" = None
 
     def __post_init__(self) -> None:
@@ -158,7 +162,10 @@ class Graph:
         if not t.is_leaf:
             how = "it was changed in place by way of another tensor"
         place = replace(place, reason=how)
-        return self.node(t, unknown_node("", made, self.sharing(t)), place)
+        name = self.node(t, unknown_node("", made, self.sharing(t)), place)
+        if t.is_leaf:
+            self.mixed[name] = how
+        return name
 
     def source_of(self, t: Tensor) -> Tensor | None:
         """Return the named tensor, or the leaf, that a view was taken from."""
@@ -279,21 +286,24 @@ class Graph:
         self.places[name] = place
         self.nodes.append(Node(name, node.op, node.inputs, node.options, node.own))
         self.functions[name] = t.grad_fn
-        self.made(t, name)
+        if not (t.is_leaf and t.requires_grad):  # what a leaf receives is of all its uses
+            self.made(t, name)
         return self.keep(t, name)
 
     def lose_overwritten(self) -> None:
         """Take for unknown what has a part in a value that no recorded call has overwritten.
 
-        Nothing tells what it was before.
+        Nothing tells what it was before, and nobody sees what a leaf receives of one use alone.
         """
-        lost = {k for k, (t, version) in self.shown.items() if t._version != version}  # noqa: SLF001
+        unseen = "what it uses or returns was overwritten by a call that was not seen"
+        lost = {k: unseen for k, (t, version) in self.shown.items() if t._version != version}  # noqa: SLF001
+        lost |= self.mixed
         for i, node in enumerate(self.nodes):
-            if node.is_known and not lost.isdisjoint((node.name, *node.inputs)):
+            reasons = [lost[one] for one in (node.name, *node.inputs) if one in lost]
+            if node.is_known and reasons:
                 self.nodes[i] = unknown_node(node.name, node.op, node.inputs)
                 self.lost[node.name] = self.nodes[i]
-                reason = "what it uses or returns was overwritten by a call that was not seen"
-                self.places[node.name] = replace(self.places[node.name], reason=reason)
+                self.places[node.name] = replace(self.places[node.name], reason=reasons[0])
 
     def reaching(self, last: str) -> list[Node]:
         """Return the nodes that the last one depends on, and itself, in their order."""

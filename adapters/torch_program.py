@@ -98,7 +98,7 @@ def record(
         if asked.found:
             recorder.bodies = BODIES
         before.reset()
-        with recorder.recording(), not_compiled():
+        with before, recorder.recording(), not_compiled():
             loss = loss_of(closure)
         if not recorder.otherwise:
             refuse_differences(again, loss)
@@ -109,11 +109,12 @@ def record(
         before.keep(*leaves.values())
         recorder.forget_passes()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
-        if isinstance(recorder, SecondRecorder):
-            gradients, tangents = recorder.run_back(loss, leaves, directions or {})
-        else:
-            with InSteps() if recorder.otherwise else nullcontext():
-                gradients = run_back(loss, leaves)
+        with before:  # hooks and custom functions may write, too
+            if isinstance(recorder, SecondRecorder):
+                gradients, tangents = recorder.run_back(loss, leaves, directions or {})
+            else:
+                with InSteps() if recorder.otherwise else nullcontext():
+                    gradients = run_back(loss, leaves)
         graph.lose_overwritten()
         name_hooks(graph, leaves)
         for t in before.changed():  # it is about to be put back
@@ -138,10 +139,11 @@ def plain_pass(
 
     Raises NotRecorded, also where the loss is not what it was when it was computed before, `again`.
     """
-    loss = loss_of(closure)
-    refuse_differences(again, loss)
-    before.without_gradients()
-    found = run_back(loss, trained)
+    with before:
+        loss = loss_of(closure)
+        refuse_differences(again, loss)
+        before.without_gradients()
+        found = run_back(loss, trained)
     gradients = {k: array(found.get(k, torch.zeros_like(t))) for k, t in trained.items()}
     return Trace({last: array(loss)}, {}, gradients)
 
@@ -186,7 +188,8 @@ def loss_of(closure: Closure) -> Tensor:
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run the backward pass, as users run it, and return the gradients of leaves that have one.
 
-    Of a sparse one, entries that are not there are zeros, and those of one place are added up.
+    Of a sparse one, entries that are not there are zeros, and those of one place are added up. One
+    that autograd knows to be zero may have no memory.
     Raises NotRecorded.
     """
     for t in leaves.values():
@@ -198,6 +201,7 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
         run(unasked(torch.autograd.backward), (loss,))
     gradients = {name: t.grad for name, t in leaves.items() if t.grad is not None}
     found = {k: t.to_dense() if t.is_sparse else t for k, t in gradients.items()}
+    found = {k: t.clone() if t._is_zerotensor() else t for k, t in found.items()}  # noqa: SLF001
     for name, gradient in found.items():
         refuse(gradient, f"the gradient of {name}")
     return found

@@ -44,9 +44,10 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.arguments import renamed
 from backproof.adapters.torch_functions.autocast import (
-    Lowered,
+    also_forgetting,
     is_lowered,
     lower_dtype,
+    lowered,
     refuse_rounded,
 )
 from backproof.adapters.torch_functions.calls import all_read, as_before, registered
@@ -73,7 +74,6 @@ class Recorder(CustomFunctions):
     cotangents: node -> its cotangent, once the pass has run back.
     backward: the number of the program's backward pass, once it runs.
     modules: id of a module -> its path. path: of the modules that are running.
-    lowered: the casts that autocast makes of operands.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
     otherwise: whether a call was made of others, which may round otherwise.
@@ -95,7 +95,6 @@ class Recorder(CustomFunctions):
         modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
         self.modules = {id(module): name for name, module in modules}
         self.path: list[str] = []
-        self.lowered = Lowered(self.cast)
         self.open: list[Any] = []
         self.otherwise = False
         self.taken: list[Inner] = []
@@ -116,7 +115,8 @@ class Recorder(CustomFunctions):
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record all calls: of modules, of custom functions, and of PyTorch's functions."""
-        with self.in_modules(), self.in_custom_functions(), self:
+        forgetting = also_forgetting(lambda: self.graph.casts.clear())
+        with self.in_modules(), self.in_custom_functions(), forgetting, self:
             yield
 
     @contextmanager
@@ -159,7 +159,8 @@ class Recorder(CustomFunctions):
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
         if is_lowered(function, args, named, operands):
-            args, named = self.lowered.of((args, named), lower_dtype(operands))
+            dtype, once = lower_dtype(operands), self.graph.casts
+            args, named = lowered((args, named), dtype, self.cast, once)
         place = self.place(function)
         names |= self.names_of(operands_of(function, args, named), place)
         self.save(written_by(function, args, named))  # some have a name only now

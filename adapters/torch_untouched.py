@@ -13,7 +13,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_calls import written_by
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
 from backproof.adapters.torch_seen import run, unseen
@@ -23,7 +22,7 @@ Tensor = Any
 
 
 class Before(TorchFunctionMode):
-    """What was there before a program ran. As a mode, it sees what calls are about to change.
+    """What was there before a program ran. As a mode, it sees what calls are about to take.
 
     tensors: id -> the tensor, its numbers, and its gradient.
     generators: id -> a random generator of the program's own, and its state.
@@ -59,10 +58,9 @@ class Before(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Make a call, and keep what it changes."""
+        """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
-        is_set = getattr(function, "__name__", "") == "__set__"
-        for t in args[:1] if is_set else written_by(function, args, named):
+        for t in tensors_of(args, named):
             base = base_of(t)
             whole = t if base is None else base
             if self.made.get(id(whole)) is not whole:
@@ -140,8 +138,7 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
 @contextmanager
 def without_steps(leaves: Any) -> Iterator[None]:
     """Call no hook that runs after a gradient was added up: it may step an optimizer."""
-    hooks = [t._post_accumulate_grad_hooks for t in leaves]  # noqa: SLF001 no other name
-    kept = [(found, {**found}) for found in hooks if found]
+    kept = [(found, {**found}) for t in leaves for found in hooks_after(t) if found]
     for found, _ in kept:
         found.clear()
     try:
@@ -149,3 +146,18 @@ def without_steps(leaves: Any) -> Iterator[None]:
     finally:
         for found, before in kept:
             found.update(before)
+
+
+def hooks_after(leaf: Tensor) -> Iterator[dict[Any, Any]]:
+    """Yield the tables of hooks that run after a gradient was added up: a tensor's, a function's.
+
+    That of autograd's function, which adds it up, is reached by another hook alone.
+    """
+    yield leaf._post_accumulate_grad_hooks or {}  # noqa: SLF001 no other name
+    with torch.enable_grad():
+        ((end, _),) = leaf.view_as(leaf).grad_fn.next_functions
+    if end is not None:
+        handle = end.register_hook(lambda *_: None)
+        table = handle.hooks_dict_ref()
+        handle.remove()
+        yield table

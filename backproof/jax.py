@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from backproof.adapters.jax_compiling import compiling
-from backproof.adapters.jax_program import Run, names_of
+from backproof.adapters.jax_program import Run, by_name
 from backproof.adapters.jax_program import record as recorded
 from backproof.adapters.recording import NotRecorded
 from backproof.programs.certificate import ProgramCertificate
@@ -67,7 +67,7 @@ def certify(
     run = running(loss, arguments, argnums, jit=jit)
     second = None if against is None else callable_(against)
     with compiling() as taken:
-        recording = recorded(run, dict(names_of(known or {})))
+        recording = recorded(run, by_name(known or {}))
     certificate = certify_recorded(recording, started, executor, progress=progress)
     certificate = replace(certificate, compiling=sum(taken))
     if second is None:
@@ -114,4 +114,4 @@ def record(
     Raises as `certify`, and TraceError where the folder cannot be written.
     """
     run = running(loss, arguments, argnums, jit=jit)
-    write(recorded(run, dict(names_of(known or {}))), folder)
+    write(recorded(run, by_name(known or {})), folder)

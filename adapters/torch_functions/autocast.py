@@ -4,10 +4,12 @@ The casts of a product's operands are recorded as calls of their own. Where a fu
 products, nobody sees which of its steps are rounded, and it is not known.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from string import ascii_letters
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -104,27 +106,38 @@ def is_product(equation: Any, *operands: Any) -> bool:
     return bool(summed) and all(side.get(i, 1) > 1 for i in summed for side in sides)
 
 
-class Lowered:
-    """Makes the casts of operands that autocast makes.
+@contextmanager
+def also_forgetting(forget: Callable[[], None]) -> Iterator[None]:
+    """Call a function whenever autocast forgets its casts, as it does where its context ends."""
+    clear = torch.clear_autocast_cache
 
-    cast: makes one. once: id of a leaf -> the leaf, and its cast, which autocast makes once.
+    def both() -> None:
+        clear()
+        forget()
+
+    with patch.object(torch, "clear_autocast_cache", both):
+        yield
+
+
+def lowered(
+    values: Any,
+    dtype: Any,
+    cast: Callable[[Tensor, Any], Tensor],
+    once: dict[int, tuple[Tensor, Tensor]],
+) -> Any:
+    """Return a call's arguments as autocast rounds them.
+
+    cast: makes a cast. once: id of a leaf -> the leaf, and its cast, which autocast makes once in a
+    context, unless its cache is off.
     """
 
-    def __init__(self, cast: Callable[[Tensor, Any], Tensor]) -> None:
-        """Make none yet."""
-        self.cast = cast
-        self.once: dict[int, tuple[Tensor, Tensor]] = {}
+    def lower(t: Any) -> Any:
+        if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
+            return t
+        if not (t.is_leaf and t.requires_grad and torch.is_autocast_cache_enabled()):
+            return cast(t, dtype)
+        if id(t) not in once:
+            once[id(t)] = t, cast(t, dtype)
+        return once[id(t)][1]
 
-    def of(self, values: Any, dtype: Any) -> Any:
-        """Return a call's arguments as autocast rounds them."""
-
-        def lower(t: Any) -> Any:
-            if not isinstance(t, torch.Tensor) or t.dtype != torch.float32:
-                return t
-            if not (t.is_leaf and t.requires_grad):
-                return self.cast(t, dtype)
-            if id(t) not in self.once:
-                self.once[id(t)] = t, self.cast(t, dtype)
-            return self.once[id(t)][1]
-
-        return over(lower, values)
+    return over(lower, values)

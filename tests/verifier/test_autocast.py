@@ -10,6 +10,7 @@ from tests.verifier.calls import FAMILIES
 from tests.verifier.lazy import Lazy
 
 torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
+torch_program = Lazy("backproof.adapters.torch_program")
 
 ROUNDED = ("products", "lengths", "activations", "recurrent")
 """The families of calls that have products, or that autocast treats in another way."""
@@ -97,3 +98,64 @@ def test_a_wrong_product_under_autocast_is_refuted() -> None:
         certificate = certified(SEEN["einsum"])
 
     assert certificate.refuted
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_custom_function_makes_casts_of_its_own(*, is_first: bool, is_right: bool) -> None:
+    """A weight that is used inside and outside has a cast in each, through which gradients flow."""
+
+    class Product(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, w: Any) -> Any:
+            ctx.save_for_backward(x, w)
+            return x @ w
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            x, w = (t.bfloat16() for t in ctx.saved_tensors)
+            return (dy @ w.T).float(), (x.T @ dy).float() if is_right else None
+
+    def program(w: Any) -> Any:
+        other = w.sin() @ w if not is_first else 0
+        own = Product.apply(w.cos(), w)
+        return own + (w.sin() @ w if is_first else other)
+
+    certificate = certified(program)
+
+    assert certificate.holds == is_right, certificate
+    assert bool(certificate.refuted) != is_right
+
+
+def in_contexts(*numbers: int, cache: bool = True) -> Callable[[Any], Any]:
+    """Return a program that uses a weight so many times in each of some contexts of autocast."""
+
+    def program(w: Any) -> Any:
+        y = w
+        for n in numbers:
+            with torch.autocast("cpu", torch.bfloat16, cache_enabled=cache):
+                for _ in range(n):
+                    y = y.sin() @ w
+        return y.float().sum()
+
+    return program
+
+
+CONTEXTS: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "one": lambda: in_contexts(3),
+    "several": lambda: in_contexts(1, 2, 1),
+    "without a cache": lambda: in_contexts(3, cache=False),
+}
+"""Programs in which autocast makes one cast of a weight, or several."""
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_casts_are_those_of_the_program(name: str) -> None:
+    """What is recorded is what users run, to the last digit: each cast receives its own part."""
+    program = CONTEXTS[name]()
+    torch.manual_seed(0)
+    w = torch.randn(16, 16, requires_grad=True)
+    (gradient,) = torch.autograd.grad(program(w), w)
+    recorded = torch_program.record(lambda: program(w), {"w": w}, "program")
+
+    assert (recorded.trace.gradients["w"] == gradient.numpy()).all()

@@ -165,3 +165,36 @@ def test_a_straight_through_estimator_is_what_its_author_says() -> None:
 
     assert "`known=`" in str(certificate(function, (1, 4), "float32"))
     assert certificate(function, (1, 4), "float32", known={function: by}).holds
+
+
+def namesake(power: int) -> Any:
+    """Return x^n by a kernel, in a function that has the name of one of JAX's own."""
+
+    def sin(x: Any) -> Any:
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return jax.pure_callback(lambda x: np.asarray(x**power), shape, x)
+
+    function = jax.custom_vjp(sin)
+    function.defvjp(lambda x: (sin(x), x), lambda x, dy: (power * x ** (power - 1) * dy,))
+    return function
+
+
+def test_a_function_is_not_its_namesake() -> None:
+    """A definition is given for a function, and not for what JAX or others call alike."""
+    function = namesake(3)
+
+    @jax.custom_vjp
+    def sin(x: Any) -> Any:
+        return jnp.sin(x)
+
+    sin.defvjp(lambda x: (jnp.sin(x), x), lambda x, dy: (dy * jnp.cos(x),))
+
+    def loss(x: Any) -> Any:
+        return function(x) + sin(x) + jnp.sin(x)
+
+    def by(x: Any) -> Any:
+        return x**3 + jnp.sin(x) - jnp.sin(x)
+
+    assert certificate(loss, (1, 4), "float32", known={function: by}).holds
+    with pytest.raises(bj.NotRecorded, match="nothing tells which of them is called"):
+        certificate(loss, (1, 4), "float32", known={function: by, namesake(2): jnp.square})

@@ -214,6 +214,24 @@ def test_a_definition_draws_and_writes_for_itself() -> None:
         return (InPlace.apply(w["x0"] * 1) * torch.rand(5)).sum()
 
     assert bt.certify(loss, w, known={InPlace: by}).holds
+    assert bt.certify(loss, w, known={InPlace: lambda x: x.mul_(3)}).holds
+    assert bt.certify(loss, w, known={InPlace: lambda x: x.mul_(2)}).refuted
+
+
+def test_what_a_definition_computes_without_gradients_is_a_constant() -> None:
+    """So it is in a plain function; the custom functions that it applies compute all without."""
+
+    def without(x: Any) -> Any:
+        with torch.no_grad():
+            twice = 2 * x
+        return twice - x
+
+    w, right, wrong = leaves("float32", (5,)), copied(-1.0), copied(1.0)
+    applied = quantized(1.0)
+
+    assert bt.certify(of(right.apply, w), w, known={right: without}).holds
+    assert bt.certify(of(wrong.apply, w), w, known={wrong: without}).refuted
+    assert bt.certify(of(wrong.apply, w), w, known={wrong: lambda x: applied.apply(x, 1)}).refuted
 
 
 def registered(name: str, forward: Callable[..., Any], slope: Callable[..., Any]) -> Any:

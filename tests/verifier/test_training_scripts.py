@@ -87,6 +87,19 @@ def test_what_a_call_writes_to_is_put_back() -> None:
     assert torch.equal(drawn, own.get_state())
 
 
+def test_statistics_that_a_function_keeps_are_put_back() -> None:
+    """A call may write to any tensor that it takes, also to those of no module."""
+    model, x = nn.Linear(3, 4), torch.randn(5, 3)
+    statistics = torch.zeros(4), torch.ones(4)
+    before = [t.clone() for t in statistics]
+    certificate = bt.certify(
+        lambda: F.batch_norm(model(x), *statistics, training=True).sin().sum(), model
+    )
+
+    assert certificate.holds, certificate
+    assert same(before, [*statistics])
+
+
 def test_a_gradient_of_another_model_is_put_back() -> None:
     """The pass that is not recorded adds nothing to the gradients of the other model either."""
     model, other = nn.GRU(2, 3), nn.Linear(3, 1)
@@ -119,6 +132,73 @@ def test_a_step_of_an_optimizer_in_a_hook_is_not_made() -> None:
     assert same(momenta, after)
     model(x).square().sum().backward()
     assert model.weight.grad is None  # the hook is there again
+
+
+def test_a_step_of_an_optimizer_after_autograds_own_function_is_not_made() -> None:
+    """Older scripts hook the function of autograd that adds up a gradient."""
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    ends = [p.view_as(p).grad_fn.next_functions[0][0] for p in model.parameters()]
+    for end in ends:
+        end.register_hook(lambda *_: optimizer.step())
+    model(x).square().sum().backward()
+    momenta = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
+    before = state(model), [one.clone() for one in momenta]
+    certificate = bt.certify(lambda: model(x).square().sum(), model)
+
+    assert certificate.holds, certificate
+    assert same(before[0], state(model))
+    assert same(before[1], momenta)
+    model(x).square().sum().backward()
+    assert not same(before[1], momenta)  # the hook is there again
+
+
+def test_what_is_written_to_on_the_way_back_is_put_back() -> None:
+    """A hook, a backward pass and the definition of a kernel may keep numbers of their own."""
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    of_hook, of_backward, of_definition = kept = [torch.zeros(()) for _ in range(3)]
+
+    class Doubled(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            of_backward.add_(dy.norm())
+            return 2 * dy
+
+    def definition(x: Any) -> Any:
+        of_definition.add_(1)
+        return 2 * x
+
+    def watch(gradient: Any) -> None:
+        of_hook.mul_(0.9).add_(gradient.norm())
+
+    model.weight.register_hook(watch)
+    certificate = bt.certify(
+        lambda: Doubled.apply(model(x)).square().sum(), model, known={Doubled: definition}
+    )
+
+    assert certificate.holds, certificate
+    assert not any(kept)
+
+
+def test_a_gradient_that_is_known_to_be_zero_holds() -> None:
+    """Autograd hands on a zero without memory, as the derivative of a sign in place."""
+    w, v = (torch.randn(3, requires_grad=True) for _ in range(2))
+
+    assert bt.certify(lambda: (w * 1).sgn_().sum() + v.sum(), {"w": w, "v": v}).holds
+
+
+def test_a_parameter_that_is_used_before_its_rows_are_scaled_is_named() -> None:
+    """What a parameter receives is of all its uses, before it was written to and after."""
+    table, i = nn.Embedding(9, 3, max_norm=0.5), torch.tensor([1, 2])
+    certificate = bt.certify(lambda: (2 * table.weight).sum() + table(i).square().sum(), table)
+
+    assert "refuted" not in str(certificate)
+    assert "it was used, and written to afterwards" in str(certificate)
+    assert "hint" not in str(certificate)
 
 
 def test_a_parameter_that_is_written_to_between_two_uses_is_named() -> None:
