@@ -5,21 +5,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.backprop import RIGHT, Rules, Trace
-from backproof.reference.composed import alike, choices
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
-from backproof.reference.numbers.sum_rules import in_any_order
 from backproof.reference.numbers.terms import Terms
-from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops import Array
 from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.forms import MIXED, may_differ, of_each_node, of_each_op
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
 from backproof.reference.verdict.parts import Parts
@@ -244,7 +242,7 @@ class Replay:
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on what a link produced. ball: the one that is tried first."""
         link = self.judge_by(self.rules, quantity, ball)
-        if link.verdict == "inside" or not self.may_differ(quantity):
+        if link.verdict == "inside" or not may_differ(self.makers(quantity)):
             return link
         other = self.judge_by(self.rules_apart, quantity, ball)
         return other if other.verdict == "inside" else link
@@ -294,64 +292,18 @@ class Replay:
             return [self.nodes[quantity.of]]
         return self.consumers.get(quantity.of, []) if quantity.kind == "derivative" else []
 
+    def orders(self, quantity: Quantity) -> tuple[str, ...]:
+        """Return the orders in which a quantity may add up what it receives."""
+        uses = sum(node.inputs.count(quantity.of) for node in self.makers(quantity))
+        return ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
+
     def rules(self, quantity: Quantity) -> dict[Form, Rules]:
-        """Return the rules of each form: each op has its own.
-
-        Where several forms of one name are, the op is named as well. The steps of a loop are often
-        composed ops that are alike: all of them have the same form.
-        """
-        rules, named = {n.op: n.rule for n in self.makers(quantity)}, dict[str, list[str]]()
-        for name, rule in rules.items():
-            first = next((one for one in named if alike(rules[one], rule)), name)
-            named.setdefault(first, []).append(name)
-
-        def ruled(chosen: Mapping[str, str], order: Rules) -> Rules:
-            forms = ((each, form) for name, form in chosen.items() for each in named[name])
-            others = {each: rules[each].forms[form] for each, form in forms}
-            return replace(order, ops={**OPS, **others})
-
-        return self.combined(quantity, {name: rules[name] for name in named}, ruled)
-
-    def may_differ(self, quantity: Quantity) -> bool:
-        """Return whether several nodes of ops that are one hand on, and have forms."""
-        nodes = [node for node in self.makers(quantity) if node.rule.forms]
-        return any(alike(one.rule, two.rule) for one, two in combinations(nodes, 2))
+        """Return the rules of each form of a quantity: each op has its own."""
+        return of_each_op(self.makers(quantity), self.orders(quantity))
 
     def rules_apart(self, quantity: Quantity) -> dict[Form, Rules]:
-        """Return the rules of each form, where each node has its own.
-
-        One array with ties may enter two nodes of one op that handle ties in two ways.
-        """
-        rules = {node.name: node.rule for node in self.makers(quantity)}
-
-        def ruled(chosen: Mapping[str, str], order: Rules) -> Rules:
-            return replace(order, nodes={name: rules[name].forms[k] for name, k in chosen.items()})
-
-        return self.combined(quantity, rules, ruled)
-
-    def combined(
-        self,
-        quantity: Quantity,
-        having: Mapping[str, Op],
-        ruled: Callable[[Mapping[str, str], Rules], Rules],
-    ) -> dict[Form, Rules]:
-        """Return the rules of each combination of forms, or if they are too many, of each form.
-
-        having: the name of a node or an op -> its op. ruled: from the forms that are chosen, by
-        these names, to the rules.
-        """
-        uses = sum(node.inputs.count(quantity.of) for node in self.makers(quantity))
-        orders = ("", MIXED) if quantity.kind == "derivative" and uses > 1 else ("",)
-        having_form = Counter(form for op in having.values() for form in op.forms)
-        several, found = {name: ("", *op.forms) for name, op in having.items()}, {}
-        for forms, order in product(choices(several, MOST), orders):
-            chosen = {name: form for name, form in forms.items() if form}
-            called = (
-                form if having_form[form] == 1 else of_op(form, name)
-                for name, form in chosen.items()
-            )
-            found[*called, *filter(None, [order])] = ruled(chosen, ORDERS[order])
-        return found
+        """Return the rules of each form of a quantity, where each node has its own."""
+        return of_each_node(self.makers(quantity), self.orders(quantity))
 
     def terms(self, quantity: Quantity, form: Form, rules: Ruled | None = None) -> Array:
         """Return for each entry the sum of the magnitudes of the terms that are added up.
@@ -482,24 +434,6 @@ def as_result(ball: Ball, own: Precision) -> Ball:
 def as_terms(array: Array, *_: Precision) -> Terms:
     """Return numbers as the sums of one term each."""
     return Terms.of(array)
-
-
-def of_op(form: str, op: str) -> str:
-    """Return the name of a form that several ops have."""
-    return f"{form} in {op}"
-
-
-MOST = 256
-"""In so many ways at most an array is tried that several ops hand on to; a wrong one in all."""
-
-MIXED = "adds up the terms of several uses in one sum"
-
-
-ORDERS: Mapping[str, Rules] = {
-    "": RIGHT,
-    MIXED: Rules(receive=lambda _, handed_on: in_any_order(handed_on)),
-}
-"""An order in which an array adds up what it receives -> the rules of a sweep that does so."""
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -15,8 +15,8 @@ from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, 
 from backproof.reference.numbers.stepwise import Stepwise
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.forms import of_op
 from backproof.reference.verdict.passes import certify
-from backproof.reference.verdict.replay import of_op
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.one_op import network_of, verdict_on
 

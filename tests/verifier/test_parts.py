@@ -10,8 +10,9 @@ from backproof.reference.backprop import Rules, Trace, backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import FLOAT32, Precision
 from backproof.reference.ops import OPS
+from backproof.reference.verdict.forms import MIXED
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import MIXED, Replay
+from backproof.reference.verdict.replay import Replay
 from tests.verifier.lazy import Lazy
 
 torch, bt = map(Lazy, ("torch", "backproof.torch"))
