@@ -46,7 +46,7 @@ def at_largest(rows: Array) -> Array:
     """Return where the entries of rows (..., K) are the largest, which `np.argmax` does of one."""
     if hasattr(rows, "at_largest"):
         return np.asarray(rows.at_largest())
-    return np.logical_not(rows < np.max(rows, axis=-1, keepdims=True))
+    return np.asarray(np.logical_not(rows < np.max(rows, axis=-1, keepdims=True)), dtype=bool)
 
 
 def chosen(y: Array, seen: Any) -> Array:
