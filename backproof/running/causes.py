@@ -83,8 +83,7 @@ def seen(link: Link, adapter: str) -> Cause:
         return Cause(adapter, (), place, found=link.problem)
     expected = f"{link.mid!r} +- {link.rad:.3g} ({link.precision})"
     if link.verdict == "undecided":
-        also = f"the ball holds {link.also_held} as well"
-        return Cause(adapter, (), place, expected, repr(link.seen), also)
+        return Cause(adapter, (), place, expected, repr(link.seen), "the ball holds zeros as well")
     radii = f"{link.share:.3g} radii" if link.rad else "where nothing is rounded"
     off = f"{abs(link.seen - link.mid):.3g}, {radii}"
     entries = f"{link.outside} of {link.entries} entries are outside"

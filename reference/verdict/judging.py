@@ -1,9 +1,8 @@
 """The verdict on one array: in which ball does it lie, and does that ball decide?
 
-A ball decides where it proves a digit: its radii are a tenth of the exact numbers or less, in the
-2-norm over the array's entries. From ||rad|| = ||mid|| on, zeros lie inside as well, and so does
-the negative of nearly every array: such a ball proves nothing. Two kinds of zero are decided all
-the same:
+A ball decides where it is smaller than the exact numbers, ||rad|| < ||mid|| in the 2-norm over the
+array's entries. Otherwise zeros lie inside as well, and so does the negative of nearly every
+array: such a ball proves nothing. Two kinds of zero are decided all the same:
 
 - exact zeros, whose balls have no radius: what is multiplied by zero is zero;
 - zeros by cancellation, such as the gradient of a bias before a batch norm: midpoints that are
@@ -12,8 +11,6 @@ the same:
 A ball that is wide may hold numbers that are much nearer to its midpoints, which are exact but for
 float64's rounding. All lie in the ball that is shrunk to the share that the worst of them uses.
 Where its radii are a tenth of the exact numbers or less, it decides: they agree to a digit or more.
-Where that is not known, since the midpoints are no better than the numbers, as in float64, a ball
-that does not hold zeros decides.
 
 An implementation may work in several ways (`freedoms`) and compute an op in several forms. A way is
 granted only where its ball decides.
@@ -303,11 +300,10 @@ def decided(
     """
     if link.resolution < AGREES:
         return link
-    error = own_error(ball, exact)
-    apart = link.resolution * (link.share + error)
+    apart = link.resolution * (link.share + own_error(ball, exact))
     if apart < AGREES:
         return replace(link, apart=apart)
-    if link.resolution < 1 <= error:  # how near the numbers are is not known
+    if link.resolution < 1:
         return link
     if vanishes(seen, ball, exact):
         return replace(link, resolution=0.0)

@@ -354,7 +354,7 @@ def test_an_undecided_link_is_a_cell_of_its_own_verdict(tmp_path: Path) -> None:
     judging = "reference/verdict/judging.py"
     sandbox.edit(judging, "if link.resolution < AGREES:", "if not link.resolution:")
     sandbox.edit(judging, "if apart < AGREES:", "if apart < 0:")
-    sandbox.edit(judging, "if link.resolution < 1 <= error:", "if not link.resolution:")
+    sandbox.edit(judging, "if link.resolution < 1:", "if not link.resolution:")
     sandbox.edit(judging, "size / 2 < np.inf", "0")
     outcome = sandbox.run("test_networks.py", "--frameworks", "reference", "-k", "article-0-float")
     (cell,) = (cell for cell in outcome.cells if cell["precision"] == "float64")
