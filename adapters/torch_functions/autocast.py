@@ -55,15 +55,22 @@ def refuse_hidden_casts(operands: Iterable[Any]) -> None:
         raise NotKnown("steps that autocast rounds")
 
 
+NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm")
+"""Functions whose result is in the precision of what they normalize; weights may be wider."""
+
+
 def refuse_rounded(calls: Any, seen: Seen, operands: Iterable[Tensor]) -> None:
     """Raise NotKnown where a call that casts or writes nothing has a result of lower precision.
 
     It then has rounded operands of float32, or something that it has made of them.
     """
-    t = seen.result
+    t, (x, *others) = seen.result, operands
     is_cast = isinstance(calls, Call) and calls.op == "cast"
-    if isinstance(t, torch.Tensor) and not (is_cast or seen.before) and t.dtype == lower_dtype([t]):
-        refuse_hidden_casts(operands)
+    is_norm = name_of(seen.function) in NORMS and x.dtype == getattr(t, "dtype", None)
+    if is_cast or is_norm or seen.before or not isinstance(t, torch.Tensor):
+        return
+    if t.dtype == lower_dtype([t]):
+        refuse_hidden_casts([x, *others])
 
 
 def is_lowered(
