@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.verifier import models
 from tests.verifier.calls import FAMILIES
 from tests.verifier.lazy import Lazy
 
 torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
+models = Lazy("tests.verifier.models")
 torch_program = Lazy("backproof.adapters.torch_program")
 
 ROUNDED = ("products", "lengths", "activations", "recurrent")

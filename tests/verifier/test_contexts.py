@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.verifier import models
 from tests.verifier.calls import FAMILIES
 from tests.verifier.lazy import Lazy
 
 torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
+models = Lazy("tests.verifier.models")
 checkpoint = Lazy("torch.utils.checkpoint")
 
 Program = Callable[[Any], Any]
