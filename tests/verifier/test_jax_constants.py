@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backproof.programs.from_file import certify_trace
+from backproof.reference.numbers.precision import FLOAT16
 from tests.verifier.lazy import Lazy
 
 jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
@@ -77,7 +78,10 @@ def test_the_files_of_a_trace_have_the_radii(tmp_path: Path) -> None:
 
 
 def test_radii_hold_what_is_computed_in_another_way() -> None:
-    """A constant in float64 is within the radius of that of float32, and no radius is wide."""
+    """A constant in float64 is within the radius of that of float32.
+
+    No radius is as wide as what the next lower precision rounds, so that it excuses no cast.
+    """
 
     def constants(dtype: str) -> Any:
         x = jnp.linspace(0.1, 2.0, 7, dtype=dtype)
@@ -91,7 +95,7 @@ def test_radii_hold_what_is_computed_in_another_way() -> None:
     off = np.abs(recording.leaves[name] - exact)
 
     assert (off <= rad).all()
-    assert (rad < 1e-5).all()
+    assert (rad < FLOAT16.u * np.maximum(np.abs(exact), 1)).all()  # 1: sin(x) - 1 cancels
     assert (rad > 0).any()
 
 

@@ -1,15 +1,21 @@
 """Tangents of second order that autograd computes from backward functions: right ones hold."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
-from backproof.reference.ops.factors import cumprod, product
+from backproof.reference.numbers.exact import exact, workprec
+from backproof.reference.numbers.precision import FLOAT64
+from backproof.reference.ops.factors import cumprod
+from backproof.reference.ops.factors import product as products
 from backproof.reference.ops.log_sums import logcumsumexp, logcumsumexp_turned_round
 from tests.verifier.lazy import Lazy
+from tests.verifier.proven import outside
 
 torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
 second = Lazy("backproof.adapters.torch_second")
@@ -62,7 +68,7 @@ def test_right_tangents_hold(name: str, precision: str, seed: int) -> None:
     )
     links = certificate.second.links
 
-    assert all(link.verdict == "inside" for link in links if link.quantity.kind == "value")
+    assert {link.verdict for link in links if link.quantity.kind == "value"} == {"inside"}
     assert not [link for link in links if link.verdict not in ("inside", "undecided")]
     assert certificate.holds or start in (NEAR_ONE, BEYOND_ONE), str(certificate)
 
@@ -99,13 +105,29 @@ def test_no_tangent_stands_for_zeros() -> None:
 
 def test_the_same_tangents_on_paper() -> None:
     """The forms have the tangents of the functions themselves, also at a factor of zero."""
-    rng = np.random.default_rng(0)
-    x, t, dy = rng.standard_normal((3, 5, 2))
-    for op in (product, cumprod):
-        for at in (x, np.where(np.arange(5)[:, None] == [1, 3], 0, x)):
+    x, t = map(exact, np.random.default_rng(0).standard_normal((2, 5, 2)))
+    zeros = np.where(np.arange(5)[:, None] == [1, 3], exact(np.zeros(())), x)
+    with workprec():
+        for op, at in product([products, cumprod], [x, zeros]):
             (form,) = op.forms.values()
             found, right = (one.forward(Dual(at, t), axis=0).tangent for one in (form, op))
-            np.testing.assert_allclose(found, right, rtol=1e-12)
-    right = logcumsumexp.forward(Dual(x, t), axis=0)
-    (found,) = logcumsumexp_turned_round(t, dy, right.value, x, axis=0)
-    np.testing.assert_allclose(found, right.tangent, rtol=1e-12)
+            assert [*map(str, np.ravel(found - right)[~holds_zero(found - right)])] == []
+
+
+def test_the_tangent_by_logarithms_holds_the_exact_one() -> None:
+    """Its ball in float64 holds the tangent of logcumsumexp, and not one of another dy."""
+    x, t, dy = np.random.default_rng(0).standard_normal((3, 5, 2))
+    balls = [Ball.exact(a, FLOAT64) for a in (t, dy)]
+    (found,) = logcumsumexp_turned_round(
+        *balls, logcumsumexp.forward(Ball.exact(x, FLOAT64), axis=0), Ball.exact(x, FLOAT64), axis=0
+    )
+    with workprec():
+        right = logcumsumexp.forward(Dual(exact(x), exact(t)), axis=0).tangent
+
+    assert [*outside(found, right)] == []
+    assert len([*outside(found, 1.001 * right)]) == right.size
+
+
+def holds_zero(differences: Any) -> Any:
+    """Return which Arb balls hold zero."""
+    return np.array([d.contains(0) for d in np.ravel(differences)])
