@@ -92,21 +92,21 @@ class KnownFinding:
 class Underflow:
     """Where the true numbers are below the smallest number of a precision: nothing can be decided.
 
-    columns, cases, precisions: as in `Sighting`. first: the name of the first undecided link; on
-    some processors it is another one.
+    columns, cases, precisions: as in `Sighting`. Which links are undecided follows from their balls
+    (`Link.underflows`), and differs from processor to processor.
     """
 
     columns: tuple[str, ...]
     cases: tuple[str, ...]
     precisions: tuple[str, ...]
-    first: tuple[str, ...]
 
     def is_recorded(self, column: str, case: str, precision: str) -> bool:
         """Return whether it must be seen."""
         return column in self.columns and case in self.cases and precision in self.precisions
 
-    def __str__(self) -> str:
-        return f"the true numbers underflow, from {' or '.join(self.first)} on"
+
+UNDERFLOW = "the true numbers underflow"
+"""The cause of what is declared as `Underflow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,10 @@ def compare(
     red = [link for link in links if link.verdict != "inside"]
     if red and not red[0].is_not_judged:  # the others have their cause in it
         red = [link for link in red if not link.is_not_judged]
-    declared = {one: starts(one, red) for one in underflows if site.records(one)}
-    if any(declared.values()):
-        red = [link for link in red if link.verdict != "undecided"]
+    is_declared = any(map(site.records, underflows))
+    underflow = is_declared and any(link.underflows for link in red)
+    if is_declared:
+        red = [link for link in red if not link.underflows]
     missing = cache(tried.missed)
     here = site.of(findings)
     seen: dict[KnownFinding, None] = {}
@@ -201,15 +202,9 @@ def compare(
         new += [] if by else [link]
     strict = [x for x in here if site.is_strict and not x.sometimes]
     gone = [x.cause for x in strict if any(map(site.records, x.where)) and x not in seen]
-    gone += [str(one) for one, starts_so in declared.items() if site.is_strict and not starts_so]
-    known = [x.cause for x in seen] + [str(one) for one, found in declared.items() if found]
+    gone += [UNDERFLOW] if site.is_strict and is_declared and not underflow else []
+    known = [x.cause for x in seen] + [UNDERFLOW] * underflow
     return Comparison(tuple(dict.fromkeys(known)), tuple(new), tuple(gone))
-
-
-def starts(one: Underflow, red: Iterable[Link]) -> bool:
-    """Return whether the first undecided link is one that is declared."""
-    first = next((link for link in red if link.verdict == "undecided"), None)
-    return first is not None and str(first.quantity) in one.first
 
 
 def described(

@@ -9,8 +9,8 @@ from backproof.reference.table import table
 from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
 
 UNDECIDED = (
-    "Undecided: the numbers lie in their balls, but zeros would as well. So nothing is proven of "
-    "them, and the run fails."
+    "Undecided: the numbers lie in their balls, but so would zeros, or numbers without a correct "
+    "digit. So nothing is proven of them, and the run fails."
 )
 """What the verdict means."""
 

@@ -83,7 +83,8 @@ def seen(link: Link, adapter: str) -> Cause:
         return Cause(adapter, (), place, found=link.problem)
     expected = f"{link.mid!r} +- {link.rad:.3g} ({link.precision})"
     if link.verdict == "undecided":
-        return Cause(adapter, (), place, expected, repr(link.seen), "the ball holds zeros as well")
+        also = f"the ball holds {link.also_held} as well"
+        return Cause(adapter, (), place, expected, repr(link.seen), also)
     radii = f"{link.share:.3g} radii" if link.rad else "where nothing is rounded"
     off = f"{abs(link.seen - link.mid):.3g}, {radii}"
     entries = f"{link.outside} of {link.entries} entries are outside"

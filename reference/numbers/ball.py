@@ -159,9 +159,10 @@ class Ball(Methods):
         return flushed(self) if self.precision.flushes else self
 
     def into(self, precision: Precision) -> "Ball":
-        """Return these balls rounded once, into a precision."""
-        rounding = rounded_by(np.abs(self.mid) + self.rad, unit(precision), precision)
-        return Ball(self.mid, unless_infinite(self.mid, up(rounding + self.rad), self), precision)
+        """Return these balls rounded once, into a precision; where nothing underflows, nor here."""
+        p = precision if self.precision.minimum else precision.unbounded()
+        rounding = rounded_by(np.abs(self.mid) + self.rad, unit(p), p)
+        return Ball(self.mid, unless_infinite(self.mid, up(rounding + self.rad), self), p)
 
     def nearest(self, precision: Precision) -> "Ball":
         """Return these balls rounded to nearest in a precision, ties to even.

@@ -25,6 +25,9 @@ import numpy as np
 SINGLE = -126
 """The exponent of the smallest normal number of float32, the narrowest that units compute in."""
 
+NEVER = 2 * -1022
+"""The exponent of a smallest normal number that is zero even in float64: nothing underflows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:
@@ -121,6 +124,11 @@ class Precision:
     def zeroing(self) -> "Precision":
         """Return this precision without subnormals; all subnormal operands are read as zero."""
         return replace(self.flushing(), zeroes=True)
+
+    def unbounded(self) -> "Precision":
+        """Return this precision with numbers of any size: nothing underflows, here or on the way."""
+        wider = self.accumulator.unbounded() if self.accumulator else None
+        return replace(self, exponent=NEVER, flushes=False, zeroes=False, accumulator=wider)
 
     @property
     def steps(self) -> "Precision":

@@ -8,7 +8,8 @@ every link holds, every gradient is right by induction over the chain rule, at a
 fails, the fault is at that link.
 
     inside     the ball of the precision asked for holds the result, and is smaller than it.
-    undecided  it holds the result, and is so wide that it would hold zeros as well.
+    undecided  it holds the result, and is so wide that it would hold zeros as well, or numbers
+               without a correct digit; and the result does not agree with its middle to a digit.
     degraded   only a lower precision's ball holds the result.
     refuted    no ball does.
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from backproof.reference.backprop import RIGHT
-from backproof.reference.verdict.evidence import norm
+from backproof.reference.verdict.evidence import DIGIT, norm
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.room import Made, over
 from backproof.reference.verdict.sweep import Sweep
@@ -36,16 +36,18 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     size = float(np.sum(np.abs(exact)))
     share = _share(float(np.sum(np.abs(difference))), whole)
     share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
-    cancels = not whole < size and whole < sweep.terms(name) / 2
-    decided = whole < size or cancels or not whole
+    apart = _relative(float(np.sum(np.abs(difference))) + whole * (sweep.both - 1), size)
+    proves = min(apart, _relative(whole, size)) < DIGIT
+    cancels = not proves and whole < sweep.terms(name) / 2
     return Link(
         quantity,
-        _verdict(share, whole, decided=decided),
+        _verdict(share, whole, decided=proves or cancels),
         sweep.replay.precision.name,
         entries=seen.size,
         outside=0 if share <= 1 else int(np.sum(difference != 0)),
         share=share,
         resolution=_relative(whole, size),
+        apart=apart if apart < DIGIT else np.inf,
         cancels=cancels,
         index=index,
         seen=float(seen[index]),

@@ -23,7 +23,7 @@ SMALLEST_SQUARE = float(np.finfo(float).tiny / np.finfo(float).eps)
 """Of this and larger sums of squares none that matters has underflowed."""
 
 DIGIT = 1 / 10
-"""The sharpness that proves one decimal digit."""
+"""How far apart numbers are, relative to them, that agree to one decimal digit."""
 
 
 def sharpness(seen: Array, right: Ball, other: Ball) -> float:

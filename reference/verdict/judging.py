@@ -1,16 +1,19 @@
 """The verdict on one array: in which ball does it lie, and does that ball decide?
 
-A ball decides where it is smaller than the exact numbers, ||rad|| < ||mid|| in the 2-norm over the
-array's entries. Otherwise zeros lie inside as well, and so does the negative of nearly every
-array: such a ball proves nothing. Two kinds of zero are decided all the same:
+A ball decides where it proves a digit: its radii are a tenth of the exact numbers or less, in the
+2-norm over the array's entries. From ||rad|| = ||mid|| on, zeros lie inside as well, and so does
+the negative of nearly every array: such a ball proves nothing.
+
+A wide ball may hold numbers that are much nearer to its midpoints than its radii. Midpoints are
+exact but for float64's rounding; so what agrees with them to a digit, in the 2-norm, is decided
+too. Where subnormal operands are read as zero, an entry at a kink may be another one: such numbers
+must agree to a digit with the midpoints of operands that are so read, in a ball without zeros.
+
+Two kinds of zero are decided all the same:
 
 - exact zeros, whose balls have no radius: what is multiplied by zero is zero;
 - zeros by cancellation, such as the gradient of a bias before a batch norm: midpoints that are
   rounding noise, in balls that are small beside the terms that cancel.
-
-A ball that is wide may hold numbers that are much nearer to its midpoints, which are exact but for
-float64's rounding. All lie in the ball that is shrunk to the share that the worst of them uses.
-Where its radii are a tenth of the exact numbers or less, it decides: they agree to a digit or more.
 
 An implementation may work in several ways (`freedoms`) and compute an op in several forms. A way is
 granted only where its ball decides.
@@ -26,7 +29,13 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import FLOAT64, LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.evidence import is_narrow_beside, looks_rounded, norm, sharpness
+from backproof.reference.verdict.evidence import (
+    DIGIT,
+    is_narrow_beside,
+    looks_rounded,
+    norm,
+    sharpness,
+)
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 
 Form = tuple[str, ...]
@@ -55,9 +64,6 @@ class Freedom:
     properties: tuple[str, ...] = ()
     is_narrow: bool = False
 
-
-AGREES = 0.1
-"""How far numbers may be from exact ones, relative to them, that agree with them: to a digit."""
 
 ROUNDED = 8
 """How often the terms of a sum may have been rounded before they cancel. Each time moves a term by
@@ -114,6 +120,8 @@ def judged(
         if found:
             return found
     link = judged_in_other_ways(first, seen, ball, ways, terms)
+    if link.verdict == "undecided":
+        link = replace(link, underflows=decides_without_underflow(asked, ways()))
     if link.verdict == "inside" or not np.any(unknown := no_number(seen, ball, asked, terms)):
         return link
     beside = judged_beside(unknown, quantity, seen, asked, ball, ways, terms)
@@ -298,13 +306,15 @@ def decided(
     entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
     cancellation.
     """
-    if link.resolution < AGREES:
+    if link.resolution < DIGIT:
         return link
-    apart = link.resolution * (link.share + own_error(ball, exact))
-    if apart < AGREES:
+    apart = distance(seen, exact) + link.resolution * own_error(ball, exact)
+    if apart < DIGIT:
         return replace(link, apart=apart)
-    if link.resolution < 1:
-        return link
+    if ball.precision.zeroes and link.resolution < 1:
+        as_read = distance(seen, ball.mid) + link.resolution * own_error(ball, ball.mid)
+        if as_read < DIGIT:
+            return link
     if vanishes(seen, ball, exact):
         return replace(link, resolution=0.0)
     finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
@@ -312,6 +322,16 @@ def decided(
     # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
     small = norm(reach(ball, exact)) < size / 2 < np.inf
     return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
+
+
+def distance(seen: Array, exact: Array) -> float:
+    """Return how far numbers are from exact ones, relative to these, in the 2-norm.
+
+    Entries that are known to be infinite are left out.
+    """
+    finite = np.isfinite(exact)
+    size = norm(exact[finite])
+    return norm(np.asarray(seen, float)[finite] - exact[finite]) / size if size > 0 else np.inf
 
 
 def own_error(ball: Ball, exact: Array) -> float:
@@ -324,6 +344,14 @@ def own_error(ball: Ball, exact: Array) -> float:
     if p.in_blocks or not (ball.mid is exact or np.array_equal(ball.mid, exact)):
         return np.inf
     return FLOAT64.u / (p.accumulator or p).u
+
+
+def decides_without_underflow(p: Precision, ways: Ways) -> bool:
+    """Return whether the ball of an array would prove a digit if numbers were of any size."""
+    if () not in ways:
+        return False
+    ball = ways[()](p.steps.unbounded())
+    return resolution(ball, ball.mid) < DIGIT
 
 
 def vanishes(seen: Array, ball: Ball, exact: Array) -> bool:

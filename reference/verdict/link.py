@@ -75,11 +75,13 @@ class Link:
     share:      how much of its ball's radius the worst entry uses; above 1 where refuted.
     resolution: ||radii|| / ||midpoints|| of the ball, in the 2-norm over all entries: whatever lies
                 inside is right to within this, relative to the array. At 1 or above zeros are
-                inside too.
+                inside too, at 1/10 or above numbers without a correct digit.
     apart:      how far the numbers seen may be from the exact ones, measured in the same way, where
                 that proves them though the ball does not.
     cancels:    whether the midpoints are zero by cancellation: so small beside the terms that are
                 added up for them that the array is rounding noise.
+    underflows: whether it is undecided since the numbers are too small for the precision: were its
+                range wider, their ball would decide.
     index:      of the worst entry.
     seen:       the framework's number there.
     mid, rad:   the ball there, in the effective precision.
@@ -97,12 +99,18 @@ class Link:
     resolution: float = np.inf
     apart: float = np.inf
     cancels: bool = False
+    underflows: bool = False
     index: tuple[int, ...] = ()
     seen: float = np.nan
     mid: float = np.nan
     rad: float = np.nan
     problem: str | None = None
     cause: Quantity | None = None
+
+    @property
+    def also_held(self) -> str:
+        """What the ball of an undecided link holds beside the numbers."""
+        return "numbers without a correct digit" if self.resolution < 1 else "zeros"
 
     @property
     def digits(self) -> float:
@@ -154,8 +162,8 @@ class Link:
             times = f"{self.resolution:.3g} times as large as"
             size = times if np.isfinite(self.resolution) else "larger than"
             return (
-                f"{place}: undecided: {ball} ({self.precision}) holds {self.seen!r}, and zeros as "
-                f"well: the radii are {size} the numbers"
+                f"{place}: undecided: {ball} ({self.precision}) holds {self.seen!r}, and "
+                f"{self.also_held} as well: the radii are {size} the numbers"
             )
         if self.verdict == "degraded":
             return f"{place}: degraded: {outside}; {self.seen!r} is in {self.precision}'s {ball}"

@@ -75,9 +75,9 @@ def test_a_wide_accumulator_excuses_nothing(precision: str, wrong: str, n: int) 
     assert link(found, "y").verdict == "refuted"
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(1, "undecided"), (30, "refuted")])
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "inside"), (30, "refuted")])
 def test_a_sum_that_cancels_in_a_narrow_accumulator(factor: int, verdict: str) -> None:
-    """What rounding leaves of four terms is not refuted, and what it cannot leave is.
+    """What rounding leaves of four terms agrees to a digit here; what it cannot leave is refuted.
 
     The terms are those of a cotangent that JAX adds up in float16.
     """
@@ -155,6 +155,45 @@ def test_what_agrees_to_a_digit_is_decided(precision: str, wrong: str) -> None:
 
     assert found.verdict == ("undecided" if precision == "float64" else verdict)
     assert (found.digits >= 1) == (found.verdict == "inside")
+
+
+@pytest.mark.parametrize("times", [1.0, 1.05, 1.3])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_has_no_correct_digit_is_not_green(precision: str, times: float) -> None:
+    """A ball of half the size of the numbers holds no zeros, but may hold 1.3 times the numbers.
+
+    In float64 it is not known how near they are, since the midpoints are no better.
+    """
+    p, exact = PRECISIONS[precision], np.array([1.0, -2.0, 0.5])
+    ball = Ball(exact, np.abs(exact) / 2, p.steps)
+    seen = (times * exact).astype(p.dtype)
+    found = judged(Quantity("value", "y"), seen, p, ball, lambda: {(): lambda _: ball}, no_terms)
+
+    is_near = times < 1.1 and precision != "float64"
+    assert found.verdict == ("inside" if is_near else "undecided")
+    assert is_near or "and numbers without a correct digit as well" in str(found)
+
+
+WIDE_BALLS = {
+    "float32 too small": ("float32", [1e-25, 1e-25, 1e-25], 1e-25, True),
+    "bfloat16 too small": ("bfloat16", [1e-25, 1e-25, 1e-25], 1e-25, True),
+    "float16 too small": ("float16", [1e-7, 1e-7, 1e-7], 1e-7, True),
+    "terms cancel": ("float32", [1.0, -1.0] * 32 + [1000 * FLOAT32.u], 1.0, False),
+}
+"""Why a ball is wide -> its precision, a row and the factor of its sum, whether that underflows."""
+
+
+@pytest.mark.parametrize("why", WIDE_BALLS)
+def test_what_underflows_is_told_from_what_cancels(why: str) -> None:
+    """Zeros in the ball of numbers that are too small, or cancel, are undecided."""
+    precision, row, factor, underflows = WIDE_BALLS[why]
+    nodes = (Node("y", "matmul", ("a", "b")), Node("E", "sum", ("y",)))
+    network = network_of(*nodes, a=np.array([row, row]), b=np.full((len(row), 1), factor))
+    leaves, trace = rounded(network, precision)
+    zeros = np.zeros_like(trace.values["y"])
+    found = link(certify(network, leaves, changed(trace, "values", "y", zeros), precision), "y")
+
+    assert (found.verdict, found.underflows) == ("undecided", underflows)
 
 
 def normalized() -> Network:

@@ -12,7 +12,7 @@ import pytest
 from backproof.campaign import saved_graphs
 from backproof.reference import findings
 from backproof.reference.article.figures import Article
-from backproof.reference.findings import KnownFinding, Sighting, Underflow
+from backproof.reference.findings import UNDERFLOW, KnownFinding, Sighting, Underflow
 from backproof.reference.fixtures import FixtureError
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.verdict.certificate import Certificate
@@ -65,10 +65,11 @@ DEGRADED = replace(
 )
 REFUTED = replace(DEGRADED, verdict="refuted")
 UNDECIDED = replace(DEGRADED, verdict="undecided", precision="float64", rad=1.0)
+UNDERFLOWN = replace(UNDECIDED, underflows=True)
 NOT_JUDGED = replace(REFUTED, problem="not judged: its operand dE/dnet2 is not finite")
 FORMULA = "softmax in float32"
 SEEN = Sighting(formula=FORMULA, columns=("a",), cases=("article",), precisions=("float64",))
-TINY = Underflow(columns=("a",), cases=("article",), precisions=("float64",), first=("dE/dnet1",))
+TINY = Underflow(columns=("a",), cases=("article",), precisions=("float64",))
 
 
 def recorded(version: str = "1", **seen: Any) -> KnownFinding:
@@ -177,16 +178,19 @@ def test_what_follows_from_nan_is_no_second_finding() -> None:
 
 
 def test_an_underflow_must_be_declared() -> None:
-    """An undecided link fails, unless it is the first one of a declared underflow, or after it."""
+    """An undecided link fails, unless an underflow is declared and its numbers underflow."""
     later = replace(UNDECIDED, quantity=Quantity("derivative", "W1"))
-    known = verdict([INSIDE, UNDECIDED, later], predicted=[], underflows=[TINY])
 
-    assert known == "known: the true numbers underflow, from dE/dnet1 on"
-    assert "dE/dnet1" in verdict([INSIDE, UNDECIDED], predicted=[])
-    assert "dE/dW1" in verdict([INSIDE, later, UNDECIDED], predicted=[], underflows=[TINY])
-    assert "no longer seen: the true" in verdict([INSIDE], underflows=[TINY])
-    assert verdict([INSIDE], underflows=[TINY], seed=1) == "agrees"
-    assert "dE/dnet1" in verdict([INSIDE, REFUTED], predicted=[], underflows=[TINY])
+    def declared(*links: Link, seed: int = 0) -> str:
+        return verdict([INSIDE, *links], predicted=[], underflows=[TINY], seed=seed)
+
+    assert declared(UNDERFLOWN) == f"known: {UNDERFLOW}"
+    assert "dE/dnet1" in verdict([INSIDE, UNDERFLOWN], predicted=[])
+    assert "dE/dW1" in declared(UNDERFLOWN, later)
+    assert "dE/dnet1" in declared(UNDECIDED)
+    assert "dE/dnet1" in declared(REFUTED)
+    assert f"no longer seen: {UNDERFLOW}" in declared()
+    assert declared(seed=1) == "agrees"
 
 
 END_TO_END = replace(REFUTED.quantity, end_to_end=True)
@@ -232,12 +236,12 @@ def test_an_undecided_proof_is_reported_alone() -> None:
 @pytest.mark.parametrize(
     ("link", "scale", "said"),
     [
-        (replace(UNDECIDED, rad=1e-7, precision="float16"), 1, "Certify it under a loss scale"),
-        (replace(UNDECIDED, rad=1e-7, precision="float16"), 64, "under a loss scale of 64 too"),
-        (replace(UNDECIDED, rad=0.5, precision="float16"), 64, "Rounding to float16 may be as"),
-        (replace(UNDECIDED, rad=1e-41, precision="bfloat16"), 1, "The true numbers underflow: "),
-        (replace(UNDECIDED, rad=1e-7, precision="float32"), 1, "Rounding to float32 may be as"),
-        (replace(INSIDE, rad=1e-7, precision="float16", verdict="undecided"), 1, "underflow: "),
+        (replace(UNDERFLOWN, precision="float16"), 1, "Certify it under a loss scale"),
+        (replace(UNDERFLOWN, precision="float16"), 64, "under a loss scale of 64 too"),
+        (replace(UNDECIDED, precision="float16"), 64, "Rounding to float16 may leave"),
+        (replace(UNDERFLOWN, precision="bfloat16"), 1, "The true numbers underflow: "),
+        (replace(UNDECIDED, precision="float32"), 1, "Rounding to float32 may leave"),
+        (replace(UNDERFLOWN, quantity=INSIDE.quantity, precision="float16"), 1, "underflow: "),
     ],
 )
 def test_what_to_do_about_an_undecided_link(link: Link, scale: float, said: str) -> None:

@@ -16,7 +16,7 @@ from backproof.reference.numbers.precision import FLOAT32, FLOAT64
 from backproof.reference.ops import OPS
 from backproof.reference.ops.functions import erfcx
 from backproof.reference.own import OWN
-from backproof.reference.verdict.judging import AGREES
+from backproof.reference.verdict.evidence import DIGIT
 from tests.verifier.proven import outside
 
 AROUND = [[-9.5, -2.3, -0.75, -1e-3], [1e-3, 0.6, 3.1, 8.5]]
@@ -49,7 +49,7 @@ def test_the_value_is_inside(name: str, p: Any) -> None:
         expected = np.frompyfunc(DEFINED[name], 1, 1)(exact(AROUND))
 
         assert list(outside(ball, expected)) == []
-    assert np.max(ball.rad / np.abs(ball.mid)) < AGREES
+    assert np.max(ball.rad / np.abs(ball.mid)) < DIGIT
 
 
 @pytest.mark.parametrize("name", DEFINED)
