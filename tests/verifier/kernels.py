@@ -94,6 +94,26 @@ def linear_cross_entropy(mistake: str = "") -> Any:
     return LinearCrossEntropy
 
 
+def layer_norm(mistake: str = "") -> Any:
+    """Return a layer norm of rows, whose backward pass may take the variance for a constant."""
+
+    class LayerNorm(autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            centred = x - x.mean(-1, keepdim=True)
+            inv = ((centred**2).mean(-1, keepdim=True) + 1e-5).rsqrt()
+            ctx.save_for_backward(centred * inv, inv)
+            return centred * inv
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            y, inv = ctx.saved_tensors
+            along = 0 if mistake == "variance" else (dy * y).mean(-1, keepdim=True)
+            return (dy - dy.mean(-1, keepdim=True) - y * along) * inv
+
+    return LayerNorm
+
+
 def attention(q: Any, k: Any, v: Any) -> Any:
     """Return causal attention as PyTorch has it."""
     return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
