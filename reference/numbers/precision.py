@@ -126,7 +126,7 @@ class Precision:
         return replace(self.flushing(), zeroes=True)
 
     def unbounded(self) -> "Precision":
-        """Return this precision with numbers of any size: nothing underflows, here or on the way."""
+        """Return this precision with numbers of any size, in which nothing underflows."""
         wider = self.accumulator.unbounded() if self.accumulator else None
         return replace(self, exponent=NEVER, flushes=False, zeroes=False, accumulator=wider)
 

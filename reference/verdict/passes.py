@@ -91,9 +91,7 @@ def held_without_probes(
         # Where the sweep refutes, or has no bound, the ball of the link itself is the sharper one.
         if held.verdict != "refuted" and np.isfinite(held.rad):
             properties = (*known,) if held.verdict == "inside" else ()
-            found[link.quantity] = replace(
-                held, properties=properties, underflows=link.underflows
-            )
+            found[link.quantity] = replace(held, properties=properties, underflows=link.underflows)
     links = tuple(found.get(link.quantity, link) for link in certificate.links)
     return replace(certificate, links=links)
 
