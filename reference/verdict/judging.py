@@ -308,13 +308,11 @@ def decided(
     """
     if link.resolution < DIGIT:
         return link
-    apart = distance(seen, exact) + link.resolution * own_error(ball, exact)
+    apart = off_from(exact, seen, ball)
     if apart < DIGIT:
         return replace(link, apart=apart)
-    if ball.precision.zeroes and link.resolution < 1:
-        as_read = distance(seen, ball.mid) + link.resolution * own_error(ball, ball.mid)
-        if as_read < DIGIT:
-            return link
+    if ball.precision.zeroes and link.resolution < 1 and off_from(ball.mid, seen, ball) < DIGIT:
+        return link
     if vanishes(seen, ball, exact):
         return replace(link, resolution=0.0)
     finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
@@ -324,26 +322,19 @@ def decided(
     return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
 
 
-def distance(seen: Array, exact: Array) -> float:
-    """Return how far numbers are from exact ones, relative to these, in the 2-norm.
+def off_from(mids: Array, seen: Array, ball: Ball) -> float:
+    """Return how far numbers may be off, relative to the exact ones, in the 2-norm.
 
+    mids: the exact numbers, but for float64's rounding, which is a known share of the radii where
+    they are the ball's midpoints; and not where sums are taken in blocks, which theirs are not.
     Entries that are known to be infinite are left out.
     """
-    finite = np.isfinite(exact)
-    size = norm(exact[finite])
-    return norm(np.asarray(seen, float)[finite] - exact[finite]) / size if size > 0 else np.inf
-
-
-def own_error(ball: Ball, exact: Array) -> float:
-    """Return which share of its radius a midpoint may be off by itself, computed in float64.
-
-    exact: the midpoints of the sharpest ball. The share is not known where sums are taken in
-    blocks, which the midpoint's are not, and where operands were read as zero.
-    """
-    p = ball.precision
-    if p.in_blocks or not (ball.mid is exact or np.array_equal(ball.mid, exact)):
+    p, finite = ball.precision, np.isfinite(mids)
+    size = norm(mids[finite])
+    if p.in_blocks or not size or not (ball.mid is mids or np.array_equal(ball.mid, mids)):
         return np.inf
-    return FLOAT64.u / (p.accumulator or p).u
+    rounding = FLOAT64.u / (p.accumulator or p).u * norm(radii(ball)[finite])
+    return (norm(np.asarray(seen, float)[finite] - mids[finite]) + rounding) / size
 
 
 def decides_without_underflow(p: Precision, ways: Ways) -> bool:
