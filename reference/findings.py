@@ -92,17 +92,16 @@ class KnownFinding:
 class Underflow:
     """Where the true numbers are below the smallest number of a precision: nothing can be decided.
 
-    columns, cases, precisions: as in `Sighting`. Which links are undecided follows from their balls
-    (`Link.underflows`), and differs from processor to processor.
+    cases, precisions: as in `Sighting`. The true numbers are the same in every column, also that of
+    your own adapter. Which links are undecided follows from their balls (`Link.underflows`).
     """
 
-    columns: tuple[str, ...]
     cases: tuple[str, ...]
     precisions: tuple[str, ...]
 
-    def is_recorded(self, column: str, case: str, precision: str) -> bool:
-        """Return whether it must be seen."""
-        return column in self.columns and case in self.cases and precision in self.precisions
+    def is_of(self, site: "Site") -> bool:
+        """Return whether it may be seen there."""
+        return site.case in self.cases and site.precision in self.precisions
 
 
 UNDERFLOW = "the true numbers underflow"
@@ -131,7 +130,7 @@ class Site:
         )
         return [one for one in found if one.where]
 
-    def records(self, one: Sighting | Underflow) -> bool:
+    def records(self, one: Sighting) -> bool:
         """Return whether something is recorded here."""
         return one.is_recorded(self.columns[0], self.case, self.precision)
 
@@ -186,10 +185,8 @@ def compare(
     red = [link for link in links if link.verdict != "inside"]
     if red and not red[0].is_not_judged:  # the others have their cause in it
         red = [link for link in red if not link.is_not_judged]
-    is_declared = any(map(site.records, underflows))
-    underflow = is_declared and any(link.underflows for link in red)
-    if is_declared:
-        red = [link for link in red if not link.underflows]
+    tiny = [link for link in red if link.underflows and any(x.is_of(site) for x in underflows)]
+    red = [link for link in red if link not in tiny]
     missing = cache(tried.missed)
     here = site.of(findings)
     seen: dict[KnownFinding, None] = {}
@@ -202,8 +199,7 @@ def compare(
         new += [] if by else [link]
     strict = [x for x in here if site.is_strict and not x.sometimes]
     gone = [x.cause for x in strict if any(map(site.records, x.where)) and x not in seen]
-    gone += [UNDERFLOW] if site.is_strict and is_declared and not underflow else []
-    known = [x.cause for x in seen] + [UNDERFLOW] * underflow
+    known = [x.cause for x in seen] + [UNDERFLOW] * bool(tiny)
     return Comparison(tuple(dict.fromkeys(known)), tuple(new), tuple(gone))
 
 
