@@ -33,12 +33,6 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 @pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("seed", range(2))

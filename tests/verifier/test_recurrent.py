@@ -56,12 +56,6 @@ PROGRAMS |= {
 }
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def drawn(make: Callable[[], Any], precision: str = "float32") -> Any:
     """Return a model, and its loss, in a precision."""
     torch.manual_seed(0)

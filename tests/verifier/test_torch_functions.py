@@ -22,12 +22,6 @@ pytestmark = pytest.mark.filterwarnings(
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def certified(program: Any, known: Any = None) -> Any:
     """Return the certificate of a program of a matrix (4, 4)."""
     torch.manual_seed(0)
