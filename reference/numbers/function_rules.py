@@ -7,8 +7,6 @@ import numpy as np
 from scipy.special import erf, erfc, erfcx, erfinv, gammaln, i0e, i1e, psi
 
 from backproof.reference.numbers.ball import (
-    FUNCTIONS,
-    UFUNCS,
     Ball,
     ends,
     largest,
@@ -364,29 +362,27 @@ def _zeta(s: int, x: Ball) -> Ball:
     return of(read(x), x.precision)
 
 
-UFUNCS.update(
-    {
-        np.exp: _exp,
-        np.expm1: _expm1,
-        np.log: _log,
-        np.log1p: _log1p,
-        np.logaddexp: _logaddexp,
-        np.arctan: _arctan,
-        np.arctan2: _arctan2,
-        np.arcsinh: _arcsinh,
-        np.sin: _sin,
-        np.cos: _cos,
-        np.sqrt: _sqrt,
-        np.power: _power,
-        np.tanh: _tanh,
-        erf: _erf,
-        erfinv: _erf_inv,
-        erfc: _erfc,
-        erfcx: _erfcx,
-        i0e: _bessel(i0e, 0),
-        i1e: _bessel(i1e, 1),
-        gammaln: _lgamma,
-        psi: _digamma,
-    }
-)
-FUNCTIONS.update({zeta: _zeta, root: lambda x: _root(read(x), x.precision)})
+Ball.rules |= {
+    np.exp: _exp,
+    np.expm1: _expm1,
+    np.log: _log,
+    np.log1p: _log1p,
+    np.logaddexp: _logaddexp,
+    np.arctan: _arctan,
+    np.arctan2: _arctan2,
+    np.arcsinh: _arcsinh,
+    np.sin: _sin,
+    np.cos: _cos,
+    np.sqrt: _sqrt,
+    np.power: _power,
+    np.tanh: _tanh,
+    erf: _erf,
+    erfinv: _erf_inv,
+    erfc: _erfc,
+    erfcx: _erfcx,
+    i0e: _bessel(i0e, 0),
+    i1e: _bessel(i1e, 1),
+    gammaln: _lgamma,
+    psi: _digamma,
+}
+Ball.rules |= {zeta: _zeta, root: lambda x: _root(read(x), x.precision)}

@@ -11,7 +11,7 @@ import flint
 import numpy as np
 import pytest
 
-from backproof.reference.numbers import dual
+from backproof.reference.numbers import dual_rules
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact
@@ -29,7 +29,7 @@ IDS = ["-".join(filter(None, pair)) for pair in FORMS]
 @contextmanager
 def proven_slopes() -> Iterator[None]:
     """Compute on paper, with the slope of erf as a ball too instead of rounded."""
-    with on_paper(), patch.object(dual, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
+    with on_paper(), patch.object(dual_rules, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
         yield
 
 
