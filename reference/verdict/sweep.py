@@ -48,11 +48,12 @@ from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array
+from backproof.reference.verdict.balls import as_read
 from backproof.reference.verdict.forms import of_op
 from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN
-from backproof.reference.verdict.replay import Replay, as_read
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import Made
 
 MOVES = {"reshape", "transpose", "cast", "scale"}

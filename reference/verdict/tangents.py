@@ -27,9 +27,10 @@ from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.softmax import softmax
+from backproof.reference.verdict.balls import as_terms
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import Replay, as_terms
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.turned import SYMMETRIC, TURNED, is_entrywise, moving
 
 BY_BACKWARD = "tangent by the backward function"
