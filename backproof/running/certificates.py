@@ -151,11 +151,7 @@ def traced(
 
 
 def replayed(
-    network: Network,
-    leaves: Mapping[str, Array],
-    trace: Trace,
-    plain: Trace | None,
-    scale: float,
+    network: Network, leaves: Mapping[str, Array], trace: Trace, plain: Trace | None, scale: float
 ) -> Replay:
     """Return the replay of what `traced` returned, in the precision of the leaves."""
     p = PRECISIONS[next(iter(leaves.values())).dtype.name]

@@ -266,12 +266,7 @@ def _shaped(
 
 
 def _loss(
-    op: str,
-    kind: str,
-    *,
-    squares: bool = False,
-    further: tuple[str, ...] = (),
-    **options: Any,
+    op: str, kind: str, *, squares: bool = False, further: tuple[str, ...] = (), **options: Any
 ) -> OpOptions:
     shape = (5, 8) if kind == "distribution" else (5, 6)  # 1/8 is exact in every precision
     return OpOptions(op, (shape, shape), ("x", kind), options, squares, further)

@@ -276,11 +276,7 @@ def rounded_by(size: Array, relative: Any, p: Precision, nonzero: Any = None) ->
 
 
 def rounded_once(
-    mid: Array,
-    spread: Any,
-    relative: float,
-    p: Precision,
-    nonzero: Callable[[], Any] | None = None,
+    mid: Array, spread: Any, relative: float, p: Precision, nonzero: Callable[[], Any] | None = None
 ) -> Array:
     """Return the radii of results that are rounded once, made larger as `up` does.
 

@@ -6,13 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from backproof.reference.numbers.ball import (
-    Ball,
-    constant,
-    ends,
-    read,
-    up,
-)
+from backproof.reference.numbers.ball import Ball, constant, ends, read, up
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 

@@ -83,9 +83,7 @@ _exp = _function(np.exp, "exp_ulp", lambda a, y: _growth(a.mid, a.rad, y))
 # e^x - 1 moves as e^x does, and log(1 + x) as log does.
 _expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad, np.exp(a.mid)))
 _log1p = _function(
-    np.log1p,
-    "log1p_ulp",
-    lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf),
+    np.log1p, "log1p_ulp", lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf)
 )
 _log = _function(np.log, "log_ulp", lambda a, _: np.where(a.mid > 0, _fall(a.mid, a.rad), np.inf))
 _sqrt = _function(
@@ -102,9 +100,7 @@ _sin = _function(np.sin, "sin_ulp", lambda a, _: np.minimum(a.rad, 2))
 _cos = _function(np.cos, "cos_ulp", lambda a, _: np.minimum(a.rad, 2))
 # arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
-    np.arctan,
-    "arctan_ulp",
-    lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+    np.arctan, "arctan_ulp", lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2)
 )
 # arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero; hypot squares no large number.
 _arcsinh = _function(

@@ -83,7 +83,7 @@ def softmax_twice(dp: Any, p: Any, y: Any, *, axis: int = -1) -> tuple[Any]:
 
 
 TWICE: Mapping[str, tuple[str, Op]] = {
-    "softmax": ("softmax' by its own derivative", replace(softmax, backward=softmax_twice)),
+    "softmax": ("softmax' by its own derivative", replace(softmax, backward=softmax_twice))
 }
 """Op -> a form of its tangents that no form of the op has, and its name."""
 

@@ -16,12 +16,7 @@ from backproof.running.variants import halved
 from backproof.scenarios.variants import VARIED
 
 
-def test_variant(
-    column: Column,
-    varied: str,
-    precision: str,
-    judge: Judge,
-) -> None:
+def test_variant(column: Column, varied: str, precision: str, judge: Judge) -> None:
     """Every link is inside, with probes and without."""
     implementations = judge.implementations
     cell = judge.cell(varied, column, precision, VARIANTS)

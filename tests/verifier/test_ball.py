@@ -11,12 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.precision import (
-    BFLOAT16,
-    FLOAT32,
-    FLOAT64,
-    Precision,
-)
+from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, FLOAT64, Precision
 from backproof.reference.ops import Array
 from backproof.reference.ops.functions import (
     arctan,

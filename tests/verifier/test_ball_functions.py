@@ -13,19 +13,8 @@ from scipy.special import erf
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.exact import enclosure, exact, rational, workprec
-from backproof.reference.numbers.precision import (
-    FLOAT32,
-    FLOAT64,
-    Precision,
-)
-from backproof.reference.ops.functions import (
-    arctan2,
-    digamma,
-    erf_inv,
-    lgamma,
-    solve,
-    zeta,
-)
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
+from backproof.reference.ops.functions import arctan2, digamma, erf_inv, lgamma, solve, zeta
 from tests.verifier.balls import BOTH, EVERY, NAME, inside
 from tests.verifier.proven import outside
 

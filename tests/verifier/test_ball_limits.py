@@ -8,15 +8,9 @@ import pytest
 from scipy.special import erf
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import (
-    FLOAT32,
-    FLOAT64,
-    Precision,
-)
+from backproof.reference.numbers.precision import FLOAT32, FLOAT64, Precision
 from backproof.reference.numbers.sum_rules import in_any_order
-from backproof.reference.ops.functions import (
-    arctan,
-)
+from backproof.reference.ops.functions import arctan
 from tests.verifier.balls import EVERY, inside
 
 

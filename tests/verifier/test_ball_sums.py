@@ -8,13 +8,7 @@ import pytest
 
 from backproof.reference.numbers import sum_rules
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import (
-    BFLOAT16,
-    FLOAT32,
-    FLOAT64,
-    Precision,
-    gamma,
-)
+from backproof.reference.numbers.precision import BFLOAT16, FLOAT32, FLOAT64, Precision, gamma
 from backproof.reference.ops import OPS
 from tests.verifier.balls import BOTH, EVERY, inside, radii
 

@@ -281,10 +281,7 @@ FORMULAS: dict[str, tuple[str, Any]] = {
         "linalg_lu",
         lambda of, d: right_of_lu(of, d) + of[0] @ torch.eye(4, dtype=d[1].dtype) / 2**9,
     ),
-    "R^-1 for R^-T": (
-        "linalg_qr",
-        lambda of, d: right_of_qr(of, d) @ of[1].mT @ of[1].inverse(),
-    ),
+    "R^-1 for R^-T": ("linalg_qr", lambda of, d: right_of_qr(of, d) @ of[1].mT @ of[1].inverse()),
 }
 """Name -> the function, and what it hands on: (its results, what they receive) -> array."""
 

@@ -169,10 +169,7 @@ UNKNOWN: dict[str, tuple[Function, str]] = {
         "aten.grid_sampler_2d_backward",
     ),
     "complex numbers": (lambda x: torch.fft.rfft(x).abs(), "complex numbers"),
-    "multiplied by way of a view": (
-        written(multiplied),
-        "autograd kept what nobody sees",
-    ),
+    "multiplied by way of a view": (written(multiplied), "autograd kept what nobody sees"),
 }
 """Function -> what is said of it."""
 

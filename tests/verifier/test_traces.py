@@ -149,8 +149,7 @@ def test_a_pass_from_its_files(article: Article, tmp_path: Path, precision: str)
 
 
 @pytest.mark.parametrize(
-    ("field", "name"),
-    [("gradients", "gradient/W_o"), ("cotangents", "cotangent/net_h")],
+    ("field", "name"), [("gradients", "gradient/W_o"), ("cotangents", "cotangent/net_h")]
 )
 def test_what_was_not_computed_is_refuted(
     article: Article, tmp_path: Path, field: str, name: str
