@@ -158,6 +158,21 @@ def replayed(
     return Replay(network, leaves, trace, p, plain, scale=scale)
 
 
+def certified(
+    implementations: Implementations,
+    column: Column,
+    network: Network,
+    leaves: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[Replay, Certificate]:
+    """Return the replay of a column's passes, and their certificate. Arguments: as for `traced`."""
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+    network = as_declared(implementations, column, network)
+    replay = replayed(network, leaves, trace, plain, scale)
+    return replay, certify_passes(replay, compiled=traits(column).compiles_passes)
+
+
 def digits_of(one: Array, other: Array, precision: str) -> float:
     """Return to how many digits two arrays agree; infinite numbers, and NaN, agree to none."""
     a, b = (np.asarray(x, dtype=np.float64) for x in (one, other))
