@@ -458,77 +458,6 @@ def test_a_loss_may_have_axes() -> None:
     assert certificate.proven == ("w",)
 
 
-def hidden(w: Any) -> Any:
-    """Return a loss that gives a parameter a gradient by way of a hook alone."""
-    x = torch.ones(3, requires_grad=True)
-    y = x * 2
-    y.register_hook(lambda dy: setattr(w, "grad", dy))
-    return y.sum()
-
-
-def differentiated(w: Any) -> Any:
-    """Return a loss whose graph is freed: it was differentiated already."""
-    loss = (w * w).sum()
-    loss.backward()
-    return loss
-
-
-BAD = {
-    "backward makes a graph": (
-        lambda w: (w * w).sum().backward(create_graph=True) or w.grad.sum(),
-        "let the loss take its derivatives by torch.autograd.grad",
-    ),
-    "backward is called": (differentiated, "and not call `backward`"),
-    "no call seen": (hidden, "no call was seen that uses the parameters"),
-    "no tensor": (lambda _: 1.0, "expected a tensor"),
-    "several numbers": (lambda w: w * 2, "expected one number"),
-    "no gradient": (lambda w: w.detach().sum(), "does not depend on the parameters"),
-    "another leaf": (
-        lambda _: torch.ones(2, requires_grad=True).sum(),
-        "does not depend on the parameters",
-    ),
-    "eight bits": (
-        lambda w: w.to(torch.float8_e4m3fn).float().sum(),
-        "torch.float8_e4m3fn tensors are not certified",
-    ),
-    "nested": (
-        lambda w: torch.nested.as_nested_tensor([w[:2], w], layout=torch.jagged).sum(),
-        "nested tensors are not certified",
-    ),
-    "grad": (
-        lambda w: torch.func.grad(lambda x: (w * x).sum())(torch.ones(3)).sum(),
-        "torch.func.s tensors are not certified",
-    ),
-    "vmap": (
-        lambda w: torch.func.vmap(torch.exp)(w).sum() + w.sum(),
-        r"transformations of torch.func are not certified: torch.exp \(test_programs.py:",
-    ),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Using backward")
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_clear_error(name: str) -> None:
-    """What cannot be certified is refused with the reason."""
-    w = torch.ones(3, requires_grad=True)
-    loss, said = BAD[name]
-
-    with pytest.raises(bt.NotRecorded, match=said):
-        bt.certify(lambda: loss(w), {"w": w})
-
-
-def test_arguments_of_no_kind_are_refused() -> None:
-    """A loss that is computed already, and parameters without names, are named as such."""
-    model = nn.Linear(2, 1)
-
-    with pytest.raises(bt.NotRecorded, match="the loss: expected a function, found Tensor"):
-        bt.certify(model(torch.ones(2)), model)
-    with pytest.raises(
-        bt.NotRecorded, match=r"such as dict\(model.named_parameters\(\)\); found gen"
-    ):
-        bt.certify(lambda: model(torch.ones(2)), model.parameters())
-
-
 def test_what_is_not_finite_is_null_in_json() -> None:
     """JSON has no NaN: a twin's, and its distance, are null."""
     w = torch.rand(3, requires_grad=True)
@@ -536,39 +465,6 @@ def test_what_is_not_finite_is_null_in_json() -> None:
     (twin,) = json.loads(found.to_json(), parse_constant=pytest.fail)["twin"]
 
     assert (twin["apart"], twin["problem"]) == (None, "is not finite")
-
-
-def test_a_program_that_is_not_deterministic_is_refused() -> None:
-    """A loss that differs from call to call is an error that says so."""
-    w, calls = torch.ones(3, requires_grad=True), []
-
-    def loss() -> Any:
-        calls.append(1)
-        return (w * len(calls)).sum()
-
-    with pytest.raises(bt.NotRecorded, match="not deterministic"):
-        bt.certify(loss, {"w": w})
-
-
-def test_nan_in_a_parameter_is_refused() -> None:
-    """A parameter that is not finite is named."""
-    w = torch.full((2,), float("nan"), requires_grad=True)
-
-    with pytest.raises(bt.NotRecorded, match="parameter w: has numbers that are NaN"):
-        bt.certify(w.sum, {"w": w})
-
-
-def test_a_model_that_raises_is_left_as_it_was() -> None:
-    """What the program raises comes through, and modes and hooks are gone."""
-    w = torch.ones(2, requires_grad=True)
-
-    def loss() -> Any:
-        raise KeyError(str((w * 2).sum()))
-
-    with pytest.raises(KeyError):
-        bt.certify(loss, {"w": w})
-    assert not torch.overrides._get_current_function_mode_stack()  # noqa: SLF001
-    assert not torch.nn.modules.module._global_forward_hooks  # noqa: SLF001
 
 
 def test_a_certificate_is_data(tmp_path: Path) -> None:
@@ -583,14 +479,6 @@ def test_a_certificate_is_data(tmp_path: Path) -> None:
     assert "net.0.linear" in (tmp_path / "page.html").read_text()
     assert content["proven"] == ["net.0.weight", "net.0.bias", "net.3.weight"]
     assert len(content["links"]) == len(certificate.links)
-
-
-def test_an_op_of_your_own_is_an_op() -> None:
-    """What is given by `known` and is no op is refused, by name."""
-    w = torch.ones(2, requires_grad=True)
-
-    with pytest.raises(bt.NotRecorded, match="expected an Op, or a function, found str"):
-        bt.certify(lambda: torch.tanh(w).sum(), {"w": w}, known={torch.tanh: "tanh"})
 
 
 def test_a_derivative_that_is_none_is_zero() -> None:
