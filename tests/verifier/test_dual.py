@@ -17,7 +17,8 @@ from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Op, boxes, indexing
-from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS, filled
+from backproof.scenarios.op_cases import OP_CASES
+from backproof.scenarios.op_options import OP_OPTIONS, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
 from tests.verifier.op_case_marks import op_cases
 from tests.verifier.proven import outside
