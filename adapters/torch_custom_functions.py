@@ -19,6 +19,7 @@ from backproof.adapters.torch_constants import Constants
 from backproof.adapters.torch_functions import Call, Seen, as_given, name_of, own_key
 from backproof.adapters.torch_functions.calls import over
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
+from backproof.adapters.torch_history import version_of
 from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_places import Places
 from backproof.adapters.torch_seen import run, unseen
@@ -224,7 +225,7 @@ class CustomFunctions(Places):
             self.graph.add(t, Call("cast", (own[last],), own=cast), place)
             return
         nodes = inner.reaching(last)
-        known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
+        known = nodes and version == version_of(by) and all(node.is_known for node in nodes)
         if known and not self.turned:
             network = inner.in_its_precisions(title, last)
             leaves = (*network.inputs, *network.parameters)
