@@ -133,10 +133,7 @@ def isolated(name: str, path: Path, limit: float) -> Isolated:
     return Isolated(name, path, limit)
 
 
-ERRORS: Mapping[str, type[Exception]] = {
-    "AdapterError": AdapterError,
-    "Unsupported": Unsupported,
-}
+ERRORS: Mapping[str, type[Exception]] = {"AdapterError": AdapterError, "Unsupported": Unsupported}
 """The errors that an adapter's process answers with."""
 
 METHODS: Mapping[str, Callable[..., Any]] = {"trained": trained}

@@ -22,7 +22,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array, Op
 from backproof.reference.ops.cast import cast
-from backproof.reference.verdict.replay import as_result
+from backproof.reference.verdict.balls import as_result
 from backproof.reference.verdict.room import Made
 
 WITHOUT_DERIVATIVE = {

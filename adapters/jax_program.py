@@ -99,10 +99,7 @@ class Run:
         return {name: a for name, a in every.items() if name not in self.parameters}
 
     def of(
-        self,
-        loss: Callable[..., Any],
-        parameters: Mapping[str, Any],
-        others: Mapping[str, Any],
+        self, loss: Callable[..., Any], parameters: Mapping[str, Any], others: Mapping[str, Any]
     ) -> Any:
         """Return a loss of arrays in the places of those that were given."""
         arguments = []

@@ -284,5 +284,5 @@ libraries = {
         defaults={"adamw": {"weight_decay": 1e-4}},
         narrow=CLAIMS,
         alone={"adafactor": of_shape, "muon": if_matrix},
-    ),
+    )
 }

@@ -184,6 +184,4 @@ adapter = Adapter(
     lacks="Paddle has no function for it",
     unsupported=UNSUPPORTED,
 )
-variants = {
-    "to_static": replace(adapter, value_and_grad=static, unsupported=IN_STATIC_GRAPHS),
-}
+variants = {"to_static": replace(adapter, value_and_grad=static, unsupported=IN_STATIC_GRAPHS)}

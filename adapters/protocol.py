@@ -257,11 +257,7 @@ class Adapter:
             raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
 
     def _loss(
-        self,
-        network: Network,
-        leaves: Collection[str],
-        probes: Collection[str],
-        scale: float = 1.0,
+        self, network: Network, leaves: Collection[str], probes: Collection[str], scale: float = 1.0
     ) -> Loss:
         """Return the function from tensors, by the names of leaves and probes, to scaled loss."""
 

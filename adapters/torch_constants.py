@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.torch_functions import name_of
 from backproof.adapters.torch_graph import of_numbers, tensors_of
-from backproof.adapters.torch_history import memory_of
+from backproof.adapters.torch_history import memory_of, version_of
 
 Tensor = Any
 
@@ -44,7 +44,7 @@ class Constants:
         for t in filter(of_numbers, tensors_of(result)):
             self.made[id(t)] = t
             if is_inside:
-                self.versions[memory_of(t)] = t._version  # noqa: SLF001 the one way to see a write
+                self.versions[memory_of(t)] = version_of(t)
                 self.fresh.pop(id(t), None)
                 if name_of(function) in FRESH:
                     self.fresh[id(t)] = t, t.clone()
@@ -54,7 +54,7 @@ class Constants:
         if not of_numbers(t):  # it has no derivative
             return True
         is_made = self.made.get(id(t)) is t or self.there.get(id(t)) is t
-        version: int = t._version  # noqa: SLF001 as above
+        version = version_of(t)
         if t.requires_grad or not is_made or self.versions.get(memory_of(t), version) != version:
             return False
         known, numbers = self.fresh.get(id(t), (None, None))

@@ -12,7 +12,6 @@ from itertools import zip_longest
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import GIVE, Place
 from backproof.adapters.torch_calls import described
@@ -20,7 +19,9 @@ from backproof.adapters.torch_constants import Constants
 from backproof.adapters.torch_functions import Call, Seen, as_given, name_of, own_key
 from backproof.adapters.torch_functions.calls import over
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
+from backproof.adapters.torch_history import version_of
 from backproof.adapters.torch_masks import ahead
+from backproof.adapters.torch_places import Places
 from backproof.adapters.torch_seen import run, unseen
 from backproof.reference.composed import composed
 from backproof.reference.ops import Op
@@ -38,10 +39,10 @@ HIDDEN = "its result is a constant to autograd, which does not see tensors in li
 """Why a custom function is not known that takes such tensors, as in other containers."""
 
 
-class CustomFunctions(TorchFunctionMode):
+class CustomFunctions(Places):
     """The part of the recorder that sees custom functions, which no mode does.
 
-    It is made of function -> what is given for it: an op, or a definition.
+    It is made of the model, and of function -> what is given for it: an op, or a definition.
 
     graph: where calls are recorded. is_inside: whether a custom function is running.
     readers: function -> what reads its calls as the op that is given.
@@ -53,13 +54,14 @@ class CustomFunctions(TorchFunctionMode):
     constants: the tensors that are known to be constants inside of it.
     turned: where it turns what is differentiated into numbers.
     unseen: where a custom function takes what autograd does not see.
+    otherwise: whether a call was made of others, which may round otherwise.
     """
 
     graph: Graph
 
-    def __init__(self, known: Mapping[Any, Any]) -> None:
+    def __init__(self, model: Any, known: Mapping[Any, Any]) -> None:
         """Run no function yet."""
-        super().__init__()
+        super().__init__(model)
         keys = {own_key(one): given for one, given in known.items()}
         ops = {one: given for one, given in keys.items() if isinstance(given, Op)}
         self.readers = {one: as_given(described(one), op) for one, op in ops.items()}
@@ -71,10 +73,7 @@ class CustomFunctions(TorchFunctionMode):
         self.constants = Constants([])
         self.turned: list[Place] = []
         self.unseen: list[Place] = []
-
-    def place(self, function: Any) -> Place:
-        """Return where the program is."""
-        raise NotImplementedError
+        self.otherwise = False
 
     def record(
         self,
@@ -226,7 +225,7 @@ class CustomFunctions(TorchFunctionMode):
             self.graph.add(t, Call("cast", (own[last],), own=cast), place)
             return
         nodes = inner.reaching(last)
-        known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
+        known = nodes and version == version_of(by) and all(node.is_known for node in nodes)
         if known and not self.turned:
             network = inner.in_its_precisions(title, last)
             leaves = (*network.inputs, *network.parameters)

@@ -25,7 +25,7 @@ from backproof.adapters.torch_functions import (
 )
 from backproof.adapters.torch_functions.calls import all_read, made_of
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
-from backproof.adapters.torch_history import memory_of
+from backproof.adapters.torch_history import memory_of, version_of
 from backproof.adapters.torch_views import base_of, taken, through
 from backproof.reference.network import unknown_node
 
@@ -67,7 +67,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if self.graph.known[id(t)][::2] == (t, name):
                 self.graph.know(t, name)
                 if name in self.graph.shown:
-                    self.graph.shown[name] = t, t._version  # noqa: SLF001
+                    self.graph.shown[name] = t, version_of(t)
             if t.requires_grad:
                 self.graph.functions[name] = t.grad_fn
                 self.hook(t, name)

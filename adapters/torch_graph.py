@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -14,8 +14,14 @@ from backproof.adapters.pytorch_autograd import numpy
 from backproof.adapters.recording import NotRecorded, Place, floats
 from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
-from backproof.adapters.torch_history import computed_from, memory_of, node_around, source_of
-from backproof.adapters.torch_refusals import refuse
+from backproof.adapters.torch_history import (
+    computed_from,
+    memory_of,
+    node_around,
+    source_of,
+    version_of,
+)
+from backproof.adapters.torch_memory import Memory
 from backproof.adapters.torch_views import base_of, taken
 from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
@@ -35,44 +41,32 @@ UNSEEN = (
 
 
 @dataclass(slots=True)
-class Graph:
-    """Nodes and leaves, and the value of each as it was when it was computed or first used.
+class Graph(Memory):
+    """The nodes and leaves of a program while it is recorded.
 
     own:    parameter -> its name.
     tracks: whether a tensor is a function of what is differentiated.
     made:   called with every tensor that a node made, and the node's name.
-    known:  id of a tensor -> the tensor, which is kept alive so that no other gets its id; its
-            version, which every write in place counts up; its name.
     leaves: the name of a leaf that requires a gradient -> the leaf.
-    shown:  name -> the tensor whose memory is its value, and the version that this is of.
     mixed:  a leaf that was used, and written to afterwards -> so it is said.
     lost:   the nodes that are not known since something was overwritten: see `lose_overwritten`.
     functions: node -> autograd's function that made it.
-    touched: the name of a tensor whose memory was written to -> what autograd had made it by.
     ops:    the name of an op -> the op, so that no two have one name.
     casts:  id of a leaf -> the leaf, and the cast of it that autocast makes once.
-    around: the graph of the program that calls the custom function that this one is of.
     """
 
     own: Mapping[int, str]
     tracks: Callable[[Tensor], bool]
     made: Callable[[Tensor, str], None] = lambda *_: None
-    known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict)
     leaves: dict[str, Tensor] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-    stored: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
-    shown: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
     mixed: dict[str, str] = field(default_factory=dict)
     lost: dict[str, Node] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
     functions: dict[str, Any] = field(default_factory=dict)
-    touched: dict[str, Any] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
     casts: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    around: "Graph | None" = None
 
     def __post_init__(self) -> None:
         self.names.update(self.own.values())
@@ -85,46 +79,6 @@ class Graph:
             if name == start or name not in self.names:
                 self.names[name] += name != start
                 return name
-
-    def know(self, t: Tensor, name: str) -> None:
-        """Know a tensor, as it is now, by a name."""
-        self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
-
-    def keep(self, t: Any, name: str) -> str:
-        """Keep the value of a tensor or array under a name, and return the name."""
-        if isinstance(t, torch.Tensor):
-            self.know(t, name)
-            refuse(t, self.places.get(name, name))
-            self.stored.setdefault(memory_of(t), []).append((name, t))
-            self.shown[name] = t, t._version  # noqa: SLF001
-            t = t.detach()
-        self.values[name] = t
-        return name
-
-    def save(self, t: Tensor) -> None:
-        """Copy all values that share memory with a tensor that is about to be overwritten."""
-        for name, other in self.stored.pop(memory_of(t), ()):
-            self.values[name] = self.values[name].clone()
-            self.shown.pop(name, None)
-            if self.known[id(other)][1:] == (other._version, name):  # noqa: SLF001
-                self.touched[name] = other.grad_fn
-        if self.around:
-            self.around.save(t)
-
-    def is_as_it_was(self, t: Tensor, name: str, version: int) -> bool:
-        """Return whether a tensor has the numbers that it has under a name.
-
-        Autograd counts what is written, but not by way of `t.data`. It does not see what is written
-        by way of `t.detach()`: if such a write changed no number, nothing happened.
-        """
-        if name not in self.touched:
-            return bool(name) and version == t._version  # noqa: SLF001
-        same = t.grad_fn is self.touched[name] and torch.equal(t.detach(), self.values[name])
-        if same:
-            del self.touched[name]
-            self.know(t, name)
-            self.stored.setdefault(memory_of(t), []).append((name, t))
-        return same
 
     def name(self, t: Any, place: Place) -> str:
         """Return the name of an operand, which becomes a leaf where no recorded call made it."""
@@ -175,7 +129,7 @@ class Graph:
         """Return the first known view of all entries of a tensor that no call returned."""
         for t, version, name in self.known.values():
             is_whole = (t.numel(), t.dtype) == (base.numel(), base.dtype) and base_of(t) is base
-            if is_whole and name in self.places and version == t._version:  # noqa: SLF001
+            if is_whole and name in self.places and version == version_of(t):
                 return t
         return None
 
@@ -199,11 +153,6 @@ class Graph:
         """Return whether a node was computed from a tensor. A leaf may be written to before."""
         return any(name in node.inputs for node in self.nodes)
 
-    def is_current(self, t: Tensor) -> bool:
-        """Return whether a tensor is known as it is now."""
-        known, version, _ = self.known.get(id(t), (None, -1, ""))
-        return known is t and version == t._version  # noqa: SLF001
-
     def current(self) -> list[Tensor]:
         """Return all tensors that are differentiated and known as they are now."""
         known = [t for t, *_ in self.known.values()]
@@ -214,19 +163,6 @@ class Graph:
         for other, _, name in self.known.values():
             if self.tracks(other) and memory_of(other) == memory_of(t):
                 yield name
-
-    @contextmanager
-    def before(self, names: Mapping[int, str]) -> Iterator[None]:
-        """Know the operands of a call by the names that they had before it wrote to them."""
-        later = {key: self.known[key] for key in names}
-        touched = {k: self.touched.pop(k) for k in {*names.values()} & self.touched.keys()}
-        for key, (tensor, *_) in later.items():
-            self.know(tensor, names[key])
-        yield
-        self.touched |= touched
-        for key, one in later.items():
-            if self.known[key][2] == one[2]:  # it is no result of the call
-                self.known[key] = one
 
     def constant(self, t: Any) -> str:
         """Return the name of a new constant."""
@@ -296,7 +232,7 @@ class Graph:
         Nothing tells what it was before, and nobody sees what a leaf receives of one use alone.
         """
         unseen = "what it uses or returns was overwritten by a call that was not seen"
-        lost = {k: unseen for k, (t, version) in self.shown.items() if t._version != version}  # noqa: SLF001
+        lost = {k: unseen for k, (t, version) in self.shown.items() if version_of(t) != version}
         lost |= self.mixed
         for i, node in enumerate(self.nodes):
             reasons = [lost[one] for one in (node.name, *node.inputs) if one in lost]

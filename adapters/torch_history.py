@@ -67,6 +67,11 @@ def memory_of(t: Tensor) -> int:
     return int(t.untyped_storage().data_ptr())
 
 
+def version_of(t: Tensor) -> int:
+    """Return how often a tensor was written to: autograd counts what is written in place."""
+    return int(t._version)  # noqa: SLF001 no other name
+
+
 def share_memory(a: Tensor, b: Tensor) -> bool:
     """Return whether two tensors have the same memory, or parts of it."""
     return memory_of(a) == memory_of(b)

@@ -66,12 +66,7 @@ STATES = {
     "adafactor": {"row_var": "row", "col_var": "column", "variance": "v"},
     "rmsprop": {"square_avg": "v", "grad_avg": "m", "momentum_buffer": "b"},
 }
-MOMENTS = {
-    "exp_avg": "m",
-    "exp_avg_sq": "v",
-    "max_exp_avg_sq": "v_max",
-    "mu_product": "mu_product",
-}
+MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "v_max", "mu_product": "mu_product"}
 """PyTorch's name of a state -> the definitions' name, for optimizers that are not in `STATES`."""
 
 PAIRS = {
@@ -81,10 +76,7 @@ PAIRS = {
 }
 """PyTorch's name of two options together -> the options."""
 
-CALLED = {
-    "adafactor": {"clipping_threshold": "d"},
-    "muon": {"coefficients": "ns_coefficients"},
-}
+CALLED = {"adafactor": {"clipping_threshold": "d"}, "muon": {"coefficients": "ns_coefficients"}}
 """Optimizer -> option -> PyTorch's name of it, where that is different."""
 
 

@@ -107,7 +107,7 @@ def record(
         last = graph.known[id(loss)][2]
         leaves = graph.leaves | trained
         before.keep(*leaves.values())
-        recorder.forget_passes()  # of derivatives that the program takes itself
+        recorder.cotangents.forget()  # of derivatives that the program takes itself
         tangents: dict[str, Tensor] = {}
         with before:  # hooks and custom functions may write, too
             if isinstance(recorder, SecondRecorder):
@@ -123,7 +123,7 @@ def record(
         if recorder.otherwise:
             before.reset()
             as_run = plain_pass(closure, again, trained, last, before)
-    found = recording(graph, last, recorder.cotangents, gradients, name, tuple(trained))
+    found = recording(graph, last, recorder.cotangents.found, gradients, name, tuple(trained))
     by = {key: getattr(found, key) for key in ("framework", "version", "processor")}
     inner = (one for taken in recorder.taken for one in taken.recordings(graph, **by))
     found = replace(found, as_run=as_run, inner=(*inner,), unseen=(*recorder.unseen,))

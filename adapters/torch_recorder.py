@@ -4,16 +4,12 @@ A call whose result requires a gradient becomes a node. Its cotangent is what a 
 sees in the backward pass, so that the pass is the one that users run.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place
 from backproof.adapters.torch_bodies import is_batched, is_part
@@ -21,14 +17,13 @@ from backproof.adapters.torch_calls import (
     MAKE,
     NUMBERS,
     UNWRITTEN,
-    described,
     filled,
     is_made_of,
     is_transformed,
-    is_users,
     operands_of,
     written_by,
 )
+from backproof.adapters.torch_cotangents import Cotangents
 from backproof.adapters.torch_custom_functions import CustomFunctions
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
@@ -51,7 +46,7 @@ from backproof.adapters.torch_functions.autocast import (
     refuse_rounded,
 )
 from backproof.adapters.torch_functions.calls import all_read, as_before, registered
-from backproof.adapters.torch_graph import Graph, array, of_numbers, tensors_of
+from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_hooks import name_hook
 from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import with_mask
@@ -60,7 +55,7 @@ from backproof.adapters.torch_recurrent import CELLS
 from backproof.adapters.torch_refusals import refuse_backward
 from backproof.adapters.torch_seen import run, unhooked, unseen
 from backproof.adapters.torch_views import base_of, through
-from backproof.reference.ops import Array, Op
+from backproof.reference.ops import Op
 
 Tensor = Any
 
@@ -70,13 +65,9 @@ class Recorder(CustomFunctions):
 
     It is made of the model, of parameter -> its name, and of function -> the op that is given.
 
-    graph: what was recorded.
-    cotangents: node -> its cotangent, once the pass has run back.
-    backward: the number of the program's backward pass, once it runs.
-    modules: id of a module -> its path. path: of the modules that are running.
+    graph: what was recorded. cotangents: of its nodes.
     bodies: the name of a function that is opened, too -> the calls that it is made of.
     open: the functions whose bodies are running.
-    otherwise: whether a call was made of others, which may round otherwise.
     taken: the derivatives that the program takes itself.
     """
 
@@ -88,15 +79,10 @@ class Recorder(CustomFunctions):
 
     def __init__(self, model: Any, own: Mapping[int, str], known: Mapping[Any, Op]) -> None:
         """Record nothing yet."""
-        super().__init__(known)
+        super().__init__(model, known)
         self.graph = Graph(own, lambda t: t.requires_grad, self.hook)
-        self.cotangents: dict[str, Array] = {}
-        self.backward: int | None = None
-        modules = model.named_modules() if isinstance(model, torch.nn.Module) else ()
-        self.modules = {id(module): name for name, module in modules}
-        self.path: list[str] = []
+        self.cotangents = Cotangents()
         self.open: list[Any] = []
-        self.otherwise = False
         self.taken: list[Inner] = []
         self.bodies: Mapping[str, Callable[..., Any]] = {}
 
@@ -118,24 +104,6 @@ class Recorder(CustomFunctions):
         forgetting = also_forgetting(lambda: self.graph.casts.clear())
         with self.in_modules(), self.in_custom_functions(), forgetting, self:
             yield
-
-    @contextmanager
-    def in_modules(self) -> Iterator[None]:
-        """Keep the path of the modules that are running."""
-
-        def entered(module: Any, _: Any) -> None:
-            self.path.append(self.modules.get(id(module), type(module).__name__))
-
-        def left(*_: Any) -> None:
-            self.path.pop()
-
-        before = register_module_forward_pre_hook(entered)
-        after = register_module_forward_hook(left, always_call=True)
-        try:
-            yield
-        finally:
-            before.remove()
-            after.remove()
 
     @unseen()
     def __torch_function__(
@@ -239,14 +207,11 @@ class Recorder(CustomFunctions):
         place = self.place(function)
         self.otherwise = True  # beneath a mode, autograd may choose other formulas
         inner = Inner.of(self.graph, place, args, named)
-        outer = self.cotangents, self.backward
-        self.cotangents, self.backward = {}, None
-        try:
-            with Derivatives(self.graph, place, self.hook) as derivatives:
-                result = run(function, args, named)
-        finally:
-            inner.cotangents = self.cotangents
-            self.cotangents, self.backward = outer
+        with (
+            self.cotangents.of_another_pass() as inner.cotangents,
+            Derivatives(self.graph, place, self.hook) as derivatives,
+        ):
+            result = run(function, args, named)
         derivatives.watch()
         for i, t in enumerate(result):
             if t is not None:
@@ -329,54 +294,10 @@ class Recorder(CustomFunctions):
         return bool((t.requires_grad and not t.is_leaf) or self.is_inside)
 
     def hook(self, t: Tensor, name: str) -> None:
-        """Keep the cotangent of a node: a copy, since whoever receives it may overwrite it.
-
-        Where a derivative is known to be zero, autograd hands on None. A backward pass inside of
-        the program's, as a custom function may run, has cotangents of its own: they are a node's
-        only where the node was made inside, as a checkpoint's are.
-        """
-        is_inside = running_pass() is not None
-
-        def receive(cotangent: Tensor | None) -> None:
-            self.backward = running_pass() if self.backward is None else self.backward
-            if not is_inside and self.backward != running_pass():
-                return
-            if cotangent is not None and not is_batched(cotangent):
-                self.cotangents[name] = np.array(array(cotangent))
-
-        watch(t, receive)
-
-    def forget_passes(self) -> None:
-        """Forget the cotangents of all backward passes that have run."""
-        self.cotangents.clear()
-        self.backward = None
-
-    def place(self, function: Any) -> Place:
-        """Return where the program is."""
-        frame = sys._getframe(1)  # noqa: SLF001 tracebacks would cost a file access each
-        while frame.f_back and not is_users(frame.f_code):
-            frame = frame.f_back
-        module = self.path[-1] if self.path else ""
-        file = Path(frame.f_code.co_filename).name
-        return Place(module, described(function), file, frame.f_lineno)
+        """Keep the cotangent of a node."""
+        self.cotangents.hook(t, name)
 
     def cast(self, t: Tensor, dtype: Any) -> Tensor:
         """Return a tensor in another precision, by a call that is recorded."""
         with self:
             return run(t.to, (dtype,))
-
-
-def running_pass() -> int | None:
-    """Return which backward pass is running: the number that autograd gives it; None if none is."""
-    number = torch._C._current_graph_task_id()  # noqa: SLF001 no other name
-    return None if number < 0 else number
-
-
-def watch(t: Tensor, receive: Callable[..., Any]) -> None:
-    """Call a function with the cotangent of a tensor as it is now.
-
-    A tensor that was transposed in place keeps its hooks, which see the cotangent of what it was,
-    and PyTorch adds a new one to them: so the new one is added to none.
-    """
-    t._backward_hooks = None  # noqa: SLF001 autograd keeps those that there are
-    t.register_hook(receive)

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from backproof.adapters.recording import NotRecorded
+from backproof.adapters.torch_cotangents import watch
 from backproof.adapters.torch_functions import Seen, name_of, writes
 from backproof.adapters.torch_graph import array, tensors_of
-from backproof.adapters.torch_recorder import Recorder, watch
+from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_seen import run
 
 Tensor = Any
@@ -106,7 +107,7 @@ class SecondRecorder(Recorder):
             if not self.is_first:
                 self.second[name] = np.array(array(cotangent))
                 return None
-            self.cotangents[name] = np.array(array(cotangent))
+            self.cotangents.found[name] = np.array(array(cotangent))
             own = cotangent.clone()  # one tensor may be the cotangent of several nodes
             if self.seed is not None and not own.requires_grad:  # zeros, as a step hands on
                 own = own + 0 * self.seed

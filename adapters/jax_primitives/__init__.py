@@ -15,14 +15,7 @@ from backproof.adapters.jax_primitives import (
     products,
     reductions,
 )
-from backproof.adapters.jax_primitives.calls import (
-    COMPLEX,
-    READERS,
-    Call,
-    NotKnown,
-    Operand,
-    Seen,
-)
+from backproof.adapters.jax_primitives.calls import COMPLEX, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
 
 __all__ = ["COMPLEX", "FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]

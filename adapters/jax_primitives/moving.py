@@ -4,14 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.jax_primitives.calls import (
-    Call,
-    Operand,
-    Seen,
-    made_of,
-    number,
-    reads,
-)
+from backproof.adapters.jax_primitives.calls import Call, Operand, Seen, made_of, number, reads
 
 
 @reads("reshape", "squeeze", "expand_dims")

@@ -41,11 +41,7 @@ def clamp_max(seen: Seen, input: Tensor, max: Any) -> Call:
 
 @reads("hardtanh")
 def hardtanh(
-    seen: Seen,
-    input: Tensor,
-    min_val: float = -1.0,
-    max_val: float = 1.0,
-    inplace: bool = False,
+    seen: Seen, input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Call:
     return clamp(seen, input, min_val, max_val)
 

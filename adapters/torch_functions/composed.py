@@ -6,13 +6,7 @@ constants, such as an epsilon, are operands of it.
 
 import numpy as np
 
-from backproof.adapters.torch_functions.calls import (
-    Call,
-    Seen,
-    Tensor,
-    reads,
-    steps,
-)
+from backproof.adapters.torch_functions.calls import Call, Seen, Tensor, reads, steps
 
 # Angles.
 

@@ -4,14 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters.torch_functions.calls import (
-    Call,
-    Seen,
-    Step,
-    Tensor,
-    reads,
-    steps,
-)
+from backproof.adapters.torch_functions.calls import Call, Seen, Step, Tensor, reads, steps
 from backproof.adapters.torch_functions.lengths import EUCLIDEAN, length, order
 from backproof.reference.own import OWN
 
@@ -27,12 +20,7 @@ def distance(name: str, a: str, b: str, p: float, *, keepdims: bool = False) -> 
 
 @reads("pairwise_distance")
 def pairwise_distance(
-    _: Seen,
-    a: Tensor,
-    b: Tensor,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    keepdim: bool = False,
+    _: Seen, a: Tensor, b: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Call:
     p = order(p, a.detach() - b.detach() + eps, -1)
     operands = {"a": a, "b": b, "eps": eps}

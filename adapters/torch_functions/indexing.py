@@ -72,14 +72,7 @@ def getitem(_: Seen, x: Tensor, index: Any) -> Call:
 
 @reads("gather")
 @as_vectors
-def gather(
-    _: Seen,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    *,
-    sparse_grad: bool = False,
-) -> Call:
+def gather(_: Seen, input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Call:
     return taken(input, dim, index)
 
 

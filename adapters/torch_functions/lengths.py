@@ -89,11 +89,7 @@ def norm(
 
 @reads("linalg_matrix_norm")
 def matrix_norm(
-    seen: Seen,
-    A: Tensor,
-    ord: Any = "fro",
-    dim: Any = (-2, -1),
-    keepdim: bool = False,
+    seen: Seen, A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False
 ) -> Call:
     """Read order 1 as the largest sum of a column's magnitudes, and infinity as that of a row's.
 

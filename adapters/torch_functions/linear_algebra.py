@@ -99,13 +99,7 @@ def tensorsolve(seen: Seen, A: Tensor, B: Tensor, dims: Any = None) -> Call:
 
 @reads("linalg_solve_triangular")
 def solve_triangular(
-    _: Seen,
-    A: Tensor,
-    B: Tensor,
-    *,
-    upper: bool,
-    left: bool = True,
-    unitriangular: bool = False,
+    _: Seen, A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Call:
     options = {"lower": not upper, "transpose": not left, "unit_diagonal": unitriangular}
     return solution(A, B, "triangular_solve", options, left=left)

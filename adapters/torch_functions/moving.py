@@ -187,12 +187,7 @@ def repeat(_: Seen, input: Tensor, *times: Any, **named: Any) -> Call:
 
 @reads("repeat_interleave")
 def repeat_interleave(
-    _: Seen,
-    input: Tensor,
-    repeats: Any,
-    dim: int | None = None,
-    *,
-    output_size: int | None = None,
+    _: Seen, input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
 ) -> Call:
     times = array(repeats) if torch.is_tensor(repeats) else repeats
     return entries(input, lambda a: np.repeat(a, times, dim))

@@ -105,11 +105,7 @@ def topk(
 @reads("sort")
 @as_vectors
 def sort(
-    seen: Seen,
-    input: Tensor,
-    dim: int = -1,
-    descending: bool = False,
-    stable: bool = False,
+    seen: Seen, input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> Call:
     index = np.sort(array(seen.result[1]), dim)
     if not (np.diff(index, axis=dim) == 1).all():

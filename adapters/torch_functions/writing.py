@@ -46,11 +46,7 @@ def put(x: Tensor, index: Any, values: Any) -> Call:
 
 @reads("index_put")
 def index_put(
-    _: Seen,
-    input: Tensor,
-    indices: Any,
-    values: Tensor,
-    accumulate: bool = False,
+    _: Seen, input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
 ) -> Call:
     index = tuple(slice(None) if one is None else place(one) for one in indices)
     if accumulate:
@@ -97,13 +93,7 @@ def slice_scatter(
 @reads("index_add")
 @as_vectors
 def index_add(
-    _: Seen,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    source: Tensor,
-    *,
-    alpha: float = 1,
+    _: Seen, input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Call:
     places = {"index": along(input, dim, array(index))}
     if alpha == 1:

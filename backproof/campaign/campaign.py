@@ -24,10 +24,9 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import problem_of
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link
-from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
 from backproof.report.cells import Cell
-from backproof.running.certificates import as_declared, replayed, traced
+from backproof.running.certificates import certified, traced
 from backproof.running.implementations import Implementations
 from backproof.running.loss_scale import loss_scale
 from backproof.running.options import REFERENCE
@@ -263,11 +262,7 @@ def judge(
     with np.errstate(all="ignore"):
         values = forward(network, network.leaves(lambda a: np.asarray(a, float)))
         shapes = {name: np.shape(value) for name, value in values.items()}
-        scale = loss_scale(network, leaves)
-        trace, plain = traced(implementations, column, network, leaves, shapes, scale)
-        network = as_declared(implementations, column, network)
-        replay = replayed(network, leaves, trace, plain, scale)
-        certificate = certify_passes(replay, compiled=traits(column).compiles_passes)
+        replay, certificate = certified(implementations, column, network, leaves, shapes)
     version = implementations.version(column.framework)
     here = [finding for finding in known if finding.releases.include(version)]
     site = Site((str(column), column.framework), network.name, precision, is_strict=False)

@@ -15,7 +15,7 @@ from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults import FAULTS, Fault
 from backproof.reference.verdict.faults.fault import IMPOSSIBLE
 from backproof.reference.verdict.replay import Replay
-from backproof.scenarios.op_cases import OP_OPTIONS
+from backproof.scenarios.op_options import OP_OPTIONS
 
 NAMED = 5
 """How many things a line names."""

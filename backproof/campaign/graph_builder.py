@@ -11,7 +11,7 @@ from backproof.campaign.choices import Choices
 from backproof.campaign.leaves import FILL, WITHIN, Shape
 from backproof.reference.network import Network, Node
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import OP_OPTIONS
+from backproof.scenarios.op_options import OP_OPTIONS
 
 Fits = Callable[[Any, dict[str, Any]], bool]
 """Whether a value of an option fits the options before it."""

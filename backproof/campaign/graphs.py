@@ -21,7 +21,8 @@ from backproof.campaign.steps import steps
 from backproof.reference.backprop import backprop
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
-from backproof.scenarios.op_cases import OP_OPTIONS, extent
+from backproof.scenarios.op_cases import extent
+from backproof.scenarios.op_options import OP_OPTIONS
 
 STEPS = 10
 """The largest number of steps."""

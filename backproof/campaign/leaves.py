@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from backproof.reference.ops import Array
-from backproof.scenarios.op_cases import (
+from backproof.scenarios.points import (
     LARGEST,
     SPECIAL,
     definite,

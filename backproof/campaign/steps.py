@@ -16,7 +16,7 @@ import numpy as np
 from backproof.campaign.graph_builder import GraphBuilder, Unfit
 from backproof.campaign.leaves import Shape, is_box
 from backproof.reference.ops import OPS, Array
-from backproof.scenarios.op_cases import OP_OPTIONS
+from backproof.scenarios.op_options import OP_OPTIONS
 
 Step = Callable[[GraphBuilder], Any]
 

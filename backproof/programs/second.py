@@ -8,14 +8,7 @@ import numpy as np
 
 from backproof.adapters.recording import Along, Recording
 from backproof.programs.certificate import ProgramCertificate
-from backproof.programs.certify import (
-    diagnosis,
-    findings_of,
-    judged,
-    known,
-    unknown,
-    without,
-)
+from backproof.programs.certify import diagnosis, findings_of, judged, known, unknown, without
 from backproof.programs.progress import watched
 from backproof.programs.replaying import Guarded, replay_of
 from backproof.reference.verdict.replay import Replay

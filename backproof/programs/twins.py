@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 
 from backproof.adapters.recording import Recording, Taken
-from backproof.programs.certificate import ON_PAPER, Compared, ProgramCertificate
+from backproof.programs.certificate import ProgramCertificate
+from backproof.programs.compared import ON_PAPER, Compared
 from backproof.programs.on_paper import on_paper
 from backproof.programs.replaying import again, replay_of
 from backproof.reference.backprop import Trace

@@ -151,15 +151,26 @@ def traced(
 
 
 def replayed(
-    network: Network,
-    leaves: Mapping[str, Array],
-    trace: Trace,
-    plain: Trace | None,
-    scale: float,
+    network: Network, leaves: Mapping[str, Array], trace: Trace, plain: Trace | None, scale: float
 ) -> Replay:
     """Return the replay of what `traced` returned, in the precision of the leaves."""
     p = PRECISIONS[next(iter(leaves.values())).dtype.name]
     return Replay(network, leaves, trace, p, plain, scale=scale)
+
+
+def certified(
+    implementations: Implementations,
+    column: Column,
+    network: Network,
+    leaves: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[Replay, Certificate]:
+    """Return the replay of a column's passes, and their certificate. Arguments: as for `traced`."""
+    scale = loss_scale(network, leaves)
+    trace, plain = traced(implementations, column, network, leaves, shapes, scale)
+    network = as_declared(implementations, column, network)
+    replay = replayed(network, leaves, trace, plain, scale)
+    return replay, certify_passes(replay, compiled=traits(column).compiles_passes)
 
 
 def digits_of(one: Array, other: Array, precision: str) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 from backproof.adapters.gaps import Why, why
 from backproof.reference.network import Network
 from backproof.reference.networks.build import Builder
-from backproof.scenarios.op_cases import OP_OPTIONS, op_network
+from backproof.scenarios.op_cases import op_network
+from backproof.scenarios.op_options import OP_OPTIONS
 
 
 def every_op(points: str, seed: int, unsupported: Mapping[str, Why]) -> Network:

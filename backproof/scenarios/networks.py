@@ -104,9 +104,7 @@ CASES = table(
     ),
     # The same recipes at sizes that take minutes.
     Scenario(
-        "gpt-6-layers",
-        seeded(gpt, 6, 6, 384, context=64, vocabulary=1024, batch=4),
-        EVERY_IF_LARGE,
+        "gpt-6-layers", seeded(gpt, 6, 6, 384, context=64, vocabulary=1024, batch=4), EVERY_IF_LARGE
     ),
     Scenario("resnet-20-projection", seeded(resnet, 3, shortcut="projection"), EVERY_IF_LARGE),
     Scenario("resnet-110", seeded(resnet, 18, batch=4), EVERY_IF_LARGE),

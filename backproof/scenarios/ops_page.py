@@ -8,7 +8,7 @@ import numpy as np
 
 from backproof.adapters.skeleton import gives
 from backproof.reference.ops import OPS
-from backproof.scenarios.op_cases import OP_OPTIONS
+from backproof.scenarios.op_options import OP_OPTIONS
 
 KINDS = {
     "Layers": ("dense", "convolution", "pooling", "attention"),

@@ -43,9 +43,7 @@ class ExpressionError(ValueError):
 
 
 def evaluate(
-    text: str,
-    number: Callable[[str], Any],
-    quantity: Callable[[str], Any] | None = None,
+    text: str, number: Callable[[str], Any], quantity: Callable[[str], Any] | None = None
 ) -> Any:
     """Return the value of an expression.
 

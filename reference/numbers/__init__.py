@@ -4,6 +4,8 @@ from backproof.reference.numbers import (
     arithmetic_rules,
     complex_functions,
     determinant_rules,
+    dual_matrices,
+    dual_rules,
     exact_rules,
     function_rules,
     lu_rule,
@@ -14,11 +16,9 @@ from backproof.reference.numbers import (
     sum_rules,
 )
 
-RULES = (
+FILL = (
     *(exact_rules, arithmetic_rules, function_rules, sum_rules),
     *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule, matrix_exp_rule),
+    *(dual_rules, dual_matrices, complex_functions),
 )
-"""The modules that tell `Ball` its rules, which they do when they are imported."""
-
-FUNCTIONS = (complex_functions,)
-"""That which tells `Complex` its rules."""
+"""The modules that fill the tables of rules, which they do when they are imported."""

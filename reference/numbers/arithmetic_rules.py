@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import (
-    UFUNCS,
     Ball,
     least,
     nonzero_of,
@@ -58,4 +57,4 @@ def _divide(a: Ball, b: Ball, p: Precision) -> Ball:
     return Ball(mid, rad, p)
 
 
-UFUNCS.update({np.add: _add, np.subtract: _subtract, np.multiply: _multiply, np.divide: _divide})
+Ball.rules |= {np.add: _add, np.subtract: _subtract, np.multiply: _multiply, np.divide: _divide}

@@ -13,25 +13,17 @@ Midpoints are computed in float64, so float64's own rounding is part of every ra
 the modelled precision's: below, a unit is always the sum u + u64 of the two unit roundoffs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import cached_property
 from math import frexp, isfinite, isnan
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from backproof.reference.numbers.composed import COMPOSED
-from backproof.reference.numbers.methods import Methods
+from backproof.reference.numbers.methods import Methods, Rules
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision, gamma
 from backproof.reference.ops import Array
-
-UFUNCS: dict[Any, Callable[..., "Ball"]] = {}
-"""NumPy's function of each entry -> its rule: (balls, precision) -> the ball of the result."""
-
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""NumPy's other function -> its rule, which takes its arguments. `exact_rules`, `arithmetic_rules`,
-`function_rules`, `sum_rules` and `solve_rule` fill both."""
 
 
 class Ball(Methods):
@@ -41,7 +33,12 @@ class Ball(Methods):
     rad:       float64 array of the same shape, >= 0, infinite where nothing is known; or the
                number 0.0 where all entries are exact.
     precision: whose rounding the operations model.
+
+    The rule of a function of each entry takes balls and a precision; that of another function takes
+    its arguments.
     """
+
+    rules: ClassVar[Rules] = {}
 
     def __init__(self, mid: Any, rad: Any, precision: Precision) -> None:
         """Take the arrays as they are; none is copied, none is written to."""
@@ -181,7 +178,7 @@ class Ball(Methods):
 
     def by_rule(self, function: Callable[..., Any]) -> Any:
         """Return a function of an op's own by the rule that there is for it."""
-        return FUNCTIONS[function](self)
+        return self.rules[function](self)
 
     def chosen(self, seen: Any) -> "Ball":
         """Return exact columns of what was seen where it lies inside, and the balls decide.
@@ -236,25 +233,16 @@ class Ball(Methods):
             share = np.where(distance == 0, 0, np.divide(distance, self.rad))
             return np.where(np.isfinite(distance), share, np.nan)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc is np.add and method == "at":
-            return FUNCTIONS[np.add.at](*inputs)
-        if method != "__call__" or kwargs or self.is_outranked(inputs):
-            return NotImplemented
-        rule = UFUNCS.get(ufunc)
-        if rule is None:
-            return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
+    def by_entry(self, rule: Callable[..., Any], inputs: Iterable[Any]) -> Any:
+        """Return a rule's ball of operands as the precision reads them, and of constants."""
         p = self.precision
         balls = [x if isinstance(x, Ball) else constant(x, p) for x in inputs]
         with np.errstate(all="ignore"):
             return rule(*(read(ball) for ball in balls), p)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = FUNCTIONS.get(func) or COMPOSED.get(func)
-        if rule is None or self.is_outranked(types):
-            return NotImplemented
         with np.errstate(all="ignore"):
-            return rule(*args, **kwargs)
+            return super().__array_function__(func, types, args, kwargs)
 
 
 def largest(a: Array) -> float:
@@ -289,11 +277,7 @@ def rounded_by(size: Array, relative: Any, p: Precision, nonzero: Any = None) ->
 
 
 def rounded_once(
-    mid: Array,
-    spread: Any,
-    relative: float,
-    p: Precision,
-    nonzero: Callable[[], Any] | None = None,
+    mid: Array, spread: Any, relative: float, p: Precision, nonzero: Callable[[], Any] | None = None
 ) -> Array:
     """Return the radii of results that are rounded once, made larger as `up` does.
 

@@ -5,24 +5,21 @@ Source: Higham, Accuracy and Stability of Numerical Algorithms, sec. 3.6, for wh
 operations are made of.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
-from backproof.reference.numbers.methods import Methods
+from backproof.reference.numbers.methods import Methods, Rules
 from backproof.reference.ops.functions import solve_embedded
-
-UFUNCS: dict[Any, Callable[..., Any]] = {}
-"""NumPy's function of each entry -> its rule. `complex_functions` fills it, too."""
 
 
 class Complex(Methods):
     """An array of complex numbers. re, im: arrays of one kind of number and of one shape."""
 
     rank = 2
+    rules: ClassVar[Rules] = {}
 
     def __init__(self, re: Any, im: Any) -> None:
         """Take both as they are; neither is copied."""
@@ -68,17 +65,9 @@ class Complex(Methods):
         """Write to an array that `np.zeros_like` has made; other arrays are shared."""
         self.re[index], self.im[index] = each(values)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc is np.add and method == "at":
-            return _add_at(*inputs)
-        if method != "__call__" or kwargs:
-            return NotImplemented
-        rule = UFUNCS.get(ufunc) or COMPOSED.get(ufunc)
-        return NotImplemented if rule is None else rule(*map(_of_number, inputs))
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = FUNCTIONS.get(func) or COMPOSED.get(func)
-        return NotImplemented if rule is None else rule(*args, **kwargs)
+    def by_entry(self, rule: Callable[..., Any], inputs: Iterable[Any]) -> Any:
+        """Return what a rule makes of real and complex numbers."""
+        return rule(*map(_of_number, inputs))
 
     def __repr__(self) -> str:
         return f"Complex({self.re}, {self.im})"
@@ -200,7 +189,7 @@ def _ones_like(z: Complex) -> Complex:
     return Complex(np.ones_like(z.re), np.zeros_like(z.im))
 
 
-UFUNCS |= {
+Complex.rules |= {
     np.negative: lambda z: Complex(-z.re, -z.im),
     np.conjugate: Complex.conjugate,
     np.absolute: absolute,
@@ -210,8 +199,7 @@ UFUNCS |= {
     np.divide: _divide,
     np.matmul: _matmul,
     np.equal: _equal,
-}
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.add.at: _add_at,
     np.sum: _by_parts(np.sum),
     np.cumsum: _by_parts(np.cumsum),
     np.concatenate: _concatenate,
@@ -222,5 +210,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.solve: _solve,
     np.ndim: lambda z: z.ndim,
     np.shape: lambda z: z.shape,
-    **{move: _by_parts(move) for move in MOVES},
 }
+Complex.rules |= {move: _by_parts(move) for move in MOVES}

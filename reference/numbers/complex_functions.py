@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.reference.numbers.complex import UFUNCS, Complex, absolute, each
+from backproof.reference.numbers.complex import Complex, absolute, each
 from backproof.reference.ops.functions import arctan2
 
 MOST = 16
@@ -97,7 +97,7 @@ def by_logarithm(z: Complex, n: Any) -> Complex:
     return np.exp(n * np.log(z))
 
 
-UFUNCS |= {
+Complex.rules |= {
     np.exp: _exp,
     np.expm1: _expm1,
     np.log: _log,

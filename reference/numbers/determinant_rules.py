@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.linalg import lu
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, read, unit, up
+from backproof.reference.numbers.ball import Ball, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops import Array
 
@@ -66,5 +66,5 @@ def _known(mid: Array, rad: Array, A: Ball) -> Ball:
     return Ball(mid, up(known, A.shape[-1] ** 2), A.precision)
 
 
-FUNCTIONS[np.linalg.det] = _det
-FUNCTIONS[np.linalg.slogdet] = _log_det
+Ball.rules[np.linalg.det] = _det
+Ball.rules[np.linalg.slogdet] = _log_det

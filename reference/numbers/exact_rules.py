@@ -6,15 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from backproof.reference.numbers.ball import (
-    FUNCTIONS,
-    UFUNCS,
-    Ball,
-    constant,
-    ends,
-    read,
-    up,
-)
+from backproof.reference.numbers.ball import Ball, constant, ends, read, up
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 
@@ -147,51 +139,33 @@ def _argmax(a: Ball, axis: int | None = None) -> Array:
 
 
 MOVES = (
-    np.transpose,
-    np.swapaxes,
-    np.repeat,
-    np.broadcast_to,
-    sliding_window_view,
-    np.reshape,
-    np.ravel,
-    np.expand_dims,
-    np.squeeze,
-    np.moveaxis,
-    np.flip,
-    np.roll,
-    np.tile,
-    np.take,
+    *(np.transpose, np.swapaxes, np.repeat, np.broadcast_to, sliding_window_view, np.reshape),
+    *(np.ravel, np.expand_dims, np.squeeze, np.moveaxis, np.flip, np.roll, np.tile, np.take),
 )
 """The functions that move and repeat entries, and compute nothing."""
 
-UFUNCS.update(
-    {
-        np.negative: _negative,
-        np.absolute: _absolute,
-        np.maximum: _maximum,
-        np.minimum: _minimum,
-        np.sign: _in_steps(np.sign),
-        np.floor: _in_steps(np.floor),
-        np.ceil: _in_steps(np.ceil),
-        np.rint: _in_steps(np.rint),
-        np.greater: _greater,
-        np.less: _less,
-        np.bitwise_and: _minimum,  # of masks
-        np.bitwise_or: _maximum,
-        np.invert: _not,
-    }
-)
-FUNCTIONS.update(
-    {
-        np.concatenate: _concatenate,
-        np.max: _max,
-        np.where: _where,
-        np.ones_like: _ones_like,
-        np.zeros_like: _zeros_like,
-        np.argmax: _argmax,
-        np.pad: _pad,
-        np.ndim: lambda a: a.ndim,
-        np.shape: lambda a: a.shape,
-    }
-)
-FUNCTIONS.update((move, _moved(move)) for move in MOVES)
+Ball.rules |= {
+    np.negative: _negative,
+    np.absolute: _absolute,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
+    np.sign: _in_steps(np.sign),
+    np.floor: _in_steps(np.floor),
+    np.ceil: _in_steps(np.ceil),
+    np.rint: _in_steps(np.rint),
+    np.greater: _greater,
+    np.less: _less,
+    np.bitwise_and: _minimum,  # of masks
+    np.bitwise_or: _maximum,
+    np.invert: _not,
+    np.concatenate: _concatenate,
+    np.max: _max,
+    np.where: _where,
+    np.ones_like: _ones_like,
+    np.zeros_like: _zeros_like,
+    np.argmax: _argmax,
+    np.pad: _pad,
+    np.ndim: lambda a: a.ndim,
+    np.shape: lambda a: a.shape,
+}
+Ball.rules |= {move: _moved(move) for move in MOVES}

@@ -7,8 +7,6 @@ import numpy as np
 from scipy.special import erf, erfc, erfcx, erfinv, gammaln, i0e, i1e, psi
 
 from backproof.reference.numbers.ball import (
-    FUNCTIONS,
-    UFUNCS,
     Ball,
     ends,
     largest,
@@ -85,9 +83,7 @@ _exp = _function(np.exp, "exp_ulp", lambda a, y: _growth(a.mid, a.rad, y))
 # e^x - 1 moves as e^x does, and log(1 + x) as log does.
 _expm1 = _function(np.expm1, "expm1_ulp", lambda a, _: _growth(a.mid, a.rad, np.exp(a.mid)))
 _log1p = _function(
-    np.log1p,
-    "log1p_ulp",
-    lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf),
+    np.log1p, "log1p_ulp", lambda a, _: np.where(a.mid > -1, _fall(1 + a.mid, a.rad), np.inf)
 )
 _log = _function(np.log, "log_ulp", lambda a, _: np.where(a.mid > 0, _fall(a.mid, a.rad), np.inf))
 _sqrt = _function(
@@ -104,9 +100,7 @@ _sin = _function(np.sin, "sin_ulp", lambda a, _: np.minimum(a.rad, 2))
 _cos = _function(np.cos, "cos_ulp", lambda a, _: np.minimum(a.rad, 2))
 # arctan' = 1 / (1 + x^2), largest at the end nearest to zero.
 _arctan = _function(
-    np.arctan,
-    "arctan_ulp",
-    lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2),
+    np.arctan, "arctan_ulp", lambda a, _: a.rad / (1 + np.maximum(np.abs(a.mid) - a.rad, 0) ** 2)
 )
 # arsinh' = 1 / sqrt(1 + x^2), largest at the end nearest to zero; hypot squares no large number.
 _arcsinh = _function(
@@ -364,29 +358,27 @@ def _zeta(s: int, x: Ball) -> Ball:
     return of(read(x), x.precision)
 
 
-UFUNCS.update(
-    {
-        np.exp: _exp,
-        np.expm1: _expm1,
-        np.log: _log,
-        np.log1p: _log1p,
-        np.logaddexp: _logaddexp,
-        np.arctan: _arctan,
-        np.arctan2: _arctan2,
-        np.arcsinh: _arcsinh,
-        np.sin: _sin,
-        np.cos: _cos,
-        np.sqrt: _sqrt,
-        np.power: _power,
-        np.tanh: _tanh,
-        erf: _erf,
-        erfinv: _erf_inv,
-        erfc: _erfc,
-        erfcx: _erfcx,
-        i0e: _bessel(i0e, 0),
-        i1e: _bessel(i1e, 1),
-        gammaln: _lgamma,
-        psi: _digamma,
-    }
-)
-FUNCTIONS.update({zeta: _zeta, root: lambda x: _root(read(x), x.precision)})
+Ball.rules |= {
+    np.exp: _exp,
+    np.expm1: _expm1,
+    np.log: _log,
+    np.log1p: _log1p,
+    np.logaddexp: _logaddexp,
+    np.arctan: _arctan,
+    np.arctan2: _arctan2,
+    np.arcsinh: _arcsinh,
+    np.sin: _sin,
+    np.cos: _cos,
+    np.sqrt: _sqrt,
+    np.power: _power,
+    np.tanh: _tanh,
+    erf: _erf,
+    erfinv: _erf_inv,
+    erfc: _erfc,
+    erfcx: _erfcx,
+    i0e: _bessel(i0e, 0),
+    i1e: _bessel(i1e, 1),
+    gammaln: _lgamma,
+    psi: _digamma,
+}
+Ball.rules |= {zeta: _zeta, root: lambda x: _root(read(x), x.precision)}

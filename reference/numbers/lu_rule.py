@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, read, unit, up
+from backproof.reference.numbers.ball import Ball, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops.lu import eliminated, triangles
 
@@ -44,4 +44,4 @@ def _lu(A: Ball) -> Ball:
     return Ball(mid, rad, p)
 
 
-FUNCTIONS[eliminated] = _lu
+Ball.rules[eliminated] = _lu

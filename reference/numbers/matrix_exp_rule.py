@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, read, unit, up
+from backproof.reference.numbers.ball import Ball, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, Precision, gamma
 from backproof.reference.ops import Array
 from backproof.reference.ops.functions import matrix_exp
@@ -93,4 +93,4 @@ def _thresholds(p: Precision) -> tuple[float, ...]:
     return THRESHOLDS[max((digits for digits in THRESHOLDS if digits <= p.digits), default=24)]
 
 
-FUNCTIONS[matrix_exp] = _matrix_exp
+Ball.rules[matrix_exp] = _matrix_exp

@@ -1,11 +1,16 @@
-"""The methods of NumPy's arrays that numbers of other kinds have too: each is NumPy's function."""
+"""What all kinds of numbers share: NumPy's functions by rules, and NumPy's methods by functions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from backproof.reference.numbers.composed import COMPOSED
+
+Rules = dict[Any, Callable[..., Any]]
+"""A function of NumPy's -> its rule: what computes it over one kind of numbers."""
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -19,10 +24,31 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 class Methods(NDArrayOperatorsMixin):
     """The operators and methods of an array; arguments and results are those of NumPy.
 
-    rank: numbers of a higher rank are made of those of a lower one, and have the rules for both.
+    rank:  numbers of a higher rank are made of those of a lower one, and have the rules for both.
+    rules: of this kind of numbers. A function without a rule is composed of others, or refused.
     """
 
     rank = 0
+    rules: ClassVar[Mapping[Any, Callable[..., Any]]]
+
+    def by_entry(self, rule: Callable[..., Any], inputs: Iterable[Any]) -> Any:
+        """Return what the rule of a function of each entry makes of numbers and constants."""
+        raise NotImplementedError
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.add and method == "at":
+            return self.rules[np.add.at](*inputs)
+        if method != "__call__" or kwargs or self.is_outranked(inputs):
+            return NotImplemented
+        if rule := self.rules.get(ufunc):
+            return self.by_entry(rule, inputs)
+        return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = self.rules.get(func) or COMPOSED.get(func)
+        if rule is None or self.is_outranked(types):
+            return NotImplemented
+        return rule(*args, **kwargs)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, read, up
+from backproof.reference.numbers.ball import Ball, read, up
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.ops import Array
 
@@ -51,4 +51,4 @@ def _inverse(R: Array) -> Array:
         return np.full(R.shape, np.inf)
 
 
-FUNCTIONS[np.linalg.qr] = _qr
+Ball.rules[np.linalg.qr] = _qr

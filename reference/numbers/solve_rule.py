@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import lu
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, nonzero_of, read, unit, up
+from backproof.reference.numbers.ball import Ball, nonzero_of, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops import Array
 from backproof.reference.ops.functions import solve_embedded
@@ -78,5 +78,5 @@ def factors(A: Array) -> Array:
     return np.asarray(order @ np.abs(L) @ np.abs(U))
 
 
-FUNCTIONS[np.linalg.solve] = _solve
-FUNCTIONS[solve_embedded] = _solve_embedded
+Ball.rules[np.linalg.solve] = _solve
+Ball.rules[solve_embedded] = _solve_embedded

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backproof.reference.numbers.ball import FUNCTIONS, Ball, read, unit, up
+from backproof.reference.numbers.ball import Ball, read, unit, up
 from backproof.reference.numbers.precision import FLOAT64, gamma
 from backproof.reference.ops import Array
 
@@ -131,6 +131,6 @@ def _unknown(A: Ball, shape: tuple[int, ...]) -> Ball:
     return Ball(np.zeros(shape), np.full(shape, np.inf), A.precision)
 
 
-FUNCTIONS[np.linalg.eigh] = _eigh
-FUNCTIONS[np.linalg.svd] = _svd
-FUNCTIONS[np.linalg.pinv] = _pinv
+Ball.rules[np.linalg.eigh] = _eigh
+Ball.rules[np.linalg.svd] = _svd
+Ball.rules[np.linalg.pinv] = _pinv

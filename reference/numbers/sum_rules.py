@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.numbers.ball import (
-    FUNCTIONS,
-    UFUNCS,
     Ball,
     largest,
     least,
@@ -149,5 +147,5 @@ def _add_at(target: Ball, index: Any, values: Any) -> None:
         target.rad = spread
 
 
-UFUNCS[np.matmul] = _matmul
-FUNCTIONS.update({np.sum: _sum, np.cumsum: _cumsum, np.add.at: _add_at})
+Ball.rules[np.matmul] = _matmul
+Ball.rules |= {np.sum: _sum, np.cumsum: _cumsum, np.add.at: _add_at}

@@ -5,16 +5,15 @@ cancel. No relative bound holds for such a number, but its error is small beside
 tells it from a number of which nothing is known.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import special
 from scipy.linalg import lu
 
-from backproof.reference.numbers.composed import COMPOSED
 from backproof.reference.numbers.exact_rules import MOVES
-from backproof.reference.numbers.methods import Methods
+from backproof.reference.numbers.methods import Methods, Rules
 from backproof.reference.ops.functions import matrix_exp, root, solve_embedded, zeta
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ class Terms(Methods):
     A product has the products of both factors' terms. A function of one number has one term, its
     value.
     """
+
+    rules: ClassVar[Rules] = {}
 
     def __init__(self, mid: Any, magnitude: Any) -> None:
         """Take the arrays as they are; none is copied."""
@@ -67,22 +68,10 @@ class Terms(Methods):
     def __repr__(self) -> str:
         return f"Terms({self.mid}, of {self.magnitude})"
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc is np.add and method == "at":
-            return _add_at(*inputs)
-        if method != "__call__" or kwargs or self.is_outranked(inputs):
-            return NotImplemented
-        rule = _UFUNCS.get(ufunc)
-        if rule is None:
-            return COMPOSED[ufunc](*inputs) if ufunc in COMPOSED else NotImplemented
+    def by_entry(self, rule: Callable[..., Any], inputs: Iterable[Any]) -> Any:
+        """Return what a rule makes of numbers, and of constants of one term each."""
         with np.errstate(all="ignore"):
             return rule(*map(_terms, inputs))
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = _FUNCTIONS.get(func) or COMPOSED.get(func)
-        if rule is None or self.is_outranked(types):
-            return NotImplemented
-        return rule(*args, **kwargs)
 
 
 def _terms(x: Any) -> Terms:
@@ -152,30 +141,12 @@ def _log_det(a: Terms) -> tuple[Any, Terms]:
 
 
 FUNCTIONS = (
-    np.exp,
-    np.expm1,
-    np.log,
-    np.log1p,
-    np.arctan,
-    np.arcsinh,
-    np.logaddexp,
-    np.sin,
-    np.cos,
-    np.sqrt,
-    np.power,
-    np.tanh,
-    special.erf,
-    special.erfinv,
-    special.erfc,
-    special.erfcx,
-    special.i0e,
-    special.i1e,
-    special.gammaln,
-    special.psi,
-    np.arctan2,
+    *(np.exp, np.expm1, np.log, np.log1p, np.arctan, np.arcsinh, np.logaddexp, np.sin, np.cos),
+    *(np.sqrt, np.power, np.tanh, special.erf, special.erfinv, special.erfc, special.erfcx),
+    *(special.i0e, special.i1e, special.gammaln, special.psi, np.arctan2),
 )
 
-_UFUNCS: dict[Any, Callable[..., Any]] = {
+Terms.rules |= {
     np.negative: lambda a: Terms(-a.mid, a.magnitude),
     np.absolute: lambda a: Terms(np.abs(a.mid), a.magnitude),
     np.maximum: lambda a, b: _where(a.mid >= b.mid, a, b),
@@ -187,9 +158,7 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     np.multiply: lambda a, b: Terms(a.mid * b.mid, a.magnitude * b.magnitude),
     np.matmul: lambda a, b: Terms(a.mid @ b.mid, a.magnitude @ b.magnitude),
     np.divide: _divide,
-    **{f: _function(f) for f in FUNCTIONS},
-}
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.add.at: _add_at,
     np.linalg.det: _function(np.linalg.det),
     np.linalg.slogdet: _log_det,
     np.linalg.solve: _function(np.linalg.solve),
@@ -212,5 +181,6 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.pad: _pad,
     np.ndim: lambda a: a.ndim,
     np.shape: lambda a: a.shape,
-    **{move: _linear(move) for move in MOVES},
 }
+Terms.rules |= {f: _function(f) for f in FUNCTIONS}
+Terms.rules |= {move: _linear(move) for move in MOVES}

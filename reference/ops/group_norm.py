@@ -103,13 +103,7 @@ def inference_forward_folded(
 
 
 def inference_backward(
-    dy: Array,
-    y: Array,
-    x: Array,
-    *parameters: Array,
-    mean: Any,
-    variance: Any,
-    eps: float = 1e-5,
+    dy: Array, y: Array, x: Array, *parameters: Array, mean: Any, variance: Any, eps: float = 1e-5
 ) -> tuple[Array, ...]:
     """Return dx = gamma dy / sqrt(variance + eps), and dgamma and dbeta as in training."""
     xhat, inv = standardized(x, mean, variance, eps)

@@ -157,8 +157,7 @@ abs_ = replace(
     },
 )
 clamp = replace(
-    clamped(),
-    forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)},
+    clamped(), forms={"slope 0 at its bounds": clamped(0), "slope 1/2 at its bounds": clamped(0.5)}
 )
 maximum = Op(
     maximum_forward,

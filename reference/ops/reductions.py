@@ -180,13 +180,7 @@ def variance_forward(
 
 
 def variance_backward(
-    dy: Array,
-    y: Array,
-    x: Array,
-    *,
-    axis: Axis = None,
-    keepdims: bool = False,
-    correction: int = 1,
+    dy: Array, y: Array, x: Array, *, axis: Axis = None, keepdims: bool = False, correction: int = 1
 ) -> tuple[Array]:
     """Return dx = 2 (x - m) dy / (n - correction).
 

@@ -46,10 +46,6 @@ def adagrad_eps_inside(
         return w - lr * np.where(v > 0, g / np.sqrt(v + eps), 0)
 
     return Optimizer(
-        lines={
-            **prepared(weight_decay, maximize=False),
-            "v": lambda g, v: v + g * g,
-            "w": w,
-        },
+        lines={**prepared(weight_decay, maximize=False), "v": lambda g, v: v + g * g, "w": w},
         start={"v": initial_accumulator_value},
     )

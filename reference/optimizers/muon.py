@@ -11,13 +11,7 @@ from backproof.reference.optimizers.newton_schulz import (
     ratio_of,
     updated,
 )
-from backproof.reference.optimizers.optimizer import (
-    Formula,
-    Optimizer,
-    in_shape,
-    prepared,
-    reading,
-)
+from backproof.reference.optimizers.optimizer import Formula, Optimizer, in_shape, prepared, reading
 
 PUBLISHED = (3.4445, -4.7750, 2.0315)
 """The coefficients of Jordan et al. 2024, section "The Newton-Schulz iteration"."""
@@ -70,7 +64,7 @@ def muon(
             "mean by interpolation": {
                 "m": lambda g, m: m + (1 - momentum) * (g - m),
                 "ahead": (lambda g, m: g + momentum * (m - g)) if nesterov else read,
-            },
+            }
         },
         stored=dict.fromkeys(("read", "x0", *steps), "bfloat16"),
     )
@@ -112,10 +106,7 @@ def muon_corrected(
             "w": updated(ns_steps, ratio, lambda w, step: w - lr * (step + weight_decay * w)),
         },
         start={"m": 0.0},
-        scalars={
-            "c": lambda t: 1 - momentum**t,
-            "c_next": lambda t: 1 - momentum ** (t + 1),
-        },
+        scalars={"c": lambda t: 1 - momentum**t, "c_next": lambda t: 1 - momentum ** (t + 1)},
     )
 
 

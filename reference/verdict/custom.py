@@ -25,10 +25,10 @@ from backproof.reference.numbers.dual import Dual, dual_of
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
+from backproof.reference.verdict.balls import as_read, as_result
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.judging import Form, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import as_read, as_result
 from backproof.reference.verdict.unsupported import unsupported
 
 Number = Callable[[Array], Any]

@@ -146,11 +146,7 @@ def said(seen: Any, mid: float, rad: float, asked: Precision) -> str:
 
 
 def judged_in_other_ways(
-    first: Link,
-    seen: Array,
-    ball: Ball,
-    ways: Callable[[], Ways],
-    terms: Callable[[Form], Array],
+    first: Link, seen: Array, ball: Ball, ways: Callable[[], Ways], terms: Callable[[Form], Array]
 ) -> Link:
     """Return the verdict on an array that is not inside, and decided, in the ball tried first."""
     infinite = ~np.isfinite(seen)
@@ -232,11 +228,7 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
 
 
 def held_among(
-    first: Link,
-    seen: Array,
-    ways: Ways,
-    terms: Callable[[Form], Array],
-    among: Sequence[Freedom],
+    first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array], among: Sequence[Freedom]
 ) -> Iterator[Link]:
     """Yield a link for each of some forms, in each of some freedoms, whose ball holds an array."""
     asked = PRECISIONS[first.precision]

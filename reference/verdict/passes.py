@@ -14,11 +14,12 @@ from backproof.reference.backprop import Trace
 from backproof.reference.network import Network
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
+from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.end_to_end import bounded_gradient, held_gradients, held_loss
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.recomputed import AGAIN, recomputed
-from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.sweep import Sweep
 
 OTHERWISE = "rounds otherwise without probes"

@@ -27,9 +27,10 @@ from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.softmax import softmax
+from backproof.reference.verdict.balls import as_terms
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.reference.verdict.replay import Replay, as_terms
+from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.turned import SYMMETRIC, TURNED, is_entrywise, moving
 
 BY_BACKWARD = "tangent by the backward function"
@@ -82,7 +83,7 @@ def softmax_twice(dp: Any, p: Any, y: Any, *, axis: int = -1) -> tuple[Any]:
 
 
 TWICE: Mapping[str, tuple[str, Op]] = {
-    "softmax": ("softmax' by its own derivative", replace(softmax, backward=softmax_twice)),
+    "softmax": ("softmax' by its own derivative", replace(softmax, backward=softmax_twice))
 }
 """Op -> a form of its tangents that no form of the op has, and its name."""
 

@@ -22,12 +22,7 @@ SHARP = 1 / 1000
 Hessian that is wrong by a thousandth was seen to pass."""
 
 
-def test_tangents(
-    column: Column,
-    differentiated: str,
-    precision: str,
-    judge: Judge,
-) -> None:
+def test_tangents(column: Column, differentiated: str, precision: str, judge: Judge) -> None:
     """Every value and every tangent lies in the ball that its own operands allow, in every mode.
 
     That is so along two directions. Second order at ordinary points also satisfies the identities

@@ -7,14 +7,7 @@ import pytest
 
 from backproof.reference.article import figures
 from backproof.reference.article.figures import Article
-from backproof.reference.article.golden import (
-    Golden,
-    file,
-    generate,
-    kept,
-    prove,
-    trajectory,
-)
+from backproof.reference.article.golden import Golden, file, generate, kept, prove, trajectory
 from backproof.reference.fixtures import places
 from backproof.reference.numbers.exact import Number, rational, round_half_up, workprec
 from backproof.reference.training import Iteration

@@ -24,10 +24,7 @@ from backproof.running.judge import Judge
 
 
 def test_random_networks(
-    column: Column,
-    shard: int,
-    judge: Judge,
-    pytestconfig: pytest.Config,
+    column: Column, shard: int, judge: Judge, pytestconfig: pytest.Config
 ) -> None:
     """Every link of every drawn network is inside its ball or a recorded finding.
 
@@ -75,9 +72,5 @@ def test_kept(kept: str, judge: Judge) -> None:
     decided = [link for link in judged.certificate.links if link not in judged.undecided]
     certificate = replace(judged.certificate, links=tuple(decided))
     judge.report_verdict(
-        certificate,
-        cell,
-        Witness(judged.replay),
-        network=found.network,
-        note=lambda: script(found),
+        certificate, cell, Witness(judged.replay), network=found.network, note=lambda: script(found)
     )

@@ -17,11 +17,12 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import catalogue
 from backproof.reference.verdict.passes import certify
-from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.replay import Replay
 from backproof.scenarios.op_cases import OP_CASES
 from tests.verifier.planting import ETA, NETWORKS, run
 

@@ -72,10 +72,7 @@ MANNERS = {
     "vjp twice": (swish, twice_back),
     "grad of a jvp": (partial(scaled, jnp.tanh), lambda f, z: jnp.sum(jax.grad(f)(z))),
     "jvp": (partial(scaled, jnp.tanh), directional),
-    "jvp twice": (
-        partial(scaled, jnp.tanh),
-        lambda f, z: directional(partial(directional, f), z),
-    ),
+    "jvp twice": (partial(scaled, jnp.tanh), lambda f, z: directional(partial(directional, f), z)),
     "jacfwd": (partial(scaled, jnp.tanh), lambda f, z: jnp.sum(jax.jacfwd(f)(z))),
     "linearize": (partial(scaled, jnp.tanh), lambda f, z: jax.linearize(f, z)[1](z)),
     "hessian": (partial(scaled, jnp.tanh), lambda f, z: jnp.trace(jax.hessian(f)(z))),

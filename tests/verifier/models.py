@@ -253,14 +253,18 @@ class Both(torch.autograd.Function):
         return 2 * dy + 3 * dz
 
 
-class Detached(torch.autograd.Function):
-    """x^2, whose derivative is right, but is no function of x."""
+class Squared(torch.autograd.Function):
+    """x^2. Each function that is made of it has a backward pass of its own."""
 
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
         """Return x^2."""
         ctx.save_for_backward(x)
         return x * x
+
+
+class Detached(Squared):
+    """x^2, whose derivative is right, but is no function of x."""
 
     @staticmethod
     def backward(ctx: Any, dy: Any) -> Any:
@@ -269,14 +273,8 @@ class Detached(torch.autograd.Function):
         return 2 * x.detach() * dy
 
 
-class Longer(torch.autograd.Function):
+class Longer(Squared):
     """x^2, whose derivative is right, and the derivative of that 0.1 % too large."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        """Return x^2."""
-        ctx.save_for_backward(x)
-        return x * x
 
     @staticmethod
     def backward(ctx: Any, dy: Any) -> Any:
@@ -285,14 +283,8 @@ class Longer(torch.autograd.Function):
         return 2 * crossed(lambda x: x * 1, lambda x: 1.001 * x)(x) * dy
 
 
-class Once(torch.autograd.Function):
+class Once(Squared):
     """x^2, which can be differentiated once."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        """Return x^2."""
-        ctx.save_for_backward(x)
-        return x * x
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -15,13 +15,14 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array, Op
 from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.judging import Form
 from backproof.reference.verdict.link import Kind, Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
-from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.replay import Replay
 from tests.verifier import small
 from tests.verifier.networks import shared
 

@@ -55,11 +55,7 @@ def of(cells: Sequence[Cell], **changed: Any) -> dict[str, Any]:
 def _today() -> dict[str, Any]:
     """Return what a report says about the article and about known findings."""
     article = load()
-    return {
-        "article": article,
-        "golden": read(article),
-        "recorded": findings.load(),
-    }
+    return {"article": article, "golden": read(article), "recorded": findings.load()}
 
 
 def compared(names: Sequence[str], verdict: str) -> Iterator[Cell]:

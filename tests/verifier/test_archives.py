@@ -91,10 +91,7 @@ def elsewhere(opened: ZipFile) -> None:
 
 HOSTILE: dict[str, tuple[Callable[[ZipFile], None], str]] = {
     "a path that leaves": (added("../evil"), "'../evil': is not the name of a file at the top of"),
-    "an absolute path": (
-        added("/etc/evil"),
-        "'/etc/evil': is not the name of a file at the top",
-    ),
+    "an absolute path": (added("/etc/evil"), "'/etc/evil': is not the name of a file at the top"),
     "a path of Windows": (
         added("..\\evil"),
         "'..\\\\evil': is not the name of a file at the top of",

@@ -16,12 +16,6 @@ ROUNDED = ("products", "lengths", "activations", "recurrent")
 """The families of calls that have products, or that autocast treats in another way."""
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def certified(program: Callable[[Any], Any]) -> Any:
     """Return the certificate of a program of a matrix (4, 4) under autocast."""
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from backproof.reference.networks import mlp
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.ops import OPS, Op, boxes
 from backproof.reference.ops.indexing import at
-from backproof.scenarios.op_cases import OP_OPTIONS, OpOptions, filled
+from backproof.scenarios.op_options import OP_OPTIONS, OpOptions, filled
 from tests.verifier import formulas
 from tests.verifier.difference import close, decimal, drawn, gradient, on_paper, quotients
 from tests.verifier.networks import shared

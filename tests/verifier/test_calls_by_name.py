@@ -11,12 +11,6 @@ torch, F = Lazy("torch"), Lazy("torch.nn.functional")
 bt = Lazy("backproof.torch")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 CALLS: dict[str, Callable[..., Any]] = {
     "addmm": lambda A, B, *_: torch.addmm(input=A, mat1=B, mat2=A, alpha=2),
     "baddbmm": lambda A, B, *_: A[None].baddbmm(batch1=B[None], batch2=A[None], beta=0.5),

@@ -17,12 +17,6 @@ bt, models = Lazy("backproof.torch"), Lazy("tests.verifier.models")
 pytestmark = pytest.mark.filterwarnings("ignore:The length of signal is shorter")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def of(w: Any) -> Any:
     """Return a real array (2, 3, 4) as complex numbers (2, 3, 2)."""
     return torch.view_as_complex(w.reshape(2, 3, 2, 2))

@@ -16,12 +16,6 @@ checkpoint = Lazy("torch.utils.checkpoint")
 Program = Callable[[Any], Any]
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def certified(program: Program, dtype: str = "float32") -> Any:
     """Return the certificate of a program of a matrix (4, 4)."""
     torch.manual_seed(0)

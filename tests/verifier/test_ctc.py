@@ -124,7 +124,6 @@ HOLDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", HOLDS)
 def test_what_pytorch_computes_holds(name: str) -> None:
     """Losses and gradients of each reduction hold, behind log_softmax."""
-    pytest.importorskip("torch")
     certificate = certified(lambda z: z.log_softmax(-1).transpose(0, 1), **HOLDS[name])
 
     assert certificate.holds, str(certificate)
@@ -150,7 +149,6 @@ MADE: dict[str, tuple[Any, bool]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_pytorch_is_right_behind_log_softmax_alone(name: str) -> None:
     """PyTorch adds dy e^lp to the derivative: refuted where log_softmax is not before it."""
-    pytest.importorskip("torch")
     make, holds = MADE[name]
     certificate = certified(make)
 
@@ -160,7 +158,6 @@ def test_pytorch_is_right_behind_log_softmax_alone(name: str) -> None:
 
 def test_an_impossible_target_is_not_known() -> None:
     """Of an infinite loss there is no derivative, and nothing is certified."""
-    pytest.importorskip("torch")
     certificate = certified(lambda z: z.log_softmax(-1).transpose(0, 1), times=(2, 5, 4))
 
     assert "a target that is too long for its sequence" in str(certificate)

@@ -14,7 +14,7 @@ from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.verdict.custom import OpCertificate, certify_op
 from backproof.reference.verdict.faults import FAULTS
-from backproof.scenarios.op_cases import OP_OPTIONS, filled
+from backproof.scenarios.op_options import OP_OPTIONS, filled
 
 
 def verdict(name: str, op: Op, precision: str = "float64") -> OpCertificate:

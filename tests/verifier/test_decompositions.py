@@ -94,7 +94,6 @@ MATRICES: dict[str, Program] = {
 @pytest.fixture
 def _torch() -> None:
     """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
 
 
 def certified(program: Program, kind: str = "random", shape: Any = (4, 4), **options: Any) -> Any:
@@ -282,10 +281,7 @@ FORMULAS: dict[str, tuple[str, Any]] = {
         "linalg_lu",
         lambda of, d: right_of_lu(of, d) + of[0] @ torch.eye(4, dtype=d[1].dtype) / 2**9,
     ),
-    "R^-1 for R^-T": (
-        "linalg_qr",
-        lambda of, d: right_of_qr(of, d) @ of[1].mT @ of[1].inverse(),
-    ),
+    "R^-1 for R^-T": ("linalg_qr", lambda of, d: right_of_qr(of, d) @ of[1].mT @ of[1].inverse()),
 }
 """Name -> the function, and what it hands on: (its results, what they receive) -> array."""
 
@@ -439,7 +435,6 @@ def many(w: Any, b: Any) -> Any:
 @pytest.mark.parametrize("jit", [True, False], ids=["jit", "eager"])
 def test_decompositions_in_jax(jit: bool) -> None:  # noqa: FBT001
     """Whatever is made of eigenvalues and singular values holds."""
-    pytest.importorskip("jax")
     new = jax_models.drawn(1)
     certificate = bj.certify(many, new(4, 4), new(2, 3, 3), jit=jit)
 
@@ -449,7 +444,6 @@ def test_decompositions_in_jax(jit: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize("name", ["eigvalsh", "svdvals"])
 def test_a_wrong_gradient_in_jax_is_refuted(name: str) -> None:
     """A factor too much is refuted."""
-    pytest.importorskip("jax")
     wrong = jax_models.scaled(getattr(jnp.linalg, name), 1.01)
     certificate = bj.certify(lambda w: jnp.sum(jnp.sin(wrong(w))), jax_models.drawn()(4, 4))
 

@@ -13,10 +13,11 @@ from backproof.reference.networks import mlp
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.optimizers import sgd
+from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.passes import certify
-from backproof.reference.verdict.replay import Replay, Update
+from backproof.reference.verdict.replay import Replay
 from tests.verifier import small
 from tests.verifier.networks import shared
 from tests.verifier.planting import ETA, run

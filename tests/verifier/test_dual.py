@@ -11,13 +11,14 @@ import flint
 import numpy as np
 import pytest
 
-from backproof.reference.numbers import dual
+from backproof.reference.numbers import dual_rules
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Op, boxes, indexing
-from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS, filled
+from backproof.scenarios.op_cases import OP_CASES
+from backproof.scenarios.op_options import OP_OPTIONS, filled
 from tests.verifier.difference import STEP, close, decimal, on_paper
 from tests.verifier.op_case_marks import op_cases
 from tests.verifier.proven import outside
@@ -29,7 +30,7 @@ IDS = ["-".join(filter(None, pair)) for pair in FORMS]
 @contextmanager
 def proven_slopes() -> Iterator[None]:
     """Compute on paper, with the slope of erf as a ball too instead of rounded."""
-    with on_paper(), patch.object(dual, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
+    with on_paper(), patch.object(dual_rules, "ERF_SLOPE", 2 / flint.arb.pi().sqrt()):
         yield
 
 

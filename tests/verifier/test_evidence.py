@@ -28,7 +28,8 @@ from backproof.reference.verdict.evidence import (
 )
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.passes import certify
-from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
+from backproof.scenarios.op_cases import OP_CASES
+from backproof.scenarios.op_options import OP_OPTIONS
 from tests.verifier.planting import run
 
 BY_OP = {one.op: f"{name}/ordinary" for name, one in reversed(OP_OPTIONS.items())}

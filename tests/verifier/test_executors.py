@@ -66,7 +66,6 @@ def test_threads(tmp_path: Path, make: Callable[[], Recording]) -> None:
 
 def test_a_program_in_memory() -> None:
     """A program's workers read it from temporary files, ops of one's own included."""
-    pytest.importorskip("torch")
     op = length()
     params, loss = of_function(lambda w: torch.hypot(w, w + 1))
     with ThreadPoolExecutor(2) as executor:

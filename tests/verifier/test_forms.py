@@ -86,8 +86,7 @@ def through_log_softmax(c: Array, y: Array) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("op", "backward"),
-    [("softmax", through_softmax), ("log_softmax", through_log_softmax)],
+    ("op", "backward"), [("softmax", through_softmax), ("log_softmax", through_log_softmax)]
 )
 def test_softmaxes_from_the_input(op: str, backward: Any) -> None:
     """Derivatives in float64 of float32 logits are right, also where probabilities are tiny."""

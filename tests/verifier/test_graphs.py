@@ -31,7 +31,8 @@ from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 from backproof.running.certificates import traced
 from backproof.running.implementations import Implementations
-from backproof.scenarios.op_cases import OP_CASES, OP_OPTIONS
+from backproof.scenarios.op_cases import OP_CASES
+from backproof.scenarios.op_options import OP_OPTIONS
 from tests.verifier.sandbox import ROOT, Sandbox
 
 DRAWN = 100

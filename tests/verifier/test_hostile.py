@@ -135,11 +135,7 @@ adapter = replace(right, {field}=bomb)
         ("numpy", "np.array(BOMB)", "expected a NumPy array, found ndarray of object"),
         ("numpy", "np.longdouble(right.numpy(t))", "expected a NumPy array, found ndarray of "),
         ("numpy", "right.numpy(t) + 0j", "expected a NumPy array, found ndarray of complex128"),
-        (
-            "numpy",
-            "right.numpy(t).astype(object)",
-            "expected a NumPy array, found float",
-        ),
+        ("numpy", "right.numpy(t).astype(object)", "expected a NumPy array, found float"),
         ("numpy", "right.numpy(t).view(Array)", ""),
     ],
 )

@@ -79,7 +79,6 @@ def test_what_broadcasts_to_a_mask_receives_from_every_row() -> None:
 @pytest.mark.parametrize("several", ["a slice", "tensors", "lists", "an ellipsis"])
 def test_a_list_may_be_an_index_for_several_axes(several: str) -> None:
     """PyTorch takes some lists for tuples, and its own result is the one that is certified."""
-    pytest.importorskip("torch")
     even = torch.tensor([0, 2])
     index = {
         "a slice": [slice(None), slice(1, None), even],

@@ -182,10 +182,7 @@ def test_nothing_is_refuted_where_there_is_no_bound(other: float, precision: str
         link = judged(of, numbers, p, ball, lambda: ways, no_terms)
         return link.verdict, link.problem
 
-    assert verdict(other, 2.0) == (
-        "undecided",
-        f"is {other}, where the formula gives no bound",
-    )
+    assert verdict(other, 2.0) == ("undecided", f"is {other}, where the formula gives no bound")
     assert verdict(other, other)[0] == "refuted"
     assert verdict(1.0, other)[0] == "refuted"
 

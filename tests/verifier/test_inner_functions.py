@@ -105,7 +105,6 @@ FUNCTIONS: dict[str, Function] = {
 
 def certified(function: Function, wrong: Any = None) -> Any:
     """Return the certificate of a slope that is a part of a loss. wrong: a mode that is on."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     w, places = torch.randn(4, 4, requires_grad=True), torch.randn(4, 4)
 
@@ -148,7 +147,6 @@ BENEATH: dict[str, str] = {
 @pytest.mark.parametrize("name", BENEATH)
 def test_a_wrong_call_beneath_is_refuted(name: str) -> None:
     """What autograd computes for the program is held to its op."""
-    pytest.importorskip("torch")
     overloads, _, overload = BENEATH[name].partition(".")
     function = getattr(getattr(torch.ops.aten, overloads), overload)
     wrong = models.Beneath(
@@ -171,10 +169,7 @@ UNKNOWN: dict[str, tuple[Function, str]] = {
         "aten.grid_sampler_2d_backward",
     ),
     "complex numbers": (lambda x: torch.fft.rfft(x).abs(), "complex numbers"),
-    "multiplied by way of a view": (
-        written(multiplied),
-        "autograd kept what nobody sees",
-    ),
+    "multiplied by way of a view": (written(multiplied), "autograd kept what nobody sees"),
 }
 """Function -> what is said of it."""
 

@@ -22,7 +22,6 @@ Change = Callable[[dict[str, Any], dict[str, Any]], object]
 
 def record(folder: Path) -> None:
     """Record a penalty: the slope of tanh along a seed."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     w, x, v = (torch.randn(shape) for shape in ((3, 2), (4, 3), (4, 2)))
     w.requires_grad_()

@@ -11,12 +11,6 @@ from tests.verifier.lazy import Lazy
 torch, C, bt = map(Lazy, ("torch", "torch._C", "backproof.torch"))
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def scaled(factor: Callable[[Any], Any]) -> Any:
     """Return a custom function x -> x f(x) that takes f(x) for a constant in its backward pass."""
 

@@ -13,12 +13,6 @@ fft, bj = Lazy("jax.numpy.fft"), Lazy("backproof.jax")
 jax_models = Lazy("tests.verifier.jax_models")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 def of(w: Any) -> Any:
     """Return a real array (2, 3, 4) as complex numbers (2, 3, 2)."""
     return lax.complex(w[..., :2], w[..., 2:])

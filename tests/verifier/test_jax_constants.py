@@ -15,12 +15,6 @@ bj, program = map(Lazy, ("backproof.jax", "backproof.adapters.jax_program"))
 models, special = map(Lazy, ("tests.verifier.jax_models", "jax.scipy.special"))
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 W = np.array([0.3, -0.5, 1.2, 0.7, 0.9, -1.1], np.float32)
 
 

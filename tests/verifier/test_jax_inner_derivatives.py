@@ -25,13 +25,6 @@ PROGRAMS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX, flax or equinox is not installed."""
-    for name in ("jax", "equinox", "flax"):
-        pytest.importorskip(name)
-
-
 def test_no_program_is_forgotten() -> None:
     """The names above are those of all programs."""
     assert set(MANNERS) == {*models.MANNERS}

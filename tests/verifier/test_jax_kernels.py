@@ -15,12 +15,6 @@ jax, jnp, lax, pallas, bj = map(
 TILE = 4
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 def flash(mistake: str = "") -> Any:
     """Return causal attention in tiles of keys, whose number the tiles need not divide.
 

@@ -12,12 +12,6 @@ linalg = Lazy("jax.lax.linalg")
 bj = Lazy("backproof.jax")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 W = np.array([[0.7, -1.3, 0.4], [2.1, -0.2, 1.9], [0.3, 0.5, -0.8]], np.float32)
 """The parameter."""
 

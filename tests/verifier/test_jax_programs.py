@@ -20,12 +20,6 @@ special = Lazy("jax.scipy.special")
 jax_calls = Lazy("backproof.adapters.jax_primitives.calls")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 RIGHT = [
     ("mlp", "float32", "jitted"),
     ("mlp", "bfloat16", "eager"),

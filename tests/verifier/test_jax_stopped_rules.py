@@ -12,12 +12,6 @@ jax, jnp, lax, bj = map(Lazy, ("jax", "jax.numpy", "jax.lax", "backproof.jax"))
 Function = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed."""
-    pytest.importorskip("jax")
-
-
 def stopped(a: Any) -> Any:
     """Return an array that JAX takes for a constant."""
     return lax.stop_gradient(a)

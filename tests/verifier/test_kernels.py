@@ -13,15 +13,10 @@ from tests.verifier.lazy import Lazy
 torch, functional, autograd, bt = map(
     Lazy, ("torch", "torch.nn.functional", "torch.autograd", "backproof.torch")
 )
+compilers, tracing = map(Lazy, ("functorch.compile", "torch.fx.experimental.proxy_tensor"))
 
 PRECISIONS = ("float32", "bfloat16")
 TARGETS = [1, 2, -100, 0, 5, 3, -100]
-
-
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
 
 
 def leaves(precision: str, *shapes: tuple[int, ...]) -> dict[str, Any]:
@@ -302,8 +297,6 @@ def test_an_op_that_is_registered_is_given() -> None:
 
 def test_a_graph_of_a_compiler_is_certified() -> None:
     """Its calls are PyTorch's own ops; a graph that differentiates is held to the forward one."""
-    from functorch.compile import aot_function, make_boxed_func  # noqa: PLC0415 as other frameworks
-    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415
 
     def f(x: Any, W: Any) -> Any:
         y = functional.gelu(functional.layer_norm(x @ W, (4,))).softmax(-1)
@@ -320,15 +313,17 @@ def test_a_graph_of_a_compiler_is_certified() -> None:
             if broken:
                 first.replace_all_uses_with(first.args[0])
                 graph.recompile()
-            return make_boxed_func(graph.forward)
+            return compilers.make_boxed_func(graph.forward)
 
-        function = aot_function(f, lambda graph, _: make_boxed_func(graph.forward), backward)
+        function = compilers.aot_function(
+            f, lambda graph, _: compilers.make_boxed_func(graph.forward), backward
+        )
         function(*w.values())  # compiled before it is recorded
         return function
 
     for precision in ("float32", "float64"):
         w = leaves(precision, (3, 5), (5, 4))
-        graph = make_fx(f)(*(t.detach() for t in w.values()))
+        graph = tracing.make_fx(f)(*(t.detach() for t in w.values()))
 
         assert bt.certify(of(graph, w), w).holds
         assert bt.certify(of(compiled(broken=False), w), w).holds

@@ -27,7 +27,6 @@ def off_by(factor: float) -> Any:
 @pytest.mark.parametrize("factor", [1, 1.00001])
 def test_the_slope_of_gelu_is_known_in_a_loss(factor: float) -> None:
     """The float32 slope of GELU near zero is a finding; numbers beside it are refuted."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     w, v = ((torch.randn(40) * 0.1).requires_grad_() for _ in range(2))
 

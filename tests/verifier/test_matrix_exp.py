@@ -105,7 +105,6 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
 
 def certified(program: Callable[[Any], Any], dtype: str, seed: int = 0, **options: Any) -> Any:
     """Return the certificate of a program of a matrix (4, 4)."""
-    pytest.importorskip("torch")
     torch.manual_seed(seed)
     w = torch.randn(4, 4, dtype=getattr(torch, dtype), requires_grad=True)
     return bt.certify(lambda: torch.sin(program(w)).sum(), {"w": w}, **options)
@@ -149,7 +148,6 @@ def right(dy: Any, a: Any) -> Any:
 @pytest.mark.parametrize("wrong", [None, *WRONG])
 def test_a_wrong_derivative_is_refuted(wrong: str | None) -> None:
     """A gradient of another formula is refuted; of the right one, it holds."""
-    pytest.importorskip("torch")
 
     class Exponential(torch.autograd.Function):  # type: ignore[misc, name-defined]
         """e^A, with a derivative that may be wrong."""
@@ -174,7 +172,6 @@ def test_a_wrong_derivative_is_refuted(wrong: str | None) -> None:
 @pytest.mark.parametrize("size", [0.1, 1.0, 8.0])
 def test_jaxs_own_holds(size: float) -> None:
     """JAX's exponential is a program of solutions and products, each of which is certified."""
-    pytest.importorskip("jax")
     A = jnp.asarray(drawn(size), jnp.float32)
     certificate = bj.certify(lambda a: jnp.sum(jnp.sin(jsl.expm(a))), A)
 

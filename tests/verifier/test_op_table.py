@@ -31,7 +31,6 @@ def verdicts(precision: str) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16", "complex64"])
 def test_no_right_op_is_refuted(precision: str) -> None:
     """What is known of an op is right, in every way to call it; the rest is named, as not known."""
-    pytest.importorskip("torch")
     pytest.importorskip("expecttest", reason="PyTorch's table needs it")
     with ThreadPoolExecutor(1) as thread:  # each sample input keeps the whole stack: a short one
         found = thread.submit(verdicts, precision).result()

@@ -35,7 +35,6 @@ def again(node: Any) -> Any:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_op_is_known_from_a_file(family: str, order: str) -> None:
     """So is the derivative of one, and an op that has another name in the program."""
-    pytest.importorskip("torch")
 
     def loss(program: Any, w: Any) -> Any:
         x = w * 1

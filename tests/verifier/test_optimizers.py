@@ -33,14 +33,7 @@ from backproof.reference.verdict.training import (
     unnumbered,
 )
 from backproof.scenarios.scenario import BOTH
-from backproof.scenarios.trainings import (
-    OPTIONS,
-    RULES,
-    SCHEDULES,
-    SENTENCE,
-    TRAINED,
-    parameters,
-)
+from backproof.scenarios.trainings import OPTIONS, RULES, SCHEDULES, SENTENCE, TRAINED, parameters
 
 STEPS = 30
 SHAPES = {"W": (3, 2), "b": (4,)}

@@ -17,16 +17,7 @@ from backproof.report.document import headline
 from backproof.report.page import page
 from backproof.report.tables import ABBREVIATED
 from tests.verifier import sample
-from tests.verifier.browser import (
-    DESK,
-    MISSING,
-    PHONE,
-    Seen,
-    chromium,
-    opened,
-    photograph,
-    started,
-)
+from tests.verifier.browser import DESK, MISSING, PHONE, Seen, chromium, opened, photograph, started
 from tests.verifier.sandbox import ROOT
 
 AA = 4.5

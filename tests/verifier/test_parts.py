@@ -82,7 +82,6 @@ TIES = {
 @pytest.mark.parametrize("name", TIES)
 def test_ties_are_handled_by_each_node_in_its_own_way(name: str, *, second: bool) -> None:
     """One array may enter two nodes of one op, of which one takes the first of equal numbers."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     a = torch.randint(1, 4, (5, 4)).float().requires_grad_()
 
@@ -101,7 +100,6 @@ def test_ties_are_handled_by_each_node_in_its_own_way(name: str, *, second: bool
 
 def test_the_form_names_the_node() -> None:
     """Where nodes of one op work in different forms, the property names the node."""
-    pytest.importorskip("torch")
     a = torch.tensor([1.0, 1.0], requires_grad=True)
     b = torch.tensor([1.0, 2.0])
 

@@ -11,12 +11,6 @@ torch, F = map(Lazy, ("torch", "torch.nn.functional"))
 bt = Lazy("backproof.torch")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def signs(a: Any) -> Any:
     """Return a target of signs."""
     return torch.tensor([1, -1, 1, -1], dtype=a.dtype)

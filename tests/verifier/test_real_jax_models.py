@@ -36,12 +36,6 @@ EAGER = ("equinox MLP",)
 """Programs that are certified eagerly too."""
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where JAX is not installed; where it is, flax and equinox are needed."""
-    pytest.importorskip("jax")
-
-
 def test_every_program_is_named() -> None:
     """The names that the tests are made of are those of all programs."""
     assert (*real.MODELS,) == NAMES

@@ -12,12 +12,6 @@ torch, F, bt = map(Lazy, ("torch", "torch.nn.functional", "backproof.torch"))
 models = Lazy("tests.verifier.models")
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed; where it is, transformers is needed."""
-    pytest.importorskip("torch")
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_real_model_holds(name: str, precision: str) -> None:

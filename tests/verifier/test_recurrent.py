@@ -56,12 +56,6 @@ PROGRAMS |= {
 }
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def drawn(make: Callable[[], Any], precision: str = "float32") -> Any:
     """Return a model, and its loss, in a precision."""
     torch.manual_seed(0)
@@ -80,8 +74,7 @@ def test_a_recurrent_program_holds(name: str, precision: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["LSTM with dropout", "GRU, padded", "projections of packed sequences", "lists"],
+    "name", ["LSTM with dropout", "GRU, padded", "projections of packed sequences", "lists"]
 )
 def test_the_second_derivative_of_a_recurrent_program_holds(name: str) -> None:
     """The tangents of layers, and of sequences that are padded and packed, are certified too."""

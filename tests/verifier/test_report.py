@@ -98,37 +98,30 @@ def test_the_schema_refuses_a_link(report: dict[str, Any], link: list[Any]) -> N
         VALID.validate({**report, "cells": [cell]})
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "not JSON"),
-        ("[]", "[] is not of type 'object'"),
-        ({"schema": "mine", "version": 4}, "schema: 'mine': expected a report of this schema"),
-        ({"schema": HEAD, "version": 0}, "version: 0: expected version 4 of the schema"),
-        ({"schema": HEAD, "version": 2}, "version: 2: expected version 4 of the schema"),
-        ({"schema": HEAD, "version": 4}, "'command' is a required property"),
-        ({"cells": None}, "cells: None is not of type 'array'"),
-        ({"cells": [{"network": "n"}]}, "cells 1: 'adapter' is a required property"),
-        ({"verdict of a cell": "fine"}, "cells 1: verdict: 'fine' is not one of ['agrees', "),
-        ('{"cells": 1e999}', "not JSON: 1e999 is no finite number"),
-        ('{"cells": NaN}', "not JSON: NaN is no finite number"),
-        ("[" * 100_000, "nested too deeply to be read"),
-    ],
-    ids=[
-        "json",
-        "bare",
-        "schema",
-        "version",
-        "before",
-        "keys",
-        "null",
-        "cell",
-        "verdict",
-        "inf",
-        "nan",
-        "deep",
-    ],
-)
+NO_REPORTS: dict[str, tuple[Any, str]] = {
+    "json": ("{", "not JSON"),
+    "bare": ("[]", "[] is not of type 'object'"),
+    "schema": (
+        {"schema": "mine", "version": 4},
+        "schema: 'mine': expected a report of this schema",
+    ),
+    "version": ({"schema": HEAD, "version": 0}, "version: 0: expected version 4 of the schema"),
+    "before": ({"schema": HEAD, "version": 2}, "version: 2: expected version 4 of the schema"),
+    "keys": ({"schema": HEAD, "version": 4}, "'command' is a required property"),
+    "null": ({"cells": None}, "cells: None is not of type 'array'"),
+    "cell": ({"cells": [{"network": "n"}]}, "cells 1: 'adapter' is a required property"),
+    "verdict": (
+        {"verdict of a cell": "fine"},
+        "cells 1: verdict: 'fine' is not one of ['agrees', ",
+    ),
+    "inf": ('{"cells": 1e999}', "not JSON: 1e999 is no finite number"),
+    "nan": ('{"cells": NaN}', "not JSON: NaN is no finite number"),
+    "deep": ("[" * 100_000, "nested too deeply to be read"),
+}
+"""What a file holds that is no report, and what is said of it."""
+
+
+@pytest.mark.parametrize(("content", "message"), NO_REPORTS.values(), ids=NO_REPORTS)
 def test_a_file_that_is_no_report(
     tmp_path: Path, report: dict[str, Any], content: Any, message: str
 ) -> None:

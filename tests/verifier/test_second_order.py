@@ -27,12 +27,6 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def twice(loss: Callable[[], Any], model: Any, **options: Any) -> Any:
     """Return the certificate with second order. Only unfused attention has it."""
 

@@ -9,7 +9,7 @@ from backproof import adapters
 from backproof.reference.ops import OPS
 from backproof.running.options import is_short
 from backproof.scenarios import derivatives, networks, op_cases, short, variants
-from backproof.scenarios.op_cases import OP_OPTIONS
+from backproof.scenarios.op_options import OP_OPTIONS
 
 NAMES = ["reference", *adapters.TABLE]
 

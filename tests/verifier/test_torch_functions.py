@@ -22,12 +22,6 @@ pytestmark = pytest.mark.filterwarnings(
 ROWS = [(family, name) for family, rows in FAMILIES.items() for name in rows]
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def certified(program: Any, known: Any = None) -> Any:
     """Return the certificate of a program of a matrix (4, 4)."""
     torch.manual_seed(0)
@@ -166,10 +160,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda w: torch.linalg.lu_factor_ex(torch.cat([w[:, :1] * 0, w[:, 1:]], 1))[0],
         "a singular matrix",
     ),
-    "condition of a singular matrix": (
-        lambda w: torch.linalg.cond(w * 0),
-        "a singular matrix",
-    ),
+    "condition of a singular matrix": (lambda w: torch.linalg.cond(w * 0), "a singular matrix"),
     "condition of another order": (lambda w: torch.linalg.cond(w, "nuc"), "p='nuc'"),
     "root of zero": (lambda w: torch.norm(w * 0, 3), "p=3 of a vector of zeros"),
     "a normal sample": (lambda w: torch.normal(w, 1.0) * w, "a sample, which PyTorch takes"),
@@ -194,10 +185,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda w: w.scatter_reduce(0, torch.tensor([[0]]), w[:1], "amax", include_self=False),
         "an entry equal to what is written over it",
     ),
-    "a variance of zero": (
-        lambda w: F.gaussian_nll_loss(w, w.T, w[0] * 0),
-        "a variance below eps",
-    ),
+    "a variance of zero": (lambda w: F.gaussian_nll_loss(w, w.T, w[0] * 0), "a variance below eps"),
     "differentiated labels": (
         lambda w: F.hinge_embedding_loss(w, w.sign()),
         "gradients flow through an option",

@@ -103,7 +103,6 @@ PROGRAMS: dict[str, Callable[[], tuple[Any, Callable[[], Any]]]] = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_from_its_files(tmp_path: Path, name: str) -> None:
     """The certificate from files is the one from memory, and the files are as the schema says."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     model, loss = PROGRAMS[name]()
     bt.record(loss, model, tmp_path / "trace")
@@ -115,7 +114,6 @@ def test_a_program_from_its_files(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("right", [True, False])
 def test_a_function_from_its_files(tmp_path: Path, right: bool) -> None:  # noqa: FBT001
     """A JAX function's certificate from files is the one from memory, and so is a wrong one's."""
-    pytest.importorskip("jax")
     square = jax.custom_vjp(lambda x: x * x)
     square.defvjp(lambda x: (x * x, x), lambda x, dy: ((2 if right else 1) * dy * x,))
 
@@ -151,8 +149,7 @@ def test_a_pass_from_its_files(article: Article, tmp_path: Path, precision: str)
 
 
 @pytest.mark.parametrize(
-    ("field", "name"),
-    [("gradients", "gradient/W_o"), ("cotangents", "cotangent/net_h")],
+    ("field", "name"), [("gradients", "gradient/W_o"), ("cotangents", "cotangent/net_h")]
 )
 def test_what_was_not_computed_is_refuted(
     article: Article, tmp_path: Path, field: str, name: str
@@ -193,7 +190,6 @@ def test_what_users_run_is_in_the_files(article: Article, tmp_path: Path, lost: 
 @pytest.mark.parametrize("wrong", [False, True], ids=["right", "wrong"])
 def test_second_order_from_its_files(tmp_path: Path, wrong: bool) -> None:  # noqa: FBT001
     """A Hessian product from files is judged as in memory, and a wrong one is refuted."""
-    pytest.importorskip("torch")
     torch.manual_seed(0)
     model, loss = models.mlp(nn.Tanh())
     recording = program.record(loss, model, "p", second=True)
@@ -217,7 +213,6 @@ def test_second_order_from_its_files(tmp_path: Path, wrong: bool) -> None:  # no
 
 def test_a_program_without_second_derivative(tmp_path: Path) -> None:
     """What has no second derivative is named in the files, and in the certificate."""
-    pytest.importorskip("torch")
     params, loss = of_function(lambda w: F.hardsigmoid(w).square())
     bt.record(loss, params, tmp_path / "trace", second=True)
     _, *found = str(certify_trace(tmp_path / "trace")).splitlines()
@@ -283,7 +278,6 @@ def test_numbers_are_the_same(tmp_path: Path, dtype: str) -> None:
 
 def test_ops_of_ones_own(tmp_path: Path) -> None:
     """An op that was given is known again where it is given again, and else it is not."""
-    pytest.importorskip("torch")
     hypot = Op(lambda a, b: np.sqrt(a * a + b * b), lambda dy, y, a, b: (dy * a / y, dy * b / y))
     params, loss = of_function(lambda w: torch.hypot(w, w + 1))
     bt.record(loss, params, tmp_path / "trace", known={torch.hypot: hypot})

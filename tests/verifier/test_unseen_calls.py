@@ -10,12 +10,6 @@ from tests.verifier.lazy import Lazy
 torch, nn, bt = map(Lazy, ("torch", "torch.nn", "backproof.torch"))
 
 
-@pytest.fixture(autouse=True)
-def _installed() -> None:
-    """Skip the tests where PyTorch is not installed."""
-    pytest.importorskip("torch")
-
-
 def leaf(*shape: int) -> Any:
     """Return a parameter with random numbers."""
     torch.manual_seed(0)

@@ -56,7 +56,6 @@ def by_adam(steps: int, **changed: Any) -> Recording:
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_step_of_adam(tmp_path: Path, steps: int) -> None:
     """PyTorch's Adam holds, line by line, from its states before the step."""
-    pytest.importorskip("torch")
     recording = by_adam(steps)
     write(recording, tmp_path / "trace")
     certificate = certify_trace(tmp_path / "trace")
@@ -80,7 +79,6 @@ def test_a_step_of_adam(tmp_path: Path, steps: int) -> None:
 )
 def test_a_wrong_step(tmp_path: Path, changed: Any, line: str, diagnosis: str) -> None:
     """A step that is not the one that is claimed is refuted at the first wrong line."""
-    pytest.importorskip("torch")
     write(by_adam(3, **changed), tmp_path / "trace")
     certificate = certify_trace(tmp_path / "trace")
 

@@ -119,7 +119,7 @@ BIAS_GRADIENTS: Table = {
     ("bias gradient forgotten", "zero"): to_b(lambda dz, z, x, W, b, **_: 0 * b),
 }
 
-CONVOLUTION: Table = {**VALUES, **INPUT_COTANGENTS, **KERNEL_GRADIENTS, **BIAS_GRADIENTS}
+CONV: Table = {**VALUES, **INPUT_COTANGENTS, **KERNEL_GRADIENTS, **BIAS_GRADIENTS}
 
 
 def as_long(y: Any, other: Any) -> Any:

@@ -72,12 +72,7 @@ def in_forward(
 
 
 def in_backward(
-    op: str,
-    position: int,
-    name: str,
-    gives: str,
-    wrong: Callable[..., Any],
-    source: str = COMMON,
+    op: str, position: int, name: str, gives: str, wrong: Callable[..., Any], source: str = COMMON
 ) -> Fault:
     """Return the fault of a wrong cotangent of one input: wrong(dy, y, *inputs, **options) -> d."""
     right = OPS[op].backward

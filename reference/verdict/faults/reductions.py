@@ -10,13 +10,7 @@ import numpy as np
 
 from backproof.reference.ops import OPS
 from backproof.reference.ops.reductions import axes_of, centered, count, kept, norm_forward
-from backproof.reference.verdict.faults.families import (
-    Cotangent,
-    Table,
-    fixed,
-    forward,
-    scaled,
-)
+from backproof.reference.verdict.faults.families import Cotangent, Table, fixed, forward, scaled
 
 dx = Cotangent()
 

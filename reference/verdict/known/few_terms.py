@@ -129,9 +129,7 @@ def exponentials_of_6_terms() -> dict[str, Op]:
     ops = {name: OPS[name] for name in (*forward, *backward)}
     others = {
         name: replace(
-            op,
-            forward=forward.get(name, op.forward),
-            backward=backward.get(name, op.backward),
+            op, forward=forward.get(name, op.forward), backward=backward.get(name, op.backward)
         )
         for name, op in ops.items()
     }
