@@ -39,6 +39,7 @@ from backproof.reference.ops.functions import (
     lgamma,
     logaddexp,
     matrix_exp,
+    near,
     over_gaps,
     root,
     rounding,
@@ -92,6 +93,10 @@ class Dual(Methods):
     def stopped(self) -> "Dual":
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
+
+    def middle(self) -> "Dual":
+        """Return constants near the value."""
+        return Dual(near(self.value), 0.0)
 
     def at_largest(self) -> Any:
         """Return where the values are the largest along the last axis."""
