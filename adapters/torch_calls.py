@@ -45,7 +45,7 @@ def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[
 
 def written_by(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that a call writes to."""
-    if writes(function, named) or "out" in named:
+    if writes(function, named) or "out" in named or function == torch.Tensor.data.__set__:
         yield from tensors_of(args[:1], named.get("out"))
 
 

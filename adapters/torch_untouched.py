@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,16 +15,38 @@ from torch.overrides import TorchFunctionMode
 from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
-from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_seen import all_seen, run, unseen
 from backproof.adapters.torch_views import base_of
 
 Tensor = Any
 
 
+class Kept(NamedTuple):
+    """A tensor as it was. memory: a view of all of it, which may be written over."""
+
+    tensor: Tensor
+    memory: Tensor
+    numbers: Tensor
+    gradient: Tensor | None
+
+    def put_back(self) -> None:
+        """Put its numbers, its memory and its shape back, as before `set_` and `t.data = ...`."""
+        if self.is_written_over():
+            self.memory.copy_(self.numbers)
+        if not self.tensor.is_set_to(self.memory):
+            self.tensor.data = self.memory
+        if self.tensor.is_leaf:
+            self.tensor.grad = self.gradient
+
+    def is_written_over(self) -> bool:
+        """Return whether its memory has other numbers now."""
+        return not torch.equal(self.memory, self.numbers)
+
+
 class Before(TorchFunctionMode):
     """What was there before a program ran. As a mode, it sees what calls are about to take.
 
-    tensors: id -> the tensor, its numbers, and its gradient.
+    tensors: id -> the tensor as it was.
     generators: id -> a random generator of the program's own, and its state.
     made: the results of calls, while they live: nobody needs them as they were.
     modules: those whose parameters and buffers are kept.
@@ -33,7 +55,7 @@ class Before(TorchFunctionMode):
     def __init__(self) -> None:
         """Keep the random states, and nothing else yet."""
         super().__init__()
-        self.tensors: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self.tensors: dict[int, Kept] = {}
         self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}
         self.made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
         self.modules: set[Any] = set()
@@ -45,7 +67,8 @@ class Before(TorchFunctionMode):
         for t in tensors:
             if id(t) not in self.tensors and not reason_against(t):
                 gradient = t.grad if t.is_leaf else None
-                self.tensors[id(t)] = t, t.detach().clone(), gradient
+                memory = t.detach()
+                self.tensors[id(t)] = Kept(t, memory, memory.clone(), gradient)
 
     @unseen()
     def keep_module(self, module: Any, _: Any = None) -> None:
@@ -61,10 +84,8 @@ class Before(TorchFunctionMode):
         """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
         for t in tensors_of(args, named):
-            base = base_of(t)
-            whole = t if base is None else base
-            if self.made.get(id(whole)) is not whole:
-                self.keep(whole)
+            whole = (base, t) if (base := base_of(t)) is not None else (t,)
+            self.keep(*(one for one in whole if self.made.get(id(one)) is not one))
         generator = named.get("generator")
         if generator is not None:
             self.generators.setdefault(id(generator), (generator, generator.get_state()))
@@ -74,22 +95,18 @@ class Before(TorchFunctionMode):
 
     def without_gradients(self) -> None:
         """Let no tensor have a gradient, so that what a pass adds changes none that there was."""
-        for t, _, _ in self.tensors.values():
-            if t.is_leaf:
-                t.grad = None
+        for one in self.tensors.values():
+            if one.tensor.is_leaf:
+                one.tensor.grad = None
 
-    def changed(self) -> Iterator[Tensor]:
-        """Yield the tensors that have other numbers now."""
-        yield from (t for t, numbers, _ in self.tensors.values() if not torch.equal(t, numbers))
+    def written_over(self) -> Iterator[Tensor]:
+        """Yield the memory of the tensors that has other numbers now."""
+        yield from (one.memory for one in self.tensors.values() if one.is_written_over())
 
     def reset(self) -> None:
         """Put everything back. Programs also write to parameters, as to those of an average."""
-        with torch.no_grad():
-            for t in self.changed():
-                t.copy_(self.tensors[id(t)][1])
-        for t, _, gradient in self.tensors.values():
-            if t.is_leaf:
-                t.grad = gradient
+        for one in self.tensors.values():
+            one.put_back()
         for generator, state in self.generators.values():
             generator.set_state(state)
         torch.set_rng_state(self.states[0])
@@ -131,6 +148,7 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
                 stack.enter_context(module.no_sync())
 
         if in_modules:
+            stack.enter_context(all_seen())
             stack.callback(register_module_forward_pre_hook(entered).remove)
         yield before
 
