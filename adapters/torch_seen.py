@@ -29,7 +29,8 @@ def as_the_program() -> Iterator[None]:
 @contextmanager
 def all_seen() -> Iterator[None]:
     """Let modes see `Tensor.set_`, too: the one method that writes, and that PyTorch hides."""
-    hidden = torch.Tensor.set_
+    tensor: Any = torch.Tensor
+    hidden = tensor.set_
 
     def set_(t: Any, *args: Any, **named: Any) -> Any:
         """Give a tensor another memory."""
@@ -37,11 +38,11 @@ def all_seen() -> Iterator[None]:
             return handle_torch_function(hidden, (t, *args), t, *args, **named)
         return hidden(t, *args, **named)
 
-    torch.Tensor.set_ = set_
+    tensor.set_ = set_
     try:
         yield
     finally:
-        del torch.Tensor.set_  # the class inherits the hidden one
+        del tensor.set_  # the class inherits the hidden one
 
 
 def run(function: Any, args: Any = (), named: Mapping[str, Any] | None = None) -> Any:

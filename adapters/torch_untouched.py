@@ -22,11 +22,15 @@ Tensor = Any
 
 
 class Kept(NamedTuple):
-    """A tensor as it was. memory: a view of all of it, which may be written over."""
+    """A tensor as it was.
+
+    memory: a view of all of it, which may be written over. numbers: a copy of it; None where it is
+    a view of another tensor, which is kept as well.
+    """
 
     tensor: Tensor
     memory: Tensor
-    numbers: Tensor
+    numbers: Tensor | None
     gradient: Tensor | None
 
     def put_back(self) -> None:
@@ -40,7 +44,7 @@ class Kept(NamedTuple):
 
     def is_written_over(self) -> bool:
         """Return whether its memory has other numbers now."""
-        return not torch.equal(self.memory, self.numbers)
+        return self.numbers is not None and not torch.equal(self.memory, self.numbers)
 
 
 class Before(TorchFunctionMode):
@@ -66,9 +70,16 @@ class Before(TorchFunctionMode):
         """Keep tensors as they are now, unless they are kept already."""
         for t in tensors:
             if id(t) not in self.tensors and not reason_against(t):
+                base, memory = base_of(t), t.detach()
                 gradient = t.grad if t.is_leaf else None
-                memory = t.detach()
-                self.tensors[id(t)] = Kept(t, memory, memory.clone(), gradient)
+                numbers = memory.clone() if base is None else None
+                self.tensors[id(t)] = Kept(t, memory, numbers, gradient)
+                if base is not None and not self.has_made(base):
+                    self.keep(base)
+
+    def has_made(self, t: Tensor) -> bool:
+        """Return whether a call has made a tensor."""
+        return self.made.get(id(t)) is t
 
     @unseen()
     def keep_module(self, module: Any, _: Any = None) -> None:
@@ -83,9 +94,7 @@ class Before(TorchFunctionMode):
     ) -> Any:
         """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
-        for t in tensors_of(args, named):
-            whole = (base, t) if (base := base_of(t)) is not None else (t,)
-            self.keep(*(one for one in whole if self.made.get(id(one)) is not one))
+        self.keep(*(t for t in tensors_of(args, named) if not self.has_made(t)))
         generator = named.get("generator")
         if generator is not None:
             self.generators.setdefault(id(generator), (generator, generator.get_state()))

@@ -96,6 +96,15 @@ def test_memory_and_shape_are_put_back(kind: str, change: Callable[[Any], None])
     assert certificate.holds, str(certificate)
 
 
+def test_a_view_of_numbers_that_are_nan_is_put_back() -> None:
+    """A view may name an entry twice, and what is NaN is equal to nothing."""
+    pytest.importorskip("torch")
+    t, w = torch.full((1,), torch.nan).expand(3), torch.ones(1, requires_grad=True)
+
+    assert bt.certify(lambda: torch.where(t.isnan(), w, t).sum(), {"w": w}).holds
+    assert t.isnan().all()
+
+
 def test_the_numbers_that_enter_the_loss_are_those_before_the_memory_is_another() -> None:
     """What was recorded of a tensor stays as it was, also where its memory is put back."""
     pytest.importorskip("torch")
