@@ -162,6 +162,11 @@ def entr(_: Seen, input: Tensor) -> Call:
     return made_of("entr", (input,), ("log", (0,)), ("multiply", (0, -1)), ("negative", (-1,)))
 
 
+@reads("special_expit")
+def expit(_: Seen, input: Tensor) -> Call:
+    return Call("sigmoid", (input,))
+
+
 @reads("sinc", "special_sinc")
 def sinc(_: Seen, input: Tensor) -> Call:
     """Read it as sin(pi x) / (pi x), and 1 at zero, where its derivative is zero."""
