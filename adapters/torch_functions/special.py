@@ -169,17 +169,7 @@ def expit(_: Seen, input: Tensor) -> Call:
 
 @reads("sinc", "special_sinc")
 def sinc(_: Seen, input: Tensor) -> Call:
-    """Read it as sin(pi x) / (pi x), and 1 at zero, where its derivative is zero."""
-    is_zero = array(input.detach() == 0)
-    return made_of(
-        "sinc",
-        (input,),
-        ("masked_fill", (0,), {"mask": is_zero, "value": 1}),
-        ("scale", (-1,), {"factor": pi}),
-        ("sin", (-1,)),
-        ("divide", (-1, -2)),
-        ("masked_fill", (-1,), {"mask": is_zero, "value": 1}),
-    )
+    return Call("sinc", (input,), own=OWN["sinc"])
 
 
 @reads("hypot")

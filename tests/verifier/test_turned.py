@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "vander": (lambda x: torch.linalg.vander(x), MANY[0]),  # noqa: PLW0108 imports nothing yet
     "logcumsumexp": (lambda x: x.logcumsumexp(0), MANY),
     "logcumsumexp of large numbers": (lambda x: (30 * x).logcumsumexp(0), MANY),
+    "sinc": (lambda x: x.sinc(), [0.01, -0.3, 2.5, -4.0]),
     "asin": (lambda x: x.asin(), NEAR_ONE),
     "acos": (lambda x: x.acos(), NEAR_ONE),
     "atanh": (lambda x: x.atanh(), NEAR_ONE),
