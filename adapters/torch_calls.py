@@ -34,6 +34,10 @@ NUMBERS = (
 """The functions that return the numbers of a tensor, or its memory, as something else."""
 
 
+SETS_DATA: Any = vars(torch._C.TensorBase)["data"].__set__  # noqa: SLF001 no other name
+"""What gives a tensor another memory, as `t.data = ...`."""
+
+
 def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that a call takes. Of one that sets an attribute, nothing is computed.
 
@@ -45,7 +49,7 @@ def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[
 
 def written_by(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that a call writes to."""
-    if writes(function, named) or "out" in named:
+    if writes(function, named) or "out" in named or function == SETS_DATA:
         yield from tensors_of(args[:1], named.get("out"))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from backproof.adapters.torch_functions import name_of
+from backproof.adapters.torch_functions.arithmetic import scaled
 
 Tensor = Any
 
@@ -27,12 +28,6 @@ def dropped(function: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:
     p = others[0] if others else named.get("p", 0.5)
     with ahead(input):
         return scaled(function(torch.ones_like(input), *others[:2], **named) != 0, p, input)
-
-
-def scaled(kept: Tensor, p: float, like: Tensor) -> Tensor:
-    """Return the mask of a dropout of probability p: zeros, and 1 / (1 - p) for what is kept."""
-    one = torch.ones((), dtype=like.dtype, device=like.device)
-    return kept * (one / (1 - p) if p < 1 else one)
 
 
 def dropped_in_attention(
@@ -89,6 +84,7 @@ def sampled(_: Any, input: Tensor, *others: Any, **named: Any) -> Tensor:  # noq
 
 DROPS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), dropped),
+    "feature_dropout": dropped,
     **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), kept),
     "fractional_max_pool2d": sampled,
     "rrelu": leaking,

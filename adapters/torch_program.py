@@ -117,8 +117,8 @@ def record(
                     gradients = run_back(loss, leaves)
         graph.lose_overwritten()
         name_hooks(graph, leaves)
-        for t in before.changed():  # it is about to be put back
-            graph.save(t)
+        for memory in before.written_over():  # it is about to be put back
+            graph.save(memory)
         as_run = None
         if recorder.otherwise:
             before.reset()

@@ -27,7 +27,6 @@ from backproof.adapters.torch_cotangents import Cotangents
 from backproof.adapters.torch_custom_functions import CustomFunctions
 from backproof.adapters.torch_derivatives import Derivatives
 from backproof.adapters.torch_functions import (
-    ORDERS,
     Call,
     NotKnown,
     Seen,
@@ -37,7 +36,7 @@ from backproof.adapters.torch_functions import (
     reader_of,
     writes,
 )
-from backproof.adapters.torch_functions.arguments import renamed
+from backproof.adapters.torch_functions.arguments import in_public_order, renamed
 from backproof.adapters.torch_functions.autocast import (
     also_forgetting,
     is_lowered,
@@ -123,7 +122,7 @@ class Recorder(CustomFunctions):
         body = self.body_of(function, args, named, is_read=bool(reader))
         if body:
             with self, self.opening(function):
-                return run(body, args, named)
+                return run(body, *in_public_order(function, body, args, named))
         if is_part(function, named) and self.derives:
             return self.derived(function, args, named)
         if is_lowered(function, args, named, operands):
@@ -162,7 +161,7 @@ class Recorder(CustomFunctions):
         is_read: whether there is an op for it.
         """
         name = name_of(function)
-        body = None if function in ORDERS else self.bodies.get(name)
+        body = self.bodies.get(name)
         if not is_read or writes_first(function, args, named):
             body = body or opened(function)
         if body is None or function in self.open:
@@ -265,9 +264,10 @@ class Recorder(CustomFunctions):
         if reader is None:
             return None, GIVE if registered(seen.function)[0] else ""
         try:
-            named_so = renamed(seen.function, reader, named)
+            given, named_so = in_public_order(seen.function, reader, args, named)
+            named_so = renamed(seen.function, reader, named_so)
             with unhooked():
-                calls = as_before(reader)(seen, *args, **named_so)
+                calls = as_before(reader)(seen, *given, **named_so)
             operands = [t for t in tensors_of(args, named) if id(t) in names]
             all_read(calls, operands, name_of(seen.function))
             refuse_rounded(calls, seen, tensors_of(args, named))

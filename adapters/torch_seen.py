@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.overrides import _enable_torch_function
+from torch.overrides import _enable_torch_function, handle_torch_function, has_torch_function
 
 
 @contextmanager
@@ -24,6 +24,25 @@ def as_the_program() -> Iterator[None]:
     """Call functions as the program does, inside of what is `unseen`."""
     with _enable_torch_function():
         yield
+
+
+@contextmanager
+def all_seen() -> Iterator[None]:
+    """Let modes see `Tensor.set_`, too: the one method that writes, and that PyTorch hides."""
+    tensor: Any = torch.Tensor
+    hidden = tensor.set_
+
+    def set_(t: Any, *args: Any, **named: Any) -> Any:
+        """Give a tensor another memory."""
+        if has_torch_function((t, *args)):
+            return handle_torch_function(hidden, (t, *args), t, *args, **named)
+        return hidden(t, *args, **named)
+
+    tensor.set_ = set_
+    try:
+        yield
+    finally:
+        del tensor.set_  # the class inherits the hidden one
 
 
 def run(function: Any, args: Any = (), named: Mapping[str, Any] | None = None) -> Any:

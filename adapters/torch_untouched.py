@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,16 +15,42 @@ from torch.overrides import TorchFunctionMode
 from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
-from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_seen import all_seen, run, unseen
 from backproof.adapters.torch_views import base_of
 
 Tensor = Any
 
 
+class Kept(NamedTuple):
+    """A tensor as it was.
+
+    memory: a view of all of it, which may be written over. numbers: a copy of it; None where it is
+    a view of another tensor, which is kept as well.
+    """
+
+    tensor: Tensor
+    memory: Tensor
+    numbers: Tensor | None
+    gradient: Tensor | None
+
+    def put_back(self) -> None:
+        """Put its numbers, its memory and its shape back, as before `set_` and `t.data = ...`."""
+        if self.is_written_over():
+            self.memory.copy_(self.numbers)
+        if not self.tensor.is_set_to(self.memory):
+            self.tensor.data = self.memory
+        if self.tensor.is_leaf:
+            self.tensor.grad = self.gradient
+
+    def is_written_over(self) -> bool:
+        """Return whether its memory has other numbers now."""
+        return self.numbers is not None and not torch.equal(self.memory, self.numbers)
+
+
 class Before(TorchFunctionMode):
     """What was there before a program ran. As a mode, it sees what calls are about to take.
 
-    tensors: id -> the tensor, its numbers, and its gradient.
+    tensors: id -> the tensor as it was.
     generators: id -> a random generator of the program's own, and its state.
     made: the results of calls, while they live: nobody needs them as they were.
     modules: those whose parameters and buffers are kept.
@@ -33,7 +59,7 @@ class Before(TorchFunctionMode):
     def __init__(self) -> None:
         """Keep the random states, and nothing else yet."""
         super().__init__()
-        self.tensors: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self.tensors: dict[int, Kept] = {}
         self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}
         self.made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
         self.modules: set[Any] = set()
@@ -44,8 +70,16 @@ class Before(TorchFunctionMode):
         """Keep tensors as they are now, unless they are kept already."""
         for t in tensors:
             if id(t) not in self.tensors and not reason_against(t):
+                base, memory = base_of(t), t.detach()
                 gradient = t.grad if t.is_leaf else None
-                self.tensors[id(t)] = t, t.detach().clone(), gradient
+                numbers = memory.clone() if base is None else None
+                self.tensors[id(t)] = Kept(t, memory, numbers, gradient)
+                if base is not None and not self.has_made(base):
+                    self.keep(base)
+
+    def has_made(self, t: Tensor) -> bool:
+        """Return whether a call has made a tensor."""
+        return self.made.get(id(t)) is t
 
     @unseen()
     def keep_module(self, module: Any, _: Any = None) -> None:
@@ -60,11 +94,7 @@ class Before(TorchFunctionMode):
     ) -> Any:
         """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
-        for t in tensors_of(args, named):
-            base = base_of(t)
-            whole = t if base is None else base
-            if self.made.get(id(whole)) is not whole:
-                self.keep(whole)
+        self.keep(*(t for t in tensors_of(args, named) if not self.has_made(t)))
         generator = named.get("generator")
         if generator is not None:
             self.generators.setdefault(id(generator), (generator, generator.get_state()))
@@ -74,22 +104,18 @@ class Before(TorchFunctionMode):
 
     def without_gradients(self) -> None:
         """Let no tensor have a gradient, so that what a pass adds changes none that there was."""
-        for t, _, _ in self.tensors.values():
-            if t.is_leaf:
-                t.grad = None
+        for one in self.tensors.values():
+            if one.tensor.is_leaf:
+                one.tensor.grad = None
 
-    def changed(self) -> Iterator[Tensor]:
-        """Yield the tensors that have other numbers now."""
-        yield from (t for t, numbers, _ in self.tensors.values() if not torch.equal(t, numbers))
+    def written_over(self) -> Iterator[Tensor]:
+        """Yield the memory of the tensors that has other numbers now."""
+        yield from (one.memory for one in self.tensors.values() if one.is_written_over())
 
     def reset(self) -> None:
         """Put everything back. Programs also write to parameters, as to those of an average."""
-        with torch.no_grad():
-            for t in self.changed():
-                t.copy_(self.tensors[id(t)][1])
-        for t, _, gradient in self.tensors.values():
-            if t.is_leaf:
-                t.grad = gradient
+        for one in self.tensors.values():
+            one.put_back()
         for generator, state in self.generators.values():
             generator.set_state(state)
         torch.set_rng_state(self.states[0])
@@ -131,6 +157,7 @@ def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
                 stack.enter_context(module.no_sync())
 
         if in_modules:
+            stack.enter_context(all_seen())
             stack.callback(register_module_forward_pre_hook(entered).remove)
         yield before
 

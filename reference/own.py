@@ -27,6 +27,7 @@ from backproof.reference.ops.matrix_exp import matrix_exp_
 from backproof.reference.ops.op import sum_to_shape
 from backproof.reference.ops.pinv import pinv
 from backproof.reference.ops.qr import orthogonal, triangle
+from backproof.reference.ops.sinc import sinc
 from backproof.reference.ops.singular import left_vectors, right_vectors, singular_values
 from backproof.reference.ops.special import asinh, erfc_, erfcx_, zeta_
 
@@ -79,6 +80,7 @@ OF_REAL: Mapping[str, Op] = {
     "pinv": pinv,
     "product": product,
     "right_vectors": right_vectors,
+    "sinc": sinc,
     "singular_values": singular_values,
     "triangle": triangle,
     "upper_factor": upper_factor,

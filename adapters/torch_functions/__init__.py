@@ -8,6 +8,7 @@ method and an in-place function have the name and the row of the function.
 
 from collections.abc import Callable
 from inspect import Parameter, signature
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ from backproof.adapters.torch_functions import (
     windows,
     writing,
 )
-from backproof.adapters.torch_functions.arguments import signature_of
+from backproof.adapters.torch_functions.arguments import after_seen, signature_of
 from backproof.adapters.torch_functions.calls import (
     ATEN,
     ATEN_SPACE,
@@ -73,7 +74,6 @@ from backproof.adapters.torch_functions.complex_numbers import ALIKE, over_compl
 from backproof.reference.ops import OPS, Op
 
 __all__ = [
-    "ORDERS",
     "Call",
     "NotKnown",
     "Seen",
@@ -102,8 +102,8 @@ def reader_of(function: Callable[..., Any]) -> Reader | None:
     if space:
         return aten_reader_of(beneath) if space == ATEN_SPACE else None
     name = name_of(function)
-    reader = of_name(name) or of_name(name.removesuffix("_copy"))
-    return by_names(reader, ORDERS[function]) if reader and function in ORDERS else reader
+    in_python = isinstance(function, FunctionType)
+    return (not in_python and ATEN.get(name)) or of_name(name) or of_name(bare(name))
 
 
 def complex_reader_of(function: Callable[..., Any]) -> Reader:
@@ -120,30 +120,17 @@ def unread(*_: Any, **__: Any) -> Call:
 
 def aten_reader_of(name: str) -> Reader | None:
     """Return what reads the calls of a function beneath autograd: mostly, as the public one."""
-    return ATEN.get(name.removesuffix("_")) or of_name(name.strip("_"))
+    return ATEN.get(name.removesuffix("_")) or of_name(name.strip("_")) or of_name(bare(name))
+
+
+def bare(name: str) -> str:
+    """Return the name of a function without what tells it from its namesake: "special_erf"."""
+    return name.removeprefix("special_").removeprefix("numpy_").removesuffix("_copy")
 
 
 def of_name(name: str) -> Reader | None:
     """Return the reader of the functions of a name; None where there is none."""
     return READERS.get(name) or AS_IN_THE_ADAPTER.get(name)
-
-
-ORDERS: dict[Any, str] = {
-    torch.batch_norm: "input weight bias running_mean running_var training momentum eps",
-    torch.instance_norm: "input weight bias running_mean running_var use_input_stats momentum eps",
-    torch.constant_pad_nd: "input pad value",
-    torch.embedding: "weight input padding_idx scale_grad_by_freq sparse",
-}
-"""Function of torch.* with the arguments of its namesake in F.*, in another order -> this order."""
-
-
-def by_names(reader: Reader, order: str) -> Reader:
-    """Return the reader of a function whose arguments stand in another order than the reader's."""
-
-    def read(seen: Seen, *arguments: Any, **named: Any) -> Any:
-        return reader(seen, **dict(zip(order.split(), arguments, strict=False)), **named)
-
-    return read
 
 
 def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
@@ -174,6 +161,7 @@ def as_in_the_adapter(op: str, function: Callable[..., Any]) -> Reader:
         used = {k: v for k, v in given.items() if k in options and v != options[k]}
         return Call(op, tuple(t for t in tensors if t is not None), used)
 
+    read.__signature__ = after_seen(own)  # type: ignore[attr-defined]
     return read
 
 

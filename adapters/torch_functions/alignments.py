@@ -77,9 +77,12 @@ def padded(targets: Any, lengths: Any) -> Any:
 
 MOVES = {
     f"{name}Backward{i}"
-    for name in ("Clone", "Permute", "Select", "Slice", "Squeeze", "ToCopy", "Transpose")
+    for name in (
+        *("Cat", "Clone", "Expand", "Flip", "IndexSelect", "Permute", "Select", "Slice", "Squeeze"),
+        *("Stack", "ToCopy", "Transpose", "UnsafeView", "Unsqueeze", "View"),
+    )
     for i in range(3)
-} | {"UnsqueezeBackward0", "UnsafeViewBackward0", "ViewBackward0"}
+}
 """Autograd's names of functions that move entries, and round them at most."""
 
 
@@ -87,12 +90,25 @@ MOVES = {
 def is_normalized(lp: Tensor) -> bool:
     """Return whether log_softmax, or the logarithm of softmax, made rows that were moved alone.
 
-    The derivatives of moves take the number of each class back to where it came from.
+    The derivatives of moves take the number of each class back to where it came from. A row that
+    was moved to several places receives a multiple of these numbers, and constants receive nothing.
     """
     numbers = torch.arange(1, lp.shape[-1] + 1).to(lp)
-    node, places = lp.grad_fn, numbers.expand(lp.shape)
-    while type(node).__name__ in MOVES:
-        places, node = node(places), node.next_functions[0][0]
+    left = [(lp.grad_fn, numbers.expand(lp.shape))]
+    while left:
+        node, places = left.pop()
+        if type(node).__name__ in MOVES:
+            moved = node(places)
+            pieces = moved if isinstance(moved, tuple) else (moved,)
+            before = (function for function, _ in node.next_functions)
+            left += [(f, piece) for f, piece in zip(before, pieces, strict=True) if f is not None]
+        elif not has_rows(node, places, numbers):
+            return False
+    return True
+
+
+def has_rows(node: Any, places: Tensor, numbers: Tensor) -> bool:
+    """Return whether one of autograd's functions is of a softmax whose rows receive the numbers."""
     made = type(node).__name__
     if made == "LogBackward0":
         node = node.next_functions[0][0]
@@ -101,6 +117,4 @@ def is_normalized(lp: Tensor) -> bool:
         return False
     dim = (node._saved_dim + 2**63) % 2**64 - 2**63  # noqa: SLF001 autograd has it without a sign
     rows = places.movedim(dim, -1)
-    if rows.shape[-1] != len(numbers):
-        return False
-    return bool(((rows == numbers.to(rows)) | (rows == 0).all(-1, keepdim=True)).all())
+    return rows.shape[-1] == len(numbers) and bool((rows == rows[..., :1] * numbers.to(rows)).all())

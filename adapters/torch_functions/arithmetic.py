@@ -266,7 +266,7 @@ def celu(_: Seen, input: Tensor, alpha: float = 1.0, inplace: bool = False) -> C
     return made_of("celu", (input,), *steps, ("scale", (-1,), {"factor": alpha}))
 
 
-@reads("dropout", "dropout1d", "dropout2d", "dropout3d")
+@reads("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 def dropout(
     _: Seen,
     input: Tensor,
@@ -281,6 +281,12 @@ def dropout(
     if training and train and p:
         return Call("multiply", (input, mask))
     return Call("cast", (input,), own=cast)
+
+
+def scaled(kept: Tensor, p: float, like: Tensor) -> Tensor:
+    """Return the mask of a dropout of probability p: zeros, and 1 / (1 - p) for what is kept."""
+    one = torch.ones((), dtype=like.dtype, device=like.device)
+    return kept * (one / (1 - p) if p < 1 else one)
 
 
 ALPHA = 1.0507009873554805 * 1.6732632423543772

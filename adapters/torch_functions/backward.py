@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from backproof.adapters.torch_functions import of_name
+from backproof.adapters.torch_functions.arguments import REDUCTIONS
 from backproof.adapters.torch_functions.calls import (
     ATEN,
     Call,
@@ -21,7 +22,6 @@ from backproof.adapters.torch_functions.calls import (
     reads,
     steps,
 )
-from backproof.adapters.torch_functions.losses import REDUCTIONS
 from backproof.reference.derivative import derivative
 from backproof.reference.ops import OPS, Op
 

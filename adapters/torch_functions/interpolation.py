@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from backproof.adapters.torch_functions.calls import (
+    ATEN,
     Call,
     NotKnown,
     Seen,
@@ -13,6 +14,7 @@ from backproof.adapters.torch_functions.calls import (
     Tensor,
     number,
     reads,
+    registered,
     steps,
 )
 from backproof.adapters.torch_functions.sampling import NUMBERS, Taps, added_up, shares
@@ -67,6 +69,30 @@ def interpolate(
         found += more
         axes.append(taps)
     return steps("interpolate", operands, *found, *added_up(input, axes, is_zero=False))
+
+
+MODES = {
+    **{f"upsample_nearest{n}d": "nearest" for n in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{n}d": "nearest-exact" for n in (1, 2, 3)},
+    "upsample_linear1d": "linear",
+    "upsample_bilinear2d": "bilinear",
+    "upsample_trilinear3d": "trilinear",
+    "upsample_bicubic2d": "bicubic",
+}
+"""The name of a function beneath autograd -> the mode of `interpolate`."""
+
+
+@reads(*MODES, into=ATEN)
+def upsampled(seen: Seen, x: Tensor, size: Any, *rest: Any) -> Call:
+    """Read it as `interpolate`.
+
+    rest: `align_corners`, except of nearest entries; then the factors, in a list or one by one.
+    """
+    mode = MODES[registered(seen.function)[1]]
+    align = None if mode.startswith("nearest") else rest[0]
+    factors = rest if align is None else rest[1:]
+    given = factors[0] if isinstance(next(iter(factors), None), list | tuple) else factors
+    return interpolate(seen, x, size, given if given and None not in given else None, mode, align)
 
 
 def precision(x: Tensor) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from backproof.adapters.torch_functions.arguments import after_seen
 from backproof.adapters.torch_functions.calls import (
     Call,
     NotKnown,
@@ -25,9 +26,6 @@ from backproof.adapters.torch_functions.calls import (
     steps,
 )
 from backproof.adapters.torch_functions.numbers import as_batches
-
-REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
-"""PyTorch's numbers for reductions."""
 
 
 def loss(name: str, *others: str) -> Callable[[Reader], Reader]:
@@ -47,8 +45,9 @@ def loss(name: str, *others: str) -> Callable[[Reader], Reader]:
             if (given.pop("size_average", None), given.pop("reduce", None)) != (None, None):
                 raise NotKnown("size_average or reduce, in the place of reduction")
             reduction = given.pop("reduction")
-            return reader(seen, *given.values(), reduction=REDUCTIONS.get(reduction, reduction))
+            return reader(seen, *given.values(), reduction=reduction)
 
+        read.__signature__ = after_seen(own)  # type: ignore[attr-defined]
         return reader
 
     return register
@@ -67,7 +66,7 @@ def constants(**arrays: Any) -> dict[str, Any]:
 # Of classes.
 
 
-@loss("cross_entropy")
+@loss("cross_entropy", "cross_entropy_loss")
 @as_batches
 def cross_entropy(
     seen: Seen,

@@ -19,6 +19,7 @@ from backproof.adapters.torch_functions.calls import (
     array,
     entries,
     made_of,
+    name_of,
     reads,
 )
 from backproof.adapters.torch_functions.numbers import as_vectors
@@ -155,11 +156,9 @@ def kron(seen: Seen, input: Tensor, other: Tensor) -> Call:
 
 @reads("unfold", "im2col")
 def unfold(seen: Seen, x: Tensor, *arguments: Any, **named: Any) -> Call:
-    return (blocks if seen.function in BLOCKS else windows)(seen, x, *arguments, **named)
-
-
-BLOCKS = (F.unfold, torch._C._nn.im2col)  # noqa: SLF001 F.unfold has the name of another function
-"""The functions that take blocks out of images."""
+    """Read it; F.unfold, which takes blocks out of images, has the name of another function."""
+    is_block = seen.function is F.unfold or name_of(seen.function) == "im2col"
+    return (blocks if is_block else windows)(seen, x, *arguments, **named)
 
 
 @as_vectors

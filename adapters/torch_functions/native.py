@@ -6,6 +6,8 @@ such as a mean, is not known as an op. Source: native_functions.yaml in PyTorch'
 
 from typing import Any
 
+from backproof.adapters.torch_functions.arguments import REDUCTIONS
+from backproof.adapters.torch_functions.arithmetic import scaled
 from backproof.adapters.torch_functions.backward import public
 from backproof.adapters.torch_functions.calls import (
     ATEN,
@@ -16,7 +18,6 @@ from backproof.adapters.torch_functions.calls import (
     made_of,
     reads,
 )
-from backproof.adapters.torch_functions.losses import REDUCTIONS
 
 Calls = list[Call | None]
 
@@ -50,6 +51,20 @@ def native_batch_norm(seen: Seen, x: Tensor, W: Any, b: Any, *rest: Any) -> Call
     return first(seen, "batch_norm", x, mean, variance, W, b, training, momentum, eps)
 
 
+@reads("_native_batch_norm_legit_no_training", into=ATEN)
+def batch_norm_at_rest(
+    seen: Seen,
+    x: Tensor,
+    W: Any,
+    b: Any,
+    mean: Tensor,
+    variance: Tensor,
+    momentum: float,
+    eps: float,
+) -> Calls:
+    return first(seen, "batch_norm", x, mean, variance, W, b, momentum=momentum, eps=eps)
+
+
 @reads("nll_loss_forward", "nll_loss2d_forward", into=ATEN)
 def nll_loss_forward(
     seen: Seen, x: Tensor, target: Tensor, weight: Any, reduction: int, ignore_index: int
@@ -77,6 +92,48 @@ def elu(
 def embedding(seen: Seen, W: Tensor, index: Tensor, padding_idx: int = -1, *rest: Any) -> Any:
     padding = None if padding_idx < 0 else padding_idx
     return public("embedding", seen.result, index, W, padding, None, 2.0, *rest)
+
+
+BAGS = ("sum", "mean", "max")
+"""What becomes of the rows of a bag, by PyTorch's numbers."""
+
+
+@reads("embedding_bag", "_embedding_bag", into=ATEN)
+def embedding_bag(
+    seen: Seen,
+    W: Tensor,
+    index: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = -1,
+) -> Calls:
+    padding = None if padding_idx is None or padding_idx < 0 else padding_idx
+    options = BAGS[mode], sparse, weights, include_last_offset, padding
+    tensors = index, W, offsets, None, 2.0, scale_grad_by_freq
+    return first(seen, "embedding_bag", *tensors, *options)
+
+
+@reads("native_dropout", into=ATEN)
+def native_dropout(seen: Seen, x: Tensor, p: float, training: bool | None = True) -> Calls:
+    """Read it as a product with zeros, and 1 / (1 - p) for what the second result says is kept."""
+    y, kept = seen.result
+    if not training:
+        return [public("dropout", y, x, p, training=False), None]
+    return [Call("multiply", (x, scaled(kept, p, x))), None]
+
+
+@reads("_cdist_forward", into=ATEN)
+def cdist_forward(seen: Seen, a: Tensor, b: Tensor, p: float, mode: Any = None) -> Any:
+    return public("cdist", seen.result, a, b, p)
+
+
+@reads("_pdist_forward", into=ATEN)
+def pdist_forward(seen: Seen, x: Tensor, p: float = 2.0) -> Any:
+    return public("pdist", seen.result, x, p)
 
 
 @reads("convolution", into=ATEN)

@@ -148,7 +148,12 @@ def inner(_: Seen, input: Tensor, other: Tensor) -> Call:
 
 
 @reads("tensordot")
-def tensordot(_: Seen, a: Tensor, b: Tensor, dims: Any = 2, out: None = None) -> Call:
+def tensordot(
+    _: Seen, a: Tensor, b: Tensor, dims: Any = 2, dims_of_b: Any = None, *, out: None = None
+) -> Call:
+    """Read it as a sum of products. dims_of_b: given where `dims` are those of a alone."""
+    if dims_of_b is not None:
+        dims = dims, dims_of_b
     if isinstance(dims, int):
         dims = [*range(a.dim() - dims, a.dim())], [*range(dims)]
     of_a, of_b = [*"abcdefghijkl"[: a.dim()]], [*"mnopqrstuvwx"[: b.dim()]]

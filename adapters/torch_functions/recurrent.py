@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from backproof.adapters.torch_functions.autocast import refuse_hidden_casts
-from backproof.adapters.torch_functions.calls import Call, Parts, Seen, Tensor, reads
+from backproof.adapters.torch_functions.calls import Call, Parts, Seen, Tensor, name_of, reads
 from backproof.reference.own import LINEAR
 
 Weights = Sequence[str]
@@ -75,7 +75,7 @@ def cell(
 ) -> Call:
     """Read it as the next state."""
     parts, (x, h, *weights) = operands(input, hx, w_ih, w_hh, b_ih, b_hh)
-    title = seen.function.__name__
+    title = name_of(seen.function)
     return parts.call(title, CELLS[title](parts, x, h, weights, hx.shape[-1]))
 
 

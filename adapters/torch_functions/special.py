@@ -162,19 +162,14 @@ def entr(_: Seen, input: Tensor) -> Call:
     return made_of("entr", (input,), ("log", (0,)), ("multiply", (0, -1)), ("negative", (-1,)))
 
 
+@reads("special_expit")
+def expit(_: Seen, input: Tensor) -> Call:
+    return Call("sigmoid", (input,))
+
+
 @reads("sinc", "special_sinc")
 def sinc(_: Seen, input: Tensor) -> Call:
-    """Read it as sin(pi x) / (pi x), and 1 at zero, where its derivative is zero."""
-    is_zero = array(input.detach() == 0)
-    return made_of(
-        "sinc",
-        (input,),
-        ("masked_fill", (0,), {"mask": is_zero, "value": 1}),
-        ("scale", (-1,), {"factor": pi}),
-        ("sin", (-1,)),
-        ("divide", (-1, -2)),
-        ("masked_fill", (-1,), {"mask": is_zero, "value": 1}),
-    )
+    return Call("sinc", (input,), own=OWN["sinc"])
 
 
 @reads("hypot")

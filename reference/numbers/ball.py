@@ -136,6 +136,10 @@ class Ball(Methods):
         """Return where the midpoints are the largest along the last axis: a convention at ties."""
         return np.asarray(self.mid == np.max(self.mid, axis=-1, keepdims=True))
 
+    def middle(self) -> "Ball":
+        """Return the midpoints alone."""
+        return Ball.exact(self.mid, self.precision)
+
     def rounding(self) -> "Ball":
         """Return zeros whose radii are the error of rounding these balls once."""
         size = np.abs(self.mid) + self.rad

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backproof.reference.numbers.methods import Methods, Rules
-from backproof.reference.ops.functions import at_largest, chosen, rounding, stored
+from backproof.reference.ops.functions import at_largest, chosen, near, rounding, stored
 
 
 class Dual(Methods):
@@ -55,6 +55,10 @@ class Dual(Methods):
     def stopped(self) -> "Dual":
         """Return the value as a constant."""
         return Dual(self.value, 0.0)
+
+    def middle(self) -> "Dual":
+        """Return constants near the value."""
+        return Dual(near(self.value), 0.0)
 
     def at_largest(self) -> Any:
         """Return where the values are the largest along the last axis."""

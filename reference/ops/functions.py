@@ -37,6 +37,14 @@ def stop(x: Array) -> Array:
     return x.stopped() if hasattr(x, "stopped") else x
 
 
+def near(x: Array) -> Array:
+    """Return constants near x, which a formula takes out and puts back: over `Ball`, the midpoints.
+
+    On paper the result is the same whatever they are, so that no error of x enters it by them.
+    """
+    return x.middle() if hasattr(x, "middle") else x
+
+
 def with_tangent(y: Array, moved: Array) -> Array:
     """Return y with the tangent of `moved`; an array that is no dual number, as it is."""
     return y.moving_as(moved) if hasattr(y, "moving_as") else y

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backproof.reference.ops.factors import part, stacked
-from backproof.reference.ops.functions import rounding, stop, stored
+from backproof.reference.ops.functions import near, rounding, stored
 from backproof.reference.ops.op import Array, Op
 
 NONE = -(2.0**100)
@@ -18,10 +18,10 @@ def log_sums(each: list[Array]) -> list[Array]:
     The largest of them, m, is taken out: a constant of which nothing depends. Each logarithm is
     rounded, and hands that error on to all later ones; that of nothing hands on nothing.
     """
-    m = stop(each[0])
+    m = near(each[0])
     total, found, off = np.exp(each[0] - m), each[:1], 0.0
     for one in each[1:]:
-        larger = np.maximum(m, stop(one))
+        larger = np.maximum(m, near(one))
         total = total * np.exp(m - larger) + np.exp(one - larger)
         m = larger
         y = m + np.log(total)

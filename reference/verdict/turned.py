@@ -15,7 +15,7 @@ from backproof.reference.ops.log_sums import logcumsumexp_turned_round
 ENTRYWISE = (
     *("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"),
     *("power", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf"),
-    *("erf_inv", "lgamma", "digamma"),
+    *("erf_inv", "lgamma", "digamma", "sinc"),
     *("abs", "clamp", "log_sigmoid", "mish", "softsign", "hardsigmoid", "hardswish"),
 )
 """Ops of one operand, entry by entry: their Jacobians are diagonal."""

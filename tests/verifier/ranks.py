@@ -32,7 +32,8 @@ def rank(number: int, file: str) -> Iterator[None]:
 def program() -> tuple[Any, Any, Any]:
     """Return a model, the loss of a batch, and that of this rank's half, all ranks' the same.
 
-    The loss of a half has `mean`: whether gradients become the mean over ranks.
+    The loss of a half has `mean`: whether gradients become the mean over ranks. Its `static` is a
+    layer of its own whose graph is static, so that they always do.
     """
     torch.manual_seed(0)
     model, (ids, targets) = GPT(), torch.randint(0, 11, (2, 2, 6))
@@ -43,6 +44,8 @@ def program() -> tuple[Any, Any, Any]:
             return parallel(ids[own], targets[own])
 
     half.parallel = parallel  # type: ignore[attr-defined]
+    static = DistributedDataParallel(torch.nn.Linear(2, 1), static_graph=True)
+    half.static = static  # type: ignore[attr-defined]
     return model, lambda: model(ids, targets), half
 
 

@@ -135,6 +135,19 @@ MADE: dict[str, tuple[Any, bool]] = {
         True,
     ),
     "a logarithm of softmax": (lambda z: z.softmax(-1).log().transpose(0, 1).contiguous(), True),
+    "stacked": (lambda z: torch.stack([z[:, t].log_softmax(-1) for t in range(6)]), True),
+    "stacked, one of them twice": (
+        lambda z: torch.stack([z[:, t].log_softmax(-1) for t in (0, 0, 1, 2, 3, 4)]),
+        True,
+    ),
+    "joined with a constant": (
+        lambda z: torch.cat([z[:, 1:].log_softmax(-1), z.detach()[:, :1]], 1).transpose(0, 1),
+        True,
+    ),
+    "joined with outputs": (
+        lambda z: torch.cat([z[:, 1:].log_softmax(-1), z[:, :1]], 1).transpose(0, 1),
+        False,
+    ),
     "outputs": (lambda z: z.transpose(0, 1), False),
     "along another axis": (lambda z: z.log_softmax(1).transpose(0, 1), False),
     "a part of the classes": (

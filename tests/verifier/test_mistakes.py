@@ -1,6 +1,7 @@
 """Mistakes of PyTorch 2.13 in functions that programs call, and the table of ops does not have."""
 
 from collections.abc import Callable
+from math import exp, nan, pi
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.verifier.lazy import Lazy
 
 torch, F = map(Lazy, ("torch", "torch.nn.functional"))
+checkpoints = Lazy("torch.utils.checkpoint")
 
 
 def gradient(of: Callable[[Any], Any], x: list[Any], dtype: str = "float64") -> Any:
@@ -55,6 +57,24 @@ def higher(of: Callable[[Any], Any], x: float, order: int) -> float:
     for _ in range(order):
         (y,) = torch.autograd.grad(y, t, create_graph=True)
     return float(y.detach())
+
+
+def of_products(changed: str) -> float:
+    """Return the slope of one factor of kron, the other of which is changed afterwards."""
+    a, b = (torch.tensor([[x]], requires_grad=True) for x in (2.0, 5.0))
+    x, y = a * 1, b * 1
+    product = torch.kron(x, y)
+    {"a": x, "b": y}[changed].mul_(10)
+    of = {"a": b, "b": a}[changed]
+    return float(torch.autograd.grad(product, of)[0])
+
+
+def have_their_slopes() -> bool:
+    """Return whether the slopes of rrelu in a checkpoint are those of its pass, a hundred times."""
+    x = torch.full((100, 8), -1.0, requires_grad=True)
+    rows = [checkpoints.checkpoint(F.rrelu, row, training=True, use_reentrant=False) for row in x]
+    (slopes,) = torch.autograd.grad(sum(rows).sum(), x)
+    return bool(torch.equal(slopes, -torch.stack(rows)))
 
 
 def surprise(p: Any) -> Any:
@@ -116,6 +136,21 @@ MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
     ),
     "i1, the third derivative at zero": (lambda: higher(torch.special.i1, 0.0, 3), 0, 0.375),
     "i1, the third derivative near zero": (lambda: higher(torch.special.i1, 1e-9, 3), 256, 0.375),
+    "kron, whose first factor is changed afterwards": (lambda: of_products("a"), 20, 2),
+    "kron, whose second factor is changed afterwards": (lambda: of_products("b"), 50, 5),
+    "rrelu, at the end of a checkpoint": (have_their_slopes, False, True),
+    "celu, billionths by which the slope in float64 is too large": (
+        lambda: round(1e9 * (higher(lambda x: F.celu(x, 0.3), -0.5, 1) / exp(-0.5 / 0.3) - 1)),
+        26,
+        0,
+    ),
+    "polygamma of order 1, in float64": (
+        lambda: torch.polygamma(1, torch.tensor(1.0, dtype=torch.float64)).item(),
+        1.6449340676383375,
+        pi**2 / 6,
+    ),
+    "sinc, the slope near zero": (lambda: higher(torch.sinc, 1e-9, 1), 0, -(pi**2) / 3 * 1e-9),
+    "sinc, the second derivative at zero": (lambda: higher(torch.sinc, 0.0, 2), nan, -(pi**2) / 3),
     "matrix_exp, in float16, whether e^(1/2) is beyond 1,000": (
         lambda: bool(torch.matrix_exp(torch.eye(2).half() / 2)[0, 0].abs() > 1000),
         True,

@@ -262,7 +262,8 @@ def test_a_compiled_twin_is_the_same_or_another(right: bool) -> None:  # noqa: F
 def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None:
     """Two ranks have the gradients of the whole batch, but not without the mean over them.
 
-    A rank's own gradients, before they are averaged, are those of its own half.
+    A rank's own gradients, before they are averaged, are those of its own half. A static graph
+    averages them always, and is refused with what to do instead.
     """
     file = str(tmp_path / "store")
     command = (sys.executable, "-m", "tests.verifier.ranks", file)
@@ -273,10 +274,13 @@ def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None
         before = [getattr(half.parallel, flag) for flag in flags]
         alone = bt.certify(partial(half, mean=True), model)
         after = [getattr(half.parallel, flag) for flag in flags]
+        with pytest.raises(bt.NotRecorded, match="static_graph averages gradients always"):
+            bt.certify(lambda: half.static(torch.ones(1, 2)).sum(), half.static)
+        inside = bt.certify(lambda: half.static.module(torch.ones(1, 2)).sum(), half.static)
 
     assert after == before
     assert second.returncode == 0
-    assert alone.holds, alone
+    assert (alone.holds, inside.holds) == (True, True), (alone, inside)
     assert [one.holds for one in found] == [True, False], found[0]
     assert {one.verdict for one in found[1].twin} == {"refuted"}
 

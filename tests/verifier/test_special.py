@@ -10,6 +10,7 @@ from scipy.special import i0e, i1e
 
 from backproof import certify_op
 from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact, workprec
 from backproof.reference.numbers.function_rules import CHEBYSHEV, STEEP
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
@@ -31,6 +32,7 @@ DEFINED: dict[str, Any] = {
     "i1e": lambda x: x.bessel_i(1) * (-abs(x)).exp(),
     "lgamma": lambda x: abs(x.gamma()).log(),
     "digamma": lambda x: x.digamma(),
+    "sinc": lambda x: x.sinc_pi(),
 }
 """Op -> the function as Arb has it."""
 
@@ -70,6 +72,42 @@ def test_the_slope_of_i1_at_zero() -> None:
     slopes = [OWN[name].backward(1.0, None, np.zeros(1))[0] for name in ("i1", "i1e", "i0e")]
 
     assert np.concatenate(slopes).tolist() == [0.5, 0.5, 0]
+
+
+CARDINAL = np.concatenate([s * np.geomspace(1e-12, 1, 200) for s in (1, -1)])
+"""Numbers on both sides of zero, and of the place where sinc's slope is computed otherwise."""
+
+
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+def test_the_slope_of_sinc_loses_few_digits(p: Any) -> None:
+    """It and its own slope are inside, also near zero, where the terms of a quotient cancel."""
+    x = CARDINAL.astype(p.dtype).astype(float)
+    (ball,) = OWN["sinc"].backward(
+        1.0, None, Dual(Ball.exact(x, p), Ball.exact(np.ones(x.shape), p))
+    )
+    with workprec():
+        z, pi = np.pi * exact(x), exact(np.pi)
+        slope = pi * (np.cos(z) - np.sin(z) / z) / z
+        second = -pi * pi * (np.sin(z) / z) - 2 * slope / exact(x)
+
+        assert list(outside(ball.value, slope)) == []
+        assert list(outside(ball.tangent, second)) == []
+    assert np.max(ball.value.rad / np.abs(ball.value.mid)) < 200 * p.u
+
+
+@pytest.mark.parametrize("p", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+def test_a_quotient_whose_terms_cancel_is_no_proof_of_zero(p: Any) -> None:
+    """What a quotient loses near zero is inside; where it has no digit, the ball holds zero."""
+    (form,) = OWN["sinc"].forms.values()
+    x = CARDINAL.astype(p.dtype)
+    z = x.dtype.type(np.pi) * x
+    seen = (z * np.cos(z) - np.sin(z)) / (x.dtype.type(np.pi) * x * x)
+    (ball,) = form.backward(1.0, None, Ball.exact(x.astype(float), p))
+    is_lost = np.abs(seen / ball.mid - 1) > 1
+
+    assert ball.contains(seen).all()
+    assert is_lost.any()
+    assert (ball.rad > np.abs(ball.mid))[is_lost].all()
 
 
 SERIES = {

@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "vander": (lambda x: torch.linalg.vander(x), MANY[0]),  # noqa: PLW0108 imports nothing yet
     "logcumsumexp": (lambda x: x.logcumsumexp(0), MANY),
     "logcumsumexp of large numbers": (lambda x: (30 * x).logcumsumexp(0), MANY),
+    "sinc": (lambda x: x.sinc(), [0.01, -0.3, 2.5, -4.0]),
     "asin": (lambda x: x.asin(), NEAR_ONE),
     "acos": (lambda x: x.acos(), NEAR_ONE),
     "atanh": (lambda x: x.atanh(), NEAR_ONE),
@@ -42,6 +43,19 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 @pytest.fixture
 def _installed() -> None:
     """Skip a test where PyTorch is not installed."""
+
+
+def multiply_the_first_tangent(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first tangent that the recorder sees be a multiple of what autograd computes."""
+    right = second.SecondRecorder.run_back
+
+    def run_back(self: Any, *arguments: Any) -> Any:
+        found = right(self, *arguments)
+        first = next(iter(self.tangents))
+        self.tangents[first] = (self.tangents[first] * factor).astype(self.tangents[first].dtype)
+        return found
+
+    monkeypatch.setattr(second.SecondRecorder, "run_back", run_back)
 
 
 @pytest.mark.usefixtures("_installed")
@@ -78,19 +92,29 @@ def test_wrong_tangents_are_refuted(name: str, monkeypatch: pytest.MonkeyPatch) 
     """A tangent of a value that is off by a thousandth is refuted."""
     function, start = FUNCTIONS[name]
     x = torch.tensor(start, requires_grad=True)
-    right = second.SecondRecorder.run_back
-
-    def run_back(self: Any, *arguments: Any) -> Any:
-        found = right(self, *arguments)
-        first = next(iter(self.tangents))
-        self.tangents[first] = self.tangents[first] * np.float32(1.001)
-        return found
-
-    monkeypatch.setattr(second.SecondRecorder, "run_back", run_back)
+    multiply_the_first_tangent(1.001, monkeypatch)
     certificate = bt.certify(lambda: function(x).square().sum(), {"x": x}, second=True)
 
     assert not certificate.holds
     assert certificate.second.refuted, str(certificate)
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_running_log_sums_in_bfloat16(
+    seed: int, factor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tangent that autograd computes by stored logarithms holds in bfloat16, and no double."""
+    torch.manual_seed(seed)
+    x, w = torch.randn(2, 3, 5).bfloat16()
+    x.requires_grad_()
+    multiply_the_first_tangent(factor, monkeypatch)
+    certificate = bt.certify(lambda: w.mul(x.logcumsumexp(1)).sum(), {"x": x}, second=True)
+    is_right = factor == 1
+
+    assert certificate.proven == ("x",)
+    assert (certificate.second.holds, certificate.second.refuted is None) == (is_right, is_right)
 
 
 @pytest.mark.usefixtures("_installed")
@@ -125,6 +149,20 @@ def test_the_tangent_by_logarithms_holds_the_exact_one() -> None:
 
     assert [*outside(found, right)] == []
     assert len([*outside(found, 1.001 * right)]) == right.size
+
+
+def test_log_sums_of_balls_are_no_wider_than_these() -> None:
+    """Their balls hold the exact log-sums of both ends, and grow from each to the next by rounding.
+
+    A logarithm of a sum moves no further than the numbers do.
+    """
+    x, rad = np.random.default_rng(0).standard_normal((20, 3)), 0.25
+    found = logcumsumexp.forward(Ball(x, np.full(x.shape, rad), FLOAT64), axis=0)
+    with workprec():
+        ends = [logcumsumexp.forward(exact(x + d), axis=0) for d in (rad, -rad)]
+
+    assert [name for end in ends for name in outside(found, end)] == []
+    assert (found.rad < 2 * rad).all()
 
 
 def holds_zero(differences: Any) -> Any:
