@@ -93,7 +93,8 @@ class Underflow:
     """Where the true numbers are below the smallest number of a precision: nothing can be decided.
 
     columns, cases, precisions: as in `Sighting`. first: the name of the first undecided link; on
-    some processors it is another one.
+    some processors it is another one. True numbers are the same in every column: where a column has
+    none recorded, as that of your own adapter, those of the case and the precision may be seen.
     """
 
     columns: tuple[str, ...]
@@ -101,9 +102,13 @@ class Underflow:
     precisions: tuple[str, ...]
     first: tuple[str, ...]
 
+    def is_of(self, case: str, precision: str) -> bool:
+        """Return whether it may be seen."""
+        return case in self.cases and precision in self.precisions
+
     def is_recorded(self, column: str, case: str, precision: str) -> bool:
         """Return whether it must be seen."""
-        return column in self.columns and case in self.cases and precision in self.precisions
+        return column in self.columns and self.is_of(case, precision)
 
     def __str__(self) -> str:
         return f"the true numbers underflow, from {' or '.join(self.first)} on"
@@ -186,7 +191,9 @@ def compare(
     red = [link for link in links if link.verdict != "inside"]
     if red and not red[0].is_not_judged:  # the others have their cause in it
         red = [link for link in red if not link.is_not_judged]
-    declared = {one: starts(one, red) for one in underflows if site.records(one)}
+    possible = [one for one in underflows if one.is_of(site.case, site.precision)]
+    recorded = [one for one in possible if site.records(one)]
+    declared = {one: starts(one, red) for one in recorded or possible}
     if any(declared.values()):
         red = [link for link in red if link.verdict != "undecided"]
     missing = cache(tried.missed)
@@ -201,7 +208,7 @@ def compare(
         new += [] if by else [link]
     strict = [x for x in here if site.is_strict and not x.sometimes]
     gone = [x.cause for x in strict if any(map(site.records, x.where)) and x not in seen]
-    gone += [str(one) for one, starts_so in declared.items() if site.is_strict and not starts_so]
+    gone += [str(one) for one in recorded if site.is_strict and not declared[one]]
     known = [x.cause for x in seen] + [str(one) for one, found in declared.items() if found]
     return Comparison(tuple(dict.fromkeys(known)), tuple(new), tuple(gone))
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,19 @@ def test_an_underflow_must_be_declared() -> None:
     assert "no longer seen: the true" in verdict([INSIDE], underflows=[TINY])
     assert verdict([INSIDE], underflows=[TINY], seed=1) == "agrees"
     assert "dE/dnet1" in verdict([INSIDE, REFUTED], predicted=[], underflows=[TINY])
+
+
+def test_an_underflow_of_another_column() -> None:
+    """In a column of which none is recorded, an underflow of the others may be seen or not."""
+    verdict_of_own = partial(verdict, predicted=[], column="mine", underflows=[TINY])
+    elsewhere = replace(TINY, columns=("b",), first=("dE/dW1",))
+    later = replace(UNDECIDED, quantity=Quantity("derivative", "W1"))
+
+    assert verdict_of_own([INSIDE, UNDECIDED]).startswith("known: the true numbers underflow")
+    assert verdict_of_own([INSIDE]) == "agrees"
+    assert "dE/dW1" in verdict_of_own([INSIDE, later])
+    assert "dE/dnet1" in verdict_of_own([INSIDE, REFUTED])
+    assert "dE/dW1" in verdict([later], predicted=[], underflows=[TINY, elsewhere])
 
 
 END_TO_END = replace(REFUTED.quantity, end_to_end=True)
