@@ -90,8 +90,9 @@ class Adapter:
     forward_mode:   method ("jvp") -> the framework's function.
     second_order:   method ("forward-over-reverse") -> likewise.
 
-    Tensors are added to each other, since probes are. In float16 the loss is multiplied by a loss
-    scale, so there `number * tensor` must be differentiable, and keep the dtype.
+    Tensors have a `shape`, and are added to each other, since probes are. In float16 the loss is
+    multiplied by a loss scale, so there `number * tensor` must be differentiable, and keep the
+    dtype.
     """
 
     version: str
@@ -300,10 +301,21 @@ def walk(
 
     Raises AdapterError, which names the node.
     """
+    for tensor in leaves.values():
+        shape_of(tensor, "array")
     known = dict(leaves)
     for node in network.nodes:
         known[node.name] = step(ops, node, known, probes.get(node.name), add)
     return {node.name: known[node.name] for node in network.nodes}
+
+
+def shape_of(tensor: Tensor, place: str) -> tuple[int, ...]:
+    """Return the shape of a tensor, which an op or `array` made. Raises AdapterError."""
+    try:
+        return tuple(tensor.shape)
+    except (AttributeError, TypeError):
+        kind = type(tensor).__name__
+        raise AdapterError(f"{place}: expected a tensor with a `shape`, found {kind}") from None
 
 
 def step(
@@ -317,11 +329,11 @@ def step(
     place = f"ops[{node.op!r}] at node {node.name}"
     try:
         value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
-        found = tuple(value.shape)
     except Unsupported as error:
         raise AdapterError(f"{place}: {undeclared(error)}") from error
     except Exception as error:
         raise AdapterError(f"{place}: {raised(error)}") from error
+    found = shape_of(value, place)
     if probe is None:
         return value
     if found != (shape := tuple(probe.shape)):  # adding would broadcast
