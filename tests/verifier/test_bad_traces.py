@@ -162,7 +162,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an option's array, inline": (program(lambda p: p["nodes"][0].update(options={"a": {"array": [1]}})), "program.json: node net1: its options: no file has [1]"),
     "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
     "a form": (program(lambda p: p["nodes"][1].update(program={"leaves": ["a"], "nodes": [{"name": "b", "op": "tanh", "inputs": ["a"]}]}, op="t", forms=["c"])), "program.json: node E: forms: 'c' is none of "),
-    "a loss of several numbers": (program(lambda p: p["nodes"].pop() and p["leaves"].pop(1)), "program.json: node net1: is the loss, and of shape (2, 2): not a number"),
+    "a loss of several numbers": (program(lambda p: p["nodes"].pop() and p["leaves"].pop(1)), "program.json: node net1: is the loss, of shape (2, 2), no number"),
     "a field twice": (text('"version": 1', '"version": 1, "version": 1'), "program.json: not JSON: 'version' is there twice"),
     "a node of no kind": (program(lambda p: p["nodes"].append(3)), "program.json: a node: expected an object"),
     "a file that is not there": (program(lambda p: p.update(numbers=["a.safetensors"])), "program.json: numbers: 'a.safetensors' is not a file of this trace"),
@@ -239,7 +239,11 @@ def test_options_that_an_op_does_not_take(folder: Path, capsys: pytest.CaptureFi
     ("arguments", "message"),
     [
         (["caffe", "article", "a"], "implementation: unknown 'caffe'; known: reference, torch, "),
-        (["reference", "articel", "a"], "case: unknown 'articel'; known: article, "),
+        (["reference", "articel", "a"], "case: unknown 'articel'; nearest: article"),
+        (
+            ["reference", "conv", "a"],
+            "case: unknown 'conv'; nearest: conv-used-twice, conv/ordinary, conv/special, ",
+        ),
         (["reference", "article", "a", "--precision", "float8"], "precision: unknown 'float8'"),
         (["reference", "article", "."], ".: is there already"),
     ],
