@@ -6,7 +6,7 @@ types and its framework, nothing else. It declares what it does not support, wit
 """
 
 import operator
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -191,11 +191,30 @@ class Adapter:
         self._supports(network, precision)
         loss = self._loss(network, leaves, probes, scale)
         with running(), self.state(precision):
-            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
+            tensors = self._tensors({**leaves, **probes})
             values, found = self.value_and_grad(loss, tensors)
             nodes = [node.name for node in network.nodes]
             known = _numpy(self, values, nodes), _numpy(self, found, tensors)
+            self._check_dtype(next(iter(leaves.values())), known[0].values())
             return _trace(*known, leaves, probes)
+
+    def _tensors(self, arrays: Mapping[str, Array]) -> dict[str, Tensor]:
+        """Return arrays as tensors. Raises AdapterError where these have no shape."""
+        made = {name: self.array(_read_only(a)) for name, a in arrays.items()}
+        for tensor in made.values():
+            shape_of(tensor, "array")
+        return made
+
+    def _check_dtype(self, leaf: Array, results: Iterable[Any]) -> None:
+        """Raise AdapterError where results lack the dtype of a leaf because its tensor does."""
+        if all(getattr(one, "dtype", leaf.dtype) == leaf.dtype for one in results):
+            return
+        found = str(getattr(self.numpy(self.array(_read_only(leaf))), "dtype", leaf.dtype))
+        if found != leaf.dtype and found in PRECISIONS:
+            raise AdapterError(
+                f"array, then numpy: expected dtype {leaf.dtype}, found {found}; declare "
+                f"{leaf.dtype} in `unsupported` if there is none"
+            )
 
     def along(
         self,
@@ -224,7 +243,7 @@ class Adapter:
         run = self.compiled(partial(along, loss))
 
         def tensors(of_leaves: Mapping[str, Array]) -> dict[str, Tensor]:
-            return {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
+            return self._tensors({**of_leaves, **probes})
 
         def trace(pair: Any) -> Trace:
             if not second:
@@ -255,7 +274,7 @@ class Adapter:
             raise Unsupported(gap)
         ops = sorted({node.op for node in network.nodes})
         if missing := [op for op in ops if op not in self.ops]:
-            raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
+            raise AdapterError(f"ops: lacks {missing}, and does not declare why, as in `lacks`")
 
     def _loss(
         self,
@@ -286,8 +305,10 @@ class Adapter:
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
         """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
         with running(), self.state(w.dtype.name):
-            w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
-            return self.numpy(sgd(w, gradient, eta))
+            tensors = self._tensors({"w": w, "gradient": gradient})
+            found = self.numpy(sgd(tensors["w"], tensors["gradient"], eta))
+            self._check_dtype(w, [found])
+            return found
 
 
 def walk(
@@ -301,8 +322,6 @@ def walk(
 
     Raises AdapterError, which names the node.
     """
-    for tensor in leaves.values():
-        shape_of(tensor, "array")
     known = dict(leaves)
     for node in network.nodes:
         known[node.name] = step(ops, node, known, probes.get(node.name), add)

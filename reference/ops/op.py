@@ -31,7 +31,7 @@ class Op:
 
 def taken(function: Callable[..., Any]) -> str:
     """Return what a function takes, as a call is written: "x, gamma, beta, eps=1e-05"."""
-    stars = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+    stars: Mapping[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
     return ", ".join(
         f"{stars.get(one.kind, '')}{one.name}"
         + ("" if one.default is Parameter.empty else f"={one.default!r}")

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from backproof.adapters.protocol import AdapterError, Unsupported, walk
+from backproof.adapters.protocol import AdapterError, Unsupported
 from backproof.reference.article.audit import recorded
 from backproof.reference.article.figures import Article, load
 from backproof.reference.article.golden import HEADER, file, read
 from backproof.reference.fixtures import FIXTURES, FixtureError
-from backproof.reference.networks import mlp
 from backproof.running.implementations import Implementations
 from tests.verifier.sandbox import COMPLEX_STEP, ROOT, Sandbox
 
@@ -214,6 +213,9 @@ adapter = {adapter}
         ("replace(right, ops={**right.ops, 'sigmoid': lambda z: 1 / 0})", "bad, float64, article: ops['sigmoid'] at node out_h: raised ZeroDivisionError"),
         ("replace(right, ops={**right.ops, 'sigmoid': lambda z: None})",
          "bad, float64, article: ops['sigmoid'] at node out_h: expected a tensor with a `shape`, found NoneType"),
+        ("replace(right, array=lambda a: [a])", "bad, float64, article: array: expected a tensor with a `shape`, found list"),
+        ("replace(right, array=lambda a: a.astype('float32'))",
+         "bad, float64, article: array, then numpy: expected dtype float64, found float32; declare float64 in `unsupported` if there is none"),
         ("replace(right, value_and_grad=lambda loss, tensors: None)", "bad, float64, article: raised TypeError"),
         ("replace(right, value_and_grad=lambda loss, tensors: ([], {}))", "value_and_grad: expected a dict of tensors, found list"),
         ("replace(right, array=lambda a: a.__setitem__(..., 0))", "bad, float64, article: raised ValueError: assignment destination is read-only"),
@@ -238,13 +240,6 @@ def test_adapter(article: Article, tmp_path: Path, adapter: str, message: str) -
     with pytest.raises(AdapterError) as caught:
         Implementations(article, {"bad": path}).value("bad", "float64", 1, "dE_dw6")
     assert str(caught.value).startswith(message.format(path=path)) or message in str(caught.value)
-
-
-def test_a_tensor_without_a_shape() -> None:
-    """What `array` makes must have a shape, and the error names no op: none has made it."""
-    network = mlp((3, 2), "tanh")
-    with pytest.raises(AdapterError, match=r"^array: expected a tensor with a `shape`, found list"):
-        walk({}, network, {"x": [1.0]}, {})
 
 
 @pytest.mark.parametrize("entry", ["nan", "inf"])
