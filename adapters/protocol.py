@@ -262,10 +262,14 @@ class Adapter:
         """Return the inputs of a network that the adapter declares it does not differentiate."""
         return sorted(gaps.constants(self.unsupported, network)[0])
 
-    def _supports(self, network: Network, precision: str, method: str = "") -> None:
-        """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
+    def _supports_dtype(self, precision: str) -> None:
+        """Raise Unsupported for a precision that is declared unsupported."""
         if precision in self.unsupported:
             raise Unsupported(f"{precision}: {self.unsupported[precision]}")
+
+    def _supports(self, network: Network, precision: str, method: str = "") -> None:
+        """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
+        self._supports_dtype(precision)
         for node in network.nodes:
             if gap := gaps.why(self.unsupported, node.op, node.options, precision, method):
                 raise Unsupported(gap)
@@ -303,7 +307,8 @@ class Adapter:
         return running()(self.compiled(lambda tensors: self.value_and_grad(loss, tensors)))
 
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
-        """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
+        """Return w - eta dE/dw, computed by the framework in the dtype of w. Raises as `trace`."""
+        self._supports_dtype(w.dtype.name)
         with running(), self.state(w.dtype.name):
             tensors = self._tensors({"w": w, "gradient": gradient})
             found = self.numpy(sgd(tensors["w"], tensors["gradient"], eta))
