@@ -6,7 +6,7 @@ types and its framework, nothing else. It declares what it does not support, wit
 """
 
 import operator
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -90,8 +90,9 @@ class Adapter:
     forward_mode:   method ("jvp") -> the framework's function.
     second_order:   method ("forward-over-reverse") -> likewise.
 
-    Tensors are added to each other, since probes are. In float16 the loss is multiplied by a loss
-    scale, so there `number * tensor` must be differentiable, and keep the dtype.
+    Tensors have a `shape`, and are added to each other, since probes are. In float16 the loss is
+    multiplied by a loss scale, so there `number * tensor` must be differentiable, and keep the
+    dtype.
     """
 
     version: str
@@ -190,11 +191,30 @@ class Adapter:
         self._supports(network, precision)
         loss = self._loss(network, leaves, probes, scale)
         with running(), self.state(precision):
-            tensors = {k: self.array(_read_only(a)) for k, a in {**leaves, **probes}.items()}
+            tensors = self._tensors({**leaves, **probes})
             values, found = self.value_and_grad(loss, tensors)
             nodes = [node.name for node in network.nodes]
             known = _numpy(self, values, nodes), _numpy(self, found, tensors)
+            self._check_dtype(next(iter(leaves.values())), known[0].values())
             return _trace(*known, leaves, probes)
+
+    def _tensors(self, arrays: Mapping[str, Array]) -> dict[str, Tensor]:
+        """Return arrays as tensors. Raises AdapterError where these have no shape."""
+        made = {name: self.array(_read_only(a)) for name, a in arrays.items()}
+        for tensor in made.values():
+            shape_of(tensor, "array")
+        return made
+
+    def _check_dtype(self, leaf: Array, results: Iterable[Any]) -> None:
+        """Raise AdapterError where results lack the dtype of a leaf because its tensor does."""
+        if all(getattr(one, "dtype", leaf.dtype) == leaf.dtype for one in results):
+            return
+        found = str(getattr(self.numpy(self.array(_read_only(leaf))), "dtype", leaf.dtype))
+        if found != leaf.dtype and found in PRECISIONS:
+            raise AdapterError(
+                f"array, then numpy: expected dtype {leaf.dtype}, found {found}; declare "
+                f"{leaf.dtype} in `unsupported` if there is none"
+            )
 
     def along(
         self,
@@ -223,7 +243,7 @@ class Adapter:
         run = self.compiled(partial(along, loss))
 
         def tensors(of_leaves: Mapping[str, Array]) -> dict[str, Tensor]:
-            return {k: self.array(_read_only(a)) for k, a in {**of_leaves, **probes}.items()}
+            return self._tensors({**of_leaves, **probes})
 
         def trace(pair: Any) -> Trace:
             if not second:
@@ -242,10 +262,14 @@ class Adapter:
         """Return the inputs of a network that the adapter declares it does not differentiate."""
         return sorted(gaps.constants(self.unsupported, network)[0])
 
-    def _supports(self, network: Network, precision: str, method: str = "") -> None:
-        """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
+    def _supports_dtype(self, precision: str) -> None:
+        """Raise Unsupported for a precision that is declared unsupported."""
         if precision in self.unsupported:
             raise Unsupported(f"{precision}: {self.unsupported[precision]}")
+
+    def _supports(self, network: Network, precision: str, method: str = "") -> None:
+        """Raise Unsupported for what is declared unsupported, AdapterError for a missing op."""
+        self._supports_dtype(precision)
         for node in network.nodes:
             if gap := gaps.why(self.unsupported, node.op, node.options, precision, method):
                 raise Unsupported(gap)
@@ -254,7 +278,7 @@ class Adapter:
             raise Unsupported(gap)
         ops = sorted({node.op for node in network.nodes})
         if missing := [op for op in ops if op not in self.ops]:
-            raise AdapterError(f"ops: lacks {missing}, and does not declare them unsupported")
+            raise AdapterError(f"ops: lacks {missing}, and does not declare why, as in `lacks`")
 
     def _loss(
         self, network: Network, leaves: Collection[str], probes: Collection[str], scale: float = 1.0
@@ -279,10 +303,13 @@ class Adapter:
         return running()(self.compiled(lambda tensors: self.value_and_grad(loss, tensors)))
 
     def update(self, w: Array, gradient: Array, eta: float) -> Array:
-        """Return w - eta dE/dw, computed by the framework in the dtype of w, unchecked."""
+        """Return w - eta dE/dw, computed by the framework in the dtype of w. Raises as `trace`."""
+        self._supports_dtype(w.dtype.name)
         with running(), self.state(w.dtype.name):
-            w, gradient = (self.array(_read_only(a)) for a in (w, gradient))
-            return self.numpy(sgd(w, gradient, eta))
+            tensors = self._tensors({"w": w, "gradient": gradient})
+            found = self.numpy(sgd(tensors["w"], tensors["gradient"], eta))
+            self._check_dtype(w, [found])
+            return found
 
 
 def walk(
@@ -302,6 +329,15 @@ def walk(
     return {node.name: known[node.name] for node in network.nodes}
 
 
+def shape_of(tensor: Tensor, place: str) -> tuple[int, ...]:
+    """Return the shape of a tensor, which an op or `array` made. Raises AdapterError."""
+    try:
+        return tuple(tensor.shape)
+    except (AttributeError, TypeError):
+        kind = type(tensor).__name__
+        raise AdapterError(f"{place}: expected a tensor with a `shape`, found {kind}") from None
+
+
 def step(
     ops: Mapping[str, Callable[..., Tensor]],
     node: Node,
@@ -313,11 +349,11 @@ def step(
     place = f"ops[{node.op!r}] at node {node.name}"
     try:
         value = ops[node.op](*(known[name] for name in node.inputs), **node.options)
-        found = tuple(value.shape)
     except Unsupported as error:
         raise AdapterError(f"{place}: {undeclared(error)}") from error
     except Exception as error:
         raise AdapterError(f"{place}: {raised(error)}") from error
+    found = shape_of(value, place)
     if probe is None:
         return value
     if found != (shape := tuple(probe.shape)):  # adding would broadcast

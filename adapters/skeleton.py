@@ -1,9 +1,9 @@
 """The skeleton of a new adapter, made from the reference's ops."""
 
-from collections.abc import Iterator
-from inspect import Parameter, cleandoc, signature
+from inspect import cleandoc
 
 from backproof.reference.ops import OPS
+from backproof.reference.ops.op import taken
 
 SKELETON = '''"""An adapter: fill in the dots, and uncomment the ops that your framework has."""
 
@@ -38,14 +38,7 @@ def skeleton() -> str:
 
 def call(op: str) -> str:
     """Return the parameters of an op: its inputs, and its options with their defaults."""
-    return ", ".join(_parameters(op))
-
-
-def _parameters(op: str) -> Iterator[str]:
-    for one in signature(OPS[op].forward).parameters.values():
-        star = "*" if one.kind is Parameter.VAR_POSITIONAL else ""
-        default = "" if one.default is Parameter.empty else f"={one.default!r}"
-        yield f"{star}{one.name}{default}"
+    return taken(OPS[op].forward)
 
 
 def gives(op: str) -> str:

@@ -29,6 +29,7 @@ from backproof.report import progress
 from backproof.report.causes import of as causes_of
 from backproof.report.cells import VERDICTS, Cell, RefutedError, as_dict
 from backproof.report.summary import harmless, sections
+from backproof.report.tables import DECLARED
 from backproof.running import ending
 from backproof.running.implementations import Own, installed
 from backproof.running.make_document import certify_nothing, make_document
@@ -145,7 +146,7 @@ def pytest_pyfunc_call() -> Generator[None, Any, Any]:
     except (AdapterError, RefutedError) as error:
         outcome: BaseException = pytest.fail.Exception(harmless(str(error)), pytrace=False)
     except Unsupported as declared:
-        outcome = pytest.skip.Exception(f"declared unsupported: {declared}")
+        outcome = pytest.skip.Exception(f"{DECLARED}{declared}")
     raise outcome
 
 

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from backproof.reference.ops import OPS, Array, Op
+from backproof.reference.ops.op import taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class Network:
             try:
                 signature(node.rule.forward).bind(*node.inputs, **node.options)
             except TypeError as error:
-                raise ValueError(f"{where}, op {node.op!r}: {error}") from None
+                takes = f"it takes {taken(node.rule.forward)}"
+                raise ValueError(f"{where}, op {node.op!r}: {error}; {takes}") from None
             if missing := [name for name in node.inputs if name not in before]:
                 raise ValueError(f"{where}: inputs {missing} are no leaves, and no earlier nodes")
             known.append(node.name)

@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the arguments."""
     found = argparse.ArgumentParser(
         prog="backproof campaign",
+        description="Certify random networks of many seeds, and print what is new.",
         epilog="exit status: 0 if nothing new was found, 1 if something was, 2 if it cannot run",
     )
     found.add_argument(

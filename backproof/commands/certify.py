@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the arguments."""
     found = argparse.ArgumentParser(
         prog="backproof certify",
+        description="Certify a recorded trace, link by link, from its files alone.",
         epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
     )
     found.add_argument("trace", type=Path, help="the folder of program.json, or the archive")

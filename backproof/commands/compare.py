@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the arguments."""
     found = argparse.ArgumentParser(
         prog="backproof compare",
+        description="Show what changed between two reports of `verify --report-json`.",
         epilog="exit status: 0 if nothing got worse, 1 if something did, 2 if a file is not "
         "a report",
     )

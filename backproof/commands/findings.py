@@ -11,7 +11,9 @@ from backproof.reference.fixtures import FixtureError
 
 def run(arguments: Sequence[str]) -> int:
     """Print the findings."""
-    argparse.ArgumentParser(prog="backproof findings").parse_args(arguments)
+    argparse.ArgumentParser(
+        prog="backproof findings", description="Print what releases get wrong, as Markdown."
+    ).parse_args(arguments)
     try:
         print(to_markdown(load()))
     except FixtureError as error:

@@ -10,7 +10,10 @@ from backproof.commands.endings import refuse
 
 def run(arguments: Sequence[str]) -> int:
     """Write the skeleton, unless the file exists."""
-    parser = argparse.ArgumentParser(prog="backproof new-adapter")
+    parser = argparse.ArgumentParser(
+        prog="backproof new-adapter",
+        description="Write the skeleton of an adapter, with every op as a comment.",
+    )
     parser.add_argument("file", type=Path, help="the Python file to write: mylib.py")
     path: Path = parser.parse_args(arguments).file
     try:

@@ -8,6 +8,8 @@ from backproof.scenarios.ops_page import to_markdown
 
 def run(arguments: Sequence[str]) -> int:
     """Print the ops."""
-    argparse.ArgumentParser(prog="backproof ops").parse_args(arguments)
+    argparse.ArgumentParser(
+        prog="backproof ops", description="Print the ops that adapters name, as Markdown."
+    ).parse_args(arguments)
     print(to_markdown())
     return 0

@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit status: 0, or 2 if nothing was recorded",
     )
     found.add_argument("implementation", help="a framework, a variant of one, or an adapter")
-    found.add_argument("case", help="a case of `verify`, a network or an op: article, gpt, conv")
+    found.add_argument(
+        "case", help="a case of `verify`, a network or an op: article, gpt, conv/ordinary"
+    )
     found.add_argument("trace", type=Path, help="a new or empty folder, or a new archive: a.zip")
     found.add_argument("--precision", default="float32", help="default: %(default)s")
     found.add_argument("--seed", type=int, default=0, help="default: %(default)s")

@@ -13,7 +13,9 @@ from backproof.report.page import page
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the arguments."""
-    found = argparse.ArgumentParser(prog="backproof report")
+    found = argparse.ArgumentParser(
+        prog="backproof report", description="Make a page, a matrix or one report of JSON reports."
+    )
     kinds = found.add_subparsers(metavar="KIND", required=True)
     one = kinds.add_parser("html", help="make an HTML page of a JSON report")
     one.add_argument("report", type=Path, help="the JSON file that `verify --report-json` wrote")

@@ -225,6 +225,8 @@ class ProgramCertificate(Certificate):
         entry = str(list(link.index)) if link.index else ""
         yield f"  {link.name}{entry}: {link.verdict}"
         back = "" if link.quantity.kind == "value" else "the derivative of "
+        if back and link.quantity.of == self.program.loss:
+            back = "the start of the backward pass, from "
         places = self.places_of(link)
         for head, place in zip(("at ", "and", "and"), places, strict=False):
             yield f"    {head}       {back}{place}"

@@ -14,11 +14,14 @@ def hints(link: Link, places: Iterable[Place], program: Network) -> Iterator[str
 
     places: where the link was computed.
     """
+    if link.quantity.kind == "derivative" and link.quantity.of == program.loss:
+        yield "the cotangent of the loss is the loss scale itself"
     if link.quantity.kind != "value" and link.verdict != "undecided":
         yield from dict.fromkeys(place.reason for place in places if place.reason)
     if link.quantity.kind == "value" and link.problem:
         node = next((node for node in program.nodes if node.name == link.quantity.of), None)
         for name in node.inputs if node else ():
-            given = program.inputs.get(name)
+            leaves = (of for of in (program.inputs, program.parameters) if name in of)
+            given = next((of[name] for of in leaves), None)
             if given is not None and np.isnan(np.asarray(given, dtype=np.float64)).any():
                 yield f"{name}, which it is computed from, has entries that are NaN"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backproof.reference.numbers.precision import PRECISIONS
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -33,7 +35,13 @@ LONGEST = 300
 """Characters of a message that are the name of a cause."""
 
 
-def error(message: str, network: str) -> tuple[str]:
-    """Return the name of a cause that a message alone tells, without the place before it."""
+def error(message: str) -> tuple[str]:
+    """Return the name of a cause that a message alone tells.
+
+    It lacks the place before it, which is an adapter, a precision and a network: the same error has
+    one name wherever it is raised.
+    """
     line = message.partition("\n")[0]
-    return ((line.partition(f"{network}: ")[2] or line)[:LONGEST],)
+    place, _, said = line.partition(": ")
+    is_place = place.count(", ") == 2 and place.split(", ")[1] in PRECISIONS
+    return ((said if is_place else line)[:LONGEST],)

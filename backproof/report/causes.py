@@ -90,7 +90,7 @@ def of(cell: Cell) -> Iterator[Cause]:
     if cell.causes:
         yield from cell.causes
         return
-    yield Cause(cell.charged, error(cell.message or cell.verdict, cell.network))
+    yield Cause(cell.charged, error(cell.message or cell.verdict))
 
 
 def _found(adapter: str, name: str, verdict: str, own: Sequence[tuple[int, Cell, Cause]]) -> Found:

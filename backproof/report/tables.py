@@ -8,6 +8,9 @@ from dataclasses import replace
 from backproof.reference.table import table
 from backproof.report.cells import CERTIFIED, NETWORKS, OPS_ALONE, PAIRS, Cell
 
+DECLARED = "declared unsupported: "
+"""With it begins the message of a cell that its adapter declares unsupported."""
+
 UNDECIDED = (
     "Undecided: the numbers lie in their balls, but so would zeros, or numbers without a correct "
     "digit. So nothing is proven of them, and the run fails."
@@ -201,6 +204,13 @@ def agreement(cells: Iterable[Cell]) -> str:
 
 
 def unsupported(cells: Iterable[Cell]) -> str:
-    """Return what was declared unsupported, one line each with its reason."""
-    declared = [cell for cell in cells if cell.verdict == "unsupported"]
-    return "\n".join(dict.fromkeys(f"{c.adapter} {c.precision}: {c.message}" for c in declared))
+    """Return what was declared unsupported: a line for each reason of an adapter in a precision."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        if cell.verdict == "unsupported":
+            what, _, why = (cell.message or "").removeprefix(DECLARED).partition(": ")
+            found.setdefault((f"{cell.adapter} {cell.precision}", why), {})[what] = None
+    return "\n".join(
+        f"{where}: {DECLARED}{': '.join(filter(None, (', '.join(what), why)))}"
+        for (where, why), what in found.items()
+    )

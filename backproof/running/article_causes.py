@@ -40,7 +40,7 @@ class ArticleCauses:
             except Unsupported:
                 continue
             except AdapterError as raised:
-                said = error(str(raised), self.article.network.name)
+                said = error(str(raised))
                 found.append(Cause(name, said, command=command))
                 continue
             red = followed(links, at)

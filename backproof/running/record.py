@@ -1,6 +1,7 @@
 """One pass of an implementation over a case, recorded as the files of a trace."""
 
 from collections.abc import Collection
+from difflib import get_close_matches
 
 from backproof import adapters
 from backproof.adapters.column import Column
@@ -62,7 +63,14 @@ def recorded(
     )
 
 
+SHOWN = 10
+"""How many names are shown in the place of one that is not known."""
+
+
 def one_of(what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError where a name is not known."""
     if name not in known:
-        raise ValueError(f"{what}: unknown {name!r}; known: {', '.join(known)}")
+        near = [one for one in known if name in one] or get_close_matches(name, known, SHOWN, 0.5)
+        said, shown = ("nearest", near) if near else ("known", [*known])
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        raise ValueError(f"{what}: unknown {name!r}; {said}: {', '.join(shown[:SHOWN])}{more}")

@@ -103,7 +103,7 @@ def members_of(archive: Path) -> Iterator[tuple[str, File]]:
         with ZipFile(archive) as opened:
             members = opened.infolist()
     except (BadZipFile, NotImplementedError, ValueError) as error:
-        raise TraceError(f"not an archive: {error}") from None
+        raise TraceError(f"neither a folder nor an archive: {error}") from None
     with archive.open("rb") as opened_again:
         for one in members:
             if problem := problem_of(one):

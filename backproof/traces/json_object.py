@@ -1,6 +1,7 @@
 """An object of JSON whose fields are checked as they are read."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -21,12 +22,22 @@ LACKING = object()
 
 
 def json_of(text: str) -> dict[str, Any]:
-    """Return an object of JSON. Raises ValueError where it is none, or has NaN or infinity."""
+    """Return an object of JSON.
+
+    Raises ValueError where it is none, has NaN or infinity, or has a key twice.
+    """
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number of JSON")
 
-    content = json.loads(text, parse_constant=refuse)
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+            raise ValueError(f"{twice!r} is there twice")
+        return found
+
+    content = json.loads(text, parse_constant=refuse, object_pairs_hook=once)
     if not isinstance(content, dict):
         raise ValueError("expected an object")  # noqa: TRY004 it is about a file
     return content

@@ -114,6 +114,8 @@ class Reader:
         network = self.network(leaves, nodes)
         declared = {one.name: declared_of(one) for one in (*leaves, *nodes)}
         beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
+        if checked and prod(shape := declared[network.loss][1]) != 1:
+            raise ValueError(f"node {network.loss}: is the loss, of shape {shape}, no number")
         parameters = head.strings("parameters", [*network.parameters])
         missing = {*head.strings("missing", [])}
         along = head.get("tangents", "true or false", default=False)
@@ -216,7 +218,8 @@ class Reader:
 
     def updates(self, declared: Mapping[str, Declared]) -> tuple[Updated, ...]:
         """Return the updates after the pass. Raises ValueError, TraceError."""
-        several = [Object.of(one, "an update") for one in self.head.get("updates", "an array", [])]
+        listed = self.head.get("updates", "an array", [])
+        several = [Object.of(one, f"updates {i}") for i, one in enumerate(listed, 1)]
         if several and self.scale() != 1:
             raise ValueError("updates: there are none under a loss scale")
         return tuple(update_of_json(one, self.arrays, declared) for one in several)

@@ -1,10 +1,12 @@
 """The updates of a trace: the step of an optimizer after the pass, for each group of parameters."""
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any
 
 from backproof.adapters.recording import Recording, Updated
 from backproof.reference.ops import Array
+from backproof.reference.ops.op import taken
 from backproof.reference.optimizers import OPTIMIZERS, Optimizer
 from backproof.traces.arrays import Arrays, Declared
 from backproof.traces.json_object import Object
@@ -41,9 +43,11 @@ def update_of_json(one: Object, arrays: Arrays, declared: Mapping[str, Declared]
     name, options = one.one_of("optimizer", OPTIMIZERS), one.get("options", "an object", {})
     parameters, step = one.strings("parameters"), one.get("step", "an integer", 1)
     try:
+        signature(OPTIMIZERS[name]).bind(**options)
         optimizer = OPTIMIZERS[name](**options)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{one.place}: {name}: {error}") from None
+        takes = f"it takes {taken(OPTIMIZERS[name])}"
+        raise ValueError(f"{one.place}: {name}: {error}; {takes}") from None
     if len({declared[k][0] for k in parameters if k in declared}) != 1:
         raise ValueError(f"{one.place}: expected parameters, all of one dtype")
     if len({*parameters} & declared.keys()) < len(parameters):

@@ -28,7 +28,7 @@ def softmax_cross_entropy_forward(
 ) -> Array:
     """Return the loss -sum w t log softmax(y) of each row (Bishop 2006, eq. 4.108), or their mean.
 
-    y: logits (B, O). t: target probabilities (B, O), one-hot or not.
+    y: logits (..., O). t: target probabilities (..., O), one-hot or not.
     label_smoothing: the share of every target that is spread evenly over all outputs (Szegedy et
     al. 2016, sec. 7). weight: w of each output, constants (O,); None: ones.
     """
@@ -48,7 +48,7 @@ def softmax_cross_entropy_backward(
     axis: int = -1,
     reduction: str = "mean",
 ) -> tuple[Array, Array]:
-    """Return dy and dt, both (B, O) (Bishop 2006, eq. 4.109)."""
+    """Return dy and dt, both (..., O) (Bishop 2006, eq. 4.109)."""
     y, t = last(y, axis), last(t, axis)
     logp, dL = log_softmax_forward(y), row_by_row(of_each(dE, reduction, rows(y)))
     T = weighted(smoothed(t, label_smoothing), weight)
@@ -115,7 +115,7 @@ def nll_loss_forward(
 ) -> Array:
     """Return the loss -w log p of each row's target, or their mean: their sum / M.
 
-    logp: logarithms of probabilities (B, O). target: classes, integers (B). weight: w of each
+    logp: logarithms of probabilities (..., O). target: classes, integers (...). weight: w of each
     class, constants (O,); None: ones. The loss of rows of the target ignore_index is zero. M is the
     sum of the weights of the targets of all others.
     """
@@ -144,7 +144,7 @@ def nll_loss_backward(
     axis: int = -1,
     reduction: str = "mean",
 ) -> tuple[Array]:
-    """Return dlogp, (B, O): -w dE / M at the target of each row that counts, zero elsewhere."""
+    """Return dlogp, (..., O): -w dE / M at the target of each row that counts, zero elsewhere."""
     logp = last(logp, axis)
     row, column, w = places(target, ignore_index, weight, logp)
     dL = of_each(dE, reduction, total(w, column))
@@ -177,9 +177,9 @@ def cross_entropy_forward(
     axis: int = -1,
     reduction: str = "mean",
 ) -> Array:
-    """Return the loss -sum w t log softmax(y) of each row, t one-hot, or their sum / M.
+    """Return -sum w t log softmax(y) of each row of logits y (..., O), t one-hot, or their sum / M.
 
-    As `nll_loss` of log softmax(y), for logits y (B, O).
+    As `nll_loss` of log softmax(y).
     label_smoothing: the share s of every target that is spread evenly over all outputs: the loss is
     (1 - s) times that of the target, and s / O times the sum of those of all classes.
     """
@@ -208,7 +208,7 @@ def cross_entropy_backward(
     axis: int = -1,
     reduction: str = "mean",
 ) -> tuple[Array]:
-    """Return dy, (B, O): (p sum T - T) dE / M, zero in rows left out (Bishop 2006, eq. 4.109).
+    """Return dy, (..., O): (p sum T - T) dE / M, zero in rows left out (Bishop 2006, eq. 4.109).
 
     1. T is the target, one-hot, smoothed and weighted. Without weights its sum is 1.
     2. As for `softmax_cross_entropy`, dE/dy[k] = p[k] sum_o T[o] - T[k].

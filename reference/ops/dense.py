@@ -12,10 +12,10 @@ from backproof.reference.ops.op import Array, Op, sum_to_shape
 
 
 def dense_forward(x: Array, W: Array, b: Array | None = None) -> Array:
-    """Return the net input z = x W + b (article, steps 1.1 to 1.3; formula row 1).
+    """Return the net input z = x W + b, (..., O), for x (..., I) (article, steps 1.1 to 1.3).
 
-    x: (B, I). W: (I, O), one column per neuron. b: (O,), or () where all neurons share one bias, or
-    left out. Returns z: (B, O), in the dtype of its operands.
+    This is formula row 1. W: (I, O), one column per neuron. b: (O,), or () where all neurons share
+    one bias, or left out. Returns z in the dtype of its operands.
     """
     return x @ W if b is None else x @ W + b
 
@@ -31,7 +31,7 @@ def dense_forward_fused(x: Array, W: Array, b: Array | None = None) -> Array:
 def dense_backward(
     dz: Array, z: Array, x: Array, W: Array, b: Array | None = None
 ) -> tuple[Array, ...]:
-    """Return dx (B, I), dW (I, O) and, if there is a b, db (its shape) from dz = dE/dz (B, O)."""
+    """Return dx (..., I), dW (I, O) and, if there is a b, db (its shape) from dE/dz (..., O)."""
     dx, dW = input_cotangent(dz, W), weight_gradient(dz, x)
     return (dx, dW) if b is None else (dx, dW, sum_to_shape(dz, np.shape(b)))
 
@@ -50,7 +50,7 @@ def dense_backward_of_each(
 
 
 def input_cotangent(dz: Array, W: Array) -> Array:
-    """Return dx = dz W^T, (B, I) (article, steps 4.1 and 4.2).
+    """Return dx = dz W^T, (..., I) (article, steps 4.1 and 4.2).
 
     z[n,o] = sum_i x[n,i] W[i,o] + b[o], so dz[n,o]/dx[n,i] = W[i,o]: every neuron o that
     x[n,i] feeds sends its delta back through the weight between them.

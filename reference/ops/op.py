@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,16 @@ class Op:
     forward: Callable[..., Any]
     backward: Callable[..., tuple[Any, ...]]
     forms: Mapping[str, "Op"] = field(default_factory=dict)
+
+
+def taken(function: Callable[..., Any]) -> str:
+    """Return what a function takes, as a call is written: "x, gamma, beta, eps=1e-05"."""
+    stars: Mapping[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+    return ", ".join(
+        f"{stars.get(one.kind, '')}{one.name}"
+        + ("" if one.default is Parameter.empty else f"={one.default!r}")
+        for one in signature(function).parameters.values()
+    )
 
 
 def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:

@@ -10,7 +10,7 @@ from backproof.reference.ops.op import Array, Op
 
 
 def softmax_forward(y: Array, *, axis: int = -1) -> Array:
-    """Return p = e^y / sum e^y over the last axis, (B, O), for logits y (B, O).
+    """Return p = e^y / sum e^y over the last axis, (..., O), for logits y (..., O).
 
     The largest logit is subtracted first: the result is the same, and e^y cannot overflow. The
     derivative is the same too, with that logit taken for a constant.
@@ -20,7 +20,7 @@ def softmax_forward(y: Array, *, axis: int = -1) -> Array:
 
 
 def softmax_backward(dp: Array, p: Array, y: Array, *, axis: int = -1) -> tuple[Array]:
-    """Return dy, (B, O) (Bishop 2006, eq. 4.106).
+    """Return dy, (..., O) (Bishop 2006, eq. 4.106).
 
     1. dp[o]/dy[k] = p[o] ([o = k] - p[k]).
     2. So dy[k] = p[k] (dp[k] - sum_o dp[o] p[o]).
@@ -52,13 +52,13 @@ def at_largest(y: Array, a: Array, axis: int = -1) -> Array:
 
 
 def log_softmax_forward(y: Array, *, axis: int = -1) -> Array:
-    """Return log p = y - log sum e^y over the last axis, (B, O), likewise without overflow."""
+    """Return log p = y - log sum e^y over the last axis, (..., O), likewise without overflow."""
     shifted = y - stop(np.max(y, axis=axis, keepdims=True))
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def log_softmax_backward(dlogp: Array, logp: Array, y: Array, *, axis: int = -1) -> tuple[Array]:
-    """Return dy, (B, O).
+    """Return dy, (..., O).
 
     1. dlogp[o]/dy[k] = [o = k] - p[k].
     2. So dy[k] = dlogp[k] - p[k] sum_o dlogp[o].

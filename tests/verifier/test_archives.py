@@ -136,7 +136,7 @@ def test_what_is_no_archive(
     (tmp_path / "trace.zip").write_bytes(content)
 
     assert command.run(["certify", str(tmp_path / "trace.zip")]) == 2
-    assert "trace.zip: not an archive: " in capsys.readouterr().err
+    assert "trace.zip: neither a folder nor an archive: " in capsys.readouterr().err
 
 
 def test_an_archive_that_is_cut_off(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

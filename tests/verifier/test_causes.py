@@ -12,7 +12,7 @@ from backproof.reference.article.figures import Article
 from backproof.reference.network import Network, Node
 from backproof.reference.verdict.diagnosis import Diagnosis
 from backproof.reference.verdict.link import Link, Quantity
-from backproof.report.cause import Cause
+from backproof.report.cause import Cause, error
 from backproof.report.causes import causes, text
 from backproof.report.cells import NETWORKS, OPS_ALONE, PAIRS, Cell
 from backproof.report.document import headline, read
@@ -56,10 +56,21 @@ def test_cells_are_counted_under_their_cause() -> None:
 
 def test_a_message_is_a_cause() -> None:
     """Cells without numbers are counted under their message, whatever network it names."""
-    said = [replace(RED, network=n, message=f"mine, float64, {n}: raised no") for n in ("a", "b")]
+    names = {"a": "a", "100-layers": "64-64-64", "random networks": "random"}
+    said = [
+        replace(RED, network=n, message=f"mine, float64, {own}: raised no")
+        for n, own in names.items()
+    ]
     (found,) = causes(said)
 
-    assert found.title == "mine: raised no: 2 cells"
+    assert found.title == "mine: raised no: 3 cells"
+
+
+def test_a_message_without_a_place_is_a_whole_cause() -> None:
+    """Of a message, only an adapter, its precision and its network are left out."""
+    said = "array: raised ValueError: 1, 2, 3: no"
+
+    assert [error(f"mine, float64, 3-2: {said}"), error(said)] == [(said,), (said,)]
 
 
 def test_variants_have_their_frameworks_causes() -> None:

@@ -79,8 +79,14 @@ BODIES = {
         "raise Unsupported('later')",
         "ops['sigmoid'] at node out_h: raised Unsupported in the middle of a pass; declare it",
     ),
-    "returns None": ("return None", "ops['sigmoid'] at node out_h: raised AttributeError"),
-    "returns an object": ("return object()", "ops['sigmoid'] at node out_h: raised AttributeError"),
+    "returns None": (
+        "return None",
+        "ops['sigmoid'] at node out_h: expected a tensor with a `shape`, found NoneType",
+    ),
+    "returns an object": (
+        "return object()",
+        "ops['sigmoid'] at node out_h: expected a tensor with a `shape`, found object",
+    ),
 }
 
 

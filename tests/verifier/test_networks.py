@@ -190,6 +190,7 @@ def test_an_underflow_must_be_declared() -> None:
     assert "dE/dnet1" in declared(UNDECIDED)
     assert "dE/dnet1" in declared(REFUTED)
     assert declared() == "agrees"
+    assert verdict([UNDERFLOWN], predicted=[], column="mine", underflows=[TINY]).startswith("known")
 
 
 def test_declared_underflows_are_those_of_the_reference(article: Article) -> None:

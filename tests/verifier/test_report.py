@@ -15,12 +15,12 @@ from jsonschema import Draft202012Validator, ValidationError
 from backproof.reference.article.audit import audit
 from backproof.reference.article.figures import load
 from backproof.reference.fixtures import FIXTURES
-from backproof.report.cells import Cell
+from backproof.report.cells import NETWORKS, Cell
 from backproof.report.document import OUTCOMES, ReportError, headline, read, to_json
 from backproof.report.markdown import markdown
 from backproof.report.page import page
 from backproof.report.summary import sections
-from backproof.report.tables import UNDECIDED
+from backproof.report.tables import UNDECIDED, unsupported
 from tests.verifier import sample
 from tests.verifier.sandbox import ROOT, Sandbox
 
@@ -298,6 +298,18 @@ def test_a_report_shows_the_article_of_its_day(report: dict[str, Any]) -> None:
 
 def _row(html: str, figure: str) -> str:
     return html[(start := html.index(f'id="f-{figure}"')) : html.index("</tr>", start)]
+
+
+def test_what_is_unsupported_for_one_reason_is_one_line() -> None:
+    """What an adapter declares is listed by its reason, in each precision."""
+    cell = Cell("n", "mine", "its own numbers", "1", "float32", 0, "q", NETWORKS, "unsupported")
+    said = ["exp: not yet", "log: not yet", "exp: not yet", "conv groups=4: no: never"]
+    cells = [replace(cell, message=f"declared unsupported: {one}") for one in said]
+
+    assert unsupported(cells).splitlines() == [
+        "mine float32: declared unsupported: exp, log: not yet",
+        "mine float32: declared unsupported: conv groups=4: no: never",
+    ]
 
 
 def test_in_short() -> None:

@@ -166,6 +166,31 @@ def test_what_was_not_computed_is_refuted(
     assert [x.name for x in certificate.links if x.problem == "is missing"] == [f"dE/d{of}"]
 
 
+def test_a_pass_that_starts_wrong(article: Article, tmp_path: Path) -> None:
+    """A cotangent of the loss that is not the loss scale is named as the start of the pass."""
+    recording = recording_of(article.network)
+    cotangents = {**recording.trace.cotangents, "E": np.array(2.0)}
+    write(replace(recording, trace=replace(recording.trace, cotangents=cotangents)), tmp_path)
+    lines = str(certify_trace(tmp_path)).splitlines()
+
+    assert lines[1:3] == [
+        "  dE/dE: refuted",
+        "    at        the start of the backward pass, from half_squared_error at E",
+    ]
+    assert "    hint      the cotangent of the loss is the loss scale itself" in lines
+
+
+def test_a_parameter_that_is_no_number(article: Article, tmp_path: Path) -> None:
+    """A parameter that is NaN is named as the cause of what it reaches first."""
+    recording = recording_of(article.network)
+    leaves = {**recording.leaves, "W_h": recording.leaves["W_h"] * np.nan}
+    write(replace(recording, leaves=leaves), tmp_path)
+
+    assert "    hint      W_h, which it is computed from, has entries that are NaN" in str(
+        certify_trace(tmp_path)
+    )
+
+
 @pytest.mark.parametrize("lost", ["the loss", "a gradient", ""])
 def test_what_users_run_is_in_the_files(article: Article, tmp_path: Path, lost: str) -> None:
     """The loss and the gradients as users run it are held to the pass, from files too."""

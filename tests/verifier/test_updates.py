@@ -117,11 +117,14 @@ def test_a_step_by_hand(tmp_path: Path, right: bool) -> None:  # noqa: FBT001
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an optimizer": ({"optimizer": "adamant"}, "optimizer: 'adamant' is none of sgd, adagrad, "),
-    "an option": ({"options": {"rate": 1}}, "an update: sgd: "),
+    "an option": (
+        {"options": {"rate": 1}},
+        "updates 1: sgd: got an unexpected keyword argument 'rate'; it takes lr=0.001, ",
+    ),
     "no step": ({"step": 0}, "updates 1: step: 0 is less than the minimum of 1"),
-    "no parameter": ({"parameters": []}, "an update: expected parameters, all of one dtype"),
-    "a stranger": ({"parameters": ["W1", "b9"]}, "an update: W1, b9: not all of them are leaves"),
-    "one twice": ({"parameters": ["W1", "W1"]}, "an update: W1, W1: not all of them are leaves"),
+    "no parameter": ({"parameters": []}, "updates 1: expected parameters, all of one dtype"),
+    "a stranger": ({"parameters": ["W1", "b9"]}, "updates 1: W1, b9: not all of them are leaves"),
+    "one twice": ({"parameters": ["W1", "W1"]}, "updates 1: W1, W1: not all of them are leaves"),
     "a node": ({"parameters": ["net1"]}, "no file has gradient/net1"),
     "no state": ({"optimizer": "adam", "step": 2}, "no file has after m/W1"),
     "no numbers": ({"parameters": ["x"]}, "no file has after w/x"),
