@@ -20,6 +20,7 @@ from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.forms import MIXED, may_differ, of_each_node, of_each_op
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
+from backproof.reference.verdict.mixed_precision import ways_inside, without_properties
 from backproof.reference.verdict.parts import Parts
 from backproof.reference.verdict.room import ENOUGH, Recent, Room
 
@@ -58,6 +59,8 @@ class Replay:
     balls:     the operands that were made last.
     unusable:  quantities from which no other link can be replayed -> the one that is to blame.
     parts:     keeps what nodes hand on, each in each of its forms; None where one form is tried.
+    inside:    the precision in which calls of its format work that hand on to a wider array; None:
+               the one in which their steps are tried first.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
     """
@@ -76,6 +79,7 @@ class Replay:
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     unusable: dict[Quantity, Quantity] = field(default_factory=dict)
     parts: Parts | None = None
+    inside: Precision | None = None
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
 
@@ -107,6 +111,8 @@ class Replay:
         if self.of(node.name) == self.of(name):
             return p
         own = self.own(node.name)
+        if self.inside and self.inside.name == self.of(node.name).name:
+            own = self.inside
         return own.zeroing() if p.zeroes else own.flushing() if p.flushes else own
 
     def links(self, of: Collection[str] | None = None) -> Iterator[Link]:
@@ -281,10 +287,15 @@ class Replay:
         rules: makes the rules of each form; by default, `rules`. What a node hands on is computed
         once in each of its own forms, and not in each combination of them.
         """
-        keeping = copy(self)
-        keeping.parts = Parts()
         forms = sorted((rules or self.rules)(quantity).items(), key=lambda one: len(one[0]))
-        return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
+
+        def made(inside: Precision | None) -> Ways:
+            keeping = copy(self)
+            keeping.parts, keeping.inside = Parts(), inside
+            return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
+
+        makers = (self.of(node.name) for node in self.makers(quantity))
+        return ways_inside(quantity, self.seen(quantity), self.of(quantity.of), makers, made)
 
     def makers(self, quantity: Quantity) -> list[Node]:
         """Return the nodes that a value or a derivative is computed by."""
@@ -312,6 +323,7 @@ class Replay:
         """
         counting = copy(self)
         counting.number, counting.balls = as_terms, {}
+        form = without_properties(form)
         in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
         one = (rules or self.rules)(quantity)[in_one_sum]
         found: Any = counting.ball(quantity, self.of(quantity.of), one)
