@@ -132,12 +132,14 @@ NORMED: dict[str, Callable[[Any, Any], Any]] = {
     "weights of two norms": lambda x, w: F.layer_norm(
         F.layer_norm(x, (4,), w[0], w[1]).sin(), (4,), w[0], w[1]
     ),
+    "by lengths": lambda x, w: F.rms_norm(x, (4,), w[0]) + w[1],
     "of images": lambda x, w: F.batch_norm(x, None, None, w[0], w[1], training=True),
     "of groups": lambda x, w: F.group_norm(x, 2, w[0], w[1]),
 }
 """Norms of numbers in a lower precision, whose weights are in float32."""
 
 
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
 @pytest.mark.parametrize("factor", [1, 0.5, 0])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", NORMED)
