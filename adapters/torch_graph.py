@@ -16,7 +16,7 @@ from backproof.adapters.torch_functions import Call, NotKnown
 from backproof.adapters.torch_functions.calls import made_of
 from backproof.adapters.torch_history import computed_from, memory_of, node_around, source_of
 from backproof.adapters.torch_refusals import refuse
-from backproof.adapters.torch_views import base_of, taken
+from backproof.adapters.torch_views import base_of, is_same, taken
 from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
 from backproof.reference.ops import OPS, Array, Op
@@ -89,6 +89,12 @@ class Graph:
     def know(self, t: Tensor, name: str) -> None:
         """Know a tensor, as it is now, by a name."""
         self.known[id(t)] = t, t._version, name  # noqa: SLF001 the one way to see a write
+
+    def know_again(self, t: Tensor) -> None:
+        """Know what is a known tensor, as it is now, in another class, by the same name."""
+        for name, other in self.stored.get(memory_of(t), ()):
+            if self.is_current(other) and is_same(other, t):
+                self.know(t, name)
 
     def keep(self, t: Any, name: str) -> str:
         """Keep the value of a tensor or array under a name, and return the name."""
