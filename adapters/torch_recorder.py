@@ -57,7 +57,7 @@ from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import with_mask
 from backproof.adapters.torch_opened import opened, writes_first
 from backproof.adapters.torch_recurrent import CELLS
-from backproof.adapters.torch_refusals import refuse_backward, refuse_compiled
+from backproof.adapters.torch_refusals import refuse_backward, refuse_compiled, refuse_duals
 from backproof.adapters.torch_seen import as_overridden, is_overridden, run, unhooked, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.ops import Array, Op
@@ -191,6 +191,7 @@ class Recorder(CustomFunctions):
         """Raise NotRecorded for a call that hides derivatives, and note one that adds a hook."""
         operands = [*operands_of(function, args, named)]
         refuse_compiled(filter(self.graph.tracks, operands))
+        refuse_duals(name_of(function), filter(self.graph.tracks, operands))
         if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")

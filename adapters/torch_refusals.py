@@ -99,6 +99,18 @@ def not_freed() -> Iterator[None]:
         ) from error
 
 
+def refuse_duals(name: str, operands: Iterable[Tensor]) -> None:
+    """Raise NotRecorded where a tangent of forward mode may be a part of the loss.
+
+    name: of a function. operands: those that are differentiated, whose tangents nobody sees.
+    """
+    if name in ("make_dual", "unpack_dual") and any(True for _ in operands):
+        raise NotRecorded(
+            "forward-mode derivatives in the loss are not recorded: let the loss take its "
+            "derivatives by torch.autograd.grad"
+        )
+
+
 def refuse_backward(function: Any, named: Mapping[str, Any]) -> None:
     """Raise NotRecorded where a call takes a derivative in the loss that no result holds."""
     both = torch.Tensor.backward, torch.autograd.backward
