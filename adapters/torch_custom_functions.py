@@ -22,6 +22,7 @@ from backproof.adapters.torch_functions.calls import over
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_views import base_of
 from backproof.reference.composed import composed
 from backproof.reference.ops import Op
 from backproof.reference.ops.cast import cast
@@ -226,6 +227,8 @@ class CustomFunctions(TorchFunctionMode):
             self.graph.add(t, Call("cast", (own[last],), own=cast), place)
             return
         nodes = inner.reaching(last)
+        if any(t is one for one in tracked) and base_of(t) is None:
+            version += 1  # of an operand that it has marked as written to, autograd counts one more
         known = nodes and version == by._version and all(node.is_known for node in nodes)  # noqa: SLF001
         if known and not self.turned:
             network = inner.in_its_precisions(title, last)
