@@ -7,13 +7,12 @@ weights are stored in float32, but computed as in bfloat16: it has the freedoms 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-import numpy as np
-
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.judging import (
     FLUSHES,
+    ROUNDED,
     Form,
     Freedom,
     Ways,
@@ -22,6 +21,9 @@ from backproof.reference.verdict.judging import (
     measured,
 )
 from backproof.reference.verdict.link import Quantity
+
+Make = Callable[[Precision], Ball]
+"""From a precision to the ball of an array."""
 
 
 def inside(p: Precision) -> Iterator[Freedom]:
@@ -43,33 +45,29 @@ def ways_inside(
     own: Precision,
     makers: Iterable[Precision],
     ways: Callable[[Precision | None], Ways],
+    terms: Callable[[Form], Array],
 ) -> Ways:
     """Return the forms in which an array may be computed, those in lower precisions included.
 
     seen: the array. own: its precision. makers: those of the calls that it is computed by.
     ways: from how the calls in a lower precision work (None: as usual) to the array's forms.
+    terms: form -> for each entry the sum of the magnitudes of the terms that are added up.
     """
+
+    def while_it_decides(form: Form, make: Make, noise: float, p: Precision) -> Ball:
+        ball = make(p)
+        link = measured(quantity, own.name, seen, ball, ball.mid)
+        found = decided(link, seen, ball, ball.mid, partial(terms, form), noise)
+        return ball if found else usual[form](p)
+
     usual = ways(None)
     found = {**usual}
     for p in dict.fromkeys(p for p in makers if p.digits < own.digits):
         for one in inside(p):
             for form, make in ways(one.precision).items():
-                tried = partial(while_it_decides, quantity, seen, make, usual[form])
+                tried = partial(while_it_decides, form, make, ROUNDED * p.u)
                 found[*form, *one.properties] = tried if one.is_narrow else make
     return found
-
-
-def while_it_decides(
-    quantity: Quantity,
-    seen: Array,
-    make: Callable[[Precision], Ball],
-    usual: Callable[[Precision], Ball],
-    p: Precision,
-) -> Ball:
-    """Return a ball if it decides, and the usual one if not."""
-    ball = make(p)
-    link = measured(quantity, p.name, seen, ball, ball.mid)
-    return ball if decided(link, seen, ball, ball.mid, lambda: np.zeros(()), 0) else usual(p)
 
 
 def without_properties(form: Form) -> Form:

@@ -295,7 +295,8 @@ class Replay:
             return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
 
         makers = (self.of(node.name) for node in self.makers(quantity))
-        return ways_inside(quantity, self.seen(quantity), self.of(quantity.of), makers, made)
+        seen, terms = self.seen(quantity), partial(self.terms, quantity, rules=rules)
+        return ways_inside(quantity, seen, self.of(quantity.of), makers, made, terms)
 
     def makers(self, quantity: Quantity) -> list[Node]:
         """Return the nodes that a value or a derivative is computed by."""

@@ -168,6 +168,22 @@ def test_weights_of_norms_hold_unless_a_gradient_is_wrong(
     assert bool(certificate.refuted) == (factor != 1)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_sum_of_lower_precision_that_cancels_is_not_refuted(dtype: str) -> None:
+    """A batch norm takes off what a layer norm adds: of that gradient, only rounding is left."""
+    torch.manual_seed(0)
+    w, v, x, t = (torch.randn(n, 4, requires_grad=n == 4) for n in (4, 4, 48, 48))
+
+    def loss() -> Any:
+        with torch.autocast("cpu", getattr(torch, dtype)):
+            y = F.layer_norm(x @ v, (4,), w[0], w[1])
+            return 64 * (F.batch_norm(y, None, None, training=True).float() * t).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.refuted is None, certificate
+
+
 def in_contexts(*numbers: int, cache: bool = True) -> Callable[[Any], Any]:
     """Return a program that uses a weight so many times in each of some contexts of autocast."""
 
