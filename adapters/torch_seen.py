@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-STATES = torch._C._TorchFunctionState  # noqa: SLF001 no other name
+C: Any = torch._C  # noqa: SLF001 no other name
+STATES = C._TorchFunctionState  # noqa: SLF001 as above
 """Whether modes and subclasses see calls, modes alone, or neither."""
 
 STATE: ContextVar[Any] = ContextVar("STATE", default=STATES.ENABLED)
@@ -21,10 +22,10 @@ STATE: ContextVar[Any] = ContextVar("STATE", default=STATES.ENABLED)
 @contextmanager
 def unseen() -> Iterator[None]:
     """Call functions so that no mode and no subclass sees it: all tensors are plain ones."""
-    state = torch._C._get_torch_function_state()  # noqa: SLF001 as above
+    state = C._get_torch_function_state()  # noqa: SLF001 as above
     outer = STATE.set(STATE.get() if state == STATES.ALL_DISABLED else state)
     try:
-        with torch._C.DisableTorchFunction():  # noqa: SLF001 as above
+        with C.DisableTorchFunction():
             yield
     finally:
         STATE.reset(outer)
@@ -33,12 +34,12 @@ def unseen() -> Iterator[None]:
 @contextmanager
 def as_the_program() -> Iterator[None]:
     """Call functions as the program does, inside of what is `unseen`."""
-    own = torch._C._get_torch_function_state()  # noqa: SLF001 as above
-    torch._C._set_torch_function_state(STATE.get())  # noqa: SLF001 as above
+    own = C._get_torch_function_state()  # noqa: SLF001 as above
+    C._set_torch_function_state(STATE.get())  # noqa: SLF001 as above
     try:
         yield
     finally:
-        torch._C._set_torch_function_state(own)  # noqa: SLF001 as above
+        C._set_torch_function_state(own)  # noqa: SLF001 as above
 
 
 def run(function: Any, args: Any = (), named: Mapping[str, Any] | None = None) -> Any:
@@ -60,8 +61,8 @@ def is_overridden(types: Any) -> bool:
 
     types: of the operands. A subclass that does not say so itself calls the function as it is.
     """
-    plain = torch.Tensor.__torch_function__.__func__
-    own = (getattr(kind.__torch_function__, "__func__", None) for kind in types)
+    kinds = (torch.Tensor, *types)
+    plain, *own = (getattr(kind.__torch_function__, "__func__", None) for kind in kinds)
     return STATE.get() == STATES.ENABLED and any(one is not plain for one in own)
 
 
