@@ -23,6 +23,7 @@ from backproof.adapters.torch_history import version_of
 from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_places import Places
 from backproof.adapters.torch_seen import run, unseen
+from backproof.adapters.torch_views import base_of
 from backproof.reference.composed import composed
 from backproof.reference.ops import Op
 from backproof.reference.ops.cast import cast
@@ -225,6 +226,8 @@ class CustomFunctions(Places):
             self.graph.add(t, Call("cast", (own[last],), own=cast), place)
             return
         nodes = inner.reaching(last)
+        if any(t is one for one in tracked) and base_of(t) is None:
+            version += 1  # of an operand that it has marked as written to, autograd counts one more
         known = nodes and version == version_of(by) and all(node.is_known for node in nodes)
         if known and not self.turned:
             network = inner.in_its_precisions(title, last)

@@ -13,6 +13,7 @@ import torch
 from backproof.adapters.recording import Place
 from backproof.adapters.torch_history import memory_of, version_of
 from backproof.adapters.torch_refusals import refuse
+from backproof.adapters.torch_views import is_same
 
 Tensor = Any
 
@@ -42,6 +43,12 @@ class Memory:
     def know(self, t: Tensor, name: str) -> None:
         """Know a tensor, as it is now, by a name."""
         self.known[id(t)] = t, version_of(t), name
+
+    def know_again(self, t: Tensor) -> None:
+        """Know what is a known tensor, as it is now, in another class, by the same name."""
+        for name, other in self.stored.get(memory_of(t), ()):
+            if self.is_current(other) and is_same(other, t):
+                self.know(t, name)
 
     def keep(self, t: Any, name: str) -> str:
         """Keep the value of a tensor or array under a name, and return the name."""

@@ -51,8 +51,8 @@ from backproof.adapters.torch_inner import Inner, one_by_one
 from backproof.adapters.torch_masks import with_mask
 from backproof.adapters.torch_opened import opened, writes_first
 from backproof.adapters.torch_recurrent import CELLS
-from backproof.adapters.torch_refusals import refuse_backward
-from backproof.adapters.torch_seen import run, unhooked, unseen
+from backproof.adapters.torch_refusals import refuse_backward, refuse_compiled, refuse_duals
+from backproof.adapters.torch_seen import as_overridden, is_overridden, run, unhooked, unseen
 from backproof.adapters.torch_views import base_of, through
 from backproof.reference.ops import Op
 
@@ -115,6 +115,8 @@ class Recorder(CustomFunctions):
             self.name_unseen(function, operands)
         recorded = self.is_recorded(function) and any(map(self.graph.tracks, operands))
         self.look_at(function, args, named)
+        if recorded and is_overridden(types):
+            return self.overridden(function, types, args, named)
         names, before = self.about_to_be_written(function, args, named, recorded=recorded)
         if not recorded:
             return self.constant(function, args, named)
@@ -144,9 +146,20 @@ class Recorder(CustomFunctions):
         self.record(Seen(function, result, before), reader, args, named_too, names, place)
         return result
 
+    def overridden(self, function: Any, types: Any, args: Any, named: Mapping[str, Any]) -> Any:
+        """Make a call that a subclass overrides, and record the calls that it makes instead."""
+        with self:
+            result = as_overridden(function, types, args, named)
+        for t in tensors_of(result):
+            self.graph.know_again(t)
+        return result
+
     def look_at(self, function: Any, args: Any, named: Mapping[str, Any]) -> None:
         """Raise NotRecorded for a call that hides derivatives, and note one that adds a hook."""
-        if any(map(is_transformed, operands_of(function, args, named))):
+        operands = [*operands_of(function, args, named)]
+        refuse_compiled(filter(self.graph.tracks, operands))
+        refuse_duals(name_of(function), filter(self.graph.tracks, operands))
+        if any(map(is_transformed, operands)):
             where = self.place(function)
             raise NotRecorded(f"transformations of torch.func are not certified: {where}")
         refuse_backward(function, named)

@@ -1,10 +1,11 @@
 """Errors about PyTorch programs that cannot be certified, in words that say what to do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._subclasses import FakeTensor
 
 from backproof.adapters.recording import NotRecorded
 
@@ -57,6 +58,22 @@ def has_memory(t: Tensor) -> bool:
     return True
 
 
+COMPILED = (
+    "compiled code is not recorded: certify the program that is not compiled, and give the "
+    "compiled one as `against`"
+)
+"""What to do with a program of which the whole, or a part, is compiled."""
+
+
+def refuse_compiled(operands: Iterable[Tensor]) -> None:
+    """Raise NotRecorded where the compiler calls a function, with tensors that have no numbers.
+
+    operands: those that are differentiated. Constants may be computed by compiled code.
+    """
+    if any(isinstance(t, FakeTensor) for t in operands):
+        raise NotRecorded(COMPILED)
+
+
 @contextmanager
 def not_compiled() -> Iterator[None]:
     """Raise NotRecorded where the compiler fails: to it the recorder is a part of the program."""
@@ -65,10 +82,7 @@ def not_compiled() -> Iterator[None]:
     except RuntimeError as error:
         if type(error).__module__ != "torch._dynamo.exc":
             raise
-        raise NotRecorded(
-            "compiled code is not recorded: certify the program that is not compiled, and give "
-            "the compiled one as `against`"
-        ) from error
+        raise NotRecorded(COMPILED) from error
 
 
 @contextmanager
@@ -83,6 +97,18 @@ def not_freed() -> Iterator[None]:
             "a part of the loss has been differentiated already, and its graph is freed: let the "
             "function compute all of the loss anew, and not call `backward`"
         ) from error
+
+
+def refuse_duals(name: str, operands: Iterable[Tensor]) -> None:
+    """Raise NotRecorded where a tangent of forward mode may be a part of the loss.
+
+    name: of a function. operands: those that are differentiated, whose tangents nobody sees.
+    """
+    if name in ("make_dual", "unpack_dual") and any(True for _ in operands):
+        raise NotRecorded(
+            "forward-mode derivatives in the loss are not recorded: let the loss take its "
+            "derivatives by torch.autograd.grad"
+        )
 
 
 def refuse_backward(function: Any, named: Mapping[str, Any]) -> None:

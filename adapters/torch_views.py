@@ -64,6 +64,14 @@ def shape_of(t: Tensor) -> tuple[int, ...]:
     return (*t.shape, 2) if t.is_complex() else tuple(t.shape)
 
 
+def is_same(one: Tensor, other: Tensor) -> bool:
+    """Return whether two tensors are the same numbers in the same memory, as in two classes."""
+    found = (
+        (t.data_ptr(), t.dtype, t.shape, t.stride(), t.is_conj(), t.is_neg()) for t in (one, other)
+    )
+    return next(found) == next(found)
+
+
 def is_reshaped(base: Tensor, view: Tensor) -> bool:
     """Return whether a view has all entries of its base, in their order."""
     in_order = base.is_contiguous() and view.is_contiguous()

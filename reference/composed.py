@@ -34,10 +34,12 @@ def composed(network: Network) -> Composed:
     ops may be computed in any of its own forms, all nodes of one op in the same. Where these are
     more than `MOST` together, one op at a time is. A backward pass may also read what the forward
     pass has stored, in place of the numbers that were rounded for it: attention's is computed from
-    its result.
+    its result, and that of a standard deviation too.
     """
+    *_, last = network.nodes
     several = {node.op: {"": node.rule, **node.rule.forms} for node in network.nodes}
-    reads = ("", READS_STORED) if any(node.op == "cast" for node in network.nodes) else ("",)
+    is_stored = any(node.op == "cast" for node in network.nodes) or several[last.op].keys() - {""}
+    reads = ("", READS_STORED) if is_stored else ("",)
     forms = {
         ", ".join(filter(None, (*names.values(), stored))): swept(
             network,
@@ -106,7 +108,7 @@ def parts(op: Composed) -> list[Any]:
 def swept(network: Network, rules: Rules, *, reads_stored: bool = False) -> Composed:
     """Return the op that sweeps over a network by some rules.
 
-    reads_stored: whether the sweep back reads what a cast has rounded as it was stored.
+    reads_stored: whether the sweep back reads the result, and what a cast has rounded, as stored.
     """
     names = (*network.inputs, *network.parameters)
 
@@ -118,6 +120,8 @@ def swept(network: Network, rules: Rules, *, reads_stored: bool = False) -> Comp
         known = dict(zip(names, leaves, strict=True))
         sweep = in_one_sum(rules, (dy, *leaves))
         known |= forward(network, known, sweep)
+        if reads_stored:
+            known[network.loss] = y
         for node in network.nodes if reads_stored else ():
             if node.op == "cast":
                 (x,) = node.inputs

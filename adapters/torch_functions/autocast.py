@@ -55,7 +55,7 @@ def refuse_hidden_casts(operands: Iterable[Any]) -> None:
         raise NotKnown("steps that autocast rounds")
 
 
-NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm")
+NORMS = ("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm")
 """Functions whose result is in the precision of what they normalize; weights may be wider."""
 
 

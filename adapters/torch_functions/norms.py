@@ -7,14 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backproof.adapters.torch_functions.calls import (
-    Call,
-    Seen,
-    Tensor,
-    made_of,
-    reads,
-    refuse_several_dtypes,
-)
+from backproof.adapters.torch_functions.calls import Call, Seen, Tensor, made_of, reads
 
 
 def ones_and_zeros(x: Tensor, n: int, gamma: Any, beta: Any) -> tuple[Any, Any]:
@@ -72,9 +65,10 @@ def rms_norm(
     weight: Tensor = None,
     eps: float | None = None,
 ) -> Call:
-    refuse_several_dtypes((input, weight))
+    """Read it as computed in float32 at least, of which the default of `eps` is the epsilon."""
     gain, _ = ones_and_zeros(input, prod(normalized_shape), weight, None)
-    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    computed = torch.promote_types(input.dtype, torch.float32)
+    eps = torch.finfo(computed).eps if eps is None else eps
     return over_several("rms_norm", input, normalized_shape, (gain,), eps)
 
 

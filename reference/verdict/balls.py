@@ -47,6 +47,8 @@ class Balls:
     room:      where arrays are kept.
     balls:     the operands that were made last.
     parts:     keeps what nodes hand on, each in each of its forms; None where one form is tried.
+    inside:    the precision in which calls of its format work that hand on to a wider array; None:
+               the one in which their steps are tried first.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
     """
@@ -64,6 +66,7 @@ class Balls:
     room: Room = ENOUGH
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     parts: Parts | None = None
+    inside: Precision | None = None
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
 
@@ -90,6 +93,8 @@ class Balls:
         if self.of(node.name) == self.of(name):
             return p
         own = self.own(node.name)
+        if self.inside and self.inside.name == self.of(node.name).name:
+            own = self.inside
         return own.zeroing() if p.zeroes else own.flushing() if p.flushes else own
 
     def ball(

@@ -12,12 +12,14 @@ import numpy as np
 from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.network import Node
 from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.balls import Balls, as_terms
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.forms import MIXED, may_differ, of_each_node, of_each_op
 from backproof.reference.verdict.judging import Form, Ways, judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
+from backproof.reference.verdict.mixed_precision import ways_inside, without_properties
 from backproof.reference.verdict.parts import Parts
 
 Ruled = Callable[[Quantity], dict[Form, Rules]]
@@ -210,10 +212,16 @@ class Replay(Balls):
         rules: makes the rules of each form; by default, `rules`. What a node hands on is computed
         once in each of its own forms, and not in each combination of them.
         """
-        keeping = copy(self)
-        keeping.parts = Parts()
         forms = sorted((rules or self.rules)(quantity).items(), key=lambda one: len(one[0]))
-        return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
+
+        def made(inside: Precision | None) -> Ways:
+            keeping = copy(self)
+            keeping.parts, keeping.inside = Parts(), inside
+            return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
+
+        makers = (self.of(node.name) for node in self.makers(quantity))
+        seen, terms = self.seen(quantity), partial(self.terms, quantity, rules=rules)
+        return ways_inside(quantity, seen, self.of(quantity.of), makers, made, terms)
 
     def makers(self, quantity: Quantity) -> list[Node]:
         """Return the nodes that a value or a derivative is computed by."""
@@ -241,6 +249,7 @@ class Replay(Balls):
         """
         counting = copy(self)
         counting.number, counting.balls = as_terms, {}
+        form = without_properties(form)
         in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
         one = (rules or self.rules)(quantity)[in_one_sum]
         found: Any = counting.ball(quantity, self.of(quantity.of), one)

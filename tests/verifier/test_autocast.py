@@ -121,6 +121,63 @@ def test_a_custom_function_makes_casts_of_its_own(*, is_first: bool, is_right: b
     assert bool(certificate.refuted) != is_right
 
 
+NORMED: dict[str, Callable[[Any, Any], Any]] = {
+    "once": lambda x, w: F.layer_norm(x, (4,), w[0], w[1]),
+    "weights of two norms": lambda x, w: F.layer_norm(
+        F.layer_norm(x, (4,), w[0], w[1]).sin(), (4,), w[0], w[1]
+    ),
+    "by lengths": lambda x, w: F.rms_norm(x, (4,), w[0]) + w[1],
+    "of images": lambda x, w: F.batch_norm(x, None, None, w[0], w[1], training=True),
+    "of groups": lambda x, w: F.group_norm(x, 2, w[0], w[1]),
+}
+"""Norms of numbers in a lower precision, whose weights are in float32."""
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("factor", [1, 0.5, 0])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", NORMED)
+def test_weights_of_norms_hold_unless_a_gradient_is_wrong(
+    name: str, dtype: str, factor: float
+) -> None:
+    """Their gradients are stored in float32, and computed as in the precision of the numbers.
+
+    PyTorch adds up 48 rows of a layer norm in that precision, and of two norms in float32.
+    """
+    torch.manual_seed(0)
+    w, v = (torch.randn(4, 4, requires_grad=True) for _ in range(2))
+    x, t = torch.randn(48, 4), torch.randn(48, 4)
+
+    def loss() -> Any:
+        gained = w * 1
+        if factor != 1:
+            gained.register_hook(lambda cotangent: factor * cotangent)
+        with torch.autocast("cpu", getattr(torch, dtype)):
+            y = NORMED[name](x @ v, gained)
+        return 64 * (y.float() * t).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.holds == (factor == 1), certificate
+    assert bool(certificate.refuted) == (factor != 1)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_sum_of_lower_precision_that_cancels_is_not_refuted(dtype: str) -> None:
+    """A batch norm takes off what a layer norm adds: of that gradient, only rounding is left."""
+    torch.manual_seed(0)
+    w, v, x, t = (torch.randn(n, 4, requires_grad=n == 4) for n in (4, 4, 48, 48))
+
+    def loss() -> Any:
+        with torch.autocast("cpu", getattr(torch, dtype)):
+            y = F.layer_norm(x @ v, (4,), w[0], w[1])
+            return 64 * (F.batch_norm(y, None, None, training=True).float() * t).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.refuted is None, certificate
+
+
 def in_contexts(*numbers: int, cache: bool = True) -> Callable[[Any], Any]:
     """Return a program that uses a weight so many times in each of some contexts of autocast."""
 

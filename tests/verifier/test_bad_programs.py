@@ -18,6 +18,14 @@ def hidden(w: Any) -> Any:
     return y.sum()
 
 
+def forward_mode(of: Any, x: Any, along: Any = None) -> Any:
+    """Return how a function moves along a direction."""
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones(3) if along is None else along)
+        return forward_ad.unpack_dual(of(dual)).tangent
+
+
 def differentiated(w: Any) -> Any:
     """Return a loss whose graph is freed: it was differentiated already."""
     loss = (w * w).sum()
@@ -29,6 +37,14 @@ BAD = {
     "backward makes a graph": (
         lambda w: (w * w).sum().backward(create_graph=True) or w.grad.sum(),
         "let the loss take its derivatives by torch.autograd.grad",
+    ),
+    "forward mode": (
+        lambda w: forward_mode(lambda x: (w * x).sin(), torch.ones(3)).sum(),
+        "forward-mode derivatives in the loss are not recorded",
+    ),
+    "forward mode along a parameter": (
+        lambda w: forward_mode(lambda x: x.sin(), torch.ones(3), w).sum(),
+        "forward-mode derivatives in the loss are not recorded",
     ),
     "backward is called": (differentiated, "and not call `backward`"),
     "no call seen": (hidden, "no call was seen that uses the parameters"),
@@ -58,7 +74,7 @@ BAD = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Using backward")
+@pytest.mark.filterwarnings("ignore:Using backward", "ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_clear_error(name: str) -> None:
     """What cannot be certified is refused with the reason."""

@@ -123,3 +123,34 @@ def test_a_custom_function_that_writes_by_way_of_data_is_not_refuted() -> None:
     assert [link for link in certificate.wrong if link.verdict == "refuted"] == []
     assert not certificate.holds
     assert "not certified: Assign" in str(certificate)
+
+
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen", "not seen"])
+@pytest.mark.parametrize("factor", [2, 1], ids=["right", "wrong"])
+def test_a_custom_function_may_write_over_its_operand(factor: int, is_seen: bool) -> None:  # noqa: FBT001
+    """It marks the operand as written to, and is held to its forward pass if that was seen."""
+
+    class Twice(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x)
+            if is_seen:
+                x.mul_(2)
+            else:
+                x.numpy()[:] = 2 * x.numpy()
+            return x
+
+        @staticmethod
+        def backward(_: Any, d: Any) -> Any:
+            return factor * d
+
+    w = torch.rand(3, requires_grad=True)
+
+    def loss() -> Any:
+        y = w.sin()
+        return y.square().sum() + Twice.apply(y + 1).sin().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds == (factor == 2 and is_seen), certificate
+    assert bool(certificate.refuted) == (factor == 1 and is_seen)

@@ -285,19 +285,46 @@ def test_data_parallel_gradients_are_the_same_or_another(tmp_path: Path) -> None
     assert {one.verdict for one in found[1].twin} == {"refuted"}
 
 
-@pytest.mark.filterwarnings("ignore")  # the compiler's, about the recorder
-def test_compiled_code_is_not_recorded() -> None:
-    """A program that is compiled is refused with what to do instead."""
-    w = torch.rand(3, requires_grad=True)
+COMPILED: dict[str, Callable[[Any], Any]] = {
+    "whole": lambda w: in_eager(lambda: torch.tanh(w))(),
+    "a part": lambda w: in_eager(lambda x: F.gelu(x) * 2)(w.sin()),
+    "a module": lambda w: in_eager(torch.nn.GELU())(w.sin()),
+}
+"""Programs of which something is compiled."""
+
+
+def in_eager(of: Any) -> Any:
+    """Return a compiled function."""
     torch.compiler.reset()
-    loss = torch.compile(lambda: torch.tanh(w).sum(), backend="eager")
+    return torch.compile(of, backend="eager")
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's, about the recorder
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_code_is_not_recorded(name: str) -> None:
+    """A program that is compiled, or a part of which is, is refused with what to do instead."""
+    w = torch.rand(3, requires_grad=True)
 
     with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
-        bt.certify(loss, {"w": w})
-    module = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
-    compiled = torch.compile(module, backend="eager")
+        bt.certify(lambda: COMPILED[name](w).sum(), {"w": w})
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_a_compiled_model_is_not_recorded() -> None:
+    """A model that is compiled is refused, too."""
+    model = in_eager(nn.Sequential(nn.Linear(2, 2), nn.Tanh()))
+
     with pytest.raises(bt.NotRecorded, match="compiled code is not recorded"):
-        bt.certify(lambda: compiled(torch.ones(1, 2)).sum(), compiled)
+        bt.certify(lambda: model(torch.ones(1, 2)).sum(), model)
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_compiled_code_may_make_constants() -> None:
+    """What is not differentiated may be computed by compiled code."""
+    w, x = torch.rand(3, requires_grad=True), torch.rand(3)
+    certificate = bt.certify(lambda: w.sin() @ in_eager(torch.tanh)(x), {"w": w})
+
+    assert certificate.holds, certificate
 
 
 def test_a_twin_may_have_a_parameter_without_entries() -> None:

@@ -50,6 +50,34 @@ def test_an_infinite_mask_of_a_wider_precision_is_not_refuted() -> None:
     assert {link.verdict for link in certificate.wrong} == {"undecided"}
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_rms_norm_of_small_numbers_holds(dtype: str) -> None:
+    """The epsilon that counts beside small numbers is that of float32, if they are of fewer digits.
+
+    PyTorch computes those in float32.
+    """
+    torch.manual_seed(0)
+    w = (torch.randn(4, 4) / 30).to(getattr(torch, dtype)).requires_grad_()
+    certificate = bt.certify(lambda: F.rms_norm(w, (4,)).sin().sum(), {"w": w})
+
+    assert certificate.holds, str(certificate)
+
+
+@pytest.mark.parametrize("halved", [None, "std"])
+def test_a_deviation_of_numbers_that_lie_close_together_holds(halved: str | None) -> None:
+    """PyTorch divides by the deviation that the forward pass has stored, in bfloat16.
+
+    One that is computed anew, each step rounded, may be zero.
+    """
+    x = torch.tensor([[0.13086, 0.13672, 0.13086, 0.13574, 0.12256, 0.13574]])
+    w = x.bfloat16().requires_grad_()
+    with models.Halving(halved):
+        certificate = bt.certify(lambda: w.std(1).float().sum(), {"w": w})
+
+    assert certificate.holds == (halved is None), str(certificate)
+    assert bool(certificate.refuted) == (halved is not None)
+
+
 def test_a_saturated_probability_is_not_certified() -> None:
     """PyTorch bounds the logarithm of zero, and which the reference does not."""
     w = torch.tensor([0.0, 40.0], requires_grad=True)

@@ -8,6 +8,7 @@ import pytest
 from tests.verifier.lazy import Lazy
 
 torch, nn, bt = map(Lazy, ("torch", "torch.nn", "backproof.torch"))
+models = Lazy("tests.verifier.models")
 
 
 def leaf(*shape: int) -> Any:
@@ -45,6 +46,38 @@ def test_a_subclass_sees_the_calls_of_the_program_alone() -> None:
     certificate = bt.certify(lambda: subclassed(w).sum(), {"w": w})
 
     assert certificate.holds, certificate
+
+
+def logarithms() -> Any:
+    """Return a subclass of tensors whose product is the sum, as that of logarithms is."""
+
+    class Logarithm(torch.Tensor):  # type: ignore[misc, name-defined]
+        @classmethod
+        def __torch_function__(
+            cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            other = torch.add if function in (torch.mul, torch.Tensor.mul) else function
+            return super().__torch_function__(other, types, args, kwargs)
+
+    return Logarithm
+
+
+@pytest.mark.parametrize("halved", [None, "add", "exp"])
+def test_a_subclass_may_change_what_a_function_does(halved: str | None) -> None:
+    """The calls that it makes instead are recorded, and each of them is held to its own op."""
+    w = leaf(3)
+
+    def loss() -> Any:
+        x = w.as_subclass(logarithms())
+        y = x * w.sin()
+        y *= 2
+        return y.exp().sum()
+
+    with models.Halving(halved):
+        certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds == (halved is None), certificate
+    assert bool(certificate.refuted) == (halved is not None)
 
 
 def test_a_parameter_of_a_subclass_is_certified() -> None:

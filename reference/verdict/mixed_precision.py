@@ -1,0 +1,75 @@
+"""Gradients that calls in a lower precision compute for an array of a wider one.
+
+Under autocast, a norm takes numbers of bfloat16 and weights of float32. The gradients of the
+weights are stored in float32, but computed as in bfloat16: it has the freedoms of that precision.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from backproof.reference.numbers.ball import Ball
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.ops import Array
+from backproof.reference.verdict.judging import (
+    FLUSHES,
+    ROUNDED,
+    Form,
+    Freedom,
+    Ways,
+    decided,
+    freedoms,
+    measured,
+)
+from backproof.reference.verdict.link import Quantity
+
+Make = Callable[[Precision], Ball]
+"""From a precision to the ball of an array."""
+
+
+def inside(p: Precision) -> Iterator[Freedom]:
+    """Yield the freedoms of a precision but those that flush, which the wider array has itself."""
+    for one in freedoms(p):
+        if one.properties and FLUSHES not in one.properties:
+            yield one
+
+
+PROPERTIES = frozenset(
+    name for p in PRECISIONS.values() for one in inside(p) for name in one.properties
+)
+"""What these freedoms are called."""
+
+
+def ways_inside(
+    quantity: Quantity,
+    seen: Array,
+    own: Precision,
+    makers: Iterable[Precision],
+    ways: Callable[[Precision | None], Ways],
+    terms: Callable[[Form], Array],
+) -> Ways:
+    """Return the forms in which an array may be computed, those in lower precisions included.
+
+    seen: the array. own: its precision. makers: those of the calls that it is computed by.
+    ways: from how the calls in a lower precision work (None: as usual) to the array's forms.
+    terms: form -> for each entry the sum of the magnitudes of the terms that are added up.
+    """
+
+    def while_it_decides(form: Form, make: Make, noise: float, p: Precision) -> Ball:
+        ball = make(p)
+        link = measured(quantity, own.name, seen, ball, ball.mid)
+        found = decided(link, seen, ball, ball.mid, partial(terms, form), noise)
+        return ball if found else usual[form](p)
+
+    usual = ways(None)
+    found = {**usual}
+    for p in dict.fromkeys(p for p in makers if p.digits < own.digits):
+        for one in inside(p):
+            for form, make in ways(one.precision).items():
+                tried = partial(while_it_decides, form, make, ROUNDED * p.u)
+                found[*form, *one.properties] = tried if one.is_narrow else make
+    return found
+
+
+def without_properties(form: Form) -> Form:
+    """Return a form as the array's ops have it."""
+    return tuple(name for name in form if name not in PROPERTIES)
