@@ -9,7 +9,7 @@ import jax
 from backproof.adapters.jax_places import is_own
 from backproof.adapters.jax_primitives import FUNCTIONS, Call, NotKnown, Operand
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex
-from backproof.adapters.jax_steps import Key, Program, Step
+from backproof.adapters.jax_steps import Key, Step
 from backproof.adapters.recording import GIVE
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
@@ -82,11 +82,12 @@ def opened(graph: "Graph", closed: Any, operands: Sequence[Key]) -> tuple["Graph
     The operands through which gradients flow are named "operand 0", "operand 2", by their places.
     Raises NotKnown.
     """
-    inner, outer = Program(), graph.program
+    inner, outer = graph.program.within(), graph.program
     keys = [
         inner.operand(outer.value(key), outer.avals[key], tracked=key in outer.tracked)
         for key in operands
     ]
+    inner.handed.update(zip(keys, operands, strict=True))
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
     reading = graph.of(inner, own)
@@ -160,7 +161,8 @@ def call_of(reading: "Graph", title: str, key: Key, of: Mapping[str, Operand]) -
             raise NotKnown(f"in its forward pass {place} is not known: {place.reason or GIVE}")
     network = reading.in_its_precisions(network)
     leaves = {**network.inputs, **network.parameters}
-    operands = {name: of.get(name, a) for name, a in leaves.items()}
+    values = {**reading.read_as, **of}
+    operands = {name: values.get(name, a) for name, a in leaves.items()}
     if len(network.nodes) == 1:
         (node,) = network.nodes
         return Call(node.op, tuple(operands[i] for i in node.inputs), node.options, node.own)

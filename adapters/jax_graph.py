@@ -29,7 +29,8 @@ class Graph:
     own:    differentiated operand -> its name.
     known:  the name of a primitive or of a custom function -> its op, or a function that computes
     the same.
-    opened: the forward passes of custom functions, as programs of their own.
+    opened: the forward passes of custom functions, as programs of their own, the outer ones first.
+    read_as: the name of a constant -> the value that it is, if it is one.
     """
 
     program: Program
@@ -40,6 +41,7 @@ class Graph:
     keys: dict[str, Key] = field(default_factory=dict)
     names: dict[Key, str] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
+    read_as: dict[str, Operand] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
     opened: list[Program] = field(default_factory=list)
@@ -145,7 +147,7 @@ class Graph:
         name = self.new_name("constant")
         self.constants[name] = floats(with_parts(x.read() if isinstance(x, Operand) else x))
         if isinstance(x, Operand):
-            self.names[x.key] = name
+            self.names[x.key], self.read_as[name] = name, x
         return name
 
     def numbers(self, key: Key) -> Array:

@@ -209,7 +209,8 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
         raise NotRecorded("the loss does not depend on the parameters")
     name = getattr(run.loss, "__name__", "program")
     found = evaluated(program, own, last, name, known, jit=run.jit)
-    return replace(found, compiled=run.jit, as_run=Trace({found.network.loss: value}, {}, plain))
+    as_run = Trace({found.network.loss: value}, {}, plain)
+    return replace(found, compiled=run.jit or found.compiled, as_run=as_run)
 
 
 def evaluated(
@@ -274,6 +275,7 @@ def recording(
     keys = {node.name: graph.keys[node.name] for node in network.nodes}
     every = {name: received(gradients[key]) for key, name in graph.own.items()}
     beyond = [name for name in every if name not in network.parameters]
+    radii = radii_of(graph, network.constants)
     return Recording(
         network,
         {**network.inputs, **network.parameters},
@@ -289,7 +291,9 @@ def recording(
         framework=FRAMEWORK,
         version=str(adapter.version),
         processor=(*adapter.processor,),
-        radii=radii_of(graph, network.constants),
+        radii=radii,
+        # What a function computes of constants inside is never seen.
+        compiled=any(graph.read_as[name].key not in graph.program.makers for name in radii),
     )
 
 
