@@ -17,7 +17,8 @@ from jax.custom_derivatives import SymbolicZero
 from backproof.adapters.jax_closed_functions import VJP, traced
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
-from backproof.adapters.jax_places import Line, named
+from backproof.adapters.jax_names import named
+from backproof.adapters.jax_places import Line, line_of
 from backproof.adapters.recording import UNREAD
 
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
@@ -85,11 +86,10 @@ class Custom:
 
             return called
 
-        own = self.function.fun
         name = getattr(self.function, "__name__", "a custom function")
         try:
             call = of(partial(self.call, self.function))
-            function, rule, moves, every = traced(own, of(own), call, leaves, moved)
+            function, rule, moves, every = traced(self.function, of(self.function.fun), call, leaves, moved)
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
             return not_seen(name, reason, self.file, self.line), []
@@ -114,7 +114,7 @@ def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
         each = (with_mark(t, operands, replace(rule, result=i)) for i, t in enumerate(leaves))
         return y, jax.tree.unflatten(tree, each)
 
-    same = jax.custom_jvp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same = jax.custom_jvp(named(self), nondiff_argnums=self.nondiff_argnums)
     same.defjvp(tangents, symbolic_zeros=True)
     return JVP(same, *args, **kwargs)
 
@@ -153,7 +153,7 @@ def with_cotangents(self: Any, *args: Any, **kwargs: Any) -> Any:
         flags = jax.tree.unflatten(jax.tree.structure(operands), moved.flags)
         return jax.tree.map(mark, tuple(handed), flags, operands, is_leaf=lambda d: d is None)
 
-    same = jax.custom_vjp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same = jax.custom_vjp(named(self), nondiff_argnums=self.nondiff_argnums)
     same.defvjp(values, cotangents, symbolic_zeros=True)
     return VJP(same, *args, **kwargs)
 
@@ -179,4 +179,4 @@ def whole(tree: Any) -> Any:
 def line_of_call() -> Line:
     """Return the line of the program that calls a custom function, as a place has it."""
     stack = walk_stack(sys._getframe(1))  # noqa: SLF001
-    return named((frame.f_code.co_filename, number) for frame, number in stack)
+    return line_of((frame.f_code.co_filename, number) for frame, number in stack)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_custom_functions import custom, rule
-from backproof.adapters.jax_places import CUSTOM, names_of
+from backproof.adapters.jax_names import CUSTOM, names_of
 from backproof.adapters.jax_primitives import COMPLEX, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, part_of, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step

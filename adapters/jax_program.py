@@ -18,7 +18,7 @@ from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import Graph, refuse
 from backproof.adapters.jax_inner import inner_program
-from backproof.adapters.jax_places import name_of
+from backproof.adapters.jax_names import name_of
 from backproof.adapters.jax_steps import Key, Program
 from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
@@ -305,15 +305,15 @@ def received(a: Any) -> Array:
 def by_name(known: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the names of primitives and custom functions, each with what is given for it.
 
-    Raises NotRecorded, also for two functions of the same code, which have one name.
+    Raises NotRecorded, also for two functions of the same code that close over the same.
     """
     refuse_what_is_no_op(known)
     found = dict[str, Any]()
     for one, op in known.items():
         if (name := name_of(one)) in found:
             raise NotRecorded(
-                f"two functions are given by `known` that are both {name}: nothing tells which of "
-                "them is called. Give each of them code of its own"
+                f"two functions are given by `known` that are both {name.partition(' #')[0]}, and "
+                "close over the same: nothing tells which of them is called"
             )
         found[name] = op
     return found

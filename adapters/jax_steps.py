@@ -10,7 +10,8 @@ import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
-from backproof.adapters.jax_places import CUSTOM, is_own, place_of
+from backproof.adapters.jax_names import CUSTOM
+from backproof.adapters.jax_places import is_own, place_of
 from backproof.adapters.recording import NotRecorded, Place
 
 Key = int
