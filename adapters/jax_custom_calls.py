@@ -89,7 +89,9 @@ class Custom:
         name = getattr(self.function, "__name__", "a custom function")
         try:
             call = of(partial(self.call, self.function))
-            function, rule, moves, every = traced(self.function, of(self.function.fun), call, leaves, moved)
+            function, rule, moves, every = traced(
+                self.function, of(self.function.fun), call, leaves, moved
+            )
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
             return not_seen(name, reason, self.file, self.line), []

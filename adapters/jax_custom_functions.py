@@ -42,7 +42,7 @@ def custom(graph: "Graph", step: Step, definition: Any = None) -> list[Call | No
     if is_of_jax and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
-    reading, results = opened(graph, closed, step.operands)
+    reading, results = opened(graph, closed, step.operands, definition)
     of = {f"operand {i}": operand for i, operand in enumerate(operands)}
     calls = list[Call | None]()
     for key, result in zip(results, step.results, strict=True):
@@ -76,11 +76,13 @@ def traced(graph: "Graph", step: Step, definition: Any) -> Any:
     return closed
 
 
-def opened(graph: "Graph", closed: Any, operands: Sequence[Key]) -> tuple["Graph", list[Key]]:
+def opened(
+    graph: "Graph", closed: Any, operands: Sequence[Key], definition: Any = None
+) -> tuple["Graph", list[Key]]:
     """Return the forward pass of a custom function as a graph, and its results.
 
     The operands through which gradients flow are named "operand 0", "operand 2", by their places.
-    Raises NotKnown.
+    definition: as in `custom`. Raises NotKnown.
     """
     inner, outer = graph.program.within(), graph.program
     keys = [
@@ -90,7 +92,7 @@ def opened(graph: "Graph", closed: Any, operands: Sequence[Key]) -> tuple["Graph
     inner.handed.update(zip(keys, operands, strict=True))
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
-    reading = graph.of(inner, own)
+    reading = graph.of(inner, own, definition)
     for one in inner.needed(results):
         if one.name == BITS and inner.tracked.intersection(one.operands):
             raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")

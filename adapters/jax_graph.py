@@ -51,10 +51,14 @@ class Graph:
         self.keys.update({name: key for key, name in self.own.items()})
         self.counts.update(self.own.values())
 
-    def of(self, program: Program, own: Mapping[Key, str]) -> "Graph":
-        """Return the graph of the forward pass of a custom function. own: as of the program."""
+    def of(self, program: Program, own: Mapping[Key, str], definition: Any = None) -> "Graph":
+        """Return the graph of the forward pass of a custom function. own: as of the program.
+
+        definition: what is given for the function. Within it the function is what it is by itself.
+        """
         self.opened.append(program)
-        return Graph(program, own, self.known, opened=self.opened)
+        known = {name: by for name, by in self.known.items() if by is not definition}
+        return Graph(program, own, known, opened=self.opened)
 
     def new_name(self, start: str) -> str:
         """Return a name that is not used yet: "scan[3]/mul", "scan[3]/mul 2"."""

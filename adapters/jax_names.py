@@ -16,7 +16,7 @@ import jax.extend
 CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
 """Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
 
-PARTS = ("fun", "fwd", "bwd", "jvp")
+CODE = ("fun", "fwd", "bwd", "jvp")
 """The attributes of a custom function that are its code."""
 
 EMPTY = CellType()
@@ -65,21 +65,27 @@ def closure(x: Any, seen: list[Any]) -> Any:
         return tuple(closure(one, seen) for one in x)
     if isinstance(x, PLAIN):
         return type(x), x
-    if isinstance(x, partial):
-        return closure((x.func, x.args, *sorted(x.keywords.items())), seen)
-    if ismethod(x):
-        return closure((x.__func__, x.__self__), seen)
-    if any(x is one for one in seen):
-        return next(i for i, one in enumerate(seen) if x is one)
-    if isinstance(x, jax.custom_jvp | jax.custom_vjp):
-        seen.append(x)
-        return closure(tuple(getattr(x, part, None) for part in PARTS), seen)
-    code = unwrap(x) if callable(x) else x
-    if not isfunction(code):
-        return id(x)
+    of = parts(x)
+    if of is None or any(x is one for one in seen):
+        return next((i for i, one in enumerate(seen) if x is one), id(x))
     seen.append(x)
-    cells = (cell.cell_contents for cell in code.__closure__ or () if cell != EMPTY)
-    return code.__code__, closure((*cells, code.__defaults__), seen)
+    return closure(of, seen)
+
+
+def parts(x: Any) -> tuple[Any, ...] | None:
+    """Return what a function is made of: its code, and what that closes over; else None."""
+    if isinstance(x, jax.custom_jvp | jax.custom_vjp):
+        return tuple(getattr(x, part, None) for part in CODE)
+    if isinstance(x, partial):
+        return (x.func, x.args, *sorted(x.keywords.items()))
+    if ismethod(x):
+        return x.__func__, x.__self__
+    function = unwrap(x) if callable(x) else x
+    if not isfunction(function):
+        return None
+    cells = (cell.cell_contents for cell in function.__closure__ or () if cell != EMPTY)
+    by_name = (function.__kwdefaults__ or {}).items()
+    return function.__code__, function.__defaults__, *by_name, *cells
 
 
 def named(custom: Any) -> Any:

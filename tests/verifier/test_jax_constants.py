@@ -139,7 +139,7 @@ def times_table(table: Any, factor: float = 1.0) -> Any:
 
 
 def of_a_stopped_value(factor: float) -> Any:
-    """Return a loss with a function that stops gradients inside, with a factor in its derivative."""
+    """Return a loss with a function that stops a gradient, with a factor in its derivative."""
 
     def times(x: Any) -> Any:
         return x * (lax.stop_gradient(jnp.exp(x / 7)) - 1)

@@ -219,6 +219,19 @@ def test_functions_of_one_code_are_told_apart() -> None:
         given(known=again | {square: jnp.sin})
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["right", "wrong"])
+def test_a_definition_may_call_what_it_defines(factor: float) -> None:
+    """Within it the function is what it is by itself, also where two call each other."""
+    alone = {"sin": lambda x: factor * jnp.sin(x)}
+    together = {
+        "sin": lambda x: factor * 2 * jnp.sin(x / 2) * jnp.cos(x / 2),
+        "cos": lambda x: 1 - 2 * jnp.sin(x / 2) ** 2,
+    }
+
+    for known in (alone, together):
+        assert certificate(jnp.sin, (1, 4), "float32", known=known).holds == (factor == 1)
+
+
 def with_slope(slope: float) -> Any:
     """Return the identity, whose derivative is a slope."""
     function = jax.custom_vjp(lambda x: 1.0 * x)
