@@ -4,7 +4,7 @@ So it can be called again after the trace in which it was called has ended.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from inspect import signature
 from typing import Any
 
@@ -16,18 +16,15 @@ from backproof.adapters.jax_names import name_in_trace
 
 Arrays = Sequence[Any]
 
-VJP = jax.custom_vjp.__call__
-"""How functions with custom cotangents are called."""
 
-
-def traced(
+def closed_function(
     own: Any,
     forward: Callable[..., list[Any]],
     custom: Callable[..., list[Any]],
     leaves: Arrays,
     moved: Sequence[bool],
-) -> tuple[ClosedJaxpr, ClosedJaxpr, tuple[bool, ...], list[Any]]:
-    """Return a custom function and its rule as programs, which operands move, and the operands.
+) -> tuple[Any, ClosedJaxpr, tuple[bool, ...], list[Any]]:
+    """Return a custom function, its rule as a program, which operands move, and the operands.
 
     own:     the custom function, for its name and place. forward: its code, as a function of
              arrays. custom: the same, with the custom rule.
@@ -85,7 +82,7 @@ def traced(
     every = [*value.consts, *rule.consts, *leaves]
     which = (*[False] * m, *(i in moves for i in range(len(leaves))))
     derived = jax.make_jaxpr(lambda dy, *every: applied(every, dy))(shapes, *every)
-    return jax.make_jaxpr(partial(VJP, same))(*every), derived, which, every
+    return same, derived, which, every
 
 
 def is_float(x: Any) -> bool:

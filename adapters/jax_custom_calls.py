@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from traceback import walk_stack
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from backproof.adapters.jax_closed_functions import VJP, traced
+from backproof.adapters.jax_closed_functions import closed_function
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
 from backproof.adapters.jax_names import named
@@ -24,15 +25,23 @@ from backproof.adapters.recording import UNREAD
 marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
 """Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
 
-JVP = jax.custom_jvp.__call__
-"""How functions with custom tangents are called."""
+closing = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
+"""Whether a function gets as operands the arrays of the trace that its code closes over."""
+
+JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
+"""How functions with custom tangents and cotangents are called."""
 
 
 @contextmanager
-def marks() -> Iterator[None]:
-    """Mark the rules of all custom functions that are called meanwhile."""
+def marks(*, close: bool = False) -> Iterator[None]:
+    """Mark the rules of all custom functions that are called meanwhile.
+
+    close: whether functions that close over arrays of the trace are called with these as operands.
+    Such a function has no rule of tangents then, only of cotangents.
+    """
     with (
         marking(True),  # noqa: FBT003
+        closing(close),
         patch.object(jax.custom_jvp, "__call__", with_tangents),
         patch.object(jax.custom_vjp, "__call__", with_cotangents),
         named_earlier(lambda: marking.value),
@@ -68,10 +77,10 @@ class Custom:
         n = len(statics) + len(operands)
         return [given[i] if i in given else next(rest) for i in range(n)]
 
-    def rule(
+    def closed(
         self, statics: Sequence[Any], operands: Any, moved: Sequence[bool]
-    ) -> tuple[Rule, list[Any]]:
-        """Return the function as it is called, and the arrays that are its operands.
+    ) -> tuple[Any, Any, tuple[bool, ...], list[Any]]:
+        """Return the function as one of arrays that closes over none, as `closed_function` does.
 
         The arrays that its code closes over are operands too, which do not move.
         """
@@ -86,17 +95,40 @@ class Custom:
 
             return called
 
+        call = of(partial(self.call, self.function))
+        return closed_function(self.function, of(self.function.fun), call, leaves, moved)
+
+    def rule(
+        self, statics: Sequence[Any], operands: Any, moved: Sequence[bool]
+    ) -> tuple[Rule, list[Any]]:
+        """Return the function as it is called, and the arrays that are its operands."""
         name = getattr(self.function, "__name__", "a custom function")
         try:
-            call = of(partial(self.call, self.function))
-            function, rule, moves, every = traced(
-                self.function, of(self.function.fun), call, leaves, moved
-            )
+            same, rule, moves, every = self.closed(statics, operands, moved)
+            function = jax.make_jaxpr(partial(VJP, same))(*every)
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
             return not_seen(name, reason, self.file, self.line), []
-        closed = len(every) - len(leaves)
+        closed = len(every) - len(moved)
         return Rule(function, rule, moves, name, self.file, self.line, closed=closed), every
+
+    def with_operands(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with the arrays of the trace that it closes over as operands.
+
+        Return None where there are none, or where nobody asks for it.
+        """
+        if not closing.value:
+            return None
+        bound = signature(self.function.fun).bind(*args, **kwargs)
+        bound.apply_defaults()
+        statics = [x for i, x in enumerate(bound.args) if i in self.statics]
+        operands = [x for i, x in enumerate(bound.args) if i not in self.statics]
+        n = len(jax.tree.leaves(operands))
+        same, *_, every = self.closed(statics, operands, [True] * n)
+        if not any(isinstance(x, jax.core.Tracer) for x in every[:-n]):
+            return None
+        tree = jax.tree.structure(jax.eval_shape(partial(self.function.fun, **kwargs), *args))
+        return jax.tree.unflatten(tree, with_cotangents(same, *every))
 
 
 def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -104,6 +136,8 @@ def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
     if not self.jvp:
         return JVP(self, *args, **kwargs)
     custom = Custom(self, JVP, *line_of_call())
+    if (found := custom.with_operands(*args, **kwargs)) is not None:
+        return found
 
     def tangents(*given: Any) -> Any:
         *statics, primals, moved = given
@@ -126,6 +160,8 @@ def with_cotangents(self: Any, *args: Any, **kwargs: Any) -> Any:
     if not (self.fwd and self.bwd):
         return VJP(self, *args, **kwargs)
     custom = Custom(self, VJP, *line_of_call())
+    if (found := custom.with_operands(*args, **kwargs)) is not None:
+        return found
 
     def values(*args: Any) -> Any:
         operands = tuple(one for i, one in enumerate(args) if i not in custom.statics)

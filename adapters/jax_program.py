@@ -132,15 +132,15 @@ class Run:
             value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
         return np.asarray(value), {name: received(a) for name, a in gradients.items()}
 
-    def traced(self) -> Any:
-        """Return the program.
+    def traced(self, *, close: bool = False) -> Any:
+        """Return the program. close: as in `marks`.
 
         Raises NotRecorded where it cannot be traced in all arrays, or is not the same from trace to
         trace.
         """
 
         def once() -> Any:
-            with marks():
+            with marks(close=close):
                 return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
         with traceable():
@@ -155,6 +155,11 @@ def traceable() -> Iterator[None]:
     """Raise NotRecorded where a loss cannot be traced in all its arrays."""
     try:
         yield
+    except jax.errors.UnexpectedTracerError as error:
+        raise NotRecorded(
+            "the loss uses an array of a trace that has ended, as where a custom derivative closes "
+            "over an array that is computed in a scan: give it as an argument"
+        ) from error
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise NotRecorded(
             f"the loss cannot be traced in all its arrays, as under jax.jit "
@@ -199,7 +204,21 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     Raises NotRecorded, and whatever the program raises.
     """
     value, plain = run.plain()
-    traced, program = run.traced(), Program()
+    try:
+        found = of_trace(run, known)
+    except jax.errors.UnexpectedTracerError:
+        with traceable():
+            found = of_trace(run, known, close=True)
+    as_run = Trace({found.network.loss: value}, {}, plain)
+    return replace(found, compiled=run.jit or found.compiled, as_run=as_run)
+
+
+def of_trace(run: Run, known: Mapping[str, Any], *, close: bool = False) -> Recording:
+    """Return one pass of a program, traced and evaluated.
+
+    known: as in `record`. close: as in `marks`. Raises as `record`.
+    """
+    traced, program = run.traced(close=close), Program()
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
     (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
@@ -208,9 +227,7 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     if last not in program.tracked:
         raise NotRecorded("the loss does not depend on the parameters")
     name = getattr(run.loss, "__name__", "program")
-    found = evaluated(program, own, last, name, known, jit=run.jit)
-    as_run = Trace({found.network.loss: value}, {}, plain)
-    return replace(found, compiled=run.jit or found.compiled, as_run=as_run)
+    return evaluated(program, own, last, name, known, jit=run.jit)
 
 
 def evaluated(
