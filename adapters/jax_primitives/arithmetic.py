@@ -3,6 +3,7 @@
 from math import log
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives.calls import (
@@ -65,7 +66,11 @@ def barrier(_: Seen, *operands: Operand) -> list[Call]:
 
 @reads("reduce_precision")
 def reduce_precision(seen: Seen, x: Operand) -> Call:
-    raise NotKnown(f"{seen.params['mantissa_bits']} bits in an array of {x.dtype}")
+    """Read it as nothing where all bits are kept, as of what a checkpoint saves."""
+    bits, of = seen.params["mantissa_bits"], jnp.finfo(x.dtype)
+    if bits < of.nmant or seen.params["exponent_bits"] < of.nexp:
+        raise NotKnown(f"{bits} bits in an array of {x.dtype}")
+    return Call("cast", (x,), own=cast)
 
 
 # Powers.

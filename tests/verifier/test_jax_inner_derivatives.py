@@ -16,7 +16,8 @@ backproof, bj = Lazy("backproof"), Lazy("backproof.jax")
 models = Lazy("tests.verifier.jax_inner_models")
 
 MANNERS = (
-    *("grad", "grad of a checkpoint", "jitted grad", "jacrev twice", "vjp twice"),
+    *("grad", "grad of a checkpoint", "grad of a checkpoint that saves", "jitted grad"),
+    *("jacrev twice", "vjp twice"),
     *("grad of a jvp", "jvp", "jvp twice", "jacfwd", "linearize", "hessian"),
 )
 PROGRAMS = (
