@@ -67,7 +67,8 @@ def barrier(_: Seen, *operands: Operand) -> list[Call]:
 @reads("reduce_precision")
 def reduce_precision(seen: Seen, x: Operand) -> Call:
     """Read it as nothing where all bits are kept, as of what a checkpoint saves."""
-    bits, of = seen.params["mantissa_bits"], jnp.finfo(x.dtype)
+    bits = seen.params["mantissa_bits"]
+    of = jnp.finfo(x.dtype)  # type: ignore[no-untyped-call]
     if bits < of.nmant or seen.params["exponent_bits"] < of.nexp:
         raise NotKnown(f"{bits} bits in an array of {x.dtype}")
     return Call("cast", (x,), own=cast)
