@@ -124,7 +124,11 @@ class Custom:
         statics = [x for i, x in enumerate(bound.args) if i in self.statics]
         operands = [x for i, x in enumerate(bound.args) if i not in self.statics]
         n = len(jax.tree.leaves(operands))
-        same, *_, every = self.closed(statics, operands, [True] * n)
+        try:
+            with closing(False):  # noqa: FBT003 a rule may call its own function
+                same, *_, every = self.closed(statics, operands, [True] * n)
+        except UNREAD:  # it is called as it is, and refused if it closes over such an array
+            return None
         if not any(isinstance(x, jax.core.Tracer) for x in every[:-n]):
             return None
         tree = jax.tree.structure(jax.eval_shape(partial(self.function.fun, **kwargs), *args))

@@ -158,7 +158,7 @@ def traceable() -> Iterator[None]:
     except jax.errors.UnexpectedTracerError as error:
         raise NotRecorded(
             "the loss uses an array of a trace that has ended, as where a custom derivative closes "
-            "over an array that is computed in a scan: give it as an argument"
+            "over an array that the loss computes: give it as an argument"
         ) from error
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise NotRecorded(

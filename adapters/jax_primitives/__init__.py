@@ -17,13 +17,13 @@ from backproof.adapters.jax_primitives import (
 )
 from backproof.adapters.jax_primitives.calls import (
     COMPLEX,
+    FUNCTIONS,
     READERS,
     Call,
     NotKnown,
     Operand,
     Seen,
 )
-from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
 
 __all__ = ["COMPLEX", "FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
 

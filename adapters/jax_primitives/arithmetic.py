@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives.calls import (
+    FUNCTIONS,
     Call,
     NotKnown,
     Operand,
@@ -72,6 +73,18 @@ def reduce_precision(seen: Seen, x: Operand) -> Call:
     if bits < of.nmant or seen.params["exponent_bits"] < of.nexp:
         raise NotKnown(f"{bits} bits in an array of {x.dtype}")
     return Call("cast", (x,), own=cast)
+
+
+@reads("xlogy", table=FUNCTIONS)
+def x_log_y(x: Operand, y: Operand) -> list[Call]:
+    """Read x log y as a product: at x = 0 its slope by x is log y, and not that of its branch."""
+    return [made_of("xlogy", (x, y), ("log", (1,)), ("multiply", (0, -1)))]
+
+
+@reads("xlog1py", table=FUNCTIONS)
+def x_log1p_y(x: Operand, y: Operand) -> list[Call]:
+    """Read x log(1 + y) as a product, as above."""
+    return [made_of("xlog1py", (x, y), ("log1p", (1,)), ("multiply", (0, -1)))]
 
 
 # Powers.

@@ -34,6 +34,13 @@ def with_tangents(t: Any, factor: float) -> Any:
     return function
 
 
+def calling_itself(t: Any, factor: float) -> Any:
+    """Return the same, by a rule that calls the function itself."""
+    function = jax.custom_jvp(lambda x: t * jnp.sin(x))
+    function.defjvp(lambda x, dx: (function(*x), factor * dx[0] * function(x[0] + np.pi / 2)))
+    return function
+
+
 def with_a_static_argument(t: Any, factor: float) -> Any:
     """Return the same as a tree, of an argument that is no array, too."""
     function = jax.custom_vjp(lambda n, x: {"y": n * t * jnp.sin(x)}, nondiff_argnums=(0,))
@@ -72,14 +79,29 @@ def test_a_function_may_close_over_what_the_loss_computes(make: Any, name: str) 
     assert any(one.refuted is not None for one in (wrong, *wrong.inner)), wrong
 
 
-def test_what_jax_does_not_differentiate_is_refused() -> None:
-    """An array of a scan's body is none that a function may close over, and the message says so."""
+def test_a_rule_may_call_its_own_function() -> None:
+    """The function is closed once, and not once more in its rule."""
+    right, wrong = (
+        bj.certify(lambda w, s, k=k: LOSSES["computed"](lambda t: calling_itself(t, k), w, s), W, S)
+        for k in (1.0, 1.01)
+    )
 
-    def loss(w: Any, s: Any) -> Any:
-        def step(w: Any, t: Any) -> Any:
-            return with_cotangents(t, 1.0)(w), None
+    assert right.holds, right
+    assert wrong.refuted is not None, wrong
 
-        return jnp.sum(lax.scan(step, w, s)[0])
 
-    with pytest.raises(bj.NotRecorded, match="closes over an array that is computed in a scan"):
+def of_a_scan(w: Any, s: Any) -> Any:
+    """Return a loss with a function that closes over an array of a scan's body."""
+    return jnp.sum(lax.scan(lambda w, t: (with_cotangents(t, 1.0)(w), None), w, s)[0])
+
+
+def of_a_rule(w: Any, s: Any) -> Any:
+    """Return a loss of a derivative by a rule that calls its own function, which closes over s."""
+    return LOSSES["a derivative"](lambda t: calling_itself(t, 1.0), w, s)
+
+
+@pytest.mark.parametrize("loss", [of_a_scan, of_a_rule], ids=lambda loss: loss.__name__)
+def test_what_cannot_be_called_again_is_refused(loss: Any) -> None:
+    """The message says what to do. JAX itself does not differentiate the first one."""
+    with pytest.raises(bj.NotRecorded, match="closes over an array that the loss computes: give"):
         bj.certify(loss, W, S)

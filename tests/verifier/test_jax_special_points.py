@@ -1,0 +1,42 @@
+"""JAX's own functions where a branch or a tie chooses the derivative: right ones hold."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+jax, jnp, special = map(Lazy, ("jax", "jax.numpy", "jax.scipy.special"))
+bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where JAX is not installed."""
+    pytest.importorskip("jax")
+
+
+P, Q = (np.array(a, np.float32) for a in ([0.0, 0.3, -0.0, 0.7], [0.2, 0.3, 0.1, 0.4]))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+def test_zero_times_a_logarithm(name: str, factor: float) -> None:
+    """Its slope by the zero is the logarithm, though the forward pass branches there."""
+
+    def loss(p: Any, q: Any) -> Any:
+        return jnp.sum(models.scaled(lambda p: getattr(special, name)(p, q), factor)(p))
+
+    certificate = bj.certify(loss, P, Q)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+def test_subnormal_numbers_may_be_a_tie() -> None:
+    """JAX reads them as zero: what it hands on to the largest of them underflows in no way."""
+    certificate = bj.certify(lambda x: jnp.sum(jnp.max(x)), np.float32([4e-39, 2e-39]))
+
+    assert certificate.refuted is None, certificate
+    assert not certificate.holds  # the largest number itself underflows
