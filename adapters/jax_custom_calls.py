@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
+from itertools import count
 from traceback import walk_stack
 from typing import Any
 from unittest.mock import patch
@@ -22,8 +23,15 @@ from backproof.adapters.jax_names import named
 from backproof.adapters.jax_places import Line, line_of
 from backproof.adapters.recording import UNREAD
 
-marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
-"""Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
+marking = jax.make_user_context(default_value=0)  # type: ignore[no-untyped-call]
+"""Whether rules are marked: the number of the trace, or 0 where they are not.
+
+What JAX traced otherwise is not used meanwhile, and vice versa. Nor is what it traced for an
+earlier program: there, JAX keeps rules that it took while nothing was marked.
+"""
+
+TRACES = count(1)
+"""The numbers of traces."""
 
 closing = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
 """Whether a function gets as operands the arrays of the trace that its code closes over."""
@@ -40,11 +48,11 @@ def marks(*, close: bool = False) -> Iterator[None]:
     Such a function has no rule of tangents then, only of cotangents.
     """
     with (
-        marking(True),  # noqa: FBT003
+        marking(next(TRACES)),
         closing(close),
         patch.object(jax.custom_jvp, "__call__", with_tangents),
         patch.object(jax.custom_vjp, "__call__", with_cotangents),
-        named_earlier(lambda: marking.value),
+        named_earlier(lambda: bool(marking.value)),
     ):
         yield
 

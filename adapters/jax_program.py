@@ -140,10 +140,9 @@ class Run:
         """
 
         def once() -> Any:
-            with marks(close=close):
-                return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
+            return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
-        with traceable():
+        with traceable(), marks(close=close):
             first, second = once(), once()
         if not alike(first, second):
             raise NotRecorded("the program is not deterministic: two traces of it differ")
