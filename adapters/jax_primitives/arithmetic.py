@@ -1,5 +1,6 @@
 """Arithmetic and elementary functions, entry by entry; casts."""
 
+from dataclasses import replace
 from math import log
 from typing import Any
 
@@ -18,7 +19,7 @@ from backproof.adapters.jax_primitives.calls import (
     reads,
 )
 from backproof.reference.ops.cast import cast
-from backproof.reference.own import OWN
+from backproof.reference.own import BY_HALVES, FROM_OUTPUT, OWN, with_forms
 
 SAME = {
     "add": "add",
@@ -73,6 +74,15 @@ def reduce_precision(seen: Seen, x: Operand) -> Call:
     if bits < of.nmant or seen.params["exponent_bits"] < of.nexp:
         raise NotKnown(f"{bits} bits in an array of {x.dtype}")
     return Call("cast", (x,), own=cast)
+
+
+@reads("logaddexp2", table=FUNCTIONS)
+def logaddexp2(a: Operand, b: Operand) -> list[Call]:
+    """Read it as max(a, b) + log2(1 + 2^-|a - b|), where b may be infinite."""
+    less = ("subtract", (0, 1)), ("abs", (-1,)), ("scale", (-1,), {"factor": -log(2)})
+    log2 = ("softplus", (-1,)), ("scale", (-1,), {"factor": 1 / log(2)})
+    call = made_of("logaddexp2", (a, b), *less, *log2, ("maximum", (0, 1)), ("add", (-1, -2)))
+    return [replace(call, own=with_forms(call.own, FROM_OUTPUT))]
 
 
 @reads("xlogy", table=FUNCTIONS)
@@ -175,7 +185,8 @@ def hyperbolic(seen: Seen, x: Operand) -> Call:
     both = "subtract" if seen.name == "sinh" else "add"
     exponentials = ("exp", (0,)), ("negative", (0,)), ("exp", (-1,))
     half = ("scale", (-1,), {"factor": 0.5})
-    return made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+    call = made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+    return replace(call, own=with_forms(call.own, BY_HALVES))
 
 
 @reads("acosh")

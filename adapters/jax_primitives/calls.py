@@ -79,7 +79,7 @@ COMPLEX: dict[str, Reader] = {}
 """The name of a primitive -> what reads it where an operand or a result is complex."""
 
 FUNCTIONS: dict[str, Reader] = {}
-"""The name of a function of JAX's own with a custom derivative -> what reads it, of its operands."""
+"""The name of a function of JAX's own with a custom derivative -> what reads it."""
 
 
 def reads(*names: str, table: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:

@@ -40,3 +40,30 @@ def test_subnormal_numbers_may_be_a_tie() -> None:
 
     assert certificate.refuted is None, certificate
     assert not certificate.holds  # the largest number itself underflows
+
+
+LARGE = np.array([30.1, -30.3, 70.0, 5.5, 1.1, 0.3, 0.0], np.float32)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.0001], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["sinh", "cosh", "logaddexp", "logaddexp2"])
+def test_large_arguments(name: str, factor: float) -> None:
+    """JAX computes e^(x - log 2) for e^x / 2, and slopes of log(e^a + e^b) from its result."""
+    function = {
+        "sinh": lambda x: jnp.sinh(x) * 1e-25,
+        "cosh": lambda x: jnp.cosh(x) * 1e-25,
+        "logaddexp": lambda x: jnp.logaddexp(x, x[::-1] * 0.8 + 0.05),
+        "logaddexp2": lambda x: jnp.logaddexp2(x, x[::-1] * 0.8 + 0.05),
+    }[name]
+    certificate = bj.certify(lambda x: jnp.sum(models.scaled(function, factor)(x)), LARGE)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+@pytest.mark.parametrize("name", ["sinh", "cosh"])
+def test_large_arguments_alone(name: str) -> None:
+    """The same where the function is a link of its own."""
+    certificate = bj.certify(lambda x: jnp.sum(getattr(jnp, name)(x)) * 1e-25, LARGE)
+
+    assert certificate.holds, certificate
