@@ -4,7 +4,7 @@ So it can be called again after the trace in which it was called has ended.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from inspect import signature
 from typing import Any
 
@@ -12,22 +12,21 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from backproof.adapters.jax_names import name_in_trace
+
 Arrays = Sequence[Any]
 
-VJP = jax.custom_vjp.__call__
-"""How functions with custom cotangents are called."""
 
-
-def traced(
-    own: Callable[..., Any],
+def closed_function(
+    own: Any,
     forward: Callable[..., list[Any]],
     custom: Callable[..., list[Any]],
     leaves: Arrays,
     moved: Sequence[bool],
-) -> tuple[ClosedJaxpr, ClosedJaxpr, tuple[bool, ...], list[Any]]:
-    """Return a custom function and its rule as programs, which operands move, and the operands.
+) -> tuple[Any, ClosedJaxpr, tuple[bool, ...], list[Any]]:
+    """Return a custom function, its rule as a program, which operands move, and the operands.
 
-    own:     the code of its forward pass, for its name and place. forward: this as a function of
+    own:     the custom function, for its name and place. forward: its code, as a function of
              arrays. custom: the same, with the custom rule.
     leaves:  the arrays that it is called with. moved: which of them move, if they are floats.
 
@@ -57,7 +56,7 @@ def traced(
     rule = jax.make_jaxpr(ruled)(shapes, *leaves)
     n, m = len(value.consts), len(value.consts) + len(rule.consts)
 
-    @wraps(own)
+    @wraps(own.fun)
     def closed(*every: Any) -> list[Any]:
         return jaxpr_as_fun(ClosedJaxpr(value.jaxpr, every[:n]))(*every[m:])
 
@@ -77,12 +76,13 @@ def traced(
         return (*[None] * m, *(of.get(i) for i in range(len(leaves))))
 
     vars(closed)["__signature__"] = signature(lambda *_: None)  # its own, with another's name
+    name_in_trace(closed, own)
     same = jax.custom_vjp(closed)
     same.defvjp(values, cotangents)
     every = [*value.consts, *rule.consts, *leaves]
     which = (*[False] * m, *(i in moves for i in range(len(leaves))))
     derived = jax.make_jaxpr(lambda dy, *every: applied(every, dy))(shapes, *every)
-    return jax.make_jaxpr(partial(VJP, same))(*every), derived, which, every
+    return same, derived, which, every
 
 
 def is_float(x: Any) -> bool:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from backproof.adapters.jax_graph import Graph
-from backproof.adapters.jax_steps import Key, Program
+from backproof.adapters.jax_steps import NOWHERE, Key, Program, Step
 from backproof.adapters.recording import UNREAD
 from backproof.reference.backprop import RIGHT
 from backproof.reference.complex_calls import with_parts
@@ -43,7 +43,7 @@ def radii_of(graph: Graph, constants: Container[str]) -> Mapping[str, Array]:
     asked for. Integers and conditions, and what is made of integers alone, are taken as they were
     computed.
     """
-    program = graph.program
+    program = whole_of(graph)
     keys = {
         name: key
         for key, name in graph.names.items()
@@ -53,14 +53,29 @@ def radii_of(graph: Graph, constants: Container[str]) -> Mapping[str, Array]:
     @cache
     def found() -> Mapping[str, Array]:
         with np.errstate(all="ignore"):
-            return dict(zip(keys, radii(graph, [*keys.values()]), strict=True))
+            return dict(zip(keys, radii(program, graph.known, [*keys.values()]), strict=True))
 
     return Made(keys, lambda name: found()[name])
 
 
-def radii(graph: Graph, keys: Sequence[Key]) -> Iterator[Array]:
-    """Yield the radii of some values of a program, evaluated over balls."""
-    program, whole = graph.program, Program(whole=True)
+def whole_of(graph: Graph) -> Program:
+    """Return a program together with the forward passes of its custom functions.
+
+    What these compute of constants is never seen: their operands are values of the program.
+    """
+    whole = Program(avals=graph.program.avals)
+    for one in (graph.program, *graph.opened):
+        whole.given |= {key: a for key, a in one.given.items() if key not in one.handed}
+        for x, value in one.handed.items():
+            whole.add(Step("handed", (value,), (x,), lambda a: [a], {}, NOWHERE))
+        for step in one.steps:
+            whole.add(step)
+    return whole
+
+
+def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Array]:
+    """Yield the radii of some values of a program, evaluated over balls. known: as of a graph."""
+    whole = Program(whole=True)
     steps = program.needed(keys)
     used = {key for step in steps for key in step.operands}
     given = {key: a for key, a in program.given.items() if key in used}
@@ -72,7 +87,7 @@ def radii(graph: Graph, keys: Sequence[Key]) -> Iterator[Array]:
     traced = jax.make_jaxpr(again)(given)
     operands = [whole.operand(a) for _, a in sorted(given.items())]
     results = whole.walk(traced.jaxpr, traced.consts, operands)
-    reading = Graph(whole, {}, {**WITHOUT_DERIVATIVE, **graph.known})
+    reading = Graph(whole, {}, {**WITHOUT_DERIVATIVE, **known})
     for step in whole.needed(results):
         reading.add(step)
     balls = dict[str, Ball]()

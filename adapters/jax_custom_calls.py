@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
+from itertools import count
 from traceback import walk_stack
 from typing import Any
 from unittest.mock import patch
@@ -14,27 +16,43 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from backproof.adapters.jax_closed_functions import VJP, traced
+from backproof.adapters.jax_closed_functions import closed_function
 from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
-from backproof.adapters.jax_places import Line, named
+from backproof.adapters.jax_names import named
+from backproof.adapters.jax_places import Line, line_of
 from backproof.adapters.recording import UNREAD
 
-marking = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
-"""Whether rules are marked. What JAX traced otherwise is not used meanwhile, and vice versa."""
+marking = jax.make_user_context(default_value=0)  # type: ignore[no-untyped-call]
+"""Whether rules are marked: the number of the trace, or 0 where they are not.
 
-JVP = jax.custom_jvp.__call__
-"""How functions with custom tangents are called."""
+What JAX traced otherwise is not used meanwhile, and vice versa. Nor is what it traced for an
+earlier program: there, JAX keeps rules that it took while nothing was marked.
+"""
+
+TRACES = count(1)
+"""The numbers of traces."""
+
+closing = jax.make_user_context(default_value=False)  # type: ignore[no-untyped-call]
+"""Whether a function gets as operands the arrays of the trace that its code closes over."""
+
+JVP, VJP = jax.custom_jvp.__call__, jax.custom_vjp.__call__
+"""How functions with custom tangents and cotangents are called."""
 
 
 @contextmanager
-def marks() -> Iterator[None]:
-    """Mark the rules of all custom functions that are called meanwhile."""
+def marks(*, close: bool = False) -> Iterator[None]:
+    """Mark the rules of all custom functions that are called meanwhile.
+
+    close: whether functions that close over arrays of the trace are called with these as operands.
+    Such a function has no rule of tangents then, only of cotangents.
+    """
     with (
-        marking(True),  # noqa: FBT003
+        marking(next(TRACES)),
+        closing(close),
         patch.object(jax.custom_jvp, "__call__", with_tangents),
         patch.object(jax.custom_vjp, "__call__", with_cotangents),
-        named_earlier(lambda: marking.value),
+        named_earlier(lambda: bool(marking.value)),
     ):
         yield
 
@@ -67,10 +85,10 @@ class Custom:
         n = len(statics) + len(operands)
         return [given[i] if i in given else next(rest) for i in range(n)]
 
-    def rule(
+    def closed(
         self, statics: Sequence[Any], operands: Any, moved: Sequence[bool]
-    ) -> tuple[Rule, list[Any]]:
-        """Return the function as it is called, and the arrays that are its operands.
+    ) -> tuple[Any, Any, tuple[bool, ...], list[Any]]:
+        """Return the function as one of arrays that closes over none, as `closed_function` does.
 
         The arrays that its code closes over are operands too, which do not move.
         """
@@ -85,16 +103,44 @@ class Custom:
 
             return called
 
-        own = self.function.fun
+        call = of(partial(self.call, self.function))
+        return closed_function(self.function, of(self.function.fun), call, leaves, moved)
+
+    def rule(
+        self, statics: Sequence[Any], operands: Any, moved: Sequence[bool]
+    ) -> tuple[Rule, list[Any]]:
+        """Return the function as it is called, and the arrays that are its operands."""
         name = getattr(self.function, "__name__", "a custom function")
         try:
-            call = of(partial(self.call, self.function))
-            function, rule, moves, every = traced(own, of(own), call, leaves, moved)
+            same, rule, moves, every = self.closed(statics, operands, moved)
+            function = jax.make_jaxpr(partial(VJP, same))(*every)
         except UNREAD as why:
             reason = str(why).partition("\n")[0]
             return not_seen(name, reason, self.file, self.line), []
-        closed = len(every) - len(leaves)
+        closed = len(every) - len(moved)
         return Rule(function, rule, moves, name, self.file, self.line, closed=closed), every
+
+    def with_operands(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with the arrays of the trace that it closes over as operands.
+
+        Return None where there are none, or where nobody asks for it.
+        """
+        if not closing.value:
+            return None
+        bound = signature(self.function.fun).bind(*args, **kwargs)
+        bound.apply_defaults()
+        statics = [x for i, x in enumerate(bound.args) if i in self.statics]
+        operands = [x for i, x in enumerate(bound.args) if i not in self.statics]
+        n = len(jax.tree.leaves(operands))
+        try:
+            with closing(False):  # noqa: FBT003 a rule may call its own function
+                same, *_, every = self.closed(statics, operands, [True] * n)
+        except UNREAD:  # it is called as it is, and refused if it closes over such an array
+            return None
+        if not any(isinstance(x, jax.core.Tracer) for x in every[:-n]):
+            return None
+        tree = jax.tree.structure(jax.eval_shape(partial(self.function.fun, **kwargs), *args))
+        return jax.tree.unflatten(tree, with_cotangents(same, *every))
 
 
 def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -102,6 +148,8 @@ def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
     if not self.jvp:
         return JVP(self, *args, **kwargs)
     custom = Custom(self, JVP, *line_of_call())
+    if (found := custom.with_operands(*args, **kwargs)) is not None:
+        return found
 
     def tangents(*given: Any) -> Any:
         *statics, primals, moved = given
@@ -114,7 +162,7 @@ def with_tangents(self: Any, *args: Any, **kwargs: Any) -> Any:
         each = (with_mark(t, operands, replace(rule, result=i)) for i, t in enumerate(leaves))
         return y, jax.tree.unflatten(tree, each)
 
-    same = jax.custom_jvp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same = jax.custom_jvp(named(self), nondiff_argnums=self.nondiff_argnums)
     same.defjvp(tangents, symbolic_zeros=True)
     return JVP(same, *args, **kwargs)
 
@@ -124,6 +172,8 @@ def with_cotangents(self: Any, *args: Any, **kwargs: Any) -> Any:
     if not (self.fwd and self.bwd):
         return VJP(self, *args, **kwargs)
     custom = Custom(self, VJP, *line_of_call())
+    if (found := custom.with_operands(*args, **kwargs)) is not None:
+        return found
 
     def values(*args: Any) -> Any:
         operands = tuple(one for i, one in enumerate(args) if i not in custom.statics)
@@ -153,7 +203,7 @@ def with_cotangents(self: Any, *args: Any, **kwargs: Any) -> Any:
         flags = jax.tree.unflatten(jax.tree.structure(operands), moved.flags)
         return jax.tree.map(mark, tuple(handed), flags, operands, is_leaf=lambda d: d is None)
 
-    same = jax.custom_vjp(self.fun, nondiff_argnums=self.nondiff_argnums)
+    same = jax.custom_vjp(named(self), nondiff_argnums=self.nondiff_argnums)
     same.defvjp(values, cotangents, symbolic_zeros=True)
     return VJP(same, *args, **kwargs)
 
@@ -179,4 +229,4 @@ def whole(tree: Any) -> Any:
 def line_of_call() -> Line:
     """Return the line of the program that calls a custom function, as a place has it."""
     stack = walk_stack(sys._getframe(1))  # noqa: SLF001
-    return named((frame.f_code.co_filename, number) for frame, number in stack)
+    return line_of((frame.f_code.co_filename, number) for frame, number in stack)

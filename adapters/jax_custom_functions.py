@@ -9,7 +9,7 @@ import jax
 from backproof.adapters.jax_places import is_own
 from backproof.adapters.jax_primitives import FUNCTIONS, Call, NotKnown, Operand
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, of_complex
-from backproof.adapters.jax_steps import Key, Program, Step
+from backproof.adapters.jax_steps import Key, Step
 from backproof.adapters.recording import GIVE
 from backproof.reference.composed import composed, sum_of
 from backproof.reference.derivative import derivative
@@ -42,7 +42,7 @@ def custom(graph: "Graph", step: Step, definition: Any = None) -> list[Call | No
     if is_of_jax and (reader := FUNCTIONS.get(step.place.function)):
         found: list[Call | None] = [*reader(*operands)]
         return [*map(of_complex, found)] if any_complex(operands) else found
-    reading, results = opened(graph, closed, step.operands)
+    reading, results = opened(graph, closed, step.operands, definition)
     of = {f"operand {i}": operand for i, operand in enumerate(operands)}
     calls = list[Call | None]()
     for key, result in zip(results, step.results, strict=True):
@@ -76,20 +76,23 @@ def traced(graph: "Graph", step: Step, definition: Any) -> Any:
     return closed
 
 
-def opened(graph: "Graph", closed: Any, operands: Sequence[Key]) -> tuple["Graph", list[Key]]:
+def opened(
+    graph: "Graph", closed: Any, operands: Sequence[Key], definition: Any = None
+) -> tuple["Graph", list[Key]]:
     """Return the forward pass of a custom function as a graph, and its results.
 
     The operands through which gradients flow are named "operand 0", "operand 2", by their places.
-    Raises NotKnown.
+    definition: as in `custom`. Raises NotKnown.
     """
-    inner, outer = Program(), graph.program
+    inner, outer = graph.program.within(), graph.program
     keys = [
         inner.operand(outer.value(key), outer.avals[key], tracked=key in outer.tracked)
         for key in operands
     ]
+    inner.handed.update(zip(keys, operands, strict=True))
     results = inner.walk(closed.jaxpr, closed.consts, keys)
     own = {key: f"operand {i}" for i, key in enumerate(keys) if key in inner.tracked}
-    reading = graph.of(inner, own)
+    reading = graph.of(inner, own, definition)
     for one in inner.needed(results):
         if one.name == BITS and inner.tracked.intersection(one.operands):
             raise NotKnown(f"its forward pass takes numbers for bits: {one.place}")
@@ -160,7 +163,8 @@ def call_of(reading: "Graph", title: str, key: Key, of: Mapping[str, Operand]) -
             raise NotKnown(f"in its forward pass {place} is not known: {place.reason or GIVE}")
     network = reading.in_its_precisions(network)
     leaves = {**network.inputs, **network.parameters}
-    operands = {name: of.get(name, a) for name, a in leaves.items()}
+    values = {**reading.read_as, **of}
+    operands = {name: values.get(name, a) for name, a in leaves.items()}
     if len(network.nodes) == 1:
         (node,) = network.nodes
         return Call(node.op, tuple(operands[i] for i in node.inputs), node.options, node.own)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_custom_functions import custom, rule
-from backproof.adapters.jax_places import CUSTOM, names_of
+from backproof.adapters.jax_names import CUSTOM, names_of
 from backproof.adapters.jax_primitives import COMPLEX, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, part_of, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
@@ -29,7 +29,8 @@ class Graph:
     own:    differentiated operand -> its name.
     known:  the name of a primitive or of a custom function -> its op, or a function that computes
     the same.
-    opened: the forward passes of custom functions, as programs of their own.
+    opened: the forward passes of custom functions, as programs of their own, the outer ones first.
+    read_as: the name of a constant -> the value that it is, if it is one.
     """
 
     program: Program
@@ -40,6 +41,7 @@ class Graph:
     keys: dict[str, Key] = field(default_factory=dict)
     names: dict[Key, str] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
+    read_as: dict[str, Operand] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     ops: dict[str, Op] = field(default_factory=lambda: {**OPS})
     opened: list[Program] = field(default_factory=list)
@@ -49,10 +51,14 @@ class Graph:
         self.keys.update({name: key for key, name in self.own.items()})
         self.counts.update(self.own.values())
 
-    def of(self, program: Program, own: Mapping[Key, str]) -> "Graph":
-        """Return the graph of the forward pass of a custom function. own: as of the program."""
+    def of(self, program: Program, own: Mapping[Key, str], definition: Any = None) -> "Graph":
+        """Return the graph of the forward pass of a custom function. own: as of the program.
+
+        definition: what is given for the function. Within it the function is what it is by itself.
+        """
         self.opened.append(program)
-        return Graph(program, own, self.known, opened=self.opened)
+        known = {name: by for name, by in self.known.items() if by is not definition}
+        return Graph(program, own, known, opened=self.opened)
 
     def new_name(self, start: str) -> str:
         """Return a name that is not used yet: "scan[3]/mul", "scan[3]/mul 2"."""
@@ -145,7 +151,7 @@ class Graph:
         name = self.new_name("constant")
         self.constants[name] = floats(with_parts(x.read() if isinstance(x, Operand) else x))
         if isinstance(x, Operand):
-            self.names[x.key] = name
+            self.names[x.key], self.read_as[name] = name, x
         return name
 
     def numbers(self, key: Key) -> Array:

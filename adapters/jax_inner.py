@@ -15,7 +15,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from backproof.adapters.jax_closed_functions import is_float
 from backproof.adapters.jax_marks import Rule
-from backproof.adapters.jax_places import names_of
+from backproof.adapters.jax_names import names_of
 from backproof.adapters.jax_steps import RULE, Application, Key, Program, Step
 from backproof.adapters.recording import Place
 

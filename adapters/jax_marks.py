@@ -23,7 +23,7 @@ class Rule:
     """A custom function whose rule was applied.
 
     function: the call, as a program of its operands. derived: its rule, as a program of the
-             cotangents of its results, and of its operands (`jax_closed_functions.traced`).
+             cotangents of its results, and of its operands (as `closed_function` returns it).
     moved:   of each operand, whether it moves: the others are constants of the derivative.
     given:   the results whose cotangents are operands of the mark; those that are missing are zero.
     result:  where none is given, the result that the derivative is of, or None for all of them.

@@ -1,18 +1,15 @@
 """Where in the user's source an equation of a JAX program is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from itertools import takewhile
 from os import sep
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.extend
 
+from backproof.adapters.jax_names import CUSTOM
 from backproof.adapters.recording import Place
-
-CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
-"""Primitives with a derivative of their own; the parameter `call_jaxpr` is the forward pass."""
 
 JAX, HERE = (f"{Path(module).parent}{sep}" for module in (jax.__file__, __file__))
 """The folders of JAX, and of the adapters: what called these is not of the program."""
@@ -43,7 +40,7 @@ def is_within(line: Line) -> bool:
     return file == CALLS or not file.startswith(HERE)
 
 
-def named(lines: Iterable[Line]) -> Line:
+def line_of(lines: Iterable[Line]) -> Line:
     """Return the innermost line that is not installed, else the innermost that is not JAX's.
 
     lines: from the innermost on. The result has the file's name alone; "" where there is none.
@@ -53,27 +50,6 @@ def named(lines: Iterable[Line]) -> Line:
     users += [line for line in every if not is_own(line[0])]
     file, number = users[0] if users else ("", 0)
     return Path(file).name, number
-
-
-def names_of(primitive: str, params: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names by which an op or a definition may be given for an equation.
-
-    A custom function has one of its own, with the place of its code: others may be called alike.
-    """
-    if primitive in CUSTOM:
-        code = params["call_jaxpr"].jaxpr.debug_info
-        yield from (code.func_src_info, code.func_name)
-    yield primitive
-
-
-def name_of(function: Any) -> str:
-    """Return the name of a primitive, of a custom function with its place, or a name as it is."""
-    if isinstance(function, str):
-        return function
-    if isinstance(function, jax.extend.core.Primitive):
-        return str(function.name)
-    code = getattr(function, "fun", function)
-    return jax.api_util.debug_info("", code, (), {}).func_src_info
 
 
 def place_of(equation: Any, scope: Place) -> Place:
@@ -89,7 +65,7 @@ def place_of(equation: Any, scope: Place) -> Place:
         name = equation.params["call_jaxpr"].jaxpr.debug_info.func_name
     traceback = equation.source_info.traceback
     frames = traceback.frames if traceback is not None and not scope.file else ()
-    file, line = named(takewhile(is_within, ((one.file_name, one.line_num) for one in frames)))
+    file, line = line_of(takewhile(is_within, ((one.file_name, one.line_num) for one in frames)))
     if file:
         return Place(scope.module, name, file, line)
     if scope.file or "jaxpr" not in equation.params:

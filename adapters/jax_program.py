@@ -18,7 +18,7 @@ from backproof.adapters.jax_custom_calls import marks
 from backproof.adapters.jax_grad import adapter
 from backproof.adapters.jax_graph import Graph, refuse
 from backproof.adapters.jax_inner import inner_program
-from backproof.adapters.jax_places import name_of
+from backproof.adapters.jax_names import name_of
 from backproof.adapters.jax_steps import Key, Program
 from backproof.adapters.recording import NotRecorded, Recording, refuse_what_is_no_op
 from backproof.reference.backprop import Trace
@@ -129,18 +129,17 @@ class Run:
             value, gradients = (jax.jit(of) if self.jit else of)(self.parameters, self.others)
         return np.asarray(value), {name: received(a) for name, a in gradients.items()}
 
-    def traced(self) -> Any:
-        """Return the program.
+    def traced(self, *, close: bool = False) -> Any:
+        """Return the program. close: as in `marks`.
 
         Raises NotRecorded where it cannot be traced in all arrays, or is not the same from trace to
         trace.
         """
 
         def once() -> Any:
-            with marks():
-                return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
+            return jax.make_jaxpr(partial(self.of, self.loss))(self.parameters, self.others)
 
-        with traceable():
+        with traceable(), marks(close=close):
             first, second = once(), once()
         if not alike(first, second):
             raise NotRecorded("the program is not deterministic: two traces of it differ")
@@ -152,6 +151,11 @@ def traceable() -> Iterator[None]:
     """Raise NotRecorded where a loss cannot be traced in all its arrays."""
     try:
         yield
+    except jax.errors.UnexpectedTracerError as error:
+        raise NotRecorded(
+            "the loss uses an array of a trace that has ended, as where a custom derivative closes "
+            "over an array that the loss computes: give it as an argument"
+        ) from error
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise NotRecorded(
             f"the loss cannot be traced in all its arrays, as under jax.jit "
@@ -196,7 +200,21 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     Raises NotRecorded, and whatever the program raises.
     """
     value, plain = run.plain()
-    traced, program = run.traced(), Program()
+    try:
+        found = of_trace(run, known)
+    except jax.errors.UnexpectedTracerError:
+        with traceable():
+            found = of_trace(run, known, close=True)
+    as_run = Trace({found.network.loss: value}, {}, plain)
+    return replace(found, compiled=run.jit or found.compiled, as_run=as_run)
+
+
+def of_trace(run: Run, known: Mapping[str, Any], *, close: bool = False) -> Recording:
+    """Return one pass of a program, traced and evaluated.
+
+    known: as in `record`. close: as in `marks`. Raises as `record`.
+    """
+    traced, program = run.traced(close=close), Program()
     own = {program.operand(a, tracked=True): name for name, a in sorted(run.parameters.items())}
     others = [program.operand(a) for _, a in sorted(run.others.items())]
     (last,) = program.walk(traced.jaxpr, traced.consts, [*own, *others])
@@ -205,8 +223,7 @@ def record(run: Run, known: Mapping[str, Any]) -> Recording:
     if last not in program.tracked:
         raise NotRecorded("the loss does not depend on the parameters")
     name = getattr(run.loss, "__name__", "program")
-    found = evaluated(program, own, last, name, known, jit=run.jit)
-    return replace(found, compiled=run.jit, as_run=Trace({found.network.loss: value}, {}, plain))
+    return evaluated(program, own, last, name, known, jit=run.jit)
 
 
 def evaluated(
@@ -271,6 +288,7 @@ def recording(
     keys = {node.name: graph.keys[node.name] for node in network.nodes}
     every = {name: received(gradients[key]) for key, name in graph.own.items()}
     beyond = [name for name in every if name not in network.parameters]
+    radii = radii_of(graph, network.constants)
     return Recording(
         network,
         {**network.inputs, **network.parameters},
@@ -286,7 +304,9 @@ def recording(
         framework=FRAMEWORK,
         version=str(adapter.version),
         processor=(*adapter.processor,),
-        radii=radii_of(graph, network.constants),
+        radii=radii,
+        # What a function computes of constants inside is never seen.
+        compiled=any(graph.read_as[name].key not in graph.program.makers for name in radii),
     )
 
 
@@ -298,15 +318,15 @@ def received(a: Any) -> Array:
 def by_name(known: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the names of primitives and custom functions, each with what is given for it.
 
-    Raises NotRecorded, also for two functions of the same code, which have one name.
+    Raises NotRecorded, also for two functions of the same code that close over the same.
     """
     refuse_what_is_no_op(known)
     found = dict[str, Any]()
     for one, op in known.items():
         if (name := name_of(one)) in found:
             raise NotRecorded(
-                f"two functions are given by `known` that are both {name}: nothing tells which of "
-                "them is called. Give each of them code of its own"
+                f"two functions are given by `known` that are both {name.partition(' #')[0]}, and "
+                "close over the same: nothing tells which of them is called"
             )
         found[name] = op
     return found

@@ -10,7 +10,8 @@ import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 
 from backproof.adapters.jax_marks import Rule, mark_p
-from backproof.adapters.jax_places import CUSTOM, is_own, place_of
+from backproof.adapters.jax_names import CUSTOM
+from backproof.adapters.jax_places import is_own, place_of
 from backproof.adapters.recording import NotRecorded, Place
 
 Key = int
@@ -76,6 +77,7 @@ class Program:
     makers:  value -> the step that it is a result of.
     applied: the custom rules that the program applies. unseen: where it applies others.
     whole:   whether the values alone are asked for: every call is opened, and no step stops.
+    handed:  operand -> the value of the program around this one that it is.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -87,6 +89,11 @@ class Program:
     applied: list[Application] = field(default_factory=list)
     unseen: list[Place] = field(default_factory=list)
     whole: bool = False
+    handed: dict[Key, Key] = field(default_factory=dict)
+
+    def within(self) -> "Program":
+        """Return a program that is opened within this one; no value of both has the same key."""
+        return Program(avals=self.avals)
 
     def operand(self, value: Any, aval: Any = None, *, tracked: bool = False) -> Key:
         """Return the key of a value that is known already."""

@@ -107,7 +107,8 @@ class Recording:
     unused:  those that received none, and that no recorded call uses.
     framework, version: the name of what computed it, as in the tables, and its version.
     processor: the names of the processor's features that it may have used.
-    compiled: whether a compiler may have computed numbers again.
+    compiled: whether numbers may have been computed again: by a compiler, or constants inside of a
+              function, where nobody sees them.
     scale:   the loss scale.
     plain:   the pass without probes, as users run it; None where the pass itself has no probes.
     radii:   constant that the program computes itself -> how far the same program may be from its

@@ -117,13 +117,15 @@ FROM_OUTPUT = "logaddexp' from the output"
 BY_DIFFERENCE = "logaddexp' from the difference"
 BY_DENSITY = "(log Phi)' from the output"
 BY_SQUARE = "f' from x^2"
+BY_HALVES = "e^(x - log 2) for e^x / 2"
 
 
 def from_output(op: Composed) -> Op:
-    """Return y = log(e^a + e^b): da = dy e^(a - y) and db = dy e^(b - y)."""
+    """Return y = log(e^a + e^b), or that of powers of 2: da = dy e^(a - y), db = dy e^(b - y)."""
+    base = np.log(2) if op.network.name == "logaddexp2" else 1.0
 
     def backward(dy: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-        return dy * np.exp(a - y), dy * np.exp(b - y)
+        return dy * np.exp(base * (a - y)), dy * np.exp(base * (b - y))
 
     return Op(op.forward, backward)
 
@@ -179,11 +181,28 @@ def by_square(op: Composed) -> Op:
     return Op(op.forward, backward)
 
 
+def by_halves(op: Composed) -> Op:
+    """Return sinh x or cosh x from e^(x - log 2) and e^(-x - log 2), which do not overflow alone.
+
+    Rounding x - log 2 costs as many u, relative to the result, as x is large.
+    """
+    sign = -1.0 if op.network.name == "sinh" else 1.0
+
+    def forward(x: Any) -> Any:
+        return np.exp(x - np.log(2)) + sign * np.exp(-x - np.log(2))
+
+    def backward(dy: Any, _: Any, x: Any) -> tuple[Any]:
+        return (dy * (np.exp(x - np.log(2)) - sign * np.exp(-x - np.log(2))),)
+
+    return Op(forward, backward)
+
+
 FORMS: Mapping[str, Callable[[Composed], Op]] = {
     FROM_OUTPUT: from_output,
     BY_DIFFERENCE: by_difference,
     BY_DENSITY: by_density,
     BY_SQUARE: by_square,
+    BY_HALVES: by_halves,
 }
 """The name of a form -> from a composed op to this form of it: on paper it is the same."""
 

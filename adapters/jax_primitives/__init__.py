@@ -15,8 +15,15 @@ from backproof.adapters.jax_primitives import (
     products,
     reductions,
 )
-from backproof.adapters.jax_primitives.calls import COMPLEX, READERS, Call, NotKnown, Operand, Seen
-from backproof.adapters.jax_primitives.linear_algebra import FUNCTIONS
+from backproof.adapters.jax_primitives.calls import (
+    COMPLEX,
+    FUNCTIONS,
+    READERS,
+    Call,
+    NotKnown,
+    Operand,
+    Seen,
+)
 
 __all__ = ["COMPLEX", "FUNCTIONS", "READERS", "Call", "NotKnown", "Operand", "Seen"]
 

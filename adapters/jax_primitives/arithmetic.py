@@ -1,11 +1,14 @@
 """Arithmetic and elementary functions, entry by entry; casts."""
 
+from dataclasses import replace
 from math import log
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from backproof.adapters.jax_primitives.calls import (
+    FUNCTIONS,
     Call,
     NotKnown,
     Operand,
@@ -16,7 +19,7 @@ from backproof.adapters.jax_primitives.calls import (
     reads,
 )
 from backproof.reference.ops.cast import cast
-from backproof.reference.own import OWN
+from backproof.reference.own import BY_HALVES, FROM_OUTPUT, OWN, with_forms
 
 SAME = {
     "add": "add",
@@ -65,7 +68,33 @@ def barrier(_: Seen, *operands: Operand) -> list[Call]:
 
 @reads("reduce_precision")
 def reduce_precision(seen: Seen, x: Operand) -> Call:
-    raise NotKnown(f"{seen.params['mantissa_bits']} bits in an array of {x.dtype}")
+    """Read it as nothing where all bits are kept, as of what a checkpoint saves."""
+    bits = seen.params["mantissa_bits"]
+    of = jnp.finfo(x.dtype)  # type: ignore[no-untyped-call]
+    if bits < of.nmant or seen.params["exponent_bits"] < of.nexp:
+        raise NotKnown(f"{bits} bits in an array of {x.dtype}")
+    return Call("cast", (x,), own=cast)
+
+
+@reads("logaddexp2", table=FUNCTIONS)
+def logaddexp2(a: Operand, b: Operand) -> list[Call]:
+    """Read it as max(a, b) + log2(1 + 2^-|a - b|), where b may be infinite."""
+    less = ("subtract", (0, 1)), ("abs", (-1,)), ("scale", (-1,), {"factor": -log(2)})
+    log2 = ("softplus", (-1,)), ("scale", (-1,), {"factor": 1 / log(2)})
+    call = made_of("logaddexp2", (a, b), *less, *log2, ("maximum", (0, 1)), ("add", (-1, -2)))
+    return [replace(call, own=with_forms(call.own, FROM_OUTPUT))]
+
+
+@reads("xlogy", table=FUNCTIONS)
+def x_log_y(x: Operand, y: Operand) -> list[Call]:
+    """Read x log y as a product: at x = 0 its slope by x is log y, and not that of its branch."""
+    return [made_of("xlogy", (x, y), ("log", (1,)), ("multiply", (0, -1)))]
+
+
+@reads("xlog1py", table=FUNCTIONS)
+def x_log1p_y(x: Operand, y: Operand) -> list[Call]:
+    """Read x log(1 + y) as a product, as above."""
+    return [made_of("xlog1py", (x, y), ("log1p", (1,)), ("multiply", (0, -1)))]
 
 
 # Powers.
@@ -156,7 +185,8 @@ def hyperbolic(seen: Seen, x: Operand) -> Call:
     both = "subtract" if seen.name == "sinh" else "add"
     exponentials = ("exp", (0,)), ("negative", (0,)), ("exp", (-1,))
     half = ("scale", (-1,), {"factor": 0.5})
-    return made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+    call = made_of(seen.name, (x,), *exponentials, (both, (-3, -1)), half)
+    return replace(call, own=with_forms(call.own, BY_HALVES))
 
 
 @reads("acosh")

@@ -78,6 +78,9 @@ READERS: dict[str, Reader] = {}
 COMPLEX: dict[str, Reader] = {}
 """The name of a primitive -> what reads it where an operand or a result is complex."""
 
+FUNCTIONS: dict[str, Reader] = {}
+"""The name of a function of JAX's own with a custom derivative -> what reads it."""
+
 
 def reads(*names: str, table: dict[str, Reader] = READERS) -> Callable[[Reader], Reader]:
     """Return a decorator that registers a reader in a table under the names of primitives."""

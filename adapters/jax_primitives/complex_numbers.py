@@ -83,8 +83,13 @@ def read_complex(reader: Reader | None, seen: Seen, *operands: Operand) -> list[
 
 
 @reads("complex")
-def complex_(_: Seen, re: Operand, im: Operand) -> Call:
-    return Call("stack", (re, im), BOTH)
+def complex_(seen: Seen, re: Operand, im: Operand) -> Call:
+    """Read it as both parts beside each other; a part that is one number stands for an array."""
+    if re.shape == im.shape:
+        return Call("stack", (re, im), BOTH)
+    expand = {"shape": seen.shape}
+    steps = (("expand", (0,), expand), ("expand", (1,), expand), ("stack", (-2, -1), BOTH))
+    return made_of(seen.name, (re, im), *steps)
 
 
 @reads("real")

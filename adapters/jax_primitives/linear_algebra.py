@@ -5,7 +5,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from backproof.adapters.jax_primitives.calls import Call, NotKnown, Operand, Seen, made_of, reads
+from backproof.adapters.jax_primitives.calls import (
+    FUNCTIONS,
+    Call,
+    NotKnown,
+    Operand,
+    Seen,
+    made_of,
+    reads,
+)
 from backproof.reference.ops.linear_algebra import cholesky_of_whole
 from backproof.reference.own import OWN
 
@@ -79,11 +87,13 @@ def is_product(matvec: Any, A: Operand, b: Operand, equation: str) -> bool:
     return np.array_equal(found, np.einsum(equation, matrix, x))
 
 
+@reads("_det", table=FUNCTIONS)
 def det(A: Operand) -> list[Call]:
     """Read a determinant as one op."""
     return [Call("det", (A,), own=OWN["det"])]
 
 
+@reads("_slogdet_lu", "_slogdet_small", table=FUNCTIONS)
 def slogdet(A: Operand) -> list[Call]:
     """Read the sign as a constant, and the logarithm as one op."""
     sign = np.linalg.slogdet(np.asarray(A.read()))[0]
@@ -92,7 +102,3 @@ def slogdet(A: Operand) -> list[Call]:
         made_of("sign", (A, sign), *still, ("add", (-1, 1))),
         Call("log_det", (A,), own=OWN["log_det"]),
     ]
-
-
-FUNCTIONS = {"_det": det, "_slogdet_lu": slogdet, "_slogdet_small": slogdet}
-"""A function of JAX's own with a custom derivative -> its operands -> a call for each result."""

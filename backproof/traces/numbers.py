@@ -66,15 +66,14 @@ class Writer:
     waiting: dict[str, Array] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, name: str, a: Array) -> str:
-        """Write an array, and return its name. Raises TraceError."""
+    def add(self, name: str, a: Array) -> None:
+        """Write an array under a name. Raises TraceError."""
         if not can_be_written(a):
             raise TraceError(f"{name}: {a.dtype} cannot be written")
         self.waiting[name] = plain(a)
         self.size += a.nbytes
         if self.size >= self.large:
             self.close()
-        return name
 
     def close(self) -> dict[str, Any]:
         """Write what is left; return the names and the checksums of all files for JSON."""

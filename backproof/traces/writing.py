@@ -60,8 +60,8 @@ def write_folder(recording: Recording, folder: Path, large: int) -> None:
         raise TraceError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-Add = Callable[[str, Array], str]
-"""Writes an array, and returns its name. Raises TraceError."""
+Add = Callable[[str, Array], None]
+"""Writes an array under a name. Raises TraceError."""
 
 
 def written(recording: Recording, add: Add, elsewhere: Collection[Part] = ()) -> dict[str, Any]:
@@ -106,9 +106,9 @@ def taken_to_json(taken: Taken) -> dict[str, Any]:
     }
 
 
-def add_inside(add: Add, start: str, name: str, a: Array) -> str:
-    """Write an array under a name that starts in a way, and return that name. Raises TraceError."""
-    return add(start + name, a)
+def add_inside(add: Add, start: str, name: str, a: Array) -> None:
+    """Write an array of a pass inside, whose names start in a way. Raises TraceError."""
+    add(start + name, a)
 
 
 def beside(recording: Recording) -> str:
@@ -160,14 +160,15 @@ def sorted_out(recording: Recording) -> tuple[dict[Part, Array], list[Part]]:
 
 def leaves_of(recording: Recording, add: Add) -> Iterator[dict[str, Any]]:
     """Yield the leaves for JSON, and write their radii. Raises TraceError."""
-    radii = {} if recording.as_run is None else recording.radii
+    radii = recording.radii if recording.compiled or recording.as_run is not None else {}
     network = recording.network
     for name in (*network.inputs, *network.parameters):
         kind = "parameter" if name in network.parameters else "input"
         kind = "constant" if name in network.constants else kind
         found = {"name": name, "kind": kind, **declared(recording.leaves[name])}
         if name in radii:
-            found["radius"] = add(f"radius/{name}", radii[name])
+            found["radius"] = f"radius/{name}"
+            add(found["radius"], radii[name])
         yield found
 
 

@@ -235,11 +235,14 @@ def held_among(
     sharpest, *_ = freedoms(asked)
     # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
     # forms are different conventions, and each has its own.
-    sharp = told_apart({form: make(sharpest.precision) for form, make in ways.items()})
+    sharp = in_forms(ways, sharpest.precision)
     for freedom in among:
-        noise = (ROUNDED if freedom == sharpest else 1) * asked.u
-        for form, exactly in sharp.items():
-            ball = exactly if freedom == sharpest else ways[form](freedom.precision)
+        p, noise = freedom.precision, (ROUNDED if freedom == sharpest else 1) * asked.u
+        # Where subnormal operands are zero, there may be ties that there are not otherwise.
+        made = in_forms(ways, p) if p.zeroes else sharp if freedom == sharpest else {}
+        for form in made or sharp:
+            ball = made[form] if made else ways[form](p)
+            exactly = sharp[form] if form in sharp else ways[form](sharpest.precision)
             link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
@@ -251,11 +254,13 @@ def held_among(
                 yield replace(link, verdict="undecided")
 
 
-def told_apart(balls: Mapping[Form, Ball]) -> dict[Form, Ball]:
-    """Return the forms that differ here: of those with the same balls, the first alone.
+def in_forms(ways: Ways, p: Precision) -> dict[Form, Ball]:
+    """Return the balls of the forms that differ here: of those with the same, the first alone.
 
-    Most forms are conventions at a kink or a tie, and few arrays have one.
+    p: the precision of the steps. Most forms are conventions at a kink or a tie, and few arrays
+    have one.
     """
+    balls = {form: make(p) for form, make in ways.items()}
     once: dict[int, Form] = {}
     for form, ball in balls.items():
         once.setdefault(id(ball), form)

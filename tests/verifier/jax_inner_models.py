@@ -64,9 +64,15 @@ def twice_back(f: Any, z: Array) -> Array:
     return along(jnp.eye(len(z), dtype=z.dtype)[0])[0]
 
 
+SAVES = jax.checkpoint_policies.everything_saveable
+
 MANNERS = {
     "grad": (swish, lambda f, z: jnp.sum(jax.grad(f)(z))),
     "grad of a checkpoint": (swish, lambda f, z: jnp.sum(jax.grad(jax.checkpoint(f))(z))),
+    "grad of a checkpoint that saves": (
+        swish,
+        lambda f, z: jnp.sum(jax.grad(jax.checkpoint(f, policy=SAVES))(z)),
+    ),
     "jitted grad": (swish, lambda f, z: jnp.sum(jax.jit(jax.grad(jax.jit(f)))(z))),
     "jacrev twice": (swish, lambda f, z: jnp.trace(jax.jacrev(jax.jacrev(f))(z))),
     "vjp twice": (swish, twice_back),

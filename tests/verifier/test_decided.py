@@ -112,7 +112,10 @@ def test_undecided_is_not_green() -> None:
 
 
 def test_many_forms_are_tried_where_the_formula_itself_fails() -> None:
-    """A step of an LSTM has thirty: they are not computed where an ordinary freedom is enough."""
+    """A step of an LSTM has thirty: they are not computed where an ordinary freedom is enough.
+
+    Those that are the same are computed twice: ties may be others where subnormal numbers are zero.
+    """
     p, mid = PRECISIONS["bfloat16"], np.array([1.0, -2.0])
     seen = (mid + 2**-6).astype(p.dtype)
 
@@ -127,7 +130,7 @@ def test_many_forms_are_tried_where_the_formula_itself_fails() -> None:
     wrong = judged(Quantity("value", "y"), 2 * seen, p, itself(p.steps), lambda: ways, no_terms)
 
     assert (found.verdict, found.properties) == ("inside", ("rounds every step to bfloat16",))
-    assert (wrong.verdict, before, len(asked)) == ("refuted", 0, MANY)
+    assert (wrong.verdict, before, len(asked)) == ("refuted", 0, 2 * MANY)
 
 
 WIDE = {
@@ -518,6 +521,22 @@ def test_operands_read_as_zero_decide_nothing() -> None:
 
     assert certify(network, leaves, trace, "float16").holds
     assert link(certify(network, leaves, zeros, "float16"), "y").verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("handed_on", "verdict"),
+    [((1, 0, 0), "inside"), ((0.5, 0.5, 0), "inside"), ((0.5, 0, 0), "refuted")],
+    ids=["by size", "as a tie", "half"],
+)
+def test_subnormal_operands_may_be_a_tie(handed_on: tuple[float, ...], verdict: str) -> None:
+    """Of subnormal numbers that are read as zero, all are the largest, and share a cotangent."""
+    x = np.array([[2.0**-16, 2.0**-17, -1.0]])
+    network = network_of(Node("y", "max", ("x",), {"axis": -1}), Node("E", "sum", ("y",)), x=x)
+    leaves, trace = rounded(network, "float16")
+    cotangent = np.array([handed_on], "float16")
+    found = certify(network, leaves, changed(trace, "gradients", "x", cotangent), "float16")
+
+    assert link(found, "dE/dx").verdict == verdict
 
 
 @pytest.mark.parametrize("wrong", WRONG)

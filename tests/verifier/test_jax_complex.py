@@ -73,6 +73,10 @@ PROGRAMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "written": lambda w, v, _: of(w).at[0].set(of(v)[1]).at[1, 1].add(2j),
     "padded": lambda w, *_: jnp.pad(of(w), ((0, 1), (1, 0), (0, 0)), constant_values=1),
     "cumulative": lambda w, *_: jnp.cumsum(of(w), 1) + jnp.prod(of(w), 1, keepdims=True),
+    "one number as a part": lambda w, *_: lax.complex(w, w[0, 0, 0]) + lax.complex(0.5, w),
+    "derivative of the real part": lambda w, *_: jax.grad(lambda x: jnp.exp(1j * x).real.sum())(
+        jax.jvp(jnp.exp, (w,), (w,))[1]
+    ),
     "real numbers beside complex ones": lambda w, v, _: jnp.stack([of(w), v[..., :2]]),
     "fft": lambda w, *_: fft.fft(w),
     "fft along an axis": lambda w, *_: fft.fftshift(fft.fft(of(w), axis=1)),

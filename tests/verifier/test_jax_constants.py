@@ -120,3 +120,68 @@ def test_a_constant_may_be_computed_again_in_a_kernel(factor: float) -> None:
 
     assert certificate.holds == (factor == 1), certificate
     assert (certificate.refuted is None) == (factor == 1)
+
+
+def times_table(table: Any, factor: float = 1.0) -> Any:
+    """Return a function of x and t, x times a table of t, with a factor in its derivative."""
+    product = jax.jit(lambda x, t: x * table(t))
+    function = jax.custom_vjp(lambda x, t: product(x, t))  # noqa: PLW0108 it has a name of its own
+    function.defvjp(
+        lambda x, t: (product(x, t), t), lambda t, dy: (factor * dy * jax.jit(table)(t), None)
+    )
+    return function
+
+
+def of_a_stopped_value(factor: float) -> Any:
+    """Return a loss with a function that stops a gradient, with a factor in its derivative."""
+
+    def times(x: Any) -> Any:
+        return x * (lax.stop_gradient(jnp.exp(x / 7)) - 1)
+
+    function = models.scaled(times, factor)
+    return lambda w: jnp.sum(function(w * 3.3))
+
+
+def of_a_table(factor: float) -> Any:
+    """Return a loss with a function that computes a table from a constant of the loss."""
+    function = times_table(lambda t: t / 3 - 1 / 3, factor)
+    return lambda w: jnp.sum(function(w, near_one()))
+
+
+def within_another(factor: float) -> Any:
+    """Return a loss with a function within a function."""
+    inner = times_table(lambda t: t / 3 - 1 / 3, factor)
+    outer = models.scaled(lambda x: inner(x, near_one()), 1.0)
+    return lambda w: jnp.sum(outer(w))
+
+
+def of_a_derivative(factor: float) -> Any:
+    """Return a loss of a derivative, whose rule computes a table by a compiled function."""
+    function = times_table(lambda t: jnp.exp(t) - 0.99 * jnp.exp(1.0), factor)
+
+    def energy(w: Any) -> Any:
+        return jnp.sum(jnp.sin(function(w, near_one())))
+
+    return lambda w: jnp.sum(jnp.square(jax.grad(energy)(w)))
+
+
+INSIDE = (of_a_stopped_value, of_a_table, within_another, of_a_derivative)
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("make", INSIDE, ids=lambda make: make.__name__)
+def test_constants_inside_of_a_function_are_not_seen(make: Any, jit: bool) -> None:  # noqa: FBT001
+    """The function may round them otherwise; a derivative that is wrong by a percent is refuted."""
+    right, wrong = (bj.certify(make(factor), W, jit=jit) for factor in (1.0, 1.01))
+
+    assert right.holds, right
+    assert wrong.refuted is not None or wrong.inner[0].refuted is not None, wrong
+
+
+def test_the_files_of_a_trace_have_the_radii_inside_of_functions(tmp_path: Path) -> None:
+    """The certificate from files is the same, also of the rules that the loss applies."""
+    for make in INSIDE:
+        bj.record(make(1.0), W, folder=tmp_path / make.__name__)
+        certificate = certify_trace(tmp_path / make.__name__)
+
+        assert certificate.holds, certificate

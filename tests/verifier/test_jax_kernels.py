@@ -190,5 +190,61 @@ def test_a_function_is_not_its_namesake() -> None:
         return x**3 + jnp.sin(x) - jnp.sin(x)
 
     assert certificate(loss, (1, 4), "float32", known={function: by}).holds
+
+
+def test_functions_of_one_code_are_told_apart() -> None:
+    """A definition is given for the function that closes over the same, made again or not."""
+    square, cube = namesake(2), namesake(3)
+
+    def loss(x: Any) -> Any:
+        return square(x) + cube(x)
+
+    def given(**known: Any) -> Any:
+        return certificate(loss, (1, 4), "float32", **known)
+
+    both = {square: jnp.square, cube: lambda x: x**3}
+    again = {namesake(2): jnp.square, namesake(3): lambda x: x**3}
+
+    assert "pure_callback" in str(given(known={square: jnp.square}))
+    assert given(known=both).holds
+    assert given(known=again).holds
+    assert given(known={"sin": jnp.square}).refuted
     with pytest.raises(bj.NotRecorded, match="nothing tells which of them is called"):
-        certificate(loss, (1, 4), "float32", known={function: by, namesake(2): jnp.square})
+        given(known=again | {square: jnp.sin})
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["right", "wrong"])
+def test_a_definition_may_call_what_it_defines(factor: float) -> None:
+    """Within it the function is what it is by itself, also where two call each other."""
+    alone = {"sin": lambda x: factor * jnp.sin(x)}
+    together = {
+        "sin": lambda x: factor * 2 * jnp.sin(x / 2) * jnp.cos(x / 2),
+        "cos": lambda x: 1 - 2 * jnp.sin(x / 2) ** 2,
+    }
+
+    for known in (alone, together):
+        assert certificate(jnp.sin, (1, 4), "float32", known=known).holds == (factor == 1)
+
+
+def with_slope(slope: float) -> Any:
+    """Return the identity, whose derivative is a slope."""
+    function = jax.custom_vjp(lambda x: 1.0 * x)
+    function.defvjp(lambda x: (1.0 * x, None), lambda _, dy: (slope * dy,))
+    return function
+
+
+@pytest.mark.parametrize("slope", [3.0, 4.0], ids=["right", "wrong"])
+def test_functions_in_a_derivative_are_told_apart(slope: float) -> None:
+    """Also where the loss applies their rules, and where their derivatives alone differ."""
+    two, other = with_slope(2.0), with_slope(slope)
+
+    def loss(x: Any) -> Any:
+        return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(two(x)) + jnp.cos(other(x))))(x))
+
+    def of(factor: float) -> Any:
+        return lambda x: factor * x + lax.stop_gradient(x - factor * x)
+
+    found = certificate(loss, (1, 4), "float32", known={two: of(2.0), other: of(3.0)})
+
+    assert found.holds == (slope == 3), found
+    assert (found.inner[0].refuted is None) == (slope == 3)

@@ -1,0 +1,69 @@
+"""JAX's own functions where a branch or a tie chooses the derivative: right ones hold."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.verifier.lazy import Lazy
+
+jax, jnp, special = map(Lazy, ("jax", "jax.numpy", "jax.scipy.special"))
+bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    """Skip the tests where JAX is not installed."""
+    pytest.importorskip("jax")
+
+
+P, Q = (np.array(a, np.float32) for a in ([0.0, 0.3, -0.0, 0.7], [0.2, 0.3, 0.1, 0.4]))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+def test_zero_times_a_logarithm(name: str, factor: float) -> None:
+    """Its slope by the zero is the logarithm, though the forward pass branches there."""
+
+    def loss(p: Any, q: Any) -> Any:
+        return jnp.sum(models.scaled(lambda p: getattr(special, name)(p, q), factor)(p))
+
+    certificate = bj.certify(loss, P, Q)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+def test_subnormal_numbers_may_be_a_tie() -> None:
+    """JAX reads them as zero: what it hands on to the largest of them underflows in no way."""
+    certificate = bj.certify(lambda x: jnp.sum(jnp.max(x)), np.float32([4e-39, 2e-39]))
+
+    assert certificate.refuted is None, certificate
+    assert not certificate.holds  # the largest number itself underflows
+
+
+LARGE = np.array([30.1, -30.3, 70.0, 5.5, 1.1, 0.3, 0.0], np.float32)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.0001], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["sinh", "cosh", "logaddexp", "logaddexp2"])
+def test_large_arguments(name: str, factor: float) -> None:
+    """JAX computes e^(x - log 2) for e^x / 2, and slopes of log(e^a + e^b) from its result."""
+    function = {
+        "sinh": lambda x: jnp.sinh(x) * 1e-25,
+        "cosh": lambda x: jnp.cosh(x) * 1e-25,
+        "logaddexp": lambda x: jnp.logaddexp(x, x[::-1] * 0.8 + 0.05),
+        "logaddexp2": lambda x: jnp.logaddexp2(x, x[::-1] * 0.8 + 0.05),
+    }[name]
+    certificate = bj.certify(lambda x: jnp.sum(models.scaled(function, factor)(x)), LARGE)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+@pytest.mark.parametrize("name", ["sinh", "cosh"])
+def test_large_arguments_alone(name: str) -> None:
+    """The same where the function is a link of its own."""
+    certificate = bj.certify(lambda x: jnp.sum(getattr(jnp, name)(x)) * 1e-25, LARGE)
+
+    assert certificate.holds, certificate
