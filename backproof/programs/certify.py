@@ -22,6 +22,7 @@ from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.mixed_precision import is_stored
 from backproof.reference.verdict.passes import held_end_to_end, held_without_probes
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import ENOUGH, Room, over
@@ -240,9 +241,9 @@ def narrowed(replay: Replay, quantity: Quantity) -> Replay:
     (p,) = users
     if p == replay.of(name):
         return replay
-    stored = gradients[name].astype(p.dtype)
-    if not np.array_equal(stored.astype(gradients[name].dtype), gradients[name]):
+    if not is_stored(gradients[name], p):
         return replay
+    stored = gradients[name].astype(p.dtype)
     trace = replace(replay.trace, gradients=over({name: stored}, gradients))
     precisions = {**replay.precisions, name: p}
     return replace(replay, trace=trace, precisions=precisions, balls={}, unusable={})

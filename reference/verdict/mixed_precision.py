@@ -2,10 +2,13 @@
 
 Under autocast, a norm takes numbers of bfloat16 and weights of float32. The gradients of the
 weights are stored in float32, but computed as in bfloat16: it has the freedoms of that precision.
+One call's numbers tell that they were only stored so: they are numbers of bfloat16.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+
+import numpy as np
 
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
@@ -60,14 +63,21 @@ def ways_inside(
         found = decided(link, seen, ball, ball.mid, partial(terms, form), noise)
         return ball if found else usual[form](p)
 
-    usual = ways(None)
+    usual, every = ways(None), [*makers]
     found = {**usual}
-    for p in dict.fromkeys(p for p in makers if p.digits < own.digits):
+    for p in dict.fromkeys(p for p in every if p.digits < own.digits):
+        if len(every) == 1 and not is_stored(seen, p):
+            continue
         for one in inside(p):
             for form, make in ways(one.precision).items():
                 tried = partial(while_it_decides, form, make, ROUNDED * p.u)
                 found[*form, *one.properties] = tried if one.is_narrow else make
     return found
+
+
+def is_stored(seen: Array, p: Precision) -> bool:
+    """Return whether all numbers of an array are numbers of a lower precision."""
+    return np.array_equal(seen.astype(p.dtype).astype(seen.dtype), seen, equal_nan=True)
 
 
 def without_properties(form: Form) -> Form:

@@ -162,6 +162,41 @@ def test_weights_of_norms_hold_unless_a_gradient_is_wrong(
     assert bool(certificate.refuted) == (factor != 1)
 
 
+@pytest.mark.parametrize("factor", [1, 1.2])
+def test_weights_of_a_norm_that_is_computed_in_float32_are_held_to_it(factor: float) -> None:
+    """Gradients that are no numbers of bfloat16 were not computed in it, and have no freedom."""
+
+    class Norm(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, w: Any) -> Any:
+            deviation, mean = torch.std_mean(x.float(), -1, correction=0, keepdim=True)
+            h = (x.float() - mean) / deviation
+            ctx.save_for_backward(h, deviation, w)
+            return (h * w).to(x.dtype)
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            h, deviation, w = ctx.saved_tensors
+            dh = dy.float() * w
+            mean, along = dh.mean(-1, keepdim=True), (dh * h).mean(-1, keepdim=True)
+            dx = (dh - mean - h * along) / deviation
+            return dx.to(dy.dtype), factor * (dy.float() * h).sum(0)
+
+    torch.manual_seed(1)
+    w, v = (torch.randn(*n, requires_grad=True) for n in ((16,), (16, 16)))
+    x, t = torch.randn(48, 16), torch.randn(48, 16)
+
+    def loss() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            y = Norm.apply(x @ v, w)
+        return (y.float() * t).sum()
+
+    certificate = bt.certify(loss, {"w": w, "v": v})
+
+    assert certificate.holds == (factor == 1), certificate
+    assert bool(certificate.refuted) == (factor != 1)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_a_sum_of_lower_precision_that_cancels_is_not_refuted(dtype: str) -> None:
     """A batch norm takes off what a layer norm adds: of that gradient, only rounding is left."""
