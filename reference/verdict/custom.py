@@ -27,9 +27,10 @@ from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
 from backproof.reference.verdict.balls import as_read, as_result
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.judging import Form, judged, no_terms
+from backproof.reference.verdict.judging import judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.unsupported import unsupported
+from backproof.reference.verdict.ways import Form
 
 Number = Callable[[Array], Any]
 """From an array to an operand of some kind of number."""

@@ -27,12 +27,13 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.balls import as_read
+from backproof.reference.verdict.deciding import radii
 from backproof.reference.verdict.forms import of_op
-from backproof.reference.verdict.judging import radii, widest
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.recomputed import AGAIN
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import Made
+from backproof.reference.verdict.ways import widest
 
 Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
 """What a node hands on to all of its inputs, in each form; and where subnormals are zero."""

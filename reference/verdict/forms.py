@@ -14,7 +14,7 @@ from backproof.reference.composed import alike, choices
 from backproof.reference.network import Node
 from backproof.reference.numbers.sum_rules import in_any_order
 from backproof.reference.ops import OPS, Op
-from backproof.reference.verdict.judging import Form
+from backproof.reference.verdict.ways import Form
 
 MOST = 256
 """In so many ways at most an array is tried that several ops hand on to; a wrong one in all."""

@@ -1,98 +1,28 @@
-"""The verdict on one array: in which ball does it lie, and does that ball decide?
-
-A ball decides where it proves a digit: its radii are a tenth of the exact numbers or less, in the
-2-norm over the array's entries. From ||rad|| = ||mid|| on, zeros lie inside as well, and so does
-the negative of nearly every array: such a ball proves nothing.
-
-A wide ball may hold numbers that are much nearer to its midpoints than its radii. Midpoints are
-exact but for float64's rounding; so what agrees with them to a digit, in the 2-norm, is decided
-too. Where subnormal operands are read as zero, an entry at a kink may be another one: such numbers
-must agree to a digit with the midpoints of operands that are so read, in a ball without zeros.
-
-Two kinds of zero are decided all the same:
-
-- exact zeros, whose balls have no radius: what is multiplied by zero is zero;
-- zeros by cancellation, such as the gradient of a bias before a batch norm: midpoints that are
-  rounding noise, in balls that are small beside the terms that cancel.
+"""The verdict on one array: in the ball of which way does it lie?
 
 An implementation may work in several ways (`freedoms`) and compute an op in several forms. A way is
 granted only where its ball decides.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import FLOAT64, LOWER, PRECISIONS, Precision
+from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.evidence import (
-    DIGIT,
-    is_narrow_beside,
-    looks_rounded,
-    norm,
-    sharpness,
-)
+from backproof.reference.verdict.deciding import ROUNDED, decided, measured, radii, resolution
+from backproof.reference.verdict.evidence import DIGIT, is_narrow_beside, looks_rounded, sharpness
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
-
-Form = tuple[str, ...]
-"""The names of the forms of ops in which an array is computed; empty for the reference's own."""
-
-Ways = Mapping[Form, Callable[[Precision], Ball]]
-"""Form -> from a precision to the ball of the result."""
+from backproof.reference.verdict.ways import FLUSHES, Form, Freedom, Ways, freedoms
 
 
 def no_terms(_: Form) -> Array:
     """Return that no terms are added up: no zero of such an array is one by cancellation."""
     return np.zeros(())
-
-
-@dataclass(frozen=True, slots=True)
-class Freedom:
-    """One way in which an implementation may work in a precision.
-
-    precision:  the rounding of the steps inside an op.
-    properties: what it is called.
-    is_narrow:  whether sums are rounded to the precision itself on the way, though a wider
-                accumulator is usual.
-    """
-
-    precision: Precision
-    properties: tuple[str, ...] = ()
-    is_narrow: bool = False
-
-
-ROUNDED = 8
-"""How often the terms of a sum may have been rounded before they cancel. Each time moves a term by
-u, so that a sum of zero is at most this often u times the terms' magnitudes. One was seen."""
-
-FLUSHES = "flushes subnormals to zero"
-
-
-@cache
-def freedoms(p: Precision) -> tuple[Freedom, ...]:
-    """Return the ways of working in a precision; the one that widens a ball least comes first.
-
-    The smallest normal number of float16 is large. Its subnormals are read and written as zero by
-    some implementations, but never lost in the terms of a narrow accumulator. The ball of a sum in
-    any order may be too wide to decide where the ball of a sum in blocks is not.
-    """
-    flushes = (FLUSHES,)
-    if not p.accumulator:
-        own = (Freedom(p), Freedom(p.flushing(), flushes), Freedom(p.zeroing(), flushes))
-        return (Freedom(p.summing_in_blocks()), *own)
-    steps, narrow = f"rounds every step to {p.name}", f"accumulates in {p.name}"
-    return (
-        Freedom(p.steps),
-        Freedom(p, (steps,)),
-        Freedom(p.flushing(), (steps, *flushes)),
-        Freedom(p.zeroing(), (steps, *flushes)),
-        Freedom(p.summing_in_parts(), (f"rounds partial sums to {p.name}",), is_narrow=True),
-        Freedom(p.narrow(), (narrow,), is_narrow=True),
-    )
 
 
 def judged(
@@ -294,118 +224,6 @@ def lower(refuted: Link, seen: Array, first: Ball, ways: Ways) -> Link | None:
     return None
 
 
-def decided(
-    link: Link, seen: Array, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float
-) -> Link | None:
-    """Return a link that lies inside a ball, if the ball decides; else None.
-
-    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each
-    entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
-    cancellation.
-    """
-    if link.resolution < DIGIT:
-        return link
-    apart = off_from(exact, seen, ball)
-    if apart < DIGIT:
-        return replace(link, apart=apart)
-    if ball.precision.zeroes and link.resolution < 1 and off_from(ball.mid, seen, ball) < DIGIT:
-        return link
-    if vanishes(seen, ball, exact):
-        return replace(link, resolution=0.0)
-    finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
-    size = norm(np.broadcast_to(terms(), exact.shape)[finite])
-    # Where the terms' sum has a relative error of 1/2 and more, nothing is known of it.
-    small = norm(reach(ball, exact)) < size / 2 < np.inf
-    return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
-
-
-def off_from(mids: Array, seen: Array, ball: Ball) -> float:
-    """Return how far numbers may be off, relative to the exact ones, in the 2-norm.
-
-    mids: the exact numbers, but for float64's rounding, which is a known share of the radii where
-    they are the ball's midpoints; and not where sums are taken in blocks, which theirs are not.
-    Entries that are known to be infinite are left out.
-    """
-    p, finite = ball.precision, np.isfinite(mids)
-    size = norm(mids[finite])
-    if p.in_blocks or not size or not (ball.mid is mids or np.array_equal(ball.mid, mids)):
-        return np.inf
-    rounding = FLOAT64.u / (p.accumulator or p).u * norm(radii(ball)[finite])
-    return (norm(np.asarray(seen, float)[finite] - mids[finite]) + rounding) / size
-
-
-def decides_without_underflow(p: Precision, ways: Ways) -> bool:
-    """Return whether the ball of an array would prove a digit if numbers were of any size."""
-    if () not in ways:
-        return False
-    ball = ways[()](p.steps.unbounded())
-    return resolution(ball, ball.mid) < DIGIT
-
-
-def vanishes(seen: Array, ball: Ball, exact: Array) -> bool:
-    """Return whether all numbers are zero, as they are in float64 too, since they underflow.
-
-    The true numbers, such as e^-100000, are so small that no precision holds any but zero.
-    """
-    small = np.all(reach(ball, exact) < ball.precision.minimum)
-    return bool(small and not np.any(seen) and not np.any(exact))
-
-
-def measured(quantity: Quantity, precision: str, seen: Array, ball: Ball, exact: Array) -> Link:
-    """Return a link with the entry that uses most of its ball, NaN before all others.
-
-    exact: the midpoints of the sharpest ball.
-    """
-    if not seen.size:
-        return Link(quantity, "inside", precision, share=0.0, resolution=0.0)
-    shares, far = ball.shares(seen), resolution(ball, exact)
-    if far == np.inf:  # a ball without bound holds everything
-        shares = np.where(np.isfinite(ball.rad), shares, np.inf)
-    index = tuple(map(int, np.unravel_index(int(np.argmax(shares)), shares.shape)))
-    return Link(
-        quantity,
-        "inside",
-        precision,
-        entries=seen.size,
-        share=float(shares[index]),
-        resolution=far,
-        index=index,
-        seen=float(seen[index]),
-        mid=float(ball.mid[index]),
-        rad=float(ball.rad if ball.is_exact else ball.rad[index]),
-    )
-
-
-def resolution(ball: Ball, exact: Array) -> float:
-    """Return how far numbers in a ball may be from exact ones, relative to these, in the 2-norm.
-
-    It is 0 where nothing is rounded, and infinity where nothing is known. Entries that are known to
-    be infinite are left out.
-    """
-    if ball.is_exact and ball.mid is exact:
-        return 0.0
-    far = norm(reach(ball, exact))
-    if far == 0:
-        return 0.0
-    size = norm(exact)
-    if size == np.inf:
-        size = norm(exact[np.isfinite(exact)])
-    return far / size if size > 0 and far < np.inf else np.inf
-
-
-def reach(ball: Ball, exact: Array) -> Array:
-    """Return how far the numbers of a ball may be from exact ones, entry by entry."""
-    if ball.mid is exact:
-        return radii(ball)
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        return radii(ball) + np.where(ball.mid == exact, 0, np.abs(ball.mid - exact))
-
-
-def radii(ball: Ball) -> Array:
-    """Return the radius of every entry."""
-    return np.broadcast_to(0.0, ball.shape) if ball.is_exact else np.asarray(ball.rad)
-
-
 def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     """Return what is wrong with an array before any comparison of its numbers."""
     if seen is None:
@@ -419,7 +237,9 @@ def problem_of(seen: Any, shape: tuple[int, ...], p: Precision) -> str | None:
     return None
 
 
-def widest(p: Precision, properties: Collection[str]) -> Precision:
-    """Return the rounding of the steps of an implementation that was seen to have properties."""
-    seen = [one.precision for one in freedoms(p) if {*one.properties} <= {*properties}]
-    return seen[-1]
+def decides_without_underflow(p: Precision, ways: Ways) -> bool:
+    """Return whether the ball of an array would prove a digit if numbers were of any size."""
+    if () not in ways:
+        return False
+    ball = ways[()](p.steps.unbounded())
+    return resolution(ball, ball.mid) < DIGIT

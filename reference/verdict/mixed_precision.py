@@ -13,17 +13,9 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import Array
-from backproof.reference.verdict.judging import (
-    FLUSHES,
-    ROUNDED,
-    Form,
-    Freedom,
-    Ways,
-    decided,
-    freedoms,
-    measured,
-)
+from backproof.reference.verdict.deciding import ROUNDED, decided, measured
 from backproof.reference.verdict.link import Quantity
+from backproof.reference.verdict.ways import FLUSHES, Form, Freedom, Ways, freedoms
 
 Make = Callable[[Precision], Ball]
 """From a precision to the ball of an array."""

@@ -24,9 +24,9 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.judging import Form
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay, Ruled
+from backproof.reference.verdict.ways import Form
 
 PRODUCT = "multiply"
 """The op whose backward function has no branches, and is linear in its values."""

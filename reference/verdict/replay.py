@@ -17,10 +17,11 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.balls import Balls, as_terms
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.forms import MIXED, may_differ, of_each_node, of_each_op
-from backproof.reference.verdict.judging import Form, Ways, judged
+from backproof.reference.verdict.judging import judged
 from backproof.reference.verdict.link import NOT_JUDGED, Link, Quantity
 from backproof.reference.verdict.mixed_precision import ways_inside, without_properties
 from backproof.reference.verdict.parts import Parts
+from backproof.reference.verdict.ways import Form, Ways
 
 Ruled = Callable[[Quantity], dict[Form, Rules]]
 """From a quantity to the rules of each form in which it may be computed."""

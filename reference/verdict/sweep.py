@@ -35,8 +35,8 @@ from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array
+from backproof.reference.verdict.deciding import radii
 from backproof.reference.verdict.errors import Errors, Named
-from backproof.reference.verdict.judging import radii
 from backproof.reference.verdict.room import Made
 
 MOVES = {"reshape", "transpose", "cast", "scale"}

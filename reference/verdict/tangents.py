@@ -28,10 +28,11 @@ from backproof.reference.ops import OPS, Array, Op
 from backproof.reference.ops.functions import stop
 from backproof.reference.ops.softmax import softmax
 from backproof.reference.verdict.balls import as_terms
-from backproof.reference.verdict.judging import Form, Ways, judged
+from backproof.reference.verdict.judging import judged
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.turned import SYMMETRIC, TURNED, is_entrywise, moving
+from backproof.reference.verdict.ways import Form, Ways
 
 BY_BACKWARD = "tangent by the backward function"
 """A property: the tangent is computed from the node's rounded output, as the article's s'(z) is.

@@ -23,8 +23,9 @@ from backproof.reference.training import Record
 from backproof.reference.verdict.balls import as_read
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.evidence import sharpness
-from backproof.reference.verdict.judging import Form, judged, no_terms, problem_of
+from backproof.reference.verdict.judging import judged, no_terms, problem_of
 from backproof.reference.verdict.link import Link, Quantity
+from backproof.reference.verdict.ways import Form
 
 NARROW = "scalars in the precision itself"
 """A property: most implementations compute corrections, rates and schedules in float64.

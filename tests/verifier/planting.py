@@ -19,10 +19,10 @@ from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.diagnosis import Diagnosis, diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
-from backproof.reference.verdict.judging import Form
 from backproof.reference.verdict.link import Kind, Link, Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
+from backproof.reference.verdict.ways import Form
 from tests.verifier import small
 from tests.verifier.networks import shared
 

@@ -13,7 +13,7 @@ from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64, PRECISIONS, Precision
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.verdict.custom import certify_op
-from backproof.reference.verdict.judging import resolution
+from backproof.reference.verdict.deciding import resolution
 from backproof.reference.verdict.unsupported import INSTEAD
 from tests.verifier.documents import blocks
 from tests.verifier.sandbox import ROOT

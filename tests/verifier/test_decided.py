@@ -13,8 +13,9 @@ from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.deciding import resolution
 from backproof.reference.verdict.end_to_end import held_loss
-from backproof.reference.verdict.judging import MANY, judged, no_terms, resolution
+from backproof.reference.verdict.judging import MANY, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify, held_end_to_end
 from backproof.reference.verdict.replay import Replay

@@ -356,9 +356,9 @@ def test_an_undecided_link_is_a_cell_of_its_own_verdict(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path / "suite")
     file = "tests/verification/test_networks.py"
     sandbox.write(file, (ROOT / file).read_text(encoding="utf-8"))
-    judging = "reference/verdict/judging.py"
+    deciding = "reference/verdict/deciding.py"
     sandbox.edit("reference/verdict/evidence.py", "DIGIT = 1 / 10", "DIGIT = 1e-300")
-    sandbox.edit(judging, "size / 2 < np.inf", "0")
+    sandbox.edit(deciding, "size / 2 < np.inf", "0")
     outcome = sandbox.run("test_networks.py", "--frameworks", "reference", "-k", "article-0-float")
     (cell,) = (cell for cell in outcome.cells if cell["precision"] == "float64")
 

@@ -10,7 +10,7 @@ from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.precision import BFLOAT16, FLOAT32
 from backproof.reference.ops import OPS, Array, Op
-from backproof.reference.verdict.judging import decided, measured
+from backproof.reference.verdict.deciding import decided, measured
 from backproof.reference.verdict.link import Quantity
 
 NARROW = BFLOAT16.narrow()

@@ -9,8 +9,9 @@ import numpy as np
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.ops import Array
 from backproof.reference.verdict.balls import as_terms
+from backproof.reference.verdict.deciding import radii
 from backproof.reference.verdict.evidence import norm
-from backproof.reference.verdict.judging import freedoms, problem_of, radii
+from backproof.reference.verdict.judging import problem_of
 from backproof.reference.verdict.known import FORMULAS
 from backproof.reference.verdict.known.formula import Evidence, Formula, Instead
 from backproof.reference.verdict.link import Quantity
@@ -18,6 +19,7 @@ from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.tangents import TangentReplay
 from backproof.reference.verdict.training import Steps
 from backproof.reference.verdict.training_passes import IN_STEP, links_of
+from backproof.reference.verdict.ways import freedoms
 
 
 @dataclass(frozen=True, slots=True)
