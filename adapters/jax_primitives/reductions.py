@@ -1,5 +1,6 @@
 """Reductions, sums and products up to each entry, and windows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,6 @@ def cumsum(seen: Seen, x: Operand) -> Call:
 
 RUNNING: dict[str, tuple[Any, ...]] = {
     "cumprod": (("multiply", (-1, -2)),),
-    "cummax": (("maximum", (-1, -2)),),
-    "cummin": (("minimum", (-1, -2)),),
     "cumlogsumexp": (("stack", (-1, -2), {"axis": 0}), ("logsumexp", (-1,), {"axis": 0})),
 }
 """Primitive -> the steps that make the next of its results, of the next entry and the last result.
@@ -83,6 +82,41 @@ def running(seen: Seen, x: Operand) -> Call:
         made.append(len(steps) - 1)
     places = [made[order.index(k)] - len(steps) for k in range(n)]
     steps.append(("concatenate", (*places,), {"axis": axis}))
+    return made_of(seen.name, (x,), *steps)
+
+
+@reads("cummax", "cummin")
+def running_extreme(seen: Seen, x: Operand) -> Call:
+    """Read it by pairs, as JAX does: equal entries of each pair share what they receive.
+
+    Source: Blelloch, Prefix sums and their applications, 1990, section 1.2.
+    """
+    axis, op = seen.params["axis"], seen.name.replace("cum", "") + "imum"
+    n = x.shape[axis]
+    if not 0 < n <= MOST_FACTORS:
+        raise NotKnown(f"{n} entries")
+    steps: list[Any] = []
+
+    def add(op: str, *made: int, **options: Any) -> int:
+        """Add a step of those at some places, and return its place."""
+        steps.append((op, tuple(place - len(steps) for place in made) or (0,), options))
+        return len(steps) - 1
+
+    def entry(k: int) -> int:
+        return add("slice", index=(*[slice(None)] * axis, slice(k, k + 1)))
+
+    def scanned(several: Sequence[int]) -> list[int]:
+        if not several[1:]:
+            return [*several]
+        pairs = scanned([add(op, *both) for both in zip(several[::2], several[1::2], strict=False)])
+        others = [add(op, *both) for both in zip(pairs, several[2::2], strict=False)]
+        found = [several[0], *pairs, *others]
+        found[1::2], found[2::2] = pairs, others
+        return found
+
+    order = [n - 1 - k if seen.params["reverse"] else k for k in range(n)]
+    made = scanned([*map(entry, order)])
+    add("concatenate", *(made[order.index(k)] for k in range(n)), axis=axis)
     return made_of(seen.name, (x,), *steps)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.verifier.lazy import Lazy
 
-jax, jnp, special = map(Lazy, ("jax", "jax.numpy", "jax.scipy.special"))
+jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
+special = Lazy("jax.scipy.special")
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
 
 
@@ -67,3 +68,19 @@ def test_large_arguments_alone(name: str) -> None:
     certificate = bj.certify(lambda x: jnp.sum(getattr(jnp, name)(x)) * 1e-25, LARGE)
 
     assert certificate.holds, certificate
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["cummax", "cummin"])
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_equal_entries_of_a_running_extreme(name: str, n: int, factor: float) -> None:
+    """They share what they receive pair by pair, as the scan pairs them."""
+    x, c = np.float32([1, 1, 0, 1, 2, 2, 2, -1]), np.linspace(0.3, 1.7, 8, dtype=np.float32)
+
+    def function(x: Any) -> Any:
+        first, last = (getattr(lax, name)(x, reverse=reverse) for reverse in (False, True))
+        return first + 2 * last
+
+    certificate = bj.certify(lambda x: jnp.sum(c[:n] * models.scaled(function, factor)(x)), x[:n])
+
+    assert certificate.holds == (factor == 1), certificate
