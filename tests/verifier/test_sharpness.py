@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backproof.reference.backprop import RIGHT
-from backproof.reference.composed import composed
+from backproof.reference.composed import READS_STORED, composed
 from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
@@ -118,13 +118,13 @@ def network(op: str, *nodes: Node) -> Network:
 
 
 def test_every_op_of_a_composed_one_has_its_forms() -> None:
-    """A function of two ops may take either in any of its forms, and both."""
+    """A function of two ops may take either in any of its forms, and both; its result may be read."""
     op = composed(network("f", Node("t", "tanh", ("z",)), Node("y", "relu", ("t",))))
     z = np.array([-1.0, 0.0, 0.0, 2.0])
     dz = [form.backward(np.ones(4), np.zeros(4), z)[0][1] for form in op.forms.values()]
 
     own, relu, tanh = 1, len(OPS["relu"].forms), len(OPS["tanh"].forms)
-    assert len(op.forms) + own == (own + relu) * (own + tanh)
+    assert len(op.forms) + own == 2 * (own + relu) * (own + tanh)
     assert {0.5, 1.0} <= {*map(float, dz)}
 
 
@@ -134,7 +134,10 @@ def test_many_forms_are_taken_one_op_at_a_time() -> None:
     nodes = [Node(b, b, (a,)) for a, b in zip(("z", *names), names, strict=False)]
     op = composed(network("f", *nodes))
 
-    assert {*op.forms} == {form for name in names for form in OPS[name].forms}
+    own = {"", *(form for name in names for form in OPS[name].forms)}
+    stored = {", ".join(filter(None, (form, READS_STORED))) for form in own}
+
+    assert {"", *op.forms} == own | stored
 
 
 def test_a_function_of_one_s_own_is_not_another_of_its_name() -> None:
