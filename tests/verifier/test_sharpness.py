@@ -118,7 +118,7 @@ def network(op: str, *nodes: Node) -> Network:
 
 
 def test_every_op_of_a_composed_one_has_its_forms() -> None:
-    """A function of two ops may take either in any of its forms, and both; its result may be read."""
+    """A function of two ops may take either in any of its forms, or both, and read its result."""
     op = composed(network("f", Node("t", "tanh", ("z",)), Node("y", "relu", ("t",))))
     z = np.array([-1.0, 0.0, 0.0, 2.0])
     dz = [form.backward(np.ones(4), np.zeros(4), z)[0][1] for form in op.forms.values()]
