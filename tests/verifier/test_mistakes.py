@@ -1,4 +1,4 @@
-"""Mistakes of PyTorch 2.13 in functions that programs call, and the table of ops does not have."""
+"""Mistakes of PyTorch and JAX in functions that programs call, beside the table of ops."""
 
 from collections.abc import Callable
 from math import exp, nan, pi
@@ -9,7 +9,7 @@ import pytest
 
 from tests.verifier.lazy import Lazy
 
-torch, F = map(Lazy, ("torch", "torch.nn.functional"))
+jax, torch, F = map(Lazy, ("jax", "torch", "torch.nn.functional"))
 checkpoints = Lazy("torch.utils.checkpoint")
 
 
@@ -165,6 +165,24 @@ MISTAKES: dict[str, tuple[Callable[[], Any], float, float]] = {
 """What is wrong -> a program, the number that it gives, and the right one."""
 
 
+def covered(channels: int, k: int) -> float:
+    """Return a convolution of ones by ones, whose kernel is as large as the image."""
+    image, kernel = torch.ones(1, channels, k, k), torch.ones(1, channels, k, k)
+    image = image.bfloat16().to(memory_format=torch.channels_last)
+    return float(F.conv2d(image, kernel.bfloat16(), stride=k))
+
+
+@pytest.mark.parametrize(("channels", "k"), [(8, 8), (4, 16), (16, 4)])
+def test_convolutions_lose_channels_on_some_processors(channels: int, k: int) -> None:
+    """With bfloat16 units of AVX-512, terms of a convolution are left out."""
+    features = torch.cpu.get_capabilities()
+    if not features.get("avx512_bf16") or features.get("amx_bf16"):
+        pytest.skip("seen on processors with AVX-512 BF16 and without AMX")
+
+    assert covered(3, 8) == 3 * 8 * 8
+    assert covered(channels, k) < channels * k * k
+
+
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_still_seen(name: str) -> None:
     """Each mistake that the documentation names is seen in the release that it names."""
@@ -175,3 +193,13 @@ def test_a_mistake_is_still_seen(name: str) -> None:
 
     np.testing.assert_equal(program(), seen)
     assert seen != right
+
+
+def test_the_slope_of_a_remainder_of_jax_is_off_by_one() -> None:
+    """The float32 number 0.05 goes 19 times into 1, and a rest is left: JAX counts 20."""
+    if jax.version.__version__ != "0.10.2":
+        pytest.skip(f"the mistake is one of JAX 0.10.2, not of {jax.version.__version__}")
+    times = -jax.grad(lambda y: jax.lax.rem(1.0, y))(0.05)
+
+    assert float(times) == 20
+    assert int(1 / float(np.float32(0.05))) == 19
