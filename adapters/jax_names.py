@@ -46,7 +46,8 @@ def name_of(function: Any) -> str:
         return function
     if isinstance(function, jax.extend.core.Primitive):
         return str(function.name)
-    return f"{code_of(function)} #{hash(closure(function, [])):x}"
+    of = repr(closure(function, []))  # as numbers -1 and -2 have one hash, and 0.0 is -0.0
+    return f"{code_of(function)} #{hash(of):x}"
 
 
 def code_of(function: Any) -> str:
@@ -56,7 +57,7 @@ def code_of(function: Any) -> str:
 
 
 def closure(x: Any, seen: list[Any]) -> Any:
-    """Return what tells a function from others of the same code, as something that has a hash.
+    """Return what tells a function from others of the same code, as something that can be written.
 
     It is the same for a function that is made again from the same objects. seen: the functions that
     are read already, which may call one another.
