@@ -29,8 +29,8 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 def names_of(primitive: str, params: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names by which an op or a definition may be given for an equation.
 
-    What a custom function closes over is known if it was called in the trace (`named`); of one that
-    was traced before, there is the place of its code.
+    What a custom function closes over is known if it was called in the trace (`named`). Of one that
+    JAX traced before, only the place of its code is known.
     """
     if primitive in CUSTOM:
         code = params["call_jaxpr"].jaxpr.debug_info
