@@ -29,8 +29,8 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 def names_of(primitive: str, params: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names by which an op or a definition may be given for an equation.
 
-    What a custom function closes over is known if it was called in the trace (`named`); of one that
-    was traced before, there is the place of its code.
+    What a custom function closes over is known if it was called in the trace (`named`). Of one that
+    JAX traced before, only the place of its code is known.
     """
     if primitive in CUSTOM:
         code = params["call_jaxpr"].jaxpr.debug_info
@@ -46,7 +46,8 @@ def name_of(function: Any) -> str:
         return function
     if isinstance(function, jax.extend.core.Primitive):
         return str(function.name)
-    return f"{code_of(function)} #{hash(closure(function, [])):x}"
+    of = repr(closure(function, []))  # as numbers -1 and -2 have one hash, and 0.0 is -0.0
+    return f"{code_of(function)} #{hash(of):x}"
 
 
 def code_of(function: Any) -> str:
@@ -56,7 +57,7 @@ def code_of(function: Any) -> str:
 
 
 def closure(x: Any, seen: list[Any]) -> Any:
-    """Return what tells a function from others of the same code, as something that has a hash.
+    """Return what tells a function from others of the same code, as something that can be written.
 
     It is the same for a function that is made again from the same objects. seen: the functions that
     are read already, which may call one another.

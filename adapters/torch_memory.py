@@ -27,9 +27,9 @@ class Memory:
     values: name -> its value, as it was when it was computed or first used.
     stored: a memory -> the name and the tensor of each value in it.
     shown:  name -> the tensor whose memory is its value, and the version that this is of.
-    touched: the name of a tensor whose memory was written to -> what autograd had made it by.
+    touched: the name of a tensor whose memory was written to -> autograd's function that made it.
     places: name -> where it was computed.
-    around: that of the program that calls the custom function that this one is of.
+    around: inside of a custom function, the memory of the program that calls it.
     """
 
     known: dict[int, tuple[Tensor, int, str]] = field(default_factory=dict, init=False)

@@ -17,7 +17,7 @@ STATES = C._TorchFunctionState  # noqa: SLF001 as above
 """Whether modes and subclasses see calls, modes alone, or neither."""
 
 STATE: ContextVar[Any] = ContextVar("STATE", default=STATES.ENABLED)
-"""Who sees the calls of the program: no subclass, where one makes the call that it overrides."""
+"""Who sees the calls of the program. No subclass does while one makes a call that it overrides."""
 
 
 @contextmanager
@@ -87,9 +87,9 @@ def is_overridden(types: Any) -> bool:
 
 
 def as_overridden(function: Any, types: Any, args: Any, named: Mapping[str, Any]) -> Any:
-    """Return the result of a call as the first of some subclasses has it that knows the function.
+    """Return the result of a call by the first of some subclasses that knows the function.
 
-    The modes that are on see the calls that the subclass makes.
+    Raises TypeError where none does. The modes that are on see the calls that the subclass makes.
     """
     with as_the_program():
         for kind in types:

@@ -33,20 +33,20 @@ def composed(network: Network) -> Composed:
     The inputs of the op are the network's inputs, then its parameters, in their order. Each of its
     ops may be computed in any of its own forms, all nodes of one op in the same. Where these are
     more than `MOST` together, one op at a time is. A backward pass may also read what the forward
-    pass has stored, in place of the numbers that were rounded for it: attention's is computed from
-    its result, and that of a standard deviation too.
+    pass has stored, instead of the numbers before they were rounded: those of attention and of a
+    standard deviation read the result.
     """
     *_, last = network.nodes
     several = {node.op: {"": node.rule, **node.rule.forms} for node in network.nodes}
-    is_stored = any(node.op == "cast" for node in network.nodes) or several[last.op].keys() - {""}
-    reads = ("", READS_STORED) if is_stored else ("",)
+    is_read = any(node.op == "cast" for node in network.nodes) or last.rule.forms
+    reads = ("", READS_STORED) if is_read else ("",)
     forms = {
-        ", ".join(filter(None, (*names.values(), stored))): swept(
+        ", ".join(filter(None, (*names.values(), read))): swept(
             network,
             replace(RIGHT, ops={**RIGHT.ops, **{op: several[op][k] for op, k in names.items()}}),
-            reads_stored=bool(stored),
+            reads_stored=bool(read),
         )
-        for stored in reads
+        for read in reads
         for names in choices(several, MOST)
     }
     return replace(forms.pop(""), forms=forms)

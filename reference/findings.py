@@ -183,7 +183,7 @@ def compare(
 ) -> Comparison:
     """Compare the links of a certificate with the findings and underflows of its release."""
     red = [link for link in links if link.verdict != "inside"]
-    if red and not red[0].is_not_judged:  # the others have their cause in it
+    if red and not red[0].is_not_judged:  # what is not judged has its cause in it
         red = [link for link in red if not link.is_not_judged]
     tiny = [link for link in red if link.underflows and any(x.is_of(site) for x in underflows)]
     red = [link for link in red if link not in tiny]

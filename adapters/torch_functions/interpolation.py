@@ -12,9 +12,9 @@ from backproof.adapters.torch_functions.calls import (
     Seen,
     Step,
     Tensor,
+    name_of,
     number,
     reads,
-    registered,
     steps,
 )
 from backproof.adapters.torch_functions.sampling import NUMBERS, Taps, added_up, shares
@@ -73,22 +73,22 @@ def interpolate(
 
 MODES = {
     **{f"upsample_nearest{n}d": "nearest" for n in (1, 2, 3)},
-    **{f"_upsample_nearest_exact{n}d": "nearest-exact" for n in (1, 2, 3)},
+    **{f"upsample_nearest_exact{n}d": "nearest-exact" for n in (1, 2, 3)},
     "upsample_linear1d": "linear",
     "upsample_bilinear2d": "bilinear",
     "upsample_trilinear3d": "trilinear",
     "upsample_bicubic2d": "bicubic",
 }
-"""The name of a function beneath autograd -> the mode of `interpolate`."""
+"""The name of a function in C++ -> the mode of `interpolate`."""
 
 
-@reads(*MODES, into=ATEN)
+@reads(*MODES, *(f"_{name}" for name in MODES), into=ATEN)
 def upsampled(seen: Seen, x: Tensor, size: Any, *rest: Any) -> Call:
     """Read it as `interpolate`.
 
     rest: `align_corners`, except of nearest entries; then the factors, in a list or one by one.
     """
-    mode = MODES[registered(seen.function)[1]]
+    mode = MODES[name_of(seen.function)]
     align = None if mode.startswith("nearest") else rest[0]
     factors = rest if align is None else rest[1:]
     given = factors[0] if isinstance(next(iter(factors), None), list | tuple) else factors

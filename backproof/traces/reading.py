@@ -115,7 +115,7 @@ class Reader:
         declared = {one.name: declared_of(one) for one in (*leaves, *nodes)}
         beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
         if checked and prod(shape := declared[network.loss][1]) != 1:
-            raise ValueError(f"node {network.loss}: is the loss, of shape {shape}, no number")
+            raise ValueError(f"the loss, {network.loss}: expected one number, found shape {shape}")
         parameters = head.strings("parameters", [*network.parameters])
         missing = {*head.strings("missing", [])}
         along = head.get("tangents", "true or false", default=False)

@@ -160,7 +160,7 @@ class Ball(Methods):
         return flushed(self) if self.precision.flushes else self
 
     def into(self, precision: Precision) -> "Ball":
-        """Return these balls rounded once, into a precision; where nothing underflows, nor here."""
+        """Return these balls rounded once, into a precision. It underflows only if theirs does."""
         p = precision if self.precision.minimum else precision.unbounded()
         rounding = rounded_by(np.abs(self.mid) + self.rad, unit(p), p)
         return Ball(self.mid, unless_infinite(self.mid, up(rounding + self.rad), self), p)

@@ -15,8 +15,9 @@ TERMS = 12
 """So many of the series of the slope are added up below 1. The others are less than 2^-80 of it."""
 
 ROUNDINGS = 40
-"""No term of the quotient is rounded more often, nor one of the quotient's derivative: 6 / x^2 is
-their size, and each has the errors of two products, of a quotient, and of a sine or cosine."""
+"""No term of the quotient is rounded more often, and each is at most 1 / |x|: it has the errors of
+two products, of a quotient, and of a sine or cosine. The terms of its derivative, 6 / x^2 together,
+have no more errors than the derivative of that bound allows, which is 2 ROUNDINGS / x^2."""
 
 
 def one_at_zero(x: Array) -> tuple[Array, Array]:

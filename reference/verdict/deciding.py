@@ -6,8 +6,8 @@ the negative of nearly every array: such a ball proves nothing.
 
 A wide ball may hold numbers that are much nearer to its midpoints than its radii. Midpoints are
 exact but for float64's rounding; so what agrees with them to a digit, in the 2-norm, is decided
-too. Where subnormal operands are read as zero, an entry at a kink may be another one: such numbers
-must agree to a digit with the midpoints of operands that are so read, in a ball without zeros.
+too. Where subnormal operands are read as zero, other entries may lie at a kink, or be the largest.
+Then the midpoints of operands that are read so count as exact, and the ball must hold no zeros.
 
 Two kinds of zero are decided all the same:
 
@@ -29,7 +29,8 @@ from backproof.reference.verdict.link import Link, Quantity
 
 ROUNDED = 8
 """How often the terms of a sum may have been rounded before they cancel. Each time moves a term by
-u, so that a sum of zero is at most this often u times the terms' magnitudes. One was seen."""
+u, so that a sum of zero is at most this often u times the terms' magnitudes. Implementations were
+seen to round them once."""
 
 
 def decided(
@@ -60,9 +61,10 @@ def decided(
 def off_from(mids: Array, seen: Array, ball: Ball) -> float:
     """Return how far numbers may be off, relative to the exact ones, in the 2-norm.
 
-    mids: the exact numbers, but for float64's rounding, which is a known share of the radii where
-    they are the ball's midpoints; and not where sums are taken in blocks, which theirs are not.
-    Entries that are known to be infinite are left out.
+    mids: the exact numbers, but for float64's rounding. Of the ball's own midpoints that is a known
+    share of the radii; of others it is not known. Nor is it where radii are those of sums in
+    blocks, since midpoints are added up in any order. Entries that are known to be infinite are
+    left out.
     """
     p, finite = ball.precision, np.isfinite(mids)
     size = norm(mids[finite])

@@ -35,11 +35,11 @@ from backproof.reference.verdict.replay import Replay
 from backproof.reference.verdict.room import Made
 from backproof.reference.verdict.ways import widest
 
-Ways = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
-"""What a node hands on to all of its inputs, in each form; and where subnormals are zero."""
+InForms = tuple[Sequence[Sequence[Ball]], Sequence[Sequence[Ball]]]
+"""What a node hands on to all of its inputs, in each form; and again, with subnormals as zeros."""
 
 HandedOn = dict[Any, Any]
-"""Precision and forms -> the `Ways` of what a node hands on; a form -> its float64 numbers."""
+"""Precision and forms -> the `InForms` of what a node hands on; a form -> its float64 numbers."""
 
 Named = Mapping[str, Any]
 """Leaf or node -> array of its shape; the number 0.0 where all of it is zero."""
@@ -200,7 +200,7 @@ class Errors:
             rad = np.maximum(rad, np.abs(ball.mid - mid) + off([ball]))
         return Ball(mid, rad, of)
 
-    def handed_on(self, node: Node, p: Precision, forms: Sequence[str]) -> Ways:
+    def handed_on(self, node: Node, p: Precision, forms: Sequence[str]) -> InForms:
         """Return what a node hands on to all inputs, in each form; and with subnormals as zeros.
 
         At a kink or a tie it matters whether a subnormal number is zero.

@@ -39,7 +39,7 @@ def judged(
     seen:  the framework's array. asked: the precision that was asked for.
     ball:  the one that is tried first. ways: the ways that are tried next; none where nothing is
     rounded. terms: form -> for each entry the sum of the magnitudes of the terms that are added up.
-    filled: makes where an entry that is too large for the precision stands for infinity.
+    filled: makes a mask of the entries where too large a number stands for infinity.
     """
     own = asked.name
     if problem := problem_of(seen, ball.shape, asked):

@@ -1,8 +1,9 @@
 """Gradients that calls in a lower precision compute for an array of a wider one.
 
 Under autocast, a norm takes numbers of bfloat16 and weights of float32. The gradients of the
-weights are stored in float32, but computed as in bfloat16: it has the freedoms of that precision.
-One call's numbers tell that they were only stored so: they are numbers of bfloat16.
+weights are stored in float32, but computed in bfloat16, and have the freedoms of that precision.
+Where one call alone computed a gradient, its numbers show this: all of them are numbers of
+bfloat16. A sum of what several calls computed need not consist of such numbers.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -162,7 +162,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an option's array, inline": (program(lambda p: p["nodes"][0].update(options={"a": {"array": [1]}})), "program.json: node net1: its options: no file has [1]"),
     "an option's array": (program(lambda p: p["nodes"][0].update(options={"a": {"array": "b"}})), "program.json: node net1: its options: no file has b"),
     "a form": (program(lambda p: p["nodes"][1].update(program={"leaves": ["a"], "nodes": [{"name": "b", "op": "tanh", "inputs": ["a"]}]}, op="t", forms=["c"])), "program.json: node E: forms: 'c' is none of "),
-    "a loss of several numbers": (program(lambda p: p["nodes"].pop() and p["leaves"].pop(1)), "program.json: node net1: is the loss, of shape (2, 2), no number"),
+    "a loss of several numbers": (program(lambda p: p["nodes"].pop() and p["leaves"].pop(1)), "program.json: the loss, net1: expected one number, found shape (2, 2)"),
     "a field twice": (text('"version": 1', '"version": 1, "version": 1'), "program.json: not JSON: 'version' is there twice"),
     "a node of no kind": (program(lambda p: p["nodes"].append(3)), "program.json: a node: expected an object"),
     "a file that is not there": (program(lambda p: p.update(numbers=["a.safetensors"])), "program.json: numbers: 'a.safetensors' is not a file of this trace"),

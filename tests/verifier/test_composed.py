@@ -15,6 +15,7 @@ from backproof.reference.numbers.terms import Terms
 from backproof.reference.verdict.custom import certify_op
 from backproof.reference.verdict.deciding import resolution
 from backproof.reference.verdict.unsupported import INSTEAD
+from tests.verifier.balls import radii
 from tests.verifier.documents import blocks
 from tests.verifier.sandbox import ROOT
 
@@ -108,7 +109,7 @@ def test_a_ball_holds_the_exact_result(
             exact = proven(arbs(operand)).ravel()
             lost = [
                 abs(number - flint.arb(float(m))) > flint.arb(float(r))
-                for number, m, r in zip(exact, ball.mid.ravel(), rads(ball), strict=True)
+                for number, m, r in zip(exact, ball.mid.ravel(), radii(ball), strict=True)
             ]
         assert ball.contains(function(operand)).all()
         assert not any(lost)
@@ -118,11 +119,6 @@ def test_a_ball_holds_the_exact_result(
 def arbs(x: Any) -> Any:
     """Return an array of Arb balls of radius zero."""
     return np.vectorize(lambda entry: flint.arb(float(entry)), otypes=[object])(x)
-
-
-def rads(ball: Ball) -> Any:
-    """Return the radii, one an entry."""
-    return np.broadcast_to(ball.rad, ball.shape).ravel()
 
 
 @EVERY

@@ -8,7 +8,7 @@ import pytest
 from tests.verifier.lazy import Lazy
 
 torch, nn, F = map(Lazy, ("torch", "torch.nn", "torch.nn.functional"))
-ops, bt = map(Lazy, ("torch.ops", "backproof.torch"))
+ops, in_c, bt = map(Lazy, ("torch.ops", "torch._C._nn", "backproof.torch"))
 
 Program = Callable[[Any], Any]
 
@@ -100,6 +100,7 @@ LAYERS: dict[str, Program] = {
     "nearest entries by a size": lambda w: ops.aten.upsample_nearest2d(
         image(w), [8, 9], None, None
     ),
+    "nearest entries in C++": lambda w: in_c.upsample_nearest2d(image(w), None, [2.0, 2.0]),
     "entries between": lambda w: ops.aten.upsample_bilinear2d(image(w), [7, 5], 0, None),
     "corners that stay": lambda w: ops.aten.upsample_bicubic2d(image(w), [7, 5], 1, None),
     "channels that are dropped": lambda w: ops.aten.feature_dropout(image(w), 0.5, 1),
