@@ -44,11 +44,11 @@ def decided(
     """
     if link.resolution < DIGIT:
         return link
-    apart = off_from(exact, seen, ball)
-    if apart < DIGIT:
-        return replace(link, apart=apart)
-    if ball.precision.zeroes and link.resolution < 1 and off_from(ball.mid, seen, ball) < DIGIT:
-        return link
+    as_read = ball.precision.zeroes and link.resolution < 1
+    for mids in (exact, ball.mid) if as_read else (exact,):
+        apart = off_from(mids, seen, ball)
+        if apart < DIGIT:
+            return replace(link, apart=apart)
     if vanishes(seen, ball, exact):
         return replace(link, resolution=0.0)
     finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it

@@ -77,7 +77,8 @@ class Link:
                 inside is right to within this, relative to the array. At 1 or above zeros are
                 inside too, at 1/10 or above numbers without a correct digit.
     apart:      how far the numbers seen may be from the exact ones, measured in the same way, where
-                that proves them though the ball does not.
+                that proves them though the ball does not; from the exact ones of operands of which
+                subnormals are read as zero, where an implementation reads them so.
     cancels:    whether the midpoints are zero by cancellation: so small beside the terms that are
                 added up for them that the array is rounding noise.
     underflows: whether it is undecided since the numbers are too small for the precision: were its
