@@ -5,7 +5,6 @@ that prints, changes its inputs or process-wide state, answers differently the s
 or dies causes an AdapterError that says so. What it answers is data: nothing of it is run here.
 """
 
-import atexit
 import multiprocessing
 import os
 import sys
@@ -17,6 +16,7 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -53,7 +53,10 @@ def served(method: str) -> Callable[..., Any]:
 
 
 class Isolated:
-    """The interface of an Adapter, served by a process that loads it from its file."""
+    """The interface of an Adapter, served by a process that loads it from its file.
+
+    The process ends when nobody has a use for it, and with this one at the latest.
+    """
 
     def __init__(self, name: str, path: Path, limit: float) -> None:
         """Start the process and load the adapter in it. limit: seconds that a call may take.
@@ -72,7 +75,7 @@ class Isolated:
         arguments = (there, self.name, self.path)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
-        atexit.register(self.process.kill)  # it may ignore to be terminated
+        finalize(self, self.process.kill)  # it may ignore to be terminated
         there.close()
         with suppress(EOFError, OSError):  # where the process is gone, the call says how
             self.here.recv_bytes()  # it has started: the time from here on is the adapter's

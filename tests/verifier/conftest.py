@@ -1,10 +1,12 @@
 """Fixtures and Hypothesis settings: no deadline, and in CI the same examples each time."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from backproof.adapters.isolation import isolated
 from backproof.reference.article import audit, figures
 from backproof.reference.article import golden as goldens
 from backproof.reference.article.audit import Finding
@@ -15,6 +17,13 @@ from backproof.running.options import TIME_LIMIT
 
 settings.register_profile("backproof", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("backproof")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _processes_end() -> Iterator[None]:
+    """End the processes of adapters that only the tests of one file use: each has its memory."""
+    yield
+    isolated.cache_clear()
 
 
 @pytest.fixture(params=["float64", "float32"])
