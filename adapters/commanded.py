@@ -88,10 +88,12 @@ class Commanded:
 
         def nodes(writer: Writer) -> list[Any]:
             kept = count()
-            return [
-                node_to_json(node, lambda a: writer.add(f"option/{next(kept)}", a))
-                for node in network.nodes
-            ]
+
+            def keep(a: Array) -> str:
+                writer.add(name := f"option/{next(kept)}", a)
+                return name
+
+            return [node_to_json(node, keep) for node in network.nodes]
 
         found = self._ask(head, leaves, nodes)
         made = {node.name for node in network.nodes}

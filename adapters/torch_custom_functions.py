@@ -226,7 +226,7 @@ class CustomFunctions(Places):
             self.graph.add(t, Call("cast", (own[last],), own=cast), place)
             return
         nodes = inner.reaching(last)
-        if any(t is one for one in tracked) and base_of(t) is None:
+        if by is t and any(t is one for one in tracked) and base_of(t) is None:
             version += 1  # of an operand that it has marked as written to, autograd counts one more
         known = nodes and version == version_of(by) and all(node.is_known for node in nodes)
         if known and not self.turned:

@@ -62,12 +62,15 @@ def test_flash_attention_holds(precision: str) -> None:
 
 @pytest.mark.parametrize("mistake", ["scale", "delta", "mask", "last tile", "statistics"])
 def test_a_mistake_in_flash_attention_is_refuted(mistake: str) -> None:
-    """It is found at the function, whose value is right."""
+    """It is found at the function, whose value is right.
+
+    In bfloat16, statistics that are rounded to it are as good as everything else.
+    """
     certificate = flash(mistake, "float32")
 
     assert certificate.refuted.quantity.kind == "derivative"
     assert "the derivative of Flash" in str(certificate)
-    assert not flash(mistake, "bfloat16").holds
+    assert flash(mistake, "bfloat16").holds == (mistake == "statistics")
 
 
 def test_a_definition_names_the_mistake() -> None:

@@ -25,6 +25,7 @@ from backproof.reference.ops import Array
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.passes import certify_passes
 from backproof.reference.verdict.replay import Replay
+from backproof.running import certificates
 from backproof.running.certificates import Certificates, in_precision, replayed, traced
 from backproof.running.implementations import Implementations
 from backproof.running.loss_scale import loss_scale
@@ -152,7 +153,7 @@ def test_a_campaign_is_scaled(article: Article, monkeypatch: pytest.MonkeyPatch)
         seen.append(replay)
         return certify_passes(replay)
 
-    monkeypatch.setattr(campaign, "certify_passes", certify)
+    monkeypatch.setattr(certificates, "certify_passes", certify)
     leaves = leaves_in(NETWORK, "float16")
     implementations = Implementations(article, {"torch": None})
     campaign.judge(implementations, Column("torch"), NETWORK, leaves, ())

@@ -143,7 +143,6 @@ NARROW: dict[str, Loss] = {
     "divergence": lambda a, b: F.kl_div(a.log_softmax(-1), half(b.abs()), reduction="sum"),
     "powers of two": lambda a, b: torch.ldexp(a, half(b)).sum(),
     "angles": lambda a, b: torch.atan2(a, half(b)).sum(),
-    "rms_norm": lambda a, b: F.rms_norm(half(a), (3,), b[0]).sin().sum(),
 }
 """Functions that take a step of one operand alone, whose precision is lower than the result's."""
 
