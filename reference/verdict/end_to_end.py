@@ -38,7 +38,7 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
     apart = _relative(float(np.sum(np.abs(difference))) + whole * (sweep.both - 1), size)
     proves = min(apart, _relative(whole, size)) < DIGIT
-    cancels = not proves and whole < sweep.terms(name) / 2
+    cancels = not whole < size and whole < sweep.terms(name) / 2
     return Link(
         quantity,
         _verdict(share, whole, decided=proves or cancels),

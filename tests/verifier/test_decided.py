@@ -1,6 +1,8 @@
 """Green means decided: what lies in a ball that would hold zeros as well is not green."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from backproof.reference.numbers.precision import FLOAT64, PRECISIONS, gamma
 from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
-from backproof.reference.verdict.deciding import resolution
-from backproof.reference.verdict.end_to_end import held_loss
+from backproof.reference.verdict.deciding import decided, measured, resolution
+from backproof.reference.verdict.end_to_end import bounded_gradient, held_loss
+from backproof.reference.verdict.evidence import DIGIT
 from backproof.reference.verdict.judging import MANY, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
 from backproof.reference.verdict.passes import certify, held_end_to_end
@@ -177,6 +180,44 @@ def test_what_has_no_correct_digit_is_not_green(precision: str, times: float) ->
     is_near = times < 1.1 and precision != "float64"
     assert found.verdict == ("inside" if is_near else "undecided")
     assert is_near or "and numbers without a correct digit as well" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("times", "verdict"), [(1.0, "inside"), (1.05, "inside"), (1.3, "undecided")]
+)
+def test_gradients_without_probes_prove_a_digit(times: float, verdict: str) -> None:
+    """A bound of half their size decides only where they agree to a digit; they do not cancel."""
+    exact = np.array([1.0, -2.0, 0.5])
+    seen = (times * exact).astype(np.float32)
+    size = float(np.sum(np.abs(exact)))
+    trace = SimpleNamespace(gradients={"w": seen})
+    sweep: Any = SimpleNamespace(
+        exact={"w": exact},
+        replay=SimpleNamespace(trace=trace, precision=FLOAT32),
+        both=1 + FLOAT64.u / FLOAT32.u,
+        bound=lambda _: size / 2,
+        terms=lambda _: 100 * size,
+    )
+    found = bounded_gradient(sweep, Quantity("derivative", "w", probes=False))
+
+    assert found.verdict == verdict
+    assert not found.cancels
+    assert (found.digits >= 1) == (verdict == "inside")
+
+
+@pytest.mark.parametrize(
+    ("times", "verdict"), [(1.0, "inside"), (1.3, "undecided"), (0, "undecided")]
+)
+def test_operands_that_are_read_as_zero_excuse_no_other_number(times: float, verdict: str) -> None:
+    """An entry is another one where a subnormal is read as zero; all agree with that to a digit."""
+    p = FLOAT32.zeroing()
+    exact, as_read = np.array([1.0, -2.0, 0.5]), np.array([1.0, -2.0, 0.0])
+    wide, seen = Ball(as_read, np.full(3, 1.1), p), (times * as_read).astype(np.float32)
+    reached = measured(Quantity("value", "y"), "float32", seen, wide, exact)
+    found = decided(reached, seen, wide, exact, lambda: np.zeros(3), FLOAT32.u)
+
+    assert DIGIT < reached.resolution < 1
+    assert ("inside" if found else "undecided") == verdict
 
 
 WIDE_BALLS = {

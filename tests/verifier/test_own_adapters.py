@@ -9,6 +9,7 @@ import pytest
 
 from backproof.adapters import frameworks
 from backproof.adapters.column import Column
+from backproof.adapters.isolation import isolated
 from backproof.plugin import ADAPTERS
 from backproof.reference.article.figures import Article
 from backproof.reference.verdict.passes import certify_passes
@@ -16,6 +17,7 @@ from backproof.report.cells import Cell, RefutedError
 from backproof.running.certificates import in_precision, replayed, traced
 from backproof.running.implementations import Implementations
 from backproof.running.judge import Judge
+from backproof.running.options import TIME_LIMIT
 from backproof.running.trainings import Trainings
 from backproof.scenarios import trainings, variants
 from backproof.verification.conftest import ask_own_adapters
@@ -98,3 +100,14 @@ def test_a_library_of_your_own_is_run(
         return
     with pytest.raises(RefutedError, match=message):
         check()
+
+
+def test_a_process_ends_when_nobody_has_a_use_for_its_adapter(tmp_path: Path) -> None:
+    """It keeps its memory no longer than that."""
+    process = isolated("mine", mine(tmp_path / "mine.py"), TIME_LIMIT).process
+    was_alive = process.is_alive()
+    isolated.cache_clear()
+    process.join(TIME_LIMIT)
+
+    assert was_alive
+    assert not process.is_alive()
