@@ -16,6 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from backproof.reference.backprop import RIGHT
+from backproof.reference.numbers.precision import Precision
+from backproof.reference.verdict.deciding import ROUNDED
 from backproof.reference.verdict.evidence import DIGIT, norm
 from backproof.reference.verdict.link import Link, Quantity, Verdict
 from backproof.reference.verdict.room import Made, over
@@ -38,7 +40,7 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
     apart = _relative(float(np.sum(np.abs(difference))) + whole * (sweep.both - 1), size)
     proves = min(apart, _relative(whole, size)) < DIGIT
-    cancels = not whole < size and whole < sweep.terms(name) / 2
+    cancels = not whole < size and is_noise(size, whole, sweep.terms(name), sweep.replay.precision)
     return Link(
         quantity,
         _verdict(share, whole, decided=proves or cancels),
@@ -54,6 +56,14 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
         mid=float(exact[index]),
         rad=alone,
     )
+
+
+def is_noise(size: float, bound: float, terms: float, p: Precision) -> bool:
+    """Return whether a gradient is zero by cancellation, in 1-norms: as `deciding.decided` has it.
+
+    It is as small as what the rounding of its terms leaves, and so is its bound beside them.
+    """
+    return bound < terms / 2 and size <= ROUNDED * p.u * terms
 
 
 def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:

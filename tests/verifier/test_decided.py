@@ -183,10 +183,14 @@ def test_what_has_no_correct_digit_is_not_green(precision: str, times: float) ->
 
 
 @pytest.mark.parametrize(
-    ("times", "verdict"), [(1.0, "inside"), (1.05, "inside"), (1.3, "undecided")]
+    ("bound", "times", "verdict"),
+    [(0.5, 1.0, "inside"), (0.5, 1.05, "inside"), (0.5, 1.3, "undecided"), (2, 0, "undecided")],
 )
-def test_gradients_without_probes_prove_a_digit(times: float, verdict: str) -> None:
-    """A bound of half their size decides only where they agree to a digit; they do not cancel."""
+def test_gradients_without_probes_prove_a_digit(bound: float, times: float, verdict: str) -> None:
+    """A bound of half their size, or more, decides only where they agree to a digit.
+
+    They do not cancel, though their terms are a hundred times as large.
+    """
     exact = np.array([1.0, -2.0, 0.5])
     seen = (times * exact).astype(np.float32)
     size = float(np.sum(np.abs(exact)))
@@ -195,7 +199,7 @@ def test_gradients_without_probes_prove_a_digit(times: float, verdict: str) -> N
         exact={"w": exact},
         replay=SimpleNamespace(trace=trace, precision=FLOAT32),
         both=1 + FLOAT64.u / FLOAT32.u,
-        bound=lambda _: size / 2,
+        bound=lambda _: bound * size,
         terms=lambda _: 100 * size,
     )
     found = bounded_gradient(sweep, Quantity("derivative", "w", probes=False))
