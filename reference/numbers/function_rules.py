@@ -43,6 +43,8 @@ def _function(f: Any, ulp: str, grows: Callable[[Ball, Array], Array]) -> Callab
 
 def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     """Enclose x^y for x > 0 and for x = 0 < y; where y is known to be an integer, for every x."""
+    if b.is_exact and b.shape == () and b.mid in (2, 3, 4):
+        return _natural_power(a, int(b.mid), p)
     mid, size = np.asarray(a.mid**b.mid), np.abs(a.mid)
     is_whole = np.asarray((b.mid == np.rint(b.mid)) & (b.rad == 0))
     is_exact = is_whole & ((b.mid == 0) | (b.mid == 1))  # x^0 is 1, and x^1 is x: not rounded
@@ -58,6 +60,22 @@ def _power(a: Ball, b: Ball, p: Precision) -> Ball:
     relative = np.where(is_exact, 0, p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp))
     rad += rounded_by(np.abs(mid) + rad, relative, p, nonzero=~is_exact & nonzero_of(a))
     return Ball(mid, np.where((a.mid > 0) | is_whole | is_zero, up(rad), np.inf), p)
+
+
+def _natural_power(a: Ball, n: int, p: Precision) -> Ball:
+    """Enclose x^n, which moves by (|mid| + rad)^n - |mid|^n at most.
+
+    That is rad times the sum of (|mid| + rad)^k |mid|^(n - 1 - k) over all k < n.
+    """
+    size = np.abs(a.mid)
+    mid, slope, highest = a.mid, 1.0, size  # of x^1; highest: |mid|^1
+    for _ in range(n - 1):
+        slope = slope * (size + a.rad) + highest
+        mid, highest = mid * a.mid, highest * size
+    relative = p.ulps(p.pow_ulp) + FLOAT64.ulps(FLOAT64.pow_ulp)
+    spread = 0.0 if a.is_exact else np.asarray(a.rad * slope)
+    rad = rounded_once(np.asarray(mid), spread, relative, p, lambda: nonzero_of(a))
+    return Ball(mid, rad, p)
 
 
 def _growth(x: Array, rad: Array, y: Array) -> Array:

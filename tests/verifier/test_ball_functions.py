@@ -82,6 +82,17 @@ def test_integer_powers_of_every_sign(p: Precision) -> None:
     assert np.all((Ball.exact([0.0], p) ** 3).rad == 0)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_small_natural_power_is_as_wide_as_what_it_reaches(n: int) -> None:
+    """x^n moves by (|mid| + rad)^n - |mid|^n, and its ball is no wider, but for rounding."""
+    mid, rad = np.array([-2.0, -0.5, 0.0, 1.0, 3.0]), np.array([0.5, 0.75, 1.0, 2.0**-20, 0.0])
+    furthest = (np.abs(mid) + rad) ** n - np.abs(mid) ** n
+    ball = Ball(mid, rad, FLOAT64) ** n
+
+    assert np.all(furthest <= ball.rad)
+    assert np.all(ball.rad <= furthest + 2.0**-45 * (np.abs(mid) + rad) ** n)
+
+
 def test_a_power_whose_midpoint_underflows() -> None:
     """0.1^330 is zero in float64, and 0.15^330 is not: it lies inside the power of 0.1 +- 0.05."""
     assert (Ball([0.1], [0.05], FLOAT64) ** 330.5).contains([0.15**330.5]).all()
