@@ -162,8 +162,8 @@ class Ball(Methods):
     def into(self, precision: Precision) -> "Ball":
         """Return these balls rounded once, into a precision. It underflows only if theirs does."""
         p = precision if self.precision.minimum else precision.unbounded()
-        rounding = rounded_by(np.abs(self.mid) + self.rad, unit(p), p)
-        return Ball(self.mid, unless_infinite(self.mid, up(rounding + self.rad), self), p)
+        rad = rounded_once(self.mid, self.rad if self.is_exact else self.rad.copy(), unit(p), p)
+        return Ball(self.mid, unless_infinite(self.mid, rad, self), p)
 
     def nearest(self, precision: Precision) -> "Ball":
         """Return these balls rounded to nearest in a precision, ties to even.

@@ -1,6 +1,6 @@
 """The ball of each link, made by the reference's own ops of the framework's own numbers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from backproof.reference.ops import Array
 from backproof.reference.optimizers import sgd
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.parts import Parts
-from backproof.reference.verdict.room import ENOUGH, Recent, Room
+from backproof.reference.verdict.room import ENOUGH, Recent, Room, Several
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Balls:
     parts:     keeps what nodes hand on, each in each of its forms; None where one form is tried.
     inside:    the precision in which calls of its format work that hand on to a wider array; None:
                the one in which their steps are tried first.
+    handed_on: what nodes handed on last, by the form in which they did, while forms were tried.
     nodes:     the network's, by name.
     consumers: leaf or node -> the nodes that it enters.
     """
@@ -67,10 +68,12 @@ class Balls:
     balls: dict[tuple[Quantity, Precision], Any] = field(default_factory=Recent)
     parts: Parts | None = None
     inside: Precision | None = None
+    handed_on: dict[Any, Several] = field(init=False)
     nodes: dict[str, Node] = field(init=False)
     consumers: dict[str, list[Node]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.handed_on = self.room.recent()
         self.nodes = {node.name: node for node in self.network.nodes}
         self.consumers = {}
         for node in self.network.nodes:
@@ -130,6 +133,15 @@ class Balls:
         own, pairs = self.of(node.name), zip(node.inputs, handed_on, strict=True)
         return tuple(self.arrived(d, own, self.of(name), p) for name, d in pairs)
 
+    def hands_on_once(self, node: Node, p: Precision, rules: Rules) -> Sequence[Ball]:
+        """Return the same; while forms are tried, it is kept for the node's other inputs."""
+        if self.parts is None:
+            return self.hands_on(node, p, rules)
+        key = node.name, p, rules.op(node).backward, type(rules), self.inside
+        if key not in self.handed_on:
+            self.handed_on[key] = Several(self.hands_on(node, p, rules))
+        return self.handed_on[key]
+
     def arrived(self, d: Any, own: Precision, of: Precision, p: Precision) -> Any:
         """Return what a node of a precision hands on, as an input of another one receives it.
 
@@ -173,7 +185,7 @@ class Balls:
         """Return what a node hands on to a node or leaf, once for each time that it uses it."""
 
         def make() -> list[Any]:
-            handed_on = self.hands_on(node, self.steps(node, name, p), rules)
+            handed_on = self.hands_on_once(node, self.steps(node, name, p), rules)
             return [d for user, d in zip(node.inputs, handed_on, strict=True) if user == name]
 
         return make() if self.parts is None else self.parts.of(node, p, rules, make)

@@ -6,8 +6,10 @@ the negative of nearly every array: such a ball proves nothing.
 
 A wide ball may hold numbers that are much nearer to its midpoints than its radii. Midpoints are
 exact but for float64's rounding; so what agrees with them to a digit, in the 2-norm, is decided
-too. Where subnormal operands are read as zero, other entries may lie at a kink, or be the largest.
-Then the midpoints of operands that are read so count as exact, and the ball must hold no zeros.
+too. Steps inside of an op may round to nearest, so that the ball of wider steps has other midpoints
+than the sharpest one; the exact numbers are in the sharpest ball, whose radii count then. Where
+subnormal operands are read as zero, other entries may lie at a kink, or be the largest. Then the
+midpoints of operands that are read so count as exact, and the ball must hold no zeros.
 
 Two kinds of zero are decided all the same:
 
@@ -34,21 +36,22 @@ seen to round them once."""
 
 
 def decided(
-    link: Link, seen: Array, ball: Ball, exact: Array, terms: Callable[[], Array], noise: float
+    link: Link, seen: Array, ball: Ball, sharpest: Ball, terms: Callable[[], Array], noise: float
 ) -> Link | None:
     """Return a link that lies inside a ball, if the ball decides; else None.
 
-    exact: the midpoints of the sharpest ball. terms: makes the sums of the magnitudes of each
-    entry's terms. noise: how large `exact` may be, relative to these sums, if it is zero by
-    cancellation.
+    sharpest: the sharpest ball, which the exact numbers are in. terms: makes the sums of the
+    magnitudes of each entry's terms. noise: how large the midpoints of the sharpest ball may be,
+    relative to these sums, if they are zero by cancellation.
     """
     if link.resolution < DIGIT:
         return link
     as_read = ball.precision.zeroes and link.resolution < 1
-    for mids in (exact, ball.mid) if as_read else (exact,):
-        apart = off_from(mids, seen, ball)
+    for near in (sharpest, ball) if as_read else (sharpest,):
+        apart = off_from(near, seen, ball)
         if apart < DIGIT:
             return replace(link, apart=apart)
+    exact = sharpest.mid
     if vanishes(seen, ball, exact):
         return replace(link, resolution=0.0)
     finite = np.isfinite(exact)  # an infinity that is known says nothing of the entries beside it
@@ -58,20 +61,22 @@ def decided(
     return replace(link, cancels=True) if small and norm(exact[finite]) <= noise * size else None
 
 
-def off_from(mids: Array, seen: Array, ball: Ball) -> float:
+def off_from(near: Ball, seen: Array, ball: Ball) -> float:
     """Return how far numbers may be off, relative to the exact ones, in the 2-norm.
 
-    mids: the exact numbers, but for float64's rounding. Of the ball's own midpoints that is a known
-    share of the radii; of others it is not known. Nor is it where radii are those of sums in
-    blocks, since midpoints are added up in any order. Entries that are known to be infinite are
-    left out.
+    near: the ball whose midpoints they are compared with. ball: the one that they lie in. If both
+    have the same midpoints, these are exact but for float64's rounding, which is a known share of
+    the radii; of others the radii count. They also do where sums are in blocks, since midpoints are
+    added up in any order. Entries that are known to be infinite are left out.
     """
-    p, finite = ball.precision, np.isfinite(mids)
-    size = norm(mids[finite])
-    if p.in_blocks or not size or not (ball.mid is mids or np.array_equal(ball.mid, mids)):
+    p, finite = ball.precision, np.isfinite(near.mid)
+    size = norm(near.mid[finite])
+    if not size:
         return np.inf
-    rounding = FLOAT64.u / (p.accumulator or p).u * norm(radii(ball)[finite])
-    return (norm(np.asarray(seen, float)[finite] - mids[finite]) + rounding) / size
+    same = not p.in_blocks and (ball.mid is near.mid or np.array_equal(ball.mid, near.mid))
+    share, rounded = (FLOAT64.u / (p.accumulator or p).u, ball) if same else (1, near)
+    distance = norm(np.asarray(seen, float)[finite] - near.mid[finite])
+    return (distance + share * norm(radii(rounded)[finite])) / size
 
 
 def vanishes(seen: Array, ball: Ball, exact: Array) -> bool:

@@ -46,7 +46,7 @@ def judged(
         return Link(quantity, "refuted", own, problem=problem)
     first = measured(quantity, own, seen, ball, ball.mid)
     if first.share <= 1:
-        found = decided(first, seen, ball, ball.mid, lambda: terms(()), ROUNDED * asked.u)
+        found = decided(first, seen, ball, ball, lambda: terms(()), ROUNDED * asked.u)
         if found:
             return found
     link = judged_in_other_ways(first, seen, ball, ways, terms)
@@ -176,7 +176,7 @@ def held_among(
             link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
             if not link.share <= 1:
                 continue
-            of = link, seen, ball, exactly.mid, partial(terms, form)
+            of = link, seen, ball, exactly, partial(terms, form)
             if found := decided(*of, noise):
                 yield replace(found, properties=(*form, *freedom.properties))
             # A narrow accumulator excuses no sum but one that is as small as its terms' rounding.

@@ -53,7 +53,7 @@ def ways_inside(
     def while_it_decides(form: Form, make: Make, noise: float, p: Precision) -> Ball:
         ball = make(p)
         link = measured(quantity, own.name, seen, ball, ball.mid)
-        found = decided(link, seen, ball, ball.mid, partial(terms, form), noise)
+        found = decided(link, seen, ball, ball, partial(terms, form), noise)
         return ball if found else usual[form](p)
 
     usual, every = ways(None), [*makers]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ class Replay(Balls):
             again = self.ways(quantity, rules)
             return {**again, (): lambda p: ball if p == own else again[()](p)}
 
-        terms = partial(self.terms, quantity, rules=rules)
+        terms = cache(partial(self.terms, quantity, rules=rules))
         filled = partial(self.filled, quantity)
         return judged(
             quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms, filled
@@ -221,7 +221,7 @@ class Replay(Balls):
             return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
 
         makers = (self.of(node.name) for node in self.makers(quantity))
-        seen, terms = self.seen(quantity), partial(self.terms, quantity, rules=rules)
+        seen, terms = self.seen(quantity), cache(partial(self.terms, quantity, rules=rules))
         return ways_inside(quantity, seen, self.of(quantity.of), makers, made, terms)
 
     def makers(self, quantity: Quantity) -> list[Node]:

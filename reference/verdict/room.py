@@ -34,6 +34,17 @@ class Recent(dict[Any, Any]):
             self.entries -= self.pop(next(iter(self))).size
 
 
+class Several(tuple[Any, ...]):
+    """Several arrays, which are kept together."""
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """The number of entries of all."""
+        return sum(a.size for a in self)
+
+
 @dataclass
 class InFiles(MutableMapping[str, Any]):
     """Arrays in temporary files, which are read anew each time that they are used.

@@ -48,6 +48,12 @@ def dense(kind: str, times: int = 4, **options: Any) -> Program:
     return module, lambda: energy(module(x.to(module.weight_hh_l0)))
 
 
+def wide(kind: str) -> Program:
+    """Return a module of more than a few neurons."""
+    module, x = getattr(nn, kind)(16, 32), torch.randn(6, 4, 16)
+    return module, lambda: energy(module(x.to(module.weight_hh_l0)))
+
+
 def packed(kind: str, lengths: tuple[int, ...] = LENGTHS, **options: Any) -> Program:
     """Return a module over a packed sequence, whose result is padded."""
     module, rows = getattr(nn, kind)(3, 4, **options), sequences(lengths)

@@ -218,10 +218,26 @@ def test_operands_that_are_read_as_zero_excuse_no_other_number(times: float, ver
     exact, as_read = np.array([1.0, -2.0, 0.5]), np.array([1.0, -2.0, 0.0])
     wide, seen = Ball(as_read, np.full(3, 1.1), p), (times * as_read).astype(np.float32)
     reached = measured(Quantity("value", "y"), "float32", seen, wide, exact)
-    found = decided(reached, seen, wide, exact, lambda: np.zeros(3), FLOAT32.u)
+    found = decided(reached, seen, wide, Ball.exact(exact, p), lambda: np.zeros(3), FLOAT32.u)
 
     assert DIGIT < reached.resolution < 1
     assert ("inside" if found else "undecided") == verdict
+
+
+@pytest.mark.parametrize(("radius", "is_known"), [(0.01, True), (0.2, False)])
+@pytest.mark.parametrize(("times", "is_near"), [(1.0, True), (0.9, False), (0, False)])
+def test_other_midpoints_of_a_wide_ball_excuse_nothing(
+    times: float, radius: float, *, is_near: bool, is_known: bool
+) -> None:
+    """Where a step rounds to nearest, numbers are held to the sharpest ball, as far as it knows."""
+    p, mid = FLOAT32, np.array([1.0, -2.0, 0.5])
+    sharpest, wide = Ball(mid, radius * np.abs(mid), p), Ball(mid + 2.0**-10, np.full(3, 1.1), p)
+    seen = (times * mid).astype(np.float32)
+    reached = measured(Quantity("value", "y"), "float32", seen, wide, mid)
+    found = decided(reached, seen, wide, sharpest, lambda: np.zeros(3), FLOAT32.u)
+
+    assert (reached.share <= 1) == (times > 0)
+    assert bool(found) == (is_near and is_known)
 
 
 WIDE_BALLS = {

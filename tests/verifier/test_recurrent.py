@@ -104,6 +104,16 @@ def test_a_short_recurrent_program_holds_in_bfloat16(name: str) -> None:
     assert certificate.holds, str(certificate)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_wide_steps_in_bfloat16_are_held_to_the_sharpest_ball(kind: str) -> None:
+    """Where a cell rounds each step, no other freedom is asked for: nothing underflows here."""
+    model, loss = drawn(lambda: recurrent.wide(kind), "bfloat16")
+    certificate = bt.certify(loss, model)
+
+    assert certificate.holds, str(certificate)
+    assert [link for link in certificate.links if any("flush" in x for x in link.properties)] == []
+
+
 def test_the_random_state_is_as_without_the_recorder() -> None:
     """Masks are drawn step by step as a layer draws them, and nothing else is drawn."""
     model, loss = drawn(PROGRAMS["LSTM with dropout"])

@@ -109,7 +109,7 @@ def test_an_infinity_makes_nothing_cancel(seen: list[float]) -> None:
     link = measured(Quantity("value", "y"), "float32", numbers, ball, ball.mid)
 
     assert link.share <= 1
-    assert decided(link, numbers, ball, ball.mid, lambda: terms, 8 * FLOAT32.u) is None
+    assert decided(link, numbers, ball, ball, lambda: terms, 8 * FLOAT32.u) is None
 
 
 def network(op: str, *nodes: Node) -> Network:
