@@ -16,6 +16,7 @@ from backproof.reference.numbers.precision import LOWER, PRECISIONS, Precision
 from backproof.reference.ops import Array
 from backproof.reference.verdict.deciding import ROUNDED, decided, measured, radii, resolution
 from backproof.reference.verdict.evidence import DIGIT, is_narrow_beside, looks_rounded, sharpness
+from backproof.reference.verdict.forms import MIXED
 from backproof.reference.verdict.link import OTHER_DTYPE, Link, Quantity
 from backproof.reference.verdict.ways import FLUSHES, Form, Freedom, Ways, freedoms
 
@@ -148,29 +149,37 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
     """Yield a link for each way whose ball holds an array: inside, or undecided.
 
     first: the link in the ball that was tried first. Where the forms are many, as for a step of an
-    LSTM, the formula itself is tried first in all ordinary freedoms.
+    LSTM, the formula itself is tried first in all ordinary freedoms, its terms added up in any way.
     """
     every = freedoms(PRECISIONS[first.precision])
     if len(ways) > MANY:
         ordinary = [one for one in every if not one.is_narrow and FLUSHES not in one.properties]
-        yield from held_among(first, seen, {(): ways[()]}, terms, ordinary)
+        itself = {form: make for form, make in ways.items() if {*form} <= {MIXED}}
+        yield from held_among(first, seen, itself, terms, ordinary)
     yield from held_among(first, seen, ways, terms, every)
 
 
 def held_among(
     first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array], among: Sequence[Freedom]
 ) -> Iterator[Link]:
-    """Yield a link for each of some forms, in each of some freedoms, whose ball holds an array."""
+    """Yield a link for each of some forms, in each of some freedoms, whose ball holds an array.
+
+    Where a ball of a form holds it, and does not decide, no wider one does. Nothing is known of the
+    midpoints of sums in blocks; and where subnormals are read as zero, a ball may have others.
+    """
     asked = PRECISIONS[first.precision]
     sharpest, *_ = freedoms(asked)
     # The midpoints of the sharpest ball are exact but for float64's rounding. At a kink or a tie
     # forms are different conventions, and each has its own.
     sharp = in_forms(ways, sharpest.precision)
+    undecided: set[Form] = set()
     for freedom in among:
         p, noise = freedom.precision, (ROUNDED if freedom == sharpest else 1) * asked.u
         # Where subnormal operands are zero, there may be ties that there are not otherwise.
         made = in_forms(ways, p) if p.zeroes else sharp if freedom == sharpest else {}
         for form in made or sharp:
+            if form in undecided and not p.zeroes:
+                continue
             ball = made[form] if made else ways[form](p)
             exactly = sharp[form] if form in sharp else ways[form](sharpest.precision)
             link = measured(first.quantity, asked.name, seen, ball, exactly.mid)
@@ -179,8 +188,11 @@ def held_among(
             of = link, seen, ball, exactly, partial(terms, form)
             if found := decided(*of, noise):
                 yield replace(found, properties=(*form, *freedom.properties))
+                continue
+            if not (p.in_blocks or p.flushes):
+                undecided.add(form)
             # A narrow accumulator excuses no sum but one that is as small as its terms' rounding.
-            elif not freedom.is_narrow or decided(*of, ROUNDED * asked.u):
+            if not freedom.is_narrow or decided(*of, ROUNDED * asked.u):
                 yield replace(link, verdict="undecided")
 
 

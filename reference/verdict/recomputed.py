@@ -15,6 +15,7 @@ ball over both branches could not refute the wrong one. A product has no branche
 function is linear in its factors, which may be computed again too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -68,9 +69,9 @@ class Recomputed(Replay):
         of = self if node.op == PRODUCT else self.once
         return of.values_of((node.name, *node.inputs), p)
 
-    def terms(self, quantity: Quantity, form: Form, rules: Ruled | None = None) -> Array:
+    def terms(self, quantity: Quantity, rules: Ruled | None = None) -> Callable[[Form], Array]:
         """Return the sums of the magnitudes of the terms, of the framework's own numbers."""
-        return self.once.terms(quantity, form, rules)
+        return self.once.terms(quantity, rules)
 
 
 def replay_of(certificate: Certificate, once: Replay, *, probes: bool = True) -> Recomputed:

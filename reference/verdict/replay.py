@@ -174,7 +174,7 @@ class Replay(Balls):
     def judge(self, quantity: Quantity, ball: Ball) -> Link:
         """Return the verdict on what a link produced. ball: the one that is tried first."""
         link = self.judge_by(self.rules, quantity, ball)
-        if link.verdict == "inside" or not may_differ(self.makers(quantity)):
+        if link.verdict == "inside" or link.underflows or not may_differ(self.makers(quantity)):
             return link
         other = self.judge_by(self.rules_apart, quantity, ball)
         return other if other.verdict == "inside" else link
@@ -190,7 +190,7 @@ class Replay(Balls):
             again = self.ways(quantity, rules)
             return {**again, (): lambda p: ball if p == own else again[()](p)}
 
-        terms = cache(partial(self.terms, quantity, rules=rules))
+        terms = self.terms(quantity, rules)
         filled = partial(self.filled, quantity)
         return judged(
             quantity, self.seen(quantity), self.of(quantity.of), ball, ways, terms, filled
@@ -221,7 +221,7 @@ class Replay(Balls):
             return {form: partial(keeping.ball, quantity, rules=one) for form, one in forms}
 
         makers = (self.of(node.name) for node in self.makers(quantity))
-        seen, terms = self.seen(quantity), cache(partial(self.terms, quantity, rules=rules))
+        seen, terms = self.seen(quantity), self.terms(quantity, rules)
         return ways_inside(quantity, seen, self.of(quantity.of), makers, made, terms)
 
     def makers(self, quantity: Quantity) -> list[Node]:
@@ -243,18 +243,28 @@ class Replay(Balls):
         """Return the rules of each form of a quantity, where each node has its own."""
         return of_each_node(self.makers(quantity), self.orders(quantity))
 
-    def terms(self, quantity: Quantity, form: Form, rules: Ruled | None = None) -> Array:
-        """Return for each entry the sum of the magnitudes of the terms that are added up.
+    def terms(self, quantity: Quantity, rules: Ruled | None = None) -> Callable[[Form], Array]:
+        """Return form -> for each entry the sum of the magnitudes of the terms that are added up.
 
         rules: makes the rules of each form; by default, `rules`.
         """
         counting = copy(self)
-        counting.number, counting.balls = as_terms, {}
-        form = without_properties(form)
-        in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
-        one = (rules or self.rules)(quantity)[in_one_sum]
-        found: Any = counting.ball(quantity, self.of(quantity.of), one)
-        return np.asarray(found.magnitude)
+        counting.number, counting.balls, counting.parts, counting.handed_on = (
+            as_terms,
+            {},
+            Parts(),
+            {},
+        )
+        of_form = cache(partial(rules or self.rules, quantity))
+
+        @cache
+        def magnitude(form: Form) -> Array:
+            form = without_properties(form)
+            in_one_sum = tuple(name for name in form if name != MIXED)  # the terms are the same
+            found: Any = counting.ball(quantity, self.of(quantity.of), of_form()[in_one_sum])
+            return np.asarray(found.magnitude)
+
+        return magnitude
 
 
 def equal(a: Any, b: Any) -> bool:
