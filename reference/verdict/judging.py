@@ -150,12 +150,16 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
 
     first: the link in the ball that was tried first. Where the forms are many, as for a step of an
     LSTM, the formula itself is tried first in all ordinary freedoms, its terms added up in any way.
+    If it leaves them undecided since they underflow, they do so in every form.
     """
     every = freedoms(PRECISIONS[first.precision])
     if len(ways) > MANY:
         ordinary = [one for one in every if not one.is_narrow and FLUSHES not in one.properties]
         itself = {form: make for form, make in ways.items() if {*form} <= {MIXED}}
-        yield from held_among(first, seen, itself, terms, ordinary)
+        found = [*held_among(first, seen, itself, terms, ordinary)]
+        yield from found
+        if found and decides_without_underflow(PRECISIONS[first.precision], ways):
+            return
     yield from held_among(first, seen, ways, terms, every)
 
 

@@ -11,7 +11,7 @@ from backproof.reference.network import Network, Node
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.precision import PRECISIONS, Precision
 from backproof.reference.ops import OPS, Op
-from backproof.reference.verdict.judging import judged, no_terms
+from backproof.reference.verdict.judging import MANY, judged, no_terms
 from backproof.reference.verdict.link import Quantity
 from backproof.reference.verdict.passes import certify
 
@@ -74,3 +74,22 @@ def test_what_is_undecided_in_a_ball_is_not_tried_in_wider_ones() -> None:
 
     assert link.verdict == "undecided"
     assert {p for p in asked if not p.flushes} <= {BFLOAT16.steps, BFLOAT16.steps.unbounded()}
+
+
+def test_what_underflows_is_not_tried_in_many_forms() -> None:
+    """A step of an LSTM whose numbers underflow is as undecided in each of its forms."""
+    p, mid = PRECISIONS["float16"], np.array([1e-7, -2e-7])
+    asked: list[Precision] = []
+
+    def itself(own: Precision) -> Ball:
+        return Ball(mid, np.full(2, 3 * own.underflow), own)
+
+    def form(own: Precision) -> Ball:
+        asked.append(own)
+        return itself(own)
+
+    ways = {(): itself, **{(f"form {i}",): form for i in range(MANY)}}
+    seen, first = mid.astype(p.dtype), itself(p)
+    link = judged(Quantity("value", "y"), seen, p, first, lambda: ways, no_terms)
+
+    assert (link.verdict, link.underflows, asked) == ("undecided", True, [])
