@@ -12,12 +12,13 @@ from backproof.reference.numbers import (
     matrix_exp_rule,
     qr_rule,
     solve_rule,
+    special_rules,
     spectral_rules,
     sum_rules,
 )
 
 FILL = (
-    *(exact_rules, arithmetic_rules, function_rules, sum_rules),
+    *(exact_rules, arithmetic_rules, function_rules, special_rules, sum_rules),
     *(solve_rule, determinant_rules, spectral_rules, qr_rule, lu_rule, matrix_exp_rule),
     *(dual_rules, dual_matrices, complex_functions),
 )

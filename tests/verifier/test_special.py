@@ -12,8 +12,8 @@ from backproof import certify_op
 from backproof.reference.numbers.ball import Ball
 from backproof.reference.numbers.dual import Dual
 from backproof.reference.numbers.exact import exact, workprec
-from backproof.reference.numbers.function_rules import CHEBYSHEV, STEEP
 from backproof.reference.numbers.precision import FLOAT32, FLOAT64
+from backproof.reference.numbers.special_rules import CHEBYSHEV, STEEP
 from backproof.reference.ops import OPS
 from backproof.reference.ops.functions import erfcx
 from backproof.reference.own import OWN
