@@ -1,6 +1,6 @@
 """From a recording to its certificate."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -70,7 +70,7 @@ def certify_recording(
             unknown=tuple(unknown(recording)),
             stray=recording.stray,
             unused=recording.unused,
-            known=known(replay, own.links, (recording.framework,), findings_of(recording)),
+            known=known(replay, own.links, recording, recording.framework),
         )
         certificate = replace(certificate, diagnosis=diagnosis(recording, replay, certificate))
         if recording.as_run is not None and certificate.refuted is None:
@@ -202,19 +202,15 @@ def parameters_behind(network: Network) -> dict[str, frozenset[str]]:
 
 
 def known(
-    replay: Replay,
-    links: tuple[Link, ...],
-    columns: tuple[str, ...],
-    findings: Collection[KnownFinding],
+    replay: Replay, links: tuple[Link, ...], recording: Recording, *columns: str
 ) -> dict[Quantity, str]:
     """Return the links outside that a recorded finding predicts, each with its cause.
 
     columns: where findings are recorded: the adapter's name, and the way of differentiating.
     """
-    found = {}
-    for link in links:
-        if link.verdict == "inside" or link.problem:
-            continue
+    outside = [link for link in links if link.verdict != "inside" and not link.problem]
+    findings, found = findings_of(recording) if outside else (), {}
+    for link in outside:
         narrow = narrowed(replay, link.quantity)
         for tried in (replay,) if narrow is replay else (replay, narrow):
             p = tried.of(link.quantity.of).name

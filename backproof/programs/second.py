@@ -8,7 +8,7 @@ import numpy as np
 
 from backproof.adapters.recording import Along, Recording
 from backproof.programs.certificate import ProgramCertificate
-from backproof.programs.certify import diagnosis, findings_of, judged, known, unknown, without
+from backproof.programs.certify import diagnosis, judged, known, unknown, without
 from backproof.programs.progress import watched
 from backproof.programs.replaying import Guarded, replay_of
 from backproof.reference.verdict.replay import Replay
@@ -66,7 +66,7 @@ def certify_second(
             stray=(),
             twin=(),
             unused=(),
-            known=known(replay, links, (framework, f"{framework}.{WAY}"), findings_of(recording)),
+            known=known(replay, links, recording, framework, f"{framework}.{WAY}"),
         )
         second = replace(second, diagnosis=diagnosis(found, replay, second))
     taken = perf_counter() - started
