@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from backproof import command
+from backproof.adapters import frameworks
 from backproof.adapters.recording import Recording
 from backproof.programs.certify import certify_recording
 from backproof.reference.backprop import backprop
@@ -265,6 +266,20 @@ def test_options_that_an_op_does_not_take(
 
     assert command.run(["certify", str(folder)]) == 1
     assert message in capsys.readouterr().out
+
+
+def test_a_framework_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, with what `record` can do about it: options of `verify` are not its own."""
+    module = f"missing_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text("import not_installed", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(frameworks.TABLE, "jax", frameworks.Framework(module=module))
+
+    assert command.run(["record", "jax", "article", str(tmp_path / "trace")]) == 2
+    said = "No module named 'not_installed'; install it, or leave it out"
+    assert capsys.readouterr().err == f"backproof: adapter jax: cannot be imported: {said}\n"
 
 
 @pytest.mark.parametrize(
