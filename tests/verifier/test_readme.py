@@ -4,10 +4,13 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from backproof import command
+from backproof.command import COMMANDS as COMMANDS_OF
 from backproof.reference.article.audit import Finding, errata, file, recorded
 from backproof.reference.article.figures import load, shipped
 from backproof.reference.findings import load as known_findings
@@ -219,6 +222,28 @@ def test_help_explains_every_option() -> None:
         assert status == 0
         assert set(OPTIONS) <= set(explained)
         assert [flag for flag in OPTIONS if len(explained[flag].split()) < 4] == []
+
+
+KINDS = ("html", "merge", "matrix")
+
+
+@pytest.mark.parametrize(
+    "of", [[name] for name in COMMANDS_OF] + [["report", kind] for kind in KINDS], ids=" ".join
+)
+def test_help_explains_every_argument(of: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of each command says what it does, and what each of its arguments is."""
+    with suppress(SystemExit):  # of argparse, which `verify` does not need
+        command.run([*of, "--help"])
+    printed = capsys.readouterr().out
+    usage, does, *others = printed.split("\n\n")
+    arguments = "\n".join(one for one in others if not one.startswith("exit status: "))
+    lines = re.findall(r"^  (\S[^\n]*(?:\n {3,}[^\n]*)*)", arguments, re.MULTILINE)
+    explained = [re.search(r"(?: {2,}|\n +)\w+ \w+", line) for line in lines]
+
+    assert usage.startswith(f"usage: backproof {' '.join(of)} ")
+    assert does.endswith((".", "?"))
+    assert [line for line, found in zip(lines, explained, strict=True) if not found] == []
+    assert lines
 
 
 def paths(text: str) -> list[str]:
