@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backproof import command
 from backproof.command import COMMANDS as COMMANDS_OF
+from backproof.command import run as run_command
 from backproof.reference.article.audit import Finding, errata, file, recorded
 from backproof.reference.article.figures import load, shipped
 from backproof.reference.findings import load as known_findings
@@ -233,7 +233,7 @@ KINDS = ("html", "merge", "matrix")
 def test_help_explains_every_argument(of: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The help of each command says what it does, and what each of its arguments is."""
     with suppress(SystemExit):  # of argparse, which `verify` does not need
-        command.run([*of, "--help"])
+        run_command([*of, "--help"])
     printed = capsys.readouterr().out
     usage, does, *others = printed.split("\n\n")
     arguments = "\n".join(one for one in others if not one.startswith("exit status: "))
