@@ -17,6 +17,9 @@ from backproof.reference.findings import load as known_findings
 from backproof.reference.findings_table import to_markdown
 from backproof.reference.ops import OPS
 from backproof.reference.verdict.faults import catalogue
+from backproof.reference.verdict.faults.examples import examples
+from backproof.reference.verdict.faults.optimizers import optimizer_faults
+from backproof.reference.verdict.faults.tangents import tangents
 from backproof.running.implementations import Implementations
 from backproof.running.options import OPTIONS
 from tests.benchmarks import detection, faults
@@ -439,10 +442,15 @@ def test_the_findings_shown() -> None:
 
 
 def test_the_faults_are_counted() -> None:
-    """The count is that of the catalogue on the networks that faults are planted in."""
+    """The counts are those of the catalogues; of passes, on all networks that are planted in."""
     names = {name for network in NETWORKS.values() for name in catalogue(network, {})}
+    of_passes, of_examples = len(names), len([*examples([{"W": 1.0}])])
+    of_optimizers, of_tangents = len([*optimizer_faults()]), len([*tangents()])
 
-    assert f"holds {len(names)} classical mistakes" in TEXTS["docs/faults.md"]
+    assert (
+        f"holds {of_passes} classical mistakes of passes, {of_examples} of per-example gradients, "
+        f"{of_optimizers} of optimizers and {of_tangents} of tangents"
+    ) in TEXTS["docs/faults.md"]
 
 
 @pytest.mark.parametrize(
