@@ -2,7 +2,8 @@
 
 Links take such a constant as it was recorded. Another pass of the same program, as users run it,
 computes it again, and may round it otherwise. So the steps that make it are evaluated once more,
-over balls, from what the program was given: each ball holds what any correct evaluation returns.
+over balls, from what the program was given: each ball holds what any correct evaluation returns,
+or all of it to first order.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -19,7 +20,9 @@ from backproof.reference.backprop import RIGHT
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.network import Node, unknown
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.numbers.dual import Dual, is_zero
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.verdict.balls import as_result
@@ -102,7 +105,8 @@ def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> It
 def ball_of(reading: Graph, node: Node, balls: Mapping[str, Ball]) -> Ball:
     """Return the ball of a node, given those of the nodes before it; infinite if it is not known.
 
-    Each node is rounded into the precision of its own array.
+    Each node is rounded into the precision of its own array. Where no ball holds all that it may
+    be, such as a quotient whose divisor may be zero, its radius is of first order.
     """
     like = blank(reading, reading.keys[node.name])
     own = PRECISIONS[like.dtype.name]
@@ -112,9 +116,28 @@ def ball_of(reading: Graph, node: Node, balls: Mapping[str, Ball]) -> Ball:
             for name in node.inputs
         }
         read = {name: Ball(a.mid, a.rad, own.steps).read() for name, a in operands.items()}
-        return as_result(RIGHT.value(node, read), own)
+        made = as_result(RIGHT.value(node, read), own)
+        is_known = all(np.isfinite(a.rad).all() for a in operands.values())
+        if is_known and not np.isfinite(made.rad).all():
+            return to_first_order(node, operands, own)
+        return made
     except UNREAD:
         return Ball(like, np.full(like.shape, np.inf), own)
+
+
+def to_first_order(node: Node, operands: Mapping[str, Ball], own: Precision) -> Ball:
+    """Return the ball of a node that neglects products of two errors, as bounds of gradients do.
+
+    Its radius is the node's own rounding, and the magnitudes of all terms by which the radii of
+    its operands move it.
+    """
+    mids = {name: Ball.exact(a.mid, own.steps).read() for name, a in operands.items()}
+    moving = {
+        name: Dual(Terms.of(a.mid), Terms.of(np.broadcast_to(a.rad, a.shape)))
+        for name, a in operands.items()
+    }
+    made, moved = as_result(RIGHT.value(node, mids), own), RIGHT.value(node, moving).tangent
+    return Ball(made.mid, made.rad + (0.0 if is_zero(moved) else moved.magnitude), own)
 
 
 def blank(reading: Graph, key: Key) -> Array:
