@@ -118,9 +118,8 @@ def ball_of(reading: Graph, node: Node, balls: Mapping[str, Ball]) -> Ball:
         read = {name: Ball(a.mid, a.rad, own.steps).read() for name, a in operands.items()}
         made = as_result(RIGHT.value(node, read), own)
         is_known = all(np.isfinite(a.rad).all() for a in operands.values())
-        if is_known and not np.isfinite(made.rad).all():
-            return to_first_order(node, operands, own)
-        return made
+        is_held = np.isfinite(made.rad).all() or not is_known
+        return made if is_held else to_first_order(node, operands, own)
     except UNREAD:
         return Ball(like, np.full(like.shape, np.inf), own)
 
