@@ -31,8 +31,7 @@ def every(name: str, path: Path | None = None) -> dict[str, Adapter]:
         module = _from_file(name, path) if path else _of_framework(name)
     except ImportError as error:
         raise AdapterError(
-            f"adapter {name}: was asked for and cannot be imported: {said(error)}; "
-            f"install it, or leave it out with {'--adapter' if path else '--frameworks'}"
+            f"adapter {name}: cannot be imported: {said(error)}; install it, or leave it out"
         ) from error
     except AdapterError:
         raise

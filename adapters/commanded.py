@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from backproof.adapters.protocol import AdapterError, Unsupported
+from backproof.adapters.recording import said_by
 from backproof.adapters.trial import ended
 from backproof.reference.backprop import Trace
 from backproof.reference.files import line
@@ -146,7 +147,7 @@ class Commanded:
         try:
             return load_file(answer / ANSWER)
         except (SafetensorError, OSError, KeyError) as error:
-            raise AdapterError(f"{ANSWER}: cannot be read: {error}") from None
+            raise AdapterError(f"{ANSWER}: cannot be read: {said_by(error)}") from None
 
     def _line(self) -> str:
         """Return the next line that the process writes. Raises AdapterError."""

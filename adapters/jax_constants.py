@@ -2,11 +2,12 @@
 
 Links take such a constant as it was recorded. Another pass of the same program, as users run it,
 computes it again, and may round it otherwise. So the steps that make it are evaluated once more,
-over balls, from what the program was given: each ball holds what any correct evaluation returns.
+over balls, from what the program was given: each ball holds what any correct evaluation returns,
+all of it or to first order.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -19,7 +20,9 @@ from backproof.reference.backprop import RIGHT
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.network import Node, unknown
 from backproof.reference.numbers.ball import Ball
-from backproof.reference.numbers.precision import PRECISIONS
+from backproof.reference.numbers.dual import Dual, is_zero
+from backproof.reference.numbers.precision import PRECISIONS, Precision
+from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.verdict.balls import as_result
@@ -74,7 +77,11 @@ def whole_of(graph: Graph) -> Program:
 
 
 def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Array]:
-    """Yield the radii of some values of a program, evaluated over balls. known: as of a graph."""
+    """Yield the radii of some values of a program. known: as of a graph.
+
+    They are those of balls or, where these prove nothing, as they are as wide as the numbers are
+    large, those of first order: after a few layers a ball is as wide as its worst cases multiply.
+    """
     whole = Program(whole=True)
     steps = program.needed(keys)
     used = {key for step in steps for key in step.operands}
@@ -90,31 +97,60 @@ def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> It
     reading = Graph(whole, {}, {**WITHOUT_DERIVATIVE, **known})
     for step in whole.needed(results):
         reading.add(step)
-    balls = dict[str, Ball]()
-    for node in reading.nodes:
-        balls[node.name] = ball_of(reading, node, balls)
+    evaluated = cache(partial(balls_of, reading))
     for key in results:
-        made = balls.get(reading.names.get(key, ""))
-        rad = np.broadcast_to(0.0 if made is None else made.rad, blank(reading, key).shape)
+        rad, name = np.zeros(blank(reading, key).shape), reading.names.get(key, "")
+        if name in evaluated(as_ball):
+            made = evaluated(as_ball)[name]
+            rad, wide = made.rad + rad, ~(made.rad < np.abs(made.mid))
+            if wide.any():
+                first = evaluated(to_first_order)[name].rad
+                rad = np.where(wide, np.fmin(rad, first), rad)
         yield np.where(np.isnan(rad), np.inf, rad)
 
 
-def ball_of(reading: Graph, node: Node, balls: Mapping[str, Ball]) -> Ball:
-    """Return the ball of a node, given those of the nodes before it; infinite if it is not known.
+Evaluate = Callable[[Node, Mapping[str, Ball], Precision], Ball]
+"""Returns the ball of a node: (the node, its operands' balls, the precision of its own array)."""
 
-    Each node is rounded into the precision of its own array.
+
+def balls_of(reading: Graph, evaluate: Evaluate) -> Mapping[str, Ball]:
+    """Return the balls of all nodes, each from those before it; infinite if it is not known."""
+    balls = dict[str, Ball]()
+    for node in reading.nodes:
+        like = blank(reading, reading.keys[node.name])
+        own = PRECISIONS[like.dtype.name]
+        try:
+            operands = {
+                name: balls[name] if name in balls else exact(reading.constants[name])
+                for name in node.inputs
+            }
+            balls[node.name] = evaluate(node, operands, own)
+        except UNREAD:
+            balls[node.name] = Ball(like, np.full(like.shape, np.inf), own)
+    return balls
+
+
+def as_ball(node: Node, operands: Mapping[str, Ball], own: Precision) -> Ball:
+    """Return the ball that holds whatever a node may be. It is rounded into its own precision."""
+    read = {name: Ball(a.mid, a.rad, own.steps).read() for name, a in operands.items()}
+    return as_result(RIGHT.value(node, read), own)
+
+
+def to_first_order(node: Node, operands: Mapping[str, Ball], own: Precision) -> Ball:
+    """Return the ball of a node that neglects products of two errors, as bounds of gradients do.
+
+    Its radius is the node's own rounding, and the magnitudes of all terms by which the radii of
+    its operands move it. Of an operand of which nothing is known, nothing follows.
     """
-    like = blank(reading, reading.keys[node.name])
-    own = PRECISIONS[like.dtype.name]
-    try:
-        operands = {
-            name: balls[name] if name in balls else exact(reading.constants[name])
-            for name in node.inputs
-        }
-        read = {name: Ball(a.mid, a.rad, own.steps).read() for name, a in operands.items()}
-        return as_result(RIGHT.value(node, read), own)
-    except UNREAD:
-        return Ball(like, np.full(like.shape, np.inf), own)
+    exact_ones = {name: Ball.exact(a.mid, own) for name, a in operands.items()}
+    moving = {
+        name: Dual(Terms.of(a.mid), Terms.of(np.broadcast_to(a.rad, a.shape)))
+        for name, a in operands.items()
+    }
+    made, moved = as_ball(node, exact_ones, own), RIGHT.value(node, moving).tangent
+    rad = made.rad + (0.0 if is_zero(moved) else moved.magnitude)
+    is_known = all(np.isfinite(a.rad).all() for a in operands.values())
+    return Ball(made.mid, rad if is_known else np.inf, own)
 
 
 def blank(reading: Graph, key: Key) -> Array:

@@ -21,7 +21,7 @@ from backproof.adapters.jax_earlier_traces import named_earlier
 from backproof.adapters.jax_marks import Rule, is_array, marked, not_seen
 from backproof.adapters.jax_names import named
 from backproof.adapters.jax_places import Line, line_of
-from backproof.adapters.recording import UNREAD
+from backproof.adapters.recording import UNREAD, said_by
 
 marking = jax.make_user_context(default_value=0)  # type: ignore[no-untyped-call]
 """Whether rules are marked: the number of the trace, or 0 where they are not.
@@ -115,8 +115,7 @@ class Custom:
             same, rule, moves, every = self.closed(statics, operands, moved)
             function = jax.make_jaxpr(partial(VJP, same))(*every)
         except UNREAD as why:
-            reason = str(why).partition("\n")[0]
-            return not_seen(name, reason, self.file, self.line), []
+            return not_seen(name, said_by(why), self.file, self.line), []
         closed = len(every) - len(moved)
         return Rule(function, rule, moves, name, self.file, self.line, closed=closed), every
 

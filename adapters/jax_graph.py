@@ -14,7 +14,7 @@ from backproof.adapters.jax_names import CUSTOM, names_of
 from backproof.adapters.jax_primitives import COMPLEX, READERS, Call, NotKnown, Operand, Seen
 from backproof.adapters.jax_primitives.complex_numbers import any_complex, part_of, read_complex
 from backproof.adapters.jax_steps import RULE, Key, Program, Step
-from backproof.adapters.recording import UNREAD, NotRecorded, floats
+from backproof.adapters.recording import UNREAD, NotRecorded, floats, said_by
 from backproof.reference.complex_calls import with_parts
 from backproof.reference.mixed import with_casts
 from backproof.reference.network import Network, Node, behind, unknown_node
@@ -87,8 +87,7 @@ class Graph:
         try:
             calls = self.calls(step)
         except (NotKnown, *UNREAD) as why:
-            reason = str(why).partition("\n")[0]
-            place = replace(step.place, reason=step.place.reason or reason)
+            place = replace(step.place, reason=step.place.reason or said_by(why))
             step = replace(step, place=place)
             calls = [None] * len(step.results)
         for key, call in zip(step.results, calls, strict=True):

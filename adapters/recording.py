@@ -22,6 +22,12 @@ UNREAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
 """What the reader of a call raises that is not what it expects: such a call is not known."""
 
 
+def said_by(error: Exception) -> str:
+    """Return the first line of what an error says; a KeyError says a key, and nothing of it."""
+    text = str(error).partition("\n")[0]
+    return f"{text} is not known" if isinstance(error, KeyError) else text
+
+
 def refuse_what_is_no_op(known: Mapping[Any, Any]) -> None:
     """Raise NotRecorded where what is given for a function is no op, and no function."""
     for one, op in known.items():

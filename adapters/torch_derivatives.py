@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from backproof.adapters.recording import UNREAD, Place
+from backproof.adapters.recording import UNREAD, Place, said_by
 from backproof.adapters.torch_functions import (
     Call,
     NotKnown,
@@ -161,7 +161,7 @@ class Derivatives(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if base is not None:
                     calls = [through(base, args[0], *calls)]
         except (NotKnown, *UNREAD) as error:
-            calls, place = [], replace(place, reason=str(error).partition("\n")[0])
+            calls, place = [], replace(place, reason=said_by(error))
         made, self.graph.made = self.graph.made, lambda t, node: self.new.append((t, node))
         try:
             results = tensors_of(seen.result) if base is None else [base]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place
+from backproof.adapters.recording import GIVE, UNREAD, NotRecorded, Place, said_by
 from backproof.adapters.torch_bodies import is_batched, is_part
 from backproof.adapters.torch_calls import (
     MAKE,
@@ -285,7 +285,7 @@ class Recorder(CustomFunctions):
             all_read(calls, operands, name_of(seen.function))
             refuse_rounded(calls, seen, tensors_of(args, named))
         except (NotKnown, *UNREAD) as error:
-            return None, str(error).partition("\n")[0]
+            return None, said_by(error)
         return calls, ""
 
     def add(self, t: Tensor, call: Call, names: Mapping[int, str], place: Place) -> None:

@@ -17,7 +17,7 @@ COMMANDS = {
     "findings": "print what releases get wrong, in Markdown",
     "ops": "list the ops that adapters name, in Markdown",
     "new-adapter": "write the skeleton of an adapter, with every op",
-    "report": "make a page of a JSON report, or one of several",
+    "report": "make a page, a matrix or one report of JSON reports",
     "compare": "show what changed from one JSON report to another",
 }
 """Name -> what it does."""

@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="backproof audit",
         description="Audit a worked example of backpropagation: is each printed figure right?",
-        epilog="exit status: 0, or 2 if the file is not a worked example",
+        epilog="exit status: 0, 2 if the file is not a worked example, 6 if FILE cannot be written",
     )
     found.add_argument(
         "example",

@@ -23,9 +23,15 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "columns", nargs="+", metavar="COLUMN", help="a framework, or FRAMEWORK.VARIANT"
     )
-    found.add_argument("--seeds", type=count, default=20, metavar="N", help="default: %(default)s")
     found.add_argument(
-        "--networks", type=count, default=1000, metavar="N", help="of each; default: %(default)s"
+        "--seeds", type=count, default=20, metavar="N", help="how many (default: %(default)s)"
+    )
+    found.add_argument(
+        "--networks",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="how many networks of each seed (default: %(default)s)",
     )
     add_executor(found, "share the seeds")
     return found

@@ -17,7 +17,8 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="backproof certify",
         description="Certify a recorded trace, link by link, from its files alone.",
-        epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace",
+        epilog="exit status: 0 if it holds, 1 if it does not, 2 if the files are not a trace or "
+        "the memory does not suffice, 6 if a report cannot be written",
     )
     found.add_argument("trace", type=Path, help="the folder of program.json, or the archive")
     add_executor(found, "judge the links")

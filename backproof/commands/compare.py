@@ -15,11 +15,11 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="backproof compare",
         description="Show what changed between two reports of `verify --report-json`.",
-        epilog="exit status: 0 if nothing got worse, 1 if something did, 2 if a file is not "
-        "a report",
+        epilog="exit status: 0 if nothing got worse, 1 if something did, 2 if a file is not a "
+        "report, 6 if the page cannot be written",
     )
-    found.add_argument("old", type=Path)
-    found.add_argument("new", type=Path)
+    found.add_argument("old", type=Path, help="the report before")
+    found.add_argument("new", type=Path, help="the report after")
     found.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
     return found
 

@@ -18,25 +18,23 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="backproof record",
         description="Record one pass over a case, with probes and without.",
-        epilog="exit status: 0, or 2 if nothing was recorded",
+        epilog="exit status: 0, or 2 if nothing is recorded",
     )
-    found.add_argument("implementation", help="a framework, a variant of one, or an adapter")
+    found.add_argument("implementation", help="a framework, a variant of one, or your own adapter")
     found.add_argument(
-        "case", help="a case of `verify`, a network or an op: article, gpt, conv/ordinary"
+        "case", help="a case of `verify`, a network or an op, such as article, gpt or conv/ordinary"
     )
     found.add_argument("trace", type=Path, help="a new or empty folder, or a new archive: a.zip")
-    found.add_argument("--precision", default="float32", help="default: %(default)s")
-    found.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    found.add_argument("--precision", default="float32", help="%(default)s by default")
+    found.add_argument("--seed", type=int, default=0, help="of the numbers (default: %(default)s)")
     own = found.add_mutually_exclusive_group()
-    own.add_argument(
-        "--adapter", type=Path, metavar="FILE", help="the file of your own adapter, if it is one"
-    )
+    own.add_argument("--adapter", type=Path, metavar="FILE", help="the file of your own adapter")
     own.add_argument(
         "--adapter-command",
         type=_words,
         dest="adapter",
         metavar="COMMAND",
-        help="the command of your own adapter, if it is one",
+        help="the command of your own adapter",
     )
     return found
 

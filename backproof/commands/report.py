@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backproof.commands.endings import refuse, written
 from backproof.report.document import ReportError, headline, read, shown, to_json
@@ -17,27 +18,33 @@ def parser() -> argparse.ArgumentParser:
         prog="backproof report", description="Make a page, a matrix or one report of JSON reports."
     )
     kinds = found.add_subparsers(metavar="KIND", required=True)
-    one = kinds.add_parser("html", help="make an HTML page of a JSON report")
+    one = _kind(kinds, "html", "make a page of a JSON report", "2 if the file is not a report")
     one.add_argument("report", type=Path, help="the JSON file that `verify --report-json` wrote")
     one.add_argument("page", type=Path, help="the HTML file to write")
     one.set_defaults(make=_page)
-    one = kinds.add_parser(
-        "merge",
-        help="make one JSON report of several",
-        epilog="exit status: 0, or 1 if reports contradict each other, 2 if a file is not a report",
-    )
-    one.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    ends = "1 if reports contradict each other, 2 if a file is not a report"
+    one = _kind(kinds, "merge", "make one JSON report of several", ends)
+    one.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="the JSON files")
     one.add_argument("--json", type=Path, metavar="FILE", required=True, help="the one to write")
     one.set_defaults(make=_merge)
-    one = kinds.add_parser(
-        "matrix",
-        help="print the matrix of a JSON report: what is right in each framework and precision",
-        epilog="exit status: 0, or 1 if the report is not green, 2 if the file is not a report",
-    )
-    one.add_argument("report", type=Path)
+    does = "print the matrix of a JSON report: what is right in each framework and precision"
+    ends = "1 if the report is not green, 2 if the file is not a report"
+    one = _kind(kinds, "matrix", does, ends)
+    one.add_argument("report", type=Path, help="the JSON file")
     one.add_argument("--svg", type=Path, metavar="FILE", help="also write it as a picture")
     one.set_defaults(make=_matrix)
     return found
+
+
+def _kind(kinds: Any, name: str, does: str, ends: str) -> argparse.ArgumentParser:
+    """Return the parser of one kind. does: what it makes. ends: its exit statuses but 0 and 6."""
+    one: argparse.ArgumentParser = kinds.add_parser(
+        name,
+        help=does,
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog=f"exit status: 0, {ends}, 6 if a file cannot be written",
+    )
+    return one
 
 
 def run(arguments: Sequence[str]) -> int:

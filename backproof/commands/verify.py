@@ -45,10 +45,14 @@ def parser() -> argparse.ArgumentParser:
         prog="backproof verify",
         description="Run the verification tests: a short run, unless tests are named or selected. "
         "All of pytest's own options work too: -k, -x, -n.",
-        epilog="exit status: 0 if nothing new is wrong, 1 if something is; else pytest's",
+        epilog="exit status: 0 if nothing new is wrong, 1 if something is, 6 if only a report "
+        "could not be written; else pytest's",
     )
     found.add_argument(
-        "tests", nargs="*", metavar="TEST", help=f"default: a short run of {', '.join(files())}"
+        "tests",
+        nargs="*",
+        metavar="TEST",
+        help=f"a file of tests, or one test of it; default: a short run of {', '.join(files())}",
     )
     for flag, settings in OPTIONS.items():
         found.add_argument(flag, **settings)

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from backproof.adapters.recording import Recording, Taken
+from backproof.adapters.recording import Recording, Taken, said_by
 from backproof.programs.certificate import ProgramCertificate, Unknown
 from backproof.programs.progress import Watch, watched
 from backproof.programs.replaying import Failed, again, named, replay_of
@@ -158,7 +158,7 @@ def judged(
                 spread = None
                 continue
             name, error = failed.args
-            recording = without(recording, name, f"the reference's op fails: {error}")
+            recording = without(recording, name, f"the reference's op fails: {said_by(error)}")
 
 
 def in_order(links: Iterable[Link], replay: Replay) -> tuple[Link, ...]:

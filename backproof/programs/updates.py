@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backproof.adapters.recording import Recording, Updated
+from backproof.adapters.recording import Recording, Updated, said_by
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.replaying import FAILURES
 from backproof.reference.numbers.precision import PRECISIONS
@@ -33,7 +33,7 @@ def with_updates(recording: Recording, certificate: ProgramCertificate) -> Progr
             if not diagnosis and any(link.verdict != "inside" for link in found):
                 diagnosis = " or ".join(named(steps, one.optimizer, one.options)[:2])
         except FAILURES as error:
-            problem = f"the reference's {one.optimizer} fails: {' '.join(str(error).split())}"
+            problem = f"the reference's {one.optimizer} fails: {said_by(error)}"
             quantity = Quantity("state", f"w of {one.parameters[0]}")
             found = [Link(quantity, "undecided", precision, problem=problem)]
         links += found

@@ -61,7 +61,10 @@ OPTIONS: dict[str, Settings] = {
         default=TIME_LIMIT,
     ),
     "--seeds": _settings(
-        "N", "how many seeds of each network to certify (default: %(default)s)", type=int, default=1
+        "N",
+        "how many seeds of each network and op to certify (default: %(default)s)",
+        type=int,
+        default=1,
     ),
     "--examples": _settings(
         "N",

@@ -49,6 +49,8 @@ def option_of_json(content: Any, read: Read) -> Any:
     """Return an option from its JSON. Raises ValueError."""
     if isinstance(content, list):
         return tuple(option_of_json(one, read) for one in content)
+    if isinstance(content, str) and is_number(content):
+        raise ValueError(f"the string {content!r}: write it as a number")
     if not isinstance(content, dict):
         return content
     kinds: dict[tuple[str, ...], Callable[[Object], Any]] = {
@@ -64,6 +66,15 @@ def option_of_json(content: Any, read: Read) -> Any:
         return kinds[*content,](Object(content, "an option"))
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def is_number(text: str) -> bool:
+    """Return whether NumPy would take a string for a number, as it takes "0.3"."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def node_to_json(node: Node, keep: Keep) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -48,6 +48,13 @@ def _all(value: Any, kind: str) -> bool:
     return isinstance(value, list) and all(map(KINDS[kind], value))
 
 
+def refuse_others(names: Iterable[str], known: Container[str], place: str, what: str) -> None:
+    """Raise ValueError for a name that is not known. place, what: for the message."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{place}: {name!r} is no {what}")
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """An object of JSON. place: what it is, for messages."""
@@ -86,6 +93,15 @@ class Object:
     def strings(self, key: str, default: Any = LACKING) -> tuple[str, ...]:
         """Return a field that is an array of strings. Raises ValueError."""
         return (*self.get(key, "an array of strings", default),)
+
+    def names(self, key: str, known: Container[str], what: str) -> tuple[str, ...]:
+        """Return a field that is an array of names, or nothing where it is lacking.
+
+        known: the names that there are. what: what has them. Raises ValueError for another.
+        """
+        found = self.strings(key, [])
+        refuse_others(found, known, f"{self.place}: {key}", what)
+        return found
 
     def inner(self, key: str, place: str = "", default: Any = LACKING) -> "Object":
         """Return a field that is an object. place: what it is. Raises ValueError."""

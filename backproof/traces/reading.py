@@ -27,6 +27,9 @@ from backproof.traces.updates import update_of_json
 NOT_GIVEN = "its Op must be given again, in Python: certify_trace(..., known=...)"
 """Why a node is not known that has an op of the user's own."""
 
+PARAMETER = "leaf, and neither stray nor unused"
+"""What a name is not among the parameters that is refused."""
+
 
 def read(
     trace: str | Path, known: Mapping[str, Op] | None = None, *, checked: bool = True
@@ -116,7 +119,10 @@ class Reader:
         beside = head.one_of("without_probes", layout.WITHOUT_PROBES, layout.NOTHING)
         if checked and prod(shape := declared[network.loss][1]) != 1:
             raise ValueError(f"the loss, {network.loss}: expected one number, found shape {shape}")
-        parameters = head.strings("parameters", [*network.parameters])
+        stray, unused = (head.strings(key, []) for key in ("stray", "unused"))
+        parameters = (*network.parameters,)
+        if "parameters" in head:
+            parameters = head.names("parameters", {*declared, *stray, *unused}, PARAMETER)
         missing = {*head.strings("missing", [])}
         along = head.get("tangents", "true or false", default=False)
         for part in layout.parts(network, parameters, beside, along=along):
@@ -126,6 +132,7 @@ class Reader:
             if str(part) not in missing or is_needed:
                 self.arrays.check(part, declared)
         made, known = [node.name for node in network.nodes], {*declared, *parameters}
+        once = head.names("once", made, "node")
         recorded = head.inner("recorded", default={})
         trace, tangents = (
             Trace(
@@ -149,8 +156,8 @@ class Reader:
             trace,
             {one.name: place_of(one, of) for one, of in zip(nodes, network.nodes, strict=True)},
             parameters,
-            stray=head.strings("stray", []),
-            unused=head.strings("unused", []),
+            stray=stray,
+            unused=unused,
             framework=recorded.get("by", "a string", ""),
             version=recorded.get("version", "a string", ""),
             processor=recorded.strings("processor", []),
@@ -160,7 +167,7 @@ class Reader:
             as_run=plain if beside == layout.ENDS else None,
             radii=dict(self.radii(leaves)),
             precisions={name: dtype for name, (dtype, _) in declared.items()},
-            along=Along(directions, tangents, head.strings("once", [])) if along else None,
+            along=Along(directions, tangents, once) if along else None,
             updates=self.updates(declared),
             inner=(*self.inner(self.arrays.numbers(VALUE, declared)),),
             unseen=tuple(
@@ -175,7 +182,7 @@ class Reader:
         for i, content in enumerate(self.head.get("inner", "an array", []), 1):
             start = layout.INNER.format(i)
             one = Object.of(content, start.rstrip("/"))
-            head = Object({**one.content, "recorded": recorded}, one.place)
+            head = Object({**one.content, "recorded": recorded}, self.head.place)
             is_taken = "reached" in head
             try:
                 arrays = self.arrays.inside(start, with_values=is_taken)

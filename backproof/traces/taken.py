@@ -8,7 +8,7 @@ import numpy as np
 from backproof.adapters.recording import Recording, Taken
 from backproof.reference.ops import Array
 from backproof.reference.verdict.room import over
-from backproof.traces.json_object import Object
+from backproof.traces.json_object import Object, refuse_others
 
 SUMS = ("multiply", "sum", "add")
 """The ops of nodes that add up <seed, output>, whose values no derivative depends on."""
@@ -19,14 +19,18 @@ def taken_of_json(head: Object, found: Recording, values: Mapping[str, Array]) -
 
     Raises ValueError.
     """
+    nodes = [node.name for node in found.network.nodes]
+    both = {*found.leaves, *nodes}
     seeds, results = (names_of(head, key) for key in ("seeds", "results"))
+    refuse_others(seeds, found.leaves, "seeds", "leaf")
+    refuse_others(results.values(), both, "results", "leaf or node")
     taken = Taken(
         **{key.name: getattr(found, key.name) for key in fields(found)},
-        reached=frozenset(head.strings("reached")),
-        added=frozenset(head.strings("added", [])),
+        reached=frozenset(head.names("reached", both, "leaf or node")),
+        added=frozenset(head.names("added", nodes, "node")),
         seeds=seeds,
         results=results,
-        constant=frozenset(head.strings("constant", [])),
+        constant=frozenset(head.names("constant", results, "result")),
     )
     refuse_what_is_not_judged(taken)
     refuse_what_differs(taken, values)

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from backproof import command
+from backproof.adapters import frameworks
 from backproof.adapters.recording import Recording
 from backproof.programs.certify import certify_recording
 from backproof.reference.backprop import backprop
@@ -157,6 +158,8 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no inputs": (program(lambda p: p["nodes"][0].pop("inputs")), "program.json: node net1: lacks 'inputs', expected an array of strings"),
     "an input": (program(lambda p: p["nodes"][0].update(inputs=["x", "y"])), "program.json: network 3-2, node net1: inputs ['y'] are no leaves, and no earlier nodes"),
     "an option": (program(lambda p: p["nodes"][0].update(options={"a": {"b": 1}})), "program.json: node net1: its options: cannot read an object of b"),
+    "an option that is a string": (program(lambda p: p["nodes"][0].update(op="elu", inputs=["x"], options={"alpha": "0.3"})), "program.json: node net1: its options: the string '0.3': write it as a number"),
+    "an option with a string in it": (program(lambda p: p["nodes"][0].update(options={"a": [1, {"list": ["1e-5"]}]})), "program.json: node net1: its options: the string '1e-5': write it as a number"),
     "a slice": (program(lambda p: p["nodes"][0].update(options={"a": {"slice": []}})), "program.json: node net1: its options: slice expected at least 1 argument"),
     "an option that an op does not have": (program(lambda p: p["nodes"][0].update(op="layer_norm", inputs=["x", "W1", "b1"], options={"epsilon": 1})), "program.json: network 3-2, node net1, op 'layer_norm': got an unexpected keyword argument 'epsilon'; it takes x, gamma, beta, eps=1e-05"),
     "an option's array, inline": (program(lambda p: p["nodes"][0].update(options={"a": {"array": [1]}})), "program.json: node net1: its options: no file has [1]"),
@@ -190,6 +193,8 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another dtype": (numbers(lambda a: a.update({"value/x": np.zeros((2, 3), "float32")})), f"{NUMBERS}: value/x: expected float64 of shape (2, 3), found float32 of shape (2, 3)"),
     "no tangents": (program(lambda p: p.update(tangents=True)), "no file has tangent of value/x"),
     "tangents of no kind": (program(lambda p: p.update(tangents="yes")), "program.json: the program: tangents: expected true or false"),
+    "a parameter that is not there": (program(lambda p: p.update(parameters=["W1", "W2"])), "program.json: the program: parameters: 'W2' is no leaf, and neither stray nor unused"),
+    "a node that is not there": (program(lambda p: p.update(once=["x"])), "program.json: the program: once: 'x' is no node"),
     "a field nobody reads": (program(lambda p: p.update(unsen=[{}])), "program.json: Additional properties are not allowed ('unsen' was unexpected)"),
     "a field of a node": (program(lambda p: p["nodes"][0].update(optoins={})), "program.json: nodes 1: Additional properties are not allowed ('optoins' was unexpected)"),
     "an array twice": (twice, "more.safetensors: "),
@@ -226,13 +231,55 @@ def test_a_file_that_changes(folder: Path) -> None:
         certify_recording(recording, 0.0, progress=False)
 
 
-def test_options_that_an_op_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An op that fails on its options is named, and the certificate does not hold."""
+def equation(folder: Path) -> None:
+    """Compute the loss by an equation that is none."""
     change = {"op": "einsum", "options": {"equation": "three"}}
     program(lambda p: p["nodes"][1].update(change))(folder)
 
+
+def cast(folder: Path) -> None:
+    """Cast what the loss is computed from to a dtype that there is not."""
+
+    def change(p: Any) -> None:
+        first, loss = p["nodes"]
+        one = {"name": "c", "op": "cast", "inputs": [first["name"]], "options": {"to": "float8"}}
+        p["nodes"] = [first, {**first, **one}, {**loss, "inputs": ["c", "t"]}]
+
+    program(change)(folder)
+    kinds = ("value", "cotangent")
+    numbers(lambda a: a.update({f"{kind}/c": a[f"{kind}/net1"] for kind in kinds}))(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (equation, "einsum at E: the reference's op fails: "),
+        (cast, "cast at c: the reference's op fails: 'float8' is not known"),
+    ],
+    ids=["an equation", "a dtype"],
+)
+def test_options_that_an_op_does_not_take(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Path], None], message: str
+) -> None:
+    """An op that fails on its options is named with the reason, and the certificate is red."""
+    change(folder)
+
     assert command.run(["certify", str(folder)]) == 1
-    assert "einsum at E: the reference's op fails: " in capsys.readouterr().out
+    assert message in capsys.readouterr().out
+
+
+def test_a_framework_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, with what `record` can do about it: options of `verify` are not its own."""
+    module = f"missing_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text("import not_installed", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(frameworks.TABLE, "jax", frameworks.Framework(module=module))
+
+    assert command.run(["record", "jax", "article", str(tmp_path / "trace")]) == 2
+    said = "No module named 'not_installed'; install it, or leave it out"
+    assert capsys.readouterr().err == f"backproof: adapter jax: cannot be imported: {said}\n"
 
 
 @pytest.mark.parametrize(

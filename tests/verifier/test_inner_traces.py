@@ -76,6 +76,18 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "inner 2: value/tanh: the program has it already",
     ),
     "another result": (renamed, "inner 2: results: matmul has other numbers in the program"),
+    "a seed that is not there": (
+        lambda inner, _: inner["seeds"].update(nothing="matmul"),
+        "inner 2: seeds: 'nothing' is no leaf",
+    ),
+    "a result that is not there": (
+        lambda inner, _: inner["results"].update(matmul="nothing"),
+        "inner 2: results: 'nothing' is no leaf or node",
+    ),
+    "a constant that is not there": (
+        lambda inner, _: inner["constant"].append("nothing"),
+        "inner 2: the program: constant: 'nothing' is no result",
+    ),
     "another seed": (
         lambda inner, _: inner["seeds"].update({next(iter(inner["seeds"])): "matmul"}),
         "inner 2: seeds: matmul has other numbers in the program",

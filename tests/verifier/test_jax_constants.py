@@ -106,6 +106,50 @@ def test_what_is_not_known_of_a_constant_refutes_nothing() -> None:
     assert bj.certify(loss, W).refuted is None
 
 
+def of_small() -> Any:
+    """Return the reciprocal of a number whose ball holds zero, in float32."""
+    return 1e-6 / (jnp.exp(jnp.float32(3e-7)) - 1)
+
+
+def test_the_radius_where_a_divisor_may_be_zero() -> None:
+    """No ball holds such a quotient, but to first order it is known how far it may be off."""
+    run = bj.running(lambda w: jnp.sum(w * of_small()), (W,), 0, jit=True)
+    recording = program.record(run, {})
+    ((name, rad),) = recording.radii.items()
+    off = abs(recording.leaves[name] - 1e-6 / np.expm1(3e-7))
+
+    assert off > np.abs(recording.leaves[name]) / 20
+    assert off <= rad < np.inf
+
+
+@pytest.mark.parametrize(("more", "holds"), [(3e-5, True), (0.1, False)], ids=["noise", "wrong"])
+def test_a_gradient_that_cancels_beside_a_constant(
+    more: float,
+    holds: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Noise of a gradient that is zero on paper holds, however far off a constant may be.
+
+    The keys' biases of a transformer were undecided, whose logits are taken off their largest.
+    """
+
+    def loss(w: Any, b: Any) -> Any:
+        z, c = jnp.outer(jnp.arange(1.0, 5.0), w) + b, lax.stop_gradient(of_small())
+        return jnp.sum(jnp.log(jnp.sum(jnp.exp(z - c), 1)) + c - z[:, 0])
+
+    plain = program.Run.plain
+
+    def otherwise(run: Any) -> Any:
+        value, gradients = plain(run)
+        return value, {**gradients, "b": gradients["b"] + np.float32(more)}
+
+    monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", otherwise)
+    certificate = bj.certify(loss, W, np.float32(0.5), argnums=(0, 1))
+
+    assert certificate.holds == holds, certificate
+    assert ("refuted" in {one.verdict for one in certificate.twin}) != holds
+
+
 @pytest.mark.parametrize("factor", [1.0, 1.001], ids=["right", "wrong"])
 def test_a_constant_may_be_computed_again_in_a_kernel(factor: float) -> None:
     """A link that takes another rounding of a constant holds; a wrong derivative does not."""
