@@ -364,6 +364,8 @@ def constant(x: Any, p: Precision) -> Ball:
     In float64 too, a constant of many binary digits is the rounding of the number that is meant,
     such as 1/10.
     """
+    if isinstance(x, str):  # which NumPy would read
+        raise TypeError(f"expected a number, found the text {x!r}")
     if not isinstance(x, int | float) or not isfinite(x):
         return Ball.exact(x, p)
     short = frexp(x)[0] * 2.0 ** min(p.digits, FLOAT32.digits)

@@ -1,5 +1,6 @@
 """The promise of a Ball: the exact result and the computed one both lie inside."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -191,6 +192,12 @@ def test_empty_arrays(shape: tuple[int, ...]) -> None:
         product = empty @ empty.T
         assert product.shape == (shape[0], shape[0])
         assert product.contains(np.zeros(product.shape)).all()
+
+
+def test_a_text_is_no_number() -> None:
+    """NumPy would read it as one, and an option of a trace file may be a text."""
+    with pytest.raises(TypeError, match=re.escape("expected a number, found the text '0.3'")):
+        Ball.exact(np.ones(2), FLOAT64) * "0.3"
 
 
 def test_unknown_functions_are_refused() -> None:
