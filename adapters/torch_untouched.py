@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from backproof.adapters.recording import NotRecorded
+from backproof.adapters.torch_calls import SETS_HOOKS
 from backproof.adapters.torch_graph import tensors_of
 from backproof.adapters.torch_refusals import reason_against
 from backproof.adapters.torch_seen import all_seen, run, unseen
@@ -94,6 +95,8 @@ class Before(TorchFunctionMode):
     ) -> Any:
         """Make a call, and keep what it takes that no call has made: it may write to it."""
         named = kwargs or {}
+        if function == SETS_HOOKS:
+            return run(function, args, named)
         self.keep(*(t for t in tensors_of(args, named) if not self.has_made(t)))
         generator = named.get("generator")
         if generator is not None:
