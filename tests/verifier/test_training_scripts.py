@@ -408,6 +408,26 @@ def test_a_hook_is_named_where_a_gradient_is_wrong(is_wrong: bool) -> None:  # n
         }
 
 
+def test_every_hook_of_a_call_is_named() -> None:
+    """The hint names the hook that is wrong, also where another one changes nothing."""
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    model.bias.register_hook(lambda g: g)
+    model.weight.register_hook(lambda g: 2 * g)
+
+    def loss() -> Any:
+        y = model(x)
+        y.register_hook(lambda g: g)
+        return y.square().sum()
+
+    certificate = bt.certify(loss, model)
+
+    assert not certificate.holds
+    assert (
+        "hint      a hook of its result may change what it receives, "
+        "and a hook of weight or of bias may change its gradient" in str(certificate)
+    )
+
+
 def test_a_batch_with_nan_is_named() -> None:
     """Where the loss is NaN since the batch is, the first line of the cause says so."""
     model, x = nn.Linear(3, 2), torch.ones(4, 3)
