@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,9 @@ from backproof.adapters.torch_seen import all_seen, run, unseen
 from backproof.adapters.torch_views import base_of
 
 Tensor = Any
+
+Table = dict[str, Any]
+"""Name -> a module's own parameter or buffer, or None."""
 
 
 class Kept(NamedTuple):
@@ -54,7 +58,7 @@ class Before(TorchFunctionMode):
     tensors: id -> the tensor as it was.
     generators: id -> a random generator of the program's own, and its state.
     made: the results of calls, while they live: nobody needs them as they were.
-    modules: those whose parameters and buffers are kept.
+    tables: module -> the tables of its parameters and buffers, each with what it held.
     """
 
     def __init__(self) -> None:
@@ -63,7 +67,7 @@ class Before(TorchFunctionMode):
         self.tensors: dict[int, Kept] = {}
         self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}
         self.made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
-        self.modules: set[Any] = set()
+        self.tables: dict[Any, list[tuple[Table, Table]]] = {}
         self.states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 users'
         self.devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
 
@@ -85,8 +89,9 @@ class Before(TorchFunctionMode):
     @unseen()
     def keep_module(self, module: Any, _: Any = None) -> None:
         """Keep the parameters and buffers of a module that is about to run."""
-        if module not in self.modules:
-            self.modules.update(module.modules())
+        if module not in self.tables:
+            for one in {*module.modules()} - self.tables.keys():
+                self.tables[one] = [(table, {**table}) for table in tables_of(one)]
             self.keep(*module.parameters(), *module.buffers())
 
     @unseen()
@@ -119,6 +124,9 @@ class Before(TorchFunctionMode):
         """Put everything back. Programs also write to parameters, as to those of an average."""
         for one in self.tensors.values():
             one.put_back()
+        for table, held in chain.from_iterable(self.tables.values()):
+            table.clear()
+            table.update(held)
         for generator, state in self.generators.values():
             generator.set_state(state)
         torch.set_rng_state(self.states[0])
@@ -126,6 +134,15 @@ class Before(TorchFunctionMode):
         np.random.set_state(self.states[2])  # noqa: NPY002
         if self.devices is not None:
             torch.cuda.set_rng_state_all(self.devices)
+
+
+def tables_of(module: Any) -> Iterator[Table]:
+    """Yield the tables of a module's parameters and buffers, which an assignment writes to.
+
+    Those of a scripted module are no dicts.
+    """
+    tables = module._parameters, module._buffers  # noqa: SLF001 no other name
+    yield from (table for table in tables if isinstance(table, dict))
 
 
 @contextmanager

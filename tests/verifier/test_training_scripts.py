@@ -62,6 +62,31 @@ def test_what_other_models_keep_is_put_back(is_generator: bool) -> None:  # noqa
     assert not torch.nn.modules.module._global_forward_pre_hooks  # noqa: SLF001
 
 
+@pytest.mark.parametrize("at_first", [0.5, None], ids=["a number", "none yet"])
+def test_a_buffer_that_is_assigned_is_put_back(at_first: float | None) -> None:
+    """A module may give a buffer another tensor in place of writing to it, as a moving average."""
+
+    class Centred(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 4)
+            self.register_buffer("centre", None if at_first is None else torch.tensor(at_first))
+
+        def forward(self, x: Any) -> Any:
+            y, before = self.layer(x), self.centre
+            self.centre = y.detach().mean() if before is None else 0.9 * before + 0.1 * y.mean()
+            self.centre = self.centre.detach()
+            return (y - self.centre).square().mean()
+
+    model, x = Centred(), torch.randn(5, 3)
+    centre = model.centre
+    certificate = bt.certify(lambda: model(x), model)
+
+    assert certificate.holds, certificate
+    assert model.centre is centre
+    assert centre is None or centre.item() == at_first
+
+
 def test_what_a_call_writes_to_is_put_back() -> None:
     """A queue, an average of weights, and a generator of random numbers are as they were."""
     model = nn.Linear(3, 4)
