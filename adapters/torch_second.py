@@ -158,7 +158,9 @@ class SecondRecorder(Recorder):
         self.is_first = False
         outputs = {k: v for k, v in directions.items() if k in gradients}
         outputs = {k: v for k, v in outputs.items() if gradients[k].requires_grad}
-        if self.once or not outputs:
+        *_, name = self.graph.known[id(loss)]
+        reached = {node.name for node in self.graph.reaching(name)}
+        if not outputs or not reached.isdisjoint(self.once):
             return gradients, {}
         both = [gradients[k] for k in outputs], [*leaves.values(), self.seed], [*outputs.values()]
         tangents = derived(*both, {"allow_unused": True})

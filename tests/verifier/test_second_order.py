@@ -225,6 +225,20 @@ def test_a_derivative_in_the_loss_is_named() -> None:
     assert unknown.place.reason == "with second=True, derivatives in the loss are not certified"
 
 
+def test_a_derivative_that_the_loss_does_not_use_changes_nothing() -> None:
+    """A script may look at the slope of a loss, or detach it: it is a constant then."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        (slope,) = torch.autograd.grad(w.sin().sum(), w, create_graph=True)
+        return torch.exp(w - slope.detach()).sum()
+
+    certificate = bt.certify(loss, {"w": w}, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == ("w",)
+
+
 def test_a_backward_pass_that_cannot_be_differentiated_is_refused() -> None:
     """It may raise an error of its own, as a call that writes into `out`; alone it is certified."""
 
