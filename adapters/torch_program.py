@@ -111,7 +111,9 @@ def record(
         tangents: dict[str, Tensor] = {}
         with before:  # hooks and custom functions may write, too
             if isinstance(recorder, SecondRecorder):
-                gradients, tangents = recorder.run_back(loss, leaves, directions or {})
+                gradients, tangents = map(
+                    dense, recorder.run_back(loss, leaves, directions or {})
+                )
             else:
                 with InSteps() if recorder.otherwise else nullcontext():
                     gradients = run_back(loss, leaves)
@@ -188,8 +190,6 @@ def loss_of(closure: Closure) -> Tensor:
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run the backward pass, as users run it, and return the gradients of leaves that have one.
 
-    Of a sparse one, entries that are not there are zeros, and those of one place are added up. One
-    that autograd knows to be zero may have no memory.
     Raises NotRecorded.
     """
     for t in leaves.values():
@@ -199,7 +199,16 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
         without_steps(leaves.values()),
     ):  # `unasked`: so that a mode sees what a checkpoint runs again
         run(unasked(torch.autograd.backward), (loss,))
-    gradients = {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    return dense({name: t.grad for name, t in leaves.items() if t.grad is not None})
+
+
+def dense(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return gradients as tensors that have all their entries.
+
+    Of a sparse one, entries that are not there are zeros, and those of one place are added up. One
+    that autograd knows to be zero may have no memory.
+    Raises NotRecorded.
+    """
     found = {k: t.to_dense() if t.is_sparse else t for k, t in gradients.items()}
     found = {k: t.clone() if t._is_zerotensor() else t for k, t in found.items()}  # noqa: SLF001
     for name, gradient in found.items():

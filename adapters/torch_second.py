@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.modules._functions import BackwardHookFunction
 
 from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_cotangents import watch
@@ -180,9 +181,13 @@ def derived(of: Any, leaves: Any, handed_on: Any, options: Mapping[str, Any]) ->
 
 
 def is_saved(step: Any) -> bool:
-    """Return whether the derivative of a step of autograd may be computed from its result."""
+    """Return whether the derivative of a step of autograd may be computed from its result.
+
+    PyTorch's own custom function, by which a module's hooks see gradients, keeps nothing.
+    """
     custom = isinstance(step, torch.autograd.function.BackwardCFunction)
-    return custom or any(hasattr(type(step), f"_saved_{name}") for name in RESULTS)
+    of_hooks = isinstance(step, BackwardHookFunction._backward_cls)  # noqa: SLF001 no other name
+    return (custom and not of_hooks) or any(hasattr(type(step), f"_saved_{name}") for name in RESULTS)
 
 
 def directions_of(second: Any, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

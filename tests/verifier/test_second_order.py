@@ -207,6 +207,26 @@ def test_a_direction_may_be_given() -> None:
         bt.certify(loss, {"w": w, "v": v}, second={"w": torch.ones(2)})
 
 
+def test_a_hook_of_a_module_may_see_gradients() -> None:
+    """PyTorch asks for its own custom function where a module has such a hook."""
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)), torch.randn(4, 3)
+    model[1].register_full_backward_hook(lambda *_: None)
+    model[1].register_full_backward_pre_hook(lambda *_: None)
+    certificate = bt.certify(lambda: model(x).square().mean(), model, second=True)
+
+    assert certificate.holds, str(certificate)
+
+
+def test_gradients_may_be_sparse() -> None:
+    """Those of an embedding, and their tangents, are certified with all their entries."""
+    torch.manual_seed(0)
+    model, ids = nn.Sequential(nn.Embedding(7, 3, sparse=True), nn.Linear(3, 2)), torch.arange(4)
+    certificate = bt.certify(lambda: model(ids % 3).square().sum(), model, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == certificate.parameters
+
+
 def test_a_derivative_in_the_loss_is_named() -> None:
     """It is not certified with second order; what the program computes beside it is not refuted."""
     torch.manual_seed(0)
