@@ -20,6 +20,7 @@ from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_cotangents import watch
 from backproof.adapters.torch_functions import Seen, name_of, writes
 from backproof.adapters.torch_graph import array, tensors_of
+from backproof.adapters.torch_opened import unasked
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_seen import run
 
@@ -175,7 +176,7 @@ def derived(of: Any, leaves: Any, handed_on: Any, options: Mapping[str, Any]) ->
     Raises NotRecorded.
     """
     try:
-        return run(torch.autograd.grad, (of, leaves, handed_on), options)
+        return run(unasked(torch.autograd.grad), (of, leaves, handed_on), options)
     except RuntimeError as error:
         raise NotRecorded(f"there is no second derivative: {error}") from error
 

@@ -30,21 +30,33 @@ class Kept(NamedTuple):
     """A tensor as it was.
 
     memory: a view of all of it, which may be written over. numbers: a copy of it; None where it is
-    a view of another tensor, which is kept as well.
+    a view of another tensor, which is kept as well. is_leaf: whether no call made it that autograd
+    differentiates. is_trained: whether it requires a gradient. hooks: those that see its gradient.
     """
 
     tensor: Tensor
     memory: Tensor
     numbers: Tensor | None
     gradient: Tensor | None
+    is_leaf: bool
+    is_trained: bool
+    hooks: Any
 
     def put_back(self) -> None:
-        """Put its numbers, its memory and its shape back, as before `set_` and `t.data = ...`."""
+        """Put its numbers, its memory and its shape back, as before `set_` and `t.data = ...`.
+
+        A leaf is one again also where the program wrote to it what autograd differentiates.
+        """
         if self.is_written_over():
             self.memory.copy_(self.numbers)
         if not self.tensor.is_set_to(self.memory):
             self.tensor.data = self.memory
+        if self.is_leaf and not self.tensor.is_leaf and not self.tensor._is_view():  # noqa: SLF001
+            self.tensor.detach_()
+            self.tensor._backward_hooks = self.hooks  # noqa: SLF001 no other name
         if self.tensor.is_leaf:
+            if self.tensor.requires_grad != self.is_trained:
+                self.tensor.requires_grad_(self.is_trained)
             self.tensor.grad = self.gradient
 
     def is_written_over(self) -> bool:
@@ -78,7 +90,8 @@ class Before(TorchFunctionMode):
                 base, memory = base_of(t), t.detach()
                 gradient = t.grad if t.is_leaf else None
                 numbers = memory.clone() if base is None else None
-                self.tensors[id(t)] = Kept(t, memory, numbers, gradient)
+                flags = t.is_leaf, t.requires_grad, t._backward_hooks  # noqa: SLF001 no other name
+                self.tensors[id(t)] = Kept(t, memory, numbers, gradient, *flags)
                 if base is not None and not self.has_made(base):
                     self.keep(base)
 
@@ -198,12 +211,14 @@ def without_steps(leaves: Any) -> Iterator[None]:
 def hooks_after(leaf: Tensor) -> Iterator[dict[Any, Any]]:
     """Yield the tables of hooks that run after a gradient was added up: a tensor's, a function's.
 
-    That of autograd's function, which adds it up, is reached by another hook alone.
+    That of autograd's function, which adds it up, is reached by another hook alone. A leaf that the
+    program has frozen has none.
     """
     yield leaf._post_accumulate_grad_hooks or {}  # noqa: SLF001 no other name
     with torch.enable_grad():
-        ((end, _),) = leaf.view_as(leaf).grad_fn.next_functions
-    if end is not None:
+        step = leaf.view_as(leaf).grad_fn
+    ends = [end for end, _ in step.next_functions] if step is not None else []
+    for end in filter(None, ends):
         handle = end.register_hook(lambda *_: None)
         table = handle.hooks_dict_ref()
         handle.remove()

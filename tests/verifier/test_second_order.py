@@ -297,6 +297,31 @@ def test_a_certificate_is_data(tmp_path: Path) -> None:
     assert len(content["links"]) == len(certificate.links)
 
 
+def test_what_a_backward_pass_writes_to_is_put_back() -> None:
+    """A custom function may add gradients to a memory of its own, in each of the passes."""
+    w, total = torch.randn(3, requires_grad=True), torch.zeros(3)
+
+    class Added(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """2 x."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            """Return 2 x."""
+            return 2 * x
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            """Return 2 dy, and add it up."""
+            total.add_(2 * dy)
+            return 2 * dy
+
+    certificate = bt.certify(lambda: Added.apply(w).exp().sum(), {"w": w}, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert total.tolist() == [0, 0, 0]
+    assert not total.requires_grad
+
+
 def test_nothing_is_left_behind() -> None:
     """Gradients and the random state are as they were."""
     model, loss = models.mlp(nn.Tanh())
