@@ -60,13 +60,28 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
 
 
 @unseen()
-def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
+def record_with_twin(
+    closure: Closure, twin: Closure | None, model: Any, *options: Any
+) -> tuple[Recording, dict[str, Array]]:
+    """Return one pass of a program as it was recorded, and the gradients of its twin.
+
+    twin: computes the same loss in another way; None where there is none, which has no gradients.
+    options: as of `record`.
+    Raises NotRecorded, and whatever the closures raise.
+    """
+    before = Before()
+    recording = record(closure, model, *options, before)
+    return recording, gradients_of(twin, model, before) if twin is not None else {}
+
+
+def gradients_of(closure: Closure, model: Any, before: Before) -> dict[str, Array]:
     """Return the gradients of a pass that is not recorded, parameter by parameter.
 
+    before: what is left as it was, also what another pass has seen.
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
-    with untouched(model, in_modules=False):
+    with untouched(model, before, in_modules=False):
         found = run_back(loss_of(closure), trained)
         return {name: array(t) for name, t in found.items()}
 
@@ -78,11 +93,12 @@ def record(
     name: str,
     known: Mapping[Any, Op] | None = None,
     second: bool | Mapping[str, Tensor] = False,  # noqa: FBT001, FBT002 as in `certify`
+    before: Before | None = None,
 ) -> Recording:
     """Return one pass of a program as it was recorded.
 
     closure, model, known, second: as in `backproof.torch.certify`. name: the program's, for
-    messages.
+    messages. before: what learns what the pass may change.
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
@@ -91,7 +107,7 @@ def record(
     refuse_what_is_no_op(known or {})
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
-    with untouched(model) as before:
+    with untouched(model, Before() if before is None else before) as before:
         with Asked() as asked, There() as there, before:
             again = loss_of(closure)
         recorder.constants = Constants(there.found.values())

@@ -159,15 +159,14 @@ def tables_of(module: Any) -> Iterator[Table]:
 
 
 @contextmanager
-def untouched(model: Any, *, in_modules: bool = True) -> Iterator[Before]:
-    """Leave the model, the random states, and what `Before` keeps as they are.
+def untouched(model: Any, before: Before, *, in_modules: bool = True) -> Iterator[Before]:
+    """Leave the model, the random states, and what `before` keeps as they are.
 
     in_modules: whether that is also what every module keeps that runs. A compiler would take the
     hook that sees them for a part of the program.
     While modules are seen, the gradients are those of this process: they are not averaged. Raises
     NotRecorded where a module averages them all the same.
     """
-    before = Before()
     if isinstance(model, torch.nn.Module):
         before.keep_module(model)
     else:

@@ -87,7 +87,8 @@ def test_a_buffer_that_is_assigned_is_put_back(at_first: float | None) -> None:
     assert centre is None or centre.item() == at_first
 
 
-def test_what_a_call_writes_to_is_put_back() -> None:
+@pytest.mark.parametrize("has_twin", [False, True])
+def test_what_a_call_writes_to_is_put_back(has_twin: bool) -> None:  # noqa: FBT001
     """A queue, an average of weights, and a generator of random numbers are as they were."""
     model = nn.Linear(3, 4)
     average = copy.deepcopy(model).requires_grad_(False)  # noqa: FBT003 PyTorch's own
@@ -104,7 +105,7 @@ def test_what_a_call_writes_to_is_put_back() -> None:
         return F.cross_entropy(scores, torch.arange(2))
 
     before, drawn = [queue.clone(), *state(average)], own.get_state()
-    certificate = bt.certify(loss, model)
+    certificate = bt.certify(loss, model, against=loss if has_twin else None)
 
     assert certificate.holds, certificate
     assert same(before, [queue, *state(average)])
