@@ -279,9 +279,12 @@ def test_a_checkpoint_that_draws_again_is_refuted() -> None:
     own = Block(0.5)
     loss = own.loss(lambda *args: kept(*args, preserve_rng_state=False))
     certificate = bt.certify(loss, own.model)
+    wrong = {one.name for one in certificate.twin}
 
     assert not certificate.holds
     assert "as users run it" in str(certificate)
+    assert wrong
+    assert wrong.isdisjoint(certificate.proven)
 
 
 def test_a_checkpoint_of_its_own_is_named() -> None:
