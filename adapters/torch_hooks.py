@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch.nn.modules._functions import BackwardHookFunction
+
 from backproof.adapters.torch_graph import Graph
 
 Tensor = Any
 
 
 RESULT = "a hook of its result may change what it receives"
+MODULE = "a hook of a module may change its gradients"
+
+
+def of_module(function: Any) -> str:
+    """Return what is to be said of a custom function: modules show gradients to hooks by one."""
+    return MODULE if function is BackwardHookFunction else ""
 
 
 def name_hook(graph: Graph, t: Tensor) -> None:

@@ -457,6 +457,17 @@ def test_every_hook_of_a_call_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+def test_a_hook_of_a_module_is_named(name: str) -> None:
+    """A module's hooks see gradients by a function of PyTorch's own, which nobody has called."""
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)), torch.randn(4, 3)
+    getattr(model[1], name)(lambda *seen: tuple(2 * g for g in seen[1]))
+    certificate = bt.certify(lambda: model(x).sum(), model)
+
+    assert not certificate.holds
+    assert "hint      a hook of a module may change its gradients" in str(certificate)
+
+
 def test_a_batch_with_nan_is_named() -> None:
     """Where the loss is NaN since the batch is, the first line of the cause says so."""
     model, x = nn.Linear(3, 2), torch.ones(4, 3)
