@@ -1,5 +1,6 @@
 """Second order of PyTorch programs: right Hessian products hold, and wrong ones are located."""
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -330,3 +331,19 @@ def test_nothing_is_left_behind() -> None:
 
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_pass_is_freed(second: bool) -> None:  # noqa: FBT001
+    """Nothing of a pass lives on in what autograd keeps, so that a script may certify for weeks."""
+    model, loss = models.mlp(nn.Tanh())
+
+    def living() -> int:
+        gc.collect()
+        return sum(type(one).__name__.endswith("Recorder") for one in gc.get_objects())
+
+    bt.certify(loss, model, second=second)
+    before = living()
+    bt.certify(loss, model, second=second)
+
+    assert living() == before
