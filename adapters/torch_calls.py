@@ -38,7 +38,7 @@ SETS_DATA: Any = vars(torch._C.TensorBase)["data"].__set__  # noqa: SLF001 no ot
 """What gives a tensor another memory, as `t.data = ...`."""
 
 SETS_HOOKS: Any = vars(torch._C.TensorBase)["_backward_hooks"].__set__  # noqa: SLF001 as above
-"""What autograd calls while it holds a lock of the tensor: asking anything of it would never end."""
+"""What autograd calls while it locks the tensor: asking anything of it then would never end."""
 
 
 def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:

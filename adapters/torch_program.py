@@ -61,16 +61,21 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
 
 @unseen()
 def record_with_twin(
-    closure: Closure, twin: Closure | None, model: Any, *options: Any
+    closure: Closure,
+    twin: Closure | None,
+    model: Any,
+    name: str,
+    known: Mapping[Any, Op],
+    second: bool | Mapping[str, Tensor],  # noqa: FBT001 as in `certify`
 ) -> tuple[Recording, dict[str, Array]]:
     """Return one pass of a program as it was recorded, and the gradients of its twin.
 
     twin: computes the same loss in another way; None where there is none, which has no gradients.
-    options: as of `record`.
+    closure, model, name, known, second: as of `record`.
     Raises NotRecorded, and whatever the closures raise.
     """
     before = Before()
-    recording = record(closure, model, *options, before)
+    recording = record(closure, model, name, known, second, before)
     return recording, gradients_of(twin, model, before) if twin is not None else {}
 
 
@@ -107,7 +112,8 @@ def record(
     refuse_what_is_no_op(known or {})
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
-    with untouched(model, Before() if before is None else before) as before:
+    before = Before() if before is None else before
+    with untouched(model, before):
         with Asked() as asked, There() as there, before:
             again = loss_of(closure)
         recorder.constants = Constants(there.found.values())
@@ -127,9 +133,7 @@ def record(
         tangents: dict[str, Tensor] = {}
         with before:  # hooks and custom functions may write, too
             if isinstance(recorder, SecondRecorder):
-                gradients, tangents = map(
-                    dense, recorder.run_back(loss, leaves, directions or {})
-                )
+                gradients, tangents = map(dense, recorder.run_back(loss, leaves, directions or {}))
             else:
                 with InSteps() if recorder.otherwise else nullcontext():
                     gradients = run_back(loss, leaves)

@@ -115,7 +115,6 @@ class SecondRecorder(Recorder):
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node, and the tangents of its value and of its cotangent."""
-
         passes, cotangents, shape, dtype = self.passes, self.cotangents, t.shape, t.dtype
         tangents, second = self.tangents, self.second
 
@@ -205,7 +204,9 @@ def is_saved(step: Any) -> bool:
     """
     custom = isinstance(step, torch.autograd.function.BackwardCFunction)
     of_hooks = isinstance(step, BackwardHookFunction._backward_cls)  # noqa: SLF001 no other name
-    return (custom and not of_hooks) or any(hasattr(type(step), f"_saved_{name}") for name in RESULTS)
+    return (custom and not of_hooks) or any(
+        hasattr(type(step), f"_saved_{name}") for name in RESULTS
+    )
 
 
 def directions_of(second: Any, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

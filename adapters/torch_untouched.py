@@ -159,7 +159,7 @@ def tables_of(module: Any) -> Iterator[Table]:
 
 
 @contextmanager
-def untouched(model: Any, before: Before, *, in_modules: bool = True) -> Iterator[Before]:
+def untouched(model: Any, before: Before, *, in_modules: bool = True) -> Iterator[None]:
     """Leave the model, the random states, and what `before` keeps as they are.
 
     in_modules: whether that is also what every module keeps that runs. A compiler would take the
@@ -191,7 +191,7 @@ def untouched(model: Any, before: Before, *, in_modules: bool = True) -> Iterato
         if in_modules:
             stack.enter_context(all_seen())
             stack.callback(register_module_forward_pre_hook(entered).remove)
-        yield before
+        yield
 
 
 @contextmanager
