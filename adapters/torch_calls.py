@@ -37,6 +37,9 @@ NUMBERS = (
 SETS_DATA: Any = vars(torch._C.TensorBase)["data"].__set__  # noqa: SLF001 no other name
 """What gives a tensor another memory, as `t.data = ...`."""
 
+SETS_HOOKS: Any = vars(torch._C.TensorBase)["_backward_hooks"].__set__  # noqa: SLF001 as above
+"""What autograd calls while it locks the tensor: asking anything of it then would never end."""
+
 
 def operands_of(function: Any, args: Any, named: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that a call takes. Of one that sets an attribute, nothing is computed.

@@ -20,6 +20,7 @@ from backproof.adapters.torch_functions import Call, Seen, as_given, name_of, ow
 from backproof.adapters.torch_functions.calls import over
 from backproof.adapters.torch_graph import Graph, of_numbers, tensors_of
 from backproof.adapters.torch_history import version_of
+from backproof.adapters.torch_hooks import of_module
 from backproof.adapters.torch_masks import ahead
 from backproof.adapters.torch_places import Places
 from backproof.adapters.torch_seen import run, unseen
@@ -146,7 +147,7 @@ class CustomFunctions(Places):
             self.otherwise = True  # it runs back inside of the program's own backward pass
             body, _, *values = args
             return run(body, values)
-        place = self.place(function)
+        place = replace(self.place(function), reason=of_module(function))
         if self.running:  # an op that somebody has registered
             place = replace(place, function=described(self.running))
         names = {id(t): outer.name(t, place) for t in tracked}

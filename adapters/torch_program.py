@@ -60,13 +60,33 @@ def parameters_of(model: Any) -> dict[str, Tensor]:
 
 
 @unseen()
-def gradients_of(closure: Closure, model: Any) -> dict[str, Array]:
+def record_with_twin(
+    closure: Closure,
+    twin: Closure | None,
+    model: Any,
+    name: str,
+    known: Mapping[Any, Op],
+    second: bool | Mapping[str, Tensor],  # noqa: FBT001 as in `certify`
+) -> tuple[Recording, dict[str, Array]]:
+    """Return one pass of a program as it was recorded, and the gradients of its twin.
+
+    twin: computes the same loss in another way; None where there is none, which has no gradients.
+    closure, model, name, known, second: as of `record`.
+    Raises NotRecorded, and whatever the closures raise.
+    """
+    before = Before()
+    recording = record(closure, model, name, known, second, before)
+    return recording, gradients_of(twin, model, before) if twin is not None else {}
+
+
+def gradients_of(closure: Closure, model: Any, before: Before) -> dict[str, Array]:
     """Return the gradients of a pass that is not recorded, parameter by parameter.
 
+    before: what is left as it was, also what another pass has seen.
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
-    with untouched(model, in_modules=False):
+    with untouched(model, before, in_modules=False):
         found = run_back(loss_of(closure), trained)
         return {name: array(t) for name, t in found.items()}
 
@@ -78,11 +98,12 @@ def record(
     name: str,
     known: Mapping[Any, Op] | None = None,
     second: bool | Mapping[str, Tensor] = False,  # noqa: FBT001, FBT002 as in `certify`
+    before: Before | None = None,
 ) -> Recording:
     """Return one pass of a program as it was recorded.
 
     closure, model, known, second: as in `backproof.torch.certify`. name: the program's, for
-    messages.
+    messages. before: what learns what the pass may change.
     Raises NotRecorded, and whatever the closure raises.
     """
     trained = parameters_of(model)
@@ -91,7 +112,8 @@ def record(
     refuse_what_is_no_op(known or {})
     recorder = (Recorder if directions is None else SecondRecorder)(model, own, known or {})
     graph = recorder.graph
-    with untouched(model) as before:
+    before = Before() if before is None else before
+    with untouched(model, before):
         with Asked() as asked, There() as there, before:
             again = loss_of(closure)
         recorder.constants = Constants(there.found.values())
@@ -111,7 +133,7 @@ def record(
         tangents: dict[str, Tensor] = {}
         with before:  # hooks and custom functions may write, too
             if isinstance(recorder, SecondRecorder):
-                gradients, tangents = recorder.run_back(loss, leaves, directions or {})
+                gradients, tangents = map(dense, recorder.run_back(loss, leaves, directions or {}))
             else:
                 with InSteps() if recorder.otherwise else nullcontext():
                     gradients = run_back(loss, leaves)
@@ -188,8 +210,6 @@ def loss_of(closure: Closure) -> Tensor:
 def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run the backward pass, as users run it, and return the gradients of leaves that have one.
 
-    Of a sparse one, entries that are not there are zeros, and those of one place are added up. One
-    that autograd knows to be zero may have no memory.
     Raises NotRecorded.
     """
     for t in leaves.values():
@@ -199,7 +219,16 @@ def run_back(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
         without_steps(leaves.values()),
     ):  # `unasked`: so that a mode sees what a checkpoint runs again
         run(unasked(torch.autograd.backward), (loss,))
-    gradients = {name: t.grad for name, t in leaves.items() if t.grad is not None}
+    return dense({name: t.grad for name, t in leaves.items() if t.grad is not None})
+
+
+def dense(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return gradients as tensors that have all their entries.
+
+    Of a sparse one, entries that are not there are zeros, and those of one place are added up. One
+    that autograd knows to be zero may have no memory.
+    Raises NotRecorded.
+    """
     found = {k: t.to_dense() if t.is_sparse else t for k, t in gradients.items()}
     found = {k: t.clone() if t._is_zerotensor() else t for k, t in found.items()}  # noqa: SLF001
     for name, gradient in found.items():

@@ -10,15 +10,18 @@ symmetry of second derivatives). So one hook on each value and one on each cotan
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.modules._functions import BackwardHookFunction
 
 from backproof.adapters.recording import NotRecorded
 from backproof.adapters.torch_cotangents import watch
 from backproof.adapters.torch_functions import Seen, name_of, writes
 from backproof.adapters.torch_graph import array, tensors_of
+from backproof.adapters.torch_opened import unasked
 from backproof.adapters.torch_recorder import Recorder
 from backproof.adapters.torch_seen import run
 
@@ -40,6 +43,17 @@ TWICE = ("Error", "NotImplemented")
 """What autograd puts in the place of a second derivative that it does not have."""
 
 
+@dataclass(slots=True)
+class Passes:
+    """The two backward passes: whether the first is running, and what its cotangents depend on.
+
+    seed: the derivative of the loss by itself, of which all cotangents are made functions.
+    """
+
+    is_first: bool = True
+    seed: Tensor = None
+
+
 class SecondRecorder(Recorder):
     """Records a pass, and its tangents along a direction.
 
@@ -50,7 +64,9 @@ class SecondRecorder(Recorder):
     tangents: node -> the tangent of its value. second: node -> that of its cotangent.
     copies: id of a result -> the copy. steps: autograd's nodes that are watched.
     once: nodes that have no second derivative, or one that is not seen.
-    seed: the derivative of the loss by itself, of which all cotangents are made functions.
+
+    Autograd's nodes keep the hooks, and nobody frees what both keep each other: so a hook holds
+    neither the recorder nor a tensor.
     """
 
     derives = False
@@ -64,8 +80,7 @@ class SecondRecorder(Recorder):
         self.copies: dict[int, Tensor] = {}
         self.steps: set[Any] = set()
         self.once: dict[str, None] = {}
-        self.is_first = True
-        self.seed: Tensor = None
+        self.passes = Passes()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -100,25 +115,27 @@ class SecondRecorder(Recorder):
 
     def hook(self, t: Tensor, name: str) -> None:
         """Keep the cotangent of a node, and the tangents of its value and of its cotangent."""
+        passes, cotangents, shape, dtype = self.passes, self.cotangents, t.shape, t.dtype
+        tangents, second = self.tangents, self.second
 
         def receive(cotangent: Tensor | None) -> Any:
             if cotangent is None:  # of one of several results
                 return None
-            if not self.is_first:
-                self.second[name] = np.array(array(cotangent))
+            if not passes.is_first:
+                second[name] = np.array(array(cotangent))
                 return None
-            self.cotangents.found[name] = np.array(array(cotangent))
+            cotangents.found[name] = np.array(array(cotangent))
             own = cotangent.clone()  # one tensor may be the cotangent of several nodes
-            if self.seed is not None and not own.requires_grad:  # zeros, as a step hands on
-                own = own + 0 * self.seed
+            if passes.seed is not None and not own.requires_grad:  # zeros, as a step hands on
+                own = own + 0 * passes.seed
             if own.requires_grad:
                 own.register_hook(tangent)
             return own
 
         def tangent(moved: Tensor | None) -> None:
             if moved is None:  # nothing is handed on, which stands for zeros
-                moved = torch.zeros_like(t)
-            self.tangents[name] = np.array(array(moved))
+                moved = torch.zeros(shape, dtype=dtype)
+            tangents[name] = np.array(array(moved))
 
         self.watch(t, name)
         if is_saved(t.grad_fn):
@@ -130,11 +147,12 @@ class SecondRecorder(Recorder):
 
     def watch(self, t: Tensor, name: str) -> None:
         """See whether the steps by which autograd differentiates a node have derivatives."""
+        once = self.once
 
         def stepped(handed_on: Any, _: Any) -> None:
             for d in handed_on:
                 if d is not None and type(d.grad_fn).__name__ in TWICE:
-                    self.once[name] = None
+                    once[name] = None
 
         left = [t.grad_fn]
         while left:
@@ -151,16 +169,18 @@ class SecondRecorder(Recorder):
 
         Raises NotRecorded where PyTorch has no second derivative for another reason than `once`.
         """
-        self.seed = torch.ones_like(loss).requires_grad_()
+        self.passes.seed = seed = torch.ones_like(loss).requires_grad_()
         options = {"create_graph": True, "allow_unused": True}
-        found = derived(loss, [*leaves.values()], self.seed, options)
+        found = derived(loss, [*leaves.values()], seed, options)
         gradients = {k: g for k, g in zip(leaves, found, strict=True) if g is not None}
-        self.is_first = False
+        self.passes.is_first = False
         outputs = {k: v for k, v in directions.items() if k in gradients}
         outputs = {k: v for k, v in outputs.items() if gradients[k].requires_grad}
-        if self.once or not outputs:
+        *_, name = self.graph.known[id(loss)]
+        reached = {node.name for node in self.graph.reaching(name)}
+        if not outputs or not reached.isdisjoint(self.once):
             return gradients, {}
-        both = [gradients[k] for k in outputs], [*leaves.values(), self.seed], [*outputs.values()]
+        both = [gradients[k] for k in outputs], [*leaves.values(), seed], [*outputs.values()]
         tangents = derived(*both, {"allow_unused": True})
         pairs = zip(leaves, tangents, strict=False)
         return gradients, {k: g for k, g in pairs if g is not None}
@@ -172,15 +192,21 @@ def derived(of: Any, leaves: Any, handed_on: Any, options: Mapping[str, Any]) ->
     Raises NotRecorded.
     """
     try:
-        return run(torch.autograd.grad, (of, leaves, handed_on), options)
+        return run(unasked(torch.autograd.grad), (of, leaves, handed_on), options)
     except RuntimeError as error:
         raise NotRecorded(f"there is no second derivative: {error}") from error
 
 
 def is_saved(step: Any) -> bool:
-    """Return whether the derivative of a step of autograd may be computed from its result."""
+    """Return whether the derivative of a step of autograd may be computed from its result.
+
+    PyTorch's own custom function, by which a module's hooks see gradients, keeps nothing.
+    """
     custom = isinstance(step, torch.autograd.function.BackwardCFunction)
-    return custom or any(hasattr(type(step), f"_saved_{name}") for name in RESULTS)
+    of_hooks = isinstance(step, BackwardHookFunction._backward_cls)  # noqa: SLF001 no other name
+    return (custom and not of_hooks) or any(
+        hasattr(type(step), f"_saved_{name}") for name in RESULTS
+    )
 
 
 def directions_of(second: Any, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

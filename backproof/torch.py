@@ -14,8 +14,8 @@ from time import perf_counter
 from typing import Any
 
 from backproof.adapters.recording import NotRecorded
-from backproof.adapters.torch_program import gradients_of
 from backproof.adapters.torch_program import record as recorded
+from backproof.adapters.torch_program import record_with_twin
 from backproof.programs.certificate import ProgramCertificate
 from backproof.programs.from_file import certify_recorded
 from backproof.programs.second import certify_second
@@ -60,13 +60,14 @@ def certify(
     yet; the code is compiled. Raises whatever the program raises.
     """
     started = perf_counter()
-    recording = recorded(loss, model, title(model), known or {}, second)
+    options = title(model), known or {}, second
+    recording, gradients = record_with_twin(loss, against, model, *options)
     certificate = certify_recorded(recording, started, executor, progress=progress)
     if recording.along:
         certificate = certify_second(recording, certificate, started, progress=progress)
     if against is None:
         return certificate
-    twin = held(recording, certificate, gradients_of(against, model))
+    twin = held(recording, certificate, gradients)
     return replace(certificate, twin=(*certificate.twin, *twin))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backproof.adapters.recording import Place
-from backproof.programs.compared import ON_PAPER, Compared
+from backproof.programs.compared import ON_PAPER, TWIN, Compared
 from backproof.programs.hints import hints
 from backproof.reference.files import write
 from backproof.reference.network import Network
@@ -99,6 +99,7 @@ class ProgramCertificate(Certificate):
     def proven(self) -> tuple[str, ...]:
         """The parameters with no link from the loss to them that is wrong, known findings aside.
 
+        Their gradients are also those that the program has as users run it, and on paper.
         Where a value is refuted, or something in a derivative that the program takes itself is not
         right or not known, there are none: the loss was computed from it, and so were the
         cotangents.
@@ -116,7 +117,7 @@ class ProgramCertificate(Certificate):
             for name in node.inputs:
                 own = name not in wrong
                 proven[name] = proven.get(name, True) and own and proven[node.name]
-        apart = {one.name for one in self.twin if one.of == ON_PAPER}
+        apart = {one.name for one in self.twin if one.of != TWIN}
         return tuple(name for name in self.parameters if proven.get(name) and name not in apart)
 
     def place_of(self, link: Link) -> Place | None:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TWIN = "twin"
+"""What a line says that compares a gradient with one that is computed in another way."""
+
 ON_PAPER = "with right derivatives in the loss"
 """What a line says that compares a gradient with that of the program on paper."""
 
@@ -21,7 +24,7 @@ class Compared:
     verdict: str
     problem: str = ""
     is_loss: bool = False
-    of: str = "twin"
+    of: str = TWIN
 
     def __str__(self) -> str:
         name, kind = ("the loss", "loss") if self.is_loss else (f"dE/d{self.name}", "gradient")

@@ -63,7 +63,8 @@ def weight_gradient(dz: Array, x: Array) -> Array:
 
     dz[n,o]/dW[i,o] = x[n,i]: delta times input, added over the batch.
     """
-    return x.reshape(-1, x.shape[-1]).T @ dz.reshape(-1, dz.shape[-1])
+    *batch, inputs = x.shape
+    return x.reshape(prod(batch), inputs).T @ dz.reshape(prod(batch), dz.shape[-1])
 
 
 dense = Op(

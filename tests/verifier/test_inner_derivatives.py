@@ -412,3 +412,17 @@ def test_what_autograd_keeps_of_a_function_is_not_known() -> None:
     assert "LinalgVectorNormBackward0 (test_inner_derivatives.py:" in str(certificate)
     assert "a derivative uses what autograd kept of it" in str(certificate)
     assert certificate.refuted is None
+
+
+def test_an_operand_of_a_derivative_that_is_written_over_is_pytorchs_error() -> None:
+    """PyTorch asks for the operand's hooks while it holds a lock: nobody waits for it forever."""
+    w, x = torch.randn(3, 3, requires_grad=True), torch.randn(4, 3)
+
+    def loss() -> Any:
+        p, h = w.clone(), torch.sin(x @ w)
+        (g,) = torch.autograd.grad((h @ p).square().sum(), h, create_graph=True)
+        p.mul_(2)
+        return g.sum()
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        bt.certify(loss, {"w": w})

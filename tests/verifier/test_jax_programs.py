@@ -217,6 +217,7 @@ def test_the_gradient_that_users_compute_is_held_too(monkeypatch: pytest.MonkeyP
     assert certificate.wrong == ()
     assert [(one.name, one.verdict) for one in certificate.twin] == [("params/1/W", "refuted")]
     assert "\nas users run it: dE/dparams/1/W: 0.01 apart" in str(certificate)
+    assert {*certificate.parameters} - {*certificate.proven} == {"params/1/W"}
     assert not certificate.holds
 
 

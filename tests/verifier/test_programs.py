@@ -338,6 +338,19 @@ def test_a_twin_may_have_a_parameter_without_entries() -> None:
     assert found.holds
 
 
+def test_a_layer_without_neurons() -> None:
+    """An adapter of rank zero, or the last tail of an adaptive softmax, has empty weights."""
+    down, up = torch.zeros(0, 3, requires_grad=True), torch.zeros(2, 0, requires_grad=True)
+    w, x = torch.randn(2, 3, requires_grad=True), torch.randn(4, 3)
+
+    def loss() -> Any:
+        return (F.linear(x, w) + F.linear(F.linear(x, down), up)).square().sum()
+
+    certificate = bt.certify(loss, {"down": down, "up": up, "w": w})
+
+    assert certificate.holds, certificate
+
+
 TWINS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "same": (lambda w, _: torch.tanh(w).sum(), True),
     "zero": (lambda w, _: 0 * torch.tanh(w).sum(), False),

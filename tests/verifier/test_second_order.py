@@ -1,5 +1,6 @@
 """Second order of PyTorch programs: right Hessian products hold, and wrong ones are located."""
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,26 @@ def test_a_direction_may_be_given() -> None:
         bt.certify(loss, {"w": w, "v": v}, second={"w": torch.ones(2)})
 
 
+def test_a_hook_of_a_module_may_see_gradients() -> None:
+    """PyTorch asks for its own custom function where a module has such a hook."""
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)), torch.randn(4, 3)
+    model[1].register_full_backward_hook(lambda *_: None)
+    model[1].register_full_backward_pre_hook(lambda *_: None)
+    certificate = bt.certify(lambda: model(x).square().mean(), model, second=True)
+
+    assert certificate.holds, str(certificate)
+
+
+def test_gradients_may_be_sparse() -> None:
+    """Those of an embedding, and their tangents, are certified with all their entries."""
+    torch.manual_seed(0)
+    model, ids = nn.Sequential(nn.Embedding(7, 3, sparse=True), nn.Linear(3, 2)), torch.arange(4)
+    certificate = bt.certify(lambda: model(ids % 3).square().sum(), model, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == certificate.parameters
+
+
 def test_a_derivative_in_the_loss_is_named() -> None:
     """It is not certified with second order; what the program computes beside it is not refuted."""
     torch.manual_seed(0)
@@ -223,6 +244,20 @@ def test_a_derivative_in_the_loss_is_named() -> None:
     assert certificate.second.refuted is None, str(certificate)
     (unknown,) = certificate.unknown
     assert unknown.place.reason == "with second=True, derivatives in the loss are not certified"
+
+
+def test_a_derivative_that_the_loss_does_not_use_changes_nothing() -> None:
+    """A script may look at the slope of a loss, or detach it: it is a constant then."""
+    w = torch.randn(3, requires_grad=True)
+
+    def loss() -> Any:
+        (slope,) = torch.autograd.grad(w.sin().sum(), w, create_graph=True)
+        return torch.exp(w - slope.detach()).sum()
+
+    certificate = bt.certify(loss, {"w": w}, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert certificate.second.proven == ("w",)
 
 
 def test_a_backward_pass_that_cannot_be_differentiated_is_refused() -> None:
@@ -263,6 +298,31 @@ def test_a_certificate_is_data(tmp_path: Path) -> None:
     assert len(content["links"]) == len(certificate.links)
 
 
+def test_what_a_backward_pass_writes_to_is_put_back() -> None:
+    """A custom function may add gradients to a memory of its own, in each of the passes."""
+    w, total = torch.randn(3, requires_grad=True), torch.zeros(3)
+
+    class Added(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """2 x."""
+
+        @staticmethod
+        def forward(_: Any, x: Any) -> Any:
+            """Return 2 x."""
+            return 2 * x
+
+        @staticmethod
+        def backward(_: Any, dy: Any) -> Any:
+            """Return 2 dy, and add it up."""
+            total.add_(2 * dy)
+            return 2 * dy
+
+    certificate = bt.certify(lambda: Added.apply(w).exp().sum(), {"w": w}, second=True)
+
+    assert certificate.holds, str(certificate)
+    assert total.tolist() == [0, 0, 0]
+    assert not total.requires_grad
+
+
 def test_nothing_is_left_behind() -> None:
     """Gradients and the random state are as they were."""
     model, loss = models.mlp(nn.Tanh())
@@ -271,3 +331,19 @@ def test_nothing_is_left_behind() -> None:
 
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_pass_is_freed(second: bool) -> None:  # noqa: FBT001
+    """Nothing of a pass lives on in what autograd keeps, so that a script may certify for weeks."""
+    model, loss = models.mlp(nn.Tanh())
+
+    def living() -> int:
+        gc.collect()
+        return sum(type(one).__name__.endswith("Recorder") for one in gc.get_objects())
+
+    bt.certify(loss, model, second=second)
+    before = living()
+    bt.certify(loss, model, second=second)
+
+    assert living() == before

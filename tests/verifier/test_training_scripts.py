@@ -62,7 +62,33 @@ def test_what_other_models_keep_is_put_back(is_generator: bool) -> None:  # noqa
     assert not torch.nn.modules.module._global_forward_pre_hooks  # noqa: SLF001
 
 
-def test_what_a_call_writes_to_is_put_back() -> None:
+@pytest.mark.parametrize("at_first", [0.5, None], ids=["a number", "none yet"])
+def test_a_buffer_that_is_assigned_is_put_back(at_first: float | None) -> None:
+    """A module may give a buffer another tensor in place of writing to it, as a moving average."""
+
+    class Centred(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 4)
+            self.register_buffer("centre", None if at_first is None else torch.tensor(at_first))
+
+        def forward(self, x: Any) -> Any:
+            y, before = self.layer(x), self.centre
+            self.centre = y.detach().mean() if before is None else 0.9 * before + 0.1 * y.mean()
+            self.centre = self.centre.detach()
+            return (y - self.centre).square().mean()
+
+    model, x = Centred(), torch.randn(5, 3)
+    centre = model.centre
+    certificate = bt.certify(lambda: model(x), model)
+
+    assert certificate.holds, certificate
+    assert model.centre is centre
+    assert centre is None or centre.item() == at_first
+
+
+@pytest.mark.parametrize("has_twin", [False, True])
+def test_what_a_call_writes_to_is_put_back(has_twin: bool) -> None:  # noqa: FBT001
     """A queue, an average of weights, and a generator of random numbers are as they were."""
     model = nn.Linear(3, 4)
     average = copy.deepcopy(model).requires_grad_(False)  # noqa: FBT003 PyTorch's own
@@ -79,7 +105,7 @@ def test_what_a_call_writes_to_is_put_back() -> None:
         return F.cross_entropy(scores, torch.arange(2))
 
     before, drawn = [queue.clone(), *state(average)], own.get_state()
-    certificate = bt.certify(loss, model)
+    certificate = bt.certify(loss, model, against=loss if has_twin else None)
 
     assert certificate.holds, certificate
     assert same(before, [queue, *state(average)])
@@ -253,9 +279,12 @@ def test_a_checkpoint_that_draws_again_is_refuted() -> None:
     own = Block(0.5)
     loss = own.loss(lambda *args: kept(*args, preserve_rng_state=False))
     certificate = bt.certify(loss, own.model)
+    wrong = {one.name for one in certificate.twin}
 
     assert not certificate.holds
     assert "as users run it" in str(certificate)
+    assert wrong
+    assert wrong.isdisjoint(certificate.proven)
 
 
 def test_a_checkpoint_of_its_own_is_named() -> None:
@@ -406,6 +435,37 @@ def test_a_hook_is_named_where_a_gradient_is_wrong(is_wrong: bool) -> None:  # n
             "a hook of 4.weight may change its gradient",
             "a hook of its result may change what it receives",
         }
+
+
+def test_every_hook_of_a_call_is_named() -> None:
+    """The hint names the hook that is wrong, also where another one changes nothing."""
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    model.bias.register_hook(lambda g: g)
+    model.weight.register_hook(lambda g: 2 * g)
+
+    def loss() -> Any:
+        y = model(x)
+        y.register_hook(lambda g: g)
+        return y.square().sum()
+
+    certificate = bt.certify(loss, model)
+
+    assert not certificate.holds
+    assert (
+        "hint      a hook of its result may change what it receives, "
+        "and a hook of weight or of bias may change its gradient" in str(certificate)
+    )
+
+
+@pytest.mark.parametrize("name", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+def test_a_hook_of_a_module_is_named(name: str) -> None:
+    """A module's hooks see gradients by a function of PyTorch's own, which nobody has called."""
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)), torch.randn(4, 3)
+    getattr(model[1], name)(lambda *seen: tuple(2 * g for g in seen[1]))
+    certificate = bt.certify(lambda: model(x).sum(), model)
+
+    assert not certificate.holds
+    assert "hint      a hook of a module may change its gradients" in str(certificate)
 
 
 def test_a_batch_with_nan_is_named() -> None:

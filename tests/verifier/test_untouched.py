@@ -96,6 +96,34 @@ def test_memory_and_shape_are_put_back(kind: str, change: Callable[[Any], None])
     assert certificate.holds, str(certificate)
 
 
+FLAGS: dict[str, tuple[bool, Callable[[Any, Any], Any]]] = {
+    "written to": (False, lambda t, w: t[0].copy_(w)),
+    "detached, and written to": (False, lambda t, w: t.detach_().mul_(0.5).add_(w)),
+    "frozen": (True, lambda t, _: t.requires_grad_(False)),  # noqa: FBT003 PyTorch's own
+    "trained": (False, lambda t, _: t.requires_grad_()),
+}
+"""What a program does -> whether a tensor requires a gradient before, and what is done to it."""
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_leaf_is_the_same_leaf(name: str) -> None:
+    """It keeps no history of the passes, and requires a gradient where it did."""
+    pytest.importorskip("torch")
+    is_trained, change = FLAGS[name]
+    t = torch.ones(2, 3, requires_grad=is_trained)
+    w = torch.rand(3, requires_grad=True)
+
+    def loss() -> Any:
+        change(t, w)
+        return (t * w).square().sum()
+
+    certificate = bt.certify(loss, {"w": w})
+
+    assert certificate.holds, str(certificate)
+    assert (t.is_leaf, t.requires_grad, t._backward_hooks) == (True, is_trained, None)  # noqa: SLF001
+    assert torch.equal(t.detach(), torch.ones(2, 3))
+
+
 def test_a_view_of_numbers_that_are_nan_is_put_back() -> None:
     """A view may name an entry twice, and what is NaN is equal to nothing."""
     pytest.importorskip("torch")
