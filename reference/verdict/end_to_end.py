@@ -43,7 +43,7 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     cancels = not whole < size and is_noise(size, whole, sweep.terms(name), sweep.replay.precision)
     return Link(
         quantity,
-        _verdict(share, whole, decided=proves or cancels),
+        _verdict(share, max(whole, alone), decided=proves or cancels),
         sweep.replay.precision.name,
         entries=seen.size,
         outside=0 if share <= 1 else int(np.sum(difference != 0)),
@@ -69,9 +69,10 @@ def is_noise(size: float, bound: float, terms: float, p: Precision) -> bool:
 def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
     """Yield the verdicts on the gradients of leaves, whose links are inside.
 
-    The near ones need no bound.
+    The near ones need no bound, and neither do those that are zero by cancellation.
     """
     found = {name: one for name in names if (one := near(sweep, name))}
+    found |= {k: one for k in names if k not in found and (one := vanishing(sweep, k))}
     rest = [name for name in names if name not in found]
     found |= {link.quantity.of: link for link in bounded_gradients(sweep, rest)}
     yield from (found[name] for name in names)
@@ -90,6 +91,20 @@ def near(sweep: Sweep, name: str) -> Link | None:
         distance = float(np.sum(np.abs(moved)))
         share = _share(distance, sweep.allowed({name: np.sign(moved)}, distance))
     return as_near(sweep, quantity, moved.size, share, apart) if share <= 1 else None
+
+
+def vanishing(sweep: Sweep, name: str) -> Link | None:
+    """Return the verdict on a gradient that is zero by cancellation; None where it is not.
+
+    The numbers and the sweep's are both as small as what the rounding of their terms leaves.
+    """
+    quantity, p = Quantity("derivative", name), sweep.replay.precision
+    seen, exact = sweep.float64(quantity), sweep.exact[name]
+    apart = _relative(norm(seen - exact), norm(exact))
+    noise = ROUNDED * p.u * sweep.terms(name)
+    if not all(float(np.sum(np.abs(a))) <= noise for a in (seen, exact)):
+        return None
+    return replace(as_near(sweep, quantity, seen.size, 0.0, apart), cancels=True)
 
 
 def as_near(sweep: Sweep, quantity: Quantity, entries: int, share: float, apart: float) -> Link:

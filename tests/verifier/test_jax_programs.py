@@ -72,6 +72,14 @@ def test_a_transformer_holds() -> None:
     assert len(certificate.proven) == len(jax.tree.leaves(params))
 
 
+def test_biases_of_keys_hold_as_users_run_them() -> None:
+    """Their gradients are rounding noise, and not the same with probes and without."""
+    loss, params, ids = models.biased_keys()
+    certificate = bj.certify(loss, params, ids)
+
+    assert certificate.holds, certificate
+
+
 def test_a_scan_is_certified_step_by_step() -> None:
     """Each step of a scan is links of its own, at the user's line."""
     certificate = bj.certify(*models.rnn())
