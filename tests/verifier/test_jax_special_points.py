@@ -7,7 +7,7 @@ import pytest
 
 from tests.verifier.lazy import Lazy
 
-jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
+jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
 special = Lazy("jax.scipy.special")
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
 
@@ -82,5 +82,31 @@ def test_equal_entries_of_a_running_extreme(name: str, n: int, factor: float) ->
         return first + 2 * last
 
     certificate = bj.certify(lambda x: jnp.sum(c[:n] * models.scaled(function, factor)(x)), x[:n])
+
+    assert certificate.holds == (factor == 1), certificate
+
+
+FAR_OUT = np.array([30.0, -30.0, 0.3, 5.0, -2.0])
+
+SECOND = {
+    "logaddexp": lambda x: jnp.logaddexp(x, x[::-1] - 25),
+    "logaddexp2": lambda x: jnp.logaddexp2(x, x[::-1] - 25),
+    "log_sigmoid": lambda x: nn.log_sigmoid(x + 1),
+    "log_ndtr": lambda x: special.log_ndtr(x / 3),
+}
+"""Functions of large arguments whose slopes JAX computes from their rounded results."""
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-9], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_far_out(name: str, factor: float) -> None:
+    """The slopes of their slopes take the rounded result as well, and may cancel."""
+
+    def loss(x: Any) -> Any:
+        gradient = jax.grad(lambda x: jnp.sum(jnp.square(SECOND[name](x))))(x)
+        return jnp.sum(models.scaled(jnp.sin, factor)(gradient))
+
+    with jax.enable_x64(True):  # noqa: FBT003
+        certificate = bj.certify(loss, FAR_OUT, jit=False)
 
     assert certificate.holds == (factor == 1), certificate
