@@ -557,7 +557,7 @@ BAD = {
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
     "an output beside": (lambda w: (jnp.sum(w), w), "give a function that returns the loss alone"),
-    "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
+    "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "the last ones at stop_gradient"),
     "no function": (3.0, "expected a function, found float"),
     "a branch": (lambda w: w[0] if w[0] > 0 else w[1], "close over what chooses branches"),
     "complex": (lambda w: jnp.sum(jnp.fft.fft(w)), "expected a float, found complex64"),
