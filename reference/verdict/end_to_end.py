@@ -96,9 +96,10 @@ def near(sweep: Sweep, name: str) -> Link | None:
 def vanishing(sweep: Sweep, name: str) -> Link | None:
     """Return the verdict on a gradient that is zero by cancellation; None where it is not.
 
-    The numbers and the sweep's are both as small as what the rounding of their terms leaves.
+    The numbers and the sweep's are both as small as what adding up their terms leaves. Of numbers
+    that are rounded to 16 bits that is too much: many terms of any signs add up to as little.
     """
-    quantity, p = Quantity("derivative", name), sweep.replay.precision
+    quantity, p = Quantity("derivative", name), sweep.replay.precision.steps
     seen, exact = sweep.float64(quantity), sweep.exact[name]
     apart = _relative(norm(seen - exact), norm(exact))
     noise = ROUNDED * p.u * sweep.terms(name)
