@@ -110,3 +110,40 @@ def test_second_derivatives_far_out(name: str, factor: float) -> None:
         certificate = bj.certify(loss, FAR_OUT, jit=False)
 
     assert certificate.holds == (factor == 1), certificate
+
+
+NEAR_ONE = np.array([0.9999, -0.9999, 0.999999, 0.3, -0.99], np.float32)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["arcsin", "arccos"])
+def test_inverse_functions_near_one(name: str, factor: float) -> None:
+    """JAX computes their slopes from x^2, which cancels there."""
+    function = models.scaled(getattr(jnp, name), factor)
+    certificate = bj.certify(lambda x: jnp.sum(function(x) * x), NEAR_ONE, jit=False)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+@pytest.mark.parametrize("name", ["arcsin", "arccos"])
+def test_inverse_functions_near_one_alone(name: str) -> None:
+    """The same where the function is a link of its own."""
+    certificate = bj.certify(lambda x: jnp.sum(getattr(jnp, name)(x) * x), NEAR_ONE, jit=False)
+
+    assert certificate.holds, certificate
+
+
+ZEROS = {"gammaln": [1.0, 2.0], "digamma": [1.4616321]}
+"""Functions, and where they are zero."""
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ZEROS)
+def test_zeros_of_logarithms_of_gamma(name: str, factor: float) -> None:
+    """Their terms cancel: what JAX returns is rounding noise."""
+    function = models.scaled(getattr(special, name), factor)
+    certificate = bj.certify(lambda x: jnp.sum(jnp.cos(1 + function(x))), np.float32(ZEROS[name]))
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
