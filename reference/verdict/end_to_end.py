@@ -37,13 +37,14 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     whole, alone = (sweep.bound({name: u}) for u in (np.sign(difference), one))
     size = float(np.sum(np.abs(exact)))
     share = _share(float(np.sum(np.abs(difference))), whole)
-    share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
+    if np.isfinite(alone):  # else nothing is known of the one number
+        share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
     apart = _relative(float(np.sum(np.abs(difference))) + whole * (sweep.both - 1), size)
     proves = min(apart, _relative(whole, size)) < DIGIT
     cancels = not whole < size and is_noise(size, whole, sweep.terms(name), sweep.replay.precision)
     return Link(
         quantity,
-        _verdict(share, max(whole, alone), decided=proves or cancels),
+        _verdict(share, whole, decided=proves or cancels),
         sweep.replay.precision.name,
         entries=seen.size,
         outside=0 if share <= 1 else int(np.sum(difference != 0)),

@@ -126,6 +126,27 @@ def biased_keys(layers: int = 2) -> tuple[Any, ...]:
     return loss, params, jnp.arange(B * T).reshape(B, T) * 7 % 20
 
 
+def mixed_mlp(layers: int = 3) -> tuple[Any, ...]:
+    """Return normed layers of bfloat16, under a cross entropy that subtracts the largest logit."""
+    new = drawn()
+    params = {
+        "layers": [{"W": new(6, 6), "b": new(6)} for _ in range(layers)],
+        "head": {"W": new(6, 3), "b": new(3)},
+    }
+
+    def loss(params: Any, x: Array, labels: Array) -> Array:
+        for p in params["layers"]:
+            low = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, p))
+            x = (low[0] @ low[1]["W"] + low[1]["b"]).astype(jnp.float32)
+            x = nn.gelu((x - jnp.mean(x, 0)) * lax.rsqrt(jnp.var(x, 0) + 1e-5))
+        logits = x @ params["head"]["W"] + params["head"]["b"]
+        logits -= lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
+        picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+        return jnp.mean(jnp.log(jnp.sum(jnp.exp(logits), axis=-1)) - picked)
+
+    return loss, params, new(8, 6), jnp.arange(8) % 3
+
+
 def residual(
     activation: Any = jnp.tanh, wrong: Any = jnp.tanh, add: Any = jnp.add
 ) -> tuple[Any, ...]:

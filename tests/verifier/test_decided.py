@@ -209,9 +209,10 @@ def test_gradients_without_probes_prove_a_digit(bound: float, times: float, verd
     assert (found.digits >= 1) == (verdict == "inside")
 
 
-def test_a_gradient_of_which_one_number_has_no_bound_is_undecided() -> None:
-    """It is not refuted: nothing is known of the number that is farthest off."""
-    bounds = iter([1.0, np.inf])
+@pytest.mark.parametrize(("whole", "verdict"), [(1.0, "undecided"), (1e-8, "refuted")])
+def test_one_number_without_a_bound_refutes_nothing(whole: float, verdict: str) -> None:
+    """The bound of all numbers together says whether they are wrong."""
+    bounds = iter([whole, np.inf])
     trace = SimpleNamespace(gradients={"w": np.array([3e-8, 1e-8], np.float32)})
     sweep: Any = SimpleNamespace(
         exact={"w": np.array([1e-8, 1e-8])},
@@ -222,7 +223,7 @@ def test_a_gradient_of_which_one_number_has_no_bound_is_undecided() -> None:
     )
     found = bounded_gradient(sweep, Quantity("derivative", "w", probes=False))
 
-    assert found.verdict == "undecided"
+    assert found.verdict == verdict
 
 
 CANCELLED = {
