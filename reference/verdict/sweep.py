@@ -52,13 +52,13 @@ class Sweep(Errors):
         total = sum(moved_by(values[name], rad) for name, rad in self.received.items())
         for name in self.rounded_otherwise:
             slopes, off = cotangents[name], self.error(name)
-            if not np.isfinite(off).all():
+            if name in self.radii and not np.isfinite(off).all():
                 slopes = self.without_noise(name, values, cotangents)
             total += moved_by(slopes, off)
         return 2 * total * self.both
 
     def without_noise(self, name: str, values: Named, cotangents: Named) -> Array:
-        """Return the tangent of a cotangent, with zeros where its terms cancel.
+        """Return the tangent of a constant's cotangent, with zeros where its terms cancel.
 
         values, cotangents: all tangents. What is left of terms that cancel is a rounding error; its
         product with another error is neglected, of whatever size that is. So softmax may subtract a
