@@ -221,7 +221,10 @@ def of_trace(run: Run, known: Mapping[str, Any], *, close: bool = False) -> Reco
     if last in own:
         raise NotRecorded(f"the loss is the parameter {own[last]} itself: nothing is computed")
     if last not in program.tracked:
-        raise NotRecorded("the loss does not depend on the parameters")
+        steps = program.needed([last])
+        stopped = [one.place for one in steps if program.tracked.intersection(one.operands)]
+        where = f": all gradients are stopped, the last ones at {stopped[-1]}" if stopped else ""
+        raise NotRecorded(f"the loss does not depend on the parameters{where}")
     name = getattr(run.loss, "__name__", "program")
     return evaluated(program, own, last, name, known, jit=run.jit)
 

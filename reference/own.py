@@ -19,6 +19,7 @@ from backproof.reference.ops.determinant import det, log_det
 from backproof.reference.ops.distances import distances
 from backproof.reference.ops.eigen import eigenvalues, eigenvectors, eigenvectors_of_whole
 from backproof.reference.ops.factors import cumprod, product
+from backproof.reference.ops.functions import stop, with_tangent
 from backproof.reference.ops.linear_algebra import cholesky_of_triangle, cholesky_of_whole
 from backproof.reference.ops.log_sums import logcumsumexp
 from backproof.reference.ops.lu import lower_factor, lu, upper_factor
@@ -120,14 +121,27 @@ BY_SQUARE = "f' from x^2"
 BY_HALVES = "e^(x - log 2) for e^x / 2"
 
 
+def by_slopes(op: Op, slopes: Callable[..., tuple[Any, ...]]) -> Op:
+    """Return an op of each entry whose tangent is made of its slopes as well as what it hands on.
+
+    slopes: (y, *operands) -> dy/d(each operand).
+    """
+
+    def forward(*x: Any) -> Any:
+        y = op.forward(*x)
+        of_each = slopes(stop(y), *map(stop, x))
+        return with_tangent(y, sum(s * a for s, a in zip(of_each, x, strict=True)))
+
+    def backward(dy: Any, y: Any, *x: Any) -> tuple[Any, ...]:
+        return tuple(dy * s for s in slopes(y, *x))
+
+    return Op(forward, backward)
+
+
 def from_output(op: Composed) -> Op:
     """Return y = log(e^a + e^b), or that of powers of 2: da = dy e^(a - y), db = dy e^(b - y)."""
     base = np.log(2) if op.network.name == "logaddexp2" else 1.0
-
-    def backward(dy: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-        return dy * np.exp(base * (a - y)), dy * np.exp(base * (b - y))
-
-    return Op(op.forward, backward)
+    return by_slopes(op, lambda y, *x: tuple(np.exp(base * (a - y)) for a in x))
 
 
 def by_difference(op: Composed) -> Op:
@@ -151,12 +165,12 @@ def by_density(op: Composed) -> Op:
     The other operands of the composed op, which come first, are constants.
     """
 
-    def backward(dy: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
+    def slopes(y: Any, *operands: Any) -> tuple[Any, ...]:
         *constants, x = operands
-        dx = dy * np.exp(-0.5 * (x * x) - np.log(2 * np.pi) / 2 - y)
-        return (*map(np.zeros_like, constants), dx)
+        slope = np.exp(-0.5 * (x * x) - np.log(2 * np.pi) / 2 - y)
+        return (*map(np.zeros_like, constants), slope)
 
-    return Op(op.forward, backward)
+    return by_slopes(op, slopes)
 
 
 SQUARED: Mapping[str, Callable[[Any], Any]] = {

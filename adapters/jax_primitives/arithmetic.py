@@ -19,7 +19,7 @@ from backproof.adapters.jax_primitives.calls import (
     reads,
 )
 from backproof.reference.ops.cast import cast
-from backproof.reference.own import BY_HALVES, FROM_OUTPUT, OWN, with_forms
+from backproof.reference.own import BY_HALVES, BY_SQUARE, FROM_OUTPUT, OWN, with_forms
 
 SAME = {
     "add": "add",
@@ -172,7 +172,8 @@ def inverse(seen: Seen, x: Operand) -> Call:
     """Read it as the angle of a point on the circle: the other side of its triangle is a root."""
     steps = ("subtract", (1, 0)), ("add", (1, 0)), ("multiply", (-2, -1)), ("sqrt", (-1,))
     angle = ("atan2", (0, -1) if seen.name == "asin" else (-1, 0))
-    return made_of(seen.name, (x, number(1, x)), *steps, angle)
+    call = made_of(seen.name, (x, number(1, x)), *steps, angle)
+    return replace(call, own=with_forms(call.own, BY_SQUARE))
 
 
 @reads("tan")

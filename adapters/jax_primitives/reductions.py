@@ -120,9 +120,9 @@ def running_extreme(seen: Seen, x: Operand) -> Call:
     return made_of(seen.name, (x,), *steps)
 
 
-@reads("reduce_window_max")
-def window_max(seen: Seen, x: Operand) -> Call:
-    """Read it as pooling along all axes, of one image of one channel."""
+@reads("reduce_window_max", "reduce_window_min")
+def window_extreme(seen: Seen, x: Operand) -> Call:
+    """Read it as pooling along all axes, of one image of one channel; a smallest, of -x."""
     p = seen.params
     undilated(seen)
     options = {
@@ -131,11 +131,14 @@ def window_max(seen: Seen, x: Operand) -> Call:
         "padding": p["padding"],
         "dilation": p["window_dilation"],
     }
+    turned = [("negative", (-1,))] if seen.name == "reduce_window_min" else []
     return made_of(
         seen.name,
         (x,),
         ("reshape", (0,), {"shape": (1, 1, *x.shape)}),
+        *turned,
         ("max_pool", (-1,), options),
+        *turned,
         ("reshape", (-1,), {"shape": seen.shape}),
     )
 
@@ -143,24 +146,62 @@ def window_max(seen: Seen, x: Operand) -> Call:
 @reads("reduce_window_sum")
 def window_sum(seen: Seen, x: Operand) -> Call:
     """Read it as the sums of the entries in each window, with zeros around."""
-    p = seen.params
     undilated(seen)
-    width = tuple(p["padding"])
-    sides = tuple(n + low + high for n, (low, high) in zip(x.shape, width, strict=True))
-    n, index = len(sides), list[Any]()
-    for i, count in enumerate(seen.shape):
-        starts = np.arange(count) * p["window_strides"][i]
-        inside = np.arange(p["window_dimensions"][i]) * p["window_dilation"][i]
-        shape = [1] * (2 * n)
-        shape[i], shape[n + i] = len(starts), len(inside)
-        index.append((starts[:, None] + inside).reshape(shape))
+    n, width = len(x.shape), tuple(seen.params["padding"])
     return made_of(
         seen.name,
         (x,),
         ("pad", (0,), {"width": width}),
-        ("slice", (-1,), {"index": (*index,)}),
+        ("slice", (-1,), {"index": windows(seen, seen.shape)}),
         ("sum", (-1,), {"axis": tuple(range(n, 2 * n))}),
     )
+
+
+@reads("select_and_gather_add")
+def extreme_gathered(seen: Seen, x: Operand, of: Operand) -> Call:
+    """Read it as an index: the tangents of the largest entries of each window."""
+    undilated(seen)
+    return Call("slice", (x,), {"index": extremes(seen, of, seen.shape)})
+
+
+@reads("select_and_scatter_add")
+def extreme_scattered(seen: Seen, x: Operand, of: Operand) -> Call:
+    """Read it as added to zeros at the largest entry of each window."""
+    options = {"index": extremes(seen, of, x.shape)}
+    return Call("add_at", (np.zeros(seen.shape, x.dtype), x), options)
+
+
+def windows(seen: Seen, counts: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index of the entries in each window of a padded array.
+
+    counts: how many windows there are along each axis. The index has the axes of the windows, and
+    then those inside of them.
+    """
+    p, n, index = seen.params, len(counts), list[Any]()
+    dilation = p.get("window_dilation", (1,) * n)
+    for i, count in enumerate(counts):
+        starts = np.arange(count) * p["window_strides"][i]
+        inside = np.arange(p["window_dimensions"][i]) * dilation[i]
+        shape = [1] * (2 * n)
+        shape[i], shape[n + i] = len(starts), len(inside)
+        index.append((starts[:, None] + inside).reshape(shape))
+    return (*index,)
+
+
+def extremes(seen: Seen, x: Operand, counts: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index of the largest entry of each window of x, or of the smallest.
+
+    Of equal ones it is the first. Raises NotKnown where a window has none, as of NaN.
+    """
+    p, sign = seen.params, -1 if seen.params["select_prim"].name == "le" else 1
+    padded = np.pad(sign * x.read().astype(float), p["padding"], constant_values=-np.inf)
+    every = np.broadcast_arrays(*windows(seen, counts))
+    rows = padded[(*every,)].reshape(*counts, -1)
+    if not np.isfinite(np.max(rows, axis=-1)).all():
+        raise NotKnown("a window without a largest entry")
+    first = np.argmax(rows, axis=-1)[..., None]
+    taken = (np.take_along_axis(i.reshape(rows.shape), first, -1)[..., 0] for i in every)
+    return tuple(i - low for i, (low, _) in zip(taken, p["padding"], strict=True))
 
 
 def undilated(seen: Seen) -> None:

@@ -13,6 +13,7 @@ from scipy import special
 from scipy.linalg import lu
 
 from backproof.reference.numbers.exact_rules import MOVES
+from backproof.reference.numbers.function_rules import SHIFT
 from backproof.reference.numbers.methods import Methods, Rules
 from backproof.reference.ops.functions import matrix_exp, root, solve_embedded, zeta
 
@@ -140,10 +141,22 @@ def _log_det(a: Terms) -> tuple[Any, Terms]:
     return sign, Terms(mid, np.sum(np.abs(logs), axis=-1))
 
 
+def _log_of_gamma(x: Terms) -> Terms:
+    """It is a logarithm: a relative error of Gamma is one of 1 in it, also where it is zero."""
+    mid = special.gammaln(x.mid)
+    return Terms(mid, 1 + np.abs(mid))
+
+
+def _by_recurrence(x: Terms) -> Terms:
+    """The terms are those of the recurrence (`function_rules`), which cancel at the zero."""
+    mid = special.psi(x.mid)
+    return Terms(mid, 2 * np.log(x.mid + SHIFT) + 1 / SHIFT + np.abs(mid))
+
+
 FUNCTIONS = (
     *(np.exp, np.expm1, np.log, np.log1p, np.arctan, np.arcsinh, np.logaddexp, np.sin, np.cos),
     *(np.sqrt, np.power, np.tanh, special.erf, special.erfinv, special.erfc, special.erfcx),
-    *(special.i0e, special.i1e, special.gammaln, special.psi, np.arctan2),
+    *(special.i0e, special.i1e, np.arctan2),
 )
 
 Terms.rules |= {
@@ -169,6 +182,8 @@ Terms.rules |= {
     np.linalg.svd: lambda a, **thin: (*map(Terms.of, np.linalg.svd(a.mid, **thin)),),
     matrix_exp: lambda a: Terms(matrix_exp(a.mid), matrix_exp(a.magnitude)),
     zeta: lambda s, x: Terms.of(zeta(s, x.mid)),
+    special.gammaln: _log_of_gamma,
+    special.psi: _by_recurrence,
     root: _function(root),
     np.concatenate: _concatenate,
     np.sum: _linear(np.sum),

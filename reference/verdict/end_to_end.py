@@ -37,7 +37,8 @@ def bounded_gradient(sweep: Sweep, quantity: Quantity) -> Link:
     whole, alone = (sweep.bound({name: u}) for u in (np.sign(difference), one))
     size = float(np.sum(np.abs(exact)))
     share = _share(float(np.sum(np.abs(difference))), whole)
-    share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
+    if np.isfinite(alone):  # else nothing is known of the one number
+        share = float(np.max([share, _share(abs(float(difference[index])), alone)]))
     apart = _relative(float(np.sum(np.abs(difference))) + whole * (sweep.both - 1), size)
     proves = min(apart, _relative(whole, size)) < DIGIT
     cancels = not whole < size and is_noise(size, whole, sweep.terms(name), sweep.replay.precision)
@@ -69,9 +70,10 @@ def is_noise(size: float, bound: float, terms: float, p: Precision) -> bool:
 def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
     """Yield the verdicts on the gradients of leaves, whose links are inside.
 
-    The near ones need no bound.
+    The near ones need no bound, and neither do those that are zero by cancellation.
     """
     found = {name: one for name in names if (one := near(sweep, name))}
+    found |= {k: one for k in names if k not in found and (one := vanishing(sweep, k))}
     rest = [name for name in names if name not in found]
     found |= {link.quantity.of: link for link in bounded_gradients(sweep, rest)}
     yield from (found[name] for name in names)
@@ -90,6 +92,21 @@ def near(sweep: Sweep, name: str) -> Link | None:
         distance = float(np.sum(np.abs(moved)))
         share = _share(distance, sweep.allowed({name: np.sign(moved)}, distance))
     return as_near(sweep, quantity, moved.size, share, apart) if share <= 1 else None
+
+
+def vanishing(sweep: Sweep, name: str) -> Link | None:
+    """Return the verdict on a gradient that is zero by cancellation; None where it is not.
+
+    The numbers and the sweep's are both as small as what adding up their terms leaves. Of numbers
+    that are rounded to 16 bits that is too much: many terms of any signs add up to as little.
+    """
+    quantity, p = Quantity("derivative", name), sweep.replay.precision.steps
+    seen, exact = sweep.float64(quantity), sweep.exact[name]
+    apart = _relative(norm(seen - exact), norm(exact))
+    noise = ROUNDED * p.u * sweep.terms(name)
+    if not all(float(np.sum(np.abs(a))) <= noise for a in (seen, exact)):
+        return None
+    return replace(as_near(sweep, quantity, seen.size, 0.0, apart), cancels=True)
 
 
 def as_near(sweep: Sweep, quantity: Quantity, entries: int, share: float, apart: float) -> Link:

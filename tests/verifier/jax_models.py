@@ -97,6 +97,56 @@ def transformer(seed: int = 0, dtype: str = "float32") -> tuple[Any, ...]:
     return loss, params, *jnp.asarray(rng.integers(0, 11, (2, 2, 6)))
 
 
+def biased_keys(layers: int = 2) -> tuple[Any, ...]:
+    """Return attention whose keys have biases, under cross entropy: their gradients are zero."""
+    new, (B, T, C) = drawn(), (2, 8, 16)
+    shapes = {"qkv": (C, 3 * C), "proj": (C, C), "up": (C, 2 * C), "down": (2 * C, C)}
+    params = {
+        "embed": new(20, C),
+        "layers": [
+            {"bias": jnp.zeros(C), **{name: new(*shape) / 2 for name, shape in shapes.items()}}
+            for _ in range(layers)
+        ],
+        "head": new(C, 20) / 2,
+        "ln": {"scale": jnp.ones(C), "bias": jnp.zeros(C)},
+    }
+
+    def loss(params: Any, ids: Array) -> Array:
+        x = params["embed"][ids]
+        for p in params["layers"]:
+            q, k, v = jnp.split(norm(x, params["ln"]) @ p["qkv"], 3, axis=-1)
+            scores = jnp.einsum("btc,bsc->bts", q, k + p["bias"]) / jnp.sqrt(C)
+            scores = jnp.where(jnp.tril(jnp.ones((T, T), bool)), scores, -1e30)
+            x = x + nn.softmax(scores) @ v @ p["proj"]
+            x = x + nn.gelu(norm(x, params["ln"]) @ p["up"]) @ p["down"]
+        logits = norm(x, params["ln"]) @ params["head"]
+        picked = jnp.take_along_axis(logits, ids[..., None], axis=-1)[..., 0]
+        return jnp.mean(nn.logsumexp(logits, axis=-1) - picked)
+
+    return loss, params, jnp.arange(B * T).reshape(B, T) * 7 % 20
+
+
+def mixed_mlp(layers: int = 3) -> tuple[Any, ...]:
+    """Return normed layers of bfloat16, under a cross entropy that subtracts the largest logit."""
+    new = drawn()
+    params = {
+        "layers": [{"W": new(6, 6), "b": new(6)} for _ in range(layers)],
+        "head": {"W": new(6, 3), "b": new(3)},
+    }
+
+    def loss(params: Any, x: Array, labels: Array) -> Array:
+        for p in params["layers"]:
+            low = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, p))
+            x = (low[0] @ low[1]["W"] + low[1]["b"]).astype(jnp.float32)
+            x = nn.gelu((x - jnp.mean(x, 0)) * lax.rsqrt(jnp.var(x, 0) + 1e-5))
+        logits = x @ params["head"]["W"] + params["head"]["b"]
+        logits -= lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
+        picked = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+        return jnp.mean(jnp.log(jnp.sum(jnp.exp(logits), axis=-1)) - picked)
+
+    return loss, params, new(8, 6), jnp.arange(8) % 3
+
+
 def residual(
     activation: Any = jnp.tanh, wrong: Any = jnp.tanh, add: Any = jnp.add
 ) -> tuple[Any, ...]:

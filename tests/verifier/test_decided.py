@@ -16,7 +16,7 @@ from backproof.reference.ops import OPS, Array
 from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.deciding import decided, measured, resolution
-from backproof.reference.verdict.end_to_end import bounded_gradient, held_loss
+from backproof.reference.verdict.end_to_end import bounded_gradient, held_loss, vanishing
 from backproof.reference.verdict.evidence import DIGIT
 from backproof.reference.verdict.judging import MANY, judged, no_terms
 from backproof.reference.verdict.link import Link, Quantity
@@ -207,6 +207,49 @@ def test_gradients_without_probes_prove_a_digit(bound: float, times: float, verd
     assert found.verdict == verdict
     assert not found.cancels
     assert (found.digits >= 1) == (verdict == "inside")
+
+
+@pytest.mark.parametrize(("whole", "verdict"), [(1.0, "undecided"), (1e-8, "refuted")])
+def test_one_number_without_a_bound_refutes_nothing(whole: float, verdict: str) -> None:
+    """The bound of all numbers together says whether they are wrong."""
+    bounds = iter([whole, np.inf])
+    trace = SimpleNamespace(gradients={"w": np.array([3e-8, 1e-8], np.float32)})
+    sweep: Any = SimpleNamespace(
+        exact={"w": np.array([1e-8, 1e-8])},
+        replay=SimpleNamespace(trace=trace, precision=FLOAT32),
+        both=1 + FLOAT64.u / FLOAT32.u,
+        bound=lambda _: next(bounds),
+        terms=lambda _: 0.1,
+    )
+    found = bounded_gradient(sweep, Quantity("derivative", "w", probes=False))
+
+    assert found.verdict == verdict
+
+
+CANCELLED = {
+    "both are noise": (3e-8, -2e-8, True),
+    "nothing": (0.0, -2e-8, True),
+    "the numbers are none": (3e-6, -2e-8, False),
+    "the sweep's are none": (3e-8, -2e-6, False),
+    "NaN": (np.nan, -2e-8, False),
+    "the sweep's are NaN": (3e-8, np.nan, False),
+}
+"""Of a gradient without probes: its entries, those of the sweep, whether it is zero."""
+
+
+@pytest.mark.parametrize("name", CANCELLED)
+def test_gradients_without_probes_that_cancel_need_no_bound(name: str) -> None:
+    """Both must be as small as what the rounding of their terms leaves."""
+    seen, exact, cancels = CANCELLED[name]
+    sweep: Any = SimpleNamespace(
+        exact={"w": np.full(2, exact)},
+        replay=SimpleNamespace(precision=FLOAT32),
+        float64=lambda _: np.full(2, seen),
+        terms=lambda _: 0.5,
+    )
+    found = vanishing(sweep, "w")
+
+    assert (found is not None and found.verdict == "inside" and found.cancels) == cancels
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,25 @@ def test_another_gradient_is_still_refuted(name: str, monkeypatch: pytest.Monkey
     assert [(one.name, one.verdict) for one in certificate.twin] == [("w", "refuted")]
 
 
+@pytest.mark.parametrize("times", [1.0, 0.5])
+def test_what_softmax_subtracts_moves_nothing(
+    times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest logit of many layers has no radius; what is computed again of it matters not."""
+    plain = program.Run.plain
+
+    def multiplied(run: Any) -> Any:
+        value, gradients = plain(run)
+        return value, {name: times * a for name, a in gradients.items()}
+
+    monkeypatch.setattr("backproof.adapters.jax_program.Run.plain", multiplied)
+    certificate = bj.certify(*models.mixed_mlp())
+    wrong = {one.name for one in certificate.twin if one.verdict == "refuted"}
+
+    assert certificate.holds == (times == 1), certificate
+    assert ("params/head/b" in wrong) == (times != 1)
+
+
 def test_the_files_of_a_trace_have_the_radii(tmp_path: Path) -> None:
     """The certificate from files is the same: it knows how far the constants may be off."""
     bj.record(CANCELLING["a table"], W, folder=tmp_path / "trace")

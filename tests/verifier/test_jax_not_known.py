@@ -55,6 +55,18 @@ NOT_KNOWN = {
         lambda w: lax.reduce_window(w, 0.0, lax.add, (2, 1), (1, 1), "VALID", base_dilation=(2, 1)),
         "base_dilation",
     ),
+    "the largest of NaN": (
+        lambda w: jax.grad(
+            lambda a: jnp.sum(lax.reduce_window(a, -jnp.inf, lax.max, (2,), (1,), "VALID") * a[1:])
+        )(with_nan(w)),
+        "a window without a largest entry",
+    ),
+    "groups of several products": (
+        lambda w: jax.vmap(lax.ragged_dot)(
+            jnp.stack([w, w]), jnp.stack([w, w])[:, None], jnp.array([[1], [2]])
+        ),
+        "groups of another kind than rows",
+    ),
     "many factors": (lambda w: jnp.prod(jnp.tile(w, (8, 1))), "72 factors"),
     "many steps": (lambda w: lax.cumprod(jnp.tile(w, (25, 1))), "75 entries"),
     "NaN in order": (lambda w: jnp.sort(with_nan(w)), "an order that is not that of NumPy"),

@@ -72,6 +72,14 @@ def test_a_transformer_holds() -> None:
     assert len(certificate.proven) == len(jax.tree.leaves(params))
 
 
+def test_biases_of_keys_hold_as_users_run_them() -> None:
+    """Their gradients are rounding noise, and not the same with probes and without."""
+    loss, params, ids = models.biased_keys()
+    certificate = bj.certify(loss, params, ids)
+
+    assert certificate.holds, certificate
+
+
 def test_a_scan_is_certified_step_by_step() -> None:
     """Each step of a scan is links of its own, at the user's line."""
     certificate = bj.certify(*models.rnn())
@@ -550,7 +558,7 @@ BAD = {
     "several numbers": (lambda w: w * 2, r"expected one number, found shape \(3,\)"),
     "no array": (lambda _: "1", "expected an array, but the function returned a str"),
     "an output beside": (lambda w: (jnp.sum(w), w), "give a function that returns the loss alone"),
-    "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "does not depend on the parameters"),
+    "no gradient": (lambda w: jnp.sum(lax.stop_gradient(w)), "the last ones at stop_gradient"),
     "no function": (3.0, "expected a function, found float"),
     "a branch": (lambda w: w[0] if w[0] > 0 else w[1], "close over what chooses branches"),
     "complex": (lambda w: jnp.sum(jnp.fft.fft(w)), "expected a float, found complex64"),

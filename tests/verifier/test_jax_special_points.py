@@ -7,7 +7,7 @@ import pytest
 
 from tests.verifier.lazy import Lazy
 
-jax, jnp, lax = map(Lazy, ("jax", "jax.numpy", "jax.lax"))
+jax, jnp, lax, nn = map(Lazy, ("jax", "jax.numpy", "jax.lax", "jax.nn"))
 special = Lazy("jax.scipy.special")
 bj, models = map(Lazy, ("backproof.jax", "tests.verifier.jax_models"))
 
@@ -84,3 +84,66 @@ def test_equal_entries_of_a_running_extreme(name: str, n: int, factor: float) ->
     certificate = bj.certify(lambda x: jnp.sum(c[:n] * models.scaled(function, factor)(x)), x[:n])
 
     assert certificate.holds == (factor == 1), certificate
+
+
+FAR_OUT = np.array([30.0, -30.0, 0.3, 5.0, -2.0])
+
+SECOND = {
+    "logaddexp": lambda x: jnp.logaddexp(x, x[::-1] - 25),
+    "logaddexp2": lambda x: jnp.logaddexp2(x, x[::-1] - 25),
+    "log_sigmoid": lambda x: nn.log_sigmoid(x + 1),
+    "log_ndtr": lambda x: special.log_ndtr(x / 3),
+}
+"""Functions of large arguments whose slopes JAX computes from their rounded results."""
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-9], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_far_out(name: str, factor: float) -> None:
+    """The slopes of their slopes take the rounded result as well, and may cancel."""
+
+    def loss(x: Any) -> Any:
+        gradient = jax.grad(lambda x: jnp.sum(jnp.square(SECOND[name](x))))(x)
+        return jnp.sum(models.scaled(jnp.sin, factor)(gradient))
+
+    with jax.enable_x64(True):  # noqa: FBT003
+        certificate = bj.certify(loss, FAR_OUT, jit=False)
+
+    assert certificate.holds == (factor == 1), certificate
+
+
+NEAR_ONE = np.array([0.9999, -0.9999, 0.999999, 0.3, -0.99], np.float32)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ["arcsin", "arccos"])
+def test_inverse_functions_near_one(name: str, factor: float) -> None:
+    """JAX computes their slopes from x^2, which cancels there."""
+    function = models.scaled(getattr(jnp, name), factor)
+    certificate = bj.certify(lambda x: jnp.sum(function(x) * x), NEAR_ONE, jit=False)
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
+
+
+@pytest.mark.parametrize("name", ["arcsin", "arccos"])
+def test_inverse_functions_near_one_alone(name: str) -> None:
+    """The same where the function is a link of its own."""
+    certificate = bj.certify(lambda x: jnp.sum(getattr(jnp, name)(x) * x), NEAR_ONE, jit=False)
+
+    assert certificate.holds, certificate
+
+
+ZEROS = {"gammaln": [1.0, 2.0], "digamma": [1.4616321]}
+"""Functions, and where they are zero."""
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1], ids=["right", "wrong"])
+@pytest.mark.parametrize("name", ZEROS)
+def test_zeros_of_logarithms_of_gamma(name: str, factor: float) -> None:
+    """Their terms cancel: what JAX returns is rounding noise."""
+    function = models.scaled(getattr(special, name), factor)
+    certificate = bj.certify(lambda x: jnp.sum(jnp.cos(1 + function(x))), np.float32(ZEROS[name]))
+
+    assert certificate.holds == (factor == 1), certificate
+    assert (certificate.refuted is None) == (factor == 1)
