@@ -13,8 +13,8 @@ from scipy import special
 from scipy.linalg import lu
 
 from backproof.reference.numbers.exact_rules import MOVES
-from backproof.reference.numbers.function_rules import SHIFT
 from backproof.reference.numbers.methods import Methods, Rules
+from backproof.reference.numbers.special_rules import SHIFT
 from backproof.reference.ops.functions import matrix_exp, root, solve_embedded, zeta
 
 if TYPE_CHECKING:

@@ -70,10 +70,9 @@ def is_noise(size: float, bound: float, terms: float, p: Precision) -> bool:
 def held_gradients(sweep: Sweep, names: Sequence[str]) -> Iterator[Link]:
     """Yield the verdicts on the gradients of leaves, whose links are inside.
 
-    The near ones need no bound, and neither do those that are zero by cancellation.
+    The near ones need no bound.
     """
     found = {name: one for name in names if (one := near(sweep, name))}
-    found |= {k: one for k in names if k not in found and (one := vanishing(sweep, k))}
     rest = [name for name in names if name not in found]
     found |= {link.quantity.of: link for link in bounded_gradients(sweep, rest)}
     yield from (found[name] for name in names)
@@ -92,21 +91,6 @@ def near(sweep: Sweep, name: str) -> Link | None:
         distance = float(np.sum(np.abs(moved)))
         share = _share(distance, sweep.allowed({name: np.sign(moved)}, distance))
     return as_near(sweep, quantity, moved.size, share, apart) if share <= 1 else None
-
-
-def vanishing(sweep: Sweep, name: str) -> Link | None:
-    """Return the verdict on a gradient that is zero by cancellation; None where it is not.
-
-    The numbers and the sweep's are both as small as what adding up their terms leaves. Of numbers
-    that are rounded to 16 bits that is too much: many terms of any signs add up to as little.
-    """
-    quantity, p = Quantity("derivative", name), sweep.replay.precision.steps
-    seen, exact = sweep.float64(quantity), sweep.exact[name]
-    apart = _relative(norm(seen - exact), norm(exact))
-    noise = ROUNDED * p.u * sweep.terms(name)
-    if not all(float(np.sum(np.abs(a))) <= noise for a in (seen, exact)):
-        return None
-    return replace(as_near(sweep, quantity, seen.size, 0.0, apart), cancels=True)
 
 
 def as_near(sweep: Sweep, quantity: Quantity, entries: int, share: float, apart: float) -> Link:

@@ -35,7 +35,7 @@ from backproof.reference.numbers.dual import Dual, is_zero
 from backproof.reference.numbers.precision import FLOAT64
 from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array
-from backproof.reference.verdict.deciding import ROUNDED, radii
+from backproof.reference.verdict.deciding import radii
 from backproof.reference.verdict.errors import Errors, Named
 from backproof.reference.verdict.room import Made
 
@@ -50,29 +50,10 @@ class Sweep(Errors):
         """Return how far <u, g> may be off; u: leaf -> direction. Equations (1) and (2)."""
         values, cotangents = self.tangents(u)
         total = sum(moved_by(values[name], rad) for name, rad in self.received.items())
-        for name in self.rounded_otherwise:
-            slopes, off = cotangents[name], self.error(name)
-            if name in self.radii and not np.isfinite(off).all():
-                slopes = self.without_noise(name, values, cotangents)
-            total += moved_by(slopes, off)
+        total += sum(
+            moved_by(cotangents[name], self.error(name)) for name in self.rounded_otherwise
+        )
         return 2 * total * self.both
-
-    def without_noise(self, name: str, values: Named, cotangents: Named) -> Array:
-        """Return the tangent of a constant's cotangent, with zeros where its terms cancel.
-
-        values, cotangents: all tangents. What is left of terms that cancel is a rounding error; its
-        product with another error is neglected, of whatever size that is. So softmax may subtract a
-        constant of which nothing is known.
-        """
-        size = np.zeros(self.values[name].shape)
-        for node in self.replay.consumers[name]:
-            known = {k: terms_of(self.values[k], values[k]) for k in (node.name, *node.inputs)}
-            dy = terms_of(self.exact[node.name], cotangents[node.name])
-            for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
-                if user == name and not is_zero(d.tangent):
-                    size += d.tangent.magnitude
-        noise = np.abs(cotangents[name]) <= ROUNDED * self.replay.precision.u * size
-        return np.where(noise, 0.0, cotangents[name])
 
     @property
     def both(self) -> float:
@@ -176,11 +157,6 @@ class Sweep(Errors):
                 for user, d in zip(node.inputs, RIGHT.hands_on(node, dy, known), strict=True):
                     total += float(np.sum(d.magnitude)) if user == name else 0.0
         return total
-
-
-def terms_of(value: Any, tangent: Any) -> Dual:
-    """Return a value and its tangent, each entry of which is one term."""
-    return Dual(Terms.of(value), tangent if is_zero(tangent) else Terms.of(tangent))
 
 
 def moved_by(slopes: Any, errors: Array) -> float:
