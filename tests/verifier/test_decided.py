@@ -226,17 +226,6 @@ def test_one_number_without_a_bound_refutes_nothing(whole: float, verdict: str) 
     assert found.verdict == verdict
 
 
-CANCELLED = {
-    "both are noise": (3e-8, -2e-8, True),
-    "nothing": (0.0, -2e-8, True),
-    "the numbers are none": (3e-6, -2e-8, False),
-    "the sweep's are none": (3e-8, -2e-6, False),
-    "NaN": (np.nan, -2e-8, False),
-    "the sweep's are NaN": (3e-8, np.nan, False),
-}
-"""Of a gradient without probes: its entries, those of the sweep, whether it is zero."""
-
-
 @pytest.mark.parametrize(
     ("times", "verdict"), [(1.0, "inside"), (1.3, "undecided"), (0, "undecided")]
 )
