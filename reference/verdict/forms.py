@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
-from math import prod
 
 from backproof.reference.backprop import RIGHT, Rules
 from backproof.reference.composed import alike, choices
@@ -64,10 +63,10 @@ def of_each_node(makers: Sequence[Node], orders: Collection[str]) -> dict[Form, 
 def may_differ(makers: Sequence[Node]) -> bool:
     """Return whether several of the nodes have ops that are one, and that has forms.
 
-    Nodes whose forms are too many to be combined are taken to have the same, as steps of a loop do.
+    Nodes with more forms than `MOST` are taken for steps of a loop, which all have the same.
     """
     nodes = [node for node in makers if node.rule.forms]
-    if prod(1 + len(node.rule.forms) for node in nodes) > MOST:
+    if sum(1 + len(node.rule.forms) for node in nodes) > MOST:
         return False
     return any(alike(one.rule, two.rule) for one, two in combinations(nodes, 2))
 

@@ -98,6 +98,27 @@ def test_ties_are_handled_by_each_node_in_its_own_way(name: str, *, second: bool
     assert [link.name for link in wrong.links if link.verdict == "refuted"] == ["dE/da"]
 
 
+def test_ties_of_one_node_among_many() -> None:
+    """A node of many handles ties in its own way, though their forms are too many to be combined.
+
+    At its bounds the slope of a clamp is 1, and that of a hard tanh, which is a clamp, 0.
+    """
+    a = torch.tensor([0.0, 1.0, -1.0, 0.5], requires_grad=True)
+    names = ("relu", "hardtanh", "sigmoid", "tanh", "leaky_relu")
+    functions = [getattr(torch.nn.functional, name) for name in names]
+
+    def loss() -> Any:
+        y = torch.clamp(a, min=0) + sum(i * f(a) for i, f in enumerate(functions, 2))
+        return (y * torch.linspace(1, 2, len(y))).square().sum()
+
+    right = bt.certify(loss, {"a": a})
+    assert right.holds, str(right)
+
+    a.register_hook(lambda d: d.flip(0))
+    wrong = bt.certify(loss, {"a": a})
+    assert [link.name for link in wrong.links if link.verdict == "refuted"] == ["dE/da"]
+
+
 def test_the_form_names_the_node() -> None:
     """Where nodes of one op work in different forms, the property names the node."""
     a = torch.tensor([1.0, 1.0], requires_grad=True)
