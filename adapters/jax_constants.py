@@ -26,6 +26,7 @@ from backproof.reference.numbers.terms import Terms
 from backproof.reference.ops import Array, Op
 from backproof.reference.ops.cast import cast
 from backproof.reference.verdict.balls import as_result
+from backproof.reference.verdict.evidence import norm
 from backproof.reference.verdict.room import Made
 
 WITHOUT_DERIVATIVE = {
@@ -79,8 +80,10 @@ def whole_of(graph: Graph) -> Program:
 def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Array]:
     """Yield the radii of some values of a program. known: as of a graph.
 
-    They are those of balls or, where these prove nothing, as they are as wide as the numbers are
-    large, those of first order: after a few layers a ball is as wide as its worst cases multiply.
+    Where balls prove something, the radii are theirs. After a few layers a ball may be too wide for
+    that, as its worst cases multiply; then the radii are those of first order, if these prove
+    something. Of noise neither do. Its square, or its maximum with zero, is farther off than the
+    slope at zero says, so the radii are those of the ball again, as far as it has a bound.
     """
     whole = Program(whole=True)
     steps = program.needed(keys)
@@ -102,11 +105,16 @@ def radii(program: Program, known: Mapping[str, Any], keys: Sequence[Key]) -> It
         rad, name = np.zeros(blank(reading, key).shape), reading.names.get(key, "")
         if name in evaluated(as_ball):
             made = evaluated(as_ball)[name]
-            rad, wide = made.rad + rad, ~(made.rad < np.abs(made.mid))
-            if wide.any():
-                first = evaluated(to_first_order)[name].rad
-                rad = np.where(wide, np.fmin(rad, first), rad)
+            rad = made.rad + rad
+            if not proves(made):
+                first = evaluated(to_first_order)[name]
+                rad = np.where(proves(first) | ~np.isfinite(rad), first.rad, rad)
         yield np.where(np.isnan(rad), np.inf, rad)
+
+
+def proves(ball: Ball) -> bool:
+    """Return whether radii are smaller than numbers, in the 2-norm: else a ball proves nothing."""
+    return norm(np.broadcast_to(ball.rad, ball.shape)) < norm(ball.mid)
 
 
 Evaluate = Callable[[Node, Mapping[str, Ball], Precision], Ball]

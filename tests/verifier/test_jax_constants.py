@@ -141,6 +141,22 @@ def test_the_radius_where_a_divisor_may_be_zero() -> None:
     assert off <= rad < np.inf
 
 
+OF_NOISE = {"square": lambda c: c * c, "maximum": lambda c: jnp.maximum(-c, 0)}
+
+
+@pytest.mark.parametrize("name", OF_NOISE)
+def test_a_constant_that_is_made_of_noise_refutes_nothing(name: str) -> None:
+    """The slope at zero does not say how far a function of noise about zero may be off."""
+
+    def loss(w: Any) -> Any:
+        twice = jax.nn.softmax(w) - jnp.exp(w) / jnp.sum(jnp.exp(w))
+        return jnp.sum(w * OF_NOISE[name](lax.stop_gradient(twice)))
+
+    certificate = bj.certify(loss, W)
+
+    assert "refuted" not in {one.verdict for one in certificate.twin}, certificate
+
+
 @pytest.mark.parametrize(("more", "holds"), [(3e-5, True), (0.1, False)], ids=["noise", "wrong"])
 def test_a_gradient_that_cancels_beside_a_constant(
     more: float,
