@@ -150,7 +150,7 @@ def held(first: Link, seen: Array, ways: Ways, terms: Callable[[Form], Array]) -
 
     first: the link in the ball that was tried first. Where the forms are many, as for a step of an
     LSTM, the formula itself is tried first in all ordinary freedoms, its terms added up in any way.
-    If it leaves them undecided since they underflow, they do so in every form.
+    Numbers that are undecided then, because they underflow, are so in every form.
     """
     every = freedoms(PRECISIONS[first.precision])
     if len(ways) > MANY:
@@ -168,8 +168,9 @@ def held_among(
 ) -> Iterator[Link]:
     """Yield a link for each of some forms, in each of some freedoms, whose ball holds an array.
 
-    Where a ball of a form holds it, and does not decide, no wider one does. Nothing is known of the
-    midpoints of sums in blocks; and where subnormals are read as zero, a ball may have others.
+    If a ball holds the array and does not decide, wider balls of its form do not decide either, and
+    are not tried. This is not so after a ball of sums in blocks, which decides by its radii alone;
+    nor for a ball of operands whose subnormals are read as zero, which has other midpoints.
     """
     asked = PRECISIONS[first.precision]
     sharpest, *_ = freedoms(asked)

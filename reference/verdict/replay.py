@@ -249,12 +249,8 @@ class Replay(Balls):
         rules: makes the rules of each form; by default, `rules`.
         """
         counting = copy(self)
-        counting.number, counting.balls, counting.parts, counting.handed_on = (
-            as_terms,
-            {},
-            Parts(),
-            {},
-        )
+        counting.number, counting.balls = as_terms, {}
+        counting.parts, counting.handed_on = Parts(), {}
         of_form = cache(partial(rules or self.rules, quantity))
 
         @cache

@@ -1,4 +1,4 @@
-"""Where the work keeps its arrays: few operands in memory, and the rest there or in files."""
+"""Where the work keeps its arrays: few balls in memory, and the rest there or in files."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ import numpy as np
 from backproof.reference.numbers.dual import is_zero
 
 NUMBERS = 2**24
-"""So many numbers are kept as operands for the links that follow: 128 MiB in float64."""
+"""So many midpoints are kept for the links that follow: 128 MiB in float64."""
 
 
 @dataclass(eq=False)
 class Recent(dict[Any, Any]):
-    """The operands that were made last; those before them are let go.
+    """The balls that were made last; those before them are let go.
 
     most: so many numbers are kept. entries: how many there are.
     """
@@ -27,7 +27,7 @@ class Recent(dict[Any, Any]):
     entries: int = 0
 
     def __setitem__(self, key: Any, made: Any) -> None:
-        """Keep an operand, and let the oldest ones go while there are too many numbers."""
+        """Keep a ball, or several, and let the oldest go while there are too many numbers."""
         super().__setitem__(key, made)
         self.entries += made.size
         while self.entries > self.most and len(self) > 1:
@@ -126,7 +126,7 @@ class Room:
     memory: int | None = None
 
     def recent(self) -> Recent:
-        """Return what keeps operands: in an eighth of the memory, with their radii."""
+        """Return what keeps balls, in an eighth of the memory: operands, or what nodes hand on."""
         return Recent() if self.memory is None else Recent(min(NUMBERS, self.memory // 128))
 
     def arrays(self) -> MutableMapping[str, Any]:
