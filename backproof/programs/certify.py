@@ -18,6 +18,7 @@ from backproof.reference.findings import KnownFinding, Site, compare, load, seen
 from backproof.reference.network import Network, Node, unknown_node
 from backproof.reference.own import DERIVED
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.conventions import in_one_form
 from backproof.reference.verdict.diagnosis import diagnose
 from backproof.reference.verdict.faults import Fault, catalogue
 from backproof.reference.verdict.known.predict import Witness
@@ -55,6 +56,7 @@ def certify_recording(
         own = Certificate(recording.network.name, replay.precision.name, links)
         if recording.compiled:
             own = again(own, replay)
+        own = in_one_form(own, replay)
         if replay.plain is not None:
             with named("the gradients end to end"):
                 own = held_end_to_end(held_without_probes(own, replay), replay)

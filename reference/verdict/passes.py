@@ -16,6 +16,7 @@ from backproof.reference.numbers.precision import PRECISIONS
 from backproof.reference.ops import Array
 from backproof.reference.verdict.balls import Update
 from backproof.reference.verdict.certificate import Certificate
+from backproof.reference.verdict.conventions import in_one_form
 from backproof.reference.verdict.end_to_end import bounded_gradient, held_gradients, held_loss
 from backproof.reference.verdict.link import Link
 from backproof.reference.verdict.recomputed import AGAIN, recomputed
@@ -58,6 +59,7 @@ def certify_passes(replay: Replay, *, compiled: bool = False) -> Certificate:
     if compiled:
         certificate = recomputed(certificate, replay)
     with np.errstate(all="ignore"):
+        certificate = in_one_form(certificate, replay)
         certificate = held_without_probes(certificate, replay, compiled=compiled)
         return held_end_to_end(certificate, replay)
 

@@ -77,7 +77,7 @@ class Tally(Replay):
         """Yield the kinds of wrong arrays that are accepted, and the properties that they need."""
         seen, other = self.seen(quantity), self.other.seen(quantity)
         ways = {form: cache(make) for form, make in self.ways(quantity).items()}
-        terms = cache(lambda form: self.terms(quantity, form))
+        terms = self.terms(quantity)
         for name, make in WRONG.items():
             wrong = make(seen, other)
             if np.array_equal(wrong, seen) or (wrong is other and alike(seen, other)):
