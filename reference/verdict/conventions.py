@@ -51,11 +51,12 @@ def form_of(node: Node, link: Link) -> str:
 def agrees(replay: Replay, node: Node, used: Mapping[str, str]) -> Iterable[bool]:
     """Yield of each form whether it hands on to every operand what it receives.
 
-    used: operand -> the form in which it was seen to receive.
+    used: operand -> the form in which it was seen to receive. Every step is taken to be rounded: a
+    form may read a result as it is stored, and another compute it again.
     """
+    p = replay.of(node.name)
 
     def handed_on(form: str) -> dict[str, Ball]:
-        p = replay.own(node.name)
         return dict(zip(node.inputs, replay.hands_on(node, p, by(node, form)), strict=True))
 
     made = {form: handed_on(form) for form in {*used.values()}}
