@@ -6,7 +6,7 @@ a convention: of two equal operands the first receives all, or the second, or ea
 received all, each would be as in some form, and no form would be a derivative.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -48,11 +48,11 @@ def form_of(node: Node, link: Link) -> str:
     return next(filter(is_named, node.rule.forms), "")
 
 
-def agrees(replay: Replay, node: Node, used: Mapping[str, str]) -> Iterable[bool]:
-    """Yield of each form whether it hands on to every operand what it receives.
+def agrees(replay: Replay, node: Node, used: Mapping[str, str]) -> Iterator[bool]:
+    """Yield for each form whether every operand may receive by it what it was seen to receive.
 
-    used: operand -> the form in which it was seen to receive. Every step is taken to be rounded: a
-    form may read a result as it is stored, and another compute it again.
+    used: operand -> the form that its link was seen in. Every step is taken to be rounded: one form
+    may read a result as it is stored, where another computes it again.
     """
     p = replay.of(node.name)
 

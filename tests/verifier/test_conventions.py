@@ -1,6 +1,7 @@
 """The operands of one node receive by one convention at a tie."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from backproof.reference.backprop import backprop
 from backproof.reference.network import Network, Node
 from backproof.reference.verdict.certificate import Certificate
 from backproof.reference.verdict.passes import certify
+from tests.verifier.lazy import Lazy
+
+torch, bt = Lazy("torch"), Lazy("backproof.torch")
 
 A, B, W = np.array([1.0, 1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0, 1.0]), np.array([1.0, 2, 3, 4])
 TIES = {
@@ -45,3 +49,39 @@ def test_all_operands_receive_by_one_convention(name: str, op: str) -> None:
     assert certificate.holds == is_right
     assert [of for of, _ in refuted] == ([] if is_right else ["dE/db"])
     assert all(f"no form of {op} hands on" in str(problem) for _, problem in refuted)
+
+
+def larger(a: float, b: float) -> Any:
+    """Return a custom function of PyTorch, the larger of two arrays. a, b: their shares at ties."""
+
+    class Larger(torch.autograd.Function):  # type: ignore[misc, name-defined]
+        """max(x, y)."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any) -> Any:
+            """Return the larger entries."""
+            ctx.save_for_backward(x, y)
+            return torch.maximum(x, y)
+
+        @staticmethod
+        def backward(ctx: Any, d: Any) -> Any:
+            """Return what both receive."""
+            x, y = ctx.saved_tensors
+            return d * ((x > y) + a * (x == y)), d * ((x < y) + b * (x == y))
+
+    return Larger.apply
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_both_operands_of_a_custom_function_receive_by_one_convention(name: str) -> None:
+    """So it is in programs."""
+    a, b, is_right = TIES[name]
+    x, y = (torch.tensor(of, requires_grad=True) for of in (A, B))
+    function, w = larger(a, b), torch.tensor(W)
+
+    def loss() -> Any:
+        return (function(x, y) * w).sum()
+
+    certificate = bt.certify(loss, {"x": x, "y": y})
+
+    assert certificate.holds == is_right, str(certificate)
